@@ -1,0 +1,48 @@
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+# Without byte code every stage spends three times as long on its imports.
+unexport PYTHONDONTWRITEBYTECODE
+VENV := .venv/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help all test lint publish report ui clean lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+all: $(VENV) ## run every stale stage and print the summary
+	@dvc repro
+	@python -m stages.report
+
+test: $(VENV) ## run the tests
+	@python -m pytest
+
+lint: $(VENV) ## check style and types
+	@ruff check stages tests && ruff format --check stages tests && mypy
+
+publish: $(VENV) ## publish again, for instance after a change of tracking server
+	@dvc repro --single-item --force publish
+
+report: $(VENV) ## print the summary of the last run
+	@python -m stages.report
+
+ui: $(VENV) ## open the embedded MLflow store in a browser, on loopback
+	@mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1
+
+clean: ## remove the environment, the outputs that DVC keeps in its cache, and byte code
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	@find stages tests -name __pycache__ -prune -exec rm -rf {} +
+
+lock: $(VENV) ## resolve requirements.lock again from pyproject.toml
+	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade -q -o requirements.lock
+
+$(VENV): requirements.lock
+	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("onnxpress needs Python 3.11 or newer, this is %d.%d; run: make PYTHON=python3.11" % v[:2])'
+	@echo "setting up .venv from requirements.lock (once)"
+	@$(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	@python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
+	@uv pip sync --quiet --python .venv/bin/python requirements.lock
+	@touch $@

@@ -1,0 +1,1 @@
+"""Latency of the three models, measured so that the numbers can be trusted."""

@@ -1,0 +1,114 @@
+"""The three models behind one shape of answer, so that they can be compared and timed on equal terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.common.errors import UserError
+from stages.common.files import read_bytes
+from stages.common.table import Feeds, Schema, sklearn_input
+
+LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
+"""Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of some rows.
+
+    ``values`` has shape (rows,): labels (int64 or str) or predictions (float64).
+    ``scores`` has shape (rows, classes), float64: probabilities, or decision scores of an estimator without them;
+    None for regression. ``proper`` tells probabilities from decision scores.
+    """
+
+    values: NDArray[Any]
+    scores: NDArray[np.float64] | None
+    proper: bool = True
+
+
+def load_original(path: Path) -> Any:
+    """Load the estimator that the train stage has dumped.
+
+    Raises:
+        UserError: the file is missing or truncated.
+    """
+    import joblib  # brings scikit-learn with it
+
+    try:
+        return joblib.load(path)
+    except FileNotFoundError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); run `dvc repro` to make it") from error
+    except (EOFError, KeyError, ValueError, IndexError) as error:
+        raise UserError(
+            f"{path} is not a whole joblib file ({error!r}); run `dvc repro --force train` to make it again"
+        ) from error
+
+
+def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
+    """Predict with the scikit-learn estimator."""
+    rows = sklearn_input(feeds)
+    values = estimator.predict(rows)
+    if schema.task == "regression":
+        return Answer(_column(values).astype(np.float64), None)
+    proper = hasattr(estimator, "predict_proba")
+    scores = estimator.predict_proba(rows) if proper else estimator.decision_function(rows)
+    return Answer(labels(values), np.asarray(scores, np.float64).reshape(len(values), -1), proper)
+
+
+def open_session(model: bytes, threads: int = 1) -> Any:
+    """An onnxruntime session on the CPU.
+
+    Raises:
+        UserError: onnxruntime cannot load the model.
+    """
+    import onnxruntime as ort  # 0.2 s
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = threads
+    options.log_severity_level = 3  # warnings of onnxruntime are hints to model authors, errors are raised anyway
+    try:
+        return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        raise UserError(
+            f"onnxruntime {ort.__version__} cannot load this ONNX model: {error}; run `dvc repro --force convert`"
+        ) from error
+
+
+def load_session(path: Path, threads: int = 1) -> Any:
+    """An onnxruntime session of a model file.
+
+    Raises:
+        UserError: the file is missing or is no ONNX model that onnxruntime can load.
+    """
+    return open_session(read_bytes(path), threads)
+
+
+def ask_onnx(session: Any, feeds: Feeds) -> Answer:
+    """Predict with an ONNX model that follows the contract's output names."""
+    outputs = dict(zip((output.name for output in session.get_outputs()), session.run(None, feeds), strict=True))
+    if PREDICTION in outputs:
+        return Answer(_column(outputs[PREDICTION]).astype(np.float64), None)
+    values = labels(outputs[LABEL])
+    scores = outputs.get(PROBABILITIES, outputs.get(SCORES))
+    return Answer(values, np.asarray(scores, np.float64).reshape(len(values), -1), PROBABILITIES in outputs)
+
+
+def labels(values: NDArray[Any]) -> NDArray[Any]:
+    """Labels as a (rows,) array of int64 or str, whichever container they came in."""
+    flat = np.asarray(values).reshape(-1)
+    return flat.astype(np.int64) if flat.dtype.kind in "biu" else flat.astype(str)
+
+
+def _column(values: Any) -> NDArray[Any]:
+    """A (rows,) array of a (rows,) or (rows, 1) one: subtracting one from the other would broadcast to rows x rows."""
+    array = np.asarray(values)
+    if array.ndim > 1 and array.shape[1:] != (1,) * (array.ndim - 1):
+        raise UserError(
+            f"the model should predict one value per row, got the shape {array.shape}; multi-output models are not supported"
+        )
+    return array.reshape(-1)

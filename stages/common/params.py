@@ -1,0 +1,174 @@
+"""params.yaml as typed, checked values: the schema is the reference, and every stage checks the whole file first."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stages.common.errors import UserError
+from stages.common.files import PARAMS
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """One section of params.yaml; unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Data(Section):
+    """Where the rows come from and how they are split."""
+
+    source: str = Field(min_length=1, description="a bundled dataset, or a CSV or Parquet file under data/")
+    target: str | None = Field(description="the column to predict (files only)")
+    task: Literal["auto", "classification", "regression"] = Field(description="auto decides by the target's type")
+    test_size: Fraction = Field(description="share of rows kept for the final test")
+    calibration_size: Share | None = Field(
+        description="share of the training rows set aside to choose the quantisation; null: 0.2 from 1000 training rows on"
+    )
+
+
+class Train(Section):
+    """The estimator to fit."""
+
+    estimator: str = Field(min_length=1, description="a scikit-learn class by name, or any class by its import path")
+    params: dict[str, Any] = Field(description="its constructor arguments")
+    scale: bool = Field(description="standardise numeric columns before the estimator")
+
+
+class Convert(Section):
+    """scikit-learn to ONNX."""
+
+    target_opset: Annotated[int, Field(ge=11, le=22)] = Field(description="version of the ai.onnx operator set")
+
+
+class Quantize(Section):
+    """ONNX to quantised ONNX; chosen on calibration rows, never on test rows."""
+
+    method: Literal["auto", "none", "dynamic", "static", "float16", "forest"] = Field(
+        description="auto tries what fits the graph"
+    )
+    objective: Literal["size", "latency"] = Field(
+        description="what auto keeps the best by; latency is measured, so not reproducible"
+    )
+    level: Literal["auto", "lossless", "refined"] = Field(description="how far the forest method may go")
+    ml_opset: Literal[3, 5] = Field(description="ai.onnx.ml version of forests: 5 is smallest, 3 runs in older runtimes")
+    max_accuracy_drop: Share = Field(description="score (accuracy or R2) that calibration rows may lose, 0.01 = one point")
+
+
+class Evaluate(Section):
+    """The proof against the original."""
+
+    probe_rows: Annotated[int, Field(ge=0)] = Field(description="rows built at the model's own split thresholds")
+    tolerance: PositiveFloat = Field(description="regression: allowed difference in standard deviations of the target")
+
+
+class Benchmark(Section):
+    """How latency is measured."""
+
+    n_iterations: PositiveInt = Field(description="timed calls per model on the default batch")
+    max_seconds: PositiveFloat = Field(description="upper bound on the measuring time of the whole stage")
+    batch_sizes: list[PositiveInt] = Field(min_length=1, description="rows per call of the batch sweep")
+    threads: PositiveInt = Field(description="threads of every runtime")
+
+
+class Gate(Section):
+    """Limits on the test metrics; null switches one off."""
+
+    min_onnx_agreement: Share | None = Field(description="share of test rows on which ONNX gives the original's answer")
+    max_accuracy_drop: Share | None = Field(description="score (accuracy or R2) that test rows may lose, 0.01 = one point")
+    max_size_ratio: PositiveFloat | None = Field(description="size of the quantised model over size of the ONNX model")
+    min_quantized_vs_onnx_speedup: PositiveFloat | None = Field(description="latency of the ONNX model over the quantised one's")
+
+
+class Publish(Section):
+    """Where the results are recorded."""
+
+    experiment: str = Field(min_length=1, description="name of the MLflow experiment")
+    tracking_uri: str | None = Field(description="MLflow store; MLFLOW_TRACKING_URI wins; null: sqlite:///mlflow.db")
+
+
+class Params(Section):
+    """The whole of params.yaml, one section per stage."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(description="of every random choice")
+    data: Data
+    train: Train
+    convert: Convert
+    quantize: Quantize
+    evaluate: Evaluate
+    benchmark: Benchmark
+    gate: Gate
+    publish: Publish
+
+
+def load_params() -> Params:
+    """Read and check the whole of ``params.yaml`` in the current folder.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or a key is unknown, missing, of the wrong type or out of range.
+    """
+    try:
+        content = yaml.load(PARAMS.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except OSError as error:
+        raise UserError(
+            f"cannot read {PARAMS} ({error.strerror}); run from the repository's folder or restore it from git"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{PARAMS} should be UTF-8 text, got a byte that is not ({error}); save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{PARAMS} is not valid YAML: {error}") from error
+    if not isinstance(content, dict):
+        came = "an empty file" if content is None else type(content).__name__
+        raise UserError(f"{PARAMS} should hold the sections {', '.join(Params.model_fields)}, got {came}; restore it from git")
+    return parse_params(content)
+
+
+def parse_params(content: dict[str, Any]) -> Params:
+    """Check the content of a params file.
+
+    Raises:
+        UserError: naming the first wrong key, what was expected there and what came.
+    """
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError(_explain(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    first, more = error.errors()[0], error.error_count() - 1
+    place = [str(part) for part in first["loc"]]
+    key = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        message = f"unknown key {key!r}; {_nearest(place)}"
+    elif first["type"] == "missing":
+        message = f"key {key!r} is missing; add it (README lists every key and its default)"
+    else:
+        expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+        message = f"{key} should be {expected}, got {first['input']!r}"
+    return f"{PARAMS}: {message}" + (f" (and {more} more)" if more else "")
+
+
+def _nearest(place: list[str]) -> str:
+    section: Any = Params
+    for part in place[:-1]:
+        section = section.model_fields[part].annotation
+    valid = list(section.model_fields)
+    near = difflib.get_close_matches(place[-1], valid, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 as PyYAML reads it, but with ``1e-3`` a number, as DVC's YAML 1.2 parser has it."""
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789"))

@@ -1,0 +1,122 @@
+"""Rows of features and target, and their schema, in the two forms the chain uses: ONNX feeds and scikit-learn input."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.common.errors import UserError
+from stages.common.files import SCHEMA, read_json
+
+Feeds = dict[str, NDArray[Any]]
+"""ONNX inputs by name: ``{"X": float32 (rows, features)}``, or one (rows, 1) float32 or string array per column."""
+
+NUMERIC_INPUT = "X"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature column: ``number`` is float32 with NaN where missing, ``category`` a string, empty where missing."""
+
+    name: str
+    kind: Literal["number", "category"]
+    missing: bool
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What every stage knows of the data: the task, the target, and the feature columns in order."""
+
+    task: Literal["classification", "regression"]
+    target: str
+    columns: tuple[Column, ...]
+    target_std: float | None = None
+    """Regression: standard deviation of the training rows' target, in its own unit."""
+
+    @property
+    def all_numeric(self) -> bool:
+        """Whether the models take one matrix ``X`` instead of one input per column."""
+        return all(column.kind == "number" for column in self.columns)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of outputs/schema.json."""
+        return asdict(self)
+
+
+def read_schema() -> Schema:
+    """Read outputs/schema.json.
+
+    Raises:
+        UserError: the file is missing or is not what the prepare stage writes.
+    """
+    content = read_json(SCHEMA)
+    try:
+        columns = tuple(Column(**column) for column in content.pop("columns"))
+        return Schema(columns=columns, **content)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{SCHEMA} is not what the prepare stage writes ({error}); run `dvc repro --force prepare`") from error
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features and target of the same rows.
+
+    ``feeds`` are the ONNX inputs; ``target`` has shape (rows,): int64 or str for classes, float64 for regression.
+    """
+
+    feeds: Feeds
+    target: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def take(self, index: NDArray[np.intp]) -> Rows:
+        """The rows at ``index``, in that order."""
+        return Rows(take(self.feeds, index), self.target[index])
+
+
+def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:
+    """The rows at ``index`` of every input, in that order."""
+    return {name: values[index] for name, values in feeds.items()}
+
+
+def read_rows(path: Path, schema: Schema) -> Rows:
+    """Read a Parquet file that the prepare stage has written.
+
+    Raises:
+        UserError: the file is missing, is not Parquet, or lacks a column of the schema.
+    """
+    import pyarrow as pa  # 0.2 s that stages without rows need not pay
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+        values = {name: _numpy(table[name]) for name in [*(column.name for column in schema.columns), schema.target]}
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise UserError(f"{path} is not what the prepare stage writes ({error}); run `dvc repro --force prepare`") from error
+    target = values.pop(schema.target)
+    if schema.all_numeric:
+        matrix = np.empty((len(target), len(values)), np.float32)
+        for position, column in enumerate(values.values()):
+            matrix[:, position] = column
+        return Rows({NUMERIC_INPUT: matrix}, target)
+    return Rows({name: column.reshape(-1, 1) for name, column in values.items()}, target)
+
+
+def _numpy(column: Any) -> NDArray[Any]:
+    array: NDArray[Any] = column.to_numpy()
+    return array.astype(str) if array.dtype == object else array
+
+
+def sklearn_input(feeds: Feeds) -> Any:
+    """The rows as the original was fitted on them: the matrix itself, or a DataFrame with a column per input."""
+    if list(feeds) == [NUMERIC_INPUT] and feeds[NUMERIC_INPUT].dtype == np.float32:
+        return feeds[NUMERIC_INPUT]
+    import pandas as pd  # 0.4 s that all-numeric data need not pay
+
+    kinds = {name: object if values.dtype.kind in "UO" else values.dtype for name, values in feeds.items()}
+    return pd.DataFrame({name: values[:, 0].astype(kinds[name]) for name, values in feeds.items()})

@@ -1,0 +1,1 @@
+"""scikit-learn estimator to a canonical ONNX model with the contract's inputs and outputs."""

@@ -1,0 +1,27 @@
+"""Convert the fitted estimator and write the model in canonical form."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from stages.common.console import say
+from stages.common.errors import run_stage
+from stages.common.files import ONNX_MODEL, ORIGINAL_MODEL, size_kb, write_bytes
+from stages.common.models import load_original
+from stages.common.onnx_model import to_bytes
+from stages.common.params import load_params
+from stages.common.table import read_schema
+from stages.convert.conversion import to_onnx
+
+
+def main() -> None:
+    """model.joblib in, model.onnx out."""
+    params, schema = load_params(), read_schema()
+    model = to_onnx(load_original(ORIGINAL_MODEL), schema, params.convert.target_opset)
+    write_bytes(ONNX_MODEL, to_bytes(model))
+    operators = ", ".join(f"{count} {name}" for name, count in Counter(node.op_type for node in model.graph.node).most_common(5))
+    say(f"opset {params.convert.target_opset}, {len(model.graph.node)} nodes ({operators}): {size_kb(ONNX_MODEL):.1f} KB")
+
+
+if __name__ == "__main__":
+    run_stage("convert", main)

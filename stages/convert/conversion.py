@@ -1,0 +1,90 @@
+"""A fitted scikit-learn estimator as an ONNX model that takes raw rows and answers under the contract's names."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper
+
+from stages.common.errors import UserError
+from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
+from stages.common.onnx_model import canonical
+from stages.common.table import NUMERIC_INPUT, Schema
+
+NEWEST_OPSET = 22
+"""The newest ai.onnx version that skl2onnx 1.20 writes (``skl2onnx.__max_supported_opset__``)."""
+
+
+def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
+    """Convert a fitted estimator, canonical and checked in full.
+
+    Inputs: one float32 ``X`` of shape (rows, features) for all-numeric data, otherwise one (rows, 1) float32 or string
+    input per column. Outputs: ``label`` (rows,) and ``probabilities`` (rows, classes), or ``scores`` for an estimator
+    without ``predict_proba``; regressors ``prediction`` (rows, 1).
+
+    Raises:
+        UserError: skl2onnx cannot express the estimator, or not in this opset.
+    """
+    name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
+    try:
+        model = canonical(_convert(estimator, schema, target_opset))
+        _stamp_opset(model, target_opset)
+        _name_outputs(model, estimator, schema)
+        helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # skl2onnx raises whatever its converters raise, down to AttributeError
+        reason = " ".join(str(error).split())[:300]
+        raise UserError(
+            f"skl2onnx cannot convert {name} to ONNX opset {target_opset} ({type(error).__name__}: {reason}); "
+            "choose another train.estimator or convert.target_opset in params.yaml"
+        ) from error
+    return model
+
+
+def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    if schema.all_numeric:
+        inputs = [(NUMERIC_INPUT, FloatTensorType([None, len(schema.columns)]))]
+    else:
+        kinds = {"number": FloatTensorType, "category": StringTensorType}
+        inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
+    model: onnx.ModelProto = convert_sklearn(estimator, initial_types=inputs, target_opset=target_opset)
+    return model
+
+
+def _stamp_opset(model: onnx.ModelProto, target_opset: int) -> None:
+    """Declare the opset that was asked for; skl2onnx declares the lowest that its nodes need, down to 1."""
+    others = [opset for opset in model.opset_import if opset.domain]
+    del model.opset_import[:]
+    model.opset_import.extend([helper.make_opsetid("", target_opset), *others])
+
+
+def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> None:
+    """Give the outputs their contract names and shapes, in place, without the ZipMap that skl2onnx may end with."""
+    graph = model.graph
+    zipmaps = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "ZipMap"}
+    kept = [node for node in graph.node if node.op_type != "ZipMap"]
+    del graph.node[:]
+    graph.node.extend(kept)
+    produced = [zipmaps.get(output.name, output.name) for output in graph.output]
+    if schema.task == "regression":
+        outputs = [helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, [None, 1])]
+    else:
+        scores, width = (PROBABILITIES, len(estimator.classes_)) if hasattr(estimator, "predict_proba") else (SCORES, None)
+        kind = TensorProto.STRING if estimator.classes_.dtype.kind in "UO" else TensorProto.INT64
+        outputs = [
+            helper.make_tensor_value_info(LABEL, kind, [None]),
+            helper.make_tensor_value_info(scores, TensorProto.FLOAT, [None, width]),
+        ]
+    names = dict(zip(produced, (output.name for output in outputs), strict=False))
+    taken = set(names.values()) - set(names)
+    renamed = {**{name: f"{name}_inner" for name in taken}, **names}
+    for node in graph.node:
+        for field in (node.input, node.output):
+            field[:] = [renamed.get(value, value) for value in field]
+    del graph.output[:], graph.value_info[:]
+    graph.output.extend(outputs)

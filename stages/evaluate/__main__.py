@@ -1,0 +1,78 @@
+"""Ask all three models about the test rows and the probe rows, and write what came of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import numpy as np
+import onnx
+
+from stages.common.console import say
+from stages.common.errors import run_stage
+from stages.common.files import (
+    METRICS,
+    MODELS,
+    ONNX_MODEL,
+    ORIGINAL_MODEL,
+    PREDICTIONS,
+    QUANTIZATION,
+    QUANTIZED_MODEL,
+    TEST,
+    TRAIN,
+    read_bytes,
+    read_json,
+    size_kb,
+    write_bytes,
+    write_json,
+)
+from stages.common.models import Answer, ask_onnx, ask_original, load_original, load_session
+from stages.common.params import load_params
+from stages.common.table import Feeds, Rows, read_rows, read_schema
+from stages.evaluate.metrics import compare_models, compare_on_probes, compare_sizes
+from stages.evaluate.probes import accepts_missing, probe_rows
+from stages.evaluate.thresholds import split_thresholds
+
+
+def main() -> None:
+    """Test rows and three models in, metrics.json and predictions.csv out."""
+    params, schema = load_params(), read_schema()
+    train, test = read_rows(TRAIN, schema).feeds, read_rows(TEST, schema)
+    original, sessions = load_original(ORIGINAL_MODEL), [load_session(path) for path in (ONNX_MODEL, QUANTIZED_MODEL)]
+
+    def ask(feeds: Feeds) -> list[Answer]:
+        return [ask_original(original, feeds, schema), *(ask_onnx(session, feeds) for session in sessions)]
+
+    thresholds = split_thresholds(onnx.load_from_string(read_bytes(ONNX_MODEL)), schema)
+    missing = accepts_missing(lambda feeds: ask_original(original, feeds, schema), train)
+    probes = probe_rows(train, thresholds, params.evaluate.probe_rows, missing=missing, seed=params.seed)
+    answers = ask(test.feeds)
+    metrics = {
+        **compare_sizes(*(size_kb(path) for path in MODELS.values())),
+        **compare_models(schema, test.target, answers, params.evaluate.tolerance),
+        **(compare_on_probes(schema, ask(probes), params.evaluate.tolerance) if params.evaluate.probe_rows else {}),
+        "quantized_modified": int(read_json(QUANTIZATION)["modified"]),
+    }
+    write_json(METRICS, metrics)
+    write_bytes(PREDICTIONS, as_csv(test, answers))
+    tell(metrics)
+
+
+def as_csv(test: Rows, answers: list[Answer]) -> bytes:
+    """The target and the three models' answers, a line per test row: the data behind the plots."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["target", *MODELS])
+    writer.writerows(zip(test.target.tolist(), *(answer.values.tolist() for answer in answers), strict=True))
+    return text.getvalue().encode()
+
+
+def tell(metrics: dict[str, float]) -> None:
+    """Print the metrics a line per model, so that each key can be found again in metrics.json."""
+    for name in MODELS:
+        found = {key.removeprefix(f"{name}_"): value for key, value in metrics.items() if key.startswith(f"{name}_")}
+        say(f"{name}: " + ", ".join(f"{key} {np.format_float_positional(value, 4, trim='-')}" for key, value in found.items()))
+
+
+if __name__ == "__main__":
+    run_stage("evaluate", main)

@@ -1,0 +1,1 @@
+"""The limits that the models must keep to be published."""

@@ -1,0 +1,1 @@
+"""Data to training, calibration and test rows in one schema."""

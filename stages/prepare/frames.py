@@ -1,0 +1,109 @@
+"""From columns as they come to the two kinds that the models take, and to Parquet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from stages.common.errors import UserError
+from stages.common.files import atomic_path
+from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
+from stages.common.table import Column, Schema
+
+MAX_INTEGER_CLASSES = 20
+"""``task: auto`` takes an integer target with more distinct values than this for a quantity."""
+
+
+def settle(
+    frame: pd.DataFrame, target: str, task: Literal["auto", "classification", "regression"]
+) -> tuple[pd.DataFrame, Schema]:
+    """Columns in their final types, features first and the target last, and the schema that describes them.
+
+    Numbers become float32, from the first stage on: a model trained in float64 and served in float32 parts ways with its
+    ONNX form at the split thresholds. Everything else becomes a string, empty where it is missing.
+
+    Raises:
+        UserError: naming the column that cannot be used, and why.
+    """
+    if frame.empty:
+        raise UserError("params.yaml: data.source has a header but no rows; expected at least a few dozen")
+    features = [str(name) for name in frame.columns if name != target]
+    if not features:
+        raise UserError(f"params.yaml: data.source has no feature column beside the target {target!r}")
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    columns, values = [], {}
+    for name in features:
+        column, values[name] = settle_feature(frame[name])
+        columns.append(column)
+    task = decide_task(frame[target]) if task == "auto" else task
+    values[target] = settle_target(frame[target], task)
+    schema = Schema(task, target, tuple(columns))
+    taken = {LABEL, PROBABILITIES, SCORES, PREDICTION}
+    if not schema.all_numeric and (clash := sorted(taken.intersection(features))):
+        raise UserError(f"data.source: column {clash[0]!r} has the name of a model output; rename it")
+    return pd.DataFrame(values), schema
+
+
+def settle_feature(values: pd.Series) -> tuple[Column, pd.Series]:
+    """One feature column in its final type.
+
+    Raises:
+        UserError: the column is empty, infinite, too large for float32, or of a type that no model takes.
+    """
+    name = str(values.name)
+    missing = bool(values.isna().any())
+    if values.isna().all():
+        raise UserError(f"data.source: column {name!r} has no value in any row; drop it")
+    if pd.api.types.is_numeric_dtype(values):
+        numbers = values.to_numpy(np.float64, na_value=np.nan)
+        with np.errstate(over="ignore"):
+            single = numbers.astype(np.float32)
+        if np.isinf(single).any():
+            row = int(np.flatnonzero(np.isinf(single))[0])
+            raise UserError(f"data.source: column {name!r} has {numbers[row]} in row {row + 1}; expected finite float32 numbers")
+        return Column(name, "number", missing), pd.Series(single)
+    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
+        raise UserError(f"data.source: column {name!r} holds dates; turn it into numbers, such as days, or drop it")
+    return Column(name, "category", missing), values.astype(object).where(values.notna(), "").map(str)
+
+
+def decide_task(target: pd.Series) -> Literal["classification", "regression"]:
+    """Classification for text, booleans and integers with few distinct values; regression otherwise."""
+    if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
+        return "classification"
+    few = target.nunique() <= MAX_INTEGER_CLASSES
+    return "classification" if pd.api.types.is_integer_dtype(target) and few else "regression"
+
+
+def settle_target(target: pd.Series, task: str) -> pd.Series:
+    """The target as int64 or str (classification) or float64 (regression).
+
+    Raises:
+        UserError: values are missing, infinite, not numbers for a regression, or of one class only.
+    """
+    name = str(target.name)
+    if absent := int(target.isna().sum()):
+        raise UserError(f"data.source: target {name!r} is missing in {absent} of {len(target)} rows; fill or drop those rows")
+    if task == "regression":
+        if not pd.api.types.is_numeric_dtype(target):
+            raise UserError(f"data.source: target {name!r} holds text; regression expects numbers (params.yaml: data.task)")
+        values = target.astype(np.float64)
+        if np.isinf(values).any():
+            raise UserError(f"data.source: target {name!r} holds infinite values; expected finite numbers")
+        return values
+    if (target == target.iloc[0]).all():
+        raise UserError(f"data.source: target {name!r} has one class only, {target.iloc[0]!r}; expected at least two")
+    whole = pd.api.types.is_numeric_dtype(target) and bool((target == target.astype(np.int64)).all())
+    return target.astype(np.int64) if whole else target.map(str)
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """Write rows without pandas' own metadata, so that the same rows always have the same bytes."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    with atomic_path(path) as temporary:
+        parquet.write_table(table, temporary)

@@ -1,0 +1,40 @@
+"""Publish parameters, metrics, artefacts and a servable model to MLflow; write outputs/mlflow_run.json."""
+
+from __future__ import annotations
+
+from stages.common.console import say
+from stages.common.errors import run_stage
+from stages.common.files import MLFLOW_RUN, TEST, write_json
+from stages.common.params import load_params
+from stages.common.table import read_rows, read_schema
+from stages.publish.content import read_content, read_measurement
+from stages.publish.failures import server_errors
+from stages.publish.preflight import opened
+from stages.publish.provenance import provenance_tags, repository_root, run_name
+from stages.publish.store import resolve_store
+
+
+def main() -> None:
+    """Find or make the run of this content, complete it, and write the receipt."""
+    params = load_params()
+    content, measurement = read_content(params), read_measurement()
+    rows = read_rows(TEST, read_schema())
+    store = resolve_store(params.publish.tracking_uri, repository_root())
+    with server_errors(store), opened(store, params.publish.experiment) as experiment:
+        from stages.publish.record import Publication, publish  # mlflow costs 1.5 s: a wrong address is told before
+
+        tags = provenance_tags()
+        run_id, news = publish(experiment, Publication(content, measurement, rows.feeds, run_name(params), tags))
+    receipt = {
+        "tracking_uri": store.public_uri,
+        "experiment": params.publish.experiment,
+        "run_id": run_id,
+        "content_digest": content.digest,
+    }
+    write_json(MLFLOW_RUN, receipt)
+    say(f"{news}: run {run_id} of experiment {params.publish.experiment}")
+    say(f"in {store.public_uri}")
+
+
+if __name__ == "__main__":
+    run_stage("publish", main)

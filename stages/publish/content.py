@@ -1,0 +1,138 @@
+"""What is published: the content that makes a run one of a kind, and the latency measured of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from stages.common.errors import UserError
+from stages.common.files import (
+    GATE,
+    LATENCY,
+    LATENCY_DETAIL,
+    METRICS,
+    ONNX_MODEL,
+    ORIGINAL_MODEL,
+    PREDICTIONS,
+    QUANTIZATION,
+    QUANTIZED_MODEL,
+    SCHEMA,
+    read_bytes,
+    read_json,
+)
+from stages.common.params import Params
+
+LAYOUT = 1
+"""Part of the digest: raise it when params, metrics or artefacts of a run change their names or form."""
+
+ARTIFACTS = {
+    "model_optimized.onnx": ONNX_MODEL,
+    "model_quantized.onnx": QUANTIZED_MODEL,
+    "quantization.json": QUANTIZATION,
+    "metrics.json": METRICS,
+    "schema.json": SCHEMA,
+    "predictions.csv": PREDICTIONS,
+}
+MEASURED = {"latency.json": LATENCY, "latency_detail.json": LATENCY_DETAIL, "gate.json": GATE}
+"""Files that follow from a latency measurement; all others follow from the content."""
+
+MAX_PARAM_LENGTH = 500
+"""The shortest limit of any MLflow server since 1.28; newer ones take 6000 characters."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """All that a run holds but its latency; equal digests mean the same run."""
+
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    artifacts: Mapping[str, Path]
+    settings: Mapping[str, Any]
+    """The params file without ``publish``, which may hold credentials."""
+    digest: str
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement of the latency of a content; equal digests mean the same measurement."""
+
+    metrics: Mapping[str, float]
+    artifacts: Mapping[str, Path]
+    digest: str
+
+
+def read_content(params: Params) -> Content:
+    """Read what is published from outputs/.
+
+    Raises:
+        UserError: a file is missing or is not what its stage writes.
+    """
+    settings = params.model_dump(exclude={"publish"})
+    metrics = read_metrics(METRICS)
+    method = read_json(QUANTIZATION).get("method")
+    if not isinstance(method, str):
+        raise UserError(f"{QUANTIZATION} should name the chosen 'method', got {method!r}; run `dvc repro --force quantize`")
+    logged = {
+        "n_iterations": str(params.benchmark.n_iterations),
+        "quantization_type": method,
+        **{safe_key(key): bounded(value) for key, value in flattened(settings)},
+    }
+    files = {path.name: path for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)}
+    digest = digest_of(
+        {
+            "layout": LAYOUT,
+            "settings": settings,
+            "metrics": metrics,
+            "files": {name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in files.items()},
+        }
+    )
+    return Content(logged, metrics, ARTIFACTS, settings, digest)
+
+
+def read_measurement() -> Measurement:
+    """Read the latency of the models and the verdict on it from outputs/.
+
+    Raises:
+        UserError: a file is missing or is not what its stage writes.
+    """
+    content = {name: read_json(path) for name, path in MEASURED.items()}
+    return Measurement(read_metrics(LATENCY), MEASURED, digest_of(content)[:16])
+
+
+def read_metrics(path: Path) -> dict[str, float]:
+    """The finite numbers of a flat metrics file; MLflow knows no other values."""
+    numbers = {key: value for key, value in read_json(path).items() if isinstance(value, (int, float))}
+    return {key: float(value) for key, value in numbers.items() if math.isfinite(value)}
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a JSON value, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def flattened(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of nested mappings by dotted key: strings as they are, all else as JSON."""
+    for key, item in value.items():
+        if isinstance(item, Mapping) and item:
+            yield from flattened(item, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", item if isinstance(item, str) else json.dumps(item, default=str)
+
+
+def safe_key(key: str) -> str:
+    """``key`` with the characters that MLflow refuses in names replaced."""
+    return re.sub(r"[^\w\-. :/]", "_", key)[:250]
+
+
+def bounded(value: str) -> str:
+    """``value``, cut where servers would refuse it; params.yaml among the artefacts has the whole."""
+    if len(value) <= MAX_PARAM_LENGTH:
+        return value
+    note = f"... ({len(value)} characters, whole in params.yaml)"
+    return value[: MAX_PARAM_LENGTH - len(note)] + note

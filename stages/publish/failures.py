@@ -1,0 +1,62 @@
+"""Failures of tracking and artefact stores in one clear line: what failed, why, and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stages.common.errors import ServerError, UserError
+from stages.publish.store import Store
+
+FOREIGN = {"azure", "boto3", "botocore", "google", "mlflow", "requests", "sqlalchemy", "sqlite3", "urllib3"}
+"""Packages whose exceptions are a store's failure, not a bug of ours."""
+
+CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+CAUSES = (
+    (r"NoCredentials|Unable to locate credentials", "finds no S3 credentials", "configure IRSA, AWS_* variables or AWS_PROFILE"),
+    (r"NoSuchBucket", "names a bucket that does not exist", "create it or choose another experiment"),
+    (r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch", "refuses to store artefacts", "check the S3 credentials"),
+    (r"No module named '(?P<module>\w+)'", "needs the package {module} for its artefacts", "install it"),
+    (r"certificate verify failed|SSLError", "has a certificate that cannot be verified", "set MLFLOW_TRACKING_SERVER_CERT_PATH"),
+    (r"Name or service not known|NameResolution|resolve host|getaddrinfo", "has an unknown host name", "check its spelling"),
+    (r"Connection refused|No route to host|Network is unreachable", "cannot be reached", "start it or correct the address"),
+    (r"timed? ?out|Timeout", "does not answer in time", "check the server and the network"),
+    (r"Connection ?(reset|aborted)|RemoteDisconnected|IncompleteRead|BrokenPipe", "cut the connection", "check its log"),
+    (r"\b401\b|Unauthorized|UNAUTHENTICATED", "refuses the credentials", CREDENTIALS),
+    (r"\b403\b|PERMISSION_DENIED|Forbidden", "does not permit this", "ask for write access to the experiment"),
+    (r"\b50[0-4]\b|INTERNAL_ERROR|too many .* error", "failed (server error)", "its log says why, often its artefact store"),
+    (r"out-of-date database schema", "was made by an older MLflow", "back it up and run `mlflow db upgrade`"),
+    (r"database is locked", "is locked by another program", "close it"),
+    (r"No space left", "is on a full disk", "free some space"),
+)
+KEPT = "everything in outputs/ is kept, `dvc repro` then runs publish alone"
+
+
+@contextmanager
+def server_errors(store: Store) -> Iterator[None]:
+    """Turn what a store or its client raises into one :class:`ServerError`; bugs pass."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if not is_foreign(error):
+            raise
+        raise ServerError(explain(error, store)) from error
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether a store or its client library raised ``error``."""
+    packages = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+    return bool(packages & FOREIGN) or isinstance(error, (OSError, ImportError))
+
+
+def explain(error: BaseException, store: Store) -> str:
+    """One line: the store, what it did, and the cure; without credentials."""
+    text = f"{type(error).__name__} {error}"
+    for pattern, what, cure in CAUSES:
+        if found := re.search(pattern, text):
+            return f"{store.public_uri} {what.format(**found.groupdict())}; {cure}; {KEPT}"
+    first_line = store.scrubbed(str(error)).strip().partition("\n")[0] or type(error).__name__
+    return f"{store.public_uri} failed: {first_line[:300]}; {KEPT}"

@@ -1,0 +1,58 @@
+"""Where a run comes from: the repository, its commit, and whether the commit tells the whole story."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+
+import yaml
+
+from stages.common.params import Params
+
+DVC_LOCK = Path("dvc.lock")
+
+
+def repository_root() -> Path:
+    """The user's repository: DVC names it even while an experiment runs in a temporary copy of it."""
+    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+
+
+def provenance_tags() -> dict[str, str]:
+    """Tags that lead from a run back to the commit and the DVC state it was made from; what is unknown is left out."""
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--", ".", ":!dvc.lock", ":!outputs")  # a pipeline run rewrites these two
+    tags = {
+        "git_commit": commit,
+        "mlflow.source.git.commit": commit,
+        "git_dirty": None if changes is None or not commit else str(bool(changes)).lower(),
+        "dvc_lock_digest": _lock_digest(),
+        "dvc_experiment": os.environ.get("DVC_EXP_NAME"),
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+def run_name(params: Params) -> str:
+    """Model and data in the words of params.yaml, as in ``RandomForestClassifier on iris``."""
+    return f"{params.train.estimator.rpartition('.')[2]} on {Path(params.data.source).stem}"
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of a git command, or None outside a repository or without git."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=10, check=True)  # noqa: S603, S607
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _lock_digest() -> str | None:
+    """SHA-256 of what dvc.lock says of the other stages; the publish stage's own entry is written after it ran."""
+    try:
+        content = yaml.safe_load(DVC_LOCK.read_text(encoding="utf-8"))
+        stages = {name: entry for name, entry in content["stages"].items() if name != "publish"}
+    except (OSError, yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return None
+    return sha256(json.dumps(stages, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,136 @@
+"""The MLflow store: which one, where its files lie, and how it is opened without hanging or noise."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from stages.common.console import say
+from stages.common.errors import ServerError, UserError
+
+DEFAULT_URI = "sqlite:///mlflow.db"
+SERVERS = {"http", "https"}
+DATABASES = {"postgresql", "mysql", "mssql"}
+LOCK_SECONDS = 300.0
+
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default, 7 with doubling pauses, hangs for minutes
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_DISABLE_TELEMETRY": "true",  # "1" does nothing
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # "View run at"
+}
+QUIET = (
+    "alembic.runtime.migration",  # one line per migration of a new database
+    "mlflow.store.db.utils",  # "Creating initial MLflow database tables..."
+    "urllib3.connectionpool",  # "Retrying (JitteredRetry(...)) after connection broken by ..."
+)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A tracking store. ``uri`` is absolute; for HTTP it holds no credentials, for databases it may."""
+
+    uri: str = field(repr=False)
+    public_uri: str
+    database: Path | None = None
+    """The file of an embedded SQLite store."""
+    login: tuple[str, str] | None = field(default=None, repr=False)
+
+    def scrubbed(self, text: str) -> str:
+        """``text`` without the credentials of this store, or of any address in it."""
+        return re.sub(r"(?<=://)[^/@\s]+@", "", text.replace(self.uri, self.public_uri))
+
+
+def resolve_store(tracking_uri: str | None, root: Path) -> Store:
+    """The store of ``MLFLOW_TRACKING_URI``, else ``tracking_uri``, else mlflow.db in ``root``.
+
+    Raises:
+        UserError: MLflow has no store of that kind.
+    """
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or DEFAULT_URI
+    parts = urlsplit(uri)
+    scheme = parts.scheme.partition("+")[0]
+    if scheme == "sqlite":
+        database = root / parts.path[1:]
+        if parts.netloc or parts.path in {"", "/", "/:memory:"}:
+            raise UserError(f"a SQLite store needs a file, as in {DEFAULT_URI} (publish.tracking_uri)")
+        return Store(f"sqlite:///{database}", f"sqlite:///{database}", database)
+    if scheme not in SERVERS | DATABASES or not parts.hostname:
+        came = re.sub(r"(?<=://)[^/@\s]+@", "", uri)
+        raise UserError(
+            f"publish.tracking_uri (or MLFLOW_TRACKING_URI) should be {DEFAULT_URI} or the address of an MLflow server "
+            f"such as http://127.0.0.1:5000, got {came}"
+        )
+    host = parts.netloc.rpartition("@")[2]
+    public = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    if scheme in DATABASES:
+        return Store(uri, public)
+    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return Store(public, public, login=login)
+
+
+def configure(store: Store) -> None:
+    """Set MLflow's environment, as far as the user has not, and silence what it says to nobody's use."""
+    os.environ["MLFLOW_TRACKING_URI"] = store.uri
+    for key, value in SETTINGS.items():
+        os.environ.setdefault(key, value)
+    if store.login:
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = store.login
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def locked(database: Path) -> Iterator[None]:
+    """Hold the lock of an embedded store: two first users at once would crash in its migrations.
+
+    Raises:
+        ServerError: another publish holds it for too long.
+    """
+    from filelock import FileLock, Timeout
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(f"{database}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("waiting for another publish to this store")
+        try:
+            lock.acquire(timeout=LOCK_SECONDS)
+        except Timeout as error:
+            raise ServerError(f"another publish has held {lock.lock_file} for {LOCK_SECONDS:g} s; end it") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def create_database(database: Path) -> None:
+    """Make a new SQLite store beside its place and move it there whole: a killed migration cannot be resumed.
+
+    Raises:
+        ServerError: there is a file in its place that is no SQLite database.
+    """
+    if database.exists() and database.stat().st_size:
+        with database.open("rb") as file:
+            if file.read(16) != b"SQLite format 3\0":
+                raise ServerError(f"{database} should be a SQLite database but is not; move it away and publish again")
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    unfinished = database.with_name(f"{database.name}.new")
+    unfinished.unlink(missing_ok=True)
+    SqlAlchemyStore(f"sqlite:///{unfinished}", artifact_root(database)).engine.dispose()
+    unfinished.replace(database)
+
+
+def artifact_root(database: Path) -> str:
+    """The folder of an embedded store's artefacts, beside its database."""
+    return (database.parent / "mlartifacts").as_uri()

@@ -1,0 +1,51 @@
+"""Try what fits the graph, keep the best that costs nothing it may not cost, and record every verdict."""
+
+from __future__ import annotations
+
+import onnx
+
+from stages.common.console import say
+from stages.common.errors import run_stage
+from stages.common.files import (
+    CALIBRATION,
+    ONNX_MODEL,
+    ORIGINAL_MODEL,
+    QUANTIZATION,
+    QUANTIZED_MODEL,
+    TRAIN,
+    read_bytes,
+    write_bytes,
+    write_json,
+)
+from stages.common.models import load_original
+from stages.common.params import load_params
+from stages.common.table import read_rows, read_schema
+from stages.quantize.choice import Choice, choose
+from stages.quantize.methods import list_candidates
+from stages.quantize.trials import cross_fits, held_out
+
+
+def main() -> None:
+    """model.onnx in, model_quantized.onnx and quantization.json out."""
+    params, schema = load_params(), read_schema()
+    plain, train, calibration = read_bytes(ONNX_MODEL), read_rows(TRAIN, schema), read_rows(CALIBRATION, schema)
+    candidates = list_candidates(onnx.load_from_string(plain), params.quantize, params.seed)
+    if len(calibration):
+        trials = held_out(plain, train, calibration)
+    else:
+        trials = cross_fits(lambda: load_original(ORIGINAL_MODEL), train, schema, params.convert.target_opset, params.seed)
+    choice = choose(plain, candidates, trials, schema, params.quantize)
+    write_bytes(QUANTIZED_MODEL, choice.model)
+    write_json(QUANTIZATION, choice.to_json())
+    tell(choice)
+
+
+def tell(choice: Choice) -> None:
+    """Print the verdict of every candidate, and the conclusion."""
+    for verdict in choice.verdicts:
+        say(f"{verdict.name}: {verdict.outcome}, {verdict.reason}")
+    say(choice.summary)
+
+
+if __name__ == "__main__":
+    run_stage("quantize", main)

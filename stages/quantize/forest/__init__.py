@@ -1,0 +1,30 @@
+"""Forest quantisation: tree ensembles in a smaller encoding that any ONNX runtime computes the same with."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import onnx
+
+from stages.common.table import Rows
+from stages.quantize.candidates import Candidate
+from stages.quantize.forest.rewrite import has_trees, rewrite
+
+
+def candidates(
+    model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int, max_accuracy_drop: float
+) -> list[Candidate]:
+    """What is worth trying on ``model``: nothing if it has no trees.
+
+    ``level`` is ``lossless`` (labels equal, scores within 1e-6 on every input), ``refined`` (smaller, within a budget
+    of accuracy) or ``auto`` (both). ``ml_opset`` is 5, or 3 for runtimes without TreeEnsemble.
+    """
+    if not has_trees(model):
+        return []
+    return [Candidate("forest/lossless", partial(_lossless, ml_opset=ml_opset))] if level != "refined" else []
+
+
+def _lossless(model: onnx.ModelProto, rows: Rows, *, ml_opset: int) -> onnx.ModelProto:
+    """The model's trees in a smaller encoding; ``rows`` are not needed."""
+    del rows
+    return rewrite(model, ml_opset=ml_opset)

@@ -1,0 +1,233 @@
+"""Passes: each takes a Forest and returns one with the same output on every input, in numpy arrays and linear time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stages.quantize.forest.forest import Forest, Mode
+from stages.quantize.forest.reader import Untreatable
+
+MAX_GROWTH = 4  # shared subtrees may be copied until a forest has this many times its splits
+
+
+def lossless(forest: Forest) -> Forest:
+    """All passes: sets of equal comparisons, trees without sharing, shared leaves, no split without effect."""
+    return order_leaves(merge_equal_children(share_leaves(preorder(join_members(forest)))))
+
+
+def drop_zeros(forest: Forest) -> Forest:
+    """Zero weights are not stored; each leaf keeps at least one entry. Only for sums: a zero counts in MIN and MAX."""
+    kept = forest.leaf_weight != 0
+    kept[forest.leaf_offset[:-1]] |= np.add.reduceat(kept, forest.leaf_offset[:-1]) == 0
+    count = np.add.reduceat(kept, forest.leaf_offset[:-1], dtype=np.int32)
+    offset = np.zeros_like(forest.leaf_offset)
+    np.cumsum(count, out=offset[1:])
+    return replace(
+        forest, leaf_offset=offset, leaf_target=forest.leaf_target[kept], leaf_weight=forest.leaf_weight[kept]
+    )
+
+
+@dataclass(frozen=True)
+class Unfolded:
+    """The splits of a forest level by level, each reference to a split a copy of its own (breadth-first order)."""
+
+    old: NDArray[np.int32]  # the split each one copies
+    true_child: NDArray[np.int32]  # in breadth-first numbers, or ~leaf
+    false_child: NDArray[np.int32]
+    level: list[slice]
+
+
+def unfold(forest: Forest) -> Unfolded:
+    """Breadth-first walk from the roots: unreachable splits vanish, a split that two parents share is copied."""
+    current = forest.roots[forest.roots >= 0]
+    old, true_child, false_child, level, end = [], [], [], [], 0
+    while len(current):
+        start, end = end, end + len(current)
+        if end > MAX_GROWTH * forest.n_splits + 1:
+            raise Untreatable("trees share so many subtrees that they cannot be written apart")
+        pair = np.stack([forest.true_child[current], forest.false_child[current]], axis=1)
+        inner = pair >= 0
+        following = pair[inner]
+        pair[inner] = np.arange(end, end + len(following))
+        old.append(current)
+        true_child.append(pair[:, 0])
+        false_child.append(pair[:, 1])
+        level.append(slice(start, end))
+        current = following
+    if not level:
+        return Unfolded(*(np.zeros(0, np.int32) for _ in range(3)), [])
+    return Unfolded(np.concatenate(old), np.concatenate(true_child), np.concatenate(false_child), level)
+
+
+def preorder(forest: Forest) -> Forest:
+    """Splits in depth-first order, true branch first, tree after tree; nothing shared, nothing unreachable."""
+    tree = unfold(forest)
+    size = np.ones(len(tree.old), np.int32)
+    for level in reversed(tree.level):
+        for children in (tree.true_child[level], tree.false_child[level]):
+            inner = children >= 0
+            size[level][inner] += size[children[inner]]
+    position = np.zeros(len(tree.old), np.int32)
+    n_roots = int((forest.roots >= 0).sum())
+    position[:n_roots] = np.cumsum(size[:n_roots]) - size[:n_roots]
+    for level in tree.level:
+        true_child, false_child = tree.true_child[level], tree.false_child[level]
+        inner = true_child >= 0
+        position[true_child[inner]] = position[level][inner] + 1
+        after = position[level] + 1
+        after[inner] += size[true_child[inner]]
+        inner = false_child >= 0
+        position[false_child[inner]] = after[inner]
+    order = np.empty_like(position)
+    order[position] = np.arange(len(position), dtype=np.int32)
+
+    def renumbered(children: NDArray[np.int32]) -> NDArray[np.int32]:
+        result = children[order]
+        inner = result >= 0
+        result[inner] = position[result[inner]]
+        return result
+
+    roots = forest.roots.copy()
+    roots[roots >= 0] = position[:n_roots]
+    return replace(
+        take_splits(forest, tree.old[order]),
+        true_child=renumbered(tree.true_child),
+        false_child=renumbered(tree.false_child),
+        roots=roots,
+    )
+
+
+def take_splits(forest: Forest, index: NDArray[np.int32]) -> Forest:
+    """The forest with its per-split arrays at ``index``; the children are still in old numbers."""
+    names = ("feature", "threshold", "mode", "missing_true", "true_child", "false_child")
+    return replace(forest, **{name: getattr(forest, name)[index] for name in names})
+
+
+def merge_equal_children(forest: Forest) -> Forest:
+    """A split whose two branches end in the same leaf is that leaf; from the deepest level up, so once is enough."""
+    tree = unfold(forest)
+    stands_for = np.arange(len(tree.old), dtype=np.int32)
+    true_child, false_child = tree.true_child.copy(), tree.false_child.copy()
+    for level in reversed(tree.level):
+        for children in (true_child, false_child):
+            inner = children[level] >= 0
+            children[level][inner] = stands_for[children[level][inner]]
+        merged = true_child[level] == false_child[level]
+        stands_for[level][merged] = true_child[level][merged]
+    if (stands_for >= 0).all():
+        return forest
+    roots = forest.roots.copy()
+    roots[roots >= 0] = stands_for[: int((roots >= 0).sum())]
+    unfolded = replace(
+        take_splits(forest, tree.old), true_child=true_child, false_child=false_child, roots=roots
+    )
+    return preorder(unfolded)
+
+
+def share_leaves(forest: Forest) -> Forest:
+    """Leaves that add the same are one leaf."""
+    group, first = _equal_leaves(forest)
+    return renumber_leaves(forest, group, first)
+
+
+def order_leaves(forest: Forest) -> Forest:
+    """Often used leaves first, unused ones gone: their numbers are the shortest varints."""
+    children = np.concatenate([forest.true_child, forest.false_child, forest.roots])
+    uses = np.bincount(~children[children < 0], minlength=forest.n_leaves)
+    order = np.argsort(-uses, kind="stable")[: int((uses > 0).sum())].astype(np.int32)
+    rank = np.zeros(forest.n_leaves, np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return renumber_leaves(forest, rank, order)
+
+
+def renumber_leaves(forest: Forest, number: NDArray[np.int32], source: NDArray[np.int32]) -> Forest:
+    """Old leaf i becomes leaf ``number[i]``; new leaf j has the entries of old leaf ``source[j]``."""
+
+    def renumbered(children: NDArray[np.int32]) -> NDArray[np.int32]:
+        result = children.copy()
+        leaf = result < 0
+        result[leaf] = ~number[~result[leaf]]
+        return result
+
+    count = np.diff(forest.leaf_offset)[source]
+    offset = np.zeros(len(source) + 1, np.int32)
+    np.cumsum(count, out=offset[1:])
+    entries = np.arange(offset[-1]) + np.repeat(forest.leaf_offset[source] - offset[:-1], count)
+    return replace(
+        forest,
+        true_child=renumbered(forest.true_child),
+        false_child=renumbered(forest.false_child),
+        roots=renumbered(forest.roots),
+        leaf_offset=offset,
+        leaf_target=forest.leaf_target[entries],
+        leaf_weight=forest.leaf_weight[entries],
+    )
+
+
+def _equal_leaves(forest: Forest) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """(group of each leaf, one leaf of each group): by a 64-bit hash of the entries, then compared in full."""
+    bits = forest.leaf_weight.view(np.uint64 if forest.leaf_weight.dtype == np.float64 else np.uint32)
+    count = np.diff(forest.leaf_offset)
+    for seed in (1, 2, 3):
+        mixed = _mix(bits.astype(np.uint64) + np.uint64(seed) * _mix(forest.leaf_target.astype(np.uint64)))
+        hashes = np.add.reduceat(mixed, forest.leaf_offset[:-1]) if forest.n_leaves else mixed
+        _, first, group = np.unique(hashes, return_index=True, return_inverse=True)
+        same = first[group]
+        if not np.array_equal(count[same], count):
+            continue
+        entries = np.arange(len(bits)) + np.repeat(forest.leaf_offset[same] - forest.leaf_offset[:-1], count)
+        if np.array_equal(bits[entries], bits) and np.array_equal(forest.leaf_target[entries], forest.leaf_target):
+            return group.astype(np.int32), first.astype(np.int32)
+    every = np.arange(forest.n_leaves, dtype=np.int32)
+    return every, every
+
+
+def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The finaliser of splitmix64 (Steele, Lea and Flood 2014)."""
+    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def join_members(forest: Forest) -> Forest:
+    """A chain of ``x == a``, else ``x == b``, ... that all lead to one child becomes one split on the set {a, b, ...}.
+
+    LightGBM's categorical splits are converted to such chains, with the true branch shared by the whole chain.
+    """
+    parents = np.bincount(
+        np.concatenate([c[c >= 0] for c in (forest.true_child, forest.false_child, forest.roots)]),
+        minlength=forest.n_splits,
+    )
+    following = forest.false_child
+    equal = np.flatnonzero((forest.mode == Mode.EQ) & (following >= 0))
+    equal = equal[parents[following[equal]] == 1]
+    for name in ("mode", "feature", "true_child", "missing_true"):
+        values = getattr(forest, name)
+        equal = equal[values[equal] == values[following[equal]]]
+    if not len(equal):
+        return forest
+    joined = np.zeros(forest.n_splits, np.bool_)
+    joined[equal] = True
+    inside = np.zeros(forest.n_splits, np.bool_)
+    inside[following[equal]] = True
+    heads = np.flatnonzero(joined & ~inside)
+    sets = [[forest.threshold[head]] for head in heads]
+    last = heads.copy()
+    active = np.arange(len(heads))
+    while len(active):
+        last[active] = following[last[active]]
+        for chain, value in zip(active, forest.threshold[last[active]], strict=True):
+            sets[chain].append(value)
+        active = active[joined[last[active]]]
+    threshold, mode, false_child = forest.threshold.copy(), forest.mode.copy(), forest.false_child.copy()
+    threshold[heads] = len(forest.member_sets) + np.arange(len(heads))
+    mode[heads] = Mode.MEMBER
+    false_child[heads] = forest.false_child[last]
+    members = tuple(np.unique(np.array(values, forest.threshold.dtype)) for values in sets)
+    return replace(
+        forest, threshold=threshold, mode=mode, false_child=false_child, member_sets=forest.member_sets + members
+    )

@@ -1,0 +1,226 @@
+"""Rewrite: every tree node of a model, also inside larger graphs, in a new encoding; everything else as it was."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+
+import onnx
+from onnx import TensorProto, helper
+
+from stages.quantize.candidates import NotApplicable
+from stages.quantize.forest.forest import Forest
+from stages.quantize.forest.lowering import Site, lower
+from stages.quantize.forest.passes import merge_equal_children, share_leaves
+from stages.quantize.forest.reader import TREE_OPS, Untreatable, is_tree, read
+from stages.quantize.forest.writer import portable
+
+log = logging.getLogger(__name__)
+
+ML_DOMAIN = "ai.onnx.ml"
+ML_TREE_ENSEMBLE = 5  # the version of ai.onnx.ml that brought TreeEnsemble and withdrew its predecessors
+MIN_OPSET = 7  # Gemm and Add broadcast from here on
+DEFAULT_OPSET = 12  # for models that import ai.onnx.ml alone
+
+Treat = Callable[[Forest], Forest]
+"""What happens to each forest between reading and writing; the identity for a lossless rewrite."""
+
+
+def rewrite(model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None = None) -> onnx.ModelProto:
+    """A copy of ``model`` with its tree nodes read, treated and written again for ``ml_opset`` (3 or 5).
+
+    Version 5 replaces all tree nodes or none, because it withdrew the older operators: if one cannot be lowered, all are
+    written in the portable encoding. Inputs, outputs and every other node stay as they are.
+
+    Raises NotApplicable if there is no tree node, if none can be treated, or if the result would not be smaller.
+    """
+    if not has_trees(model):
+        raise NotApplicable("the graph has no tree ensemble")
+    reasons: list[str] = []
+    if ml_opset >= ML_TREE_ENSEMBLE:
+        try:
+            return _smaller(_Rewriter(model, treat).modern(), model)
+        except Untreatable as reason:
+            reasons.append(f"not as ai.onnx.ml 5: {reason}")
+    rewriter = _Rewriter(model, treat)
+    result = rewriter.portable()
+    reasons += rewriter.reasons
+    if result is None:
+        raise NotApplicable("; ".join(reasons))
+    for reason in reasons:
+        log.warning("forest: %s", reason)
+    return _smaller(result, model)
+
+
+def has_trees(model: onnx.ModelProto) -> bool:
+    """Whether any graph of ``model`` has a tree node."""
+    return any(is_tree(node) for graph in graphs(model.graph) for node in graph.node)
+
+
+def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+    """``graph`` and all graphs nested in the attributes of its nodes."""
+    yield graph
+    for node in graph.node:
+        for nested in () if is_tree(node) else _nested(node):
+            yield from graphs(nested)
+
+
+def _nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
+
+
+class _Rewriter:
+    """One rewrite of one model; ``reasons`` collects why nodes were left alone."""
+
+    def __init__(self, model: onnx.ModelProto, treat: Treat | None) -> None:
+        self.model = model
+        self.treat = treat or (lambda forest: forest)
+        self.reasons: list[str] = []
+        everything = list(graphs(model.graph))
+        nodes = [node for graph in everything for node in graph.node]
+        self.read_names = {name for node in nodes for name in node.input}
+        self.read_names |= {output.name for graph in everything for output in graph.output}
+        taken = self.read_names | {name for node in nodes for name in node.output}
+        taken |= {value.name for graph in everything for value in (*graph.input, *graph.initializer)}
+        self.names = (name for name in map("t{}".format, itertools.count()) if name not in taken)
+        self.types = element_types(model)
+        self.opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+
+    def modern(self) -> onnx.ModelProto:
+        """The model with TreeEnsemble (5) nodes. Raises Untreatable."""
+        if 0 < self.opset < MIN_OPSET:
+            raise Untreatable(f"the model imports ai.onnx {self.opset}, older than {MIN_OPSET}")
+        self._refuse_changed_operators()
+        result = self._with_graphs(self._modern_node)
+        imported = {entry.domain: entry for entry in result.opset_import}
+        imported[ML_DOMAIN].version = ML_TREE_ENSEMBLE
+        if not self.opset:
+            result.opset_import.append(helper.make_opsetid("", DEFAULT_OPSET))
+        return result
+
+    def portable(self) -> onnx.ModelProto | None:
+        """The model with its trees in the older operators; None if no node could be treated."""
+        result = self._with_graphs(self._portable_node)
+        trees = sum(is_tree(node) for graph in graphs(self.model.graph) for node in graph.node)
+        return None if len(self.reasons) == trees else result
+
+    def _refuse_changed_operators(self) -> None:
+        """Raising the version of ai.onnx.ml must not change the meaning of the model's other operators."""
+        imported = max(entry.version for entry in self.model.opset_import if entry.domain == ML_DOMAIN)
+        for graph in graphs(self.model.graph):
+            for op_type in {node.op_type for node in graph.node if node.domain == ML_DOMAIN} - TREE_OPS:
+                since = [
+                    onnx.defs.get_schema(op_type, version, ML_DOMAIN).since_version
+                    for version in (imported, max(imported, ML_TREE_ENSEMBLE))
+                ]
+                if since[0] != since[1] and (op_type, since[0]) != ("LabelEncoder", 2):  # 4 only adds to 2
+                    raise Untreatable(f"{op_type} of ai.onnx.ml {imported} is another operator in {ML_TREE_ENSEMBLE}")
+
+    def _with_graphs(self, replacement: Callable[[onnx.NodeProto], Site]) -> onnx.ModelProto:
+        """A copy of the model with each tree node replaced; the trees themselves are never copied."""
+        result = onnx.ModelProto()
+        for descriptor, value in self.model.ListFields():
+            if descriptor.name == "graph":
+                continue
+            if descriptor.label == descriptor.LABEL_REPEATED:
+                getattr(result, descriptor.name).extend(value)
+            elif descriptor.message_type:
+                getattr(result, descriptor.name).CopyFrom(value)
+            else:
+                setattr(result, descriptor.name, value)
+        result.graph.CopyFrom(self._with_nodes(self.model.graph, replacement))
+        return result
+
+    def _with_nodes(self, graph: onnx.GraphProto, replacement: Callable[[onnx.NodeProto], Site]) -> onnx.GraphProto:
+        result = onnx.GraphProto()
+        for descriptor, value in graph.ListFields():
+            if descriptor.label == descriptor.LABEL_REPEATED:
+                if descriptor.name != "node":
+                    getattr(result, descriptor.name).extend(value)
+            else:
+                setattr(result, descriptor.name, value)
+        for node in graph.node:
+            if is_tree(node):
+                site = replacement(node)
+                result.node.extend(site.nodes)
+                result.initializer.extend(site.initializers)
+            else:
+                self._copy_node(result.node.add(), node, replacement)
+        return result
+
+    def _copy_node(
+        self, copy: onnx.NodeProto, node: onnx.NodeProto, replacement: Callable[[onnx.NodeProto], Site]
+    ) -> None:
+        copy.CopyFrom(node)
+        for attribute in copy.attribute:
+            if attribute.HasField("g"):
+                attribute.g.CopyFrom(self._with_nodes(attribute.g, replacement))
+            for nested in attribute.graphs:
+                nested.CopyFrom(self._with_nodes(nested, replacement))
+
+    def _site(self, node: onnx.NodeProto) -> Site:
+        used = [name if name in self.read_names else "" for name in node.output]
+        label, scores = (used + [""])[:2] if node.op_type == "TreeEnsembleClassifier" else ("", used[0])
+        if node.input[0] not in self.types:
+            raise Untreatable(f"the element type of the input {node.input[0]!r} is unknown")
+        x_type = self.types[node.input[0]]
+        return Site(node.input[0], label, scores, x_type, self.opset or DEFAULT_OPSET, self.names)
+
+    def _modern_node(self, node: onnx.NodeProto) -> Site:
+        site = self._site(node)
+        lower(self.treat(read(node, site.dtype)), site)
+        return site
+
+    def _portable_node(self, node: onnx.NodeProto) -> Site:
+        try:
+            site = self._site(node)
+            forest = self.treat(read(node, site.dtype))
+            site.nodes.append(portable(merge_equal_children(share_leaves(forest)), node))
+        except Untreatable as reason:
+            self.reasons.append(f"{node.op_type} {node.name!r} is left as it is: {reason}")
+            site = Site(node.input[0], "", "", 0, 0, self.names, nodes=[node])
+        return site
+
+
+def element_types(model: onnx.ModelProto) -> dict[str, int]:
+    """Element type (TensorProto.DataType) by value name, from shape inference on the model without its trees' arrays."""
+    skeleton = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    skeleton.graph.CopyFrom(_skeleton(model.graph))
+    inferred = onnx.shape_inference.infer_shapes(skeleton)
+    types = {tensor.name: tensor.data_type for graph in graphs(model.graph) for tensor in graph.initializer}
+    for graph in graphs(inferred.graph):
+        for value in (*graph.input, *graph.output, *graph.value_info):
+            types[value.name] = value.type.tensor_type.elem_type
+    return {name: kind for name, kind in types.items() if kind != TensorProto.UNDEFINED}
+
+
+def _skeleton(graph: onnx.GraphProto) -> onnx.GraphProto:
+    """``graph`` with its tree nodes reduced to what the types of their outputs follow from."""
+    result = onnx.GraphProto(name=graph.name, input=graph.input, output=graph.output, initializer=graph.initializer)
+    result.value_info.extend(graph.value_info)
+    for node in graph.node:
+        copy = result.node.add(op_type=node.op_type, domain=node.domain, input=node.input, output=node.output)
+        kept = {"classlabels_int64s", "classlabels_strings", "n_targets"} if is_tree(node) else None
+        copy.attribute.extend(entry for entry in node.attribute if kept is None or entry.name in kept)
+    return result
+
+
+def _smaller(result: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
+    """``result``, if its packed form is smaller than that of ``model``; else raises NotApplicable."""
+    sizes = [sum(packed_size(graph) for graph in graphs(candidate.graph)) for candidate in (result, model)]
+    if sizes[0] >= sizes[1]:
+        raise NotApplicable(f"rewritten trees take {sizes[0]} bytes, the present ones {sizes[1]}")
+    return result
+
+
+def packed_size(graph: onnx.GraphProto) -> int:
+    """Bytes of the nodes and initializers of ``graph`` with repeated numbers in protobuf's packed form."""
+    size = sum(tensor.ByteSize() for tensor in graph.initializer)
+    for node in graph.node:
+        tags = sum(len(attribute.ints) + len(attribute.floats) for attribute in node.attribute)
+        size += node.ByteSize() - tags
+    return int(size)

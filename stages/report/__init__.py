@@ -1,0 +1,1 @@
+"""What the run found, for people."""

@@ -1,0 +1,65 @@
+"""The table at the end of ``make all``: three models, a line each, in words that a stranger understands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+Json = Mapping[str, Any]
+PLAIN_WIDTH = 110
+"""Columns where there is no terminal to ask: logs stay the same wherever they are written."""
+
+
+def print_summary(title: str, results: Mapping[str, Json]) -> None:
+    """Print sizes, latencies, scores and agreement of the three models, the gates, and where to look next.
+
+    ``results`` are the contents of the chain's JSON outputs by the stem of their file's name.
+    """
+    quantization, run = results["quantization"], results["mlflow_run"]
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PLAIN_WIDTH)
+    console.print(table(title, results["metrics"], results["latency"], quantization))
+    console.print(quantization["summary"])
+    passed = [name for name, verdict in results["gate"].items() if verdict["passed"]]
+    console.print(f"{len(passed)} gates passed: {', '.join(passed)}")
+    console.print(f"MLflow run {run['run_id']} in experiment {run['experiment']} at {run['tracking_uri']}")
+    console.print("next: make ui | dvc metrics diff | dvc exp run -S quantize.method=none | edit params.yaml and dvc repro")
+
+
+def table(title: str, metrics: Json, latency: Json, quantization: Json) -> Table:
+    """A row per model; what is not defined for a task is a dash."""
+    classification = "original_accuracy" in metrics
+    agrees, probes = ("agreement", "probe_agreement") if classification else ("within_tolerance", "probe_within_tolerance")
+    score = "accuracy" if classification else "r2"
+    result = Table(title=title, caption=f"latency: median, {metrics['test_rows']:.0f} test rows at most 1024, one call")
+    for heading in ("model", "KB", "size", "ms", "speed-up", score, "same answer: test", "probes"):
+        result.add_column(heading, justify="left" if heading == "model" else "right")
+    names = {"original": "scikit-learn", "onnx": "ONNX", "quantized": f"quantised ({quantization['candidate']})"}
+    for key, name in names.items():
+        result.add_row(
+            name,
+            f"{metrics[f'{key}_size_kb']:,.1f}",
+            _signed(metrics.get(f"{key}_size_reduction_pct")),
+            f"{latency[f'{key}_latency_ms']:.3g}",
+            _times(latency.get(f"{key}_speedup")),
+            _share(metrics.get(f"{key}_{score}")),
+            _share(metrics.get(f"{key}_{agrees}")),
+            _share(metrics.get(f"{key}_{probes}")),
+        )
+    return result
+
+
+def _signed(reduction_pct: float | None) -> str:
+    return "-" if reduction_pct is None else f"{-reduction_pct:+.1f} %"
+
+
+def _times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"{ratio:.3g}x"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

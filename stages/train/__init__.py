@@ -1,0 +1,1 @@
+"""Training rows to a fitted scikit-learn estimator."""

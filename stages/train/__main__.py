@@ -1,0 +1,35 @@
+"""Build the estimator, make sure that it converts, fit it, and dump it once."""
+
+from __future__ import annotations
+
+import time
+
+from stages.common.console import say
+from stages.common.errors import run_stage
+from stages.common.files import ORIGINAL_MODEL, TRAIN, atomic_path, size_kb
+from stages.common.params import load_params
+from stages.common.table import read_rows, read_schema
+from stages.train.estimator import build, fit, without_thread_counts
+from stages.train.rehearsal import rehearse
+
+
+def main() -> None:
+    """Training rows in, model.joblib out."""
+    import joblib
+
+    params, schema = load_params(), read_schema()
+    rows = read_rows(TRAIN, schema)
+    estimator = build(params.train, schema, params.seed)
+    rehearse(estimator, rows, schema)
+    start = time.perf_counter()
+    warned = fit(estimator, rows)
+    seconds = time.perf_counter() - start
+    with atomic_path(ORIGINAL_MODEL) as temporary:
+        joblib.dump(without_thread_counts(estimator), temporary)
+    for line in warned:
+        say(f"scikit-learn warns: {line}")
+    say(f"{params.train.estimator} fitted on {len(rows)} rows in {seconds:.1f} s: {size_kb(ORIGINAL_MODEL):.1f} KB")
+
+
+if __name__ == "__main__":
+    run_stage("train", main)

@@ -1,0 +1,133 @@
+"""From a name in params.yaml to a fitted estimator that takes raw rows."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import warnings
+from typing import Any
+
+from stages.common.errors import UserError
+from stages.common.params import Train
+from stages.common.table import Rows, Schema, sklearn_input
+
+
+def find_class(name: str) -> type[Any]:
+    """The estimator class of that name in scikit-learn, or at that import path.
+
+    Raises:
+        UserError: there is no such class.
+    """
+    from sklearn.base import BaseEstimator
+
+    found = _import_class(name) if "." in name else _scikit_learn_class(name)
+    if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
+        raise UserError(f"params.yaml: train.estimator {name!r} should be a scikit-learn estimator class, got {found!r}")
+    return found
+
+
+def _import_class(path: str) -> Any:
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"params.yaml: train.estimator {path!r} cannot be imported ({error}); check the path") from error
+
+
+def _scikit_learn_class(name: str) -> Any:
+    from sklearn.utils import all_estimators
+
+    classes = dict(all_estimators(type_filter=["classifier", "regressor"]))
+    if name not in classes:
+        near = difflib.get_close_matches(name, classes, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "name a scikit-learn classifier or regressor, or give an import path"
+        raise UserError(f"params.yaml: train.estimator {name!r} is no scikit-learn classifier or regressor; {hint}")
+    return classes[name]
+
+
+def build(train: Train, schema: Schema, seed: int) -> Any:
+    """The unfitted estimator, behind whatever the columns need so that it takes raw rows.
+
+    Categories are one-hot encoded (unknown ones to zeros), missing numbers imputed by the median where the data
+    has any, numbers standardised if ``train.scale`` asks for it. Estimators that draw random numbers get ``seed``.
+
+    Raises:
+        UserError: the class or one of its arguments is wrong, or it does not predict this kind of target.
+    """
+    from sklearn.base import is_classifier, is_regressor
+
+    found = find_class(train.estimator)
+    try:
+        estimator = found(**train.params)
+    except TypeError as error:
+        valid = list(found._get_param_names())  # noqa: SLF001 - scikit-learn has no public form of it
+        unknown = [key for key in train.params if key not in valid]
+        near = difflib.get_close_matches(unknown[0], valid, n=1) if unknown else []
+        hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}"
+        raise UserError(f"params.yaml: train.params do not fit {train.estimator} ({error}); {hint}") from error
+    kind, fits = {"classification": ("classifier", is_classifier), "regression": ("regressor", is_regressor)}[schema.task]
+    if not fits(estimator):
+        raise UserError(f"params.yaml: train.estimator should be a {kind} for this target, got {train.estimator} (see data.task)")
+    unseeded = [key for key, value in estimator.get_params().items() if key.endswith("random_state") and value is None]
+    estimator.set_params(**dict.fromkeys(unseeded, seed))
+    return _behind_columns(estimator, schema, scale=train.scale)
+
+
+def _behind_columns(estimator: Any, schema: Schema, *, scale: bool) -> Any:
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = [column.name for column in schema.columns if column.kind == "number"]
+    missing = any(column.missing for column in schema.columns if column.kind == "number")
+    steps = [SimpleImputer(strategy="median")] if missing else []
+    steps += [StandardScaler()] if scale else []
+    if schema.all_numeric:
+        return make_pipeline(*steps, estimator) if steps else estimator
+    categories = [column.name for column in schema.columns if column.kind == "category"]
+    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+    blocks = [("numbers", make_pipeline(*steps) if steps else "passthrough", numbers)] if numbers else []
+    return make_pipeline(ColumnTransformer([*blocks, ("categories", encoder, categories)]), estimator)
+
+
+def fit(estimator: Any, rows: Rows) -> list[str]:
+    """Fit in place; returns what scikit-learn warned about, one line each.
+
+    Raises:
+        UserError: scikit-learn refuses the rows or the arguments.
+    """
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            estimator.fit(sklearn_input(rows.feeds), rows.target)
+    except ValueError as error:
+        raise UserError(
+            f"{type(estimator).__name__} cannot be fitted to these rows: {error}; change train or data in params.yaml"
+        ) from error
+    return sorted({str(warning.message).split("\n")[0] for warning in caught})
+
+
+def without_thread_counts(estimator: Any) -> Any:
+    """Reset every ``n_jobs`` to None, in place: how many threads fitted a model is no part of the model.
+
+    Walks the parameters and the fitted parts of meta-estimators.
+    """
+    from sklearn.base import BaseEstimator
+
+    waiting: list[Any] = [estimator]
+    seen: set[int] = set()
+    while waiting:
+        item = waiting.pop()
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        if isinstance(item, BaseEstimator):
+            if getattr(item, "n_jobs", None) is not None:
+                item.n_jobs = None
+            waiting.extend(vars(item).values())
+        elif isinstance(item, (list, tuple)):
+            waiting.extend(item)
+        elif isinstance(item, dict):
+            waiting.extend(item.values())
+    return estimator

@@ -30,10 +30,10 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_info
 
 from stages.benchmark.__main__ import main
-from stages.benchmark.contenders import batch, floor_model, limited_threads
+from stages.benchmark.contenders import batch, floor_model, limited_threads, sessions
 from stages.benchmark.load_cost import load_cost
 from stages.benchmark.measure import Plan, measure, measure_batches
-from stages.benchmark.report import Batch, line, warnings
+from stages.benchmark.report import Batch, crowding, instability, line
 from stages.benchmark.summary import bootstrap_median_interval, ratio, speedups, summarise
 from stages.common.errors import UserError
 from stages.common.models import open_session
@@ -106,9 +106,19 @@ def test_percentiles_are_of_single_calls() -> None:
 def test_a_measurement_that_varies_between_rounds_is_warned_about_with_the_number() -> None:
     shaky = np.array([[0.7], [1.0], [1.3]] * 4)
     quiet = {name: np.ones((12, 1)) for name in MODELS}
-    assert list(warnings({1: Batch(1, quiet)})) == []
-    (warning,) = warnings({1: Batch(1, quiet | {"onnx": shaky})})
-    assert "ONNX at 1 row varies by 30 %" in warning
+    assert instability({1: Batch(1, quiet), 32: Batch(32, quiet)}) is None
+    warning = instability({1: Batch(1, quiet | {"onnx": shaky}), 32: Batch(32, quiet)})
+    assert warning is not None
+    assert "1 of 8 latencies" in warning
+    assert "ONNX at 1 row: 30 %" in warning
+
+
+def test_a_machine_that_was_busy_with_other_programs_is_warned_about_with_the_number() -> None:
+    assert crowding(0.98) is None
+    assert crowding(2.0) is None  # several threads
+    warning = crowding(0.42)
+    assert warning is not None
+    assert "42 % of a core" in warning
 
 
 def test_a_difference_that_may_be_chance_is_called_not_significant_before_its_number() -> None:
@@ -242,6 +252,13 @@ def test_the_floor_takes_the_same_input_and_hands_back_the_first(feeds: dict[str
     np.testing.assert_array_equal(output, next(iter(feeds.values())))
 
 
+def test_a_quantised_model_that_is_the_plain_model_is_measured_through_the_same_session() -> None:
+    model, other = (floor_model({name: np.ones((1, 1), np.float32)}) for name in ("X", "Y"))
+    opened = sessions({"onnx": model, "quantized": model, "floor": other}, threads=1)
+    assert opened["onnx"] is opened["quantized"]
+    assert opened["onnx"] is not opened["floor"]
+
+
 def test_blas_and_openmp_keep_to_the_number_of_threads() -> None:
     with limited_threads(1):
         assert {pool["num_threads"] for pool in threadpool_info()} == {1}
@@ -356,7 +373,7 @@ def test_the_detail_tells_percentiles_intervals_and_calls_of_every_batch(found: 
 
 def test_the_detail_tells_where_it_was_measured_and_what_loading_costs(found: Found) -> None:
     detail = found[1]
-    assert {"cpu", "cores", "threads", "libraries", "python"} <= set(detail["environment"])
+    assert {"cpu", "cores", "cpu_share", "threads", "libraries", "python"} <= set(detail["environment"])
     assert {"numpy", "onnxruntime", "scikit-learn"} <= set(detail["environment"]["libraries"])
     assert set(detail["load"]) == MODELS - {"floor"}
 

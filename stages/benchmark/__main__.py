@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from time import perf_counter, process_time
+
 from stages.benchmark import contenders, report
 from stages.benchmark.environment import describe
 from stages.benchmark.load_cost import load_cost
 from stages.benchmark.measure import Plan, measure_batches
 from stages.common.console import progress, say
 from stages.common.errors import run_stage
-from stages.common.files import LATENCY, LATENCY_DETAIL, MODELS, ORIGINAL_MODEL, TEST, write_json
-from stages.common.models import load_original, load_session, open_session
+from stages.common.files import (
+    LATENCY,
+    LATENCY_DETAIL,
+    MODELS,
+    ONNX_MODEL,
+    ORIGINAL_MODEL,
+    QUANTIZED_MODEL,
+    TEST,
+    read_bytes,
+    write_json,
+)
+from stages.common.models import load_original
 from stages.common.params import load_params
 from stages.common.table import read_rows, read_schema
 
@@ -21,8 +33,9 @@ def main() -> None:
     params, rows = load_params(), read_rows(TEST, read_schema())
     settings, default_rows = params.benchmark, min(len(rows), LARGEST_DEFAULT_BATCH)
     estimator = load_original(ORIGINAL_MODEL)
-    sessions = {name: load_session(path, settings.threads) for name, path in MODELS.items() if path != ORIGINAL_MODEL}
-    sessions["floor"] = open_session(contenders.floor_model(rows.feeds), settings.threads)
+    models = {"onnx": read_bytes(ONNX_MODEL), "quantized": read_bytes(QUANTIZED_MODEL)}
+    sessions = contenders.sessions(models | {"floor": contenders.floor_model(rows.feeds)}, settings.threads)
+    wall, cpu = perf_counter(), process_time()
     with contenders.limited_threads(settings.threads):
         measured = measure_batches(
             lambda size: contenders.calls(estimator, sessions, contenders.batch(rows.feeds, size)),
@@ -30,12 +43,13 @@ def main() -> None:
             Plan(settings.n_iterations, settings.max_seconds),
             params.seed,
         )
+    cpu_share = (process_time() - cpu) / (perf_counter() - wall)
     batches = {size: report.Batch(size, timed) for size, timed in measured.items()}
     load = {name: load_cost(path) for name, path in progress(MODELS.items(), len(MODELS), "loading in fresh processes")}
-    unstable = list(report.warnings(batches))
+    doubts = [doubt for doubt in (report.instability(batches), report.crowding(cpu_share)) if doubt]
     write_json(LATENCY, report.latency(batches, default_rows, settings.batch_sizes))
-    write_json(LATENCY_DETAIL, report.detail(batches, default_rows, load, describe(settings.threads), unstable))
-    for line in [*map(report.line, batches.values()), report.load_line(load), *unstable]:
+    write_json(LATENCY_DETAIL, report.detail(batches, default_rows, load, describe(settings.threads, cpu_share), doubts))
+    for line in [*map(report.line, batches.values()), report.load_line(load), *doubts]:
         say(line)
 
 

@@ -11,8 +11,8 @@ from typing import Any
 LIBRARIES = ("joblib", "numpy", "onnxruntime", "scikit-learn")
 
 
-def describe(threads: int) -> dict[str, Any]:
-    """CPU, cores, threads, load, and versions of Python and the libraries that compute."""
+def describe(threads: int, cpu_share: float) -> dict[str, Any]:
+    """CPU, cores, threads, how much of a core measuring really got, and versions of what computes."""
     from threadpoolctl import threadpool_info
 
     pools = {f"{pool['internal_api']} {pool['version'] or ''}".strip() for pool in threadpool_info()}
@@ -21,7 +21,7 @@ def describe(threads: int) -> dict[str, Any]:
         "cores": os.cpu_count(),
         "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": threads,
-        "load_average": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "cpu_share": cpu_share,
         "libraries": {name: version(name) for name in LIBRARIES},
         "thread_pools": sorted(pools),
         "platform": platform.platform(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +12,8 @@ from stages.benchmark.summary import Ratio, Summary, speedups, summarise
 NAMES = {"original": "scikit-learn", "onnx": "ONNX", "quantized": "quantised", "floor": "floor"}
 UNSTABLE = 0.1
 """Relative median absolute deviation between rounds from which a measurement is called unstable."""
+CROWDED = 0.9
+"""Share of a core below which other programs were in the way."""
 
 
 class Batch:
@@ -49,7 +51,7 @@ def detail(
     default_rows: int,
     load: Mapping[str, Mapping[str, float]],
     environment: Mapping[str, Any],
-    unstable: list[str],
+    doubts: list[str],
 ) -> dict[str, Any]:
     """The content of latency_detail.json."""
     return {
@@ -57,7 +59,7 @@ def detail(
         "batches": {str(rows): batch.to_json() for rows, batch in batches.items()},
         "load": load,
         "environment": environment,
-        "warnings": unstable,
+        "warnings": doubts,
     }
 
 
@@ -75,16 +77,35 @@ def load_line(load: Mapping[str, Mapping[str, float]]) -> str:
     return f"load time and peak memory in a fresh process: {'; '.join(costs)}"
 
 
-def warnings(batches: Mapping[int, Batch]) -> Iterator[str]:
-    """A sentence for every measurement that is too unstable to be trusted, with the number in it."""
-    for batch in batches.values():
-        for name, summary in batch.models.items():
-            if summary.relative_mad >= UNSTABLE:
-                yield (
-                    f"unstable: {NAMES[name]} at {_rows(batch.rows)} varies by {100 * summary.relative_mad:.0f} % between "
-                    f"rounds (median absolute deviation; below {100 * UNSTABLE:.0f} % is fine); close other programs and "
-                    "run `dvc repro -f -s benchmark`"
-                )
+def instability(batches: Mapping[int, Batch]) -> str | None:
+    """A sentence with the number in it when some measurement varies too much to be trusted; None when all are quiet."""
+    spreads = [
+        (summary.relative_mad, f"{NAMES[name]} at {_rows(batch.rows)}")
+        for batch in batches.values()
+        for name, summary in batch.models.items()
+    ]
+    worst, where = max(spreads)
+    if worst < UNSTABLE:
+        return None
+    count = sum(spread >= UNSTABLE for spread, _ in spreads)
+    return (
+        f"unstable: {count} of {len(spreads)} latencies vary by {100 * UNSTABLE:.0f} % or more between rounds, most of all "
+        f"{where}: {100 * worst:.0f} % (median absolute deviation); close other programs and run `dvc repro -f -s benchmark`"
+    )
+
+
+def crowding(cpu_share: float) -> str | None:
+    """A sentence when other programs took the CPU away while measuring; None when the machine was ours.
+
+    A call of milliseconds is interrupted nearly always then, one of microseconds hardly ever: the median of many calls
+    keeps the second clean and not the first, so that speed-ups over a slow original look larger than they are.
+    """
+    if cpu_share >= CROWDED:
+        return None
+    return (
+        f"busy machine: measuring got {100 * cpu_share:.0f} % of a core ({100 * CROWDED:.0f} % or more is fine), which makes "
+        "speed-ups over scikit-learn look too large; close other programs and run `dvc repro -f -s benchmark`"
+    )
 
 
 def _ms(value: float) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
+REDRAW_SECONDS = 0.2
 
 
 def say(text: str) -> None:
@@ -14,11 +16,20 @@ def say(text: str) -> None:
 
 
 def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yield ``items`` with a progress bar on a terminal; elsewhere silently, so that logs stay plain and stable."""
+    """Yield ``items`` with a progress bar on a terminal; elsewhere silently, so that logs stay plain and stable.
+
+    The bar is drawn between items and never by a thread of its own, which would disturb a measurement.
+    """
     from rich.console import Console  # a stage that never waits need not pay for it
-    from rich.progress import track
+    from rich.progress import Progress
 
     console = Console(stderr=True)
-    yield from track(
-        items, total=total, description=f"  {what}", console=console, transient=True, disable=not console.is_terminal
-    )
+    drawn = time.monotonic()
+    with Progress(console=console, transient=True, auto_refresh=False, disable=not console.is_terminal) as bar:
+        task = bar.add_task(f"  {what}", total=total)
+        for item in items:
+            yield item
+            bar.advance(task)
+            if time.monotonic() - drawn > REDRAW_SECONDS:
+                bar.refresh()
+                drawn = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from stages.common.errors import UserError
 from stages.common.files import read_bytes
-from stages.common.table import Feeds, Schema, sklearn_input
+from stages.common.table import Feeds, Rows, Schema, sklearn_input
 
 LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
 """Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
@@ -29,6 +30,22 @@ class Answer:
     values: NDArray[Any]
     scores: NDArray[np.float64] | None
     proper: bool = True
+
+
+def fit(estimator: Any, rows: Rows) -> list[str]:
+    """Fit a scikit-learn estimator in place; returns what scikit-learn warned about, one line each.
+
+    Raises:
+        UserError: scikit-learn refuses the rows or the arguments.
+    """
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            estimator.fit(sklearn_input(rows.feeds), rows.target)
+    except (ValueError, TypeError) as error:
+        name = type(estimator).__name__
+        raise UserError(f"{name} cannot be fitted to these rows: {error}; change train or data in params.yaml") from error
+    return sorted({str(warning.message).split("\n")[0] for warning in caught})
 
 
 def load_original(path: Path) -> Any:

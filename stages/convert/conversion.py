@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from typing import Any
 
 import onnx
@@ -46,13 +47,19 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
 def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+    from sklearn.svm import LinearSVC
 
     if schema.all_numeric:
         inputs = [(NUMERIC_INPUT, FloatTensorType([None, len(schema.columns)]))]
     else:
         kinds = {"number": FloatTensorType, "category": StringTensorType}
         inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
-    model: onnx.ModelProto = convert_sklearn(estimator, initial_types=inputs, target_opset=target_opset)
+    # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
+    options: dict[Any, dict[str, Any]] = {LinearSVC: {}}
+    with warnings.catch_warnings():
+        # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
+        warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)
+        model: onnx.ModelProto = convert_sklearn(estimator, initial_types=inputs, target_opset=target_opset, options=options)
     return model
 
 

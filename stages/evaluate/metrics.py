@@ -85,12 +85,13 @@ def _within(original: NDArray[np.float64], values: NDArray[np.float64], limit: f
 def _max_score_diff(original: NDArray[np.float64] | None, scores: NDArray[np.float64] | None) -> float:
     """Largest difference of a score; NaN where the two have no common form.
 
-    A binary decision function is one column in scikit-learn and two in ONNX, of which the last is the positive class.
+    A binary decision function is one column in scikit-learn; in ONNX it may be two, one the negative of the other, and
+    skl2onnx writes the positive class last for linear models and first for libsvm's.
     """
     if original is None or scores is None:
         return math.nan
     if original.shape[1] == 1:
-        scores = scores[:, -1:]
+        return float(np.abs(original - scores).max(axis=0).min())
     return float(np.max(np.abs(original - scores))) if original.shape == scores.shape else math.nan
 
 

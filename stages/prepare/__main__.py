@@ -14,14 +14,16 @@ from stages.prepare.split import split
 def main() -> None:
     """params.yaml and data/ in, three Parquet files and their schema out."""
     params = load_params()
-    frame, target = load_source(params.data.source, params.data.target)
-    frame, schema = settle(frame, target, params.data.task)
+    source, target = load_source(params.data.source, params.data.target)
+    frame, schema = settle(source, target, params.data.task)
     parts = split(frame, schema, params.data.test_size, params.data.calibration_size, params.seed)
     for path, part in zip((TRAIN, CALIBRATION, TEST), (parts.train, parts.calibration, parts.test), strict=True):
         write_parquet(path, part)
     write_json(SCHEMA, parts.schema.to_json())
     kinds = [column.kind for column in schema.columns]
     say(f"{params.data.source}: {len(frame)} rows, {kinds.count('number')} numbers, {kinds.count('category')} categories")
+    if left_out := len(source) - len(frame):
+        say(f"{left_out} rows without a target are left out")
     say(f"{schema.task} of {schema.target!r}: {parts.describe_target()}")
     say(f"{len(parts.train)} training, {len(parts.calibration)} calibration, {len(parts.test)} test rows")
 

@@ -24,8 +24,9 @@ def settle(
 ) -> tuple[pd.DataFrame, Schema]:
     """Columns in their final types, features first and the target last, and the schema that describes them.
 
-    Numbers become float32, from the first stage on: a model trained in float64 and served in float32 parts ways with its
-    ONNX form at the split thresholds. Everything else becomes a string, empty where it is missing.
+    Rows without a target are left out. Numbers become float32, from the first stage on: a model trained in float64 and
+    served in float32 parts ways with its ONNX form at the split thresholds. Everything else becomes a string, empty
+    where it is missing.
 
     Raises:
         UserError: naming the column that cannot be used, and why.
@@ -36,6 +37,11 @@ def settle(
     if not features:
         raise UserError(f"params.yaml: data.source has no feature column beside the target {target!r}")
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    frame = frame[frame[target].notna()].reset_index(drop=True)
+    if frame.empty:
+        raise UserError(
+            f"data.source: target {target!r} has no value in any row; name another column in params.yaml (data.target)"
+        )
     columns, values = [], {}
     for name in features:
         column, values[name] = settle_feature(frame[name])
@@ -84,11 +90,9 @@ def settle_target(target: pd.Series, task: str) -> pd.Series:
     """The target as int64 or str (classification) or float64 (regression).
 
     Raises:
-        UserError: values are missing, infinite, not numbers for a regression, or of one class only.
+        UserError: values are infinite, not numbers for a regression, or of one class only.
     """
     name = str(target.name)
-    if absent := int(target.isna().sum()):
-        raise UserError(f"data.source: target {name!r} is missing in {absent} of {len(target)} rows; fill or drop those rows")
     if task == "regression":
         if not pd.api.types.is_numeric_dtype(target):
             raise UserError(f"data.source: target {name!r} holds text; regression expects numbers (params.yaml: data.task)")

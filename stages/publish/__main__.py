@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 from stages.common.console import say
 from stages.common.errors import run_stage
 from stages.common.files import MLFLOW_RUN, TEST, write_json
@@ -37,4 +39,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # a short process: looking for garbage while MLflow is imported costs a fifth of its time
     run_stage("publish", main)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import onnx
 from stages.common.table import Feeds
 
 EXAMPLE_ROWS = 3
-NUMPY_TYPES = {
+NUMPY_TYPES: dict[int, np.dtype[Any]] = {
     onnx.TensorProto.FLOAT: np.dtype(np.float32),
     onnx.TensorProto.DOUBLE: np.dtype(np.float64),
     onnx.TensorProto.INT64: np.dtype(np.int64),
@@ -20,27 +21,26 @@ NUMPY_TYPES = {
 }
 
 
-def save_serving_model(
-    folder: Path, model: bytes, feeds: Feeds, metadata: dict[str, str], *, run_id: str, model_id: str | None = None
-) -> None:
+def save_serving_model(folder: Path, model: bytes, feeds: Feeds, metadata: dict[str, str], **identity: str) -> None:
     """Write an ``mlflow.onnx`` model into the new ``folder``.
 
     ``mlflow.pyfunc.load_model`` of it takes, for all-numeric data, a float32 array (rows, features) or a frame of them,
     and for mixed data a frame of raw rows or one (rows, 1) array per column. The ONNX file keeps its exact bytes.
+    ``identity`` is what MLflow's ``Model`` takes: ``run_id``, and ``model_id`` of a logged model.
     """
     import mlflow.onnx
     from mlflow.models import Model
 
     parsed = onnx.load_from_string(model)
     example = {name: values[:EXAMPLE_ROWS] for name, values in feeds.items()}
-    description = Model(run_id=run_id, model_id=model_id, model_uuid=model_id)
+    description: Any = Model(**identity)
     mlflow.onnx.save_model(
         parsed,
         str(folder),
         mlflow_model=description,
         signature=signature_of(parsed),
         input_example=next(iter(example.values())) if len(parsed.graph.input) == 1 else example,
-        pip_requirements=[f"{name}=={version(name)}" for name in ("mlflow", "numpy", "onnx", "onnxruntime", "pandas")],
+        conda_env=environment(),
         onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
         metadata=metadata,
@@ -48,6 +48,13 @@ def save_serving_model(
     (folder / "model.onnx").write_bytes(model)  # MLflow has written it anew, without packed fields
     description.model_size_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     description.save(str(folder / "MLmodel"))
+
+
+def environment() -> dict[str, Any]:
+    """What the model needs to run, as a conda environment; MLflow writes requirements.txt from it."""
+    packages = [f"{name}=={version(name)}" for name in ("mlflow", "numpy", "onnx", "onnxruntime", "pandas")]
+    python = f"python={platform.python_version()}"
+    return {"name": "mlflow-env", "channels": ["conda-forge"], "dependencies": [python, "pip", {"pip": packages}]}
 
 
 def signature_of(model: onnx.ModelProto) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from stages.common.console import say
@@ -123,11 +124,12 @@ def create_database(database: Path) -> None:
             if file.read(16) != b"SQLite format 3\0":
                 raise ServerError(f"{database} should be a SQLite database but is not; move it away and publish again")
         return
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+    from mlflow.store.tracking import sqlalchemy_store
 
+    make: Any = sqlalchemy_store.SqlAlchemyStore  # has no types
     unfinished = database.with_name(f"{database.name}.new")
     unfinished.unlink(missing_ok=True)
-    SqlAlchemyStore(f"sqlite:///{unfinished}", artifact_root(database)).engine.dispose()
+    make(f"sqlite:///{unfinished}", artifact_root(database)).engine.dispose()
     unfinished.replace(database)
 
 

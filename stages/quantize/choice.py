@@ -13,7 +13,7 @@ from stages.common.models import ask_onnx, open_session
 from stages.common.onnx_model import same_computation, to_bytes
 from stages.common.params import Quantize
 from stages.common.scores import score
-from stages.common.table import Rows, Schema
+from stages.common.table import Rows, Schema, take
 from stages.quantize.candidates import Candidate, NotApplicable
 from stages.quantize.speed import relative_latencies
 from stages.quantize.trials import Trial, Trials
@@ -94,12 +94,15 @@ def _apply(candidate: Candidate, plain: bytes, train: Rows) -> Verdict:
     before = onnx.load_from_string(plain)
     try:
         after = candidate.apply(before, train)
+        onnx.checker.check_model(after, full_check=True)
+        model = to_bytes(after, packed=True)
+        ask_onnx(open_session(model), take(train.feeds, np.arange(1)))
     except NotApplicable as reason:
         return Verdict(candidate.name, "not applicable", str(reason))
+    except Exception as error:  # a quantiser that fails on this graph, in whichever way, is a verdict and not the end
+        return Verdict(candidate.name, "failed", " ".join(f"{type(error).__name__}: {error}".split())[:200])
     if same_computation(before, after):
         return Verdict(candidate.name, "unchanged", "it left every operator and every weight as it was")
-    onnx.checker.check_model(after, full_check=True)
-    model = to_bytes(after, packed=True)
     size_kb = len(model) / 1024
     if len(model) >= len(plain):
         return Verdict(candidate.name, "not smaller", f"{size_kb:.1f} KB against {len(plain) / 1024:.1f} KB", size_kb)
@@ -110,7 +113,7 @@ def _judge(verdict: Verdict, drop: float, budget: float) -> None:
     verdict.score_drop = drop
     within = drop <= budget + ROUNDING
     verdict.outcome = "within budget" if within else "over budget"
-    verdict.reason = f"{verdict.size_kb:.1f} KB, score {-drop:+.4f} against a budget of {-budget:+.4f}"
+    verdict.reason = f"{verdict.size_kb:.1f} KB, score lost {max(drop, 0):.4f} of {budget:.4f} allowed"
 
 
 def _fastest(within: list[Verdict], plain: bytes, train: Rows) -> Verdict | None:

@@ -87,12 +87,15 @@ def float16(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
         NotApplicable: the graph has no float32 weights outside the operators that take nothing else.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
     if not any(tensor.data_type == onnx.TensorProto.FLOAT for tensor in model.graph.initializer):
         raise NotApplicable("the graph holds no float32 weight tensor")
     with _quiet("onnxruntime.transformers.float16"):
-        converted: onnx.ModelProto = convert_float_to_float16(_copy(model), keep_io_types=True)
-    return converted
+        converted = OnnxModel(convert_float_to_float16(_copy(model), keep_io_types=True))
+    converted.topological_sort()  # the casts of the inputs are appended at the end
+    result: onnx.ModelProto = converted.model
+    return result
 
 
 def _large_products(model: onnx.ModelProto, min_weights: int) -> list[str]:

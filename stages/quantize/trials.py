@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from stages.common.models import fit
 from stages.common.onnx_model import to_bytes
-from stages.common.table import Rows, Schema, sklearn_input
+from stages.common.table import Rows, Schema
 from stages.convert.conversion import to_onnx
 
 FOLDS = 5
@@ -52,7 +53,8 @@ def cross_fits(load: Callable[[], Any], train: Rows, schema: Schema, target_opse
         trials = []
         for rest, fold in _folds(train, schema, seed):
             learn = train.take(rest)
-            fitted = clone(estimator).fit(sklearn_input(learn.feeds), learn.target)
+            fitted = clone(estimator)
+            fit(fitted, learn)  # the train stage has told what scikit-learn warns about
             trials.append(Trial(to_bytes(to_onnx(fitted, schema, target_opset)), learn, train.take(fold)))
         return trials
 

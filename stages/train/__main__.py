@@ -7,9 +7,10 @@ import time
 from stages.common.console import say
 from stages.common.errors import run_stage
 from stages.common.files import ORIGINAL_MODEL, TRAIN, atomic_path, size_kb
+from stages.common.models import fit
 from stages.common.params import load_params
 from stages.common.table import read_rows, read_schema
-from stages.train.estimator import build, fit, without_thread_counts
+from stages.train.estimator import build, without_thread_counts
 from stages.train.rehearsal import rehearse
 
 

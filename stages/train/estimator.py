@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import warnings
 from typing import Any
 
 from stages.common.errors import UserError
 from stages.common.params import Train
-from stages.common.table import Rows, Schema, sklearn_input
+from stages.common.table import Schema
 
 
 def find_class(name: str) -> type[Any]:
@@ -89,23 +88,6 @@ def _behind_columns(estimator: Any, schema: Schema, *, scale: bool) -> Any:
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     blocks = [("numbers", make_pipeline(*steps) if steps else "passthrough", numbers)] if numbers else []
     return make_pipeline(ColumnTransformer([*blocks, ("categories", encoder, categories)]), estimator)
-
-
-def fit(estimator: Any, rows: Rows) -> list[str]:
-    """Fit in place; returns what scikit-learn warned about, one line each.
-
-    Raises:
-        UserError: scikit-learn refuses the rows or the arguments.
-    """
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            estimator.fit(sklearn_input(rows.feeds), rows.target)
-    except ValueError as error:
-        raise UserError(
-            f"{type(estimator).__name__} cannot be fitted to these rows: {error}; change train or data in params.yaml"
-        ) from error
-    return sorted({str(warning.message).split("\n")[0] for warning in caught})
 
 
 def without_thread_counts(estimator: Any) -> Any:

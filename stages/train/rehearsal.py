@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from stages.common.errors import UserError
+from stages.common.models import fit
 from stages.common.table import Rows, Schema
 from stages.convert.conversion import NEWEST_OPSET, to_onnx
-from stages.train.estimator import fit
 
 REHEARSAL_ROWS = 300
-REHEARSAL_ESTIMATORS = 10
+REHEARSAL_EFFORT = 10
+EFFORTS = ("n_estimators", "max_iter")
+"""Parameters that make a fit longer without changing what it converts to."""
 
 
 def rehearse(estimator: Any, rows: Rows, schema: Schema) -> None:
@@ -27,10 +29,8 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> None:
     from sklearn.base import clone
 
     rehearsed = clone(estimator)
-    sizes = {
-        key: value for key, value in rehearsed.get_params().items() if key.endswith("n_estimators") and isinstance(value, int)
-    }
-    rehearsed.set_params(**{key: min(value, REHEARSAL_ESTIMATORS) for key, value in sizes.items()})
+    efforts = {key: value for key, value in rehearsed.get_params().items() if key.endswith(EFFORTS) and isinstance(value, int)}
+    rehearsed.set_params(**{key: min(value, REHEARSAL_EFFORT) for key, value in efforts.items()})
     try:
         fit(rehearsed, rows.take(_few_of_each(rows, schema)))
     except UserError:

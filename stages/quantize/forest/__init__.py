@@ -11,9 +11,7 @@ from stages.quantize.candidates import Candidate
 from stages.quantize.forest.rewrite import has_trees, rewrite
 
 
-def candidates(
-    model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int, max_accuracy_drop: float
-) -> list[Candidate]:
+def candidates(model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int, max_accuracy_drop: float) -> list[Candidate]:
     """What is worth trying on ``model``: nothing if it has no trees.
 
     ``level`` is ``lossless`` (labels equal, scores within 1e-6 on every input), ``refined`` (smaller, within a budget
@@ -21,7 +19,12 @@ def candidates(
     """
     if not has_trees(model):
         return []
-    return [Candidate("forest/lossless", partial(_lossless, ml_opset=ml_opset))] if level != "refined" else []
+    found = [Candidate("forest/lossless", partial(_lossless, ml_opset=ml_opset))] if level != "refined" else []
+    if level != "lossless":
+        from stages.quantize.forest.refine import refined_candidates
+
+        found += refined_candidates(model, seed=seed, max_accuracy_drop=max_accuracy_drop)
+    return found
 
 
 def _lossless(model: onnx.ModelProto, rows: Rows, *, ml_opset: int) -> onnx.ModelProto:

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32] | NDArray[np.float64]
+Floats = NDArray[Any]
+"""float32, or float64 for trees over double inputs."""
 
 
 class Mode(IntEnum):
@@ -55,14 +56,17 @@ class Forest:
 
     @property
     def n_splits(self) -> int:
+        """How many splits all trees have."""
         return len(self.feature)
 
     @property
     def n_leaves(self) -> int:
+        """How many leaves there are, shared ones counted once."""
         return len(self.leaf_offset) - 1
 
     @property
     def n_trees(self) -> int:
+        """How many trees there are."""
         return len(self.roots)
 
     @cached_property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import onnx
@@ -54,10 +55,11 @@ class Attributes:
     """Typed access to the attributes of one node; absent ones are empty."""
 
     node: onnx.NodeProto
-    dtype: np.dtype[np.float32] | np.dtype[np.float64]
+    dtype: np.dtype[Any]
 
     @cached_property
     def by_name(self) -> dict[str, onnx.AttributeProto]:
+        """The attributes by their names."""
         return {attribute.name: attribute for attribute in self.node.attribute}
 
     def ints(self, name: str) -> NDArray[np.int64]:
@@ -66,9 +68,11 @@ class Attributes:
         return np.fromiter(values, np.int64, len(values))
 
     def integer(self, name: str, default: int) -> int:
+        """An integer attribute."""
         return int(self.by_name[name].i) if name in self.by_name else default
 
     def text(self, name: str, default: str) -> str:
+        """A string attribute."""
         return self.by_name[name].s.decode() if name in self.by_name else default
 
     def floats(self, name: str) -> Floats:
@@ -78,7 +82,7 @@ class Attributes:
         values = self.by_name[name].floats if name in self.by_name else ()
         return np.fromiter(values, self.dtype, len(values))
 
-    def tensor(self, name: str) -> NDArray[np.generic]:
+    def tensor(self, name: str) -> NDArray[Any]:
         """A tensor attribute as it is stored."""
         return numpy_helper.to_array(self.by_name[name].t) if name in self.by_name else np.zeros(0, self.dtype)
 
@@ -130,6 +134,7 @@ class Lookup:
     """Positions of nodes by (tree id, node id)."""
 
     def __init__(self, tree: NDArray[np.int64], node: NDArray[np.int64]) -> None:
+        """Sorts the keys of all nodes unless they are sorted already, as converters leave them."""
         if len(node) != len(tree) or (node < 0).any() or (node >> 31).any() or (tree >> 31).any():
             raise Untreatable("node ids are negative, missing or beyond 2^31")
         keys = (tree << 32) + node

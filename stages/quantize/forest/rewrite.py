@@ -11,10 +11,11 @@ from onnx import TensorProto, helper
 
 from stages.quantize.candidates import NotApplicable
 from stages.quantize.forest.forest import Forest
+from stages.quantize.forest.leaves import share_leaves
 from stages.quantize.forest.lowering import Site, lower
-from stages.quantize.forest.passes import merge_equal_children, share_leaves
+from stages.quantize.forest.passes import merge_equal_children
+from stages.quantize.forest.portable import portable
 from stages.quantize.forest.reader import TREE_OPS, Untreatable, is_tree, read
-from stages.quantize.forest.writer import portable
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ def rewrite(model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None = None
     reasons += rewriter.reasons
     if result is None:
         raise NotApplicable("; ".join(reasons))
-    for reason in reasons:
-        log.warning("forest: %s", reason)
+    for line in reasons:
+        log.warning("forest: %s", line)
     return _smaller(result, model)
 
 
@@ -152,9 +153,7 @@ class _Rewriter:
                 self._copy_node(result.node.add(), node, replacement)
         return result
 
-    def _copy_node(
-        self, copy: onnx.NodeProto, node: onnx.NodeProto, replacement: Callable[[onnx.NodeProto], Site]
-    ) -> None:
+    def _copy_node(self, copy: onnx.NodeProto, node: onnx.NodeProto, replacement: Callable[[onnx.NodeProto], Site]) -> None:
         copy.CopyFrom(node)
         for attribute in copy.attribute:
             if attribute.HasField("g"):
@@ -164,7 +163,7 @@ class _Rewriter:
 
     def _site(self, node: onnx.NodeProto) -> Site:
         used = [name if name in self.read_names else "" for name in node.output]
-        label, scores = (used + [""])[:2] if node.op_type == "TreeEnsembleClassifier" else ("", used[0])
+        label, scores = [*used, ""][:2] if node.op_type == "TreeEnsembleClassifier" else ("", used[0])
         if node.input[0] not in self.types:
             raise Untreatable(f"the element type of the input {node.input[0]!r} is unknown")
         x_type = self.types[node.input[0]]

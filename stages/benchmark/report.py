@@ -109,11 +109,11 @@ def crowding(cpu_share: float) -> str | None:
 
 
 def _ms(value: float) -> str:
-    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"  # noqa: PLR2004 - three digits either way
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
 
 
 def _times(ratio: Ratio) -> str:
-    number = f"{ratio.median:.0f}x" if ratio.median >= 10 else f"{ratio.median:.2f}x"  # noqa: PLR2004 - as readers round
+    number = f"{ratio.median:.0f}x" if ratio.median >= 10 else f"{ratio.median:.2f}x"
     return number if ratio.significant else f"not significant: {number}"
 
 

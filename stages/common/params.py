@@ -153,8 +153,8 @@ def _explain(error: ValidationError) -> str:
     elif first["type"] == "missing":
         message = f"key {key!r} is missing; add it (README lists every key and its default)"
     else:
-        expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-        message = f"{key} should be {expected}, got {first['input']!r}"
+        expected = re.sub(r"^\w+ should ", "", first["msg"])
+        message = f"{key} should {expected}, got {first['input']!r}"
     return f"{PARAMS}: {message}" + (f" (and {more} more)" if more else "")
 
 

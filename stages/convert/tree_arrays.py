@@ -35,11 +35,7 @@ class TreeArrays:
 
 
 def trees_of(model: Any) -> list[TreeArrays]:
-    """The trees of a fitted scikit-learn tree, forest or boosting model, by iteration, then by class.
-
-    Raises:
-        NotImplementedError: a histogram gradient boosting model splits on native categories.
-    """
+    """The trees of a fitted scikit-learn tree, forest or boosting model, by iteration, then by class."""
     if hasattr(model, "_predictors"):
         return [_histogram_tree(tree, number) for trees in model._predictors for number, tree in enumerate(trees)]
     if not hasattr(model, "estimators_"):
@@ -66,8 +62,6 @@ def _tree(tree: Any, accepts_missing: bool, first_id: int = 0) -> TreeArrays:
 def _histogram_tree(predictor: Any, first_id: int) -> TreeArrays:
     nodes = predictor.nodes
     split = nodes["is_leaf"] == 0
-    if (nodes["is_categorical"][split] != 0).any():
-        raise NotImplementedError("native categorical splits have no ONNX form; encode the categories in a pipeline instead")
     return TreeArrays(
         split=split,
         feature=nodes["feature_idx"],

@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from stages.convert.attribute_fields import replace
+from stages.convert.histogram_boosting import LOG_LINKED, AroundTrees, without_categories
 from stages.convert.tree_arrays import (
     MISSING,
     Array,
@@ -28,10 +30,6 @@ from stages.convert.tree_arrays import (
     node_attributes,
     trees_of,
 )
-
-CHUNK = 1 << 16
-"""Elements handed to protobuf at a time: on their way they are Python objects of 24 bytes and more."""
-
 
 _PENDING: ContextVar[dict[str, dict[str, Array]] | None] = ContextVar("_PENDING", default=None)
 """Arrays by the name of the tree operator that waits for them."""
@@ -67,16 +65,19 @@ def register() -> None:
     from skl2onnx.common._registration import get_converter, get_shape_calculator
     from sklearn import ensemble, tree
 
+    def wrap(model: type, wrapped: Callable[[Callable[..., None]], Callable[..., None]]) -> None:
+        alias = sklearn_operator_name_map[model]
+        original, shapes = get_converter(alias), get_shape_calculator(alias)
+        update_registered_converter(model, alias, shapes, wrapped(original), options=original.get_allowed_options())
+
     families = {
         tree: ("DecisionTree", "ExtraTree"),
         ensemble: ("RandomForest", "ExtraTrees", "GradientBoosting", "HistGradientBoosting"),
     }
     for module, names in families.items():
         for model in (getattr(module, name + kind) for name in names for kind in ("Classifier", "Regressor")):
-            alias = sklearn_operator_name_map[model]
-            original, shapes = get_converter(alias), get_shape_calculator(alias)
-            converter = _in_arrays(original)
-            update_registered_converter(model, alias, shapes, converter, options=original.get_allowed_options())
+            wrap(model, _in_arrays)
+    wrap(ensemble.VotingClassifier, _without_flattening)
 
 
 def _in_arrays(original: Callable[..., None]) -> Callable[..., None]:
@@ -87,25 +88,47 @@ def _in_arrays(original: Callable[..., None]) -> Callable[..., None]:
         options = container.get_options(model)
         extras = sum(bool(options.get(name)) for name in ("decision_path", "decision_leaf"))
         trees = trees_of(model)
+        histogram = hasattr(model, "_predictors")
+        trees, memberships = without_categories(model, trees) if histogram else (trees, [])
+        exponential = histogram and model.loss in LOG_LINKED
         operators = _operators(model, trees)
-        if extras or _is_double(operator):  # rare: skl2onnx's own way, plus the missing values it leaves out
+        as_is = bool(extras) or _is_double(operator)
+        if as_is and memberships:
+            raise NotImplementedError("native categories need float32 rows")
+        if as_is:  # rare: skl2onnx's own way, plus the missing values it leaves out
             operators += [[tree] for tree in trees for _ in range(extras)]
-            missing = ({MISSING: node_attributes(held)[MISSING]} for held in operators)
-            original(scope, operator, _Filling(container, missing))
-            return
-        hollow = _hollow(model)
-        stores = [store for store in (scope.options, container.options) if store and id(model) in store]
-        operator.raw_operator = hollow
-        try:
-            for store in stores:  # options are kept by the estimator's id
-                store[id(hollow)] = store[id(model)]
-            original(scope, operator, _Filling(container, (_attributes(model, held) for held in operators)))
-        finally:
-            operator.raw_operator = model
-            for store in stores:
-                store.pop(id(hollow), None)
+            arrays = ({MISSING: node_attributes(held)[MISSING]} for held in operators)
+        else:
+            arrays = (_attributes(model, held) for held in operators)
+        around = AroundTrees(_Filling(container, arrays), scope, memberships, exponential=exponential)
+        _convert_as(model if as_is else _hollow(model), original, scope, operator, around)
 
     return convert
+
+
+def _without_flattening(original: Callable[..., None]) -> Callable[..., None]:
+    """skl2onnx refuses the default ``flatten_transform=True`` of soft voting, which concerns ``transform`` alone."""
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        plain = copy.copy(operator.raw_operator)
+        plain.flatten_transform = False
+        _convert_as(plain, original, scope, operator, container)
+
+    return convert
+
+
+def _convert_as(substitute: Any, original: Callable[..., None], scope: Any, operator: Any, container: Any) -> None:
+    """Run skl2onnx's converter on ``substitute`` in the place of the operator's estimator, under the same options."""
+    model, operator.raw_operator = operator.raw_operator, substitute
+    stores = [store for store in (scope.options, container.options) if store and id(model) in store]
+    try:
+        for store in stores:  # options are kept by the estimator's id
+            store[id(substitute)] = store[id(model)]
+        original(scope, operator, container)
+    finally:
+        operator.raw_operator = model
+        for store in stores if substitute is not model else ():
+            store.pop(id(substitute), None)
 
 
 def _operators(model: Any, trees: list[TreeArrays]) -> list[Sequence[TreeArrays]]:
@@ -125,7 +148,10 @@ def _attributes(model: Any, trees: Sequence[TreeArrays]) -> dict[str, Array]:
     if hasattr(model, "_predictors"):  # histogram boosting: the learning rate is in the leaves already
         return ensemble_attributes(trees, kind, 1.0, normalise=False)
     if hasattr(model, "learning_rate"):
-        return ensemble_attributes(trees, kind, model.learning_rate, normalise=False)
+        arrays = ensemble_attributes(trees, kind, model.learning_rate, normalise=False)
+        if model.init == "zero":  # skl2onnx gives one base value for all classes, which onnxruntime refuses
+            arrays["base_values"] = np.zeros(model.estimators_.shape[1], np.float32)
+        return arrays
     return ensemble_attributes(trees, kind, 1.0 / len(trees), normalise=kind == "class")
 
 
@@ -178,11 +204,4 @@ def _fill(node: Any, arrays: dict[str, Array]) -> None:
     """Replace the elements of the repeated attributes named in ``arrays``, in place; ``arrays`` is left empty."""
     for attribute in node.attribute:
         if attribute.name in arrays:
-            _replace(attribute, arrays.pop(attribute.name))
-
-
-def _replace(attribute: Any, array: Array) -> None:
-    field = {"f": attribute.floats, "S": attribute.strings}.get(array.dtype.kind, attribute.ints)
-    del field[:]
-    for start in range(0, len(array), CHUNK):
-        field.extend(array[start : start + CHUNK].tolist())
+            replace(attribute, arrays.pop(attribute.name))

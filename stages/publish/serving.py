@@ -21,7 +21,7 @@ NUMPY_TYPES: dict[int, np.dtype[Any]] = {
 }
 
 
-def save_serving_model(folder: Path, model: bytes, feeds: Feeds, metadata: dict[str, str], **identity: str) -> None:
+def save_serving_model(folder: Path, model: bytes, feeds: Feeds, metadata: dict[str, str], **identity: Any) -> None:
     """Write an ``mlflow.onnx`` model into the new ``folder``.
 
     ``mlflow.pyfunc.load_model`` of it takes, for all-numeric data, a float32 array (rows, features) or a frame of them,
@@ -33,7 +33,7 @@ def save_serving_model(folder: Path, model: bytes, feeds: Feeds, metadata: dict[
 
     parsed = onnx.load_from_string(model)
     example = {name: values[:EXAMPLE_ROWS] for name, values in feeds.items()}
-    description: Any = Model(**identity)
+    description = Model(**identity)
     mlflow.onnx.save_model(
         parsed,
         str(folder),

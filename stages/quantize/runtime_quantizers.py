@@ -44,7 +44,7 @@ def dynamic(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
             reduce_range=True,  # 7 bits: 8 saturate in the 16-bit sums of CPUs without VNNI, and answers differ between CPUs
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-        return onnx.load(path)
+        return _tidy(onnx.load(path), model)
 
 
 def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
@@ -77,7 +77,7 @@ def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
             reduce_range=True,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
-        return onnx.load(path)
+        return _tidy(onnx.load(path), model)
 
 
 def float16(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
@@ -87,15 +87,12 @@ def float16(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
         NotApplicable: the graph has no float32 weights outside the operators that take nothing else.
     """
     from onnxruntime.transformers.float16 import convert_float_to_float16
-    from onnxruntime.transformers.onnx_model import OnnxModel
 
     if not any(tensor.data_type == onnx.TensorProto.FLOAT for tensor in model.graph.initializer):
         raise NotApplicable("the graph holds no float32 weight tensor")
     with _quiet("onnxruntime.transformers.float16"):
-        converted = OnnxModel(convert_float_to_float16(_copy(model), keep_io_types=True))
-    converted.topological_sort()  # the casts of the inputs are appended at the end
-    result: onnx.ModelProto = converted.model
-    return result
+        half = convert_float_to_float16(_copy(model), keep_io_types=True, force_fp16_initializers=True)
+    return _tidy(half, model)
 
 
 def _large_products(model: onnx.ModelProto, min_weights: int) -> list[str]:
@@ -120,6 +117,16 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     return copy
+
+
+def _tidy(quantized: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
+    """The quantised model in topological order, with the metadata of ``model`` and no inferred shapes: those are derived."""
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    OnnxModel(quantized).topological_sort()
+    del quantized.graph.value_info[:], quantized.metadata_props[:]
+    quantized.metadata_props.extend(model.metadata_props)
+    return quantized
 
 
 @contextmanager

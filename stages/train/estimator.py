@@ -59,7 +59,7 @@ def build(train: Train, schema: Schema, seed: int) -> Any:
     try:
         estimator = found(**train.params)
     except TypeError as error:
-        valid = list(found._get_param_names())  # noqa: SLF001 - scikit-learn has no public form of it
+        valid = list(found._get_param_names())
         unknown = [key for key in train.params if key not in valid]
         near = difflib.get_close_matches(unknown[0], valid, n=1) if unknown else []
         hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}"

@@ -8,7 +8,7 @@ import onnx
 
 from stages.common.table import Rows
 from stages.quantize.candidates import Candidate
-from stages.quantize.forest.rewrite import has_trees, rewrite
+from stages.quantize.forest.rewrite import has_trees, rewrite_trees
 
 
 def candidates(model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int, max_accuracy_drop: float) -> list[Candidate]:
@@ -30,4 +30,4 @@ def candidates(model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int, 
 def _lossless(model: onnx.ModelProto, rows: Rows, *, ml_opset: int) -> onnx.ModelProto:
     """The model's trees in a smaller encoding; ``rows`` are not needed."""
     del rows
-    return rewrite(model, ml_opset=ml_opset)
+    return rewrite_trees(model, ml_opset=ml_opset)

@@ -33,8 +33,8 @@ def ints(node: onnx.NodeProto, name: str, values: NDArray[Any]) -> None:
 
 
 def floats(node: onnx.NodeProto, name: str, values: Floats) -> None:
-    """A repeated float attribute; float64 values as the ``_as_tensor`` twin. Nothing for an empty array."""
-    if values.dtype == np.float64:
+    """A repeated float attribute, or its ``_as_tensor`` twin for values beyond float32. Nothing for an empty array."""
+    if not np.array_equal(values.astype(np.float32), values):
         tensor(node, f"{name}_as_tensor", values)
     elif len(values):
         attribute = node.attribute.add(name=name, type=onnx.AttributeProto.FLOATS)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 import onnx
+from google.protobuf.message import Message
 from onnx import TensorProto, helper
 
 from stages.quantize.candidates import NotApplicable
@@ -28,7 +29,7 @@ Treat = Callable[[Forest], Forest]
 """What happens to each forest between reading and writing; the identity for a lossless rewrite."""
 
 
-def rewrite(model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None = None) -> onnx.ModelProto:
+def rewrite_trees(model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None = None) -> onnx.ModelProto:
     """A copy of ``model`` with its tree nodes read, treated and written again for ``ml_opset`` (3 or 5).
 
     Version 5 replaces all tree nodes or none, because it withdrew the older operators: if one cannot be lowered, all are
@@ -72,6 +73,9 @@ def _nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         if attribute.HasField("g"):
             yield attribute.g
         yield from attribute.graphs
+
+
+Replacement = Callable[[onnx.NodeProto], Site]
 
 
 class _Rewriter:
@@ -121,45 +125,26 @@ class _Rewriter:
                 if since[0] != since[1] and (op_type, since[0]) != ("LabelEncoder", 2):  # 4 only adds to 2
                     raise Untreatable(f"{op_type} of ai.onnx.ml {imported} is another operator in {ML_TREE_ENSEMBLE}")
 
-    def _with_graphs(self, replacement: Callable[[onnx.NodeProto], Site]) -> onnx.ModelProto:
+    def _with_graphs(self, replacement: Replacement) -> onnx.ModelProto:
         """A copy of the model with each tree node replaced; the trees themselves are never copied."""
         result = onnx.ModelProto()
-        for descriptor, value in self.model.ListFields():
-            if descriptor.name == "graph":
-                continue
-            if descriptor.label == descriptor.LABEL_REPEATED:
-                getattr(result, descriptor.name).extend(value)
-            elif descriptor.message_type:
-                getattr(result, descriptor.name).CopyFrom(value)
-            else:
-                setattr(result, descriptor.name, value)
-        result.graph.CopyFrom(self._with_nodes(self.model.graph, replacement))
+        _copy_fields(self.model, result, without="graph")
+        self._copy_graph(self.model.graph, result.graph, replacement)
         return result
 
-    def _with_nodes(self, graph: onnx.GraphProto, replacement: Callable[[onnx.NodeProto], Site]) -> onnx.GraphProto:
-        result = onnx.GraphProto()
-        for descriptor, value in graph.ListFields():
-            if descriptor.label == descriptor.LABEL_REPEATED:
-                if descriptor.name != "node":
-                    getattr(result, descriptor.name).extend(value)
-            else:
-                setattr(result, descriptor.name, value)
+    def _copy_graph(self, graph: onnx.GraphProto, result: onnx.GraphProto, replacement: Replacement) -> None:
+        _copy_fields(graph, result, without="node")
         for node in graph.node:
             if is_tree(node):
                 site = replacement(node)
                 result.node.extend(site.nodes)
                 result.initializer.extend(site.initializers)
-            else:
-                self._copy_node(result.node.add(), node, replacement)
-        return result
-
-    def _copy_node(self, copy: onnx.NodeProto, node: onnx.NodeProto, replacement: Callable[[onnx.NodeProto], Site]) -> None:
-        copy.CopyFrom(node)
-        for attribute in copy.attribute:
-            if attribute.HasField("g"):
-                attribute.g.CopyFrom(self._with_nodes(attribute.g, replacement))
-            for nested in attribute.graphs:
-                nested.CopyFrom(self._with_nodes(nested, replacement))
+                continue
+            copy = result.node.add()
+            copy.CopyFrom(node)
+            for old, new in zip(_nested(node), _nested(copy), strict=True):
+                new.Clear()
+                self._copy_graph(old, new, replacement)
 
     def _site(self, node: onnx.NodeProto) -> Site:
         used = [name if name in self.read_names else "" for name in node.output]
@@ -185,16 +170,58 @@ class _Rewriter:
         return site
 
 
+def _copy_fields(source: Message, target: Message, *, without: str) -> None:
+    """Copies all fields but one."""
+    for descriptor, value in source.ListFields():
+        if descriptor.name == without:
+            continue
+        if descriptor.is_repeated:
+            getattr(target, descriptor.name).extend(value)
+        elif descriptor.message_type:
+            getattr(target, descriptor.name).CopyFrom(value)
+        else:
+            setattr(target, descriptor.name, value)
+
+
 def element_types(model: onnx.ModelProto) -> dict[str, int]:
-    """Element type (TensorProto.DataType) by value name, from shape inference on the model without its trees' arrays."""
+    """Element type (TensorProto.DataType) by value name, from shape inference on the model without its trees' arrays.
+
+    onnx infers nothing for some operators of ai.onnx.ml (Scaler, for one); there the type follows from the schema.
+    """
     skeleton = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     skeleton.graph.CopyFrom(_skeleton(model.graph))
-    inferred = onnx.shape_inference.infer_shapes(skeleton)
     types = {tensor.name: tensor.data_type for graph in graphs(model.graph) for tensor in graph.initializer}
-    for graph in graphs(inferred.graph):
-        for value in (*graph.input, *graph.output, *graph.value_info):
-            types[value.name] = value.type.tensor_type.elem_type
-    return {name: kind for name, kind in types.items() if kind != TensorProto.UNDEFINED}
+    known = -1
+    while len(types) > known:
+        known = len(types)
+        inferred = onnx.shape_inference.infer_shapes(skeleton)
+        for graph in graphs(inferred.graph):
+            for value in (*graph.input, *graph.output, *graph.value_info):
+                if value.type.tensor_type.elem_type != TensorProto.UNDEFINED:
+                    types[value.name] = value.type.tensor_type.elem_type
+        found = _from_schemas(skeleton, types)
+        types |= found
+        skeleton.graph.value_info.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in found.items())
+    return types
+
+
+def _from_schemas(model: onnx.ModelProto, types: dict[str, int]) -> dict[str, int]:
+    """Types of values in ``model`` that only the type constraints of an ai.onnx.ml operator tell."""
+    version = max((entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN), default=1)
+    found = {}
+    for node in model.graph.node:
+        if node.domain != ML_DOMAIN or node.output[0] in types:
+            continue
+        schema = onnx.defs.get_schema(node.op_type, version, ML_DOMAIN)
+        same = [
+            name for name, given in zip(node.input, schema.inputs, strict=False) if given.type_str == schema.outputs[0].type_str
+        ]
+        if same and same[0] in types:
+            found[node.output[0]] = types[same[0]]
+        elif len(schema.outputs[0].types) == 1:
+            kind = next(iter(schema.outputs[0].types))
+            found[node.output[0]] = getattr(TensorProto, kind.removeprefix("tensor(").removesuffix(")").upper(), 0)
+    return {name: kind for name, kind in found.items() if kind}
 
 
 def _skeleton(graph: onnx.GraphProto) -> onnx.GraphProto:
@@ -217,9 +244,14 @@ def _smaller(result: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto
 
 
 def packed_size(graph: onnx.GraphProto) -> int:
-    """Bytes of the nodes and initializers of ``graph`` with repeated numbers in protobuf's packed form."""
+    """Bytes of the nodes and initializers of ``graph`` with repeated numbers in protobuf's packed form.
+
+    Attribute by attribute: to measure a message, protobuf writes it out in memory.
+    """
     size = sum(tensor.ByteSize() for tensor in graph.initializer)
     for node in graph.node:
-        tags = sum(len(attribute.ints) + len(attribute.floats) for attribute in node.attribute)
-        size += node.ByteSize() - tags
+        size += sum(len(name) + 2 for name in (*node.input, *node.output, node.name, node.op_type, node.domain))
+        for attribute in node.attribute:
+            tags = len(attribute.ints) + len(attribute.floats)
+            size += attribute.ByteSize() - tags
     return int(size)

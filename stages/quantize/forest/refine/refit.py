@@ -22,10 +22,10 @@ def refit(
     target: Matrix,
     loss: Loss,
     *,
-    ridge: float = 10.0,
+    rows: float = 40.0,
     steps: int = 40,
 ) -> Matrix:
-    """Leaf values (trees, leaves, columns) near the minimum of ``loss + ridge / 2 * |values|^2``.
+    """Leaf values (trees, leaves, columns) near the minimum of the loss with a ridge on them worth ``rows`` rows.
 
     ``leaves`` (rows, trees) are the leaves that rows reach, ``values`` the start, ``target`` has shape (rows, columns).
     L-BFGS in variables scaled by the leaves' row counts; one BLAS thread, so that sums have one order.
@@ -34,7 +34,9 @@ def refit(
     reached = leaf_matrix(leaves, size)
     transposed = reached.T.tocsr()
     count = np.asarray(reached.sum(axis=0), np.float64).reshape(-1, 1)
-    scaling = 1 / np.sqrt(count * float(loss.curvature(np.full((1, 1), 0.5))[0, 0]) + ridge)
+    steepest = float(loss.curvature(np.full((1, 1), 0.5))[0, 0])  # of one row, at its largest
+    ridge = rows * steepest
+    scaling = 1 / np.sqrt((count + rows) * steepest)
 
     def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         table = flat.reshape(-1, columns) * scaling

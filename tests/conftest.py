@@ -1,0 +1,88 @@
+"""What several test files share: real rows, real models, and a folder that looks like a clone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import yaml
+
+from stages.common.table import Column, Rows, Schema
+from stages.convert.conversion import to_onnx
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def numeric_schema(features: int, task: str = "classification", target_std: float | None = None) -> Schema:
+    """The schema of an all-numeric table."""
+    columns = tuple(Column(f"f{i}", "number", missing=False) for i in range(features))
+    return Schema("classification" if task == "classification" else "regression", "target", columns, target_std)
+
+
+def default_params(**overrides: Any) -> dict[str, Any]:
+    """The content of the committed params.yaml, with ``section__key=value`` changed."""
+    content: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for path, value in overrides.items():
+        section, _, key = path.partition("__")
+        if key:
+            content[section][key] = value
+        else:
+            content[section] = value
+    return content
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder with the default params.yaml, an empty data/ and outputs/."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "outputs").mkdir()
+    write_params(tmp_path, default_params())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_params(folder: Path, content: dict[str, Any]) -> None:
+    """Write a params file."""
+    (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def digits_rows(start: int = 0, stop: int | None = None) -> Rows:
+    """Rows of the digits dataset as the pipeline feeds them."""
+    from sklearn.datasets import load_digits
+
+    x, y = load_digits(return_X_y=True)
+    return Rows({"X": x[start:stop].astype(np.float32)}, y[start:stop].astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def digits_mlp() -> Any:
+    """An MLP with layers large enough for int8 to pay, fitted on the first 1,000 digits."""
+    from sklearn.neural_network import MLPClassifier
+
+    rows = digits_rows(0, 1000)
+    model = MLPClassifier((256, 256), random_state=0, early_stopping=True, max_iter=30)
+    return model.fit(rows.feeds["X"], rows.target)
+
+
+@pytest.fixture(scope="session")
+def digits_mlp_onnx(digits_mlp: Any) -> onnx.ModelProto:
+    """The same MLP as ONNX."""
+    return to_onnx(digits_mlp, numeric_schema(64), 12)
+
+
+@pytest.fixture(scope="session")
+def digits_forest() -> Any:
+    """A forest of 10 trees, fitted on the first 1,000 digits."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    rows = digits_rows(0, 1000)
+    return RandomForestClassifier(10, random_state=0).fit(rows.feeds["X"], rows.target)
+
+
+@pytest.fixture(scope="session")
+def digits_forest_onnx(digits_forest: Any) -> onnx.ModelProto:
+    """The same forest as ONNX."""
+    return to_onnx(digits_forest, numeric_schema(64), 12)

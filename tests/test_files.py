@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from stages.common.errors import UserError
+from stages.common.files import atomic_path, read_json, write_bytes, write_json
+
+
+def test_json_is_sorted_rounded_and_ends_with_a_newline(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"b": 1 / 3, "a": {"y": 1, "x": [2 / 3]}})
+    assert (tmp_path / "a.json").read_text() == (
+        '{\n  "a": {\n    "x": [\n      0.666667\n    ],\n    "y": 1\n  },\n  "b": 0.333333\n}\n'
+    )
+
+
+def test_json_with_nan_is_a_bug_and_writes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Out of range"):
+        write_json(tmp_path / "a.json", {"a": math.nan})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    write_bytes(path, b"old")
+    with pytest.raises(RuntimeError), atomic_path(path) as temporary:
+        temporary.write_bytes(b"half of the n")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "outputs").write_text("a file where the folder should be")
+    with pytest.raises(UserError, match="cannot write"):
+        write_bytes(tmp_path / "outputs" / "model.onnx", b"")
+
+
+@pytest.mark.parametrize(("content", "expected"), [("{", "should hold JSON"), ("[]", "should hold a JSON object, got list")])
+def test_a_file_that_is_no_json_object_is_named(tmp_path: Path, content: str, expected: str) -> None:
+    (tmp_path / "metrics.json").write_text(content)
+    with pytest.raises(UserError, match=expected):
+        read_json(tmp_path / "metrics.json")

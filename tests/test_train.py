@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+
+from stages.common.errors import UserError
+from stages.common.models import fit
+from stages.common.params import Train
+from stages.common.table import Column, Rows, Schema
+from stages.prepare import __main__ as prepare
+from stages.train import __main__ as train
+from stages.train.estimator import build, without_thread_counts
+from stages.train.rehearsal import rehearse
+from tests.conftest import default_params, digits_rows, numeric_schema, write_params
+
+MIXED = Schema(
+    "classification",
+    "target",
+    (Column("size", "number", missing=True), Column("colour", "category", missing=False)),
+)
+
+
+def built(estimator: str, params: dict[str, Any] | None = None, schema: Schema | None = None, **keys: bool) -> Any:
+    """The estimator that params.yaml would ask for."""
+    section = Train(estimator=estimator, params=params or {}, scale=keys.get("scale", False))
+    return build(section, schema or numeric_schema(4), seed=7)
+
+
+def test_an_estimator_that_draws_random_numbers_gets_the_seed() -> None:
+    assert built("RandomForestClassifier").random_state == 7
+
+
+def test_a_random_state_in_params_wins_over_the_seed() -> None:
+    assert built("RandomForestClassifier", {"random_state": 1}).random_state == 1
+
+
+def test_any_class_can_be_named_by_its_import_path() -> None:
+    assert isinstance(built("sklearn.ensemble.RandomForestClassifier"), RandomForestClassifier)
+
+
+def test_mixed_columns_are_imputed_and_encoded_inside_the_pipeline() -> None:
+    rows = Rows(
+        {
+            "size": np.array([[1], [2], [np.nan], [4]], np.float32),
+            "colour": np.array([["red"], ["blue"], ["red"], ["blue"]]),
+        },
+        np.array([0, 1, 0, 1]),
+    )
+    model = built("DecisionTreeClassifier", schema=MIXED)
+    assert fit(model, rows) == []
+    assert model.n_features_in_ == 2
+    assert model[-1].n_features_in_ == 3
+
+
+def test_scale_standardises_numbers_only() -> None:
+    steps = built("LogisticRegression", schema=MIXED, scale=True)[0].transformers
+    assert [name for name, *_ in steps] == ["numbers", "categories"]
+    assert type(steps[0][1][-1]).__name__ == "StandardScaler"
+
+
+@pytest.mark.parametrize(
+    ("estimator", "params", "expected"),
+    [
+        ("RandomForestClasifier", {}, "did you mean 'RandomForestClassifier'?"),
+        ("Forest", {}, "no scikit-learn classifier or regressor"),
+        ("sklearn.ensemble.Nothing", {}, "cannot be imported"),
+        ("os.path.join", {}, "should be a scikit-learn estimator class"),
+        ("RandomForestClassifier", {"n_estimator": 3}, "did you mean 'n_estimators'?"),
+        ("RandomForestRegressor", {}, "should be a classifier for this target, got RandomForestRegressor"),
+    ],
+)
+def test_a_wrong_estimator_is_named_with_what_to_do(estimator: str, params: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UserError) as error:
+        built(estimator, params)
+    assert expected in str(error.value)
+
+
+def test_an_argument_of_a_wrong_value_is_named() -> None:
+    with pytest.raises(UserError, match="RandomForestClassifier cannot be fitted"):
+        fit(built("RandomForestClassifier", {"n_estimators": -3}), digits_rows(0, 50))
+
+
+def test_an_estimator_that_onnx_cannot_express_is_refused_before_the_fit(workspace: Path) -> None:
+    write_params(workspace, default_params(train__estimator="LabelPropagation", train__params={}))
+    prepare.main()
+    with pytest.raises(UserError, match="cannot become ONNX, so it was not fitted: skl2onnx cannot convert LabelPropagation"):
+        train.main()
+    assert not (workspace / "outputs" / "model.joblib").exists()
+
+
+def test_the_rehearsal_leaves_the_estimator_unfitted() -> None:
+    model = built("RandomForestClassifier", {"n_estimators": 50})
+    rehearse(model, digits_rows(), numeric_schema(64))
+    assert not hasattr(model, "estimators_")
+    assert model.n_estimators == 50
+
+
+def test_thread_counts_are_no_part_of_the_model_however_deep() -> None:
+    rows = digits_rows(0, 200)
+    inner = RandomForestClassifier(3, n_jobs=2, random_state=0)
+    model = VotingClassifier([("forest", inner), ("line", LogisticRegression(max_iter=500))], n_jobs=2)
+    without_thread_counts(model.fit(rows.feeds["X"], rows.target))
+    assert model.n_jobs is None
+    assert model.estimators_[0].n_jobs is None
+
+
+def test_the_same_model_is_dumped_whatever_number_of_threads_fitted_it(workspace: Path) -> None:
+    dumps = []
+    for threads in (1, 2):
+        write_params(workspace, default_params(train__params={"n_estimators": 5, "n_jobs": threads}))
+        prepare.main()
+        train.main()
+        dumps.append((workspace / "outputs" / "model.joblib").read_bytes())
+    assert dumps[0] == dumps[1]
+
+
+def test_the_dumped_model_predicts_as_the_fitted_one(workspace: Path) -> None:
+    prepare.main()
+    train.main()
+    model = joblib.load(workspace / "outputs" / "model.joblib")
+    assert isinstance(model, RandomForestClassifier)
+    assert len(model.estimators_) == 100

@@ -32,6 +32,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from threadpoolctl import threadpool_limits
 
 from stages.common.table import Rows
 from stages.quantize.candidates import NotApplicable
@@ -78,7 +79,8 @@ REGRESSORS: dict[str, Callable[[], Any]] = {
 def fitted(estimator: Any, data: Any) -> tuple[onnx.ModelProto, np.ndarray[Any, Any]]:
     x, y = data
     x = x.astype(np.float32)
-    return converted(estimator.fit(x, y), x), x
+    with threadpool_limits(1):  # many small fits: threads only wait for each other
+        return converted(estimator.fit(x, y), x), x
 
 
 def named_iris() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

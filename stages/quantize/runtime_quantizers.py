@@ -91,7 +91,7 @@ def float16(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
     if not any(tensor.data_type == onnx.TensorProto.FLOAT for tensor in model.graph.initializer):
         raise NotApplicable("the graph holds no float32 weight tensor")
     with _quiet("onnxruntime.transformers.float16"):
-        half = convert_float_to_float16(_copy(model), keep_io_types=True, force_fp16_initializers=True)
+        half = convert_float_to_float16(_copy(model), keep_io_types=True)
     return _tidy(half, model)
 
 
@@ -120,12 +120,17 @@ def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _tidy(quantized: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
-    """The quantised model in topological order, with the metadata of ``model`` and no inferred shapes: those are derived."""
+    """The quantised model in topological order, with the metadata of ``model``, and without what takes space for nothing.
+
+    Inferred shapes are derived, and typed fields write a float16 as a varint of up to three bytes, where raw data takes two.
+    """
     from onnxruntime.transformers.onnx_model import OnnxModel
 
     OnnxModel(quantized).topological_sort()
     del quantized.graph.value_info[:], quantized.metadata_props[:]
     quantized.metadata_props.extend(model.metadata_props)
+    for tensor in quantized.graph.initializer:
+        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor), tensor.name))
     return quantized
 
 

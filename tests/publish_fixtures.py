@@ -1,0 +1,148 @@
+"""What the tests of publishing share: a repository folder with the outputs of small real models, and ways to publish."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from numpy.typing import NDArray
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from stages.common.files import write_bytes, write_json
+from stages.publish.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[1]
+ROWS = 40
+EXPERIMENT = "lab3-3-model-optimization"
+METRICS = {"onnx_accuracy": 0.95, "onnx_size_kb": 12.5, "quantized_modified": 1, "quantized_size_kb": 3.25, "test_rows": 40}
+LATENCY = {"onnx_latency_ms": 0.02, "onnx_speedup": 120.0, "quantized_latency_ms": 0.01, "quantized_speedup_batch_32": 80.0}
+
+
+def numeric_rows() -> pd.DataFrame:
+    """Rows of three float32 columns, (40, 3)."""
+    values = np.random.default_rng(0).normal(size=(ROWS, 3)).astype(np.float32)
+    return pd.DataFrame(values, columns=["length", "width", "height"])
+
+
+def mixed_rows() -> pd.DataFrame:
+    """Rows of a float32 and a string column, (40, 2)."""
+    generator = np.random.default_rng(1)
+    length = generator.normal(size=ROWS).astype(np.float32)
+    return pd.DataFrame({"length": length, "island": generator.choice(["Biscoe", "Dream"], ROWS)}).astype({"island": object})
+
+
+def labels_of(rows: pd.DataFrame) -> NDArray[np.int64]:
+    """A target that the first column decides, (40,)."""
+    return (rows["length"].to_numpy() > 0).astype(np.int64)
+
+
+def fit(rows: pd.DataFrame) -> tuple[Any, Any]:
+    """A small forest on ``rows`` and its ONNX model as the convert stage makes it."""
+    forest = RandomForestClassifier(n_estimators=5, max_depth=3, random_state=0)
+    options: dict[Any, Any] = {"zipmap": False}
+    if "island" not in rows:
+        forest.fit(rows.to_numpy(), labels_of(rows))
+        inputs: list[tuple[str, Any]] = [("X", FloatTensorType([None, rows.shape[1]]))]
+        return forest, to_onnx(
+            forest, initial_types=inputs, options={id(forest): options}, target_opset={"": 12, "ai.onnx.ml": 1}
+        )
+    columns = make_column_transformer((OneHotEncoder(), ["island"]), ("passthrough", ["length"]))
+    pipeline = make_pipeline(columns, forest).fit(rows, labels_of(rows))
+    inputs = [("length", FloatTensorType([None, 1])), ("island", StringTensorType([None, 1]))]
+    return pipeline, to_onnx(
+        pipeline, initial_types=inputs, options={id(pipeline): options}, target_opset={"": 12, "ai.onnx.ml": 1}
+    )
+
+
+def make_repository(folder: Path, rows: pd.DataFrame) -> Path:
+    """A folder with params.yaml and the outputs that publish depends on, of a forest fitted on ``rows``."""
+    outputs = folder / "outputs"
+    estimator, model = fit(rows)
+    write_bytes(folder / "params.yaml", (ROOT / "params.yaml").read_bytes())
+    rows.assign(target=labels_of(rows)).to_parquet(_made(outputs) / "test.parquet")
+    kinds = {name: "category" if values.dtype == object else "number" for name, values in rows.items()}
+    columns = [{"name": name, "kind": kind, "missing": False} for name, kind in kinds.items()]
+    write_json(outputs / "schema.json", {"task": "classification", "target": "target", "columns": columns, "target_std": None})
+    joblib.dump(estimator, outputs / "model.joblib")
+    for name in ("model.onnx", "model_quantized.onnx"):
+        write_bytes(outputs / name, model.SerializeToString())
+    write_bytes(outputs / "predictions.csv", b"target,original\n1,1\n")
+    write_json(outputs / "quantization.json", {"method": "forest", "candidate": "forest/lossless", "modified": True})
+    write_json(outputs / "metrics.json", METRICS)
+    write_json(outputs / "latency.json", LATENCY)
+    write_json(outputs / "latency_detail.json", {"environment": {"cores": 2}})
+    write_json(outputs / "gate.json", {"max_size_ratio": {"limit": 1.0, "passed": True, "value": 0.26}})
+    return folder
+
+
+def set_params(folder: Path, section: str, **values: Any) -> None:
+    """Change keys of one section of the folder's params.yaml."""
+    path = folder / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    content[section].update(values)
+    path.write_text(yaml.safe_dump(content))
+
+
+def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str = "") -> None:
+    """Run the stage in this process: a new one would import MLflow again."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    main()
+
+
+def publish_command(folder: Path, uri: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the stage as a user does, and capture what it says."""
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "stages.publish"]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def fork(work: Callable[[], None]) -> int:
+    """Do ``work`` in a child of this process, which has MLflow imported already; the child's id."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return child
+
+
+def kill_after(seconds: float, child: int) -> None:
+    """SIGKILL a child after a while, unless it has ended by then."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if os.waitpid(child, os.WNOHANG)[0]:
+            return
+        time.sleep(0.005)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def exit_code(child: int) -> int:
+    """Wait for a child to end."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

@@ -24,7 +24,11 @@ def numeric_schema(features: int, task: str = "classification", target_std: floa
 
 def default_params(**overrides: Any) -> dict[str, Any]:
     """The content of the committed params.yaml, with ``section__key=value`` changed."""
-    content: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    return changed(yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8")), **overrides)
+
+
+def changed(content: dict[str, Any], **overrides: Any) -> dict[str, Any]:
+    """Params with ``section__key=value`` changed, in place."""
     for path, value in overrides.items():
         section, _, key = path.partition("__")
         if key:

@@ -12,7 +12,6 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import pandas as pd
 import pytest
 import yaml
 from mlflow.tracking import MlflowClient
@@ -22,6 +21,7 @@ from stages.common.files import read_json, write_json
 from tests.publish_fixtures import (
     EXPERIMENT,
     LATENCY,
+    LIBRARY_WARNINGS,
     METRICS,
     exit_code,
     fit,
@@ -34,6 +34,8 @@ from tests.publish_fixtures import (
     publish_in_process,
     set_params,
 )
+
+pytestmark = LIBRARY_WARNINGS
 
 
 @pytest.fixture(scope="module")
@@ -176,14 +178,13 @@ def test_served_model_takes_rows_as_json(published: tuple[Path, Any], monkeypatc
     rows = numeric_rows()[:2]
     model = loaded(published[0], the_run(published), monkeypatch)
     request = json.dumps({"dataframe_split": {"columns": list(rows), "data": rows.to_numpy().tolist()}})
-    answer = scoring_server.invocations(request, "application/json", model, model.metadata.get_input_schema())
+    invoke: Any = scoring_server.invocations  # has no types
+    answer = invoke(request, "application/json", model, model.metadata.get_input_schema())
     assert answer.status == 200, answer.response
     assert json.loads(answer.response)["predictions"]["label"] == fit(numeric_rows())[0].predict(rows.to_numpy()).tolist()
 
 
-def test_logged_onnx_file_has_the_bytes_of_the_quantised_model(
-    published: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logged_onnx_file_has_the_bytes_of_the_quantised_model(published: tuple[Path, Any]) -> None:
     folder, _ = published
     (model,) = folder.glob("mlartifacts/*/models/*/artifacts/model.onnx")
     assert model.read_bytes() == (folder / "outputs/model_quantized.onnx").read_bytes()
@@ -230,7 +231,7 @@ def test_run_leads_back_to_commit_and_tells_uncommitted_changes(repository: Path
     (repository / ".gitignore").write_text("/mlflow.db*\n/mlartifacts/\n")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
-        subprocess.run([*git, *arguments], cwd=repository, check=True)  # noqa: S603
+        subprocess.run([*git, *arguments], cwd=repository, check=True)
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)  # noqa: S607
     (repository / "outputs/metrics.json").write_text('{"test_rows": 7}\n')
     publish_in_process(repository, monkeypatch)
@@ -312,7 +313,7 @@ def test_failed_gate_is_not_published(repository: Path, monkeypatch: pytest.Monk
 def test_experiment_that_was_deleted_is_named(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish_in_process(repository, monkeypatch)
     client = MlflowClient(f"sqlite:///{repository}/mlflow.db")
-    client.delete_experiment(client.get_experiment_by_name("of this test").experiment_id)
+    client.delete_experiment(runs_of(repository)[0].info.experiment_id)
     with pytest.raises(ServerError, match="'?of this test'? is deleted"):
         publish_in_process(repository, monkeypatch)
 

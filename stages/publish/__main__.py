@@ -6,10 +6,10 @@ import gc
 
 from stages.common.console import say
 from stages.common.errors import run_stage
-from stages.common.files import MLFLOW_RUN, TEST, write_json
+from stages.common.files import GATE, MLFLOW_RUN, TEST, read_json, write_json
 from stages.common.params import load_params
 from stages.common.table import read_rows, read_schema
-from stages.publish.content import read_content, read_measurement
+from stages.publish.content import read_content, read_measurement, refuse_failed_gates
 from stages.publish.failures import server_errors
 from stages.publish.preflight import opened
 from stages.publish.provenance import provenance_tags, repository_root, run_name
@@ -19,6 +19,7 @@ from stages.publish.store import resolve_store
 def main() -> None:
     """Find or make the run of this content, complete it, and write the receipt."""
     params = load_params()
+    refuse_failed_gates(read_json(GATE))
     content, measurement = read_content(params), read_measurement()
     rows = read_rows(TEST, read_schema())
     store = resolve_store(params.publish.tracking_uri, repository_root())

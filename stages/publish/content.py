@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stages.common.errors import UserError
+from stages.common.errors import GateFailed, UserError
 from stages.common.files import (
     GATE,
     LATENCY,
@@ -103,6 +103,17 @@ def read_measurement() -> Measurement:
     """
     content = {name: read_json(path) for name, path in MEASURED.items()}
     return Measurement(read_metrics(LATENCY), MEASURED, digest_of(content)[:16])
+
+
+def refuse_failed_gates(verdicts: Mapping[str, Any]) -> None:
+    """Stop when the gate stage was passed over (``dvc repro --single-item``).
+
+    Raises:
+        GateFailed: naming the broken limits.
+    """
+    failed = [name for name, verdict in verdicts.items() if isinstance(verdict, Mapping) and verdict.get("passed") is False]
+    if failed:
+        raise GateFailed(f"{GATE} says that these limits are broken: {', '.join(failed)}; nothing was published, see `dvc repro`")
 
 
 def read_metrics(path: Path) -> dict[str, float]:

@@ -76,7 +76,7 @@ def check_health(store: Store) -> None:
     ask: Any = http_request  # these two have no types
     credentials: Any = get_default_host_creds
     answer = ask(credentials(store.uri), "/health", "GET", max_retries=0, timeout=HEALTH_SECONDS, raise_on_status=False)
-    if answer.status_code != 404:  # noqa: PLR2004 - not found
+    if answer.status_code != 404:
         answer.raise_for_status()
 
 
@@ -120,7 +120,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             results.append(work())
-        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+        except Exception as error:  # raised again in the caller's thread
             errors.append(error)
 
     thread = Thread(target=run, daemon=True)

@@ -96,19 +96,19 @@ def _refuse_unclear(forest: Forest) -> None:
     if forest.labels is None:
         if forest.n_targets == 1 and post != "NONE":
             raise Untreatable("onnxruntime leaves out the post-transform of a single target")
+        if forest.n_targets > 1 and forest.base_values.any() and not _every_target_scored(forest):
+            raise Untreatable("onnxruntime leaves out the base value of a target that no tree has scored")
     elif forest.binary:
         if post != "NONE" and (forest.binary, post) != ("margin", "LOGISTIC"):
             raise Untreatable(f"two classes from one target ({forest.binary}) with {post}: runtimes differ")
     elif forest.n_targets <= TWO:
         raise Untreatable("a single class, or two that are scored apart: runtimes differ")
-    elif not (_every_target_scored(forest) or _some_score_positive(forest)):
+    elif not (len(forest.base_values) == forest.n_targets or _every_target_scored(forest) or _some_score_positive(forest)):
         raise Untreatable("a class may stay without a score, which is not the same as the score 0")
 
 
 def _every_target_scored(forest: Forest) -> bool:
-    """Whether base values, or some tree in each of its leaves, score each target."""
-    if len(forest.base_values) == forest.n_targets:
-        return True
+    """Whether each target has a tree that scores it in all of its leaves."""
     owner = forest.tree_of_leaf.astype(np.int64)
     leaves = np.bincount(owner[owner >= 0], minlength=forest.n_trees)
     pairs = np.repeat(owner, np.diff(forest.leaf_offset)) * forest.n_targets + forest.leaf_target
@@ -120,7 +120,7 @@ def _every_target_scored(forest: Forest) -> bool:
 def _some_score_positive(forest: Forest) -> bool:
     """Whether the best score is above 0 on every input: no negative weight, and a positive one in each leaf."""
     positive = np.add.reduceat(forest.leaf_weight > 0, forest.leaf_offset[:-1])
-    return not len(forest.base_values) and bool((forest.leaf_weight >= 0).all() and positive.all())
+    return bool((forest.leaf_weight >= 0).all() and positive.all())
 
 
 def _post_steps(forest: Forest) -> list[Step]:

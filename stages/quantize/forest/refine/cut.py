@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,7 @@ from stages.common.table import Feeds
 from stages.quantize.candidates import NotApplicable
 
 _TREES = {"TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor"}
+_ROWS_BY_FEATURES = 2
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def cut_at_features(model: onnx.ModelProto, feeds: Feeds) -> tuple[Cut, NDArray[
         front = _needed(nodes, [features], stop=set())
         cut = Cut(features, tuple(nodes[i] for i in sorted(front)), tuple(nodes[i] for i in sorted(back)))
         x = feeds[features] if features in feeds else run(part(model, cut.front, [features]), feeds)[0]
-        if x.dtype == np.float32 and x.ndim == 2:
+        if x.dtype == np.float32 and x.ndim == _ROWS_BY_FEATURES:
             return cut, x
     raise NotApplicable("no single float32 tensor (rows, features) leads to all tree ensembles of the model")
 
@@ -82,7 +84,7 @@ def part(
     return result
 
 
-def run(model: onnx.ModelProto, feeds: Feeds) -> list[NDArray[np.generic]]:
+def run(model: onnx.ModelProto, feeds: Feeds) -> list[NDArray[Any]]:
     """All outputs of ``model`` for ``feeds``, computed by one thread so that sums have one order."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1

@@ -53,14 +53,14 @@ class _Tail:
         narrow = np.min_scalar_type(values.max()) if values.min() >= 0 else np.dtype(np.int8)
         return self.add("Cast", self.constant(values.astype(narrow)), to=to)
 
-    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:  # noqa: ANN401
+    def add(self, operator: str, *inputs: str, output: str | None = None, **attributes: Any) -> str:
         output = output or self.name()
         self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
         return output
 
     def total(self, tensor: str, output: str | None = None) -> str:
         """The sum over the first axis."""
-        if self.opset < 13:  # noqa: PLR2004 - axes became an input in opset 13
+        if self.opset < 13:  # axes became an input in opset 13
             return self.add("ReduceSum", tensor, output=output, axes=[0], keepdims=0)
         return self.add("ReduceSum", tensor, self.constant(np.array([0])), output=output, keepdims=0)
 
@@ -103,7 +103,7 @@ def _classes(tail: _Tail, features: str, forest: ObliviousForest, labels: NDArra
     """Label and probabilities."""
     scale = forest.scale
     if len(scale) == 1:  # softmax of (-z/2, z/2) is the logistic function of z
-        scale = np.concatenate([-scale, scale]) / np.float32(2)
+        scale = np.concatenate([-scale, scale]) * np.float32(0.5)
     scores = tail.total(_leaf_values(tail, features, forest, scale))
     tail.add("Softmax", scores, output=outputs[1], axis=1)
     if labels.dtype.kind == "i" and np.array_equal(labels, np.arange(len(labels))):

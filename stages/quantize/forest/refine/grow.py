@@ -95,13 +95,13 @@ def _choose_questions(
     columns = slope[rows]
     if columns.shape[1] > _SKETCH:
         columns = columns @ random.normal(size=(columns.shape[1], _SKETCH))
-    columns = np.hstack([columns, np.ones((len(rows), 1))]).astype(np.float32)
+    weighed = np.hstack([columns, np.ones((len(rows), 1))]).astype(np.float32)
     usable = np.array([len(cut) for cut in bins.cuts])
     leaf = np.zeros(len(rows), np.int32)
     feature, place = np.zeros((2, growth.depth), np.int64)
     for level in range(growth.depth):
         tried = _sample(random, len(usable), growth.max_features)
-        gain = _gains(code[:, tried], leaf, columns, 1 << level, bins.width, growth.ridge)
+        gain = _gains(code[:, tried], leaf, weighed, 1 << level, bins.width, growth.ridge)
         gain[np.arange(bins.width - 1) >= usable[tried, None]] = -1.0
         best, place[level] = np.unravel_index(gain.argmax(), gain.shape)
         feature[level] = tried[best]
@@ -144,4 +144,5 @@ def _newton_step(leaf: NDArray[np.int64], slope: Matrix, curvature: Matrix, grow
     bottom = [np.bincount(leaf, column, size) for column in curvature.T]
     # a classifier's curvature is at most 1/4 per row, so its damping is a quarter as well
     damping = growth.ridge * min(1.0, float(curvature.max()))
-    return np.stack(top, axis=1) / (np.stack(bottom, axis=1) + damping)
+    step: Matrix = np.stack(top, axis=1) / (np.stack(bottom, axis=1) + damping)
+    return step

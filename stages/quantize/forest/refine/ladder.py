@@ -3,19 +3,20 @@
 The trees of a model, and all that is computed from them, are replaced by a small forest that has learned from the
 original: oblivious trees grown and refitted on training rows and on rows generated from them, with an int8 leaf table.
 
-How a setting is meant to be chosen: ``refined_candidates`` is a short ladder from small to large, each rung about twice
+How a setting is meant to be chosen: ``refined_candidates`` is a short ladder from small to large, each rung up to twice
 the size of the one before. Score every rung on calibration rows or by cross-fitting, and keep the smallest that meets
 the budget; scores rise along the ladder only on average, so compare paired differences, not single splits.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import partial
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from stages.common.table import Rows
@@ -23,7 +24,7 @@ from stages.quantize.candidates import Candidate
 
 from .cut import Cut, cut_at_features, part, run
 from .graft import graft
-from .grow import Growth, binned, cut_points, grow
+from .grow import Bins, Growth, binned, cut_points, grow
 from .lesson import Lesson, lesson
 from .oblivious import ObliviousForest, quantised
 from .refit import refit
@@ -31,39 +32,81 @@ from .refit import refit
 LADDER = ((8, 3), (8, 4), (16, 4), (16, 5), (32, 5), (32, 6), (64, 6), (64, 7), (128, 7))
 """(trees, depth) of the candidates, ascending in size."""
 
+_WORTH_IT = 6  # a rung must be this many times smaller than the original
+_SPLIT_BYTES = 5  # a float32 threshold and a feature number
+_TREE_BYTES = 4
+_GRAPH_BYTES = 700
+
 
 @dataclass(frozen=True)
 class Settings:
-    """One rung of the ladder. ``generated`` rows per training row, within ``rows``."""
+    """One rung of the ladder: ``trees`` of ``depth`` levels."""
 
     trees: int
     depth: int
-    generated: int = 20
-    rows: tuple[int, int] = (8_000, 14_000)
+
+    def size_bytes(self, columns: int) -> int:
+        """About how large the model gets with ``columns`` scores."""
+        return self.trees * ((columns << self.depth) + _SPLIT_BYTES * self.depth + _TREE_BYTES) + _GRAPH_BYTES
 
 
 def refined_candidates(model: onnx.ModelProto, *, seed: int, max_accuracy_drop: float) -> list[Candidate]:
-    """The ladder for ``model``, smallest first. ``max_accuracy_drop`` does not change it: the caller selects."""
-    del model, max_accuracy_drop
-    return [Candidate(f"forest/refined-{t}x{d}", partial(refined, settings=Settings(t, d), seed=seed)) for t, d in LADDER]
+    """The rungs that would be worth their loss for ``model``, smallest first; ``max_accuracy_drop`` is for the caller."""
+    del max_accuracy_drop
+    limit = max(model.ByteSize() // _WORTH_IT, Settings(*LADDER[1]).size_bytes(1))
+    columns = _score_columns(model)
+    rungs = [settings for settings in (Settings(*rung) for rung in LADDER) if settings.size_bytes(columns) <= limit]
+    return [Candidate(f"forest/refined-{s.trees}x{s.depth}", partial(refined, settings=s, seed=seed)) for s in rungs]
+
+
+def _score_columns(model: onnx.ModelProto) -> int:
+    """Columns of the last output where the model states them, else 1; two classes need one."""
+    dimensions = model.graph.output[-1].type.tensor_type.shape.dim
+    columns = dimensions[1].dim_value if len(dimensions) > 1 else 1
+    return 1 if columns <= 2 else int(columns)  # noqa: PLR2004
 
 
 def refined(model: onnx.ModelProto, rows: Rows, *, settings: Settings, seed: int) -> onnx.ModelProto:
     """``model`` with its trees replaced by a refined forest fitted to ``rows``. Raises NotApplicable."""
-    cut, x = cut_at_features(model, rows.feeds)
-    back = part(model, cut.back, [value.name for value in model.graph.output], cut.features)
-    wanted = int(np.clip(len(x) * (1 + settings.generated), *settings.rows))
-    wanted = max(wanted, min(2 * len(x), 40000))
-    taught = lesson(lambda batch: run(back, {cut.features: batch}), x, rows.target, rows=wanted, seed=seed)
-    return graft(model, cut, learned(taught, x, settings, seed=seed), taught.labels)
+    task = _Task(model, rows, seed)
+    cut, taught, bins = _prepared(task)
+    return graft(model, cut, learned(taught, bins, settings, seed=seed), taught.labels)
 
 
-def learned(taught: Lesson, x: NDArray[np.float32], settings: Settings, *, seed: int) -> ObliviousForest:
-    """A forest fitted to ``taught``, its thresholds between values of the training rows ``x``."""
-    with threadpool_limits(limits=1):
-        bins = binned(taught.x, tuple(cut_points(column) for column in x.T))
+def learned(taught: Lesson, bins: Bins, settings: Settings, *, seed: int) -> ObliviousForest:
+    """A forest of ``settings`` fitted to ``taught``, whose rows are ``bins``."""
+    with threadpool_limits(limits=1):  # so that sums have one order
         questions, values, offset = grow(bins, taught.target, taught.loss, Growth(settings.trees, settings.depth), seed)
         values = refit(questions.leaves(taught.x), values, offset, taught.target, taught.loss)
     if taught.labels is not None:  # a classifier's offset is shared out over the trees
         values, offset = values + offset / settings.trees, np.zeros_like(offset)
     return quantised(questions, values * taught.spread, offset * taught.spread + taught.center)
+
+
+class _Task:
+    """A model and its training rows, equal to another when their contents are."""
+
+    def __init__(self, model: onnx.ModelProto, rows: Rows, seed: int) -> None:
+        self.model, self.rows, self.seed = model, rows, seed
+        digest = hashlib.sha256(model.SerializeToString(deterministic=True))
+        for name, values in (*sorted(rows.feeds.items()), ("", rows.target)):
+            digest.update(f"{name} {values.dtype} {values.shape} {seed}".encode())
+            digest.update(repr(values.tolist()).encode() if values.dtype == object else np.ascontiguousarray(values).tobytes())
+        self._digest = digest.digest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Task) and self._digest == other._digest
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+
+@lru_cache(maxsize=8)  # the rungs of a ladder share a model and its rows, and so do those of each fold
+def _prepared(task: _Task) -> tuple[Cut, Lesson, Bins]:
+    """Where to cut the model, what there is to learn, and its rows in bins between the training rows' values."""
+    model = task.model
+    cut, x = cut_at_features(model, task.rows.feeds)
+    back = part(model, cut.back, [value.name for value in model.graph.output], cut.features)
+    teacher: Callable[..., list[np.ndarray]] = lambda batch: run(back, {cut.features: batch})  # noqa: E731
+    taught = lesson(teacher, x, task.rows.target, seed=task.seed)
+    return cut, taught, binned(taught.x, tuple(cut_points(column) for column in x.T))

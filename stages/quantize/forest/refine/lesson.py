@@ -21,6 +21,10 @@ from .losses import LOGISTIC, SOFTMAX, SQUARED, Loss, Matrix
 _OWN = 0.5  # weight of a training row's own target; the rest is the original's answer
 _SMOOTH = 0.002  # keeps targets away from 0 and 1, where scores would be infinite
 
+_GENERATED = 20  # rows to learn per training row,
+_ENOUGH = (8_000, 14_000)  # within these limits,
+_MOST = 40_000  # and up to this many where there are many training rows
+
 Teacher = Callable[[NDArray[np.float32]], list[NDArray[Any]]]
 """From features (rows, features) to the outputs of the model in their order."""
 
@@ -49,12 +53,13 @@ def generate(x: NDArray[np.float32], count: int, random: np.random.Generator) ->
     return np.concatenate([swapped, mixed]).astype(np.float32)
 
 
-def lesson(teacher: Teacher, x: NDArray[np.float32], own: NDArray[Any], *, rows: int, seed: int) -> Lesson:
-    """At most ``rows`` rows to learn, half of them or more generated, from training rows ``x`` with targets ``own``.
+def lesson(teacher: Teacher, x: NDArray[np.float32], own: NDArray[Any], *, seed: int) -> Lesson:
+    """Rows to learn, half of them or more generated, from training rows ``x`` (rows, features) with targets ``own``.
 
     Raises NotApplicable when the outputs are neither label and probabilities nor one float prediction.
     """
     random = np.random.default_rng(seed)
+    rows = max(min(_GENERATED * len(x), _ENOUGH[1]), min(2 * len(x), _MOST), _ENOUGH[0])
     if len(x) > rows // 2:
         kept = np.sort(random.choice(len(x), rows // 2, replace=False))
         x, own = x[kept], own[kept]

@@ -41,7 +41,11 @@ def _bernoulli(p: Matrix) -> Matrix:
 
 
 SQUARED = Loss(
-    "squared", lambda z: z, lambda y: y, lambda z, y: float(0.5 * np.square(z - y).sum()), lambda p: np.ones_like(p)
+    "squared",
+    lambda z: z,
+    lambda y: y,
+    lambda z, y: float(0.5 * np.square(z - y).sum()),
+    np.ones_like,
 )
 LOGISTIC = Loss(
     "logistic",

@@ -55,4 +55,6 @@ def leaf_matrix(leaves: NDArray[np.int64], size: int) -> csr_matrix:
     """Which row reaches which leaf, as 0/1 in a sparse (rows, trees * size) matrix."""
     rows, trees = leaves.shape
     column = (leaves + np.arange(trees) * size).ravel()
-    return csr_matrix((np.ones(column.size, np.float32), column, np.arange(0, column.size + 1, trees)), shape=(rows, trees * size))
+    return csr_matrix(
+        (np.ones(column.size, np.float32), column, np.arange(0, column.size + 1, trees)), shape=(rows, trees * size)
+    )

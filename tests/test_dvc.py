@@ -1,0 +1,158 @@
+"""The pipeline under real DVC: what runs again after a change, and what does not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project, clone
+
+CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "gate", "publish"]
+DETERMINISTIC = ["model.joblib", "model.onnx", "model_quantized.onnx", "metrics.json", "quantization.json", "predictions.csv"]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose chain has run once, committed."""
+    project = clone(tmp_path_factory.mktemp("finished") / "project")
+    project.run("dvc", "repro", "-q")
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-q", "-m", "first run")
+    return project
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project to change."""
+    return finished.copy(tmp_path / "project")
+
+
+def digests(project: Project) -> dict[str, str]:
+    return {name: hashlib.sha256((project.folder / "outputs" / name).read_bytes()).hexdigest() for name in DETERMINISTIC}
+
+
+def test_a_second_repro_runs_nothing(project: Project) -> None:
+    assert project.repro() == []
+    assert project.mlflow_runs() == 1
+    assert project.run("dvc", "status", "-q", check=False).returncode == 0
+
+
+def test_a_change_of_quantize_runs_quantize_and_what_follows(project: Project) -> None:
+    project.change(quantize__method="none")
+    assert project.repro() == ["quantize", "evaluate", "benchmark", "gate", "publish"]
+    assert project.mlflow_runs() == 2
+
+
+def test_a_change_of_publish_runs_publish_alone(project: Project) -> None:
+    project.change(publish__experiment="another")
+    assert project.repro() == ["publish"]
+    assert project.mlflow_runs() == 2
+
+
+def test_a_change_of_the_seed_runs_what_draws_random_numbers(project: Project) -> None:
+    project.change(seed=7)
+    assert set(project.repro()) >= {"prepare", "train", "convert", "quantize", "evaluate", "benchmark"}
+
+
+def test_an_edited_stage_whose_output_comes_out_the_same_stops_the_cascade(project: Project) -> None:
+    gates = project.folder / "stages" / "gate" / "gates.py"
+    gates.write_text(gates.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
+    assert project.repro() == ["gate"]
+    assert project.mlflow_runs() == 1
+
+
+def test_a_changed_file_in_data_runs_prepare_and_stops_where_its_rows_are_the_same(project: Project) -> None:
+    (project.folder / "data" / "unused.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    assert project.repro() == ["prepare"]
+
+
+def test_an_upgraded_library_runs_every_computing_stage(project: Project) -> None:
+    lock = project.folder / "requirements.lock"
+    lock.write_text(lock.read_text(encoding="utf-8") + "# upgraded\n", encoding="utf-8")
+    assert set(project.repro()) >= {"prepare", "train", "convert", "quantize", "evaluate", "benchmark"}
+    assert project.mlflow_runs() == 1
+
+
+def test_byte_code_of_a_first_run_makes_nothing_stale(project: Project) -> None:
+    assert list((project.folder / "stages").rglob("*.pyc"))
+    for path in (project.folder / "stages").rglob("*.pyc"):
+        path.unlink()
+    assert project.repro() == []
+
+
+def test_another_clone_with_another_hash_seed_makes_the_same_bytes(finished: Project, tmp_path: Path) -> None:
+    other = clone(tmp_path / "deeper" / "with a space" / "project")
+    for stage in CHAIN[:5]:
+        other.run("python", "-m", f"stages.{stage}", PYTHONHASHSEED="7", TZ="Asia/Seoul", LC_ALL="C")
+    assert digests(other) == digests(finished)
+
+
+def test_metrics_params_and_plots_can_be_compared_with_the_commit(project: Project) -> None:
+    project.change(quantize__method="none")
+    project.repro()
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)["diff"]
+    assert metrics["outputs/metrics.json"]["quantized_modified"] == {"old": 1, "new": 0, "diff": -1}
+    assert "quantized_latency_ms" in metrics["outputs/latency.json"]
+    params = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
+    assert params["diff"]["params.yaml"]["quantize.method"] == {"old": "auto", "new": "none"}
+    shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
+    assert set(shown[""]["data"]) == {"outputs/metrics.json", "outputs/latency.json"}
+    plots = project.run("dvc", "plots", "diff", "HEAD", "--out", "plots").stdout
+    assert "index.html" in plots
+
+
+def test_a_queued_experiment_leaves_the_workspace_alone_and_publishes_to_the_same_store(project: Project) -> None:
+    before = project.times()
+    project.run("dvc", "exp", "run", "-q", "--queue", "--name", "plain", "-S", "quantize.method=none")
+    project.run("dvc", "queue", "start", "--verbose")
+    project.run("dvc", "queue", "logs", "--follow", "plain")
+    assert project.times() == before
+    assert project.mlflow_runs() == 2
+    shown = json.loads(project.run("dvc", "exp", "show", "--json").stdout)
+    experiments = [item for commit in shown for item in commit["experiments"] or []]
+    (revision,) = [revision for item in experiments for revision in item["revs"]]
+    assert revision["data"]["params"]["params.yaml"]["data"]["quantize"]["method"] == "none"
+    assert revision["data"]["metrics"]["outputs/metrics.json"]["data"]["quantized_modified"] == 0
+
+
+def test_an_experiment_in_place_runs_only_what_its_change_can_affect(project: Project) -> None:
+    before = project.times()
+    project.run("dvc", "exp", "run", "-q", "-S", "quantize.method=none")
+    assert [stage for stage, time in project.times().items() if time != before[stage]] == CHAIN[3:]
+
+
+def test_a_failed_gate_blocks_publish_says_why_and_keeps_every_artefact(project: Project) -> None:
+    project.change(gate__max_size_ratio=0.0001)
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("gate:")]
+    assert "max_size_ratio" in line
+    assert json.loads((project.folder / "outputs" / "gate.json").read_text())["max_size_ratio"]["passed"] is False
+    assert not (project.folder / "outputs" / "mlflow_run.json").exists() or project.mlflow_runs() == 1
+    assert all((project.folder / "outputs" / name).exists() for name in DETERMINISTIC)
+    project.change(gate__max_size_ratio=1.0)
+    assert set(project.repro()) <= {"gate", "publish"}
+
+
+def test_an_unreachable_server_keeps_everything_and_a_later_repro_runs_publish_alone(project: Project) -> None:
+    project.change(publish__tracking_uri="http://127.0.0.1:9", quantize__method="none")
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert len([line for line in done.stderr.splitlines() if line.startswith("publish:")]) == 1
+    assert "Traceback" not in done.stderr
+    project.change(publish__tracking_uri=None)
+    assert project.repro() == ["publish"]
+    assert project.mlflow_runs() == 2
+
+
+def test_a_users_mistake_ends_with_one_line_and_no_traceback(project: Project) -> None:
+    project.change(data__source="data/none.csv")
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
+        "prepare: params.yaml: data.source names 'data/none.csv', which does not exist; put the file there or correct the name"
+    ]
+    assert "Traceback" not in done.stdout + done.stderr

@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint publish report ui clean lock
+.PHONY: help all test lint fresh publish report ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -21,6 +21,9 @@ test: $(VENV) ## run the tests
 
 lint: $(VENV) ## check style and types
 	@ruff check stages tests && ruff format --check stages tests && mypy
+
+fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
+	@dvc repro --dry --allow-missing --quiet
 
 publish: $(VENV) ## publish again, for instance after a change of tracking server
 	@dvc repro --single-item --force publish

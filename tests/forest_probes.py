@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from stages.common.onnx_model import to_bytes
+from stages.quantize.forest.forest import Forest, reached_by
 from stages.quantize.forest.reader import is_tree
 from stages.quantize.forest.rewrite import graphs
 
@@ -64,6 +65,20 @@ def probes(model: onnx.ModelProto, x: Matrix, limit: int = 4000, *, missing: boo
     return np.concatenate([x[:200], rows, odd])
 
 
+def rows_at_splits(forest: Forest, x: Matrix) -> Matrix:
+    """Three rows per split that do reach it: a row of ``x`` that passes it, on the threshold, just above, just below.
+
+    The threshold of a split lies inside what its ancestors let through, so setting its feature keeps the path.
+    """
+    reached = reached_by(forest, x)
+    split = np.flatnonzero(reached >= 0)
+    value = forest.threshold[split]
+    near = np.concatenate([value, np.nextafter(value, np.float32(np.inf)), np.nextafter(value, np.float32(-np.inf))])
+    rows = np.tile(x[reached[split]], (3, 1))
+    rows[np.arange(len(rows)), np.tile(forest.feature[split], 3)] = near
+    return rows
+
+
 def session(model: onnx.ModelProto, *, packed: bool = False) -> onnxruntime.InferenceSession:
     """The model in onnxruntime, on one thread; ``packed`` as the pipeline stores quantised models."""
     options = onnxruntime.SessionOptions()
@@ -80,8 +95,7 @@ def outputs(model: onnx.ModelProto, x: NDArray[Any], *, packed: bool = False) ->
 
 def reference_outputs(model: onnx.ModelProto, x: NDArray[Any]) -> list[NDArray[Any]]:
     """What onnx's own reference implementation computes for ``x``; slow, a few rows only."""
-    found: list[NDArray[Any]] = ReferenceEvaluator(model).run(None, {model.graph.input[0].name: x})
-    return found
+    return [np.asarray(value) for value in ReferenceEvaluator(model).run(None, {model.graph.input[0].name: x})]
 
 
 def assert_same(found: list[NDArray[Any]], expected: list[NDArray[Any]]) -> None:

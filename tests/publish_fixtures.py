@@ -24,6 +24,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from stages.common.errors import run_stage
 from stages.common.files import write_bytes, write_json
 from stages.publish.__main__ import main
 
@@ -115,6 +116,25 @@ def publish_command(folder: Path, uri: str = "") -> subprocess.CompletedProcess[
     environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "stages.publish"]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def publish_in_child(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> tuple[int, str]:
+    """Run the stage in a child, whose clients and caches end with it; its exit code and what it says on stderr."""
+    said = folder / "stderr"
+
+    def work() -> None:
+        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
+        sys.stderr = os.fdopen(2, "w")  # pytest has put its own there
+        try:
+            run_stage("publish", lambda: publish_in_process(folder, monkeypatch, uri))
+        except SystemExit as end:
+            sys.stderr.flush()
+            os._exit(int(end.code or 0))
+
+    code = exit_code(fork(work))
+    text = said.read_text()
+    said.unlink()
+    return code, text
 
 
 def fork(work: Callable[[], None]) -> int:

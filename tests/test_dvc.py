@@ -93,11 +93,11 @@ def test_another_clone_with_another_hash_seed_makes_the_same_bytes(finished: Pro
 def test_metrics_params_and_plots_can_be_compared_with_the_commit(project: Project) -> None:
     project.change(quantize__method="none")
     project.repro()
-    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)["diff"]
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
     assert metrics["outputs/metrics.json"]["quantized_modified"] == {"old": 1, "new": 0, "diff": -1}
     assert "quantized_latency_ms" in metrics["outputs/latency.json"]
     params = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
-    assert params["diff"]["params.yaml"]["quantize.method"] == {"old": "auto", "new": "none"}
+    assert params["params.yaml"]["quantize.method"] == {"old": "auto", "new": "none"}
     shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
     assert set(shown[""]["data"]) == {"outputs/metrics.json", "outputs/latency.json"}
     plots = project.run("dvc", "plots", "diff", "HEAD", "--out", "plots").stdout

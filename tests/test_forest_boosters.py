@@ -85,7 +85,7 @@ def categorical() -> tuple[onnx.ModelProto, NDArray[np.float32]]:
 def test_a_chain_of_equal_comparisons_becomes_one_split_on_a_set(
     categorical: tuple[onnx.ModelProto, NDArray[np.float32]],
 ) -> None:
-    model, x = categorical
+    model, _ = categorical
     trees = next(node for node in rewrite_trees(model, ml_opset=5).graph.node if node.op_type == "TreeEnsemble")
     forest = read(trees)
     assert (forest.mode == Mode.MEMBER).any()

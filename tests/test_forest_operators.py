@@ -19,7 +19,7 @@ from tests.forest_probes import assert_same, outputs, reference_outputs
 
 MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ")
 FEATURES = 4
-DTYPES = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64, TensorProto.INT64: np.int64}
+DTYPES: dict[int, Any] = {TensorProto.FLOAT: np.float32, TensorProto.DOUBLE: np.float64, TensorProto.INT64: np.int64}
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def rows(x_type: int = TensorProto.FLOAT, n: int = 300) -> NDArray[Any]:
 
 def written(model: onnx.ModelProto) -> str:
     """The tree operator of a rewritten model."""
-    return next(node.op_type for node in model.graph.node if node.op_type.startswith("TreeEnsemble"))
+    return str(next(node.op_type for node in model.graph.node if node.op_type.startswith("TreeEnsemble")))
 
 
 @pytest.mark.parametrize("ml_opset", [3, 5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_wine
@@ -16,7 +17,7 @@ from stages.quantize.forest.passes import lossless, merge_equal_children, preord
 from stages.quantize.forest.reader import read
 from stages.quantize.forest.rewrite import rewrite_trees
 from stages.quantize.forest.writer import separate_roots, tree_ensemble
-from tests.forest_probes import converted, outputs, probes
+from tests.forest_probes import converted, outputs, rows_at_splits
 
 
 def forest(children: list[tuple[int, int]], roots: list[int], leaves: list[float]) -> Forest:
@@ -118,32 +119,41 @@ def test_no_root_is_written_that_could_pass_for_a_leaf(given: Forest) -> None:
 
 
 def test_passes_change_nothing_on_rows_at_the_splits() -> None:
-    model, x, rows = _model()
+    model, _, x = _model()
     given = read(model.graph.node[0])
+    rows = rows_at_splits(given, x)
     reduced = lossless(drop_zeros(given))
     assert reduced.n_leaves < given.n_leaves
     np.testing.assert_array_equal(reduced.leaf_values[leaf_index(reduced, rows)], given.leaf_values[leaf_index(given, rows)])
 
 
 def test_probes_catch_a_threshold_rounded_to_nearest() -> None:
-    """The float64 threshold lies between two floats; rounding up lets the upper one through to the other side."""
-    model, _, rows = _model()
+    """A float64 threshold lies between two floats; the nearest may be the upper one, which belongs to the other side."""
+    model, estimator, x = _model()
+    double = np.concatenate([tree.tree_.threshold[tree.tree_.feature >= 0] for tree in estimator.estimators_])
+    given = read(model.graph.node[0])
+    between_leaves = (given.true_child < 0) & (given.false_child < 0)  # above those, both ways may lead to one answer
+    wrong = np.flatnonzero((double.astype(np.float32) > double) & between_leaves)
+    assert len(wrong) > 5
+    rows = rows_at_splits(given, x)
     expected = outputs(model, rows)[1]
-    for position in (0, 7, 31):
+    for position in wrong[:: len(wrong) // 5]:
 
-        def rounded_up(given: Forest, position: int = position) -> Forest:
+        def rounded(given: Forest, position: int = position) -> Forest:
             threshold = given.threshold.copy()
-            threshold[position] = np.nextafter(threshold[position], np.float32(np.inf))
+            threshold[position] = np.float32(double[position])
             return replace(given, threshold=threshold)
 
-        found = outputs(rewrite_trees(model, ml_opset=5, treat=rounded_up), rows)[1]
+        found = outputs(rewrite_trees(model, ml_opset=5, treat=rounded), rows)[1]
         assert np.abs(found - expected).max() > 0.01
 
 
 def test_probes_catch_one_wrong_leaf() -> None:
-    model, _, rows = _model()
+    model, _, x = _model()
+    given = read(model.graph.node[0])
+    rows = rows_at_splits(given, x)
     expected = outputs(model, rows)[1]
-    for position in (0, 11, 29):
+    for position in range(0, given.n_leaves, given.n_leaves // 7):
 
         def one_leaf_off(given: Forest, position: int = position) -> Forest:
             values = given.leaf_values.copy()
@@ -152,6 +162,12 @@ def test_probes_catch_one_wrong_leaf() -> None:
 
         found = outputs(rewrite_trees(model, ml_opset=5, treat=one_leaf_off), rows)[1]
         assert np.abs(found - expected).max() > 0.01
+
+
+def test_rows_at_splits_reach_every_leaf() -> None:
+    model, _, x = _model()
+    given = read(model.graph.node[0])
+    assert len(np.unique(leaf_index(given, rows_at_splits(given, x)))) == given.n_leaves
 
 
 def test_a_split_on_a_set_takes_its_members_only() -> None:
@@ -164,8 +180,8 @@ def test_a_split_on_a_set_takes_its_members_only() -> None:
     np.testing.assert_array_equal(leaf_index(given, x)[:, 0], [1, 0, 1, 0, 1])
 
 
-def _model() -> tuple[object, NDArray[np.float32], NDArray[np.float32]]:
+def _model() -> tuple[onnx.ModelProto, RandomForestClassifier, NDArray[np.float32]]:
     x, y = load_wine(return_X_y=True)
     x = x.astype(np.float32)
-    model = converted(RandomForestClassifier(8, random_state=0).fit(x, y), x)
-    return model, x, probes(model, x)
+    estimator = RandomForestClassifier(8, random_state=0).fit(x, y)
+    return converted(estimator, x), estimator, x

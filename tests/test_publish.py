@@ -23,6 +23,7 @@ from tests.publish_fixtures import (
     LATENCY,
     LIBRARY_WARNINGS,
     METRICS,
+    ROWS,
     exit_code,
     fit,
     fork,
@@ -132,7 +133,19 @@ def test_artifacts_are_the_models_the_json_files_and_the_predictions(published: 
         "schema.json",
         "predictions.csv",
         "params.yaml",
+        "model_card.md",
     }
+
+
+def test_description_sets_the_models_side_by_side(published: tuple[Path, Any]) -> None:
+    card = the_run(published).data.tags["mlflow.note.content"]
+    assert "| onnx | 12.5 | 0.95 |" in card
+    assert "| quantized | 3.25 |" in card
+
+
+def test_test_data_are_an_input_of_the_run(published: tuple[Path, Any]) -> None:
+    (data,) = the_run(published).inputs.dataset_inputs
+    assert (data.dataset.name, json.loads(data.dataset.profile)["num_rows"]) == ("iris", ROWS)
 
 
 def test_artifact_folder_lies_beside_the_database_and_nowhere_else(published: tuple[Path, Any]) -> None:
@@ -279,6 +292,7 @@ def assert_whole(folder: Path, experiment: str) -> None:
     models = client.search_logged_models([run.info.experiment_id])
     assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
     assert run.data.metrics == pytest.approx({**METRICS, **LATENCY})
+    assert len(run.inputs.dataset_inputs) == 1
     assert len(client.get_metric_history(run.info.run_id, "onnx_latency_ms")) == 1
     assert [(model.status.name, model.source_run_id) for model in models] == [("READY", run.info.run_id)]
     assert [output.model_id for output in run.outputs.model_outputs] == [models[0].model_id]

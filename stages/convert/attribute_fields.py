@@ -16,10 +16,13 @@ from onnx import AttributeProto
 Array = npt.NDArray[Any]
 
 CHUNK = 1 << 15
-"""Elements encoded at a time, so that the work stays in the processor's cache and the memory bounded."""
+"""Elements encoded at a time, so that the work stays in the processor's cache."""
 
 _LENGTH_DELIMITED = 2
-_NUMBERS = {name: field.number for name, field in AttributeProto.DESCRIPTOR.fields_by_name.items()}
+_TAGS = {
+    name: bytes([AttributeProto.DESCRIPTOR.fields_by_name[name].number << 3 | _LENGTH_DELIMITED])
+    for name in ("ints", "floats", "strings")
+}
 
 
 def replace(attribute: AttributeProto, array: Array) -> None:
@@ -28,23 +31,18 @@ def replace(attribute: AttributeProto, array: Array) -> None:
     Raises:
         ValueError: a negative integer, whose wire form is another.
     """
-    name, encode = {"f": ("floats", _packed_floats), "S": ("strings", _strings)}.get(array.dtype.kind, ("ints", _packed_ints))
+    name, encode = {"f": ("floats", _float32s), "S": ("strings", _strings)}.get(array.dtype.kind, ("ints", _varints))
     if name == "ints" and array.size and array.min() < 0:
         raise ValueError(f"attribute {attribute.name!r} has negative elements")
+    data = b"".join(encode(array[start : start + CHUNK]) for start in range(0, len(array), CHUNK))
+    if name != "strings":
+        data = _TAGS[name] + _varints(np.array([len(data)])) + data
     attribute.ClearField(name)
-    tag = bytes([_NUMBERS[name] << 3 | _LENGTH_DELIMITED])
-    for start in range(0, len(array), CHUNK):
-        attribute.MergeFromString(encode(tag, array[start : start + CHUNK]))
+    attribute.MergeFromString(data)
 
 
-def _packed_floats(tag: bytes, values: Array) -> bytes:
-    data = values.astype("<f4").tobytes()
-    return tag + _varints(np.array([len(data)])) + data
-
-
-def _packed_ints(tag: bytes, values: Array) -> bytes:
-    data = _varints(values)
-    return tag + _varints(np.array([len(data)])) + data
+def _float32s(values: Array) -> bytes:
+    return values.astype("<f4").tobytes()
 
 
 def _varints(values: Array) -> bytes:
@@ -64,11 +62,11 @@ def _varints(values: Array) -> bytes:
     return digits[present].tobytes()
 
 
-def _strings(tag: bytes, values: Array) -> bytes:
+def _strings(values: Array) -> bytes:
     """Each element with its own tag and length (below 128); numpy pads the shorter ones with zeros."""
     width = values.dtype.itemsize
     elements = np.empty((len(values), 2 + width), np.uint8)
-    elements[:, 0], elements[:, 1] = tag[0], np.strings.str_len(values)
+    elements[:, 0], elements[:, 1] = _TAGS["strings"][0], np.strings.str_len(values)
     elements[:, 2:] = np.ascontiguousarray(values).view(np.uint8).reshape(-1, width)
     present = elements != 0
     present[:, 1] = True

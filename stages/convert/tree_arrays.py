@@ -127,8 +127,8 @@ def ensemble_attributes(trees: Sequence[TreeArrays], kind: str, scale: float, *,
         values = values * scale
     if kind == "class" and values.shape[1] == 2:
         values = values[:, 1:]
-    first = np.repeat([tree.first_id for tree in trees], [np.count_nonzero(~tree.split) for tree in trees])
-    ids = first[:, None] + np.arange(values.shape[1])
+    first = np.repeat(np.array([tree.first_id for tree in trees], np.int32), [np.count_nonzero(~tree.split) for tree in trees])
+    ids = first[:, None] + np.arange(values.shape[1], dtype=np.int32)
     return nodes | _leaves(kind, nodes, leaf, ids, values)
 
 

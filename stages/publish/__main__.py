@@ -9,6 +9,7 @@ from stages.common.errors import run_stage
 from stages.common.files import GATE, MLFLOW_RUN, TEST, read_json, write_json
 from stages.common.params import load_params
 from stages.common.table import read_rows, read_schema
+from stages.publish.card import test_data
 from stages.publish.content import read_content, read_measurement, refuse_failed_gates
 from stages.publish.failures import server_errors
 from stages.publish.preflight import opened
@@ -20,14 +21,15 @@ def main() -> None:
     """Find or make the run of this content, complete it, and write the receipt."""
     params = load_params()
     refuse_failed_gates(read_json(GATE))
-    content, measurement = read_content(params), read_measurement()
-    rows = read_rows(TEST, read_schema())
+    content, measurement, schema = read_content(params), read_measurement(), read_schema()
+    rows = read_rows(TEST, schema)
     store = resolve_store(params.publish.tracking_uri, repository_root())
     with server_errors(store), opened(store, params.publish.experiment) as experiment:
         from stages.publish.record import Publication, publish  # mlflow costs 1.5 s: a wrong address is told before
 
-        tags = provenance_tags()
-        run_id, news = publish(experiment, Publication(content, measurement, rows.feeds, run_name(params), tags))
+        data = test_data(params.data.source, schema, len(rows))
+        publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, data)
+        run_id, news = publish(experiment, publication)
     receipt = {
         "tracking_uri": store.public_uri,
         "experiment": params.publish.experiment,

@@ -55,6 +55,8 @@ class Content:
     artifacts: Mapping[str, Path]
     settings: Mapping[str, Any]
     """The params file without ``publish``, which may hold credentials."""
+    summary: str
+    """The verdict of the quantize stage, in words."""
     digest: str
 
 
@@ -75,7 +77,8 @@ def read_content(params: Params) -> Content:
     """
     settings = params.model_dump(exclude={"publish"})
     metrics = read_metrics(METRICS)
-    method = read_json(QUANTIZATION).get("method")
+    quantization = read_json(QUANTIZATION)
+    method = quantization.get("method")
     if not isinstance(method, str):
         raise UserError(f"{QUANTIZATION} should name the chosen 'method', got {method!r}; run `dvc repro --force quantize`")
     logged = {
@@ -92,7 +95,7 @@ def read_content(params: Params) -> Content:
             "files": {name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in files.items()},
         }
     )
-    return Content(logged, metrics, ARTIFACTS, settings, digest)
+    return Content(logged, metrics, ARTIFACTS, settings, str(quantization.get("summary", method)), digest)
 
 
 def read_measurement() -> Measurement:

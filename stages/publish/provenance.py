@@ -25,6 +25,7 @@ def provenance_tags() -> dict[str, str]:
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--", ".", ":!dvc.lock", ":!outputs")  # a pipeline run rewrites these two
     tags = {
+        "mlflow.source.name": "onnxpress",
         "git_commit": commit,
         "mlflow.source.git.commit": commit,
         "git_dirty": None if changes is None or not commit else str(bool(changes)).lower(),

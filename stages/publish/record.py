@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from mlflow.entities import Metric, Param
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
 from stages.common.errors import ServerError
 from stages.common.table import Feeds
+from stages.publish.card import model_card
 from stages.publish.content import Content, Measurement
 from stages.publish.logged_model import ensure_model
 from stages.publish.preflight import Experiment, within
@@ -34,13 +35,19 @@ MARK_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Publication:
-    """What becomes one run: its content, the latest measurement, sample rows, and tags that do not identify it."""
+    """What becomes one run: its content, the latest measurement, its name and origin, and the test rows."""
 
     content: Content
     measurement: Measurement
-    feeds: Feeds
     name: str
     tags: Mapping[str, str]
+    feeds: Feeds
+    data: Mapping[str, Any]
+
+    @property
+    def card(self) -> str:
+        """The run's description."""
+        return model_card(self.name, self.content.metrics, self.content.summary)
 
 
 def publish(experiment: Experiment, publication: Publication) -> tuple[str, str]:
@@ -66,7 +73,7 @@ def claim(experiment: Experiment, publication: Publication) -> tuple[Any, bool]:
     digest = publication.content.digest
     if run := find(experiment, digest):
         return awaited(experiment, run), False
-    tags = {DIGEST: digest, **publication.tags}
+    tags = {DIGEST: digest, "mlflow.note.content": publication.card, **publication.tags}
     mine = experiment.client.create_run(experiment.id, run_name=publication.name, tags=tags)
     run = find(experiment, digest) or mine
     if run.info.run_id == mine.info.run_id:
@@ -117,12 +124,14 @@ def fill(experiment: Experiment, run: Any, publication: Publication) -> None:
     params = [Param(key, value) for key, value in content.params.items()]
     metrics = [Metric(key, value, run.info.start_time, 0) for key, value in content.metrics.items()]
     client.log_batch(run_id, metrics=metrics, params=params)
+    client.log_inputs(run_id, [DatasetInput(Dataset(**publication.data), [InputTag("mlflow.data.context", "testing")])])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for artifact, path in content.artifacts.items():
             shutil.copyfile(path, folder / artifact)
         settings = yaml.safe_dump(dict(content.settings), sort_keys=False)
         (folder / "params.yaml").write_text(settings, encoding="utf-8")
+        (folder / "model_card.md").write_text(publication.card, encoding="utf-8")
         client.log_artifacts(run_id, name)
     ensure_model(experiment, run_id, content, publication.feeds)
     add_measurement(experiment, run, publication.measurement)

@@ -8,6 +8,7 @@ sparsely (boosting has one target per tree, a dense row of all classes would be 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import cached_property
@@ -111,23 +112,38 @@ class Forest:
 
 
 def leaf_index(forest: Forest, x: NDArray[Any]) -> NDArray[np.int32]:
-    """The leaf each row of ``x`` (rows, features) reaches in each tree, (rows, trees).
+    """The leaf each row of ``x`` (rows, features) reaches in each tree, (rows, trees)."""
+    position = np.tile(forest.roots, (len(x), 1))
+    for rows, trees, nodes in _steps(forest, x):
+        position[rows, trees] = nodes
+    return ~position
 
-    Works level by level: all rows of all trees that are still on a split take one step together. ``x`` is compared in
-    the dtype of the thresholds.
+
+def reached_by(forest: Forest, x: NDArray[Any]) -> NDArray[np.int32]:
+    """For each split a row of ``x`` that passes it, (splits,); -1 where none does."""
+    found = np.full(forest.n_splits, -1, np.int32)
+    found[forest.roots[forest.roots >= 0]] = 0 if len(x) else -1
+    for rows, _, nodes in _steps(forest, x):
+        inner = nodes >= 0
+        found[nodes[inner]] = rows[inner]
+    return found
+
+
+def _steps(forest: Forest, x: NDArray[Any]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]]:
+    """(rows, trees, nodes reached) level by level: all that are still on a split take one step together.
+
+    ``x`` is compared in the dtype of the thresholds.
     """
     values = np.asarray(x, forest.threshold.dtype)
-    position = np.tile(forest.roots, (len(values), 1))
-    rows, trees = np.nonzero(position >= 0)
-    nodes = position[rows, trees]
+    start = np.tile(forest.roots, (len(values), 1))
+    rows, trees = np.nonzero(start >= 0)
+    nodes = start[rows, trees]
     while len(nodes):
-        value = values[rows, forest.feature[nodes]]
-        taken = goes_true(forest, nodes, value)
+        taken = goes_true(forest, nodes, values[rows, forest.feature[nodes]])
         nodes = np.where(taken, forest.true_child[nodes], forest.false_child[nodes])
-        done = nodes < 0
-        position[rows[done], trees[done]] = nodes[done]
-        rows, trees, nodes = rows[~done], trees[~done], nodes[~done]
-    return ~position
+        yield rows, trees, nodes
+        inner = nodes >= 0
+        rows, trees, nodes = rows[inner], trees[inner], nodes[inner]
 
 
 def goes_true(forest: Forest, splits: NDArray[np.int32], value: Floats) -> NDArray[np.bool_]:

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from stages.quantize.forest.forest import Forest
 
+MANY = 50  # trees per base value from which one more tree costs less than one more operator
+
 
 def drop_zeros(forest: Forest) -> Forest:
     """Zero weights are not stored; each leaf keeps at least one entry. Only for sums: a zero counts in MIN and MAX."""
@@ -18,6 +20,26 @@ def drop_zeros(forest: Forest) -> Forest:
     offset = np.zeros_like(forest.leaf_offset)
     np.cumsum(count, out=offset[1:])
     return replace(forest, leaf_offset=offset, leaf_target=forest.leaf_target[kept], leaf_weight=forest.leaf_weight[kept])
+
+
+def base_as_trees(forest: Forest) -> Forest:
+    """Base values as trees of one leaf behind the others, where those are many: an operator less to run.
+
+    Trees are added up one after another, so the base value is still added last and rounds alike.
+    """
+    targets = np.flatnonzero(forest.base_values).astype(np.int32)
+    one_entry = (np.diff(forest.leaf_offset) == 1).all()
+    if forest.aggregate != "SUM" or forest.binary == "margin" or not one_entry or len(targets) * MANY > forest.n_trees:
+        return forest
+    leaves = forest.n_leaves + np.arange(len(targets), dtype=np.int32)
+    return replace(
+        forest,
+        roots=np.concatenate([forest.roots, ~leaves]),
+        leaf_offset=np.arange(forest.n_leaves + len(targets) + 1, dtype=np.int32),
+        leaf_target=np.concatenate([forest.leaf_target, targets]),
+        leaf_weight=np.concatenate([forest.leaf_weight, forest.base_values[targets]]),
+        base_values=forest.base_values[:0],
+    )
 
 
 def share_leaves(forest: Forest) -> Forest:

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from stages.quantize.forest.forest import Forest
 from stages.quantize.forest.leaf_table import numbered, reduced_axes, rows_by_tree, smallest_form
-from stages.quantize.forest.leaves import drop_zeros
+from stages.quantize.forest.leaves import base_as_trees, drop_zeros
 from stages.quantize.forest.passes import lossless
 from stages.quantize.forest.reader import Untreatable
 from stages.quantize.forest.writer import tree_ensemble
@@ -75,6 +75,8 @@ def lower(forest: Forest, site: Site) -> None:
     Raises Untreatable where TreeEnsemble (5) and standard operators cannot promise that.
     """
     _refuse_unclear(forest)
+    if forest.aggregate in ("SUM", "AVERAGE"):
+        forest = base_as_trees(drop_zeros(forest))
     x = site.x
     if site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         x = site.add("Cast", [x], to=TensorProto.FLOAT)
@@ -178,7 +180,7 @@ def _add_label(forest: Forest, site: Site, scores: str) -> None:
 def raw_scores(forest: Forest, site: Site, x: str, output: str = "") -> str:
     """The aggregated leaf weights, (rows, n_targets) in the forest's dtype; returns the name of the result."""
     output = output or next(site.names)
-    forest = lossless(drop_zeros(forest) if forest.aggregate in ("SUM", "AVERAGE") else forest)
+    forest = lossless(forest)
     if (np.diff(forest.leaf_offset) == 1).all():
         site.nodes.append(tree_ensemble(forest, x, output))
     else:

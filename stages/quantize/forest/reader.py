@@ -187,7 +187,7 @@ def _as_classifier(attributes: Attributes, forest: Forest) -> Forest:
     texts = attributes.by_name["classlabels_strings"].strings if "classlabels_strings" in attributes.by_name else ()
     labels = tuple(text.decode() for text in texts) or attributes.ints("classlabels_int64s")
     forest = replace(forest, labels=labels, n_targets=len(labels), aggregate="SUM")
-    if len(labels) == 2 and not forest.leaf_target.any() and len(forest.base_values) < 2:  # noqa: PLR2004
+    if len(labels) == 2 and not forest.leaf_target.any() and len(forest.base_values) < 2:
         rule = "margin" if (forest.leaf_weight < 0).any() else "probability"
         return replace(forest, n_targets=1, binary=rule)
     return forest

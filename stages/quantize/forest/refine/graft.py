@@ -1,8 +1,8 @@
-"""Write an oblivious forest as standard ONNX operators (opset 12 or later, no ai.onnx.ml) behind the front of a model.
+"""Write an oblivious forest as standard ONNX operators (opset 9 or later, no ai.onnx.ml) behind the front of a model.
 
 Rows are the last axis while trees are compared and summed: every operator then works on long contiguous stretches.
 
-    features (rows, f) -> Transpose -> Gather (depth, trees, rows) -> LessOrEqual thresholds -> Where 2^level or 0
+    features (rows, f) -> Transpose -> Gather (depth, trees, rows) -> Less thresholds -> Where 2^level or 0
     -> ReduceSum over levels -> Add first leaf of the tree -> Gather leaf table (trees, rows, columns)
     -> ReduceSum over trees -> Softmax and ArgMax, or Add offset
 
@@ -24,7 +24,7 @@ from stages.quantize.candidates import NotApplicable
 from .cut import Cut, part
 from .oblivious import ObliviousForest
 
-_MIN_OPSET = 12  # LessOrEqual
+_MIN_OPSET = 9  # Where
 
 
 class _Tail:
@@ -68,12 +68,16 @@ class _Tail:
 def graft(model: onnx.ModelProto, cut: Cut, forest: ObliviousForest, labels: NDArray[Any] | None) -> onnx.ModelProto:
     """``model`` with ``forest`` in place of all that follows ``cut.features``; inputs and outputs stay as they are.
 
-    ``labels`` are the class labels, None for regression. Raises NotApplicable below opset 12.
+    ``labels`` are the class labels, None for regression. Raises NotApplicable below opset 9, and when the
+    model declares another number of columns than it returns.
     """
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     if opset < _MIN_OPSET:
         raise NotApplicable(f"needs opset {_MIN_OPSET} or later, the model has {opset}")
     outputs = [value.name for value in model.graph.output]
+    declared, columns = declared_columns(model), len(forest.scale) if labels is None else len(labels)
+    if declared not in (0, columns):
+        raise NotApplicable(f"the model declares {declared} output columns and returns {columns}")
     front = part(model, cut.front, outputs)
     tail = _Tail(_names(front), opset)
     if labels is None:
@@ -90,7 +94,7 @@ def _leaf_values(tail: _Tail, features: str, forest: ObliviousForest, scale: NDA
     trees, depth = asked.feature.shape
     columns = tail.add("Transpose", features, perm=[1, 0])
     values = tail.add("Gather", columns, tail.small(asked.feature.T, TensorProto.INT32), axis=0)
-    answers = tail.add("LessOrEqual", values, tail.constant(asked.threshold.T[:, :, None]))
+    answers = tail.add("Less", values, tail.constant(asked.threshold.T[:, :, None]))
     bit = tail.constant((1 << np.arange(depth, dtype=np.int32))[:, None, None])
     leaf = tail.total(tail.add("Where", answers, bit, tail.constant(np.zeros(1, np.int32))))
     first = tail.constant((np.arange(trees, dtype=np.int32) << depth)[:, None])
@@ -111,6 +115,12 @@ def _classes(tail: _Tail, features: str, forest: ObliviousForest, labels: NDArra
         return
     best = tail.add("ArgMax", scores, axis=1, keepdims=0)
     tail.add("Gather", tail.constant(labels), best, output=outputs[0], axis=0)
+
+
+def declared_columns(model: onnx.ModelProto) -> int:
+    """Columns of the last output as the model states them, 0 where it does not."""
+    dimensions = model.graph.output[-1].type.tensor_type.shape.dim
+    return int(dimensions[1].dim_value) if len(dimensions) > 1 else 0
 
 
 def _names(model: onnx.ModelProto) -> set[str]:

@@ -28,7 +28,7 @@ class Growth:
 
 @dataclass(frozen=True)
 class Bins:
-    """Feature values as the number of cut points below them; row i is left of cut c where ``code[i, f] <= c``."""
+    """Feature values as the number of cut points below them; ``x < cuts[c]`` is ``code <= c``."""
 
     code: NDArray[np.int32]  # (rows, features); NaN is right of every cut
     cuts: tuple[NDArray[np.float32], ...]  # per feature, ascending
@@ -40,23 +40,24 @@ class Bins:
 
 
 def cut_points(column: NDArray[np.float32], limit: int = 32) -> NDArray[np.float32]:
-    """At most ``limit`` float32 thresholds that tell the rows of ``column`` apart: midway between neighbours.
+    """At most ``limit`` float32 thresholds that tell the rows of ``column`` apart by ``<``: midway between neighbours.
 
-    Where there are too many, those next to the quantiles. A column with missing values has one more, above them all.
+    Where there are too many, those next to the quantiles. A column with missing values has one more, infinity.
     """
-    finite = column[np.isfinite(column)].astype(np.float64)
+    finite = column[np.isfinite(column)]
     values, counts = np.unique(finite, return_counts=True)
-    middle = 0.5 * (values[1:] + values[:-1])
+    middle = np.float32(0.5) * values[1:] + np.float32(0.5) * values[:-1]
+    middle = np.where(middle > values[:-1], middle, values[1:])  # neighbours with no float32 between them
     if len(middle) > limit:
         below = np.cumsum(counts)[:-1] / len(finite)
         middle = middle[np.unique(np.searchsorted(below, np.arange(1, limit + 1) / (limit + 1)).clip(0, len(middle) - 1))]
-    missing = values[-1:] if np.isnan(column).any() else values[:0]
+    missing = [np.inf] if np.isnan(column).any() else []
     return np.unique(np.concatenate([middle, missing]).astype(np.float32))
 
 
 def binned(x: NDArray[np.float32], cuts: tuple[NDArray[np.float32], ...]) -> Bins:
     """``x`` (rows, features) as bins between ``cuts``."""
-    codes = [np.searchsorted(cut, column) for cut, column in zip(cuts, x.T, strict=True)]
+    codes = [np.searchsorted(cut, column, side="right") for cut, column in zip(cuts, x.T, strict=True)]
     return Bins(np.stack(codes, axis=1).astype(np.int32), cuts)
 
 
@@ -128,7 +129,8 @@ def _gains(
     below = (member @ columns).reshape(leaves, features, width, -1).cumsum(axis=2, dtype=np.float64)
     above = below[:, :, -1:] - below
     gain = sum((part[..., :-1] ** 2).sum(axis=-1) / (part[..., -1] + ridge) for part in (below, above))
-    return np.asarray(gain)[:, :, :-1].sum(axis=0)
+    total: Matrix = np.asarray(gain)[:, :, :-1].sum(axis=0)
+    return total
 
 
 def _bits(code: NDArray[np.int32], feature: NDArray[np.int64], place: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -23,7 +23,7 @@ from stages.common.table import Rows
 from stages.quantize.candidates import Candidate
 
 from .cut import Cut, cut_at_features, part, run
-from .graft import graft
+from .graft import declared_columns, graft
 from .grow import Bins, Growth, binned, cut_points, grow
 from .lesson import Lesson, lesson
 from .oblivious import ObliviousForest, quantised
@@ -54,16 +54,10 @@ def refined_candidates(model: onnx.ModelProto, *, seed: int, max_accuracy_drop: 
     """The rungs that would be worth their loss for ``model``, smallest first; ``max_accuracy_drop`` is for the caller."""
     del max_accuracy_drop
     limit = max(model.ByteSize() // _WORTH_IT, Settings(*LADDER[1]).size_bytes(1))
-    columns = _score_columns(model)
+    classes = declared_columns(model)
+    columns = classes if classes > 2 else 1  # two classes need one score
     rungs = [settings for settings in (Settings(*rung) for rung in LADDER) if settings.size_bytes(columns) <= limit]
     return [Candidate(f"forest/refined-{s.trees}x{s.depth}", partial(refined, settings=s, seed=seed)) for s in rungs]
-
-
-def _score_columns(model: onnx.ModelProto) -> int:
-    """Columns of the last output where the model states them, else 1; two classes need one."""
-    dimensions = model.graph.output[-1].type.tensor_type.shape.dim
-    columns = dimensions[1].dim_value if len(dimensions) > 1 else 1
-    return 1 if columns <= 2 else int(columns)  # noqa: PLR2004
 
 
 def refined(model: onnx.ModelProto, rows: Rows, *, settings: Settings, seed: int) -> onnx.ModelProto:

@@ -18,7 +18,7 @@ from .losses import Matrix
 
 @dataclass(frozen=True)
 class Questions:
-    """The splits of ``trees`` oblivious trees of one depth: is ``x[feature] <= threshold``? NaN answers no.
+    """The splits of ``trees`` oblivious trees of one depth: is ``x[feature] < threshold``? NaN answers no.
 
     The answer at level ``l`` is bit ``l`` of the leaf's number.
     """
@@ -30,7 +30,7 @@ class Questions:
         """The leaf that each row of ``x`` (rows, features) reaches in each tree, (rows, trees)."""
         found = np.zeros((len(x), len(self.feature)), np.int64)
         for level in range(self.feature.shape[1]):
-            found |= (x[:, self.feature[:, level]] <= self.threshold[:, level]).astype(np.int64) << level
+            found |= (x[:, self.feature[:, level]] < self.threshold[:, level]).astype(np.int64) << level
         return found
 
 

@@ -1,0 +1,43 @@
+"""What a reader of the MLflow UI sees first: the models side by side, the data they were tested on, how to load one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from stages.common.files import MODELS, TEST, read_bytes
+from stages.common.table import Schema
+
+COLUMNS = {
+    "size (KB)": ("size_kb",),
+    "score": ("accuracy", "r2"),
+    "agreement with the original": ("agreement", "within_tolerance"),
+    "agreement at split thresholds": ("probe_agreement", "probe_within_tolerance"),
+}
+"""Titles of the card's table, and the metrics of the contract that fill them: classification, regression."""
+
+
+def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
+    """A model card in Markdown; latency, which is measured anew at times, is left to the run's metrics."""
+    lines = [f"# {title}", "", f"| model | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    for model in MODELS:
+        found = [[metrics[f"{model}_{name}"] for name in names if f"{model}_{name}" in metrics] for names in COLUMNS.values()]
+        lines.append(f"| {model} | {' | '.join(f'{values[0]:.6g}' if values else '' for values in found)} |")
+    load = "Load the quantised model with `mlflow.pyfunc.load_model` from this run's `model`; it takes raw rows."
+    return "\n".join([*lines, "", f"Quantisation: {summary}", "", load, ""])
+
+
+def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:
+    """The test rows as the fields of MLflow's ``Dataset``."""
+    columns = [{"name": column.name, "type": "string" if column.kind == "category" else "float"} for column in schema.columns]
+    return {
+        "name": Path(source).stem,
+        "digest": sha256(read_bytes(TEST)).hexdigest()[:16],
+        "source_type": "local",
+        "source": json.dumps({"uri": source}),
+        "schema": json.dumps({"mlflow_colspec": columns}),
+        "profile": json.dumps({"num_rows": rows, "num_elements": rows * len(columns)}),
+    }

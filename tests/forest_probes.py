@@ -13,8 +13,8 @@ from onnx.reference import ReferenceEvaluator
 
 from stages.common.onnx_model import to_bytes
 from stages.quantize.forest.forest import Forest, reached_by
+from stages.quantize.forest.graphs import graphs
 from stages.quantize.forest.reader import is_tree
-from stages.quantize.forest.rewrite import graphs
 
 Matrix = NDArray[np.float32]
 

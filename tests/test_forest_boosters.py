@@ -107,3 +107,14 @@ def test_splits_on_sets_agree_with_the_reference_implementation(
 ) -> None:
     model, x = categorical
     assert_same(reference_outputs(rewrite_trees(model, ml_opset=5), x[:30]), outputs(model, x[:30]))
+
+
+def test_the_portable_encoding_keeps_the_chains_with_their_shared_child(
+    categorical: tuple[onnx.ModelProto, NDArray[np.float32]],
+) -> None:
+    model, x = categorical
+    small = rewrite_trees(model, ml_opset=3)
+    assert packed_size(small) < packed_size(model)
+    assert read(small.graph.node[0]).n_leaves == read(model.graph.node[0]).n_leaves
+    rows = probes(model, x)
+    assert_same(outputs(small, rows), outputs(model, rows))

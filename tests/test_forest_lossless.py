@@ -235,6 +235,12 @@ def test_a_second_compression_finds_nothing_to_do() -> None:
         rewrite_trees(rewrite_trees(model, ml_opset=5), ml_opset=5)
 
 
+def test_a_model_of_version_5_is_not_written_in_operators_that_version_5_withdrew() -> None:
+    model, _ = fitted(RandomForestClassifier(**FEW), load_wine(return_X_y=True))
+    with pytest.raises(NotApplicable, match="no older tree operators"):
+        rewrite_trees(rewrite_trees(model, ml_opset=5), ml_opset=3)
+
+
 def test_two_runs_give_the_same_bytes() -> None:
     model, _ = fitted(RandomForestClassifier(min_samples_leaf=4, **FEW), load_wine(return_X_y=True))
     first, second = (rewrite_trees(model, ml_opset=5).SerializeToString(deterministic=True) for _ in range(2))

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from stages.quantize.candidates import NotApplicable
 from stages.quantize.forest.forest import leaf_index
+from stages.quantize.forest.passes import preorder
 from stages.quantize.forest.reader import Untreatable, read
 from stages.quantize.forest.rewrite import rewrite_trees
 from tests.forest_probes import assert_same, outputs, reference_outputs
@@ -209,6 +210,13 @@ def test_a_missing_child_is_refused() -> None:
     next(entry for entry in node.attribute if entry.name == "nodes_truenodeids").ints[0] = 999
     with pytest.raises(Untreatable, match="does not exist"):
         read(node)
+
+
+def test_a_tree_that_runs_in_a_circle_is_not_followed_for_ever() -> None:
+    node = made(Spec()).graph.node[0]
+    next(entry for entry in node.attribute if entry.name == "nodes_truenodeids").ints[1] = 0
+    with pytest.raises(Untreatable, match="share"):
+        preorder(read(node))
 
 
 def test_a_node_nobody_can_read_is_left_alone_and_named() -> None:

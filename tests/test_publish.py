@@ -245,7 +245,7 @@ def test_run_leads_back_to_commit_and_tells_uncommitted_changes(repository: Path
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
         subprocess.run([*git, *arguments], cwd=repository, check=True)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)  # noqa: S607
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=repository, capture_output=True, text=True, check=True)
     (repository / "outputs/metrics.json").write_text('{"test_rows": 7}\n')
     publish_in_process(repository, monkeypatch)
     set_params(repository, "evaluate", probe_rows=7)

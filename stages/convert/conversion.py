@@ -13,6 +13,7 @@ from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_model import canonical
 from stages.common.table import NUMERIC_INPUT, Schema
+from stages.convert.trees import deferred, register
 
 NEWEST_OPSET = 22
 """The newest ai.onnx version that skl2onnx 1.20 writes (``skl2onnx.__max_supported_opset__``)."""
@@ -30,9 +31,12 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     """
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        model = canonical(_convert(estimator, schema, target_opset))
-        _stamp_opset(model, target_opset)
-        _name_outputs(model, estimator, schema)
+        register()
+        with deferred() as fill:
+            model = canonical(_convert(estimator, schema, target_opset))
+            _stamp_opset(model, target_opset)
+            _name_outputs(model, estimator, schema)
+        fill(model)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # skl2onnx raises whatever its converters raise, down to AttributeError
@@ -55,7 +59,8 @@ def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelPro
         kinds = {"number": FloatTensorType, "category": StringTensorType}
         inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
     # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
-    options: dict[Any, dict[str, Any]] = {LinearSVC: {}}
+    inside = [estimator, *estimator.get_params().values()]
+    options: dict[Any, Any] | None = {LinearSVC: {}} if any(isinstance(item, LinearSVC) for item in inside) else None
     with warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)

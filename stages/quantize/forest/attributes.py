@@ -1,8 +1,10 @@
-"""Writing the attributes of a node: numpy arrays in, protobuf fields out."""
+"""The attributes of a node: read as numpy arrays, written from numpy arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,43 @@ from onnx import numpy_helper
 from stages.quantize.forest.forest import Floats
 
 CHUNK = 1 << 20  # elements handed to protobuf at once: bounds the memory of Python integers
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """Typed access to the attributes of one node; absent ones are empty."""
+
+    node: onnx.NodeProto
+    dtype: np.dtype[Any]
+
+    @cached_property
+    def by_name(self) -> dict[str, onnx.AttributeProto]:
+        """The attributes by their names."""
+        return {attribute.name: attribute for attribute in self.node.attribute}
+
+    def ints(self, name: str) -> NDArray[np.int64]:
+        """A repeated integer attribute, (n,) int64."""
+        values = self.by_name[name].ints if name in self.by_name else ()
+        return np.fromiter(values, np.int64, len(values))
+
+    def integer(self, name: str, default: int) -> int:
+        """An integer attribute."""
+        return int(self.by_name[name].i) if name in self.by_name else default
+
+    def text(self, name: str, default: str) -> str:
+        """A string attribute."""
+        return self.by_name[name].s.decode() if name in self.by_name else default
+
+    def floats(self, name: str) -> Floats:
+        """A repeated float attribute or its ``_as_tensor`` twin, (n,) in the forest's dtype."""
+        if f"{name}_as_tensor" in self.by_name:
+            return self.tensor(f"{name}_as_tensor").astype(self.dtype, copy=False)
+        values = self.by_name[name].floats if name in self.by_name else ()
+        return np.fromiter(values, self.dtype, len(values))
+
+    def tensor(self, name: str) -> NDArray[Any]:
+        """A tensor attribute as it is stored."""
+        return numpy_helper.to_array(self.by_name[name].t) if name in self.by_name else np.zeros(0, self.dtype)
 
 
 def integer(node: onnx.NodeProto, name: str, value: int) -> None:

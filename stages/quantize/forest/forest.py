@@ -98,13 +98,20 @@ class Forest:
         return self._owners()[1]
 
     def _owners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Level by level from the roots; a split that several parents share is visited once."""
         split_tree = np.full(self.n_splits, -1, np.int32)
         leaf_tree = np.full(self.n_leaves, -1, np.int32)
+        visit = np.zeros(self.n_splits, np.int32)
         nodes, trees = self.roots, np.arange(self.n_trees, dtype=np.int32)
         while len(nodes):
             leaf = nodes < 0
             leaf_tree[~nodes[leaf]] = trees[leaf]
-            nodes, trees = nodes[~leaf], trees[~leaf]
+            fresh = ~leaf
+            fresh[~leaf] = split_tree[nodes[~leaf]] < 0
+            nodes, trees = nodes[fresh], trees[fresh]
+            visit[nodes] = np.arange(len(nodes), dtype=np.int32)
+            once = visit[nodes] == np.arange(len(nodes))
+            nodes, trees = nodes[once], trees[once]
             split_tree[nodes] = trees
             nodes = np.concatenate([self.true_child[nodes], self.false_child[nodes]])
             trees = np.concatenate([trees, trees])

@@ -19,6 +19,12 @@ def lossless(forest: Forest) -> Forest:
     return order_leaves(merge_equal_children(share_leaves(preorder(join_members(forest)))))
 
 
+def shares_children(forest: Forest) -> bool:
+    """Whether two branches end in one child, as in LightGBM's categorical splits."""
+    children = np.concatenate([forest.true_child, forest.false_child, forest.roots])
+    return len(np.unique(children)) < len(children)
+
+
 @dataclass(frozen=True)
 class Unfolded:
     """The splits of a forest level by level, each reference to a split a copy of its own (breadth-first order)."""
@@ -126,6 +132,7 @@ def join_members(forest: Forest) -> Forest:
     following = forest.false_child
     equal = np.flatnonzero((forest.mode == Mode.EQ) & (following >= 0))
     equal = equal[parents[following[equal]] == 1]
+    equal = equal[~np.isnan(forest.threshold[equal] + forest.threshold[following[equal]])]  # NaN ends a set
     for name in ("mode", "feature", "true_child", "missing_true"):
         values = getattr(forest, name)
         equal = equal[values[equal] == values[following[equal]]]

@@ -14,10 +14,11 @@ from stages.quantize.forest.forest import Forest, Mode
 from stages.quantize.forest.reader import LEAF, MODES, Untreatable
 
 
-def portable(forest: Forest, node: onnx.NodeProto) -> onnx.NodeProto:
+def portable(forest: Forest, node: onnx.NodeProto, *, shared: bool = False) -> onnx.NodeProto:
     """TreeEnsembleClassifier or TreeEnsembleRegressor (ai.onnx.ml 1; 3 for float64) with the signature of ``node``.
 
-    Leaves are nodes again, one per branch that ends in them; hit rates and all-zero missing flags are left out.
+    Leaves are nodes again, one for each branch that ends in them; with ``shared``, for forests that came so, one for
+    all branches within a tree. Hit rates and all-zero missing flags are left out.
     """
     if forest.binary == "margin" and not (forest.leaf_weight < 0).any():
         raise Untreatable("margins without a negative leaf would be read as probabilities")
@@ -25,7 +26,7 @@ def portable(forest: Forest, node: onnx.NodeProto) -> onnx.NodeProto:
         raise Untreatable("a split on a set of values has no form before ai.onnx.ml 5")
     op_type, kind = ("TreeEnsembleRegressor", "target") if forest.labels is None else ("TreeEnsembleClassifier", "class")
     result = onnx.NodeProto(op_type=op_type, domain="ai.onnx.ml", input=node.input, output=node.output, name=node.name)
-    layout = Layout(forest)
+    layout = Layout(forest, shared=shared)
     floats(result, "base_values", forest.base_values)
     ints(result, f"{kind}_ids", forest.leaf_target[layout.entries])
     ints(result, f"{kind}_nodeids", np.repeat(layout.node[layout.leaf_at], layout.count))
@@ -55,14 +56,17 @@ def portable(forest: Forest, node: onnx.NodeProto) -> onnx.NodeProto:
 
 
 class Layout:
-    """Numbers of splits and leaf branches as nodes: tree by tree, in each its root, its other splits, its leaves."""
+    """Numbers of splits and leaves as nodes: tree by tree, in each its root, its other splits, its leaves."""
 
-    def __init__(self, forest: Forest) -> None:
-        """Sorts splits and leaf branches by tree and kind."""
+    def __init__(self, forest: Forest, *, shared: bool) -> None:
+        """Sorts splits and leaves by tree and kind; a leaf is one node, or one for each branch if ``shared`` is off."""
         children = (forest.true_child, forest.false_child, forest.roots)
         at = [np.flatnonzero(child < 0) for child in children]
         owner = forest.tree_of_split
-        trees = np.concatenate([owner, owner[at[0]], owner[at[1]], at[2]])
+        leaf = ~np.concatenate([child[index] for child, index in zip(children, at, strict=True)])
+        leaf_tree = np.concatenate([owner[at[0]], owner[at[1]], at[2]])
+        _, first, node_of_branch = np.unique(leaf if shared else np.arange(len(leaf)), return_index=True, return_inverse=True)
+        leaf, trees = leaf[first], np.concatenate([owner, leaf_tree[first]])
         rank = np.full(len(trees), 2, np.int8)
         rank[: forest.n_splits] = 1
         rank[forest.roots[forest.roots >= 0]] = 0
@@ -72,10 +76,9 @@ class Layout:
         self.tree = trees[order]
         self.node = np.arange(len(order)) - np.searchsorted(self.tree, np.arange(forest.n_trees))[self.tree]
         self.split_at, self.leaf_at = position[: forest.n_splits], position[forest.n_splits :]
-        true_leaf_at, false_leaf_at, _ = np.split(self.leaf_at, [len(at[0]), len(at[0]) + len(at[1])])
+        true_leaf_at, false_leaf_at, _ = np.split(self.leaf_at[node_of_branch], [len(at[0]), len(at[0]) + len(at[1])])
         self.true_child = self._ids(forest.true_child, at[0], true_leaf_at)
         self.false_child = self._ids(forest.false_child, at[1], false_leaf_at)
-        leaf = ~np.concatenate([child[index] for child, index in zip(children, at, strict=True)])
         self.count = np.diff(forest.leaf_offset)[leaf]
         before = np.cumsum(self.count) - self.count
         self.entries = np.arange(self.count.sum()) + np.repeat(forest.leaf_offset[leaf] - before, self.count)

@@ -6,15 +6,13 @@ specification is silent the meaning is what onnxruntime computes (``tree_ensembl
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import onnx
 from numpy.typing import DTypeLike, NDArray
-from onnx import numpy_helper
 
+from stages.quantize.forest.attributes import Attributes
 from stages.quantize.forest.forest import Floats, Forest, Mode
 
 TREE_OPS = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"})
@@ -50,54 +48,9 @@ def read(node: onnx.NodeProto, dtype: DTypeLike = np.float32) -> Forest:
     return _read_version_5(attributes) if node.op_type == "TreeEnsemble" else _read_version_3(attributes)
 
 
-@dataclass(frozen=True)
-class Attributes:
-    """Typed access to the attributes of one node; absent ones are empty."""
-
-    node: onnx.NodeProto
-    dtype: np.dtype[Any]
-
-    @cached_property
-    def by_name(self) -> dict[str, onnx.AttributeProto]:
-        """The attributes by their names."""
-        return {attribute.name: attribute for attribute in self.node.attribute}
-
-    def ints(self, name: str) -> NDArray[np.int64]:
-        """A repeated integer attribute, (n,) int64."""
-        values = self.by_name[name].ints if name in self.by_name else ()
-        return np.fromiter(values, np.int64, len(values))
-
-    def integer(self, name: str, default: int) -> int:
-        """An integer attribute."""
-        return int(self.by_name[name].i) if name in self.by_name else default
-
-    def text(self, name: str, default: str) -> str:
-        """A string attribute."""
-        return self.by_name[name].s.decode() if name in self.by_name else default
-
-    def floats(self, name: str) -> Floats:
-        """A repeated float attribute or its ``_as_tensor`` twin, (n,) in the forest's dtype."""
-        if f"{name}_as_tensor" in self.by_name:
-            return self.tensor(f"{name}_as_tensor").astype(self.dtype, copy=False)
-        values = self.by_name[name].floats if name in self.by_name else ()
-        return np.fromiter(values, self.dtype, len(values))
-
-    def tensor(self, name: str) -> NDArray[Any]:
-        """A tensor attribute as it is stored."""
-        return numpy_helper.to_array(self.by_name[name].t) if name in self.by_name else np.zeros(0, self.dtype)
-
-    def modes(self) -> NDArray[np.uint8]:
-        """``nodes_modes`` of versions 1 and 3, (nodes,) with LEAF for leaves."""
-        names = self.by_name["nodes_modes"].strings if "nodes_modes" in self.by_name else ()
-        try:
-            return np.fromiter(map(MODES.__getitem__, names), np.uint8, len(names))
-        except KeyError as unknown:
-            raise Untreatable(f"split mode {unknown} is not one of the specification") from None
-
-
 def _read_version_3(attributes: Attributes) -> Forest:
     """TreeEnsembleClassifier and TreeEnsembleRegressor: nodes of both kinds, found by (tree id, node id)."""
-    mode, tree = attributes.modes(), attributes.ints("nodes_treeids")
+    mode, tree = _modes(attributes.node), attributes.ints("nodes_treeids")
     if not len(tree) or len(mode) != len(tree):
         raise Untreatable(f"the node lists {len(tree)} tree ids and {len(mode)} modes")
     lookup = Lookup(tree, attributes.ints("nodes_nodeids"))
@@ -128,6 +81,15 @@ def _read_version_3(attributes: Attributes) -> Forest:
             base_values=attributes.floats("base_values"),
         ),
     )
+
+
+def _modes(node: onnx.NodeProto) -> NDArray[np.uint8]:
+    """``nodes_modes`` of versions 1 and 3, (nodes,) with LEAF for leaves."""
+    names = next((attribute.strings for attribute in node.attribute if attribute.name == "nodes_modes"), ())
+    try:
+        return np.fromiter(map(MODES.__getitem__, names), np.uint8, len(names))
+    except KeyError as unknown:
+        raise Untreatable(f"split mode {unknown} is not one of the specification") from None
 
 
 class Lookup:

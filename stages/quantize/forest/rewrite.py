@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import onnx
 from google.protobuf.message import Message
-from onnx import TensorProto, helper
+from onnx import helper
 
 from stages.quantize.candidates import NotApplicable
 from stages.quantize.forest.forest import Forest
+from stages.quantize.forest.graphs import ML_DOMAIN, element_types, graphs, nested
 from stages.quantize.forest.leaves import share_leaves
 from stages.quantize.forest.lowering import Site, lower
-from stages.quantize.forest.passes import merge_equal_children
+from stages.quantize.forest.passes import merge_equal_children, shares_children
 from stages.quantize.forest.portable import portable
 from stages.quantize.forest.reader import TREE_OPS, Untreatable, is_tree, read
 
 log = logging.getLogger(__name__)
 
-ML_DOMAIN = "ai.onnx.ml"
 ML_TREE_ENSEMBLE = 5  # the version of ai.onnx.ml that brought TreeEnsemble and withdrew its predecessors
 MIN_OPSET = 7  # Gemm and Add broadcast from here on
 DEFAULT_OPSET = 12  # for models that import ai.onnx.ml alone
@@ -60,21 +60,6 @@ def has_trees(model: onnx.ModelProto) -> bool:
     return any(is_tree(node) for graph in graphs(model.graph) for node in graph.node)
 
 
-def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
-    """``graph`` and all graphs nested in the attributes of its nodes."""
-    yield graph
-    for node in graph.node:
-        for nested in () if is_tree(node) else _nested(node):
-            yield from graphs(nested)
-
-
-def _nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            yield attribute.g
-        yield from attribute.graphs
-
-
 Replacement = Callable[[onnx.NodeProto], Site]
 
 
@@ -93,6 +78,7 @@ class _Rewriter:
         taken |= {value.name for graph in everything for value in (*graph.input, *graph.initializer)}
         self.names = (name for name in map("t{}".format, itertools.count()) if name not in taken)
         self.types = element_types(model)
+        self.ml_opset = max((entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN), default=1)
         self.opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
 
     def modern(self) -> onnx.ModelProto:
@@ -101,29 +87,32 @@ class _Rewriter:
             raise Untreatable(f"the model imports ai.onnx {self.opset}, older than {MIN_OPSET}")
         self._refuse_changed_operators()
         result = self._with_graphs(self._modern_node)
-        imported = {entry.domain: entry for entry in result.opset_import}
-        imported[ML_DOMAIN].version = ML_TREE_ENSEMBLE
+        for entry in result.opset_import:
+            if entry.domain == ML_DOMAIN:
+                entry.version = max(entry.version, ML_TREE_ENSEMBLE)
         if not self.opset:
             result.opset_import.append(helper.make_opsetid("", DEFAULT_OPSET))
         return result
 
     def portable(self) -> onnx.ModelProto | None:
         """The model with its trees in the older operators; None if no node could be treated."""
+        if self.ml_opset >= ML_TREE_ENSEMBLE:
+            self.reasons.append(f"the model imports ai.onnx.ml {self.ml_opset}, which has no older tree operators")
+            return None
         result = self._with_graphs(self._portable_node)
         trees = sum(is_tree(node) for graph in graphs(self.model.graph) for node in graph.node)
         return None if len(self.reasons) == trees else result
 
     def _refuse_changed_operators(self) -> None:
         """Raising the version of ai.onnx.ml must not change the meaning of the model's other operators."""
-        imported = max(entry.version for entry in self.model.opset_import if entry.domain == ML_DOMAIN)
         for graph in graphs(self.model.graph):
             for op_type in {node.op_type for node in graph.node if node.domain == ML_DOMAIN} - TREE_OPS:
                 since = [
                     onnx.defs.get_schema(op_type, version, ML_DOMAIN).since_version
-                    for version in (imported, max(imported, ML_TREE_ENSEMBLE))
+                    for version in (self.ml_opset, max(self.ml_opset, ML_TREE_ENSEMBLE))
                 ]
                 if since[0] != since[1] and (op_type, since[0]) != ("LabelEncoder", 2):  # 4 only adds to 2
-                    raise Untreatable(f"{op_type} of ai.onnx.ml {imported} is another operator in {ML_TREE_ENSEMBLE}")
+                    raise Untreatable(f"{op_type} of ai.onnx.ml {self.ml_opset} is another operator in {ML_TREE_ENSEMBLE}")
 
     def _with_graphs(self, replacement: Replacement) -> onnx.ModelProto:
         """A copy of the model with each tree node replaced; the trees themselves are never copied."""
@@ -142,7 +131,7 @@ class _Rewriter:
                 continue
             copy = result.node.add()
             copy.CopyFrom(node)
-            for old, new in zip(_nested(node), _nested(copy), strict=True):
+            for old, new in zip(nested(node), nested(copy), strict=True):
                 new.Clear()
                 self._copy_graph(old, new, replacement)
 
@@ -162,8 +151,12 @@ class _Rewriter:
     def _portable_node(self, node: onnx.NodeProto) -> Site:
         try:
             site = self._site(node)
-            forest = self.treat(read(node, site.dtype))
-            site.nodes.append(portable(merge_equal_children(share_leaves(forest)), node))
+            original = read(node, site.dtype)
+            forest = self.treat(original)
+            if forest is original and node.op_type != "TreeEnsemble" and shares_children(forest):
+                site.nodes.append(portable(forest, node, shared=True))
+            else:
+                site.nodes.append(portable(merge_equal_children(share_leaves(forest)), node))
         except Untreatable as reason:
             self.reasons.append(f"{node.op_type} {node.name!r} is left as it is: {reason}")
             site = Site(node.input[0], "", "", 0, 0, self.names, nodes=[node])
@@ -181,58 +174,6 @@ def _copy_fields(source: Message, target: Message, *, without: str) -> None:
             getattr(target, descriptor.name).CopyFrom(value)
         else:
             setattr(target, descriptor.name, value)
-
-
-def element_types(model: onnx.ModelProto) -> dict[str, int]:
-    """Element type (TensorProto.DataType) by value name, from shape inference on the model without its trees' arrays.
-
-    onnx infers nothing for some operators of ai.onnx.ml (Scaler, for one); there the type follows from the schema.
-    """
-    skeleton = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
-    skeleton.graph.CopyFrom(_skeleton(model.graph))
-    types = {tensor.name: tensor.data_type for graph in graphs(model.graph) for tensor in graph.initializer}
-    known = -1
-    while len(types) > known:
-        known = len(types)
-        inferred = onnx.shape_inference.infer_shapes(skeleton)
-        for graph in graphs(inferred.graph):
-            for value in (*graph.input, *graph.output, *graph.value_info):
-                if value.type.tensor_type.elem_type != TensorProto.UNDEFINED:
-                    types[value.name] = value.type.tensor_type.elem_type
-        found = _from_schemas(skeleton, types)
-        types |= found
-        skeleton.graph.value_info.extend(helper.make_tensor_value_info(name, kind, None) for name, kind in found.items())
-    return types
-
-
-def _from_schemas(model: onnx.ModelProto, types: dict[str, int]) -> dict[str, int]:
-    """Types of values in ``model`` that only the type constraints of an ai.onnx.ml operator tell."""
-    version = max((entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN), default=1)
-    found = {}
-    for node in model.graph.node:
-        if node.domain != ML_DOMAIN or node.output[0] in types:
-            continue
-        schema = onnx.defs.get_schema(node.op_type, version, ML_DOMAIN)
-        same = [
-            name for name, given in zip(node.input, schema.inputs, strict=False) if given.type_str == schema.outputs[0].type_str
-        ]
-        if same and same[0] in types:
-            found[node.output[0]] = types[same[0]]
-        elif len(schema.outputs[0].types) == 1:
-            kind = next(iter(schema.outputs[0].types))
-            found[node.output[0]] = getattr(TensorProto, kind.removeprefix("tensor(").removesuffix(")").upper(), 0)
-    return {name: kind for name, kind in found.items() if kind}
-
-
-def _skeleton(graph: onnx.GraphProto) -> onnx.GraphProto:
-    """``graph`` with its tree nodes reduced to what the types of their outputs follow from."""
-    result = onnx.GraphProto(name=graph.name, input=graph.input, output=graph.output, initializer=graph.initializer)
-    result.value_info.extend(graph.value_info)
-    for node in graph.node:
-        copy = result.node.add(op_type=node.op_type, domain=node.domain, input=node.input, output=node.output)
-        kept = {"classlabels_int64s", "classlabels_strings", "n_targets"} if is_tree(node) else None
-        copy.attribute.extend(entry for entry in node.attribute if kept is None or entry.name in kept)
-    return result
 
 
 def _smaller(result: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:

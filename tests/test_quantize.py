@@ -22,6 +22,7 @@ from stages.quantize import runtime_quantizers
 from stages.quantize.candidates import Candidate, NotApplicable
 from stages.quantize.choice import Choice, choose
 from stages.quantize.methods import METHODS, list_candidates
+from stages.quantize.runtimes import min_onnxruntime
 from stages.quantize.trials import cross_fits, held_out
 from stages.train import __main__ as train
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params
@@ -187,6 +188,15 @@ def test_cross_fitting_scores_each_row_once_on_a_clone_that_never_saw_it() -> No
 
 def test_no_method_is_none() -> None:
     assert list_candidates(onnx.ModelProto(), section(method="none"), seed=0) == []
+
+
+@pytest.mark.parametrize(
+    ("opset", "ml_opset", "ir_version", "release"),
+    [(12, 1, 7, "1.3"), (12, 3, 7, "1.11"), (12, 5, 7, "1.21"), (21, 3, 10, "1.18"), (22, 1, 10, "1.21"), (12, 1, 11, "1.23")],
+)
+def test_the_oldest_runtime_follows_from_opsets_and_ir_version(opset: int, ml_opset: int, ir_version: int, release: str) -> None:
+    opsets = [onnx.helper.make_opsetid("", opset), onnx.helper.make_opsetid("ai.onnx.ml", ml_opset)]
+    assert min_onnxruntime(onnx.ModelProto(ir_version=ir_version, opset_import=opsets)) == release
 
 
 @pytest.mark.parametrize("estimator", ["RandomForestClassifier", "LogisticRegression"])

@@ -15,6 +15,7 @@ from stages.common.params import Quantize
 from stages.common.scores import score
 from stages.common.table import Rows, Schema, take
 from stages.quantize.candidates import Candidate, NotApplicable
+from stages.quantize.runtimes import min_onnxruntime
 from stages.quantize.speed import relative_latencies
 from stages.quantize.trials import Trial, Trials
 
@@ -55,6 +56,7 @@ class Choice:
         return {
             "method": self.candidate.partition("/")[0],
             "candidate": self.candidate,
+            "min_onnxruntime": min_onnxruntime(onnx.load_from_string(self.model)),
             "modified": self.candidate != "none",
             "summary": self.summary,
             "scoring": self.scoring,

@@ -23,7 +23,7 @@ def print_summary(title: str, results: Mapping[str, Json]) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=PLAIN_WIDTH)
     console.print(table(title, results["metrics"], results["latency"], quantization))
-    console.print(quantization["summary"])
+    console.print(f"{quantization['summary']}; runs in onnxruntime {quantization['min_onnxruntime']} and newer")
     passed = [name for name, verdict in results["gate"].items() if verdict["passed"]]
     console.print(f"{len(passed)} gates passed: {', '.join(passed)}")
     console.print(f"MLflow run {run['run_id']} in experiment {run['experiment']} at {run['tracking_uri']}")

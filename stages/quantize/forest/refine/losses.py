@@ -20,6 +20,7 @@ class Loss:
     start: Callable[[Matrix], Matrix]  # scores from a mean target, (columns,) -> (columns,)
     value: Callable[[Matrix, Matrix], float]  # summed over rows
     curvature: Callable[[Matrix], Matrix]  # diagonal second derivative at a mean, (rows, columns)
+    ridge_rows: float  # how many rows a leaf's ridge is worth when all leaves are fitted together
 
 
 def _sigmoid(z: Matrix) -> Matrix:
@@ -46,6 +47,7 @@ SQUARED = Loss(
     lambda y: y,
     lambda z, y: float(0.5 * np.square(z - y).sum()),
     np.ones_like,
+    100.0,  # the answers of a regression forest carry more of its training rows' noise
 )
 LOGISTIC = Loss(
     "logistic",
@@ -53,7 +55,13 @@ LOGISTIC = Loss(
     lambda y: np.asarray(np.log(y / (1 - y))),
     lambda z, y: float((np.logaddexp(0, z) - y * z).sum()),
     _bernoulli,
+    40.0,
 )
 SOFTMAX = Loss(
-    "softmax", _softmax, lambda y: np.asarray(np.log(y)), lambda z, y: float(_log_sum_exp(z).sum() - (y * z).sum()), _bernoulli
+    "softmax",
+    _softmax,
+    lambda y: np.asarray(np.log(y)),
+    lambda z, y: float(_log_sum_exp(z).sum() - (y * z).sum()),
+    _bernoulli,
+    40.0,
 )

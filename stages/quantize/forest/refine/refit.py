@@ -22,11 +22,12 @@ def refit(
     target: Matrix,
     loss: Loss,
     *,
-    rows: float = 40.0,
+    rows: float | None = None,
     steps: int = 40,
 ) -> Matrix:
-    """Leaf values (trees, leaves, columns) near the minimum of the loss with a ridge on them worth ``rows`` rows.
+    """Leaf values (trees, leaves, columns) near the minimum of ``loss`` with a ridge on them.
 
+    The ridge is worth ``rows`` rows of data, by default what the loss asks for.
     ``leaves`` (rows, trees) are the leaves that rows reach, ``values`` the start, ``target`` has shape (rows, columns).
     L-BFGS in variables scaled by the leaves' row counts; one BLAS thread, so that sums have one order.
     """
@@ -35,6 +36,7 @@ def refit(
     transposed = reached.T.tocsr()
     count = np.asarray(reached.sum(axis=0), np.float64).reshape(-1, 1)
     steepest = float(loss.curvature(np.full((1, 1), 0.5))[0, 0])  # of one row, at its largest
+    rows = loss.ridge_rows if rows is None else rows
     ridge = rows * steepest
     scaling = 1 / np.sqrt((count + rows) * steepest)
 

@@ -111,7 +111,8 @@ def test_dense_leaf_values_survive_the_sparse_form() -> None:
 )
 def test_no_root_is_written_that_could_pass_for_a_leaf(given: Forest) -> None:
     """onnxruntime takes equal child numbers at a root for a tree of one leaf, whatever their kind."""
-    node = tree_ensemble(given, "x", "y")
+    node = onnx.NodeProto()
+    tree_ensemble(given, "x", "y", node)
     found = {entry.name: list(entry.ints) for entry in node.attribute}
     for root in found["tree_roots"]:
         assert found["nodes_truenodeids"][root] != found["nodes_falsenodeids"][root]

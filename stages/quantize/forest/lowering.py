@@ -7,7 +7,7 @@ ties between classes fall as before; base values and post-transforms, which Tree
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ Step = tuple[str, list[str], dict[str, Any]]
 
 @dataclass
 class Site:
-    """Where a tree node stands in its graph, and what is put in its place.
+    """Where a tree node stands, and the new ``graph`` to whose end its replacement goes.
 
     ``label`` and ``scores`` are output names, empty where nothing reads them; ``opset`` is the graph's ai.onnx version.
     """
@@ -41,8 +41,7 @@ class Site:
     x_type: int
     opset: int
     names: Iterator[str]
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    initializers: list[onnx.TensorProto] = field(default_factory=list)
+    graph: onnx.GraphProto
 
     @property
     def dtype(self) -> DTypeLike:
@@ -52,13 +51,13 @@ class Site:
     def add(self, op_type: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
         """Appends an ai.onnx node and returns the name of its output."""
         output = output or next(self.names)
-        self.nodes.append(helper.make_node(op_type, inputs, [output], **attributes))
+        self.graph.node.append(helper.make_node(op_type, inputs, [output], **attributes))
         return output
 
     def constant(self, values: NDArray[Any]) -> str:
         """Adds an initializer and returns its name."""
         name = next(self.names)
-        self.initializers.append(numpy_helper.from_array(values, name))
+        self.graph.initializer.append(numpy_helper.from_array(values, name))
         return name
 
     def chain(self, name: str, steps: list[Step], output: str) -> str:
@@ -182,7 +181,7 @@ def raw_scores(forest: Forest, site: Site, x: str, output: str = "") -> str:
     output = output or next(site.names)
     forest = lossless(forest)
     if (np.diff(forest.leaf_offset) == 1).all():
-        site.nodes.append(tree_ensemble(forest, x, output))
+        tree_ensemble(forest, x, output, site.graph.node.add())
     else:
         _gathered_scores(forest, site, x, output)
     return output
@@ -199,7 +198,7 @@ def _gathered_scores(forest: Forest, site: Site, x: str, output: str) -> None:
         raise Untreatable(f"a leaf that leaves targets out under {forest.aggregate}")
     rows, row = rows_by_tree(forest)
     found = next(site.names)
-    site.nodes.append(tree_ensemble(numbered(forest, row), x, found))
+    tree_ensemble(numbered(forest, row), x, found, site.graph.node.add())
     number = site.add("Cast", [found], to=TensorProto.INT32)
     by_tree = site.add("Transpose", [number], perm=[1, 0])
     values = site.add("Gather", [smallest_form(rows, site), by_tree], axis=0)

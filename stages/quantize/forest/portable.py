@@ -14,8 +14,10 @@ from stages.quantize.forest.forest import Forest, Mode
 from stages.quantize.forest.reader import LEAF, MODES, Untreatable
 
 
-def portable(forest: Forest, node: onnx.NodeProto, *, shared: bool = False) -> onnx.NodeProto:
-    """TreeEnsembleClassifier or TreeEnsembleRegressor (ai.onnx.ml 1; 3 for float64) with the signature of ``node``.
+def portable(forest: Forest, node: onnx.NodeProto, graph: onnx.GraphProto, *, shared: bool = False) -> None:
+    """Adds to ``graph`` a TreeEnsembleClassifier or TreeEnsembleRegressor with the inputs and outputs of ``node``.
+
+    Version 1 of ai.onnx.ml is enough for float32 trees; thresholds and weights beyond float32 need version 3.
 
     Leaves are nodes again, one for each branch that ends in them; with ``shared``, for forests that came so, one for
     all branches within a tree. Hit rates and all-zero missing flags are left out.
@@ -25,7 +27,7 @@ def portable(forest: Forest, node: onnx.NodeProto, *, shared: bool = False) -> o
     if (forest.mode == Mode.MEMBER).any():
         raise Untreatable("a split on a set of values has no form before ai.onnx.ml 5")
     op_type, kind = ("TreeEnsembleRegressor", "target") if forest.labels is None else ("TreeEnsembleClassifier", "class")
-    result = onnx.NodeProto(op_type=op_type, domain="ai.onnx.ml", input=node.input, output=node.output, name=node.name)
+    result = graph.node.add(op_type=op_type, domain="ai.onnx.ml", input=node.input, output=node.output, name=node.name)
     layout = Layout(forest, shared=shared)
     floats(result, "base_values", forest.base_values)
     ints(result, f"{kind}_ids", forest.leaf_target[layout.entries])
@@ -52,7 +54,6 @@ def portable(forest: Forest, node: onnx.NodeProto, *, shared: bool = False) -> o
     floats(result, "nodes_values", layout.of_splits(forest.threshold))
     if forest.post_transform != "NONE":
         text(result, "post_transform", forest.post_transform)
-    return result
 
 
 class Layout:

@@ -60,7 +60,8 @@ def has_trees(model: onnx.ModelProto) -> bool:
     return any(is_tree(node) for graph in graphs(model.graph) for node in graph.node)
 
 
-Replacement = Callable[[onnx.NodeProto], Site]
+Replacement = Callable[[onnx.NodeProto, onnx.GraphProto], None]
+"""Adds what takes the place of a tree node to the end of the new graph: trees are built there, never copied."""
 
 
 class _Rewriter:
@@ -115,7 +116,7 @@ class _Rewriter:
                     raise Untreatable(f"{op_type} of ai.onnx.ml {self.ml_opset} is another operator in {ML_TREE_ENSEMBLE}")
 
     def _with_graphs(self, replacement: Replacement) -> onnx.ModelProto:
-        """A copy of the model with each tree node replaced; the trees themselves are never copied."""
+        """A copy of the model with each tree node replaced."""
         result = onnx.ModelProto()
         _copy_fields(self.model, result, without="graph")
         self._copy_graph(self.model.graph, result.graph, replacement)
@@ -125,9 +126,7 @@ class _Rewriter:
         _copy_fields(graph, result, without="node")
         for node in graph.node:
             if is_tree(node):
-                site = replacement(node)
-                result.node.extend(site.nodes)
-                result.initializer.extend(site.initializers)
+                replacement(node, result)
                 continue
             copy = result.node.add()
             copy.CopyFrom(node)
@@ -135,32 +134,29 @@ class _Rewriter:
                 new.Clear()
                 self._copy_graph(old, new, replacement)
 
-    def _site(self, node: onnx.NodeProto) -> Site:
+    def _site(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> Site:
         used = [name if name in self.read_names else "" for name in node.output]
         label, scores = [*used, ""][:2] if node.op_type == "TreeEnsembleClassifier" else ("", used[0])
         if node.input[0] not in self.types:
             raise Untreatable(f"the element type of the input {node.input[0]!r} is unknown")
         x_type = self.types[node.input[0]]
-        return Site(node.input[0], label, scores, x_type, self.opset or DEFAULT_OPSET, self.names)
+        return Site(node.input[0], label, scores, x_type, self.opset or DEFAULT_OPSET, self.names, graph)
 
-    def _modern_node(self, node: onnx.NodeProto) -> Site:
-        site = self._site(node)
+    def _modern_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
+        site = self._site(node, graph)
         lower(self.treat(read(node, site.dtype)), site)
-        return site
 
-    def _portable_node(self, node: onnx.NodeProto) -> Site:
+    def _portable_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         try:
-            site = self._site(node)
-            original = read(node, site.dtype)
+            original = read(node, self._site(node, graph).dtype)
             forest = self.treat(original)
-            if forest is original and node.op_type != "TreeEnsemble" and shares_children(forest):
-                site.nodes.append(portable(forest, node, shared=True))
+            if forest is original and shares_children(forest):
+                portable(forest, node, graph, shared=True)
             else:
-                site.nodes.append(portable(merge_equal_children(share_leaves(forest)), node))
+                portable(merge_equal_children(share_leaves(forest)), node, graph)
         except Untreatable as reason:
             self.reasons.append(f"{node.op_type} {node.name!r} is left as it is: {reason}")
-            site = Site(node.input[0], "", "", 0, 0, self.names, nodes=[node])
-        return site
+            graph.node.append(node)
 
 
 def _copy_fields(source: Message, target: Message, *, without: str) -> None:

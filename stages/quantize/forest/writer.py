@@ -15,14 +15,14 @@ from stages.quantize.forest.leaves import renumber_leaves
 from stages.quantize.forest.reader import AGGREGATES
 
 
-def tree_ensemble(forest: Forest, x: str, scores: str) -> onnx.NodeProto:
-    """TreeEnsemble (5) from ``x`` (rows, features) to raw scores (rows, n_targets), in the forest's dtype.
+def tree_ensemble(forest: Forest, x: str, scores: str, node: onnx.NodeProto) -> None:
+    """Makes the empty ``node`` a TreeEnsemble (5) from ``x`` (rows, features) to raw ``scores`` (rows, n_targets).
 
     Every leaf must have exactly one entry. Base values, labels and post-transforms are not this operator's: its two
     implementations number the post-transforms differently, and it has no base values.
     """
     forest = separate_roots(forest)
-    node = onnx.NodeProto(op_type="TreeEnsemble", domain="ai.onnx.ml", input=[x], output=[scores])
+    node.MergeFrom(onnx.NodeProto(op_type="TreeEnsemble", domain="ai.onnx.ml", input=[x], output=[scores]))
     ints(node, "leaf_targetids", forest.leaf_target)
     tensor(node, "leaf_weights", forest.leaf_weight)
     integer(node, "n_targets", forest.n_targets)
@@ -41,7 +41,6 @@ def tree_ensemble(forest: Forest, x: str, scores: str) -> onnx.NodeProto:
     ints(node, "tree_roots", forest.roots)
     if forest.aggregate != "SUM":
         integer(node, "aggregate_function", AGGREGATES.index(forest.aggregate))
-    return node
 
 
 def separate_roots(forest: Forest) -> Forest:

@@ -1,0 +1,67 @@
+"""Latency, load time and memory of all contestants on one split, side by side in one process, one thread each."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from bench.models import Models
+from bench.peers import Peer
+from stages.benchmark.contenders import batch, calls, floor_model, limited_threads, sessions
+from stages.benchmark.load_cost import load_cost
+from stages.benchmark.measure import Plan, Timed, measure
+from stages.benchmark.summary import ratio, summarise, values
+from stages.common.table import Feeds
+
+BATCHES = (1, 32, 1024)
+CALLS = 60
+
+
+def latencies(models: Models, peers: Mapping[str, Peer], feeds: Feeds, seconds: float, seed: int) -> dict[str, Any]:
+    """By batch size: ``us_per_row`` (median over single calls) and ``speedup``, of a refined model over every other one.
+
+    A speed-up is ``[median, low, high]`` of the ratios within rounds with their 95 % interval; ``lossless`` is held
+    against the ONNX model. ``seconds`` bounds each batch size.
+    """
+    forms = {name: data for name, data in models.forms.items() if name != "joblib"}
+    opened = sessions(forms | {"floor": floor_model(feeds)}, threads=1)
+    found = {}
+    with limited_threads(1):
+        for size in BATCHES:
+            rows = batch(feeds, size)
+            timed = measure(_calls(models, opened, peers, rows), Plan(CALLS, seconds), seed, f"{size} rows")
+            found[str(size)] = _summary(timed, size)
+    return found
+
+
+def _calls(models: Models, opened: Mapping[str, Any], peers: Mapping[str, Peer], rows: Feeds) -> dict[str, Any]:
+    ours = dict(calls(models.estimator, opened, rows))
+    return (
+        {"joblib": ours.pop("original")} | ours | {name: partial(peer.call, peer.prepare(rows)) for name, peer in peers.items()}
+    )
+
+
+def _summary(timed: Timed, rows: int) -> dict[str, Any]:
+    def faster(fast: str, slow: str) -> list[float]:
+        found = ratio(values(timed[slow]), values(timed[fast]))
+        return [found.median, found.low, found.high]
+
+    return {
+        "us_per_row": {name: summarise(taken).p50_ms * 1000 / rows for name, taken in timed.items()},
+        "lossless_speedup": faster("lossless", "onnx"),
+        "refined_speedup": {name: faster("refined", name) for name in timed if name != "refined"},
+    }
+
+
+def loads(models: Models) -> dict[str, dict[str, float]]:
+    """By form: load time and peak memory of a fresh process that loads it (see stages.benchmark.load_cost)."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in models.forms.items():
+            path = Path(folder) / ("model.joblib" if name == "joblib" else f"{name}.onnx")
+            path.write_bytes(data)
+            found[name] = load_cost(path)
+    return found

@@ -1,0 +1,71 @@
+"""The data sets of the suite and the estimators fitted to them, split and built as the pipeline does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stages.common.params import Train
+from stages.common.table import NUMERIC_INPUT, Rows, Schema
+from stages.prepare.frames import settle
+from stages.prepare.sources import BUNDLED, load_bundled
+from stages.prepare.split import split
+from stages.train.estimator import build
+
+TEST_SIZE = 0.2
+GENERATED = ("classes_20k", "regression_50k")
+DATA = (*BUNDLED, *GENERATED)
+FORESTS, BOOSTING = ("RandomForest", "ExtraTrees"), ("GradientBoosting", "HistGradientBoosting")
+ESTIMATORS = (*FORESTS, *BOOSTING)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a data set; ``seed`` numbers it and seeds all that is random in it. ``calibration`` may be empty."""
+
+    name: str
+    seed: int
+    schema: Schema
+    train: Rows
+    calibration: Rows
+    test: Rows
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the score is R2 and not accuracy."""
+        return self.schema.task == "regression"
+
+
+def load(name: str) -> pd.DataFrame:
+    """All rows of a data set, with the column ``target`` last."""
+    if name in BUNDLED:
+        return load_bundled(name)
+    from sklearn.datasets import make_classification, make_regression
+
+    if name == "classes_20k":  # a tenth of the labels drawn at random: no forest gets them right
+        x, y = make_classification(20_000, 20, n_informative=10, n_classes=4, flip_y=0.1, random_state=0)
+    else:
+        x, y = make_regression(50_000, 30, n_informative=10, noise=50.0, random_state=0)
+    return pd.DataFrame(x, columns=[f"f{i}" for i in range(x.shape[1])]).assign(target=y)
+
+
+def split_of(name: str, seed: int) -> Split:
+    """Split number ``seed`` of a data set: a fifth for testing, calibration rows set aside where the pipeline does."""
+    frame, schema = settle(load(name), "target", "auto")
+    parts = split(frame, schema, TEST_SIZE, None, seed)
+    return Split(name, seed, parts.schema, *(_rows(part) for part in (parts.train, parts.calibration, parts.test)))
+
+
+def _rows(frame: pd.DataFrame) -> Rows:
+    x = np.ascontiguousarray(frame.drop(columns="target").to_numpy(np.float32))
+    return Rows({NUMERIC_INPUT: x}, frame["target"].to_numpy())
+
+
+def unfitted(estimator: str, part: Split, trees: int) -> Any:
+    """The estimator of that family for this split's task, seeded, with scikit-learn's defaults but for ``trees``."""
+    name = estimator + ("Regressor" if part.is_regression else "Classifier")
+    key = "max_iter" if estimator == "HistGradientBoosting" else "n_estimators"
+    return build(Train(estimator=name, params={key: trees}, scale=False), part.schema, part.seed)

@@ -1,0 +1,127 @@
+"""The four forms of one model on one split: original, ONNX, lossless and refined, made and chosen as the pipeline does."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from bench.data import FORESTS, Split, unfitted
+from stages.common.models import Answer, ask_onnx, ask_original, fit, open_session
+from stages.common.onnx_model import to_bytes
+from stages.common.params import Quantize
+from stages.common.scores import score
+from stages.common.table import Rows
+from stages.convert.conversion import to_onnx
+from stages.evaluate.probes import accepts_missing, probe_rows
+from stages.evaluate.thresholds import split_thresholds
+from stages.quantize import forest
+from stages.quantize.choice import choose
+from stages.quantize.trials import Trials, cross_fits, held_out
+from stages.train.estimator import without_thread_counts
+
+OPSET, ML_OPSET = 12, 5
+SCORE_TOLERANCE = 1e-6
+FORMS = ("joblib", "onnx", "lossless", "refined")
+
+
+@dataclass(frozen=True)
+class Models:
+    """The forms as bytes by their name in ``FORMS``, the fitted estimator, and which candidate was chosen as refined."""
+
+    estimator: Any
+    forms: Mapping[str, bytes]
+    candidate: str
+
+
+def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
+    """Fit, convert, and quantise both ways; ``budget`` is ``quantize.max_accuracy_drop``."""
+    fresh = unfitted(estimator, part, trees)
+    if estimator in FORESTS:
+        fresh.set_params(n_jobs=-1)  # only the fit, which is not measured
+    fit(fresh, part.train)
+    fitted = without_thread_counts(fresh)
+    plain_model = to_onnx(fitted, part.schema, OPSET)
+    plain = to_bytes(plain_model)
+    lossless = _lossless(plain_model, part)
+    refined, candidate = _refined(plain, plain_model, fitted, part, budget)
+    forms = {"joblib": _dumped(fitted), "onnx": plain, "lossless": lossless, "refined": refined or lossless}
+    return Models(fitted, forms, candidate)
+
+
+def _lossless(plain: onnx.ModelProto, part: Split) -> bytes:
+    (candidate,) = forest.candidates(plain, level="lossless", ml_opset=ML_OPSET, seed=part.seed, max_accuracy_drop=0.0)
+    return to_bytes(candidate.apply(plain, part.train), packed=True)
+
+
+def _refined(plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, budget: float) -> tuple[bytes | None, str]:
+    """The smallest refined model within the budget, and its settings; None where there is no such model."""
+    params = Quantize(method="forest", objective="size", level="refined", ml_opset=ML_OPSET, max_accuracy_drop=budget)
+    candidates = forest.candidates(
+        model, level=params.level, ml_opset=ML_OPSET, seed=part.seed, max_accuracy_drop=params.max_accuracy_drop
+    )
+    choice = choose(plain, candidates, _trials(plain, fitted, part), part.schema, params)
+    if choice.candidate == "none":
+        return None, "lossless"
+    return choice.model, choice.candidate.rpartition("-")[2]
+
+
+def _trials(plain: bytes, fitted: Any, part: Split) -> Trials:
+    if len(part.calibration):
+        return held_out(plain, part.train, part.calibration)
+    return cross_fits(lambda: fitted, part.train, part.schema, OPSET, part.seed)
+
+
+def _dumped(estimator: Any) -> bytes:
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer)
+    return buffer.getvalue()
+
+
+def answers(models: Models, part: Split, rows: Rows) -> dict[str, Answer]:
+    """What each form says of ``rows``, by form; ``joblib`` is scikit-learn itself."""
+    said = {name: ask_onnx(open_session(models.forms[name]), rows.feeds) for name in FORMS[1:]}
+    return {"joblib": ask_original(models.estimator, rows.feeds, part.schema)} | said
+
+
+def scores(models: Models, part: Split) -> dict[str, float]:
+    """Accuracy or R2 of each form on the test rows."""
+    return {name: score(part.schema, part.test.target, said.values) for name, said in answers(models, part, part.test).items()}
+
+
+def probe_agreement(models: Models, part: Split, rows: int) -> float:
+    """Share of probe rows on which lossless keeps its promise: equal labels, and scores within 1e-6 of the ONNX model's.
+
+    Predictions of a regressor are held against 1e-6 of the largest of them: float32 has no finer steps for large targets.
+    """
+    thresholds = split_thresholds(onnx.load_from_string(models.forms["onnx"]), part.schema)
+    missing = accepts_missing(lambda feeds: ask_original(models.estimator, feeds, part.schema), part.test.feeds)
+    probes = probe_rows(part.test.feeds, thresholds, rows, missing=missing, seed=part.seed)
+    one, other = (ask_onnx(open_session(models.forms[name]), probes) for name in ("onnx", "lossless"))
+    if one.scores is None or other.scores is None:
+        near = np.abs(one.values - other.values) <= SCORE_TOLERANCE * max(1.0, float(np.abs(one.values).max()))
+        return float(np.mean(near))
+    near = (np.abs(one.scores - other.scores) <= SCORE_TOLERANCE).all(axis=1)
+    return float(np.mean((one.values == other.values) & near))
+
+
+def count_nodes(data: bytes) -> int:
+    """Splits and leaves that a model stores: tree nodes, or the thresholds and leaf rows of a refined model."""
+    model, total = onnx.load_from_string(data), 0
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        lengths = {item.name: len(item.ints) or int(np.prod(item.t.dims)) for item in node.attribute}
+        if node.op_type == "TreeEnsemble":
+            total += lengths["nodes_featureids"] + lengths["leaf_weights"]
+        elif node.op_type.startswith("TreeEnsemble"):
+            total += lengths["nodes_featureids"]
+        elif node.op_type == "Less":
+            total += int(np.prod(constants[node.input[1]].dims)) if node.input[1] in constants else 0
+    tables = [tensor for tensor in constants.values() if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2]
+    return total + sum(len(numpy_helper.to_array(tensor)) for tensor in tables)

@@ -1,0 +1,70 @@
+"""forests.json and forests.md: the table, the bars, and where and how they were measured."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bench import bars, table
+from bench.suite import MEASURED_SPLIT, Record, Settings
+from stages.benchmark.environment import cpu_model
+from stages.common.files import write_bytes, write_json
+
+PACKAGES = ("scikit-learn", "onnxruntime", "onnx", "numpy", "treelite", "tl2cgen", "scikit-learn-intelex", "ydf")
+
+
+def write(folder: Path, records: list[Record], settings: Settings) -> str:
+    """Write both files into ``folder`` and return the Markdown."""
+    rows, judged = table.rows(records), bars.bars(table.groups(records))
+    content = {
+        "settings": asdict(settings),
+        "environment": environment(),
+        "rows": rows,
+        "bars": [bar.to_json() for bar in judged],
+        "records": records,
+    }
+    text = "\n".join((*_preface(records, settings), table.markdown(rows), "", "## Bars", "", bars.markdown(judged), ""))
+    write_json(folder / "forests.json", content)
+    write_bytes(folder / "forests.md", text.encode())
+    return text
+
+
+def environment() -> dict[str, Any]:
+    """The CPU, and the versions of what was compared."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    return {"cpu": cpu_model(), "libraries": versions}
+
+
+def _preface(records: list[Record], settings: Settings) -> list[str]:
+    """How to read the table."""
+    found = environment()
+    packages = ", ".join(f"{name} {number}" for name, number in found["libraries"].items())
+    busy = sum(record.get("seconds", 0.0) for record in records) / 60
+    return [
+        "# Forest quantisation, measured",
+        "",
+        f"Written by `make bench`: {len(records)} models in {busy:.0f} minutes on {found['cpu']}, one thread; {packages}.",
+        f"Ensembles have {settings.trees} trees, other settings are scikit-learn's defaults; features are float32.",
+        "",
+        "- *splits*: stratified splits with a fifth of the rows for testing, different seeds; scores and points lost are",
+        "  means over them, sizes and nodes medians. Where a row has fewer splits than its group, the others were not tried.",
+        "- *x smaller*: against the ONNX model, the median of the ratios within each split.",
+        "- *score*: accuracy, R² for regression. *points lost*: hundredths of it against scikit-learn on the same split, with",
+        "  the standard error of the mean.",
+        f"- *refined*: the smallest forest that loses at most {settings.budget:g} of the score on calibration rows or in",
+        "  cross-fitting, never on test rows; behind the colon its trees x depth, the most frequent choice over the splits.",
+        "  `lossless` there: none was within the budget, and the lossless model stands in. *nodes* of a refined model are its",
+        "  thresholds and leaf rows.",
+        f"- *load ms, peak MB*: a fresh process that loads the model, imports included in the memory. These and *us/row*, the",
+        f"  median over calls of 1, 32 and 1024 rows interleaved with all others', belong to the models of split {MEASURED_SPLIT}.",
+        "- treelite and tl2cgen run scikit-learn's trees; scikit-learn-intelex (boosting: daal4py's form of the same trees for",
+        "  lack of its own) and ydf are trained anew. A peer that was not measured stands with its reason.",
+        "",
+    ]

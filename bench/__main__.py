@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # one thread everywhere, before anything heavy is imported
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from bench import cache, report
 from bench.data import DATA, ESTIMATORS, GENERATED, split_of
@@ -34,6 +30,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--trees", type=int, default=Settings.trees)
     parser.add_argument("--max-accuracy-drop", type=float, default=Settings.budget, help="budget of refined models")
     parser.add_argument("--seconds", type=float, help="time for each batch size of each model")
+    parser.add_argument("--probes", type=int, default=Settings.probes, help="rows at the split thresholds")
     parser.add_argument("--minutes", type=float, default=40.0, help="start no further split after this long")
     parser.add_argument("--cache", type=Path, default=RESULTS / ".rows.jsonl", help="finished rows, to go on from")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of forests.json and forests.md")
@@ -42,7 +39,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def cells(data: Sequence[str], estimators: Sequence[str], splits: int | None) -> Iterator[cache.Key]:
     """All cells, the first split of everything first, so that a run cut short still has every row."""
-    number = {name: splits or SPLITS for name in data}
+    number = dict.fromkeys(data, splits or SPLITS)
     number |= {name: min(splits or SPLITS, SPLITS_OF_GENERATED) for name in data if name in GENERATED}
     for split in range(max(number.values())):
         yield from ((name, estimator, split) for name in data if split < number[name] for estimator in estimators)
@@ -71,7 +68,7 @@ def main() -> None:
     data = asked.data or (QUICK_DATA if asked.quick else list(DATA))
     splits = asked.splits or (QUICK_SPLITS if asked.quick else None)
     seconds = asked.seconds or (QUICK_SECONDS if asked.quick else Settings.seconds)
-    settings = Settings(trees=asked.trees, budget=asked.max_accuracy_drop, seconds=seconds)
+    settings = Settings(asked.trees, asked.max_accuracy_drop, seconds, asked.probes)
     records = run(list(cells(data, asked.estimators, splits)), settings, asked.cache, asked.minutes)
     sys.stdout.write(report.write(asked.output, records, settings))
 

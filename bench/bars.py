@@ -85,7 +85,7 @@ def _refined(forests: list[Group], digits: list[Group], boosting: list[Group]) -
 
 def _refined_family(family: str, found: list[Group], size: float, speed: float) -> Iterator[Bar]:
     yield _median(f"refined, {family}: x smaller", [smaller(group, "refined") for group in found], size)
-    speeds = [latency(group, 1024)["refined_speedup"]["onnx"][0] for group in found if measured(group)]
+    speeds = [float(np.median([record["refined_speedup_1024"] for record in group])) for group in found]
     yield _median(f"refined, {family}: x faster at batch 1024", speeds, speed)
 
 

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from time import perf_counter, process_time
 from typing import Any
 
 from bench.models import Models
@@ -18,23 +19,35 @@ from stages.common.table import Feeds
 
 BATCHES = (1, 32, 1024)
 CALLS = 60
+BRIEF = Plan(20, 1.0)
 
 
 def latencies(models: Models, peers: Mapping[str, Peer], feeds: Feeds, seconds: float, seed: int) -> dict[str, Any]:
     """By batch size: ``us_per_row`` (median over single calls) and ``speedup``, of a refined model over every other one.
 
     A speed-up is ``[median, low, high]`` of the ratios within rounds with their 95 % interval; ``lossless`` is held
-    against the ONNX model. ``seconds`` bounds each batch size.
+    against the ONNX model. ``seconds`` bounds each batch size. ``cpu_share`` is how much of a core measuring got.
     """
-    forms = {name: data for name, data in models.forms.items() if name != "joblib"}
-    opened = sessions(forms | {"floor": floor_model(feeds)}, threads=1)
-    found = {}
+    opened = sessions(_onnx_forms(models) | {"floor": floor_model(feeds)}, threads=1)
+    found: dict[str, Any] = {}
+    wall, cpu = perf_counter(), process_time()
     with limited_threads(1):
         for size in BATCHES:
             rows = batch(feeds, size)
             timed = measure(_calls(models, opened, peers, rows), Plan(CALLS, seconds), seed, f"{size} rows")
             found[str(size)] = _summary(timed, size)
-    return found
+    return found | {"cpu_share": (process_time() - cpu) / (perf_counter() - wall)}
+
+
+def refined_speedup(models: Models, feeds: Feeds, seed: int) -> float:
+    """How many times faster the refined model is than the ONNX model at the largest batch, measured briefly."""
+    opened, rows = sessions(_onnx_forms(models), threads=1), batch(feeds, max(BATCHES))
+    timed = measure({name: partial(opened[name].run, None, rows) for name in ("onnx", "refined")}, BRIEF, seed)
+    return ratio(values(timed["onnx"]), values(timed["refined"])).median
+
+
+def _onnx_forms(models: Models) -> dict[str, bytes]:
+    return {name: data for name, data in models.forms.items() if name != "joblib"}
 
 
 def _calls(models: Models, opened: Mapping[str, Any], peers: Mapping[str, Peer], rows: Feeds) -> dict[str, Any]:

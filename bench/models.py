@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import joblib
 import numpy as np
@@ -26,7 +26,8 @@ from stages.quantize.choice import choose
 from stages.quantize.trials import Trials, cross_fits, held_out
 from stages.train.estimator import without_thread_counts
 
-OPSET, ML_OPSET = 12, 5
+OPSET = 12
+ML_OPSET: Literal[5] = 5
 SCORE_TOLERANCE = 1e-6
 FORMS = ("joblib", "onnx", "lossless", "refined")
 

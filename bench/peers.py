@@ -112,7 +112,7 @@ def ydf_learner(subject: Subject) -> Peer:
     import ydf
 
     if subject.family == "ExtraTrees":
-        raise RuntimeError("ydf has no extremely randomised trees")
+        raise RuntimeError("has no extremely randomised trees")
     ydf.verbose(0)
     train = columns(subject.part.train.feeds)
     learner, settings = _ydf_settings(subject)
@@ -153,7 +153,8 @@ def _choose(labels: Array | None, output: Array) -> Array:
         return output.reshape(-1)
     scores = output.reshape(len(output), -1)
     best = scores.argmax(axis=1) if scores.shape[1] > 1 else (scores[:, 0] > 0.5).astype(np.intp)
-    return labels[best]
+    chosen: Array = labels[best]
+    return chosen
 
 
 def _pickled_kb(model: object) -> float:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import bars, table
-from bench.suite import MEASURED_SPLIT, Record, Settings
+from bench.suite import Record, Settings
 from stages.benchmark.environment import cpu_model
+from stages.benchmark.report import CROWDED
 from stages.common.files import write_bytes, write_json
 
 PACKAGES = ("scikit-learn", "onnxruntime", "onnx", "numpy", "treelite", "tl2cgen", "scikit-learn-intelex", "ydf")
@@ -23,7 +24,6 @@ def write(folder: Path, records: list[Record], settings: Settings) -> str:
         "environment": environment(),
         "rows": rows,
         "bars": [bar.to_json() for bar in judged],
-        "records": records,
     }
     text = "\n".join((*_preface(records, settings), table.markdown(rows), "", "## Bars", "", bars.markdown(judged), ""))
     write_json(folder / "forests.json", content)
@@ -46,11 +46,13 @@ def _preface(records: list[Record], settings: Settings) -> list[str]:
     """How to read the table."""
     found = environment()
     packages = ", ".join(f"{name} {number}" for name, number in found["libraries"].items())
-    busy = sum(record.get("seconds", 0.0) for record in records) / 60
+    minutes = sum(record.get("seconds", 0.0) for record in records) / 60
+    shares = [record["latency"]["cpu_share"] for record in records if "latency" in record]
+    crowded = sum(share < CROWDED for share in shares)
     return [
         "# Forest quantisation, measured",
         "",
-        f"Written by `make bench`: {len(records)} models in {busy:.0f} minutes on {found['cpu']}, one thread; {packages}.",
+        f"Written by `make bench`: {len(records)} models in {minutes:.0f} minutes on {found['cpu']}, one thread; {packages}.",
         f"Ensembles have {settings.trees} trees, other settings are scikit-learn's defaults; features are float32.",
         "",
         "- *splits*: stratified splits with a fifth of the rows for testing, different seeds; scores and points lost are",
@@ -59,12 +61,14 @@ def _preface(records: list[Record], settings: Settings) -> list[str]:
         "- *score*: accuracy, R² for regression. *points lost*: hundredths of it against scikit-learn on the same split, with",
         "  the standard error of the mean.",
         f"- *refined*: the smallest forest that loses at most {settings.budget:g} of the score on calibration rows or in",
-        "  cross-fitting, never on test rows; behind the colon its trees x depth, the most frequent choice over the splits.",
+        "  cross-fitting, never on test rows; behind the colon its trees x depth, and in how many splits where they differ.",
         "  `lossless` there: none was within the budget, and the lossless model stands in. *nodes* of a refined model are its",
         "  thresholds and leaf rows.",
-        f"- *load ms, peak MB*: a fresh process that loads the model, imports included in the memory. These and *us/row*, the",
-        f"  median over calls of 1, 32 and 1024 rows interleaved with all others', belong to the models of split {MEASURED_SPLIT}.",
+        "- *load ms, peak MB*: a fresh process that loads the model, imports included in the memory. These and *us/row*, the",
+        "  median over calls of 1, 32 and 1024 rows interleaved with all others', are of the first split's",
+        "  models.",
         "- treelite and tl2cgen run scikit-learn's trees; scikit-learn-intelex (boosting: daal4py's form of the same trees for",
         "  lack of its own) and ydf are trained anew. A peer that was not measured stands with its reason.",
+        f"- {crowded} of {len(shares)} latency measurements are doubtful: they got less than {CROWDED:.0%} of a core.",
         "",
     ]

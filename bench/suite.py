@@ -24,7 +24,7 @@ class Settings:
 
     trees: int = 100
     budget: float = 0.005
-    seconds: float = 5.0
+    seconds: float = 3.0
     probes: int = 2000
 
 
@@ -33,7 +33,7 @@ def record(estimator: str, part: Split, settings: Settings) -> Record:
     models = make(estimator, part, settings.trees, settings.budget)
     nodes = {name: count_nodes(models.forms[name]) for name in FORMS[1:]}
     peers, found = _peers(Subject(estimator, models.estimator, part, settings.trees, nodes["onnx"]))
-    cell = {
+    cell: Record = {
         "data": part.name,
         "estimator": estimator,
         "split": part.seed,
@@ -46,13 +46,16 @@ def record(estimator: str, part: Split, settings: Settings) -> Record:
         "score": scores(models, part),
         "probe_agreement": probe_agreement(models, part, settings.probes),
         "peers": found,
+        "refined_speedup_1024": costs.refined_speedup(models, part.test.feeds, part.seed),
     }
     return cell | (_costs(models, peers, part, settings) if part.seed == MEASURED_SPLIT else {})
 
 
 def _peers(subject: Subject) -> tuple[dict[str, Peer], dict[str, Record]]:
     """The peers that work on this model, and the size and score, or the reason, of every one."""
-    part, peers, found = subject.part, {}, {}
+    part = subject.part
+    peers: dict[str, Peer] = {}
+    found: dict[str, Record] = {}
     for name, build in PEERS.items():
         if name in ONCE and part.seed != MEASURED_SPLIT:
             continue

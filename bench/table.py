@@ -60,7 +60,8 @@ def _form(group: Group, name: str) -> Row:
     if name in group[0]["nodes"]:
         row["nodes"] = int(_median(record["nodes"][name] for record in group))
     if name == "refined":
-        row["settings"] = Counter(record["candidate"] for record in group).most_common(1)[0][0]
+        chosen = Counter(record["candidate"] for record in group).most_common()
+        row["settings"] = ", ".join(f"{count} of {name}" for name, count in chosen) if len(chosen) > 1 else chosen[0][0]
     return row
 
 
@@ -78,7 +79,7 @@ def _cost(measured: Record, name: str) -> Row:
     row: Row = {}
     if cost := measured.get("load", {}).get(name):
         row |= {"load_ms": cost["load_ms"], "peak_mb": cost["peak_memory_mb"]}
-    times = {size: batch["us_per_row"].get(name) for size, batch in measured.get("latency", {}).items()}
+    times = {size: batch["us_per_row"].get(name) for size, batch in measured.get("latency", {}).items() if size != "cpu_share"}
     return row | {f"us_per_row_{size}": value for size, value in times.items() if value is not None}
 
 

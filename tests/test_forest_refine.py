@@ -70,16 +70,18 @@ def test_a_refined_forest_is_a_hundred_times_smaller_at_the_accuracy_of_the_orig
     assert 100 * len(to_bytes(refined_noisy, packed=True)) < len(model.SerializeToString())
 
 
-def test_it_beats_plain_pruning_to_as_many_trees_and_leaves(
+def test_it_beats_plain_pruning_to_the_same_size(
     noisy_forest: tuple[onnx.ModelProto, Rows, Rows], refined_noisy: onnx.ModelProto
 ) -> None:
     from sklearn.ensemble import RandomForestClassifier
 
     _, train, test = noisy_forest
+    # An ordinary split takes 11 bytes or more (feature, threshold, mode, two children and what they are), its leaf 4.
+    leaves = len(to_bytes(refined_noisy, packed=True)) // (MEDIUM.trees * (11 + 4))
     # best-first growth to a number of leaves is the fully grown tree pruned best-first
-    pruned = RandomForestClassifier(MEDIUM.trees, max_leaf_nodes=2**MEDIUM.depth, random_state=0)
+    pruned = RandomForestClassifier(MEDIUM.trees, max_leaf_nodes=leaves, random_state=0)
     plain = pruned.fit(train.feeds["X"], train.target).score(test.feeds["X"], test.target)
-    assert np.mean(outputs(refined_noisy, test.feeds["X"])[0] == test.target) > plain + 0.02
+    assert np.mean(outputs(refined_noisy, test.feeds["X"])[0] == test.target) > plain + 0.03
 
 
 def test_probabilities_are_as_well_calibrated_as_the_originals(

@@ -5,13 +5,13 @@ original: oblivious trees grown and refitted on training rows and on rows genera
 
 How a setting is meant to be chosen: ``refined_candidates`` is a short ladder from small to large, each rung up to twice
 the size of the one before. Score every rung on calibration rows or by cross-fitting, and keep the smallest that meets
-the budget; scores rise along the ladder only on average, so compare paired differences, not single splits.
+the budget; scores rise along the ladder only on average, so compare paired differences, not single splits. A larger
+rung is not always a better one: a small forest smooths where the original has learned the noise of its training rows.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -101,6 +101,5 @@ def _prepared(task: _Task) -> tuple[Cut, Lesson, Bins]:
     model = task.model
     cut, x = cut_at_features(model, task.rows.feeds)
     back = part(model, cut.back, [value.name for value in model.graph.output], cut.features)
-    teacher: Callable[..., list[np.ndarray]] = lambda batch: run(back, {cut.features: batch})  # noqa: E731
-    taught = lesson(teacher, x, task.rows.target, seed=task.seed)
+    taught = lesson(lambda batch: run(back, {cut.features: batch}), x, task.rows.target, seed=task.seed)
     return cut, taught, binned(taught.x, tuple(cut_points(column) for column in x.T))

@@ -5,9 +5,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # Without byte code every stage spends three times as long on its imports.
 unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/installed
+PEERS := .venv-bench/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint fresh publish report ui clean lock
+.PHONY: help all test lint bench fresh publish report ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -20,7 +21,10 @@ test: $(VENV) ## run the tests
 	@python -m pytest
 
 lint: $(VENV) ## check style and types
-	@ruff check stages tests && ruff format --check stages tests && mypy
+	@ruff check . && ruff format --check . && mypy
+
+bench: $(PEERS) ## measure forests against other runtimes (about 40 minutes); BENCH="--quick" for a sample
+	@.venv-bench/bin/python -m bench $(BENCH)
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@dvc repro --dry --allow-missing --quiet
@@ -35,8 +39,8 @@ ui: $(VENV) ## open the embedded MLflow store in a browser, on loopback
 	@mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1
 
 clean: ## remove the environment, the outputs that DVC keeps in its cache, and byte code
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
-	@find stages tests -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache
+	@find stages tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements.lock again from pyproject.toml
 	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade -q -o requirements.lock
@@ -48,4 +52,11 @@ $(VENV): requirements.lock
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
 	@uv pip sync --quiet --python .venv/bin/python requirements.lock
+	@touch $@
+
+$(PEERS): $(VENV) requirements-peers.lock
+	@echo "setting up .venv-bench with the runtimes to compare with (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-bench
+	@uv pip sync --quiet --python .venv-bench/bin/python requirements.lock requirements-peers.lock || \
+		{ echo "the peers do not install here; measuring without them"; uv pip sync --quiet --python .venv-bench/bin/python requirements.lock; }
 	@touch $@

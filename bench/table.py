@@ -55,7 +55,7 @@ def group_rows(group: Group) -> list[Row]:
 
 
 def _form(group: Group, name: str) -> Row:
-    row = {"splits": len(group), "kb": _median(record["kb"][name] for record in group)}
+    row: Row = {"splits": len(group), "kb": _median(record["kb"][name] for record in group)}
     row |= {"smaller": smaller(group, name), **scored([record["score"][name] for record in group], group)}
     if name in group[0]["nodes"]:
         row["nodes"] = int(_median(record["nodes"][name] for record in group))

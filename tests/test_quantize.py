@@ -66,15 +66,19 @@ def grow(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
     return result
 
 
-def halve_weights(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
-    """Really smaller, and really worse: the second half of every hidden layer is forgotten."""
-    small = runtime_quantizers.float16(model, TRAIN)
-    for tensor in small.graph.initializer:
-        if len(tensor.dims) == 2 and tensor.dims[0] == 256:
-            weights = numpy_helper.to_array(tensor).copy()
-            weights[32:] = 0
-            tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))
-    return small
+def keep(share: float) -> Any:
+    """A rung of a ladder: half precision, and so much of each hidden layer's rows kept."""
+
+    def apply(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
+        small = runtime_quantizers.float16(model, rows)
+        for tensor in small.graph.initializer:
+            if len(tensor.dims) == 2 and tensor.dims[0] == 256:
+                weights = numpy_helper.to_array(tensor).copy()
+                weights[int(share * 256) :] = 0
+                tensor.CopyFrom(numpy_helper.from_array(weights, tensor.name))
+        return small
+
+    return apply
 
 
 @pytest.mark.parametrize(("method", "share"), [("dynamic", 0.3), ("static", 0.45), ("float16", 0.55)])
@@ -98,7 +102,7 @@ def test_onnxruntimes_quantisers_do_nothing_to_a_forest_and_that_is_said(
     assert choice.summary == "no candidate is smaller and within the budget: model_quantized.onnx is the plain ONNX model"
 
 
-@pytest.mark.parametrize(("apply", "outcome"), [(restamp, "unchanged"), (grow, "not smaller"), (halve_weights, "over budget")])
+@pytest.mark.parametrize(("apply", "outcome"), [(restamp, "unchanged"), (grow, "not smaller"), (keep(0.1), "over budget")])
 def test_nothing_unchanged_larger_or_worse_is_passed_on(apply: Any, outcome: str, digits_mlp_onnx: onnx.ModelProto) -> None:
     choice = chosen(digits_mlp_onnx, [Candidate("it", apply)], max_accuracy_drop=0.0)
     assert outcomes(choice) == {"it": outcome}
@@ -127,16 +131,31 @@ def test_a_candidate_that_fails_or_makes_an_invalid_model_is_a_verdict_and_not_t
     assert "no such kernel" in choice.verdicts[0].reason
 
 
-def test_the_smallest_within_the_budget_wins_and_larger_ones_are_not_scored(digits_mlp_onnx: onnx.ModelProto) -> None:
-    candidates = list_candidates(digits_mlp_onnx, section(), seed=0)
-    choice = chosen(digits_mlp_onnx, candidates, max_accuracy_drop=0.02)
+def test_the_smallest_within_the_budget_wins(digits_mlp_onnx: onnx.ModelProto) -> None:
+    choice = chosen(digits_mlp_onnx, list_candidates(digits_mlp_onnx, section(), seed=0), max_accuracy_drop=0.02)
     sizes = {verdict.name: verdict.size_kb for verdict in choice.verdicts if verdict.size_kb is not None}
+    assert set(sizes) == {"dynamic", "static", "float16"}
     assert choice.candidate == min(sizes, key=lambda name: sizes[name] or 0)
-    assert outcomes(choice)["float16"] == "not needed"
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ((0.1, 1, 1, 1), ["over budget", "chosen", "within budget", "not tried"]),
+        ((1, 0.1, 1, 1), ["not confirmed", "over budget", "chosen", "within budget"]),
+        ((0.1, 0.1, 0.1, 1), ["over budget", "over budget", "over budget", "chosen"]),
+    ],
+    ids=["confirmed by the next rung", "luck", "the last rung needs no next"],
+)
+def test_a_ladder_is_climbed_to_the_first_rung_that_the_next_one_confirms(
+    shares: tuple[float, ...], expected: list[str], digits_mlp_onnx: onnx.ModelProto
+) -> None:
+    rungs = [Candidate(f"it/rung-{number}", keep(share)) for number, share in enumerate(shares)]
+    assert list(outcomes(chosen(digits_mlp_onnx, rungs, max_accuracy_drop=0.005)).values()) == expected
 
 
 def test_a_tighter_budget_moves_the_choice_to_a_larger_candidate(digits_mlp_onnx: onnx.ModelProto) -> None:
-    candidates = [Candidate("worse", halve_weights), Candidate("float16", runtime_quantizers.float16)]
+    candidates = [Candidate("worse", keep(0.1)), Candidate("float16", runtime_quantizers.float16)]
     assert chosen(digits_mlp_onnx, candidates, max_accuracy_drop=1.0).candidate == "worse"
     choice = chosen(digits_mlp_onnx, candidates, max_accuracy_drop=0.005)
     assert outcomes(choice) == {"worse": "over budget", "float16": "chosen"}

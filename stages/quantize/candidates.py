@@ -29,3 +29,8 @@ class Candidate:
 
     name: str
     apply: Callable[[onnx.ModelProto, Rows], onnx.ModelProto]
+
+    @property
+    def ladder(self) -> str:
+        """Candidates that share their name up to a ``-`` are rungs of one ladder, listed from the smallest model up."""
+        return self.name.partition("-")[0]

@@ -22,24 +22,23 @@ def print_summary(title: str, results: Mapping[str, Json]) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PLAIN_WIDTH)
-    console.print(table(title, results["metrics"], results["latency"], quantization))
-    console.print(f"{quantization['summary']}; runs in onnxruntime {quantization['min_onnxruntime']} and newer")
+    console.print(table(title, results["metrics"], results["latency"]))
+    console.print(f"{quantization['summary']}; runs in onnxruntime {quantization['min_onnxruntime']} and newer", soft_wrap=True)
     passed = [name for name, verdict in results["gate"].items() if verdict["passed"]]
-    console.print(f"{len(passed)} gates passed: {', '.join(passed)}")
-    console.print(f"MLflow run {run['run_id']} in experiment {run['experiment']} at {run['tracking_uri']}")
+    console.print(f"{len(passed)} gates passed: {', '.join(passed)}", soft_wrap=True)
+    console.print(f"MLflow run {run['run_id']} in experiment {run['experiment']} at {run['tracking_uri']}", soft_wrap=True)
     console.print("next: make ui | dvc metrics diff | dvc exp run -S quantize.method=none | edit params.yaml and dvc repro")
 
 
-def table(title: str, metrics: Json, latency: Json, quantization: Json) -> Table:
+def table(title: str, metrics: Json, latency: Json) -> Table:
     """A row per model; what is not defined for a task is a dash."""
     classification = "original_accuracy" in metrics
     agrees, probes = ("agreement", "probe_agreement") if classification else ("within_tolerance", "probe_within_tolerance")
     score = "accuracy" if classification else "r2"
-    result = Table(title=title, caption=f"latency: median, {metrics['test_rows']:.0f} test rows at most 1024, one call")
+    result = Table(title=title, caption=f"ms: median latency of {min(metrics['test_rows'], 1024):.0f} rows in one call")
     for heading in ("model", "KB", "size", "ms", "speed-up", score, "same answer: test", "probes"):
         result.add_column(heading, justify="left" if heading == "model" else "right")
-    names = {"original": "scikit-learn", "onnx": "ONNX", "quantized": f"quantised ({quantization['candidate']})"}
-    for key, name in names.items():
+    for key, name in {"original": "scikit-learn", "onnx": "ONNX", "quantized": "ONNX, quantised"}.items():
         result.add_row(
             name,
             f"{metrics[f'{key}_size_kb']:,.1f}",

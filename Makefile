@@ -38,7 +38,7 @@ report: $(VENV) ## print the summary of the last run
 ui: $(VENV) ## open the embedded MLflow store in a browser, on loopback
 	@mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1
 
-clean: ## remove the environment, the outputs that DVC keeps in its cache, and byte code
+clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
 	@rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache
 	@find stages tests bench -name __pycache__ -prune -exec rm -rf {} +
 

@@ -57,16 +57,14 @@ def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
 
 
 def _lossless(plain: onnx.ModelProto, part: Split) -> bytes:
-    (candidate,) = forest.candidates(plain, level="lossless", ml_opset=ML_OPSET, seed=part.seed, max_accuracy_drop=0.0)
+    (candidate,) = forest.candidates(plain, level="lossless", ml_opset=ML_OPSET, seed=part.seed)
     return to_bytes(candidate.apply(plain, part.train), packed=True)
 
 
 def _refined(plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, budget: float) -> tuple[bytes | None, str]:
     """The smallest refined model within the budget, and its settings; None where there is no such model."""
     params = Quantize(method="forest", objective="size", level="refined", ml_opset=ML_OPSET, max_accuracy_drop=budget)
-    candidates = forest.candidates(
-        model, level=params.level, ml_opset=ML_OPSET, seed=part.seed, max_accuracy_drop=params.max_accuracy_drop
-    )
+    candidates = forest.candidates(model, level=params.level, ml_opset=ML_OPSET, seed=part.seed)
     choice = choose(plain, candidates, _trials(plain, fitted, part), part.schema, params)
     if choice.candidate == "none":
         return None, "lossless"

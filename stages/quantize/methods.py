@@ -14,11 +14,7 @@ Method = Callable[[onnx.ModelProto, Quantize, int], list[Candidate]]
 
 
 def _forest(model: onnx.ModelProto, params: Quantize, seed: int) -> list[Candidate]:
-    if not hasattr(forest, "candidates"):
-        return []
-    return forest.candidates(
-        model, level=params.level, ml_opset=params.ml_opset, seed=seed, max_accuracy_drop=params.max_accuracy_drop
-    )
+    return forest.candidates(model, level=params.level, ml_opset=params.ml_opset, seed=seed)
 
 
 METHODS: dict[str, Method] = {

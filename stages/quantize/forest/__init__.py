@@ -11,7 +11,7 @@ from stages.quantize.candidates import Candidate
 from stages.quantize.forest.rewrite import has_trees, rewrite_trees
 
 
-def candidates(model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int, max_accuracy_drop: float) -> list[Candidate]:
+def candidates(model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int) -> list[Candidate]:
     """What is worth trying on ``model``: nothing if it has no trees.
 
     ``level`` is ``lossless`` (labels equal, scores within 1e-6 on every input), ``refined`` (smaller, within a budget
@@ -23,7 +23,7 @@ def candidates(model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int, 
     if level != "lossless":
         from stages.quantize.forest.refine import refined_candidates
 
-        found += refined_candidates(model, seed=seed, max_accuracy_drop=max_accuracy_drop)
+        found += refined_candidates(model, seed=seed)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable
+from functools import cache
 
 import onnx
 from google.protobuf.message import Message
@@ -51,8 +52,11 @@ def rewrite_trees(model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None 
     if result is None:
         raise NotApplicable("; ".join(reasons))
     for line in reasons:
-        log.warning("forest: %s", line)
+        _warn_once(f"forest: {line}")
     return _smaller(result, model)
+
+
+_warn_once = cache(log.warning)  # the same model is rewritten for each fold
 
 
 def has_trees(model: onnx.ModelProto) -> bool:

@@ -3,9 +3,9 @@
 The trees of a model, and all that is computed from them, are replaced by a small forest that has learned from the
 original: oblivious trees grown and refitted on training rows and on rows generated from them, with an int8 leaf table.
 
-How a setting is meant to be chosen: ``refined_candidates`` is a short ladder from small to large, each rung up to twice
-the size of the one before. Score every rung on calibration rows or by cross-fitting, and keep the smallest that meets
-the budget; scores rise along the ladder only on average, so compare paired differences, not single splits. A larger
+How a setting is chosen: ``refined_candidates`` is a short ladder from small to large, each rung up to twice the size of
+the one before, which ``stages.quantize.choice`` climbs. Scores rise along it only on average, so it compares paired
+differences and asks the next rung to confirm. A larger
 rung is not always a better one: a small forest smooths where the original has learned the noise of its training rows.
 """
 
@@ -50,9 +50,8 @@ class Settings:
         return self.trees * ((columns << self.depth) + _SPLIT_BYTES * self.depth + _TREE_BYTES) + _GRAPH_BYTES
 
 
-def refined_candidates(model: onnx.ModelProto, *, seed: int, max_accuracy_drop: float) -> list[Candidate]:
-    """The rungs that would be worth their loss for ``model``, smallest first; ``max_accuracy_drop`` is for the caller."""
-    del max_accuracy_drop
+def refined_candidates(model: onnx.ModelProto, *, seed: int) -> list[Candidate]:
+    """The rungs that would be worth their loss for ``model``, smallest first."""
     limit = max(model.ByteSize() // _WORTH_IT, Settings(*LADDER[1]).size_bytes(1))
     classes = declared_columns(model)
     columns = classes if classes > 2 else 1  # two classes need one score

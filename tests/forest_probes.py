@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from stages.common.onnx_model import to_bytes
+from stages.convert.trees import register
 from stages.quantize.forest.forest import Forest, reached_by
 from stages.quantize.forest.graphs import graphs
 from stages.quantize.forest.reader import is_tree
@@ -20,9 +21,10 @@ Matrix = NDArray[np.float32]
 
 
 def converted(estimator: Any, x: NDArray[Any], opset: int = 12, ml_opset: int = 3) -> onnx.ModelProto:
-    """``estimator`` by skl2onnx's own converters, probabilities as a tensor."""
+    """``estimator`` as the pipeline's converters write it, missing tracks included, probabilities as a tensor."""
     import skl2onnx
 
+    register()
     options = {id(estimator): {"zipmap": False}} if hasattr(estimator, "predict_proba") else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

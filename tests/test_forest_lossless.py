@@ -215,10 +215,10 @@ def test_ties_between_classes_fall_as_before() -> None:
 @pytest.mark.parametrize(
     ("estimator", "data", "times"),
     [
-        (RandomForestClassifier(50, **R), load_wine, 8),
-        (ExtraTreesClassifier(50, **R), load_digits, 15),
-        (RandomForestClassifier(50, **R), load_breast_cancer, 6),
-        (RandomForestRegressor(50, **R), load_diabetes, 6),
+        (RandomForestClassifier(50, **R), load_wine, 7.5),
+        (ExtraTreesClassifier(50, **R), load_digits, 14),
+        (RandomForestClassifier(50, **R), load_breast_cancer, 5.5),
+        (RandomForestRegressor(50, **R), load_diabetes, 5.5),
         (GradientBoostingClassifier(n_estimators=50, **R), load_wine, 4),
         (HistGradientBoostingRegressor(max_iter=20, **R), load_diabetes, 4),
     ],

@@ -15,7 +15,7 @@ from stages.quantize.candidates import NotApplicable
 from stages.quantize.forest.forest import leaf_index
 from stages.quantize.forest.passes import preorder
 from stages.quantize.forest.reader import Untreatable, read
-from stages.quantize.forest.rewrite import rewrite_trees
+from stages.quantize.forest.rewrite import rewrite_trees, warn_once
 from tests.forest_probes import assert_same, outputs, reference_outputs
 
 MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ")
@@ -228,6 +228,7 @@ def test_a_node_nobody_can_read_is_left_alone_and_named() -> None:
 
 def test_one_unclear_node_sends_all_nodes_to_the_portable_encoding(caplog: pytest.LogCaptureFixture) -> None:
     """Version 5 withdrew the older operators, so that a model cannot hold both."""
+    warn_once.cache_clear()
     plain, unclear = made(Spec()), made(Spec((0, 1, 2), 3, post="SOFTMAX_ZERO"))
     unclear.graph.node.append(plain.graph.node[0])
     unclear.graph.node[1].output[0] = "more"

@@ -52,11 +52,11 @@ def rewrite_trees(model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None 
     if result is None:
         raise NotApplicable("; ".join(reasons))
     for line in reasons:
-        _warn_once(f"forest: {line}")
+        warn_once(f"forest: {line}")
     return _smaller(result, model)
 
 
-_warn_once = cache(log.warning)  # the same model is rewritten for each fold
+warn_once = cache(log.warning)  # the same model is rewritten for each fold
 
 
 def has_trees(model: onnx.ModelProto) -> bool:

@@ -1,4 +1,5 @@
 PYTHON ?= python3
+PORT ?= 5000
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -8,7 +9,7 @@ VENV := .venv/installed
 PEERS := .venv-bench/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint bench fresh publish report ui clean lock
+.PHONY: help all test lint bench fresh reproduce publish report ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -29,14 +30,17 @@ bench: $(PEERS) ## measure forests against other runtimes (about 40 minutes); BE
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@dvc repro --dry --allow-missing --quiet
 
+reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of dvc.lock
+	@python -m stages.reproduce $(REPRODUCE)
+
 publish: $(VENV) ## publish again, for instance after a change of tracking server
 	@dvc repro --single-item --force publish
 
 report: $(VENV) ## print the summary of the last run
 	@python -m stages.report
 
-ui: $(VENV) ## open the embedded MLflow store in a browser, on loopback
-	@mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1
+ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=5001 for another port)
+	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
 	@rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache

@@ -46,9 +46,28 @@ class Project:
     folder: Path
 
     def run(self, *command: str, check: bool = True, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as a user does: the environment's programs first on PATH, byte code on, nothing else set."""
+        """Run a command as a user does."""
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment() | variables, check=False, capture_output=True, text=True
+        )
+        assert not check or done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def start(self, *command: str) -> subprocess.Popen[bytes]:
+        """Start a server in a process group of its own."""
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What a user has set: the programs of this Python first on PATH, byte code on, nothing of MLflow, DVC or git."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DVC_", "PYTHON", "GIT_"))}
-        variables = {
+        return {
             **kept,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "DVC_SITE_CACHE_DIR": str(self.folder.parent / "dvc-site-cache"),
@@ -57,11 +76,7 @@ class Project:
             "GIT_COMMITTER_NAME": "A",
             "GIT_COMMITTER_EMAIL": "a@example.org",
             "OMP_NUM_THREADS": "1",
-            **variables,
         }
-        done = subprocess.run(command, cwd=self.folder, env=variables, check=False, capture_output=True, text=True)
-        assert not check or done.returncode == 0, f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
 
     def change(self, **overrides: Any) -> None:
         """Change keys of params.yaml, given as ``section__key=value``."""
@@ -107,4 +122,13 @@ def clone(folder: Path, **overrides: Any) -> Project:
     project.run("git", "init", "-q", "-b", "main")
     project.run("git", "add", "-A")
     project.run("git", "commit", "-q", "-m", "clone")
+    return project
+
+
+def finished_clone(folder: Path, last_stage: str = "publish") -> Project:
+    """A clone whose chain has run once, committed with its lock."""
+    project = clone(folder)
+    project.run("dvc", "repro", "-q", last_stage)
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-q", "-m", "first run")
     return project

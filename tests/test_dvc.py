@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.project import Project, clone
+from tests.project import Project, clone, finished_clone
 
 CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "gate", "publish"]
 DETERMINISTIC = ["model.joblib", "model.onnx", "model_quantized.onnx", "metrics.json", "quantization.json", "predictions.csv"]
@@ -17,11 +17,7 @@ DETERMINISTIC = ["model.joblib", "model.onnx", "model_quantized.onnx", "metrics.
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose chain has run once, committed."""
-    project = clone(tmp_path_factory.mktemp("finished") / "project")
-    project.run("dvc", "repro", "-q")
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-q", "-m", "first run")
-    return project
+    return finished_clone(tmp_path_factory.mktemp("finished") / "project")
 
 
 @pytest.fixture

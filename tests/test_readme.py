@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import socket
+import subprocess
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from tests.conftest import ROOT
-from tests.project import Project, clone
+from tests.project import Project, finished_clone
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
@@ -18,11 +25,7 @@ RUN_BY_CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A clone whose chain has run once."""
-    project = clone(tmp_path_factory.mktemp("readme") / "project")
-    project.run("dvc", "repro", "-q")
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-q", "-m", "first run")
-    return project
+    return finished_clone(tmp_path_factory.mktemp("readme") / "project")
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make")])
@@ -43,6 +46,36 @@ def test_no_other_kind_of_command_is_shown() -> None:
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))
 def test_every_link_to_a_file_leads_somewhere(link: str) -> None:
     assert link.startswith("http") or (ROOT / link).exists()
+
+
+def test_make_ui_serves_the_run_on_loopback(project: Project) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    recipe = project.run("make", "-n", "-o", ".venv/installed", "ui", f"PORT={port}").stdout
+    server = project.start("bash", "-c", f"exec env {recipe}")
+    try:
+        answer = answered(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get-by-name", server)
+        assert answer["experiment"]["name"] == "lab3-3-model-optimization"
+        page = requests.get(f"http://127.0.0.1:{port}/", timeout=30)
+        assert (page.status_code, "text/html" in page.headers["content-type"]) == (200, True)
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(30)
+
+
+def answered(url: str, server: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What the server says of the experiment, once it is up."""
+    for _ in range(240):
+        assert server.poll() is None, "the server has ended"
+        try:
+            answer = requests.get(url, params={"experiment_name": "lab3-3-model-optimization"}, timeout=30)
+        except requests.ConnectionError:
+            time.sleep(0.25)
+            continue
+        answer.raise_for_status()
+        return dict(answer.json())
+    raise TimeoutError(url)
 
 
 def test_make_help_lists_every_target(project: Project) -> None:

@@ -1,0 +1,75 @@
+"""Each deterministic output of the chain: the same in both clones, and the same as dvc.lock promises, or not and where."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from stages.reproduce.clones import LAST_DETERMINISTIC_STAGE
+from stages.reproduce.differences import difference
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file and the stage that makes it."""
+
+    stage: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of an output."""
+
+    stage: str
+    path: str
+    good: bool
+    finding: str
+
+    def __str__(self) -> str:
+        """The line of the report."""
+        return f"{'equal' if self.good else 'DIFFERS'}: {self.path} ({self.stage}) {self.finding}".rstrip()
+
+
+def outputs_in_order(folder: Path) -> list[Output]:
+    """The outputs of dvc.yaml up to the last deterministic stage, in the order of the chain."""
+    outputs = []
+    for stage, entry in yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
+        made = [*entry.get("outs", []), *entry.get("metrics", [])]
+        outputs += [Output(stage, out if isinstance(out, str) else next(iter(out))) for out in made]
+        if stage == LAST_DETERMINISTIC_STAGE:
+            break
+    return outputs
+
+
+def promised(folder: Path) -> dict[str, str]:
+    """The md5 that the committed dvc.lock has of each output; empty on another Python minor than the lock's own."""
+    if (folder / ".python-version").read_text(encoding="utf-8").strip() != "{}.{}".format(*sys.version_info):
+        return {}
+    committed = subprocess.run(
+        ["git", "show", "HEAD:dvc.lock"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    stages = yaml.safe_load(committed)["stages"].values()
+    return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
+
+
+def compare(output: Output, one: Path, other: Path, promise: dict[str, str]) -> Verdict:
+    """Hold an output of two clones against each other and against the lock."""
+    first, second = (folder / output.path for folder in (one, other))
+    digests = [hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() for path in (first, second)]
+    if digests[0] != digests[1]:
+        return Verdict(output.stage, output.path, good=False, finding=f"not deterministic: {difference(first, second)}")
+    if promise and promise.get(output.path) != digests[0]:
+        finding = "equal in both clones but not the file of dvc.lock: a stale lock, or another platform"
+        return Verdict(output.stage, output.path, good=False, finding=finding)
+    finding = "" if promise else "between the clones; dvc.lock is of another Python"
+    return Verdict(output.stage, output.path, good=True, finding=finding)

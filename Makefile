@@ -19,7 +19,7 @@ all: $(VENV) ## run every stale stage and print the summary
 	@python -m stages.report
 
 test: $(VENV) ## run the tests
-	@python -m pytest
+	@python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy

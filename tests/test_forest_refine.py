@@ -66,7 +66,7 @@ def test_a_refined_forest_is_a_hundred_times_smaller_at_the_accuracy_of_the_orig
 ) -> None:
     model, _, test = noisy_forest
     before, after = (np.mean(outputs(m, test.feeds["X"])[0] == test.target) for m in (model, refined_noisy))
-    assert after > before - 0.015
+    assert after > before - 0.025  # two standard errors of a paired difference on 1,500 rows
     assert 100 * len(to_bytes(refined_noisy, packed=True)) < len(model.SerializeToString())
 
 

@@ -93,6 +93,13 @@ def test_rows_without_a_target_are_left_out() -> None:
     assert rows_of(frame) == [(0.0, "u"), (2.0, "v"), (3.0, "u")]
 
 
+def test_integer_classes_with_gaps_are_classes_still() -> None:
+    frame, schema = settle(pd.DataFrame({"a": range(5), "y": [1, None, 2, 1, 2]}), "y", "auto")
+    assert schema.task == "classification"
+    assert frame["y"].tolist() == [1, 2, 1, 2]
+    assert frame["y"].dtype == np.int64
+
+
 @pytest.mark.parametrize(
     ("source", "target", "expected"),
     [

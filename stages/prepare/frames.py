@@ -37,7 +37,9 @@ def settle(
     if not features:
         raise UserError(f"params.yaml: data.source has no feature column beside the target {target!r}")
     frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
-    frame = frame[frame[target].notna()].reset_index(drop=True)
+    if frame[target].isna().any():
+        frame = frame[frame[target].notna()].reset_index(drop=True)
+        frame[target] = frame[target].convert_dtypes()  # integers with gaps came as floats
     if frame.empty:
         raise UserError(
             f"data.source: target {target!r} has no value in any row; name another column in params.yaml (data.target)"

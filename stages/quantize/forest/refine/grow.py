@@ -23,7 +23,7 @@ class Growth:
     rate: float = 0.25
     ridge: float = 5.0
     max_features: int = 32
-    max_rows: int = 10_000
+    max_rows: int = 40_000
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _SMOOTH = 0.002  # keeps targets away from 0 and 1, where scores would be infini
 
 _GENERATED = 20  # rows to learn per training row,
 _ENOUGH = (8_000, 14_000)  # within these limits,
-_MOST = 40_000  # and up to this many where there are many training rows
+_MOST = 64_000  # and up to this many, four per training row, where there are many training rows
 
 Teacher = Callable[[NDArray[np.float32]], list[NDArray[Any]]]
 """From features (rows, features) to the outputs of the model in their order."""
@@ -59,7 +59,7 @@ def lesson(teacher: Teacher, x: NDArray[np.float32], own: NDArray[Any], *, seed:
     Raises NotApplicable when the outputs are neither label and probabilities nor one float prediction.
     """
     random = np.random.default_rng(seed)
-    rows = max(min(_GENERATED * len(x), _ENOUGH[1]), min(2 * len(x), _MOST), _ENOUGH[0])
+    rows = max(min(_GENERATED * len(x), _ENOUGH[1]), min(4 * len(x), _MOST), _ENOUGH[0])
     if len(x) > rows // 2:
         kept = np.sort(random.choice(len(x), rows // 2, replace=False))
         x, own = x[kept], own[kept]

@@ -65,8 +65,9 @@ class Project:
         )
 
     def environment(self) -> dict[str, str]:
-        """What a user has set: the programs of this Python first on PATH, byte code on, nothing of MLflow, DVC or git."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "DVC_", "PYTHON", "GIT_"))}
+        """What a user has set: the programs of this Python first on PATH, byte code on, nothing of MLflow, DVC, git or make."""
+        others = ("MLFLOW_", "DVC_", "PYTHON", "GIT_", "MAKE", "MFLAGS")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(others)}
         return {
             **kept,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

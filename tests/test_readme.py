@@ -52,7 +52,7 @@ def test_make_ui_serves_the_run_on_loopback(project: Project) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    recipe = project.run("make", "-n", "-o", ".venv/installed", "ui", f"PORT={port}").stdout
+    recipe = project.run("make", "--no-print-directory", "-n", "-o", ".venv/installed", "ui", f"PORT={port}").stdout
     server = project.start("bash", "-c", f"exec env {recipe}")
     try:
         answer = answered(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get-by-name", server)

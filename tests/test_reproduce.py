@@ -52,7 +52,7 @@ def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: P
         (
             "stages/evaluate/__main__.py",
             "        **compare_sizes(",
-            "        'made_at': __import__('time').time(), **compare_sizes(",
+            "        'made_at': __import__('datetime').datetime.now().isoformat(), **compare_sizes(",
             "evaluate",
             "key made_at",
         ),
@@ -84,7 +84,7 @@ def test_a_stale_lock_is_caught(finished: Project, tmp_path: Path) -> None:
     text = lock.read_text(encoding="utf-8")
     digest = re.search(r"path: outputs/model\.onnx\n\s+hash: md5\n\s+md5: (\w+)", text)
     assert digest
-    lock.write_text(text.replace(digest[1], "0" * 32), encoding="utf-8")
+    lock.write_text(text.replace(digest[1], "f" * 32), encoding="utf-8")
     project.run("git", "commit", "-qam", "stale")
     done = project.run("python", "-m", "stages.reproduce", check=False)
     assert done.returncode == 5

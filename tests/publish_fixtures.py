@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +21,6 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from stages.common.errors import run_stage
 from stages.common.files import write_bytes, write_json
 from stages.publish.__main__ import main
 
@@ -111,60 +107,34 @@ def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
     main()
 
 
-def publish_command(folder: Path, uri: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the stage as a user does, and capture what it says."""
+def start_publish(folder: Path, uri: str = "") -> subprocess.Popen[str]:
+    """Start the stage as a user does."""
     environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "stages.publish"]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def publish_in_child(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> tuple[int, str]:
-    """Run the stage in a child, whose clients and caches end with it; its exit code and what it says on stderr."""
-    said = folder / "stderr"
+def publish_command(folder: Path, uri: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the stage as a user does, and capture what it says."""
+    with start_publish(folder, uri) as process:
+        said, told = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, said, told)
 
-    def work() -> None:
-        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
-        sys.stderr = os.fdopen(2, "w")  # pytest has put its own there
+
+def kill_after(seconds: float, process: subprocess.Popen[str]) -> None:
+    """SIGKILL a process after a while, unless it has ended by then."""
+    with process:
         try:
-            run_stage("publish", lambda: publish_in_process(folder, monkeypatch, uri))
-        except SystemExit as end:
-            sys.stderr.flush()
-            os._exit(int(end.code or 0))
-
-    code = exit_code(fork(work))
-    text = said.read_text()
-    said.unlink()
-    return code, text
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
 
 
-def fork(work: Callable[[], None]) -> int:
-    """Do ``work`` in a child of this process, which has MLflow imported already; the child's id."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            work()
-            code = 0
-        finally:
-            os._exit(code)
-    return child
-
-
-def kill_after(seconds: float, child: int) -> None:
-    """SIGKILL a child after a while, unless it has ended by then."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if os.waitpid(child, os.WNOHANG)[0]:
-            return
-        time.sleep(0.005)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-
-
-def exit_code(child: int) -> int:
-    """Wait for a child to end."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def exit_code(process: subprocess.Popen[str]) -> int:
+    """Wait for a process to end."""
+    with process:
+        process.communicate()
+        return process.returncode
 
 
 def _made(folder: Path) -> Path:

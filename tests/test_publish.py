@@ -26,7 +26,6 @@ from tests.publish_fixtures import (
     ROWS,
     exit_code,
     fit,
-    fork,
     kill_after,
     make_repository,
     mixed_rows,
@@ -34,6 +33,7 @@ from tests.publish_fixtures import (
     publish_command,
     publish_in_process,
     set_params,
+    start_publish,
 )
 
 pytestmark = LIBRARY_WARNINGS
@@ -304,15 +304,15 @@ def test_publish_killed_anywhere_is_completed_by_the_next_one(
 ) -> None:
     folder = shutil.copytree(template, tmp_path / "repository")
     chance = random.Random(7)  # noqa: S311 - a seeded sample of moments
-    for longest in (1.0, 2.5, 0.5, 0.7, 1.0):  # the second may make the database, the others find it more or less whole
-        kill_after(chance.uniform(0.1, longest), fork(lambda: publish_in_process(folder, monkeypatch)))
+    for _ in range(5):  # imports take the first second and a half
+        kill_after(chance.uniform(1.0, 4.5), start_publish(folder))
     publish_in_process(folder, monkeypatch)
     assert_whole(folder, EXPERIMENT)
 
 
-def test_two_first_publishers_at_once_end_with_one_run(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_first_publishers_at_once_end_with_one_run(template: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(template, tmp_path / "repository")
-    children = [fork(lambda: publish_in_process(folder, monkeypatch)) for _ in range(2)]
+    children = [start_publish(folder) for _ in range(2)]
     assert [exit_code(child) for child in children] == [0, 0]
     assert_whole(folder, EXPERIMENT)
 

@@ -29,14 +29,13 @@ from tests.publish_fixtures import (
     METRICS,
     exit_code,
     fit,
-    fork,
     kill_after,
     make_repository,
     numeric_rows,
     publish_command,
-    publish_in_child,
     publish_in_process,
     set_params,
+    start_publish,
 )
 
 pytestmark = LIBRARY_WARNINGS
@@ -197,9 +196,9 @@ def test_connection_cut_on_the_way_is_told_and_made_good_by_the_next_publish(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # a test need not wait for a proxy that stays cut
     with proxy(server, budget) as address:
-        code, told = publish_in_child(repository, monkeypatch, address)
-    assert (code, told.count("\n")) == (4, 1)
-    assert f"{address} cut the connection" in told
+        done = publish_command(repository, address)
+    assert (done.returncode, done.stderr.count("\n")) == (4, 1)
+    assert f"{address} cut the connection" in done.stderr
     publish_in_process(repository, monkeypatch, server)
     assert_whole(repository, server, tmp_path.name)
 
@@ -207,16 +206,14 @@ def test_connection_cut_on_the_way_is_told_and_made_good_by_the_next_publish(
 def test_publish_killed_anywhere_is_completed_by_the_next_one(
     repository: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for seconds in (0.25, 0.4, 0.6):
-        kill_after(seconds, fork(lambda: publish_in_process(repository, monkeypatch, server)))
+    for seconds in (2.0, 2.5, 3.0):  # imports take the first second and a half
+        kill_after(seconds, start_publish(repository, server))
     publish_in_process(repository, monkeypatch, server)
     assert_whole(repository, server, tmp_path.name)
 
 
-def test_two_publishers_at_once_end_with_one_run(
-    repository: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    children = [fork(lambda: publish_in_process(repository, monkeypatch, server)) for _ in range(2)]
+def test_two_publishers_at_once_end_with_one_run(repository: Path, tmp_path: Path, server: str) -> None:
+    children = [start_publish(repository, server) for _ in range(2)]
     assert [exit_code(child) for child in children] == [0, 0]
     assert_whole(repository, server, tmp_path.name)
 

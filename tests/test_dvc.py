@@ -120,6 +120,16 @@ def test_an_experiment_in_place_runs_only_what_its_change_can_affect(project: Pr
     assert [stage for stage, time in project.times().items() if time != before[stage]] == CHAIN[3:]
 
 
+def test_a_method_that_treats_nothing_is_an_experiment_that_says_so(project: Project) -> None:
+    project.run("dvc", "exp", "run", "-q", "-S", "quantize.method=dynamic")
+    metrics = json.loads((project.folder / "outputs" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["quantized_modified"] == 0
+    verdict = json.loads((project.folder / "outputs" / "quantization.json").read_text(encoding="utf-8"))
+    assert verdict["method"] == "none"
+    assert [entry["name"] for entry in verdict["candidates"]] == ["dynamic"]
+    assert "no matrix product" in verdict["candidates"][0]["reason"]
+
+
 def test_a_failed_gate_blocks_publish_says_why_and_keeps_every_artefact(project: Project) -> None:
     project.change(gate__max_size_ratio=0.0001)
     done = project.run("dvc", "repro", check=False)

@@ -101,6 +101,14 @@ def test_the_rehearsal_leaves_the_estimator_unfitted() -> None:
     assert model.n_estimators == 50
 
 
+def test_a_rehearsal_warns_of_all_but_being_stopped_early() -> None:
+    network = built("MLPClassifier", {"max_iter": 200, "hidden_layer_sizes": [5]})
+    assert rehearse(network, digits_rows(), numeric_schema(64)) == []
+    forest = built("RandomForestClassifier", {"n_estimators": 2, "oob_score": True})
+    (line,) = rehearse(forest, digits_rows(), numeric_schema(64))
+    assert line.startswith("Some inputs do not have OOB scores")
+
+
 def test_thread_counts_are_no_part_of_the_model_however_deep() -> None:
     rows = digits_rows(0, 200)
     inner = RandomForestClassifier(3, n_jobs=2, random_state=0)

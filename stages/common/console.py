@@ -1,9 +1,11 @@
-"""What a stage says while it works: a few plain lines, and progress bars on a terminal only."""
+"""What a stage says while it works: a few plain lines, and progress on a terminal only."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -33,3 +35,21 @@ def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
             if time.monotonic() - drawn > REDRAW_SECONDS:
                 bar.refresh()
                 drawn = time.monotonic()
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Show on a terminal that ``what``, which has no countable steps, goes on, and for how long; elsewhere silently.
+
+    Drawn by a thread of its own, so not for what is timed. Lines said meanwhile would run into it: say them after.
+    """
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        bar.add_task(f"  {what}", total=None)
+        yield

@@ -32,8 +32,8 @@ class Answer:
     proper: bool = True
 
 
-def fit(estimator: Any, rows: Rows) -> list[str]:
-    """Fit a scikit-learn estimator in place; returns what scikit-learn warned about, one line each.
+def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ()) -> list[str]:
+    """Fit a scikit-learn estimator in place; returns what it warned about, one line each, but for ``expected`` warnings.
 
     Raises:
         UserError: scikit-learn refuses the rows or the arguments.
@@ -45,7 +45,7 @@ def fit(estimator: Any, rows: Rows) -> list[str]:
     except (ValueError, TypeError) as error:
         name = type(estimator).__name__
         raise UserError(f"{name} cannot be fitted to these rows: {error}; change train or data in params.yaml") from error
-    return sorted({str(warning.message).split("\n")[0] for warning in caught})
+    return sorted({str(warning.message).split("\n")[0] for warning in caught if not issubclass(warning.category, expected)})
 
 
 def load_original(path: Path) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from stages.common.console import say
+from stages.common.console import say, working
 from stages.common.errors import run_stage
 from stages.common.files import ONNX_MODEL, ORIGINAL_MODEL, size_kb, write_bytes
 from stages.common.models import load_original
@@ -17,7 +17,8 @@ from stages.convert.conversion import to_onnx
 def main() -> None:
     """model.joblib in, model.onnx out."""
     params, schema = load_params(), read_schema()
-    model = to_onnx(load_original(ORIGINAL_MODEL), schema, params.convert.target_opset)
+    with working("converting the estimator"):
+        model = to_onnx(load_original(ORIGINAL_MODEL), schema, params.convert.target_opset)
     write_bytes(ONNX_MODEL, to_bytes(model))
     operators = ", ".join(f"{count} {name}" for name, count in Counter(node.op_type for node in model.graph.node).most_common(5))
     say(f"opset {params.convert.target_opset}, {len(model.graph.node)} nodes ({operators}): {size_kb(ONNX_MODEL):.1f} KB")

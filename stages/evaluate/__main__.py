@@ -8,7 +8,7 @@ import io
 import numpy as np
 import onnx
 
-from stages.common.console import say
+from stages.common.console import say, working
 from stages.common.errors import run_stage
 from stages.common.files import (
     METRICS,
@@ -46,11 +46,13 @@ def main() -> None:
     thresholds = split_thresholds(onnx.load_from_string(read_bytes(ONNX_MODEL)), schema)
     missing = accepts_missing(lambda feeds: ask_original(original, feeds, schema), train)
     probes = probe_rows(train, thresholds, params.evaluate.probe_rows, missing=missing, seed=params.seed)
-    answers = ask(test.feeds)
+    with working(f"asking three models about {len(test)} test rows and {params.evaluate.probe_rows} probe rows"):
+        answers = ask(test.feeds)
+        probed = compare_on_probes(schema, ask(probes), params.evaluate.tolerance) if params.evaluate.probe_rows else {}
     metrics = {
         **compare_sizes(*(size_kb(path) for path in MODELS.values())),
         **compare_models(schema, test.target, answers, params.evaluate.tolerance),
-        **(compare_on_probes(schema, ask(probes), params.evaluate.tolerance) if params.evaluate.probe_rows else {}),
+        **probed,
         "quantized_modified": int(read_json(QUANTIZATION)["modified"]),
     }
     write_json(METRICS, metrics)

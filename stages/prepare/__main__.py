@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stages.common.console import say
+from stages.common.console import say, working
 from stages.common.errors import run_stage
 from stages.common.files import CALIBRATION, SCHEMA, TEST, TRAIN, write_json
 from stages.common.params import load_params
@@ -14,11 +14,12 @@ from stages.prepare.split import split
 def main() -> None:
     """params.yaml and data/ in, three Parquet files and their schema out."""
     params = load_params()
-    source, target = load_source(params.data.source, params.data.target)
-    frame, schema = settle(source, target, params.data.task)
-    parts = split(frame, schema, params.data.test_size, params.data.calibration_size, params.seed)
-    for path, part in zip((TRAIN, CALIBRATION, TEST), (parts.train, parts.calibration, parts.test), strict=True):
-        write_parquet(path, part)
+    with working(f"reading {params.data.source}"):
+        source, target = load_source(params.data.source, params.data.target)
+        frame, schema = settle(source, target, params.data.task)
+        parts = split(frame, schema, params.data.test_size, params.data.calibration_size, params.seed)
+        for path, part in zip((TRAIN, CALIBRATION, TEST), (parts.train, parts.calibration, parts.test), strict=True):
+            write_parquet(path, part)
     write_json(SCHEMA, parts.schema.to_json())
     kinds = [column.kind for column in schema.columns]
     say(f"{params.data.source}: {len(frame)} rows, {kinds.count('number')} numbers, {kinds.count('category')} categories")

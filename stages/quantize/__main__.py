@@ -37,6 +37,8 @@ def main() -> None:
     choice = choose(plain, candidates, trials, schema, params.quantize)
     write_bytes(QUANTIZED_MODEL, choice.model)
     write_json(QUANTIZATION, choice.to_json())
+    for line in sorted(trials.warned):
+        say(f"scikit-learn warns of clones fitted on folds: {line}")
     tell(choice)
 
 

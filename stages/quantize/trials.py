@@ -7,7 +7,7 @@ aside; for a small one, clones are fitted on folds and quantised in the same way
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,15 @@ class Trial:
 
 @dataclass(frozen=True)
 class Trials:
-    """How candidates are scored, in words; the rows the final model learns from; the trials, made when first needed."""
+    """How candidates are scored, in words; the rows the final model learns from; the trials, made when first needed.
+
+    ``warned`` is filled when they are made: what scikit-learn warned about, a line each.
+    """
 
     name: str
     train: Rows
     make: Callable[[], list[Trial]]
+    warned: set[str] = field(default_factory=set)
 
 
 def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
@@ -45,6 +49,7 @@ def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
 
 def cross_fits(load: Callable[[], Any], train: Rows, schema: Schema, target_opset: int, seed: int) -> Trials:
     """A trial per fold of the training rows: a clone of the estimator that ``load`` returns, fitted on the other folds."""
+    warned: set[str] = set()
 
     def make() -> list[Trial]:
         from sklearn.base import clone
@@ -54,11 +59,11 @@ def cross_fits(load: Callable[[], Any], train: Rows, schema: Schema, target_opse
         for rest, fold in _folds(train, schema, seed):
             learn = train.take(rest)
             fitted = clone(estimator)
-            fit(fitted, learn)  # the train stage has told what scikit-learn warns about
+            warned.update(fit(fitted, learn))
             trials.append(Trial(to_bytes(to_onnx(fitted, schema, target_opset)), learn, train.take(fold)))
         return trials
 
-    return Trials(f"cross-fitting on {FOLDS} folds of {len(train)} training rows", train, make)
+    return Trials(f"cross-fitting on {FOLDS} folds of {len(train)} training rows", train, make, warned)
 
 
 def _folds(train: Rows, schema: Schema, seed: int) -> list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from stages.common.console import say
+from stages.common.console import say, working
 from stages.common.errors import run_stage
 from stages.common.files import ORIGINAL_MODEL, TRAIN, atomic_path, size_kb
 from stages.common.models import fit
@@ -21,14 +21,17 @@ def main() -> None:
     params, schema = load_params(), read_schema()
     rows = read_rows(TRAIN, schema)
     estimator = build(params.train, schema, params.seed)
-    rehearse(estimator, rows, schema)
-    start = time.perf_counter()
-    warned = fit(estimator, rows)
-    seconds = time.perf_counter() - start
+    with working(f"fitting {params.train.estimator} on {len(rows)} rows"):
+        rehearsed = rehearse(estimator, rows, schema)
+        start = time.perf_counter()
+        warned = fit(estimator, rows)
+        seconds = time.perf_counter() - start
     with atomic_path(ORIGINAL_MODEL) as temporary:
         joblib.dump(without_thread_counts(estimator), temporary)
     for line in warned:
         say(f"scikit-learn warns: {line}")
+    for line in sorted(set(rehearsed) - set(warned)):
+        say(f"scikit-learn warns of a short rehearsal on a few rows: {line}")
     say(f"{params.train.estimator} fitted on {len(rows)} rows in {seconds:.1f} s: {size_kb(ORIGINAL_MODEL):.1f} KB")
 
 

@@ -26,7 +26,8 @@ def latencies(models: Models, peers: Mapping[str, Peer], feeds: Feeds, seconds: 
     """By batch size: ``us_per_row`` (median over single calls) and ``speedup``, of a refined model over every other one.
 
     A speed-up is ``[median, low, high]`` of the ratios within rounds with their 95 % interval; ``lossless`` is held
-    against the ONNX model. ``seconds`` bounds each batch size. ``cpu_share`` is how much of a core measuring got.
+    against the ONNX model. ``one_node_over_floor`` is that form's time over the Identity graph's. ``seconds`` bounds each
+    batch size. ``cpu_share`` is how much of a core measuring got.
     """
     opened = sessions(_onnx_forms(models) | {"floor": floor_model(feeds)}, threads=1)
     found: dict[str, Any] = {}
@@ -66,6 +67,7 @@ def _summary(timed: Timed, rows: int) -> dict[str, Any]:
         "us_per_row": {name: summarise(taken).p50_ms * 1000 / rows for name, taken in timed.items()},
         "lossless_speedup": faster("lossless", "onnx"),
         "refined_speedup": {name: faster("refined", name) for name in timed if name != "refined"},
+        "one_node_over_floor": 1 / faster("one_node", "floor")[0],
     }
 
 

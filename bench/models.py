@@ -1,4 +1,7 @@
-"""The four forms of one model on one split: original, ONNX, lossless and refined, made and chosen as the pipeline does."""
+"""The forms of one model on one split: original, ONNX, lossless and refined, made and chosen as the pipeline does.
+
+``one_node`` is the refined forest in a single tree node, which ``objective: latency`` tries.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ from stages.train.estimator import without_thread_counts
 OPSET = 12
 ML_OPSET: Literal[5] = 5
 SCORE_TOLERANCE = 1e-6
-FORMS = ("joblib", "onnx", "lossless", "refined")
+FORMS = ("joblib", "onnx", "lossless", "refined", "one_node")
 
 
 @dataclass(frozen=True)
@@ -52,23 +55,31 @@ def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
     plain = to_bytes(plain_model)
     lossless = _lossless(plain_model, part)
     refined, candidate = _refined(plain, plain_model, fitted, part, budget)
-    forms = {"joblib": _dumped(fitted), "onnx": plain, "lossless": lossless, "refined": refined or lossless}
-    return Models(fitted, forms, candidate)
+    one_node = _one_node(plain_model, part, candidate) if refined else None
+    ours = {"lossless": lossless, "refined": refined or lossless, "one_node": one_node or lossless}
+    return Models(fitted, {"joblib": _dumped(fitted), "onnx": plain, **ours}, candidate)
 
 
 def _lossless(plain: onnx.ModelProto, part: Split) -> bytes:
-    (candidate,) = forest.candidates(plain, level="lossless", ml_opset=ML_OPSET, seed=part.seed)
+    (candidate,) = forest.candidates(plain, level="lossless", objective="size", ml_opset=ML_OPSET, seed=part.seed)
     return to_bytes(candidate.apply(plain, part.train), packed=True)
 
 
 def _refined(plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, budget: float) -> tuple[bytes | None, str]:
     """The smallest refined model within the budget, and its settings; None where there is no such model."""
     params = Quantize(method="forest", objective="size", level="refined", ml_opset=ML_OPSET, max_accuracy_drop=budget)
-    candidates = forest.candidates(model, level=params.level, ml_opset=ML_OPSET, seed=part.seed)
+    candidates = forest.candidates(model, level="refined", objective="size", ml_opset=ML_OPSET, seed=part.seed)
     choice = choose(plain, candidates, _trials(plain, fitted, part), part.schema, params)
     if choice.candidate == "none":
         return None, "lossless"
     return choice.model, choice.candidate.rpartition("-")[2]
+
+
+def _one_node(model: onnx.ModelProto, part: Split, candidate: str) -> bytes:
+    """The refined forest of these settings in one tree node."""
+    candidates = forest.candidates(model, level="refined", objective="latency", ml_opset=ML_OPSET, seed=part.seed)
+    (same,) = [item for item in candidates if item.name == f"forest/refined_node-{candidate}"]
+    return to_bytes(same.apply(model, part.train), packed=True)
 
 
 def _trials(plain: bytes, fitted: Any, part: Split) -> Trials:

@@ -63,7 +63,7 @@ def _preface(records: list[Record], settings: Settings) -> list[str]:
         f"- *refined*: the smallest forest that loses at most {settings.budget:g} of the score on calibration rows or in",
         "  cross-fitting, never on test rows; behind the colon its trees x depth, and in how many splits where they differ.",
         "  `lossless` there: none was within the budget, and the lossless model stands in. *nodes* of a refined model are its",
-        "  thresholds and leaf rows.",
+        "  thresholds and leaf rows. *refined, one node*: the same forest as a single tree node, for `objective: latency`.",
         "- *load ms, peak MB*: a fresh process that loads the model, imports included in the memory. These and *us/row*, the",
         "  median over calls of 1, 32 and 1024 rows interleaved with all others', are of the first split's",
         "  models.",

@@ -18,6 +18,7 @@ NAMES = {
     "onnx": "ONNX",
     "lossless": "lossless",
     "refined": "refined",
+    "one_node": "refined, one node",
     "treelite": "treelite (GTIL)",
     "tl2cgen": "tl2cgen, gcc",
     "sklearnex": "scikit-learn-intelex",

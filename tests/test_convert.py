@@ -61,6 +61,22 @@ def test_a_classifier_takes_one_matrix_and_returns_label_and_probabilities() -> 
     assert "ZipMap" not in [node.op_type for node in model.graph.node]
 
 
+@pytest.mark.parametrize(
+    ("estimator", "operators"),
+    [
+        (RandomForestClassifier(5, random_state=0), ["TreeEnsembleClassifier"]),
+        (LogisticRegression(max_iter=1000), ["LinearClassifier", "Normalizer"]),
+    ],
+    ids=["forest", "linear"],
+)
+def test_labels_that_are_integers_are_not_cast_to_integers(estimator: Any, operators: list[str]) -> None:
+    x, y = load_iris(return_X_y=True)
+    model = to_onnx(estimator.fit(x.astype(np.float32), y), numeric_schema(4), 12)
+    assert [node.op_type for node in model.graph.node] == operators
+    said = ask_onnx(open_session(to_bytes(model)), {"X": x.astype(np.float32)}).values
+    np.testing.assert_array_equal(said, estimator.predict(x.astype(np.float32)))
+
+
 def test_a_regressor_returns_a_column_of_predictions() -> None:
     x, y = load_diabetes(return_X_y=True)
     model = to_onnx(LinearRegression().fit(x.astype(np.float32), y), numeric_schema(10, "regression"), 12)

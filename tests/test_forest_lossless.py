@@ -249,7 +249,7 @@ def test_two_runs_give_the_same_bytes() -> None:
 
 def test_the_candidate_of_the_lossless_level_is_the_rewrite() -> None:
     model, x = fitted(RandomForestClassifier(**FEW), load_wine(return_X_y=True))
-    (only,) = candidates(model, level="lossless", ml_opset=5, seed=0)
+    (only,) = candidates(model, level="lossless", objective="size", ml_opset=5, seed=0)
     assert only.name == "forest/lossless"
     result = only.apply(model, Rows({"X": x}, np.zeros(len(x))))
     assert packed_size(result) == packed_size(rewrite_trees(model, ml_opset=5))
@@ -257,4 +257,4 @@ def test_the_candidate_of_the_lossless_level_is_the_rewrite() -> None:
 
 def test_a_model_without_trees_has_no_candidates() -> None:
     model, _ = fitted(Ridge(), load_diabetes(return_X_y=True))
-    assert candidates(model, level="auto", ml_opset=5, seed=0) == []
+    assert candidates(model, level="auto", objective="size", ml_opset=5, seed=0) == []

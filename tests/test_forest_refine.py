@@ -291,7 +291,7 @@ def test_the_ladder_ascends_and_no_rung_is_larger_than_a_sixth_of_the_model() ->
     x, y = load_iris(return_X_y=True)
     x = x.astype(np.float32)
     model = converted(RandomForestClassifier(100, random_state=42).fit(x, y), x)
-    rungs = refined_candidates(model, seed=42)
+    rungs = refined_candidates(model, objective="size", seed=42)
     assert len(rungs) > 2
     applied = [rung.apply(model, Rows({"X": x}, y)) for rung in (rungs[0], rungs[1], rungs[-1])]
     sizes = [len(to_bytes(after, packed=True)) for after in applied]

@@ -56,8 +56,8 @@ class Quantize(Section):
     method: Literal["auto", "none", "dynamic", "static", "float16", "forest"] = Field(
         description="auto tries what fits the graph"
     )
-    objective: Literal["size", "latency"] = Field(
-        description="what auto keeps the best by; latency is measured, so not reproducible"
+    objective: Literal["size", "latency", "throughput"] = Field(
+        description="what the best is kept by; latency (one row per call) and throughput are measured, so not reproducible"
     )
     level: Literal["auto", "lossless", "refined"] = Field(description="how far the forest method may go")
     ml_opset: Literal[3, 5] = Field(description="ai.onnx.ml version of forests: 5 is smallest, 3 runs in older runtimes")

@@ -35,6 +35,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         with deferred() as fill:
             model = canonical(_convert(estimator, schema, target_opset))
             _stamp_opset(model, target_opset)
+            _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
         fill(model)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
@@ -73,6 +74,24 @@ def _stamp_opset(model: onnx.ModelProto, target_opset: int) -> None:
     others = [opset for opset in model.opset_import if opset.domain]
     del model.opset_import[:]
     model.opset_import.extend([helper.make_opsetid("", target_opset), *others])
+
+
+def _drop_needless_casts(graph: onnx.GraphProto) -> None:
+    """Take out, in place, casts to int64 of classifiers' labels that are int64: an operator less in every call."""
+    labels = {"classlabels_int64s", "classlabels_ints"}  # of trees; of linear models and support vectors
+    whole = {node.output[0] for node in graph.node if any(item.name in labels and item.ints for item in node.attribute)}
+    needless = {
+        node.output[0]: node.input[0]
+        for node in graph.node
+        if node.op_type == "Cast" and node.input[0] in whole and node.attribute[0].i == TensorProto.INT64
+    }
+    kept = [node for node in graph.node if node.output[0] not in needless]
+    for node in kept:
+        node.input[:] = [needless.get(name, name) for name in node.input]
+    for output in graph.output:
+        output.name = needless.get(output.name, output.name)
+    del graph.node[:]
+    graph.node.extend(kept)
 
 
 def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> None:

@@ -93,7 +93,7 @@ GATES = (
         "the quantised model's speed over the ONNX model's",
         at_least=True,
         values={"quantized_vs_onnx_speedup": lambda metrics: metrics["quantized_vs_onnx_speedup"]},
-        advice="set quantize.objective to latency, or measure again on a quiet machine (dvc repro -f -s benchmark)",
+        advice="set quantize.objective to throughput, or measure again on a quiet machine (dvc repro -f -s benchmark)",
     ),
 )
 

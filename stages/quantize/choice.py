@@ -22,6 +22,9 @@ from stages.quantize.trials import Trials
 ROUNDING = 1e-9
 """Scores are means of counts: a difference below this is no difference."""
 
+SLOWER = 1.05
+"""A candidate above this share of the plain model's time is slower, below it no difference can be told in so few rounds."""
+
 
 @dataclass
 class Verdict:
@@ -116,14 +119,17 @@ def _attempt(candidate: Candidate, plain: bytes, trials: Trials, scorer: Scorer,
 
 
 def _best(found: list[Verdict], plain: bytes, train: Rows, params: Quantize) -> Verdict | None:
-    """The smallest, or for ``objective: latency`` the fastest, timed side by side on training rows."""
-    if params.objective == "latency":
-        models = [verdict.model for verdict in found]
-        for verdict, ratio in zip(found, relative_latencies(plain, models, train), strict=True):
-            verdict.relative_latency = ratio
-            verdict.reason += f", {ratio:.2f} of the plain model's latency"
-        return min(found, key=lambda verdict: verdict.relative_latency or 0, default=None)
-    return min(found, key=lambda verdict: len(verdict.model), default=None)
+    """The smallest, or for another objective the fastest, timed side by side on training rows."""
+    if params.objective == "size":
+        return min(found, key=lambda verdict: len(verdict.model), default=None)
+    ratios = relative_latencies(plain, [verdict.model for verdict in found], train, params.objective)
+    for verdict, ratio in zip(found, ratios, strict=True):
+        verdict.relative_latency = ratio
+        verdict.reason += f", {ratio:.2f} of the plain model's time"
+        if ratio > SLOWER:
+            verdict.outcome = "slower"
+    faster = [verdict for verdict in found if verdict.outcome != "slower"]
+    return min(faster, key=lambda verdict: verdict.relative_latency or 0, default=None)
 
 
 def _conclude(plain: bytes, chosen: Verdict | None, trials: Trials, verdicts: list[Verdict]) -> Choice:

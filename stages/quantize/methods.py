@@ -14,7 +14,7 @@ Method = Callable[[onnx.ModelProto, Quantize, int], list[Candidate]]
 
 
 def _forest(model: onnx.ModelProto, params: Quantize, seed: int) -> list[Candidate]:
-    return forest.candidates(model, level=params.level, ml_opset=params.ml_opset, seed=seed)
+    return forest.candidates(model, level=params.level, objective=params.objective, ml_opset=params.ml_opset, seed=seed)
 
 
 METHODS: dict[str, Method] = {

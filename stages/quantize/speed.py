@@ -1,4 +1,4 @@
-"""A quick side-by-side timing for ``objective: latency``; the benchmark stage measures what is published."""
+"""A quick side-by-side timing for ``quantize.objective``; the benchmark stage measures what is published."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ from stages.common.models import open_session
 from stages.common.table import Rows, take
 
 ROUNDS = 50
-BATCH_ROWS = 256
+BATCH_ROWS = {"latency": 1, "throughput": 256}
+"""Rows per call by objective."""
+CALLS_ROWS = 256
+"""A value is the time of so many rows, in one call or in several: a single call of one row is too short to time."""
 
 
-def relative_latencies(plain: bytes, models: list[bytes], rows: Rows) -> list[float]:
+def relative_latencies(plain: bytes, models: list[bytes], rows: Rows, objective: str) -> list[float]:
     """Median over rounds of each model's time over the plain model's in the same round; below 1 is faster."""
-    feeds = take(rows.feeds, np.arange(BATCH_ROWS) % len(rows))
+    size = BATCH_ROWS[objective]
+    feeds = take(rows.feeds, np.arange(size) % len(rows))
     sessions = [open_session(model) for model in (plain, *models)]
     for session in sessions:
         session.run(None, feeds)
@@ -23,6 +27,7 @@ def relative_latencies(plain: bytes, models: list[bytes], rows: Rows) -> list[fl
     for turn in times:
         for position, session in enumerate(sessions):
             start = time.perf_counter()
-            session.run(None, feeds)
+            for _ in range(CALLS_ROWS // size):
+                session.run(None, feeds)
             turn[position] = time.perf_counter() - start
     return [float(ratio) for ratio in np.median(times[:, 1:] / times[:, :1], axis=0)]

@@ -11,11 +11,12 @@ from stages.quantize.candidates import Candidate
 from stages.quantize.forest.rewrite import has_trees, rewrite_trees
 
 
-def candidates(model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int) -> list[Candidate]:
+def candidates(model: onnx.ModelProto, *, level: str, objective: str, ml_opset: int, seed: int) -> list[Candidate]:
     """What is worth trying on ``model``: nothing if it has no trees.
 
     ``level`` is ``lossless`` (labels equal, scores within 1e-6 on every input), ``refined`` (smaller, within a budget
-    of accuracy) or ``auto`` (both). ``ml_opset`` is 5, or 3 for runtimes without TreeEnsemble.
+    of accuracy) or ``auto`` (both). ``objective`` is what the best is chosen by. ``ml_opset`` is 5, or 3 for runtimes
+    without TreeEnsemble.
     """
     if not has_trees(model):
         return []
@@ -23,7 +24,7 @@ def candidates(model: onnx.ModelProto, *, level: str, ml_opset: int, seed: int) 
     if level != "lossless":
         from stages.quantize.forest.refine import refined_candidates
 
-        found += refined_candidates(model, seed=seed)
+        found += refined_candidates(model, objective=objective, seed=seed)
     return found
 
 

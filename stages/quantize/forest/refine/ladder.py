@@ -12,11 +12,14 @@ rung is not always a better one: a small forest smooths where the original has l
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from stages.common.table import Rows
@@ -27,10 +30,14 @@ from .graft import declared_columns, graft
 from .grow import Bins, Growth, binned, cut_points, grow
 from .lesson import Lesson, lesson
 from .oblivious import ObliviousForest, quantised
+from .one_node import in_one_node
 from .refit import refit
 
 LADDER = ((8, 3), (8, 4), (16, 4), (16, 5), (32, 5), (32, 6), (64, 6), (64, 7), (128, 7))
 """(trees, depth) of the candidates, ascending in size."""
+
+Writer = Callable[[onnx.ModelProto, Cut, ObliviousForest, NDArray[Any] | None], onnx.ModelProto]
+"""``graft`` or ``in_one_node``: the same forest in the least bytes, or in the fewest operators."""
 
 _WORTH_IT = 6  # a rung must be this many times smaller than the original
 _SPLIT_BYTES = 5  # a float32 threshold and a feature number
@@ -50,20 +57,27 @@ class Settings:
         return self.trees * ((columns << self.depth) + _SPLIT_BYTES * self.depth + _TREE_BYTES) + _GRAPH_BYTES
 
 
-def refined_candidates(model: onnx.ModelProto, *, seed: int) -> list[Candidate]:
-    """The rungs that would be worth their loss for ``model``, smallest first."""
+def refined_candidates(model: onnx.ModelProto, *, objective: str, seed: int) -> list[Candidate]:
+    """The rungs that would be worth their loss for ``model``, smallest first.
+
+    Where the fastest model is looked for (``objective``), each also in one node, as a ladder of its own.
+    """
     limit = max(model.ByteSize() // _WORTH_IT, Settings(*LADDER[1]).size_bytes(1))
     classes = declared_columns(model)
     columns = classes if classes > 2 else 1  # two classes need one score
     rungs = [settings for settings in (Settings(*rung) for rung in LADDER) if settings.size_bytes(columns) <= limit]
-    return [Candidate(f"forest/refined-{s.trees}x{s.depth}", partial(refined, settings=s, seed=seed)) for s in rungs]
+    forms = {"refined": graft} if objective == "size" else {"refined": graft, "refined_node": in_one_node}
+    return [
+        Candidate(f"forest/{name}-{s.trees}x{s.depth}", partial(refined, settings=s, seed=seed, write=write))
+        for name, write in forms.items()
+        for s in rungs
+    ]
 
 
-def refined(model: onnx.ModelProto, rows: Rows, *, settings: Settings, seed: int) -> onnx.ModelProto:
+def refined(model: onnx.ModelProto, rows: Rows, *, settings: Settings, seed: int, write: Writer = graft) -> onnx.ModelProto:
     """``model`` with its trees replaced by a refined forest fitted to ``rows``. Raises NotApplicable."""
-    task = _Task(model, rows, seed)
-    cut, taught, bins = _prepared(task)
-    return graft(model, cut, learned(taught, bins, settings, seed=seed), taught.labels)
+    cut, taught, forest = _learned(_Task(model, rows, seed), settings)
+    return write(model, cut, forest, taught.labels)
 
 
 def learned(taught: Lesson, bins: Bins, settings: Settings, *, seed: int) -> ObliviousForest:
@@ -92,6 +106,13 @@ class _Task:
 
     def __hash__(self) -> int:
         return hash(self._digest)
+
+
+@lru_cache(maxsize=64)  # both ways to write it share a forest
+def _learned(task: _Task, settings: Settings) -> tuple[Cut, Lesson, ObliviousForest]:
+    """What the forest of a rung has learned, with what it takes to write it."""
+    cut, taught, bins = _prepared(task)
+    return cut, taught, learned(taught, bins, settings, seed=task.seed)
 
 
 @lru_cache(maxsize=8)  # the rungs of a ladder share a model and its rows, and so do those of each fold

@@ -226,3 +226,17 @@ def test_regressors_answer_as_the_original_does(estimator: Any) -> None:
     x = x.astype(np.float32)
     model = to_onnx(estimator.fit(x, y), numeric_schema(10, "regression"), 12)
     np.testing.assert_allclose(ask_onnx(open_session(to_bytes(model)), {"X": x}).values, estimator.predict(x), rtol=1e-5)
+
+
+def test_a_forest_behind_a_scaler_answers_as_the_original_does_on_a_lattice_of_values() -> None:
+    """Whole numbers lie exactly on thresholds half-way between others: a scaler that rounds otherwise sends them elsewhere."""
+    random = np.random.default_rng(0)
+    x = random.integers(150, 250, (400, 3)).astype(np.float32)
+    y = x[:, 0] / 7 + np.sin(x[:, 1]) + random.normal(size=400)
+    train = Train(estimator="RandomForestRegressor", params={"n_estimators": 20}, scale=True)
+    schema = numeric_schema(3, task="regression")
+    estimator = build(train, schema, 0)
+    fit(estimator, Rows({"X": x[:300]}, y[:300]))
+    session = open_session(to_bytes(to_onnx(estimator, schema, 12)))
+    original = ask_original(estimator, {"X": x}, schema)
+    np.testing.assert_allclose(ask_onnx(session, {"X": x}).values, original.values, rtol=1e-6)

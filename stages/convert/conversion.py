@@ -18,6 +18,9 @@ from stages.convert.trees import deferred, register
 NEWEST_OPSET = 22
 """The newest ai.onnx version that skl2onnx 1.20 writes (``skl2onnx.__max_supported_opset__``)."""
 
+INEXACT = {"Scaler"}
+"""Operators to do without: this one multiplies by 1 / scale. Sub and Div round as scikit-learn does, which matters to trees."""
+
 
 def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
     """Convert a fitted estimator, canonical and checked in full.
@@ -65,7 +68,9 @@ def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelPro
     with warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)
-        model: onnx.ModelProto = convert_sklearn(estimator, initial_types=inputs, target_opset=target_opset, options=options)
+        model: onnx.ModelProto = convert_sklearn(
+            estimator, initial_types=inputs, target_opset=target_opset, options=options, black_op=INEXACT
+        )
     return model
 
 

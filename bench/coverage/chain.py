@@ -1,0 +1,117 @@
+"""One case through the chain's functions, as a record of plain values."""
+
+from __future__ import annotations
+
+import warnings
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import onnx
+
+from bench.coverage.cases import SEED, Case, Data, data_of, unfitted
+from stages.benchmark.contenders import batch, calls, limited_threads, sessions
+from stages.benchmark.measure import Plan, measure
+from stages.benchmark.summary import ratio, values
+from stages.common.errors import UserError
+from stages.common.models import ask_onnx, ask_original, fit, open_session
+from stages.common.onnx_model import to_bytes
+from stages.common.params import Quantize
+from stages.common.table import Feeds
+from stages.convert.conversion import to_onnx
+from stages.quantize.choice import Choice, choose
+from stages.quantize.methods import list_candidates
+from stages.quantize.trials import cross_fits, held_out
+from stages.train.estimator import without_thread_counts
+from stages.train.rehearsal import rehearse
+
+Record = dict[str, Any]
+OPSET = 12
+BATCHES = (1, 32, 1024)
+BRIEF = Plan(20, 0.4)
+TOLERANCE = 1e-3
+"""Of the target's standard deviation: regression answers closer than this are the same, as ``evaluate.tolerance`` has it."""
+
+
+def record(case: Case, quantize: Quantize) -> Record:
+    """Build, rehearse, fit, convert, compare, quantise and time; where that ends early, ``outcome`` and ``reason`` say so."""
+    start = perf_counter()
+    with limited_threads(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn's about these fits; whether they are good ones is not the question
+        found = _through(case, data_of(case.data), quantize)
+    head = {"kind": case.kind, "estimator": case.estimator, "place": case.place, "data": case.data}
+    return {**head, "split": 0, "seconds": perf_counter() - start, **found}
+
+
+def _through(case: Case, data: Data, quantize: Quantize) -> Record:
+    try:
+        estimator = unfitted(case, data.schema)
+        rehearse(estimator, data.train, data.schema)
+    except UserError as error:
+        return {"outcome": "refused", "reason": str(error)}
+    try:
+        fit(estimator, data.train)
+        ask_original(estimator, data.test.feeds, data.schema)
+    except Exception as error:  # what an estimator raises on data that do not suit it
+        return {"outcome": "does not fit the data", "reason": str(error)}
+    estimator = without_thread_counts(estimator)
+    try:
+        plain = to_bytes(to_onnx(estimator, data.schema, OPSET))
+        agreement, error_of_scores = compared(estimator, plain, data)
+    except Exception as error:  # UserError, or whatever onnxruntime raises on a graph that skl2onnx got wrong
+        return {"outcome": "fails", "reason": " ".join(str(error).split())}
+    choice = quantised(estimator, plain, data, quantize)
+    return {
+        "outcome": "converts",
+        "agreement": agreement,
+        "score_error": error_of_scores,
+        "onnx_kb": len(plain) / 1024,
+        "candidate": choice.candidate,
+        "quantized_kb": len(choice.model) / 1024,
+        **speeds(estimator, plain, choice.model, data.test.feeds),
+    }
+
+
+def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
+    """Share of test and mixed rows with scikit-learn's answer, and the largest difference of scores or values.
+
+    Differences are in units of the largest score (of probabilities: 1), or of the target's standard deviation.
+    """
+    session = open_session(model)
+    pairs = [
+        (ask_original(estimator, rows.feeds, data.schema), ask_onnx(session, rows.feeds)) for rows in (data.test, data.mixed)
+    ]
+    one, other = (np.concatenate([pair[side].values for pair in pairs]) for side in (0, 1))
+    if data.schema.task == "regression":
+        difference = np.abs(one - other) / np.std(data.train.target)
+        return float(np.mean(difference <= TOLERANCE)), float(difference.max())
+    scores = [np.concatenate([_scores(pair[side].scores) for pair in pairs]) for side in (0, 1)]
+    scale = max(1.0, float(np.abs(scores[0][np.isfinite(scores[0])]).max()))
+    return float(np.mean(one == other)), float(np.nanmax(np.abs(scores[0] - scores[1])) / scale)
+
+
+def _scores(scores: Any) -> Any:
+    return np.asarray(scores)
+
+
+def quantised(estimator: Any, plain: bytes, data: Data, params: Quantize) -> Choice:
+    """What the quantize stage would pass on."""
+    candidates = list_candidates(onnx.load_from_string(plain), params, SEED)
+    if len(data.calibration):
+        trials = held_out(plain, data.train, data.calibration)
+    else:
+        trials = cross_fits(lambda: estimator, data.train, data.schema, OPSET, SEED)
+    return choose(plain, candidates, trials, data.schema, params)
+
+
+def speeds(estimator: Any, plain: bytes, quantized: bytes, feeds: Feeds) -> Record:
+    """Speed-ups by batch size: ``onnx`` over scikit-learn, ``quantized`` over ONNX (with the upper end of its interval)."""
+    opened = sessions({"onnx": plain, "quantized": quantized}, threads=1)
+    found: Record = {}
+    for rows in BATCHES:
+        timed = measure(calls(estimator, opened, batch(feeds, rows)), BRIEF, SEED)
+        found[f"onnx_speedup_{rows}"] = ratio(values(timed["original"]), values(timed["onnx"])).median
+        against = ratio(values(timed["onnx"]), values(timed["quantized"]))
+        found[f"quantized_speedup_{rows}"] = 1.0 if plain == quantized else against.median
+        found[f"quantized_speedup_{rows}_high"] = 1.0 if plain == quantized else against.high
+    return found

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import io
 import json
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -33,7 +34,7 @@ from stages.benchmark.__main__ import main
 from stages.benchmark.contenders import batch, floor_model, limited_threads, sessions
 from stages.benchmark.load_cost import load_cost
 from stages.benchmark.measure import Plan, measure, measure_batches
-from stages.benchmark.report import Batch, crowding, instability, line
+from stages.benchmark.report import Batch, crowding, instability, line, slowness
 from stages.benchmark.summary import bootstrap_median_interval, ratio, speedups, summarise
 from stages.common.errors import UserError
 from stages.common.models import open_session
@@ -119,6 +120,14 @@ def test_a_machine_that_was_busy_with_other_programs_is_warned_about_with_the_nu
     warning = crowding(0.42)
     assert warning is not None
     assert "42 % of a core" in warning
+
+
+def test_an_onnx_model_slower_than_the_original_is_told_with_batch_size_and_ratio() -> None:
+    quick = {"original": noisy(1, 50), "onnx": noisy(2, 50) / 9, "quantized": noisy(3, 50) / 9, "floor": noisy(4, 50) / 99}
+    assert slowness({1: Batch(1, quick)}) is None
+    told = slowness({1: Batch(1, quick), 1024: Batch(1024, quick | {"onnx": 4 * noisy(2, 50)})})
+    assert told is not None
+    assert re.search(r"slower than scikit-learn: the ONNX model at 1,024 rows \(0\.2\dx\)", told)
 
 
 def test_a_difference_that_may_be_chance_is_called_not_significant_before_its_number() -> None:

@@ -15,6 +15,7 @@ from skl2onnx import to_onnx
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import accuracy_score, r2_score
+from sklearn.tree import DecisionTreeClassifier
 
 from stages.benchmark.measure import Plan, measure
 from stages.benchmark.summary import speedups
@@ -29,6 +30,7 @@ GOOD = {
     "accuracy_loss_pp": 0.0,
     "onnx_size_kb": 70.0,
     "quantized_size_kb": 7.0,
+    "onnx_speedup": 5.0,
     "quantized_vs_onnx_speedup": 1.3,
 }
 
@@ -106,7 +108,8 @@ def test_good_models_pass_every_gate(models: Models, tmp_path: Path) -> None:
     run = Run(tmp_path, models.metrics(models.plain, models.plain), SAME_SPEED)
     assert run.exit_code == 0
     assert run.errors == []
-    assert {name: verdict["passed"] for name, verdict in run.verdicts.items()} == dict.fromkeys(OFF, True)
+    passed = {name: verdict["passed"] for name, verdict in run.verdicts.items()}
+    assert passed == {**dict.fromkeys(OFF, True), "min_onnx_speedup": None}  # off unless it is asked for
 
 
 def test_an_onnx_model_that_answers_otherwise_fails_the_agreement_gate(models: Models, tmp_path: Path) -> None:
@@ -136,6 +139,21 @@ def test_a_quantised_model_that_is_really_slower_fails_the_speed_gate(models: Mo
     run = Run(tmp_path, models.metrics(models.plain, models.plain), models.latency(models.plain, slower))
     assert run.exit_code == 3
     assert run.failed == {"min_quantized_vs_onnx_speedup"}
+
+
+def test_an_onnx_model_that_is_really_slower_than_the_original_fails_its_gate_once_that_is_set(
+    models: Models, tmp_path: Path
+) -> None:
+    slow = models.onnx(RandomForestClassifier(300, random_state=0).fit(models.rows, models.target))
+    feeds = {"X": np.resize(models.rows, (4096, 4))}
+    calls = {"onnx": partial(open_session(slow).run, None, feeds), "quantized": partial(open_session(slow).run, None, feeds)}
+    stump = DecisionTreeClassifier(max_depth=1).fit(models.rows, models.target)
+    timed = measure({"original": partial(stump.predict, feeds["X"]), **calls}, Plan(20, 5), seed=0)
+    latency = {**{name: found.median for name, found in speedups(timed).items()}, **SAME_SPEED}
+    for place, limit in (("off", None), ("on", 1.0)):
+        (tmp_path / place).mkdir()
+        run = Run(tmp_path / place, models.metrics(models.plain, models.plain), latency, min_onnx_speedup=limit)
+        assert run.failed == ({"min_onnx_speedup"} if limit else set())
 
 
 def test_a_failure_is_one_line_with_the_value_the_limit_and_what_to_change(models: Models, tmp_path: Path) -> None:
@@ -174,7 +192,7 @@ def passed(limits: dict[str, float], metrics: dict[str, float]) -> dict[str, boo
 
 def test_a_value_equal_to_its_limit_passes() -> None:
     limits = {"min_onnx_agreement": 1.0, "max_accuracy_drop": 0.0, "max_size_ratio": 0.1, "min_quantized_vs_onnx_speedup": 1.3}
-    assert passed(limits, GOOD) == dict.fromkeys(limits, True)
+    assert passed(limits, GOOD) == {**dict.fromkeys(limits, True), "min_onnx_speedup": None}
 
 
 def test_a_drop_of_one_point_is_within_a_limit_of_one_hundredth() -> None:
@@ -201,7 +219,7 @@ def test_an_undefined_metric_fails_its_gate_and_says_so() -> None:
 def test_every_failed_gate_is_named() -> None:
     bad = {"onnx_agreement": 0.5, "accuracy_loss_pp": 9.0, "quantized_size_kb": 90.0, "quantized_vs_onnx_speedup": 0.1}
     limits = {"min_onnx_agreement": 1.0, "max_accuracy_drop": 0.01, "max_size_ratio": 1.0, "min_quantized_vs_onnx_speedup": 0.9}
-    failure = complaint(judge(limits, GOOD | bad))
+    failure = complaint(judge(OFF | limits, GOOD | bad))
     assert failure is not None
     assert all(f"gate.{name}" in failure for name in limits)
 

@@ -101,7 +101,7 @@ def parameters(case: Case) -> dict[str, Any]:
         else (Ridge(), DecisionTreeRegressor(max_depth=4, random_state=SEED))
     )
     both = [("linear", linear), ("tree", tree)]
-    inner = dict.fromkeys(WRAPPERS, {"estimator": linear})
+    inner = {key: {"estimator": linear} for key in WRAPPERS}
     rest: dict[str, dict[str, Any]] = {
         "CCA": {"n_components": 1},
         "PLSCanonical": {"n_components": 1},

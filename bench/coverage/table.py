@@ -88,7 +88,8 @@ def _sentence(place: str, counts: Mapping[str, Any]) -> str:
         (
             f"{WORDS[place].format(counts['tried'])}: {counts['converts']} convert,",
             f"{counts['agrees']} of these agree on at least {AGREES:.1%} of the rows;",
-            f"{counts['refused']} are refused before the fit, {counts['unsuitable']} do not fit such data, {counts['fails']} fail.",
+            f"{counts['refused']} are refused before the fit, {counts['unsuitable']} do not fit such data,",
+            f"{counts['fails']} fail.",
             f"Median ONNX speed-up {counts['median_speedup_1']:.0f}x at one row,",
             f"{counts['median_speedup_1024']:.1f}x at 1,024, where {slow} are slower than scikit-learn.",
             f"Quantised: {counts['quantised_smaller']} smaller, {counts['quantised_larger']} larger,",

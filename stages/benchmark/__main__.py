@@ -47,9 +47,10 @@ def main() -> None:
     batches = {size: report.Batch(size, timed) for size, timed in measured.items()}
     load = {name: load_cost(path) for name, path in progress(MODELS.items(), len(MODELS), "loading in fresh processes")}
     doubts = [doubt for doubt in (report.instability(batches), report.crowding(cpu_share)) if doubt]
+    slow = report.slowness(batches)
     write_json(LATENCY, report.latency(batches, default_rows, settings.batch_sizes))
     write_json(LATENCY_DETAIL, report.detail(batches, default_rows, load, describe(settings.threads, cpu_share), doubts))
-    for line in [*map(report.line, batches.values()), report.load_line(load), *doubts]:
+    for line in [*map(report.line, batches.values()), report.load_line(load), *filter(None, [slow]), *doubts]:
         say(line)
 
 

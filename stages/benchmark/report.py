@@ -77,6 +77,17 @@ def load_line(load: Mapping[str, Mapping[str, float]]) -> str:
     return f"load time and peak memory in a fresh process: {'; '.join(costs)}"
 
 
+def slowness(batches: Mapping[int, Batch]) -> str | None:
+    """A sentence that names the batch sizes at which an ONNX model is slower than scikit-learn; None when there is none."""
+    slow = [
+        f"the {NAMES[name]} model at {_rows(batch.rows)} ({_times(ratio)})"
+        for batch in batches.values()
+        for name, ratio in ((name, batch.speedups[f"{name}_speedup"]) for name in ("onnx", "quantized"))
+        if ratio.median < 1 and ratio.significant
+    ]
+    return f"slower than scikit-learn: {', '.join(slow)}; gate.min_onnx_speedup can forbid it" if slow else None
+
+
 def instability(batches: Mapping[int, Batch]) -> str | None:
     """A sentence with the number in it when some measurement varies too much to be trusted; None when all are quiet."""
     spreads = [

@@ -86,6 +86,7 @@ class Gate(Section):
     min_onnx_agreement: Share | None = Field(description="share of test rows on which ONNX gives the original's answer")
     max_accuracy_drop: Share | None = Field(description="score (accuracy or R2) that test rows may lose, 0.01 = one point")
     max_size_ratio: PositiveFloat | None = Field(description="size of the quantised model over size of the ONNX model")
+    min_onnx_speedup: PositiveFloat | None = Field(description="latency of scikit-learn over the ONNX model's")
     min_quantized_vs_onnx_speedup: PositiveFloat | None = Field(description="latency of the ONNX model over the quantised one's")
 
 

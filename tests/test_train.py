@@ -134,3 +134,8 @@ def test_the_dumped_model_predicts_as_the_fitted_one(workspace: Path) -> None:
     model = joblib.load(workspace / "outputs" / "model.joblib")
     assert isinstance(model, RandomForestClassifier)
     assert len(model.estimators_) == 100
+
+
+def test_whatever_an_estimator_raises_in_fit_is_one_line() -> None:
+    with pytest.raises(UserError, match="SelfTrainingClassifier cannot be fitted to these rows"):
+        fit(built("SelfTrainingClassifier", {}), digits_rows(0, 50))

@@ -52,8 +52,8 @@ def _through(case: Case, data: Data, quantize: Quantize) -> Record:
     try:
         fit(estimator, data.train)
         ask_original(estimator, data.test.feeds, data.schema)
-    except Exception as error:  # what an estimator raises on data that do not suit it
-        return {"outcome": "does not fit the data", "reason": str(error)}
+    except Exception as error:  # of fit or predict, on data that do not suit the estimator
+        return {"outcome": "does not fit the data", "reason": " ".join(str(error).split())}
     estimator = without_thread_counts(estimator)
     try:
         plain = to_bytes(to_onnx(estimator, data.schema, OPSET))
@@ -85,13 +85,9 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
     if data.schema.task == "regression":
         difference = np.abs(one - other) / np.std(data.train.target)
         return float(np.mean(difference <= TOLERANCE)), float(difference.max())
-    scores = [np.concatenate([_scores(pair[side].scores) for pair in pairs]) for side in (0, 1)]
+    scores = [np.concatenate([np.asarray(pair[side].scores) for pair in pairs]) for side in (0, 1)]
     scale = max(1.0, float(np.abs(scores[0][np.isfinite(scores[0])]).max()))
     return float(np.mean(one == other)), float(np.nanmax(np.abs(scores[0] - scores[1])) / scale)
-
-
-def _scores(scores: Any) -> Any:
-    return np.asarray(scores)
 
 
 def quantised(estimator: Any, plain: bytes, data: Data, params: Quantize) -> Choice:

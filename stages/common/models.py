@@ -42,7 +42,7 @@ def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ())
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             estimator.fit(sklearn_input(rows.feeds), rows.target)
-    except (ValueError, TypeError) as error:
+    except Exception as error:  # estimators raise what they raise, down to AttributeError and IndexError
         name = type(estimator).__name__
         raise UserError(f"{name} cannot be fitted to these rows: {error}; change train or data in params.yaml") from error
     return sorted({str(warning.message).split("\n")[0] for warning in caught if not issubclass(warning.category, expected)})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.multioutput import ClassifierChain
 
 from stages.common.errors import UserError
 from stages.common.models import fit
@@ -136,6 +137,13 @@ def test_the_dumped_model_predicts_as_the_fitted_one(workspace: Path) -> None:
     assert len(model.estimators_) == 100
 
 
+def test_an_estimator_that_needs_another_inside_is_refused_in_one_line() -> None:
+    with pytest.raises(UserError, match="SelfTrainingClassifier needs an estimator inside"):
+        built("SelfTrainingClassifier", {})
+
+
 def test_whatever_an_estimator_raises_in_fit_is_one_line() -> None:
-    with pytest.raises(UserError, match="SelfTrainingClassifier cannot be fitted to these rows"):
-        fit(built("SelfTrainingClassifier", {}), digits_rows(0, 50))
+    rows = digits_rows(0, 50)
+    chain = ClassifierChain(LogisticRegression())  # asks for the second dimension of a one-dimensional target: IndexError
+    with pytest.raises(UserError, match="ClassifierChain cannot be fitted to these rows"):
+        fit(chain, rows)

@@ -65,7 +65,14 @@ def build(train: Train, schema: Schema, seed: int) -> Any:
         hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}"
         raise UserError(f"params.yaml: train.params do not fit {train.estimator} ({error}); {hint}") from error
     kind, fits = {"classification": ("classifier", is_classifier), "regression": ("regressor", is_regressor)}[schema.task]
-    if not fits(estimator):
+    try:
+        suits = fits(estimator)
+    except AttributeError as error:  # meta-estimators ask the estimator inside
+        raise UserError(
+            f"params.yaml: train.estimator {train.estimator} needs an estimator inside, which train.params cannot give; "
+            "name a class of your own that builds it, by its import path"
+        ) from error
+    if not suits:
         raise UserError(f"params.yaml: train.estimator should be a {kind} for this target, got {train.estimator} (see data.task)")
     unseeded = [key for key, value in estimator.get_params().items() if key.endswith("random_state") and value is None]
     estimator.set_params(**dict.fromkeys(unseeded, seed))

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-_AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceSumSquare": 18}
+_AXES_AS_INPUT = {"ReduceSum": 13, "ReduceMean": 18, "ReduceMax": 18, "ReduceSumSquare": 18, "ReduceL2": 18}
 """The ai.onnx version from which a reduction takes its axes as an input."""
 
 
@@ -21,17 +21,33 @@ class Writer(ABC):
     opset: int
 
     @abstractmethod
-    def add(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        """One operator with one output, which gets a name of its own unless ``output`` gives it."""
+    def write(self, op_type: str, inputs: tuple[str, ...], outputs: list[str], attributes: dict[str, Any]) -> None:
+        """One operator of ai.onnx."""
+
+    @abstractmethod
+    def name(self, base: str) -> str:
+        """A name that starts with ``base`` and that nothing else has."""
 
     @abstractmethod
     def constant(self, values: NDArray[Any], name: str = "c") -> str:
         """An initializer, whose name starts with ``name``."""
 
-    def whole(self, values: NDArray[Any], to: int = TensorProto.FLOAT) -> str:
+    def add(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """One operator with one output, which gets a name of its own unless ``output`` gives it."""
+        output = output or self.name("v")
+        self.write(op_type, inputs, [output], attributes)
+        return output
+
+    def add_pair(self, op_type: str, *inputs: str, **attributes: Any) -> tuple[str, str]:
+        """One operator with two outputs."""
+        outputs = self.name("v"), self.name("v")
+        self.write(op_type, inputs, list(outputs), attributes)
+        return outputs
+
+    def whole(self, values: NDArray[Any], to: int = TensorProto.FLOAT, name: str = "c") -> str:
         """Whole numbers stored in as few bytes as they need; the cast is computed once, when a runtime loads the model."""
         kind = np.min_scalar_type(values.max()) if values.min() >= 0 else np.min_scalar_type(-int(np.abs(values).max()))
-        return self.add("Cast", self.constant(values.astype(kind)), to=to)
+        return self.add("Cast", self.constant(values.astype(kind), name), to=to)
 
     def reduce(self, op_type: str, values: str, axis: int, *, keepdims: bool = True, output: str = "") -> str:
         """ReduceSum and its kin along one axis."""
@@ -56,17 +72,18 @@ class GraphWriter(Writer):
         """``taken`` are the names that may not be used; it grows."""
         self.graph, self.opset, self._taken = graph, opset, taken
 
-    def add(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        output = output or self._name("v")
-        self.graph.node.append(helper.make_node(op_type, inputs, [output], **attributes))
-        return output
+    def write(self, op_type: str, inputs: tuple[str, ...], outputs: list[str], attributes: dict[str, Any]) -> None:
+        """See Writer."""
+        self.graph.node.append(helper.make_node(op_type, inputs, outputs, **attributes))
 
     def constant(self, values: NDArray[Any], name: str = "c") -> str:
-        name = self._name(name)
+        """See Writer."""
+        name = self.name(name)
         self.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
-    def _name(self, base: str) -> str:
+    def name(self, base: str) -> str:
+        """See Writer."""
         name = next(name for number in itertools.count() if (name := f"{base}{number or ''}") not in self._taken)
         self._taken.add(name)
         return name

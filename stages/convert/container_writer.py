@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
+from onnx import numpy_helper
 
 from stages.common.writer import Writer
 
@@ -19,16 +20,19 @@ class ContainerWriter(Writer):
         self._scope, self._container = scope, container
         self.opset = container.target_opset_any_domain("")
 
-    def add(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
-        output = output or self._scope.get_unique_variable_name("v")
+    def write(self, op_type: str, inputs: tuple[str, ...], outputs: list[str], attributes: dict[str, Any]) -> None:
+        """See Writer."""
         version = onnx.defs.get_schema(op_type, self.opset, "").since_version
         name = self._scope.get_unique_operator_name(op_type)
-        self._container.add_node(op_type, list(inputs), [output], op_version=version, name=name, **attributes)
-        return output
+        self._container.add_node(op_type, list(inputs), outputs, op_version=version, name=name, **attributes)
+
+    def name(self, base: str) -> str:
+        """See Writer."""
+        return str(self._scope.get_unique_variable_name(base))
 
     def constant(self, values: NDArray[Any], name: str = "c") -> str:
-        name = self._scope.get_unique_variable_name(name)
-        array = np.ascontiguousarray(values)
-        tensor = onnx.numpy_helper.from_array(array, name)
+        """See Writer."""
+        name = self.name(name)
+        tensor = numpy_helper.from_array(np.ascontiguousarray(values), name)
         self._container.add_initializer(name, None, None, tensor)
         return name

@@ -14,7 +14,7 @@ from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
-from stages.convert import support_vectors, trees
+from stages.convert import neighbors, support_vectors, trees
 
 NEWEST_OPSET = 22
 """The newest ai.onnx version that skl2onnx 1.20 writes (``skl2onnx.__max_supported_opset__``)."""
@@ -32,7 +32,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     """
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors):
+        for family in (trees, support_vectors, neighbors):
             family.register()
         with trees.deferred() as fill:
             model = canonical(_convert(estimator, schema, target_opset))

@@ -24,7 +24,7 @@ from stages.common.writer import Writer
 from stages.convert.container_writer import ContainerWriter
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
-MORE = 4
+MORE = 3
 """Further rows that are looked up and ranked exactly: those that rounding may have put behind the last neighbour."""
 
 

@@ -85,8 +85,7 @@ def read(node: onnx.NodeProto) -> KernelMachine:
 def decisions(machine: KernelMachine, x: str, writer: Writer, output: str = "") -> str:
     """Writes what computes the decisions (rows, pairs) of float32 ``x`` (rows, features), and returns their name."""
     if machine.kernel == "LINEAR":
-        weights = _by_pair(machine).astype(np.float64) @ machine.vectors
-        kernel, coefficients = x, writer.constant(weights.astype(np.float32), COEFFICIENTS)
+        kernel, coefficients = x, writer.constant(primal(machine).astype(np.float32), COEFFICIENTS)
     elif machine.kernel == "RBF":
         kernel, coefficients = _rbf(machine, x, writer)
     else:
@@ -148,6 +147,23 @@ def _by_pair(machine: KernelMachine) -> Array:
     padded = np.vstack([machine.coefficients, np.zeros(len(machine.vectors), np.float32)])
     owner = np.repeat(np.arange(len(machine.per_class)), machine.per_class)
     return np.take_along_axis(padded, _layout(machine)[:, owner], axis=0)
+
+
+def primal(machine: KernelMachine) -> NDArray[np.float64]:
+    """Weights (pairs, features) that a linear machine's decisions are products of; one row for a regressor."""
+    weights: NDArray[np.float64] = _by_pair(machine).astype(np.float64) @ machine.vectors
+    return weights
+
+
+def one_vector_a_pair(classes: int) -> tuple[Array, NDArray[np.int64]]:
+    """Coefficients (classes - 1, pairs) and vectors by class of a machine that has a vector for each pair of classes.
+
+    It belongs to the pair's first class and counts once, for that pair alone.
+    """
+    pairs = list(combinations(range(classes), 2))
+    coefficients = np.zeros((classes - 1, len(pairs)), np.float32)
+    coefficients[[other - 1 for _, other in pairs], range(len(pairs))] = 1
+    return coefficients, np.bincount([one for one, _ in pairs], minlength=classes)
 
 
 def _layout(machine: KernelMachine) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ The rules of the outputs are those of libsvm (Chang and Lin, "LIBSVM: a library 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from stages.common.kernel_machine import KernelMachine, Untreatable, decisions, read, vote_matrix
+from stages.common.kernel_machine import KernelMachine, Untreatable, decisions, one_vector_a_pair, read, vote_matrix
 from stages.common.writer import GraphWriter, Writer, names_of
 
 SVM_OPS = {"SVMClassifier", "SVMRegressor"}
@@ -22,8 +23,13 @@ TWO = 2
 
 
 def is_svm(node: onnx.NodeProto) -> bool:
-    """Whether ``node`` is a support vector machine of ai.onnx.ml."""
-    return node.domain == "ai.onnx.ml" and node.op_type in SVM_OPS
+    """Whether ``node`` is a support vector machine of ai.onnx.ml, and not one that ``_couple`` has written."""
+    if node.domain != "ai.onnx.ml" or node.op_type not in SVM_OPS:
+        return False
+    given = {item.name: item for item in node.attribute}
+    vectors = np.array(given["support_vectors"].floats) if "support_vectors" in given else np.empty(0)
+    size = math.isqrt(len(vectors))
+    return not size or "prob_a" not in given or not np.array_equal(vectors, np.eye(size).ravel())
 
 
 def rewrite_svm_nodes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
@@ -93,21 +99,16 @@ def _vote(machine: KernelMachine, decided: str, classes: NDArray[Any], label: st
 def _couple(node: onnx.NodeProto, machine: KernelMachine, x: str, writer: GraphWriter) -> None:
     """Probabilities: the node keeps its rules, which are an iteration, but is given decisions for rows.
 
-    It becomes a linear machine with a unit vector for each pair, which belongs to the pair's first class and counts for
-    that pair alone.
+    It becomes a linear machine whose vectors are unit vectors, one for each pair.
     """
-    pairs, size = machine.pairs, len(machine.pairs)
-    if np.array_equal(machine.vectors, np.eye(size)):
-        raise Untreatable("it couples probabilities of decisions that are matrix products already")
+    size = len(machine.pairs)
     if size * (size + len(machine.per_class)) >= machine.vectors.size:
         raise Untreatable("its probabilities have too many pairs of classes for its support vectors")
     decided = decisions(machine, x, writer)
-    coefficients = np.zeros((len(machine.per_class) - 1, size), np.float32)
-    coefficients[[other - 1 for _, other in pairs], range(size)] = 1
-    first = np.bincount([one for one, _ in pairs], minlength=len(machine.per_class))
+    coefficients, per_class = one_vector_a_pair(len(machine.per_class))
     replaced = {
         "kernel_type": "LINEAR",
-        "vectors_per_class": first.tolist(),
+        "vectors_per_class": per_class.tolist(),
         "support_vectors": np.eye(size).ravel().tolist(),
         "coefficients": coefficients.ravel().tolist(),
         "rho": [0.0] * size,

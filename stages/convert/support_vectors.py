@@ -1,7 +1,9 @@
-"""skl2onnx's converter of SVC and NuSVC, with a short tail behind the decisions of three and more classes.
+"""skl2onnx's converters of support vector machines, for what they write at length or round too early.
 
-skl2onnx 1.20 turns those decisions into one score a class by operators of their own for every pair of classes; here they
-are matrix products. ``break_ties``, which skl2onnx leaves out, takes the label from these scores.
+1. skl2onnx 1.20 turns the decisions of three and more classes into one score a class by operators of their own for every
+   pair of classes; here those are matrix products. ``break_ties``, which it leaves out, takes the label from these scores.
+2. A linear kernel's support vectors become one vector a pair of classes, their sum, taken in float64. Sums of float32
+   coefficients, which skl2onnx writes, lost the first digit of decisions on columns that are not scaled.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from stages.common.kernel_machine import vote_matrix
+from stages.common.kernel_machine import KernelMachine, one_vector_a_pair, primal, vote_matrix
 from stages.common.writer import Writer
 from stages.convert.container_writer import ContainerWriter
+from stages.convert.trees import convert_as
 
 TWO = 2
 
@@ -27,13 +30,20 @@ def register() -> None:
     """Put the converter in the place of skl2onnx's, for this process; calling it again changes nothing."""
     from skl2onnx import update_registered_converter
     from skl2onnx.common._registration import get_converter, get_shape_calculator
-    from sklearn.svm import SVC, NuSVC
+    from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
-    original, shapes = get_converter("SklearnSVC"), get_shape_calculator("SklearnSVC")
-    for model in (SVC, NuSVC):
-        update_registered_converter(
-            model, "SklearnSVC", shapes, _with_short_tail(original), options=original.get_allowed_options(), overwrite=True
-        )
+    for alias, models, wrap in (("SklearnSVC", (SVC, NuSVC), _with_short_tail), ("SklearnSVR", (SVR, NuSVR), _summed)):
+        original, shapes = get_converter(alias), get_shape_calculator(alias)
+        options, converter = original.get_allowed_options(), wrap(original)
+        for model in models:
+            update_registered_converter(model, alias, shapes, converter, options=options)
+
+
+def _summed(original: Callable[..., None]) -> Callable[..., None]:
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        convert_as(_primal(operator.raw_operator), original, scope, operator, container)
+
+    return convert
 
 
 def _with_short_tail(original: Callable[..., None]) -> Callable[..., None]:
@@ -41,22 +51,34 @@ def _with_short_tail(original: Callable[..., None]) -> Callable[..., None]:
         model, (label, scores) = operator.raw_operator, operator.outputs
         one_score_a_class = model.decision_function_shape == "ovr" and len(model.classes_) > TWO and not len(model._probA)
         if not one_score_a_class:
-            original(scope, operator, container)
+            convert_as(_primal(model), original, scope, operator, container)
             return
         writer = ContainerWriter(scope, container)
-        names = [scope.get_unique_variable_name(name) for name in ("votes_label", "decisions")]
-        if not model.break_ties:
-            names[0] = label.full_name
-        by_pair = copy.copy(model)
+        names = [writer.name("votes_label") if model.break_ties else label.full_name, writer.name("decisions")]
+        by_pair = copy.copy(_primal(model))
         by_pair.decision_function_shape = "ovo"
         outputs = [SimpleNamespace(full_name=name) for name in names]
-        pretended = SimpleNamespace(raw_operator=by_pair, type=operator.type, inputs=operator.inputs, outputs=outputs)
-        original(scope, pretended, container)
+        by_pairs = SimpleNamespace(raw_operator=by_pair, type=operator.type, inputs=operator.inputs, outputs=outputs)
+        original(scope, by_pairs, container)
         _scores_by_class(names[1], len(model.classes_), scores.full_name, writer)
         if model.break_ties:
             writer.labels(scores.full_name, model.classes_, label.full_name)
 
     return convert
+
+
+def _primal(model: Any) -> Any:
+    """A copy of a linear machine with one vector a pair of classes; any other machine as it is."""
+    if model.kernel != "linear" or not isinstance(model.support_vectors_, np.ndarray):
+        return model
+    result, classes = copy.copy(model), len(getattr(model, "classes_", ()))
+    per_class = model.n_support_ if classes else np.zeros(0, np.int64)
+    machine = KernelMachine("LINEAR", 0, 0, 0, model.support_vectors_, model.dual_coef_, model.intercept_, per_class)
+    result.support_vectors_ = primal(machine)
+    coefficients, counts = one_vector_a_pair(classes) if classes else (np.ones((1, 1)), np.ones(1))
+    result.dual_coef_, result._n_support = coefficients.astype(np.float64), counts.astype(np.int32)
+    result.support_ = np.arange(len(result.support_vectors_), dtype=np.int32)
+    return result
 
 
 def _scores_by_class(decisions: str, classes: int, output: str, writer: Writer) -> None:

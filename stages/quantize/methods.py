@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from itertools import combinations, product
+from itertools import product
 
 import onnx
 
@@ -47,20 +46,19 @@ def list_candidates(model: onnx.ModelProto, params: Quantize, seed: int) -> list
         return []
     if params.method != "auto":
         found = METHODS[params.method](model, params, seed)
-        return found or [Candidate(params.method, partial(_missing, PARTIAL[params.method]))]
+        return found or [_missing(params.method)]
     by_method = {name: method(model, params, seed) for name, method in METHODS.items()}
     return [candidate for found in by_method.values() for candidate in found] + _together(by_method)
 
 
 def _together(by_method: dict[str, list[Candidate]]) -> list[Candidate]:
-    """Every combination of two and more methods on their own parts, named like ``forest+kernel/lossless+int8``.
+    """All methods that have a part in the graph on their parts, named like ``forest+kernel/lossless+int8``.
 
     Rungs of a ladder replace the whole graph and are left out.
     """
     parts = {name: [item for item in by_method[name] if "-" not in item.name] for name in PARTIAL}
-    present = [name for name, found in parts.items() if found]
-    groups = [group for size in range(2, len(present) + 1) for group in combinations(present, size)]
-    return [_sequence(steps) for group in groups for steps in product(*(parts[name] for name in group))]
+    present = [found for found in parts.values() if found]
+    return [_sequence(steps) for steps in product(*present)] if len(present) > 1 else []
 
 
 def _sequence(steps: tuple[Candidate, ...]) -> Candidate:
@@ -75,5 +73,10 @@ def _sequence(steps: tuple[Candidate, ...]) -> Candidate:
     return Candidate(f"{'+'.join(methods)}/{'+'.join(forms)}", apply)
 
 
-def _missing(reason: str, model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
-    raise NotApplicable(reason)
+def _missing(method: str) -> Candidate:
+    """What stands in the record of a method that was asked for and has no part in the graph."""
+
+    def apply(_model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
+        raise NotApplicable(PARTIAL[method])
+
+    return Candidate(method, apply)

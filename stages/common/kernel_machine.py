@@ -22,6 +22,7 @@ from stages.common.writer import Writer
 VECTORS, COEFFICIENTS = "kernel_vectors", "kernel_coefficients"
 """How the names of the initializers start that hold support vectors (vectors, features) and coefficients (·, vectors)."""
 
+GATHER_ELEMENTS = 11  # the version of ai.onnx that brought it
 FAR = 40.0
 """Above this exponent of a vector's own norm, exp of it may leave float32 and is not taken out of the sum."""
 
@@ -131,8 +132,8 @@ def centred(rows: Array) -> tuple[Array, Array | None]:
 
 def _coefficients(machine: KernelMachine, writer: Writer) -> str:
     """Coefficients by pair (pairs, vectors), as constants: stored in libsvm's layout, which repeats none."""
-    if len(machine.coefficients) == 1:
-        return writer.constant(machine.coefficients, COEFFICIENTS)
+    if len(machine.coefficients) == 1 or writer.opset < GATHER_ELEMENTS:
+        return writer.constant(_by_pair(machine), COEFFICIENTS)
     stored = writer.constant(machine.coefficients, COEFFICIENTS)
     padded = writer.add("Concat", stored, writer.constant(np.zeros((1, len(machine.vectors)), np.float32)), axis=0)
     owner = writer.whole(np.repeat(np.arange(len(machine.per_class)), machine.per_class), TensorProto.INT32)

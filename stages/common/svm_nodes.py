@@ -18,7 +18,7 @@ from stages.common.kernel_machine import KernelMachine, Untreatable, decisions, 
 from stages.common.writer import GraphWriter, Writer, names_of
 
 SVM_OPS = {"SVMClassifier", "SVMRegressor"}
-MIN_OPSET = 11
+MIN_OPSET = 9  # Where
 TWO = 2
 
 

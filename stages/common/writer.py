@@ -79,7 +79,7 @@ class GraphWriter(Writer):
     def constant(self, values: NDArray[Any], name: str = "c") -> str:
         """See Writer."""
         name = self.name(name)
-        self.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
+        self.graph.initializer.append(numpy_helper.from_array(values, name))
         return name
 
     def name(self, base: str) -> str:

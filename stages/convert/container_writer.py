@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from stages.common.writer import Writer
 
@@ -33,6 +32,8 @@ class ContainerWriter(Writer):
     def constant(self, values: NDArray[Any], name: str = "c") -> str:
         """See Writer."""
         name = self.name(name)
-        tensor = numpy_helper.from_array(np.ascontiguousarray(values), name)
-        self._container.add_initializer(name, None, None, tensor)
+        if values.dtype == object:  # of a tensor skl2onnx copies nothing but raw data, which strings have none of
+            self._container.add_initializer(name, TensorProto.STRING, values.shape, [text.encode() for text in values.flat])
+        else:
+            self._container.add_initializer(name, None, None, numpy_helper.from_array(values, name))
         return name

@@ -3,7 +3,8 @@
 Of |x - s|² = |x|² + |s|² - 2 x·s the first term is the same for every stored row s, so ``Gemm`` alone ranks them. Squares
 cancel: unless all rows are small whole numbers, whose products are exact, they are taken around the rows' mean, a few more
 neighbours than asked for are looked up, and those are ranked again by the squares of differences, where nothing cancels.
-Of equal distances the row that was stored first is nearer, of equal votes the first label wins, as in scikit-learn.
+Of equal votes the first label wins, as in scikit-learn. Of equally near rows the one stored first is taken; which one
+scikit-learn takes depends on its search (brute force and k-d tree differ from each other), so that answers on such rows may.
 
 Other metrics stay with skl2onnx's own graph.
 """
@@ -125,7 +126,7 @@ def _targets(model: Any, writer: Writer) -> str:
     """What each stored row votes for, float32 (stored rows, classes), or its target (stored rows, 1)."""
     if hasattr(model, "classes_"):
         number = writer.whole(model._y, TensorProto.INT64)
-        depth = writer.constant(np.array([len(model.classes_)], np.int64))
+        depth = writer.constant(np.array(len(model.classes_), np.int64))
         return writer.add("OneHot", number, depth, writer.constant(np.array([0, 1], np.float32)), axis=-1)
     return _column(model._y.reshape(-1, 1), writer)
 

@@ -57,7 +57,7 @@ def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
     refined, candidate = _refined(plain, plain_model, fitted, part, budget)
     one_node = _one_node(plain_model, part, candidate) if refined else None
     ours = {"lossless": lossless, "refined": refined or lossless, "one_node": one_node or lossless}
-    return Models(fitted, {"joblib": _dumped(fitted), "onnx": plain, **ours}, candidate)
+    return Models(fitted, {"joblib": dumped(fitted), "onnx": plain, **ours}, candidate)
 
 
 def _lossless(plain: onnx.ModelProto, part: Split) -> bytes:
@@ -69,7 +69,7 @@ def _refined(plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, bud
     """The smallest refined model within the budget, and its settings; None where there is no such model."""
     params = Quantize(method="forest", objective="size", level="refined", ml_opset=ML_OPSET, max_accuracy_drop=budget)
     candidates = forest.candidates(model, level="refined", objective="size", ml_opset=ML_OPSET, seed=part.seed)
-    choice = choose(plain, candidates, _trials(plain, fitted, part), part.schema, params)
+    choice = choose(plain, candidates, trials(plain, fitted, part), part.schema, params)
     if choice.candidate == "none":
         return None, "lossless"
     return choice.model, choice.candidate.rpartition("-")[2]
@@ -82,13 +82,15 @@ def _one_node(model: onnx.ModelProto, part: Split, candidate: str) -> bytes:
     return to_bytes(same.apply(model, part.train), packed=True)
 
 
-def _trials(plain: bytes, fitted: Any, part: Split) -> Trials:
+def trials(plain: bytes, fitted: Any, part: Split) -> Trials:
+    """Where candidates for ``plain`` are scored: on calibration rows, or by cross-fitting ``fitted``."""
     if len(part.calibration):
         return held_out(plain, part.train, part.calibration)
     return cross_fits(lambda: fitted, part.train, part.schema, OPSET, part.seed)
 
 
-def _dumped(estimator: Any) -> bytes:
+def dumped(estimator: Any) -> bytes:
+    """The joblib file of an estimator."""
     buffer = io.BytesIO()
     joblib.dump(estimator, buffer)
     return buffer.getvalue()

@@ -101,7 +101,7 @@ def _in_arrays(original: Callable[..., None]) -> Callable[..., None]:
         else:
             arrays = (_attributes(model, held) for held in operators)
         around = AroundTrees(_Filling(container, arrays), scope, memberships, exponential=exponential)
-        _convert_as(model if as_is else _hollow(model), original, scope, operator, around)
+        convert_as(model if as_is else _hollow(model), original, scope, operator, around)
 
     return convert
 
@@ -112,12 +112,12 @@ def _without_flattening(original: Callable[..., None]) -> Callable[..., None]:
     def convert(scope: Any, operator: Any, container: Any) -> None:
         plain = copy.copy(operator.raw_operator)
         plain.flatten_transform = False
-        _convert_as(plain, original, scope, operator, container)
+        convert_as(plain, original, scope, operator, container)
 
     return convert
 
 
-def _convert_as(substitute: Any, original: Callable[..., None], scope: Any, operator: Any, container: Any) -> None:
+def convert_as(substitute: Any, original: Callable[..., None], scope: Any, operator: Any, container: Any) -> None:
     """Run skl2onnx's converter on ``substitute`` in the place of the operator's estimator, under the same options."""
     model, operator.raw_operator = operator.raw_operator, substitute
     stores = [store for store in (scope.options, container.options) if store and id(model) in store]

@@ -1,0 +1,131 @@
+"""Nearest neighbours and support vector machines: scikit-learn, skl2onnx's own graph, model.onnx and the quantised model.
+
+All four are timed side by side in one process, one thread each: ``python -m bench.families`` (``--quick`` for a sample).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter, process_time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import families_report
+from bench.data import Split, split_of
+from bench.models import OPSET, dumped, trials
+from bench.plain import plainly_converted
+from stages.benchmark.contenders import batch, calls, limited_threads, sessions
+from stages.benchmark.measure import Plan, measure
+from stages.benchmark.summary import ratio, summarise, values
+from stages.common.console import say
+from stages.common.errors import run_stage
+from stages.common.models import fit
+from stages.common.onnx_model import to_bytes
+from stages.common.params import Quantize, Train
+from stages.common.scores import score
+from stages.convert.conversion import to_onnx
+from stages.quantize.choice import choose
+from stages.quantize.methods import list_candidates
+from stages.train.estimator import build
+
+RESULTS = Path(__file__).parent / "results"
+DATA = ("digits", "breast_cancer", "diabetes")
+FAMILIES = {"KNN": ("KNeighborsClassifier", "KNeighborsRegressor"), "RBF-SVM": ("SVC", "SVR")}
+BATCHES = (1, 32, 1024)
+CALLS = 60
+BUDGET = 0.005
+TOLERANCE = 0.001
+"""Regression: predictions agree within this share of the target's standard deviation, as ``evaluate.tolerance`` has it."""
+
+Record = dict[str, Any]
+
+
+def record(family: str, data: str, seconds: float) -> Record:
+    """One model in its four forms; ``seconds`` bounds the timing of each batch size."""
+    part = split_of(data, 0)
+    estimator = build(Train(estimator=FAMILIES[family][part.is_regression], params={}, scale=False), part.schema, part.seed)
+    fit(estimator, part.train)
+    forms, candidate = _forms(estimator, part)
+    answers = {"joblib": np.asarray(estimator.predict(part.test.feeds["X"]))}
+    for name, session in sessions(forms, threads=1).items():
+        answers[name] = np.asarray(session.run(None, part.test.feeds)[0]).reshape(-1)
+    return {
+        "data": data,
+        "family": family,
+        "candidate": candidate,
+        "kb": {name: len(form) / 1024 for name, form in ({"joblib": dumped(estimator)} | forms).items()},
+        "agreement": {name: _agreement(part, answers["joblib"], found) for name, found in answers.items()},
+        "score": {name: score(part.schema, part.test.target, found) for name, found in answers.items()},
+        **_costs(estimator, forms, part, seconds),
+    }
+
+
+def _forms(estimator: Any, part: Split) -> tuple[dict[str, bytes], str]:
+    """The ONNX forms by name, and the candidate that the quantised one is."""
+    model = to_onnx(estimator, part.schema, OPSET)
+    plain = to_bytes(model)
+    params = Quantize(method="auto", objective="size", level="auto", ml_opset=5, max_accuracy_drop=BUDGET)
+    candidates = list_candidates(model, params, part.seed)
+    choice = choose(plain, candidates, trials(plain, estimator, part), part.schema, params)
+    default = to_bytes(plainly_converted(estimator, len(part.schema.columns)))
+    return {"skl2onnx": default, "onnx": plain, "quantized": choice.model}, choice.candidate
+
+
+def _agreement(part: Split, expected: NDArray[Any], found: NDArray[Any]) -> float:
+    if part.is_regression:
+        return float(np.mean(np.abs(found - expected) <= TOLERANCE * (part.schema.target_std or 0)))
+    return float(np.mean(found == expected))
+
+
+def _costs(estimator: Any, forms: Mapping[str, bytes], part: Split, seconds: float) -> Record:
+    """By batch size the time of a row in µs, and how much faster our two forms are: median and 95 % interval of the ratio."""
+    opened, found = sessions(forms, threads=1), {}
+    wall, cpu = perf_counter(), process_time()
+    with limited_threads(1):
+        for size in BATCHES:
+            rows = batch(part.test.feeds, size)
+            timed = measure(calls(estimator, opened, rows), Plan(CALLS, seconds), part.seed, f"{size} rows")
+            timed["joblib"] = timed.pop("original")
+            ratios = {
+                f"{ours}_over_{other}": ratio(values(timed[other]), values(timed[ours]))
+                for ours in ("onnx", "quantized")
+                for other in timed
+                if other != ours
+            }
+            found[str(size)] = {
+                "us_per_row": {name: summarise(taken).p50_ms * 1000 / size for name, taken in timed.items()},
+                "speedup": {name: [item.median, item.low, item.high] for name, item in ratios.items()},
+            }
+    return {"latency": found, "cpu_share": (process_time() - cpu) / (perf_counter() - wall)}
+
+
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.families", description="nearest neighbours and support vectors")
+    parser.add_argument("--data", nargs="+", choices=DATA, help="data sets (default: all)")
+    parser.add_argument("--quick", action="store_true", help="diabetes alone, short timings")
+    parser.add_argument("--seconds", type=float, help="time for each batch size of each model")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of families.json and families.md")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Make the records, then write and print the table and the bars."""
+    asked = options(sys.argv[1:])
+    data = asked.data or (DATA[-1:] if asked.quick else DATA)
+    seconds = asked.seconds or (0.2 if asked.quick else 4.0)
+    records = []
+    for name in data:
+        for family in FAMILIES:
+            records.append(record(family, name, seconds))
+            say(f"{name} {family}: {records[-1]['candidate']}")
+    sys.stdout.write(families_report.write(asked.output, records))
+
+
+if __name__ == "__main__":
+    run_stage("bench.families", main)

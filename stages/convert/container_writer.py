@@ -1,0 +1,39 @@
+"""Writing ONNX operators into the container of a skl2onnx converter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, numpy_helper
+
+from stages.common.writer import Writer
+
+
+class ContainerWriter(Writer):
+    """Writes the operators of one converted estimator."""
+
+    def __init__(self, scope: Any, container: Any) -> None:
+        """``scope`` and ``container`` are those that skl2onnx calls a converter with."""
+        self._scope, self._container = scope, container
+        self.opset = container.target_opset_any_domain("")
+
+    def write(self, op_type: str, inputs: tuple[str, ...], outputs: list[str], attributes: dict[str, Any]) -> None:
+        """See Writer."""
+        version = onnx.defs.get_schema(op_type, self.opset, "").since_version
+        name = self._scope.get_unique_operator_name(op_type)
+        self._container.add_node(op_type, list(inputs), outputs, op_version=version, name=name, **attributes)
+
+    def name(self, base: str) -> str:
+        """See Writer."""
+        return str(self._scope.get_unique_variable_name(base))
+
+    def constant(self, values: NDArray[Any], name: str = "c") -> str:
+        """See Writer."""
+        name = self.name(name)
+        if values.dtype == object:  # of a tensor skl2onnx copies nothing but raw data, which strings have none of
+            self._container.add_initializer(name, TensorProto.STRING, values.shape, [text.encode() for text in values.flat])
+        else:
+            self._container.add_initializer(name, None, None, numpy_helper.from_array(values, name))
+        return name

@@ -1,0 +1,136 @@
+"""K nearest neighbours as a matrix product, where the metric allows: ``Gemm``, ``TopK`` and ``Gather``.
+
+Of |x - s|² = |x|² + |s|² - 2 x·s the first term is the same for every stored row s, so ``Gemm`` alone ranks them. Squares
+cancel: unless all rows are small whole numbers, whose products are exact, they are taken around the rows' mean, a few more
+neighbours than asked for are looked up, and those are ranked again by the squares of differences, where nothing cancels.
+Of equal votes the first label wins, as in scikit-learn. Of equally near rows the one stored first is taken; which one
+scikit-learn takes depends on its search (brute force and k-d tree differ from each other), so that answers on such rows may.
+
+Other metrics stay with skl2onnx's own graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from stages.common.kernel_machine import centred
+from stages.common.neighbor_names import ROWS, TARGETS
+from stages.common.writer import Writer
+from stages.convert.container_writer import ContainerWriter
+
+METRICS = ("euclidean", "sqeuclidean", "cosine")
+MORE = 3
+"""Further rows that are looked up and ranked exactly: those that rounding may have put behind the last neighbour."""
+
+
+@cache
+def register() -> None:
+    """Put the converters in the place of skl2onnx's, for this process; calling it again changes nothing."""
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+
+    for model in (KNeighborsClassifier, KNeighborsRegressor):
+        alias = f"Sklearn{model.__name__}"
+        original, shapes = get_converter(alias), get_shape_calculator(alias)
+        update_registered_converter(model, alias, shapes, _or_as_product(original), options=original.get_allowed_options())
+
+
+def _or_as_product(original: Callable[..., None]) -> Callable[..., None]:
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        if _is_covered(operator):
+            outputs = [variable.full_name for variable in operator.outputs]
+            _write(operator.raw_operator, operator.inputs[0].full_name, outputs, ContainerWriter(scope, container))
+        else:
+            original(scope, operator, container)
+
+    return convert
+
+
+def _is_covered(operator: Any) -> bool:
+    """Whether the rows are float32, and metric, weights and targets such as are written here."""
+    from skl2onnx.common.data_types import FloatTensorType
+
+    model = operator.raw_operator
+    if not isinstance(operator.inputs[0].type, FloatTensorType) or not isinstance(model._fit_X, np.ndarray):
+        return False
+    if model.effective_metric_ not in METRICS or model.weights not in ("uniform", "distance") or model._y.ndim > 1:
+        return False
+    labels = getattr(model, "classes_", np.zeros(1, np.int64))
+    return labels.dtype.kind in "iuUO" and not (model.effective_metric_ == "cosine" and (model._fit_X == 0).all(axis=1).any())
+
+
+def _write(model: Any, x: str, outputs: list[str], writer: Writer) -> None:
+    """Writes label and probabilities, or the prediction."""
+    weighted = model.weights == "distance"
+    index, squares = _nearest(model, x, weighted=weighted, writer=writer)
+    values = writer.add("Gather", _targets(model, writer), index, axis=0)  # (rows, neighbours, classes or 1)
+    mean = outputs[-1]
+    if weighted:
+        distance = writer.add("Sqrt", squares) if model.effective_metric_ == "euclidean" else squares
+        weights = _weights(distance, model.n_neighbors, writer)
+        writer.reduce("ReduceSum", writer.add("Mul", values, weights), 1, keepdims=False, output=mean)
+    else:
+        writer.reduce("ReduceMean", values, 1, keepdims=False, output=mean)
+    if hasattr(model, "classes_"):
+        writer.labels(mean, model.classes_, outputs[0])
+
+
+def _nearest(model: Any, x: str, *, weighted: bool, writer: Writer) -> tuple[str, str]:
+    """Numbers of the nearest stored rows, int64 (rows, neighbours), and, if ``weighted``, their squared distances."""
+    rows = np.asarray(model._fit_X, np.float64)
+    if model.effective_metric_ == "cosine":  # half the squared distance of two unit vectors
+        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        norm = writer.reduce("ReduceL2", x, 1)
+        x = writer.add("Div", x, writer.add("Max", norm, writer.constant(np.array([1e-30], np.float32))))
+    stored, centre = centred(rows.astype(np.float32))
+    if centre is not None:
+        x = writer.add("Sub", x, writer.constant(centre))
+    exact = (stored == np.round(stored)).all()
+    count = model.n_neighbors if exact else min(model.n_neighbors + MORE, len(stored))
+    name = writer.constant(stored, ROWS)
+    own = writer.reduce("ReduceSumSquare", name, 1, keepdims=False)
+    ranks = writer.add("Gemm", x, name, own, alpha=-2.0, transB=1)
+    ranked, index = _top(ranks, count, writer)
+    if exact:
+        squares = writer.add("Add", ranked, writer.reduce("ReduceSumSquare", x, 1)) if weighted else ""
+        return index, writer.add("Relu", squares) if weighted else ""
+    near = writer.add("Gather", name, index, axis=0)
+    row = writer.add("Reshape", x, writer.constant(np.array([-1, 1, stored.shape[1]], np.int64)))
+    squares = writer.reduce("ReduceSumSquare", writer.add("Sub", near, row), 2, keepdims=False)
+    squares, place = _top(squares, model.n_neighbors, writer)
+    return writer.add("GatherElements", index, place, axis=1), squares
+
+
+def _top(values: str, count: int, writer: Writer) -> tuple[str, str]:
+    """The smallest values of each row and where they are."""
+    return writer.add_pair("TopK", values, writer.constant(np.array([count], np.int64)), largest=0)
+
+
+def _weights(distance: str, count: int, writer: Writer) -> str:
+    """Shares (rows, neighbours, 1) in inverse proportion to the distances; where some are 0, those alone share."""
+    zero = writer.add("Cast", writer.add("Equal", distance, writer.constant(np.zeros(1, np.float32))), to=TensorProto.FLOAT)
+    some = writer.add("Cast", writer.reduce("ReduceMax", zero, 1), to=TensorProto.BOOL)
+    weights = writer.add("Where", some, zero, writer.add("Reciprocal", distance))
+    shares = writer.add("Div", weights, writer.reduce("ReduceSum", weights, 1))
+    return writer.add("Reshape", shares, writer.constant(np.array([-1, count, 1], np.int64)))
+
+
+def _targets(model: Any, writer: Writer) -> str:
+    """What each stored row votes for, float32 (stored rows, classes), or its target (stored rows, 1)."""
+    if hasattr(model, "classes_"):
+        number = writer.whole(model._y, TensorProto.INT64)
+        depth = writer.constant(np.array(len(model.classes_), np.int64))
+        return writer.add("OneHot", number, depth, writer.constant(np.array([0, 1], np.float32)), axis=-1)
+    return _column(model._y.reshape(-1, 1), writer)
+
+
+def _column(targets: NDArray[Any], writer: Writer) -> str:
+    whole = (targets == np.round(targets)).all() and np.abs(targets).max() < 2**15
+    return writer.whole(targets.astype(np.int64)) if whole else writer.constant(targets.astype(np.float32), TARGETS)

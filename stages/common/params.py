@@ -53,7 +53,7 @@ class Convert(Section):
 class Quantize(Section):
     """ONNX to quantised ONNX; chosen on calibration rows, never on test rows."""
 
-    method: Literal["auto", "none", "dynamic", "static", "float16", "forest", "kernel", "neighbors"] = Field(
+    method: Literal["auto", "none", "dynamic", "static", "dense", "float16", "forest", "kernel", "neighbors"] = Field(
         description="auto tries what fits the graph"
     )
     objective: Literal["size", "latency", "throughput"] = Field(

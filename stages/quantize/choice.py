@@ -22,6 +22,8 @@ from stages.quantize.trials import Trials
 ROUNDING = 1e-9
 """Scores are means of counts: a difference below this is no difference."""
 
+SAME_SIZE = 1.05
+"""Models are equally small within this factor."""
 SLOWER = 1.05
 """A candidate above this share of the plain model's time is slower, below it no difference can be told in so few rounds."""
 
@@ -119,9 +121,13 @@ def _attempt(candidate: Candidate, plain: bytes, trials: Trials, scorer: Scorer,
 
 
 def _best(found: list[Verdict], plain: bytes, train: Rows, params: Quantize) -> Verdict | None:
-    """The smallest, or for another objective the fastest, timed side by side on training rows."""
+    """The smallest, or for another objective the fastest, timed side by side on training rows.
+
+    Of equally small ones the first: methods are listed by speed.
+    """
     if params.objective == "size":
-        return min(found, key=lambda verdict: len(verdict.model), default=None)
+        least = min((len(verdict.model) for verdict in found), default=0)
+        return next((verdict for verdict in found if len(verdict.model) <= SAME_SIZE * least), None)
     ratios = relative_latencies(plain, [verdict.model for verdict in found], train, params.objective)
     for verdict, ratio in zip(found, ratios, strict=True):
         verdict.relative_latency = ratio

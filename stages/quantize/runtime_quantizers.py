@@ -1,4 +1,4 @@
-"""The quantisers that come with onnxruntime, as candidates: dynamic and static int8, and float16.
+"""The quantisers that come with onnxruntime, as candidates: dynamic and static int8.
 
 They treat matrix products and leave every ai.onnx.ml operator alone, so most scikit-learn models come out as they went in.
 """
@@ -17,12 +17,14 @@ from onnx import numpy_helper
 
 from stages.common.table import Feeds, Rows, take
 from stages.quantize.candidates import NotApplicable
+from stages.quantize.dense import MATRIX_PRODUCTS, layers
 
-MATRIX_PRODUCTS = ("MatMul", "Gemm")
 MIN_DYNAMIC_WEIGHTS = 64 * 64
 MIN_STATIC_WEIGHTS = 256 * 128
 """A smaller matrix is slower in int8 than in float32 at 32 rows: quantising its input costs more than the product saves."""
 MAX_CALIBRATION_ROWS = 1000
+ADVICE = ("Please consider to run pre-processing before quantization",)
+"""What onnxruntime tells the authors of models, which these are not; its pre-processing fuses what is fused at load anyway."""
 
 
 def dynamic(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
@@ -80,28 +82,13 @@ def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
         return _tidy(onnx.load(path), model)
 
 
-def float16(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
-    """Weights in half precision; inputs and outputs stay float32.
-
-    Raises:
-        NotApplicable: the graph has no float32 weights outside the operators that take nothing else.
-    """
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    if not any(tensor.data_type == onnx.TensorProto.FLOAT for tensor in model.graph.initializer):
-        raise NotApplicable("the graph holds no float32 weight tensor")
-    with _quiet("onnxruntime.transformers.float16"):
-        half = convert_float_to_float16(_copy(model), keep_io_types=True)
-    return _tidy(half, model)
-
-
 def _large_products(model: onnx.ModelProto, min_weights: int) -> list[str]:
-    """Names of the matrix products with a constant matrix of at least ``min_weights`` elements."""
-    sizes = {tensor.name: numpy_helper.to_array(tensor).size for tensor in model.graph.initializer}
+    """Names of the matrix products with a layer's weights of at least ``min_weights`` elements."""
     products = [node for node in model.graph.node if node.op_type in MATRIX_PRODUCTS]
     if not products:
         raise NotApplicable("the graph has no matrix product; these quantisers treat nothing else")
-    large = [node.name for node in products if max(sizes.get(name, 0) for name in node.input) >= min_weights]
+    weights = layers(model, min_weights)
+    large = [node.name for node in products if node.input[1] in weights]
     if not large:
         raise NotApplicable(f"its matrix products have fewer than {min_weights} weights each; int8 would be slower")
     return large
@@ -142,12 +129,15 @@ def _output_file() -> Iterator[Path]:
 
 
 @contextmanager
-def _quiet(name: str | None = None) -> Iterator[None]:
-    """Drop what a quantiser logs: advice to its own developers, such as to pre-process the model first."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _quiet() -> Iterator[None]:
+    """Drop the advice that the quantisers log on the root logger; all else that is logged meanwhile passes."""
+
+    def passes(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(ADVICE)
+
+    logger = logging.getLogger()
+    logger.addFilter(passes)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        logger.removeFilter(passes)

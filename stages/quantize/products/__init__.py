@@ -6,6 +6,7 @@ elsewhere, become matrix products here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import onnx
@@ -58,10 +59,14 @@ def _kernel(model: onnx.ModelProto, rows: Rows, *, forms: dict[str, Form]) -> on
     products, reasons = rewrite_svm_nodes(model)
     if not _holds(products, (VECTORS, COEFFICIENTS)):
         raise NotApplicable("; ".join(reasons))
-    return store(products, forms) if forms else products
+    return store(products, _by_prefix(forms)) if forms else products
 
 
 def _neighbors(model: onnx.ModelProto, rows: Rows, *, forms: dict[str, Form]) -> onnx.ModelProto:
     """``rows`` are not needed."""
     del rows
-    return store(model, forms)
+    return store(model, _by_prefix(forms))
+
+
+def _by_prefix(forms: dict[str, Form]) -> Callable[[str], Form | None]:
+    return lambda name: next((form for prefix, form in forms.items() if name.startswith(prefix)), None)

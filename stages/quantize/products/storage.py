@@ -24,11 +24,11 @@ STEPS = 255
 HALF_MAX = float(np.finfo(np.float16).max)
 
 
-def store(model: onnx.ModelProto, forms: dict[str, Form]) -> onnx.ModelProto:
-    """A copy of ``model`` with each float32 matrix whose name starts with a key of ``forms`` written in that form.
+def store(model: onnx.ModelProto, form_of: Callable[[str], Form | None]) -> onnx.ModelProto:
+    """A copy of ``model`` with each float32 matrix written in the form that ``form_of`` gives its name, or left alone.
 
     Raises:
-        NotApplicable: there is no such matrix, or its values do not fit the form.
+        NotApplicable: the values of a matrix do not fit its form.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -38,13 +38,11 @@ def store(model: onnx.ModelProto, forms: dict[str, Form]) -> onnx.ModelProto:
     writer = GraphWriter(graph, opset, names_of(model))
     replaced: dict[str, str] = {}
     for tensor in model.graph.initializer:
-        form = next((form for prefix, form in forms.items() if tensor.name.startswith(prefix)), None)
+        form = form_of(tensor.name)
         if form is None or tensor.data_type != TensorProto.FLOAT:
             graph.initializer.append(tensor)
         else:
             replaced[tensor.name] = form(numpy_helper.to_array(tensor), tensor.name, writer)
-    if not replaced:
-        raise NotApplicable(f"the graph has no float32 matrix named {' or '.join(forms)}")
     for node in model.graph.node:
         copy = graph.node.add()
         copy.CopyFrom(node)
@@ -65,6 +63,12 @@ def rows_int8(matrix: Matrix, name: str, writer: GraphWriter) -> str:
 def weights_int8(matrix: Matrix, name: str, writer: GraphWriter) -> str:
     """255 steps around zero, by the greatest magnitude of each row."""
     step = _not_zero(np.abs(matrix).max(axis=1, keepdims=True) * 2 / (STEPS - 1))
+    return writer.add("Mul", writer.whole(np.round(matrix / step).astype(np.int64), name=name), writer.constant(step))
+
+
+def columns_int8(matrix: Matrix, name: str, writer: GraphWriter) -> str:
+    """255 steps around zero, by the greatest magnitude of each column: an output of a layer has a scale of its own."""
+    step = _not_zero(np.abs(matrix).max(axis=0, keepdims=True) * 2 / (STEPS - 1))
     return writer.add("Mul", writer.whole(np.round(matrix / step).astype(np.int64), name=name), writer.constant(step))
 
 

@@ -1,0 +1,67 @@
+"""Weight matrices in fewer bits: the layers of networks and the coefficients of linear models.
+
+Only the storage changes. The weights are float32 again once a runtime has loaded the model (see
+``stages.quantize.products.storage``), so that it is as fast as before and its activations lose nothing. Computing in int8,
+which pays for large layers only, is what ``dynamic`` and ``static`` do.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import onnx
+from onnx import TensorProto
+
+from stages.common.kernel_machine import COEFFICIENTS, VECTORS
+from stages.common.neighbor_names import ROWS
+from stages.common.table import Rows
+from stages.quantize.candidates import Candidate, NotApplicable
+from stages.quantize.dense.linear import as_products, is_linear
+from stages.quantize.products.storage import Form, columns_int8, half, store
+
+MATRIX_PRODUCTS = ("MatMul", "Gemm")
+MIN_WEIGHTS = 1024
+"""Elements from which a matrix is worth two more operators in the file."""
+OTHERS = (VECTORS, COEFFICIENTS, ROWS)
+"""Names of matrices that are no layers but a machine's own rows: the methods for those treat them."""
+
+
+def candidates(model: onnx.ModelProto) -> list[Candidate]:
+    """What is worth trying on the layers of ``model``; nothing if it has none."""
+    products = any(node.op_type in MATRIX_PRODUCTS for node in model.graph.node)
+    if not products and not any(is_linear(node) for node in model.graph.node):
+        return []
+    return [Candidate("dense/int8", partial(_stored, form=columns_int8))]
+
+
+def float16(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
+    """Every layer's weights in half precision.
+
+    Raises:
+        NotApplicable: there is no layer, all are small, or the weights do not fit into float16.
+    """
+    return _stored(model, rows, form=half)
+
+
+def _stored(model: onnx.ModelProto, rows: Rows, *, form: Form) -> onnx.ModelProto:
+    """``rows`` are not needed."""
+    del rows
+    if not candidates(model):
+        raise NotApplicable("the graph has neither a matrix product nor a linear model")
+    products = as_products(model, MIN_WEIGHTS)
+    names = layers(products, MIN_WEIGHTS)
+    if not names:
+        raise NotApplicable(f"its layers have fewer than {MIN_WEIGHTS} weights each, and stay in float32")
+    return store(products, lambda name: form if name in names else None)
+
+
+def layers(model: onnx.ModelProto, min_weights: int) -> set[str]:
+    """Names of the constant float32 matrices of at least ``min_weights`` elements that rows are multiplied by."""
+    sizes = {
+        tensor.name: int(np.prod(tensor.dims))
+        for tensor in model.graph.initializer
+        if tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2 and not tensor.name.startswith(OTHERS)
+    }
+    factors = {node.input[1] for node in model.graph.node if node.op_type in MATRIX_PRODUCTS}
+    return {name for name in factors if sizes.get(name, 0) >= min_weights}

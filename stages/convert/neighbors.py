@@ -25,7 +25,7 @@ from stages.common.writer import Writer
 from stages.convert.container_writer import ContainerWriter
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
-MORE = 3
+MORE = 2
 """Further rows that are looked up and ranked exactly: those that rounding may have put behind the last neighbour."""
 
 
@@ -68,17 +68,19 @@ def _is_covered(operator: Any) -> bool:
 
 def _write(model: Any, x: str, outputs: list[str], writer: Writer) -> None:
     """Writes label and probabilities, or the prediction."""
-    weighted = model.weights == "distance"
+    weighted, labelled = model.weights == "distance", hasattr(model, "classes_")
     index, squares = _nearest(model, x, weighted=weighted, writer=writer)
-    values = writer.add("Gather", _targets(model, writer), index, axis=0)  # (rows, neighbours, classes or 1)
-    mean = outputs[-1]
+    values = writer.add("Gather", _votes(model, writer) if labelled else _column(model._y, writer), index, axis=0)
+    mean, keepdims = outputs[-1], not labelled  # (rows, neighbours, classes) or (rows, neighbours) before
     if weighted:
         distance = writer.add("Sqrt", squares) if model.effective_metric_ == "euclidean" else squares
-        weights = _weights(distance, model.n_neighbors, writer)
-        writer.reduce("ReduceSum", writer.add("Mul", values, weights), 1, keepdims=False, output=mean)
+        weights = _weights(distance, writer)
+        if labelled:
+            weights = writer.add("Reshape", weights, writer.constant(np.array([-1, model.n_neighbors, 1], np.int64)))
+        writer.reduce("ReduceSum", writer.add("Mul", values, weights), 1, keepdims=keepdims, output=mean)
     else:
-        writer.reduce("ReduceMean", values, 1, keepdims=False, output=mean)
-    if hasattr(model, "classes_"):
+        writer.reduce("ReduceMean", values, 1, keepdims=keepdims, output=mean)
+    if labelled:
         writer.labels(mean, model.classes_, outputs[0])
 
 
@@ -113,24 +115,22 @@ def _top(values: str, count: int, writer: Writer) -> tuple[str, str]:
     return writer.add_pair("TopK", values, writer.constant(np.array([count], np.int64)), largest=0)
 
 
-def _weights(distance: str, count: int, writer: Writer) -> str:
-    """Shares (rows, neighbours, 1) in inverse proportion to the distances; where some are 0, those alone share."""
+def _weights(distance: str, writer: Writer) -> str:
+    """Shares (rows, neighbours) in inverse proportion to the distances; where some are 0, those alone share."""
     zero = writer.add("Cast", writer.add("Equal", distance, writer.constant(np.zeros(1, np.float32))), to=TensorProto.FLOAT)
     some = writer.add("Cast", writer.reduce("ReduceMax", zero, 1), to=TensorProto.BOOL)
     weights = writer.add("Where", some, zero, writer.add("Reciprocal", distance))
-    shares = writer.add("Div", weights, writer.reduce("ReduceSum", weights, 1))
-    return writer.add("Reshape", shares, writer.constant(np.array([-1, count, 1], np.int64)))
+    return writer.add("Div", weights, writer.reduce("ReduceSum", weights, 1))
 
 
-def _targets(model: Any, writer: Writer) -> str:
-    """What each stored row votes for, float32 (stored rows, classes), or its target (stored rows, 1)."""
-    if hasattr(model, "classes_"):
-        number = writer.whole(model._y, TensorProto.INT64)
-        depth = writer.constant(np.array(len(model.classes_), np.int64))
-        return writer.add("OneHot", number, depth, writer.constant(np.array([0, 1], np.float32)), axis=-1)
-    return _column(model._y.reshape(-1, 1), writer)
+def _votes(model: Any, writer: Writer) -> str:
+    """What each stored row votes for, float32 (stored rows, classes)."""
+    number = writer.whole(model._y, TensorProto.INT64)
+    depth = writer.constant(np.array(len(model.classes_), np.int64))
+    return writer.add("OneHot", number, depth, writer.constant(np.array([0, 1], np.float32)), axis=-1)
 
 
 def _column(targets: NDArray[Any], writer: Writer) -> str:
+    """The target of each stored row, float32 (stored rows,)."""
     whole = (targets == np.round(targets)).all() and np.abs(targets).max() < 2**15
     return writer.whole(targets.astype(np.int64)) if whole else writer.constant(targets.astype(np.float32), TARGETS)

@@ -35,6 +35,8 @@ MODELS = {"original": ORIGINAL_MODEL, "onnx": ONNX_MODEL, "quantized": QUANTIZED
 """The three models in the order of the chain; the keys are the prefixes of the contract's metric names."""
 
 SIGNIFICANT_DIGITS = 6
+TEMPORARY = ".unfinished-"
+"""What the name of a file begins with until it is whole; then the id of the process that writes it."""
 
 
 def size_kb(path: Path) -> float:
@@ -52,7 +54,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        _sweep(path.parent)
+        prefix = f"{TEMPORARY}{os.getpid()}-{path.stem}-"
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -65,6 +69,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files of processes that are no more: SIGKILL leaves nobody to do it."""
+    for left in folder.glob(f"{TEMPORARY}*"):
+        import psutil  # hardly ever needed
+
+        owner = left.name.removeprefix(TEMPORARY).partition("-")[0]
+        if not (owner.isdigit() and psutil.pid_exists(int(owner))):
+            left.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

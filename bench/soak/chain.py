@@ -63,9 +63,7 @@ def soak(kills: int, seed: int) -> list[str]:
             findings.append(recovery(work, promise))
             told = f"{findings[-1] or 'recovered'}"
             say(f"{number}: {victim} killed {share * start.seconds:.1f} s after {start.done or 'nothing'}, in {hit}: {told}")
-    return [
-        f"kill {number} ({finding})" if finding else "" for number, finding in enumerate(findings, 1)
-    ]
+    return [f"kill {number} ({finding})" if finding else "" for number, finding in enumerate(findings, 1)]
 
 
 def undisturbed(work: Clone, keep: Path) -> Iterator[Start]:
@@ -111,18 +109,25 @@ def kill(work: Clone, victim: str, seconds: float) -> str:
 def running(work: Clone) -> Iterator[subprocess.Popen[bytes]]:
     """``dvc repro`` in a process group of its own."""
     command = ["dvc", "repro", "-q", STAGES[-1]]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, cwd=work.folder, env=dict(work.environment), start_new_session=True, **quiet)
+    process = subprocess.Popen(
+        command,
+        cwd=work.folder,
+        env=dict(work.environment),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
     try:
         yield process
     finally:
-        process.poll() is None and process.kill()
+        process.kill()  # does nothing to one that has ended
+        process.wait()
 
 
 def cmdline(process: psutil.Process) -> list[str]:
     """The words of a process, none if it has ended."""
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except psutil.Error:
         return []
 
@@ -165,7 +170,7 @@ def left_running(folder: Path) -> list[str]:
 def works_in(process: psutil.Process, folder: Path) -> bool:
     """Whether the process has the folder as its current one."""
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder)
+        return bool(process.status() != psutil.STATUS_ZOMBIE and process.cwd() == str(folder))
     except psutil.Error:
         return False
 

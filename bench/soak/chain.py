@@ -77,7 +77,13 @@ def undisturbed(work: Clone, keep: Path) -> Iterator[Start]:
     begun, states = [time.monotonic()], []
     for stage in STAGES:
         states.append(shutil.copytree(work.folder, keep / stage, symlinks=True))
-        subprocess.run(["dvc", "repro", "-q", stage], cwd=work.folder, env=dict(work.environment), check=True)
+        subprocess.run(
+            ["dvc", "repro", "-q", stage],
+            cwd=work.folder,
+            env=dict(work.environment),
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
         begun.append(time.monotonic())
     for done, folder, start in zip(("", *STAGES), states, begun, strict=False):
         yield Start(done, folder, begun[-1] - start)

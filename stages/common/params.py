@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -108,6 +109,12 @@ class Params(Section):
     benchmark: Benchmark
     gate: Gate
     publish: Publish
+
+    def __getattribute__(self, name: str) -> Any:
+        """Raise an audit event for each section that is read, so that ``make reproduce`` can hold it against dvc.yaml."""
+        if name in Params.model_fields:
+            sys.audit("onnxpress.params", name)
+        return super().__getattribute__(name)
 
 
 def load_params() -> Params:

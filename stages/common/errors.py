@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -40,6 +41,11 @@ def run_stage(name: str, main: Callable[[], None]) -> None:
         sys.stdout.flush()
     except UserError as error:
         _leave(name, str(error), error.exit_code)
+    except OSError as error:
+        if error.filename is not None or error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        sys.stdout = None  # type: ignore[assignment] # nothing is left to flush at exit
+        _leave(name, f"cannot print ({error.strerror}); outputs are whole, point stdout elsewhere and run again", 2)
     except MemoryError:
         _leave(name, "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again", 2)
     except KeyboardInterrupt:

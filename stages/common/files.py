@@ -93,11 +93,11 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_bytes(path, f"{text}\n".encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
     """Read a JSON object that an earlier stage has written.
 
     Raises:
-        UserError: the file is missing or is not a JSON object.
+        UserError: the file is missing, is not a JSON object, or lacks one of ``keys``.
     """
     try:
         content = json.loads(read_bytes(path))
@@ -105,6 +105,21 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} should hold JSON but does not ({error}); run `dvc repro` to make it again") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} should hold a JSON object, got {type(content).__name__}; run `dvc repro` to make it again")
+    if missing := [key for key in keys if key not in content]:
+        raise UserError(f"{path} lacks {missing[0]!r}; run `dvc repro` to make it again")
+    return content
+
+
+def read_numbers(path: Path) -> dict[str, float]:
+    """Read a flat JSON object of numbers.
+
+    Raises:
+        UserError: as :func:`read_json`, or a value is not a number.
+    """
+    content = read_json(path)
+    for key, value in content.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise UserError(f"{path} should hold numbers only, got {key}: {value!r}; run `dvc repro` to make it again")
     return content
 
 

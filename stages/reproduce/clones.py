@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -71,6 +72,8 @@ def clone(folder: Path, surroundings: Mapping[str, str]) -> Clone:
 
 
 def _git(*arguments: str) -> str:
+    if shutil.which("git") is None:
+        raise UserError("git is not installed, or not on PATH; the check clones the repository with it")
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"git {arguments[0]} failed: {' '.join(done.stderr.split())}; run in a git repository with a commit")

@@ -25,7 +25,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder in which the chain has run up to the gate."""
     folder = tmp_path_factory.mktemp("finished") / "project"
     (folder / "data").mkdir(parents=True)
-    write_params(folder, default_params(**QUICK))
+    write_params(folder, default_params(**QUICK, quantize__level="lossless"))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         assert [run(stage) for stage in CHAIN] == [0] * len(CHAIN)

@@ -44,7 +44,7 @@ def run_stage(name: str, main: Callable[[], None]) -> None:
     except OSError as error:
         if error.filename is not None or error.errno not in {errno.EPIPE, errno.ENOSPC}:
             raise
-        sys.stdout = None  # type: ignore[assignment] # nothing is left to flush at exit
+        sys.stdout = None  # nothing is left to flush at exit
         _leave(name, f"cannot print ({error.strerror}); outputs are whole, point stdout elsewhere and run again", 2)
     except MemoryError:
         _leave(name, "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again", 2)

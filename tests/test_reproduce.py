@@ -219,7 +219,7 @@ sys.stdout.buffer.write(to_bytes(model))
         ("com.microsoft", 1),
         ("z", 1),
     ]
-    assert [entry.key for entry in model.metadata_props] == ["four", "one", "three", "two"]
+    assert [entry.key for entry in model.metadata_props] == ["feature_names", "four", "one", "three", "two"]
 
 
 def test_signs_of_a_file_that_is_not_canonical_are_named(tmp_path: Path, digits_forest_onnx: onnx.ModelProto) -> None:
@@ -276,4 +276,6 @@ def test_the_first_difference_is_named(tmp_path: Path, digits_forest_onnx: onnx.
     changed = onnx.load_from_string(to_bytes(digits_forest_onnx))
     changed.graph.node[0].op_type = "Another"
     (tmp_path / "b.onnx").write_bytes(to_bytes(changed))
-    assert "field model.graph.node[0].op_type" in difference(tmp_path / "a.onnx", tmp_path / "b.onnx")
+    assert "field model.graph.node[0](TreeEnsembleClassifier).op_type: 'TreeEnsembleClassifier' and 'Another'" in difference(
+        tmp_path / "a.onnx", tmp_path / "b.onnx"
+    )

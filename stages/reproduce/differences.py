@@ -74,10 +74,11 @@ def _first_field(one: Any, other: Any, name: str) -> str:
             continue
         if field.is_repeated and len(a) == len(b):
             position = next(i for i, pair in enumerate(zip(a, b, strict=True)) if pair[0] != pair[1])
-            a, b, path = a[position], b[position], f"{path}[{position}]"
-        if hasattr(a, "DESCRIPTOR"):
+            a, b = a[position], b[position]
             label = getattr(a, "op_type", "") or getattr(a, "name", "")
-            return _first_field(a, b, f"{path}({label})" if label else path)
+            path = f"{path}[{position}]" + (f"({label})" if label else "")
+        if hasattr(a, "DESCRIPTOR"):
+            return _first_field(a, b, path)
         return f"field {path}: {_shown(a)} and {_shown(b)}"
     return ""
 

@@ -9,7 +9,7 @@ VENV := .venv/installed
 PEERS := .venv-bench/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint bench fresh reproduce publish report ui clean lock
+.PHONY: help all test lint bench fresh reproduce soak publish report ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,6 +32,9 @@ fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 
 reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of dvc.lock
 	@python -m stages.reproduce $(REPRODUCE)
+
+soak: $(VENV) ## kill the chain at random points and see it recover (about an hour); SOAK="chain --kills 5 --seed 1"
+	@python -m bench.soak $(SOAK)
 
 publish: $(VENV) ## publish again, for instance after a change of tracking server
 	@dvc repro --single-item --force publish

@@ -1,1 +1,8 @@
 """onnxpress: one room per stage, in the order the data flows (see dvc.yaml)."""
+
+import sys
+
+from stages.common.signals import leave_at_once
+
+if sys.argv[:1] == ["-m"]:  # what runpy sets while it looks for the module of `python -m stages.<name>`
+    leave_at_once()

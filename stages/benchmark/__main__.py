@@ -18,10 +18,9 @@ from stages.common.files import (
     ORIGINAL_MODEL,
     QUANTIZED_MODEL,
     TEST,
-    read_bytes,
     write_json,
 )
-from stages.common.models import load_original
+from stages.common.models import checked_original, load_original, read_onnx
 from stages.common.params import load_params
 from stages.common.table import read_rows, read_schema
 
@@ -30,10 +29,11 @@ LARGEST_DEFAULT_BATCH = 1024
 
 def main() -> None:
     """Time the models at every batch size, load each in a fresh process, and write what was found."""
-    params, rows = load_params(), read_rows(TEST, read_schema())
+    params, schema = load_params(), read_schema()
+    rows = read_rows(TEST, schema)
     settings, default_rows = params.benchmark, min(len(rows), LARGEST_DEFAULT_BATCH)
-    estimator = load_original(ORIGINAL_MODEL)
-    models = {"onnx": read_bytes(ONNX_MODEL), "quantized": read_bytes(QUANTIZED_MODEL)}
+    estimator = checked_original(load_original(ORIGINAL_MODEL), schema)
+    models = {"onnx": read_onnx(ONNX_MODEL, schema), "quantized": read_onnx(QUANTIZED_MODEL, schema)}
     sessions = contenders.sessions(models | {"floor": contenders.floor_model(rows.feeds)}, settings.threads)
     wall, cpu = perf_counter(), process_time()
     with contenders.limited_threads(settings.threads):

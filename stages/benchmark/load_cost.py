@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from stages.common.errors import UserError
+from stages.common.signals import end_with_dvc
 
 REPEATS = 3
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +38,7 @@ def load_cost(path: Path) -> dict[str, float]:
 
 def main() -> None:
     """Load the model named on the command line and print what it cost as JSON."""
+    end_with_dvc()
     path = Path(sys.argv[1])
     first = _load_ms(path)
     peak_memory_mb = _peak_memory_mb()  # before a second copy exists

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
+from typing import NoReturn
+
+from stages.common import signals
 
 
 class UserError(Exception):
@@ -28,13 +32,31 @@ def run_stage(name: str, main: Callable[[], None]) -> None:
     """Run a stage's ``main`` and leave the process with its exit code.
 
     Exit codes: 0 done, 1 a bug (with its traceback), 2 :class:`UserError`, 3 :class:`GateFailed`,
-    4 :class:`ServerError`, 130 interrupted.
+    4 :class:`ServerError`, 130 interrupted, 143 terminated.
     """
     try:
+        signals.raise_in_main()
+        signals.end_with_dvc()
         main()
+        sys.stdout.flush()
     except UserError as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _leave(name, str(error), error.exit_code)
+    except OSError as error:
+        if error.filename is not None or error.errno not in {errno.EPIPE, errno.ENOSPC}:
+            raise
+        sys.stdout = None  # nothing is left to flush at exit
+        _leave(name, f"cannot print ({error.strerror}); outputs are whole, point stdout elsewhere and run again", 2)
+    except MemoryError:
+        _leave(name, "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again", 2)
     except KeyboardInterrupt:
-        print(f"{name}: interrupted; finished stages are kept, `dvc repro` goes on from here", file=sys.stderr)
-        sys.exit(130)
+        _leave(name, f"interrupted; {KEPT}", signals.INTERRUPTED)
+    except signals.Terminated:
+        _leave(name, f"terminated; {KEPT}", signals.TERMINATED)
+
+
+KEPT = "finished stages are kept, `dvc repro` goes on from here"
+
+
+def _leave(name: str, line: str, code: int) -> NoReturn:
+    print(f"{name}: {' '.join(line.split())}", file=sys.stderr)
+    sys.exit(code)

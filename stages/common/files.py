@@ -35,6 +35,8 @@ MODELS = {"original": ORIGINAL_MODEL, "onnx": ONNX_MODEL, "quantized": QUANTIZED
 """The three models in the order of the chain; the keys are the prefixes of the contract's metric names."""
 
 SIGNIFICANT_DIGITS = 6
+TEMPORARY = ".unfinished-"
+"""What the name of a file begins with until it is whole; then the id of the process that writes it."""
 
 
 def size_kb(path: Path) -> float:
@@ -52,7 +54,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+        _sweep(path.parent)
+        prefix = f"{TEMPORARY}{os.getpid()}-{path.stem}-"
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
@@ -67,6 +71,16 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def _sweep(folder: Path) -> None:
+    """Remove the temporary files of processes that are no more: SIGKILL leaves nobody to do it."""
+    for left in folder.glob(f"{TEMPORARY}*"):
+        import psutil  # hardly ever needed
+
+        owner = left.name.removeprefix(TEMPORARY).partition("-")[0]
+        if not (owner.isdigit() and psutil.pid_exists(int(owner))):
+            left.unlink(missing_ok=True)
+
+
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` atomically."""
     with atomic_path(path) as temporary:
@@ -79,11 +93,11 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_bytes(path, f"{text}\n".encode())
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *keys: str) -> dict[str, Any]:
     """Read a JSON object that an earlier stage has written.
 
     Raises:
-        UserError: the file is missing or is not a JSON object.
+        UserError: the file is missing, is not a JSON object, or lacks one of ``keys``.
     """
     try:
         content = json.loads(read_bytes(path))
@@ -91,6 +105,21 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} should hold JSON but does not ({error}); run `dvc repro` to make it again") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} should hold a JSON object, got {type(content).__name__}; run `dvc repro` to make it again")
+    if missing := [key for key in keys if key not in content]:
+        raise UserError(f"{path} lacks {missing[0]!r}; run `dvc repro` to make it again")
+    return content
+
+
+def read_numbers(path: Path) -> dict[str, float]:
+    """Read a flat JSON object of numbers.
+
+    Raises:
+        UserError: as :func:`read_json`, or a value is not a number.
+    """
+    content = read_json(path)
+    for key, value in content.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise UserError(f"{path} should hold numbers only, got {key}: {value!r}; run `dvc repro` to make it again")
     return content
 
 

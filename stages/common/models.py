@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.common.errors import UserError
-from stages.common.files import read_bytes
-from stages.common.table import Feeds, Rows, Schema, sklearn_input
+from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
+from stages.common.table import NUMERIC_INPUT, Feeds, Rows, Schema, sklearn_input
 
 LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
 """Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
@@ -60,10 +61,25 @@ def load_original(path: Path) -> Any:
         return joblib.load(path)
     except FileNotFoundError as error:
         raise UserError(f"cannot read {path} ({error.strerror}); run `dvc repro` to make it") from error
-    except (EOFError, KeyError, ValueError, IndexError) as error:
+    except (pickle.UnpicklingError, ImportError, AttributeError, EOFError, KeyError, ValueError, IndexError) as error:
         raise UserError(
             f"{path} is not a whole joblib file ({error!r}); run `dvc repro --force train` to make it again"
         ) from error
+
+
+def checked_original(estimator: Any, schema: Schema) -> Any:
+    """The estimator, if it is one and was fitted to as many columns as the schema has.
+
+    Raises:
+        UserError: it is something else, or a model of other data.
+    """
+    again = f"run `dvc repro --force train` to make {ORIGINAL_MODEL} again"
+    if not hasattr(estimator, "predict"):
+        raise UserError(f"{ORIGINAL_MODEL} should hold an estimator, got {type(estimator).__name__}; {again}")
+    width = getattr(estimator, "n_features_in_", len(schema.columns))
+    if width != len(schema.columns):
+        raise UserError(f"{ORIGINAL_MODEL} takes {width} features, {SCHEMA} has {len(schema.columns)}; {again}")
+    return estimator
 
 
 def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
@@ -103,6 +119,25 @@ def load_session(path: Path, threads: int = 1) -> Any:
         UserError: the file is missing or is no ONNX model that onnxruntime can load.
     """
     return open_session(read_bytes(path), threads)
+
+
+def read_onnx(path: Path, schema: Schema) -> bytes:
+    """The bytes of an ONNX model that takes the columns of the schema.
+
+    Raises:
+        UserError: the file is missing, is no ONNX model, or takes other inputs.
+    """
+    model = read_bytes(path)
+    try:
+        session = open_session(model)
+    except UserError as error:
+        raise UserError(f"{path} is no ONNX model: {error}") from error
+    came = {item.name: item.shape[1] for item in session.get_inputs()}
+    single = {NUMERIC_INPUT: len(schema.columns)}
+    expected = single if schema.all_numeric else {column.name: 1 for column in schema.columns}
+    if came != expected:
+        raise UserError(f"{path} takes the inputs {came}, {SCHEMA} has {expected}; run `dvc repro` to make it again")
+    return model
 
 
 def ask_onnx(session: Any, feeds: Feeds) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import sys
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -15,7 +16,7 @@ from stages.common.files import PARAMS
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
-PositiveFloat = Annotated[float, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Section(BaseModel):
@@ -110,6 +111,12 @@ class Params(Section):
     gate: Gate
     publish: Publish
 
+    def __getattribute__(self, name: str) -> Any:
+        """Raise an audit event for each section that is read, so that ``make reproduce`` can hold it against dvc.yaml."""
+        if name in Params.model_fields:
+            sys.audit("onnxpress.params", name)
+        return super().__getattribute__(name)
+
 
 def load_params() -> Params:
     """Read and check the whole of ``params.yaml`` in the current folder.
@@ -154,7 +161,8 @@ def _explain(error: ValidationError) -> str:
     elif first["type"] == "missing":
         message = f"key {key!r} is missing; add it (README lists every key and its default)"
     else:
-        expected = re.sub(r"^\w+ should ", "", first["msg"])
+        section = first["type"] in {"model_type", "dict_type"}
+        expected = "be a section of keys" if section else re.sub(r"^\w+ should ", "", first["msg"])
         message = f"{key} should {expected}, got {first['input']!r}"
     return f"{PARAMS}: {message}" + (f" (and {more} more)" if more else "")
 
@@ -169,7 +177,14 @@ def _nearest(place: list[str]) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, but with ``1e-3`` a number, as DVC's YAML 1.2 parser has it."""
+    """YAML as DVC's parser has it: ``1e-3`` is a number, and a key that stands twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise yaml.YAMLError(f"key {twice!r} stands twice, again in line {node.start_mark.line + 1} or below; keep one")
+        return super().construct_mapping(node, deep)
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789"))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.common.errors import UserError
-from stages.common.files import SCHEMA, read_json
+from stages.common.files import SCHEMA, read_bytes, read_json
 
 Feeds = dict[str, NDArray[Any]]
 """ONNX inputs by name: ``{"X": float32 (rows, features)}``, or one (rows, 1) float32 or string array per column."""
@@ -53,7 +53,15 @@ def read_schema() -> Schema:
     Raises:
         UserError: the file is missing or is not what the prepare stage writes.
     """
-    content = read_json(SCHEMA)
+    return as_schema(read_json(SCHEMA))
+
+
+def as_schema(content: dict[str, Any]) -> Schema:
+    """The schema of a parsed schema.json.
+
+    Raises:
+        UserError: it is not what the prepare stage writes.
+    """
     try:
         columns = tuple(Column(**column) for column in content.pop("columns"))
         return Schema(columns=columns, **content)
@@ -94,7 +102,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        table = parquet.read_table(pa.BufferReader(read_bytes(path)))  # bytes: what C++ opens, no audit hook sees
         values = {name: _numpy(table[name]) for name in [*(column.name for column in schema.columns), schema.target]}
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UserError(f"{path} is not what the prepare stage writes ({error}); run `dvc repro --force prepare`") from error

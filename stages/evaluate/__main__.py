@@ -20,13 +20,12 @@ from stages.common.files import (
     QUANTIZED_MODEL,
     TEST,
     TRAIN,
-    read_bytes,
     read_json,
     size_kb,
     write_bytes,
     write_json,
 )
-from stages.common.models import Answer, ask_onnx, ask_original, load_original, load_session
+from stages.common.models import Answer, ask_onnx, ask_original, checked_original, load_original, open_session, read_onnx
 from stages.common.params import load_params
 from stages.common.table import Feeds, Rows, read_rows, read_schema
 from stages.evaluate.metrics import compare_models, compare_on_probes, compare_sizes
@@ -38,12 +37,14 @@ def main() -> None:
     """Test rows and three models in, metrics.json and predictions.csv out."""
     params, schema = load_params(), read_schema()
     train, test = read_rows(TRAIN, schema).feeds, read_rows(TEST, schema)
-    original, sessions = load_original(ORIGINAL_MODEL), [load_session(path) for path in (ONNX_MODEL, QUANTIZED_MODEL)]
+    original = checked_original(load_original(ORIGINAL_MODEL), schema)
+    models = [read_onnx(path, schema) for path in (ONNX_MODEL, QUANTIZED_MODEL)]
+    sessions = [open_session(model) for model in models]
 
     def ask(feeds: Feeds) -> list[Answer]:
         return [ask_original(original, feeds, schema), *(ask_onnx(session, feeds) for session in sessions)]
 
-    thresholds = split_thresholds(onnx.load_from_string(read_bytes(ONNX_MODEL)), schema)
+    thresholds = split_thresholds(onnx.load_from_string(models[0]), schema)
     missing = accepts_missing(lambda feeds: ask_original(original, feeds, schema), train)
     probes = probe_rows(train, thresholds, params.evaluate.probe_rows, missing=missing, seed=params.seed)
     with working(f"asking three models about {len(test)} test rows and {params.evaluate.probe_rows} probe rows"):
@@ -53,7 +54,7 @@ def main() -> None:
         **compare_sizes(*(size_kb(path) for path in MODELS.values())),
         **compare_models(schema, test.target, answers, params.evaluate.tolerance),
         **probed,
-        "quantized_modified": int(read_json(QUANTIZATION)["modified"]),
+        "quantized_modified": int(read_json(QUANTIZATION, "modified")["modified"]),
     }
     write_json(METRICS, metrics)
     write_bytes(PREDICTIONS, as_csv(test, answers))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,8 @@ from stages.common.table import Column, Schema
 
 MAX_INTEGER_CLASSES = 20
 """``task: auto`` takes an integer target with more distinct values than this for a quantity."""
+MAX_COLUMNS_WITH_CATEGORIES = 1000
+"""With categories the models take an input per column: onnxruntime and skl2onnx are not made for more."""
 
 
 def settle(
@@ -44,10 +46,12 @@ def settle(
         raise UserError(
             f"data.source: target {target!r} has no value in any row; name another column in params.yaml (data.target)"
         )
+    refuse_many_categories(frame[features])
     columns, values = [], {}
     for name in features:
         column, values[name] = settle_feature(frame[name])
         columns.append(column)
+    refuse_containers(frame[target], "target")
     task = decide_task(frame[target]) if task == "auto" else task
     values[target] = settle_target(frame[target], task)
     schema = Schema(task, target, tuple(columns))
@@ -77,7 +81,51 @@ def settle_feature(values: pd.Series) -> tuple[Column, pd.Series]:
         return Column(name, "number", missing), pd.Series(single)
     if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
         raise UserError(f"data.source: column {name!r} holds dates; turn it into numbers, such as days, or drop it")
+    refuse_containers(values, "column")
+    refuse_stray_text(values)
     return Column(name, "category", missing), values.astype(object).where(values.notna(), "").map(str)
+
+
+def refuse_many_categories(features: pd.DataFrame) -> None:
+    """With categories among them, the models take an input per column.
+
+    Raises:
+        UserError: there are more columns than ``MAX_COLUMNS_WITH_CATEGORIES``.
+    """
+    texts = sum(not pd.api.types.is_numeric_dtype(kind) for kind in features.dtypes)
+    if texts and len(features.columns) > MAX_COLUMNS_WITH_CATEGORIES:
+        raise UserError(
+            f"data.source has {len(features.columns)} feature columns, {texts} of them text; expected at most "
+            f"{MAX_COLUMNS_WITH_CATEGORIES}, or numbers only: drop columns or encode the text as numbers"
+        )
+
+
+def refuse_containers(values: pd.Series, what: str) -> None:
+    """Only single values can be categories or targets.
+
+    Raises:
+        UserError: a value is a list, an array or a mapping.
+    """
+    kinds = {type(value).__name__ for value in values if isinstance(value, (list, tuple, dict, set, bytes, np.ndarray))}
+    if kinds:
+        came = min(kinds).replace("ndarray", "list")
+        raise UserError(f"data.source: {what} {str(values.name)!r} holds {came} values; expected one number or text per row")
+
+
+def refuse_stray_text(values: pd.Series) -> None:
+    """A quantity with a few words among its numbers must not pass for a category with hundreds of values.
+
+    Raises:
+        UserError: most values are numbers, and more of them differ than classes have.
+    """
+    texts = values.dropna().astype(str)
+    numbers = pd.to_numeric(texts, errors="coerce")
+    words = texts[numbers.isna()]
+    if len(words) and numbers.notna().sum() > len(words) and numbers.nunique() > MAX_INTEGER_CLASSES:
+        raise UserError(
+            f"data.source: column {str(values.name)!r} holds numbers in {numbers.notna().sum()} rows and text in {len(words)}, "
+            f"first {words.iloc[0]!r} in row {int(words.index[0]) + 1}; correct it or leave it empty"
+        )
 
 
 def decide_task(target: pd.Series) -> Literal["classification", "regression"]:
@@ -103,9 +151,14 @@ def settle_target(target: pd.Series, task: str) -> pd.Series:
             raise UserError(f"data.source: target {name!r} holds infinite values; expected finite numbers")
         return values
     if (target == target.iloc[0]).all():
-        raise UserError(f"data.source: target {name!r} has one class only, {target.iloc[0]!r}; expected at least two")
+        raise UserError(f"data.source: target {name!r} has one class only, {plain(target.iloc[0])!r}; expected at least two")
     whole = pd.api.types.is_numeric_dtype(target) and bool((target == target.astype(np.int64)).all())
     return target.astype(np.int64) if whole else target.map(str)
+
+
+def plain(value: Any) -> Any:
+    """A scalar as Python shows it: 7 and not np.int64(7)."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def write_parquet(path: Path, frame: pd.DataFrame) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import warnings
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -65,14 +67,22 @@ def read_csv(path: Path) -> pd.DataFrame:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = next(csv.reader(file), [])
-        frame = pd.read_csv(path, encoding="utf-8-sig", low_memory=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(path, encoding="utf-8-sig", low_memory=False, index_col=False)
+    except pd.errors.ParserWarning as error:  # without index_col=False the first column would silently become an index
+        raise UserError(
+            f"{path}: rows have more values than the header has names ({len(header)}); complete the header"
+        ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path} should be UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
     except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
         raise UserError(f"{path} should be a CSV file with a header line and commas: {error}") from error
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = sorted(name for name, count in Counter(header).items() if count > 1)
     if twice:
         raise UserError(f"{path}: column {twice[0]!r} stands in the header more than once; rename or drop one")
+    if "" in header:
+        raise UserError(f"{path}: column {header.index('') + 1} has no name in the header; name it or drop it")
     if len(header) == 1:
         raise UserError(
             f"{path} has one column only, {header[0]!r}; expected commas between the columns and at least one feature"

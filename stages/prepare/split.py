@@ -8,6 +8,7 @@ import pandas as pd
 
 from stages.common.errors import UserError
 from stages.common.table import Schema
+from stages.prepare.frames import plain
 
 CALIBRATION_FROM_ROWS = 1000
 CALIBRATION_SHARE = 0.2
@@ -61,7 +62,7 @@ def _split_off(frame: pd.DataFrame, schema: Schema, share: float, key: str, seed
         rarest = (
             ""
             if classes is None
-            else f" (rarest class: {classes.value_counts().idxmin()!r}, {classes.value_counts().min()} rows)"
+            else f" (rarest class: {plain(classes.value_counts().idxmin())!r}, {classes.value_counts().min()} rows)"
         )
         raise UserError(f"params.yaml: {key} {share} cannot split {len(frame)} rows: {error}{rarest}") from error
     return rest, part

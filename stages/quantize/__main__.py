@@ -13,11 +13,10 @@ from stages.common.files import (
     QUANTIZATION,
     QUANTIZED_MODEL,
     TRAIN,
-    read_bytes,
     write_bytes,
     write_json,
 )
-from stages.common.models import load_original
+from stages.common.models import checked_original, load_original, read_onnx
 from stages.common.params import load_params
 from stages.common.table import read_rows, read_schema
 from stages.quantize.choice import Choice, choose
@@ -28,12 +27,18 @@ from stages.quantize.trials import cross_fits, held_out
 def main() -> None:
     """model.onnx in, model_quantized.onnx and quantization.json out."""
     params, schema = load_params(), read_schema()
-    plain, train, calibration = read_bytes(ONNX_MODEL), read_rows(TRAIN, schema), read_rows(CALIBRATION, schema)
+    plain, train, calibration = read_onnx(ONNX_MODEL, schema), read_rows(TRAIN, schema), read_rows(CALIBRATION, schema)
     candidates = list_candidates(onnx.load_from_string(plain), params.quantize, params.seed)
     if len(calibration):
         trials = held_out(plain, train, calibration)
     else:
-        trials = cross_fits(lambda: load_original(ORIGINAL_MODEL), train, schema, params.convert.target_opset, params.seed)
+        trials = cross_fits(
+            lambda: checked_original(load_original(ORIGINAL_MODEL), schema),
+            train,
+            schema,
+            params.convert.target_opset,
+            params.seed,
+        )
     choice = choose(plain, candidates, trials, schema, params.quantize)
     write_bytes(QUANTIZED_MODEL, choice.model)
     write_json(QUANTIZATION, choice.to_json())

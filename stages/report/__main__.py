@@ -7,11 +7,20 @@ from stages.common.files import GATE, LATENCY, METRICS, MLFLOW_RUN, QUANTIZATION
 from stages.common.params import load_params
 from stages.report.summary import print_summary
 
+NEEDED = {
+    METRICS: ["test_rows"],
+    LATENCY: [],
+    QUANTIZATION: ["summary", "min_onnxruntime"],
+    GATE: [],
+    MLFLOW_RUN: ["run_id", "experiment", "tracking_uri"],
+}
+"""The files of a finished chain, and keys that the summary reads by name."""
+
 
 def main() -> None:
     """The JSON outputs of the chain in, a table on the console out."""
     params = load_params()
-    results = {path.stem: read_json(path) for path in (METRICS, LATENCY, QUANTIZATION, GATE, MLFLOW_RUN)}
+    results = {path.stem: read_json(path, *keys) for path, keys in NEEDED.items()}
     print_summary(f"{params.train.estimator} on {params.data.source}", results)
 
 

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from stages.common.console import say
 from stages.common.errors import UserError, run_stage
-from stages.reproduce.clones import CPU_BASELINE, Clone, clone, head
-from stages.reproduce.verdicts import Verdict, compare, outputs_in_order, promised
+from stages.reproduce.clones import CPU_BASELINE, clone, head, run_side_by_side
+from stages.reproduce.declarations import WATCH, undeclared
+from stages.reproduce.verdicts import Output, Verdict, compare, outputs_in_order, promised
 
 SURROUNDINGS = {
-    "a": {"PYTHONHASHSEED": "1", "TZ": "UTC", "LC_ALL": "C", "MALLOC_PERTURB_": "0", "LOKY_MAX_CPU_COUNT": "1"},
+    "a": {
+        "PYTHONHASHSEED": "1",
+        "TZ": "UTC",
+        "LC_ALL": "C",
+        "MALLOC_PERTURB_": "0",
+        "LOKY_MAX_CPU_COUNT": "1",
+        "OMP_NUM_THREADS": "1",
+    },
     "deeper/with a space/b": {
         "PYTHONHASHSEED": "2",
         "TZ": "Asia/Seoul",
         "LC_ALL": "C.UTF-8",
         "MALLOC_PERTURB_": "165",
         "LOKY_MAX_CPU_COUNT": "2",
+        "OMP_NUM_THREADS": "2",
     },
 }
 
@@ -37,17 +45,27 @@ def main() -> None:
         raise UserError(f"expected no argument or `--cpu baseline`, got {' '.join(sys.argv[1:])!r}")
     commit = head()
     with tempfile.TemporaryDirectory(prefix="reproduce-") as name:
-        clones = [clone(Path(name) / place, {**values, **extra}) for place, values in SURROUNDINGS.items()]
-        say(f"{commit[:12]}: two clones, each with its own cache, hash seed, time zone, locale and memory pattern")
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(Clone.run, clones))
-        promise = promised(clones[0].folder)
-        verdicts = [compare(out, clones[0].folder, clones[1].folder, promise) for out in outputs_in_order(clones[0].folder)]
+        notes = Path(name) / "notes"
+        notes.mkdir()
+        watched = {"PYTHONPATH": str(WATCH), "REPRODUCE_NOTES": str(notes)}
+        clones = [clone(Path(name) / place, {**values, **extra, **watched}) for place, values in SURROUNDINGS.items()]
+        say(f"{commit[:12]}: two clones, each with its own cache, hash seed, time zone, locale, threads and memory pattern")
+        run_side_by_side(clones)
+        one, other = (clone.folder for clone in clones)
+        outputs, promise = outputs_in_order(one), promised(one)
+        compared = [compare(output, one, other, promise) for output in outputs]
+        verdicts = in_order_of_stages(undeclared(one, notes) + compared, outputs)
     for verdict in verdicts:
         say(str(verdict))
     if failure := complaint(verdicts):
         raise NotReproducible(failure)
-    say(f"{len(verdicts)} of {len(verdicts)} outputs are reproducible")
+    say(f"{len(outputs)} of {len(outputs)} outputs are reproducible, and dvc.yaml declares all that their stages read")
+
+
+def in_order_of_stages(verdicts: list[Verdict], outputs: list[Output]) -> list[Verdict]:
+    """The verdicts of each stage together, in the order of the chain: the first that is wrong is the cause."""
+    order = [output.stage for output in outputs]
+    return sorted(verdicts, key=lambda verdict: order.index(verdict.stage))
 
 
 def complaint(verdicts: list[Verdict]) -> str | None:
@@ -55,7 +73,7 @@ def complaint(verdicts: list[Verdict]) -> str | None:
     wrong = [verdict for verdict in verdicts if not verdict.good]
     if not wrong:
         return None
-    return f"{len(wrong)} of {len(verdicts)} outputs are not reproducible, first in stage {wrong[0].stage!r}: {wrong[0]}"
+    return f"{len(wrong)} findings against reproducibility, first in stage {wrong[0].stage!r}: {wrong[0]}"
 
 
 if __name__ == "__main__":

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from stages.common.errors import UserError
 
 LAST_DETERMINISTIC_STAGE = "evaluate"
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Fits that use BLAS (MLP, logistic regression, PCA) depend on the number of threads; trees and boosting do not."""
 CPU_BASELINE = {"OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR"}
 """What makes BLAS-based fits agree between CPU types: the kernels that every x86-64 CPU with AVX2 has."""
@@ -24,22 +26,32 @@ class Clone:
     folder: Path
     environment: Mapping[str, str]
 
-    def run(self) -> None:
-        """Run every stage up to the last deterministic one, whatever the cache says.
-
-        Raises:
-            UserError: a stage failed; its last lines are in the message.
-        """
-        done = subprocess.run(
+    def start(self) -> subprocess.Popen[str]:
+        """Start every stage up to the last deterministic one, whatever the cache says."""
+        return subprocess.Popen(
             ["dvc", "repro", "--force", LAST_DETERMINISTIC_STAGE],
             cwd=self.folder,
             env=dict(self.environment),
-            capture_output=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
         )
-        if done.returncode:
-            raise UserError(f"the chain fails in a fresh clone of HEAD: {' | '.join(done.stderr.splitlines()[-3:])}")
+
+
+def run_side_by_side(clones: Sequence[Clone]) -> None:
+    """Run the chain in all clones at once.
+
+    Raises:
+        UserError: a stage failed; its last lines are in the message.
+    """
+    with ExitStack() as stack:
+        running = [stack.enter_context(clone.start()) for clone in clones]
+        for process in running:
+            stack.callback(process.kill)  # no clone runs on when another fails, or when this process is interrupted
+        for process in running:
+            _, told = process.communicate()
+            if process.returncode:
+                raise UserError(f"the chain fails in a fresh clone of HEAD: {' | '.join(told.splitlines()[-3:])}")
 
 
 def head() -> str:
@@ -60,6 +72,8 @@ def clone(folder: Path, surroundings: Mapping[str, str]) -> Clone:
 
 
 def _git(*arguments: str) -> str:
+    if shutil.which("git") is None:
+        raise UserError("git is not installed, or not on PATH; the check clones the repository with it")
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"git {arguments[0]} failed: {' '.join(done.stderr.split())}; run in a git repository with a commit")

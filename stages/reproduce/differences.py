@@ -1,32 +1,63 @@
-"""What differs inside two files that should be equal: a key of JSON, a field of ONNX, a column of a table."""
+"""What differs inside two files that should be equal: a key of JSON, a field of ONNX, a column of a table, an attribute."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+SHOWN = 60
+"""Characters of a value that are shown."""
+
 
 def difference(one: Path, other: Path) -> str:
-    """The first difference in words, with both values."""
+    """The first difference in words, with both values; of two models also whether their predictions differ."""
     find = {".json": _json, ".onnx": _onnx, ".parquet": _parquet, ".joblib": _joblib, ".csv": _lines}[one.suffix]
-    return find(one, other) or "the bytes differ, what they hold does not"
+    found = find(one, other) or "the bytes differ, what they hold does not"
+    return "; ".join(filter(None, [found, _predictions(one, other)]))
+
+
+def parts_of(value: Any) -> dict[str, Any]:
+    """What a value is made of, by how each part is reached; empty for a value without parts."""
+    if isinstance(value, dict):
+        return {f".{key}": value[key] for key in sorted(value, key=str)}
+    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.dtype == object):
+        return {f"[{position}]": part for position, part in enumerate(value)}
+    if type(value).__module__.partition(".")[0] in {"numpy", "builtins"} or isinstance(value, type):
+        return {}
+    state = value.__getstate__()
+    return {f".{key}": part for key, part in sorted(state.items())} if isinstance(state, dict) else {}
+
+
+def _first_in(one: Any, other: Any, name: str) -> str:
+    """The first place where two nested values differ, and both values there."""
+    parts, others = parts_of(one), parts_of(other)
+    if type(one) is type(other) and parts and parts.keys() == others.keys():
+        return next((found for key, part in parts.items() if (found := _first_in(part, others[key], name + key))), "")
+    if isinstance(one, dict) and isinstance(other, dict):
+        one, other = ([key[1:] for key in keys] for keys in (parts, others))
+        name += " (keys)"
+    same = np.array_equal(one, other) or (one != one and other != other)  # noqa: PLR0124 - NaN alone differs from itself
+    return "" if same else f"{name.lstrip('.')}: {_shown(one)} and {_shown(other)}"
+
+
+def _shown(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _json(one: Path, other: Path) -> str:
-    return _first_in(json.loads(one.read_text(encoding="utf-8")), json.loads(other.read_text(encoding="utf-8")), "")
+    first, second = (json.loads(path.read_text(encoding="utf-8")) for path in (one, other))
+    return f"key {found}" if (found := _first_in(first, second, "")) else ""
 
 
-def _first_in(one: Any, other: Any, key: str) -> str:
-    if isinstance(one, dict) and isinstance(other, dict):
-        pairs = {f"{key}.{name}".lstrip("."): (one.get(name), other.get(name)) for name in sorted({*one, *other})}
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = {f"{key}[{position}]": pair for position, pair in enumerate(zip(one, other, strict=True))}
-    else:
-        return "" if one == other else f"key {key}: {one!r} and {other!r}"
-    return next((found for name, (a, b) in pairs.items() if (found := _first_in(a, b, name))), "")
+def _joblib(one: Path, other: Path) -> str:
+    from stages.common.models import load_original
+
+    return f"attribute {found}" if (found := _first_in(load_original(one), load_original(other), "")) else ""
 
 
 def _onnx(one: Path, other: Path) -> str:
@@ -43,38 +74,44 @@ def _first_field(one: Any, other: Any, name: str) -> str:
             continue
         if field.is_repeated and len(a) == len(b):
             position = next(i for i, pair in enumerate(zip(a, b, strict=True)) if pair[0] != pair[1])
-            a, b, path = a[position], b[position], f"{path}[{position}]"
+            a, b = a[position], b[position]
+            label = getattr(a, "op_type", "") or getattr(a, "name", "")
+            path = f"{path}[{position}]" + (f"({label})" if label else "")
         if hasattr(a, "DESCRIPTOR"):
             return _first_field(a, b, path)
-        return f"field {path}: {str(a)[:60]!r} and {str(b)[:60]!r}"
+        return f"field {path}: {_shown(a)} and {_shown(b)}"
     return ""
 
 
 def _parquet(one: Path, other: Path) -> str:
     from pyarrow import parquet
 
-    tables = [parquet.read_table(path) for path in (one, other)]
-    if tables[0].schema != tables[1].schema:
-        return f"columns {tables[0].column_names} and {tables[1].column_names}, or their types"
-    return next((f"column {name}" for name in tables[0].column_names if tables[0][name] != tables[1][name]), "")
-
-
-def _joblib(one: Path, other: Path) -> str:
-    """Where two fitted estimators differ, and whether their predictions do."""
-    import pandas as pd
-
-    from stages.common.files import TRAIN
-    from stages.common.models import load_original
-
-    estimators = [load_original(path) for path in (one, other)]
-    states = [{key: repr(value) for key, value in vars(estimator).items()} for estimator in estimators]
-    attribute = next((f"attribute {key}" for key in states[0] if states[0][key] != states[1].get(key)), "")
-    rows = pd.read_parquet(one.parent / TRAIN.name).iloc[:, :-1]
-    numeric = all(kind == np.float32 for kind in rows.dtypes)
-    same = np.array_equal(*(estimator.predict(rows.to_numpy() if numeric else rows) for estimator in estimators))
-    return f"{attribute or 'fitted state'}; predictions on the training rows are {'the same' if same else 'not the same'}"
+    first, second = (parquet.read_table(path) for path in (one, other))
+    if first.schema != second.schema:
+        return f"columns {first.column_names} and {second.column_names}, or their types"
+    found = (_first_in(first[name].to_pylist(), second[name].to_pylist(), name) for name in first.column_names)
+    return next((f"column {place}" for place in found if place), "")
 
 
 def _lines(one: Path, other: Path) -> str:
     pairs = zip(one.read_text(encoding="utf-8").splitlines(), other.read_text(encoding="utf-8").splitlines(), strict=False)
     return next((f"line {number}: {a!r} and {b!r}" for number, (a, b) in enumerate(pairs, 1) if a != b), "the number of lines")
+
+
+def _predictions(one: Path, other: Path) -> str:
+    """Whether two models, asked about the same training rows, give the same labels (or values) and scores to the last bit."""
+    from stages.common.files import SCHEMA, TRAIN, read_json
+    from stages.common.models import Answer, ask_onnx, ask_original, load_original, load_session
+    from stages.common.table import as_schema, read_rows
+
+    if one.suffix not in {".onnx", ".joblib"} or not (one.parent / TRAIN.name).exists():
+        return ""
+    schema = as_schema(read_json(one.parent / SCHEMA.name))
+    feeds = read_rows(one.parent / TRAIN.name, schema).feeds
+    ask: dict[str, Callable[[Path], Answer]] = {
+        ".onnx": lambda path: ask_onnx(load_session(path), feeds),
+        ".joblib": lambda path: ask_original(load_original(path), feeds, schema),
+    }
+    first, second = (ask[path.suffix](path) for path in (one, other))
+    same = np.array_equal(first.values, second.values) and np.array_equal(np.asarray(first.scores), np.asarray(second.scores))
+    return f"predictions on the training rows are {'the same' if same else 'not the same'}"

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import yaml
 
+from stages.reproduce.canonical import departure_from_canonical
 from stages.reproduce.clones import LAST_DETERMINISTIC_STAGE
 from stages.reproduce.differences import difference
 
@@ -24,27 +26,36 @@ class Output:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of an output."""
+    """What was found of an output, or of something that a stage reads, in one word and in more."""
 
     stage: str
     path: str
-    good: bool
+    word: Literal["equal", "DIFFERS", "NOT CANONICAL", "UNDECLARED"]
     finding: str
+
+    @property
+    def good(self) -> bool:
+        """Whether all is as promised."""
+        return self.word == "equal"
 
     def __str__(self) -> str:
         """The line of the report."""
-        return f"{'equal' if self.good else 'DIFFERS'}: {self.path} ({self.stage}) {self.finding}".rstrip()
+        return f"{self.word}: {self.path} ({self.stage}) {self.finding}".rstrip()
 
 
 def outputs_in_order(folder: Path) -> list[Output]:
     """The outputs of dvc.yaml up to the last deterministic stage, in the order of the chain."""
     outputs = []
     for stage, entry in yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
-        made = [*entry.get("outs", []), *entry.get("metrics", [])]
-        outputs += [Output(stage, out if isinstance(out, str) else next(iter(out))) for out in made]
+        outputs += [Output(stage, path) for path in paths([*entry.get("outs", []), *entry.get("metrics", [])])]
         if stage == LAST_DETERMINISTIC_STAGE:
             break
     return outputs
+
+
+def paths(entries: list[Any]) -> list[str]:
+    """The paths of deps or outs of dvc.yaml, which are strings or mappings with one key."""
+    return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
 def promised(folder: Path) -> dict[str, str]:
@@ -67,9 +78,10 @@ def compare(output: Output, one: Path, other: Path, promise: dict[str, str]) -> 
     first, second = (folder / output.path for folder in (one, other))
     digests = [hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() for path in (first, second)]
     if digests[0] != digests[1]:
-        return Verdict(output.stage, output.path, good=False, finding=f"not deterministic: {difference(first, second)}")
+        return Verdict(output.stage, output.path, "DIFFERS", f"not deterministic: {difference(first, second)}")
+    if departure := departure_from_canonical(first):
+        return Verdict(output.stage, output.path, "NOT CANONICAL", f"equal in both clones, perhaps by chance: {departure}")
     if promise and promise.get(output.path) != digests[0]:
         finding = "equal in both clones but not the file of dvc.lock: a stale lock, or another platform"
-        return Verdict(output.stage, output.path, good=False, finding=finding)
-    finding = "" if promise else "between the clones; dvc.lock is of another Python"
-    return Verdict(output.stage, output.path, good=True, finding=finding)
+        return Verdict(output.stage, output.path, "DIFFERS", finding)
+    return Verdict(output.stage, output.path, "equal", "" if promise else "between the clones; dvc.lock is of another Python")

@@ -29,7 +29,7 @@ def _import_class(path: str) -> Any:
     module, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise UserError(f"params.yaml: train.estimator {path!r} cannot be imported ({error}); check the path") from error
 
 

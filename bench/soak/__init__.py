@@ -1,0 +1,1 @@
+"""Soaks: kill at random points, many times, and see that everything recovers."""

@@ -1,0 +1,64 @@
+"""Signs that a file is not in canonical form, which two runs can hide from each other by chance.
+
+Looked for in the files, independently of the code that writes them: that code is what is being checked.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stages.reproduce.differences import parts_of
+
+
+def departure_from_canonical(path: Path) -> str:
+    """What is not canonical in a file, in words; empty if nothing is, or if the format has no such rules."""
+    find = {".json": _json, ".onnx": _onnx, ".joblib": _joblib}.get(path.suffix)
+    return find(path) if find else ""
+
+
+def _json(path: Path) -> str:
+    """Keys stand in sorted order on every level."""
+    unsorted: list[str] = []
+
+    def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        if keys != sorted(keys):
+            unsorted.append(f"the keys {', '.join(keys[:5])} are not sorted")
+        return dict(pairs)
+
+    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=check)
+    return unsorted[0] if unsorted else ""
+
+
+def _onnx(path: Path) -> str:
+    """Each domain is imported once and they are sorted, as are the metadata; nothing tells where or when it was made."""
+    import onnx
+
+    model = onnx.load(path)
+    domains = [opset.domain for opset in model.opset_import]
+    if domains != sorted(set(domains)):
+        return f"field model.opset_import: the domains {domains} are not sorted, or not unique"
+    keys = [entry.key for entry in model.metadata_props]
+    if keys != sorted(set(keys)):
+        return f"field model.metadata_props: the keys {keys} are not sorted, or not unique"
+    told = next((field for field in ("producer_name", "producer_version", "doc_string") if getattr(model, field)), "")
+    return f"field model.{told}: {getattr(model, told)!r}" if told else ""
+
+
+def _joblib(path: Path) -> str:
+    """No part of the estimator keeps a number of threads."""
+    from stages.common.models import load_original
+
+    return _thread_count(load_original(path), "", set())
+
+
+def _thread_count(value: Any, name: str, seen: set[int]) -> str:
+    if id(value) in seen:
+        return ""
+    seen.add(id(value))
+    parts = parts_of(value)
+    if parts.get(".n_jobs") is not None:
+        return f"attribute {name}.n_jobs: {parts['.n_jobs']!r}, a number of threads".replace(" .", " ", 1)
+    return next((found for key, part in parts.items() if (found := _thread_count(part, name + key, seen))), "")

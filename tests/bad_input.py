@@ -1,0 +1,345 @@
+"""What users get wrong, as a table: how it comes about, the stage that must say so, and words of the line it says.
+
+Add a row to extend it. Each starts from a project whose chain has run on iris; ``spoil`` changes that folder, ``before``
+names stages that must still succeed then, and ``stage`` must end with its exit code and one line that has ``words``.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import yaml
+from sklearn.datasets import load_iris, load_wine
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+from stages.convert.conversion import to_onnx
+from tests.conftest import changed, numeric_schema, write_params
+
+Spoil = Callable[[Path], None]
+"""Changes a finished project, given its folder."""
+
+
+@dataclass(frozen=True)
+class Bad:
+    """A row of the table."""
+
+    name: str
+    stage: str
+    spoil: Spoil
+    words: str
+    before: tuple[str, ...] = ()
+    exit_code: int = 2
+
+
+def params(**overrides: Any) -> Spoil:
+    """Change params.yaml: ``section__key=value``."""
+
+    def spoil(folder: Path) -> None:
+        content = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+        write_params(folder, changed(content, **overrides))
+
+    return spoil
+
+
+def file(path: str, content: str | bytes) -> Spoil:
+    """Replace a file."""
+    data = content if isinstance(content, bytes) else content.encode()
+    return lambda folder: void((folder / path).write_bytes(data))
+
+
+def without(path: str) -> Spoil:
+    """Remove a file."""
+    return lambda folder: (folder / path).unlink()
+
+
+def cut(path: str, share: float = 0.5) -> Spoil:
+    """Keep only the beginning of a file."""
+
+    def spoil(folder: Path) -> None:
+        data = (folder / path).read_bytes()
+        (folder / path).write_bytes(data[: int(len(data) * share)])
+
+    return spoil
+
+
+def swapped(path: str, other: str) -> Spoil:
+    """Put the content of another file in a file's place."""
+    return lambda folder: void((folder / path).write_bytes((folder / other).read_bytes()))
+
+
+def edited(path: str, change: Callable[[dict[str, Any]], Any]) -> Spoil:
+    """Change a JSON file in place."""
+
+    def spoil(folder: Path) -> None:
+        content = json.loads((folder / path).read_text(encoding="utf-8"))
+        change(content)
+        (folder / path).write_text(json.dumps(content), encoding="utf-8")
+
+    return spoil
+
+
+def both(*spoils: Spoil) -> Spoil:
+    """One after the other."""
+
+    def spoil(folder: Path) -> None:
+        for each in spoils:
+            each(folder)
+
+    return spoil
+
+
+def void(_: object) -> None:
+    """Drop a value."""
+
+
+def csv(content: str | bytes, target: str | None = "y", **overrides: Any) -> Spoil:
+    """A data file and the params that name it."""
+    return both(file("data/x.csv", content), params(data__source="data/x.csv", data__target=target, **overrides))
+
+
+def parquet(columns: dict[str, Any]) -> Spoil:
+    """A Parquet file and the params that name it."""
+
+    def spoil(folder: Path) -> None:
+        pd.DataFrame(columns).to_parquet(folder / "data" / "x.parquet")
+
+    return both(spoil, params(data__source="data/x.parquet", data__target="y"))
+
+
+def rows(*lines: str, times: int = 1) -> str:
+    """A CSV text of these lines below the header ``a,y``."""
+    return "\n".join(["a,y", *(lines * times)]) + "\n"
+
+
+def dumped(make: Callable[[], Any]) -> Spoil:
+    """Another object in model.joblib."""
+    return lambda folder: void(joblib.dump(make(), folder / "outputs" / "model.joblib"))
+
+
+def wine_forest() -> Any:
+    """A forest of 13 features where iris has 4."""
+    return RandomForestClassifier(3, random_state=0).fit(*load_wine(return_X_y=True))
+
+
+def wine_onnx(path: str) -> Spoil:
+    """The ONNX form of a forest of other data."""
+    return lambda folder: void((folder / path).write_bytes(to_onnx(wine_forest(), numeric_schema(13), 12).SerializeToString()))
+
+
+def two_targets() -> Any:
+    """A forest that predicts two values per row."""
+    x, y = load_iris(return_X_y=True)
+    return RandomForestRegressor(3, random_state=0).fit(x.astype(np.float32), np.column_stack([y, y]))
+
+
+def link_out(folder: Path) -> None:
+    """A link under data/ to a file elsewhere."""
+    outside = folder.parent / f"{folder.name}-outside.csv"
+    outside.write_text(rows("1,0", "2,1", times=30))
+    (folder / "data" / "x.csv").symlink_to(outside)
+
+
+MANY = [f"{number},{number % 2}" for number in range(40)]
+WIDE = ",".join(f"c{number}" for number in range(10_000))
+OUT = "outputs"
+
+IN_PARAMS = [
+    Bad("misspelt key", "prepare", params(quantize__methd="auto"), "unknown key 'quantize.methd'; did you mean 'method'?"),
+    Bad("misspelt section", "train", params(quantise={}), "unknown key 'quantise'; did you mean 'quantize'?"),
+    Bad("unknown key", "gate", params(gate__colour=1), "unknown key 'gate.colour'; valid keys: min_onnx_agreement"),
+    Bad("text for a number", "prepare", params(seed="forty-two"), "seed should be a valid integer, got 'forty-two'"),
+    Bad("boolean for a number", "benchmark", params(benchmark__n_iterations=True), "should be a valid integer, got True"),
+    Bad("number for a text", "prepare", params(data__source=7), "data.source should be a valid string, got 7"),
+    Bad("number for a section", "train", params(train=3), "train should be a section of keys, got 3"),
+    Bad("section without content", "train", params(train=None), "train should be a section of keys, got None"),
+    Bad("several targets", "prepare", params(data__target=["a", "b"]), "data.target should be a valid string, got ['a', 'b']"),
+    Bad("share above one", "prepare", params(data__test_size=1.5), "data.test_size should be less than 1, got 1.5"),
+    Bad("share of nothing", "prepare", params(data__test_size=0.0), "data.test_size should be greater than 0, got 0.0"),
+    Bad("not a number", "evaluate", params(evaluate__tolerance=float("nan")), "evaluate.tolerance should be a finite number"),
+    Bad("endless time", "benchmark", params(benchmark__max_seconds=float("inf")), "max_seconds should be a finite number"),
+    Bad(
+        "negative count", "evaluate", params(evaluate__probe_rows=-1), "evaluate.probe_rows should be greater than or equal to 0"
+    ),
+    Bad("seed too large", "prepare", params(seed=2**40), "seed should be less than 4294967296"),
+    Bad("unknown opset", "convert", params(convert__target_opset=99), "target_opset should be less than or equal to 22, got 99"),
+    Bad("old opset", "convert", params(convert__target_opset=3), "target_opset should be greater than or equal to 11, got 3"),
+    Bad("no batch sizes", "benchmark", params(benchmark__batch_sizes=[]), "batch_sizes should have at least 1 item"),
+    Bad(
+        "empty batch", "benchmark", params(benchmark__batch_sizes=[0]), "benchmark.batch_sizes.0 should be greater than or equal"
+    ),
+    Bad("unknown method", "quantize", params(quantize__method="int4"), "quantize.method should be 'auto', 'none', 'dynamic'"),
+    Bad("tree opset of nobody", "quantize", params(quantize__ml_opset=4), "quantize.ml_opset should be 3 or 5, got 4"),
+    Bad("broken YAML", "prepare", file("params.yaml", "seed: [1"), "params.yaml is not valid YAML"),
+    Bad("tab in YAML", "prepare", file("params.yaml", "data:\n\tsource: iris\n"), "params.yaml is not valid YAML"),
+    Bad("Python in YAML", "prepare", file("params.yaml", "seed: !!python/name:os.system"), "params.yaml is not valid YAML"),
+    Bad("key given twice", "prepare", file("params.yaml", "seed: 1\nseed: 2\n"), "key 'seed' stands twice"),
+    Bad("empty params.yaml", "prepare", file("params.yaml", ""), "params.yaml should hold the sections seed, data, train"),
+    Bad("list in params.yaml", "prepare", file("params.yaml", "- a\n- b\n"), "should hold the sections seed, data, train"),
+    Bad("params.yaml in Latin-1", "prepare", file("params.yaml", "seed: é".encode("latin-1")), "should be UTF-8 text"),
+    Bad("no params.yaml", "prepare", without("params.yaml"), "cannot read params.yaml (No such file or directory)"),
+    Bad("one section only", "prepare", file("params.yaml", "seed: 42\n"), "key 'data' is missing"),
+]
+
+IN_DATA = [
+    Bad("misspelt data set", "prepare", params(data__source="iri"), "data.source should be one of iris, wine"),
+    Bad("spreadsheet", "prepare", params(data__source="data/x.xlsx"), "or a .csv or .parquet file in data/, got 'data/x.xlsx'"),
+    Bad("missing data file", "prepare", params(data__source="data/none.csv", data__target="y"), "which does not exist"),
+    Bad("data outside the repository", "prepare", params(data__source="../x.csv"), "should lie under data/"),
+    Bad("absolute path", "prepare", params(data__source="/etc/x.csv"), "should lie under data/"),
+    Bad("link out of data", "prepare", both(link_out, params(data__source="data/x.csv", data__target="y")), "under data/"),
+    Bad("no target named", "prepare", csv(rows(*MANY), None), "data.target should name the column of data/x.csv"),
+    Bad(
+        "missing target column", "prepare", csv(rows(*MANY), "z"), "data.target 'z' is no column of data/x.csv; its columns: a, y"
+    ),
+    Bad("empty file", "prepare", csv(""), "data/x.csv should be a CSV file with a header line"),
+    Bad("header only", "prepare", csv("a,y\n"), "has a header but no rows"),
+    Bad("duplicate columns", "prepare", csv("a,a,y\n1,2,0\n"), "column 'a' stands in the header more than once"),
+    Bad("column without a name", "prepare", csv("a,,y\n1,2,0\n"), "column 2 has no name"),
+    Bad("target alone", "prepare", csv("y\n1\n0\n"), "has one column only, 'y'"),
+    Bad("one class only", "prepare", csv(rows("1,u", "2,u", times=20)), "target 'y' has one class only, 'u'"),
+    Bad("a class of one row", "prepare", csv(rows(*MANY, "3,7")), "rarest class: 7, 1 rows"),
+    Bad("a class for every row", "prepare", csv(rows(*(f"{i},name{i}" for i in range(30)))), "1 row"),
+    Bad("more parts than rows", "prepare", csv(rows("1,0", "2,1")), "cannot split 2 rows"),
+    Bad("infinite value", "prepare", csv(rows(*MANY, "inf,1")), "column 'a' has inf in row 41; expected finite float32 numbers"),
+    Bad("value beyond float32", "prepare", csv(rows(*MANY, "1e300,1")), "column 'a' has 1e+300 in row 41"),
+    Bad("empty column", "prepare", csv("a,b,y\n1,,0\n2,,1\n"), "column 'b' has no value in any row; drop it"),
+    Bad("target without values", "prepare", csv("a,y\n1,\n2,\n"), "target 'y' has no value in any row"),
+    Bad("text among numbers", "prepare", csv(rows(*MANY, "n/k,1")), "column 'a' holds numbers in 40 rows and text in 1"),
+    Bad(
+        "text to regress on",
+        "prepare",
+        csv(rows("1,u", "2,v"), data__task="regression"),
+        "holds text; regression expects numbers",
+    ),
+    Bad("infinite target", "prepare", csv(rows("1,0.5", "2,inf"), data__task="regression"), "holds infinite values"),
+    Bad("CSV in Latin-1", "prepare", csv("a,y\né,2\n".encode("latin-1")), "should be UTF-8 text"),
+    Bad("CSV in UTF-16", "prepare", csv("a,y\n1,2\n".encode("utf-16")), "should be UTF-8 text"),
+    Bad("semicolons", "prepare", csv("a;y\n1;0\n"), "has one column only, 'a;y'; expected commas"),
+    Bad("tabs", "prepare", csv("a\ty\n1\t0\n"), "expected commas between the columns"),
+    Bad("ragged rows", "prepare", csv("a,y\n1,2\n1,2,3,4\n"), "should be a CSV file with a header line and commas"),
+    Bad("a column more than the header", "prepare", csv("a,y\n1,2,3\n4,5,6\n"), "more values than the header has names"),
+    Bad("open quote", "prepare", csv('a,y\n"1,2\n'), "should be a CSV file with a header line and commas"),
+    Bad("zeros for text", "prepare", csv(b"\x00\x01\x02\x00"), "data/x.csv"),
+    Bad(
+        "10,000 text columns",
+        "prepare",
+        csv(f"{WIDE},y\n" + (",".join("u" * 10_000) + ",0\n") * 2),
+        "has 10000 feature columns, 10000 of them text",
+    ),
+    Bad("10,000 columns, no target", "prepare", csv(f"{WIDE}\n" + ",".join("1" * 10_000) + "\n"), "data.target 'y' is no column"),
+    Bad(
+        "Parquet that is none",
+        "prepare",
+        both(parquet({"a": [1], "y": [0]}), file("data/x.parquet", "PAR?")),
+        "be a Parquet file",
+    ),
+    Bad("half a Parquet file", "prepare", both(parquet({"a": [1], "y": [0]}), cut("data/x.parquet")), "should be a Parquet file"),
+    Bad("dates", "prepare", parquet({"a": pd.to_datetime(["2020-01-01"] * 2), "y": [0, 1]}), "column 'a' holds dates"),
+    Bad("lists in a column", "prepare", parquet({"a": [[1], [2]], "y": [0, 1]}), "column 'a' holds list"),
+    Bad("lists in the target", "prepare", parquet({"a": [1, 2], "y": [[1, 0], [0, 1]]}), "target 'y' holds list"),
+    Bad("column named as an output", "prepare", csv("label,y\np,0\nq,1\n"), "column 'label' has the name of a model output"),
+]
+
+IN_ESTIMATORS = [
+    Bad(
+        "misspelt estimator", "train", params(train__estimator="RandomForestClasifier"), "did you mean 'RandomForestClassifier'?"
+    ),
+    Bad("unknown estimator", "train", params(train__estimator="Oracle"), "is no scikit-learn classifier or regressor"),
+    Bad("unknown import path", "train", params(train__estimator="sklearn.ensemble.Oracle"), "cannot be imported"),
+    Bad(
+        "import path of a function", "train", params(train__estimator="os.path.join"), "should be a scikit-learn estimator class"
+    ),
+    Bad("import path from a dot", "train", params(train__estimator=".Oracle"), "cannot be imported"),
+    Bad(
+        "transformer for a model", "train", params(train__estimator="sklearn.decomposition.PCA", train__params={}), "a classifier"
+    ),
+    Bad("unknown parameter", "train", params(train__params={"n_estimator": 3}), "did you mean 'n_estimators'?"),
+    Bad("parameter out of range", "train", params(train__params={"n_estimators": -3}), "RandomForestClassifier cannot be fitted"),
+    Bad(
+        "parameter of a wrong type",
+        "train",
+        params(train__params={"max_depth": "deep"}),
+        "RandomForestClassifier cannot be fitted",
+    ),
+    Bad("required parameter missing", "train", params(train__estimator="VotingClassifier", train__params={}), "do not fit"),
+    Bad("regressor for classes", "train", params(train__estimator="Ridge", train__params={}), "should be a classifier"),
+    Bad(
+        "no ONNX form",
+        "train",
+        params(train__estimator="LabelPropagation", train__params={}),
+        "cannot become ONNX, so it was not",
+    ),
+    Bad(
+        "a class of fewer rows than folds",
+        "train",
+        csv(rows(*MANY, "3,7", "4,7", "5,7"), train__estimator="CalibratedClassifierCV", train__params={"cv": 5}),
+        "CalibratedClassifierCV cannot be fitted to these rows",
+        before=("prepare",),
+    ),
+]
+
+IN_OUTPUTS = [
+    Bad("no training rows", "train", without(f"{OUT}/train.parquet"), "cannot read outputs/train.parquet"),
+    Bad(
+        "training rows that are JSON",
+        "train",
+        swapped(f"{OUT}/train.parquet", f"{OUT}/schema.json"),
+        "not what the prepare stage",
+    ),
+    Bad("half the training rows", "quantize", cut(f"{OUT}/train.parquet"), "train.parquet is not what the prepare stage writes"),
+    Bad("no schema", "train", without(f"{OUT}/schema.json"), "cannot read outputs/schema.json"),
+    Bad("schema of nothing", "convert", file(f"{OUT}/schema.json", "{}"), "schema.json is not what the prepare stage writes"),
+    Bad("half a schema", "evaluate", cut(f"{OUT}/schema.json"), "outputs/schema.json should hold JSON but does not"),
+    Bad(
+        "schema of other columns",
+        "train",
+        edited(f"{OUT}/schema.json", lambda it: it["columns"][0].update(name="z")),
+        'Field "z" does not exist',
+    ),
+    Bad("no fitted model", "convert", without(f"{OUT}/model.joblib"), "cannot read outputs/model.joblib"),
+    Bad("half a fitted model", "convert", cut(f"{OUT}/model.joblib"), "outputs/model.joblib is not a whole joblib file"),
+    Bad("empty fitted model", "convert", file(f"{OUT}/model.joblib", b""), "outputs/model.joblib"),
+    Bad("text for a fitted model", "convert", file(f"{OUT}/model.joblib", "hello"), "outputs/model.joblib"),
+    Bad("ONNX for a fitted model", "convert", swapped(f"{OUT}/model.joblib", f"{OUT}/model.onnx"), "outputs/model.joblib"),
+    Bad("a dict for a fitted model", "convert", dumped(lambda: {"a": 1}), "outputs/model.joblib"),
+    Bad("an unfitted model", "convert", dumped(RandomForestClassifier), "RandomForestClassifier"),
+    Bad("a fitted model of other data", "convert", dumped(wine_forest), "takes 13 features, outputs/schema.json has 4"),
+    Bad(
+        "a pickled model that is half there", "evaluate", file(f"{OUT}/model.joblib", pickle.dumps({"a": 1})[:-3]), "model.joblib"
+    ),
+    Bad("a fitted model of two targets", "convert", dumped(two_targets), "RandomForestRegressor"),
+    Bad("fitted model of other data", "evaluate", dumped(wine_forest), "takes 13 features, outputs/schema.json has 4"),
+    Bad("timing a model of other data", "benchmark", dumped(wine_forest), "takes 13 features, outputs/schema.json has 4"),
+    Bad("no ONNX model", "quantize", without(f"{OUT}/model.onnx"), "cannot read outputs/model.onnx"),
+    Bad("text for an ONNX model", "quantize", file(f"{OUT}/model.onnx", "hello"), "outputs/model.onnx is no ONNX model"),
+    Bad("half an ONNX model", "quantize", cut(f"{OUT}/model.onnx"), "outputs/model.onnx is no ONNX model"),
+    Bad("empty ONNX model", "quantize", file(f"{OUT}/model.onnx", b""), "outputs/model.onnx is no ONNX model"),
+    Bad("joblib for an ONNX model", "evaluate", swapped(f"{OUT}/model.onnx", f"{OUT}/model.joblib"), "outputs/model.onnx"),
+    Bad("ONNX model of other data", "evaluate", wine_onnx(f"{OUT}/model.onnx"), "outputs/model.onnx takes"),
+    Bad("quantised model of other data", "evaluate", wine_onnx(f"{OUT}/model_quantized.onnx"), "model_quantized.onnx takes"),
+    Bad("ONNX model of other data to quantise", "quantize", wine_onnx(f"{OUT}/model.onnx"), "outputs/model.onnx takes"),
+    Bad("ONNX model of other data to time", "benchmark", wine_onnx(f"{OUT}/model.onnx"), "outputs/model.onnx takes"),
+    Bad("no quantised model", "evaluate", without(f"{OUT}/model_quantized.onnx"), "cannot read outputs/model_quantized.onnx"),
+    Bad("half a quantised model", "benchmark", cut(f"{OUT}/model_quantized.onnx"), "outputs/model_quantized.onnx"),
+    Bad("no record of the choice", "evaluate", without(f"{OUT}/quantization.json"), "cannot read outputs/quantization.json"),
+    Bad("record without the choice", "evaluate", file(f"{OUT}/quantization.json", "{}"), "quantization.json lacks 'modified'"),
+    Bad("no metrics", "gate", without(f"{OUT}/metrics.json"), "cannot read outputs/metrics.json"),
+    Bad("metrics that are a list", "gate", file(f"{OUT}/metrics.json", "[]"), "should hold a JSON object, got list"),
+    Bad("metrics in words", "gate", edited(f"{OUT}/metrics.json", lambda it: it.update(onnx_agreement="high")), "numbers only"),
+    Bad("no latency", "gate", without(f"{OUT}/latency.json"), "cannot read outputs/latency.json"),
+    Bad("half a latency", "gate", cut(f"{OUT}/latency.json"), "outputs/latency.json should hold JSON but does not"),
+    Bad("limit out of reach", "gate", params(gate__max_size_ratio=0.0001), "1 of 4 gates failed", exit_code=3),
+    Bad("no verdict", "publish", without(f"{OUT}/gate.json"), "cannot read outputs/gate.json"),
+    Bad("nothing to report", "report", without(f"{OUT}/gate.json"), "cannot read outputs/gate.json"),
+    Bad("report on half a record", "report", file(f"{OUT}/quantization.json", "{}"), "outputs/quantization.json lacks 'summary'"),
+]
+
+CORPUS = [*IN_PARAMS, *IN_DATA, *IN_ESTIMATORS, *IN_OUTPUTS]

@@ -1,0 +1,37 @@
+"""A small sample of the soak: killed at random points, the chain always ends as an undisturbed run does."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.soak import chain
+from stages.reproduce.clones import Clone
+
+
+def test_the_chain_recovers_from_a_few_kills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[1])
+    assert chain.soak(kills=4, seed=3) == [""] * 4
+
+
+def test_what_a_kill_left_behind_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {evaluate: {cmd: 'true', outs: [outputs/a.json]}}")
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "a.json").write_text("{}")
+    whole = chain.digests(tmp_path)
+    assert set(whole) == {"dvc.yaml", "outputs/a.json"}
+    (tmp_path / "outputs" / "a.json").write_text("{")
+    assert chain.digests(tmp_path) != whole
+    (tmp_path / "outputs" / "a.json").write_text("{}")
+    (tmp_path / "outputs" / ".unfinished-1-a-x.json").touch()
+    assert chain.digests(tmp_path) != whole
+
+
+def test_a_process_that_works_on_in_the_folder_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "ORPHAN_SECONDS", 0.2)
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as orphan:
+        found = chain.recovery(Clone(tmp_path, {}), {})
+        orphan.kill()
+    assert found == "still running: ['sleep 60']"

@@ -9,7 +9,7 @@ VENV := .venv/installed
 PEERS := .venv-bench/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint bench fresh reproduce publish report ui clean lock
+.PHONY: help all test lint bench fresh reproduce publish report doctor ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -38,6 +38,9 @@ publish: $(VENV) ## publish again, for instance after a change of tracking serve
 
 report: $(VENV) ## print the summary of the last run
 	@python -m stages.report
+
+doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
+	@python -m stages.doctor
 
 ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=5001 for another port)
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1

@@ -24,13 +24,14 @@ from stages.common.table import Feeds
 from stages.publish.card import model_card
 from stages.publish.content import Content, Measurement
 from stages.publish.logged_model import ensure_model
-from stages.publish.preflight import Experiment, within
+from stages.publish.patience import within
+from stages.publish.preflight import Experiment
 
 DIGEST, COMPLETE = "content_digest", "complete"
 ATTEMPTS = 3
 QUIET_SECONDS = 3.0
 """A run that has not changed for so long has lost its publisher."""
-MARK_SECONDS = 5.0
+MARK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/installed
 PEERS := .venv-bench/installed
+MLFLOW2 := .venv-mlflow2/installed
 
 .DEFAULT_GOAL := help
 .PHONY: help all test lint bench fresh reproduce publish report doctor ui clean lock
@@ -18,7 +19,7 @@ all: $(VENV) ## run every stale stage and print the summary
 	@dvc repro
 	@python -m stages.report
 
-test: $(VENV) ## run the tests
+test: $(VENV) $(MLFLOW2) ## run the tests
 	@python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV) ## check style and types
@@ -46,7 +47,7 @@ ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=50
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
-	@rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-mlflow2 .pytest_cache .mypy_cache .ruff_cache
 	@find stages tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements.lock again from pyproject.toml
@@ -66,4 +67,10 @@ $(PEERS): $(VENV) requirements-peers.lock
 	@uv venv --quiet --clear --python .venv/bin/python .venv-bench
 	@uv pip sync --quiet --python .venv-bench/bin/python requirements.lock requirements-peers.lock || \
 		{ echo "the peers do not install here; measuring without them"; uv pip sync --quiet --python .venv-bench/bin/python requirements.lock; }
+	@touch $@
+
+$(MLFLOW2): $(VENV) requirements-mlflow2.lock
+	@echo "setting up .venv-mlflow2 with an MLflow 2 server for the tests (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-mlflow2
+	@uv pip sync --quiet --python .venv-mlflow2/bin/python requirements-mlflow2.lock
 	@touch $@

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +22,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from stages.common.files import write_bytes, write_json
 from stages.publish.__main__ import main
+from tests.servers import surroundings
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = 40
@@ -107,16 +107,16 @@ def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
     main()
 
 
-def start_publish(folder: Path, uri: str = "") -> subprocess.Popen[str]:
-    """Start the stage as a user does."""
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.publish"]
+def start_publish(folder: Path, uri: str = "", module: str = "publish", **variables: str) -> subprocess.Popen[str]:
+    """Start the stage (or another module of stages) as a user does who has set ``variables``."""
+    environment = surroundings(MLFLOW_TRACKING_URI=uri, PYTHONPATH=str(ROOT), **variables)
+    command = [sys.executable, "-m", f"stages.{module}"]
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def publish_command(folder: Path, uri: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the stage as a user does, and capture what it says."""
-    with start_publish(folder, uri) as process:
+def publish_command(folder: Path, uri: str = "", module: str = "publish", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the stage (or another module of stages) as a user does, and capture what it says."""
+    with start_publish(folder, uri, module, **variables) as process:
         said, told = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, said, told)
 

@@ -52,7 +52,7 @@ class Subject:
         except Exception as error:
             if not is_foreign(error):
                 raise
-            part = "" if title in {"tracking server", "experiment"} else "the artefact store of "
+            part = "" if title in {"tracking server", "experiment"} else f"the artefact store {self.location} of "
             raise ServerError(explain(error, self.store, part)) from error
 
 

@@ -15,9 +15,9 @@ FOREIGN = {"azure", "boto3", "botocore", "google", "mlflow", "requests", "sqlalc
 
 CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 CAUSES = (
-    (r"NoCredentials|NoAuthHandler|Unable to locate credentials", "finds no S3 credentials", CONFIGURE),
+    (r"NoCredentials|Unable to locate credentials", "finds no S3 credentials", CONFIGURE),
     (r"NoSuchBucket", "names a bucket that does not exist", "create it or choose another experiment"),
-    (r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch", "refuses to store artefacts", "check the S3 credentials"),
+    (r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w+Token", "refuses the S3 credentials", "check them"),
     (r"No module named '(?P<module>\w+)'", "needs the Python package {module}", "install it"),
     (r"certificate verify failed|SSLError", "has a certificate that cannot be verified", "set MLFLOW_TRACKING_SERVER_CERT_PATH"),
     (r"Name or service not known|NameResolution|resolve host|getaddrinfo", "has an unknown host name", "check its spelling"),

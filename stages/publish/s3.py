@@ -8,6 +8,7 @@ from typing import Any
 from stages.common.errors import ServerError
 
 CONNECT_SECONDS = 3
+STS_SECONDS = 3
 ASIDE = "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"
 """Variables that name another STS than Amazon's."""
 S3_COMPATIBLE = "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"
@@ -33,13 +34,15 @@ def limit_waiting(read_seconds: float) -> None:
 def identity() -> str:
     """Who this machine is to S3, in words, as ``sts get-caller-identity`` says it.
 
-    An S3-compatible store has no STS to ask; then the kind of credentials that was found.
+    Where STS cannot be asked (an S3-compatible store, a network without a way to it), the kind of credentials found.
 
     Raises:
         ServerError: no credentials are found; with what to configure.
-        botocore.exceptions.BotoCoreError: STS does not answer, or refuses.
+        botocore.exceptions.ClientError: STS refuses the credentials.
     """
     import boto3
+    from botocore.config import Config
+    from botocore.exceptions import HTTPClientError
 
     credentials = boto3.DEFAULT_SESSION and boto3.DEFAULT_SESSION.get_credentials()
     if credentials is None:
@@ -47,5 +50,8 @@ def identity() -> str:
     if any(map(os.environ.get, S3_COMPATIBLE)) and not any(map(os.environ.get, ASIDE)):
         return f"credentials found ({credentials.method}); an S3-compatible store tells no identity"
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    sts: Any = boto3.client("sts", region_name=region)
-    return f"{sts.get_caller_identity()['Arn']} ({credentials.method})"
+    sts: Any = boto3.client("sts", region_name=region, config=Config(connect_timeout=STS_SECONDS, read_timeout=STS_SECONDS))
+    try:
+        return f"{sts.get_caller_identity()['Arn']} ({credentials.method})"
+    except HTTPClientError as error:
+        return f"credentials found ({credentials.method}); STS does not tell the identity ({type(error).__name__})"

@@ -21,7 +21,7 @@ import requests
 
 from tests.conftest import ROOT
 from tests.publish_fixtures import make_repository, numeric_rows, publish_command, set_params
-from tests.servers import PYTHON2, S3, black_hole, free_port, mlflow2_server, proxy, s3_server
+from tests.servers import S3, black_hole, free_port, mlflow2_server, proxy, s3_server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README[README.index("## MLflow") : README.index("## When something is wrong")]
@@ -198,16 +198,14 @@ def needs_the_python_package(world: World) -> str:
 
 
 def was_made_by_an_older_mlflow(world: World) -> str:
-    make = (
-        f"from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as S; S('sqlite:///{world.folder}/mlflow.db', 'x')"
-    )
-    subprocess.run([PYTHON2, "-c", make], check=True, capture_output=True, cwd=world.folder)
+    publish_command(world.folder)
+    with sqlite3.connect(world.folder / "mlflow.db") as database:
+        database.execute("update alembic_version set version_num = '451aebb31d03'")  # as MLflow 1.0 marks its tables
     return world.publish()
 
 
 def is_locked_by_another_program(world: World) -> str:
-    assert publish_command(world.folder).returncode == 0
-    set_params(world.folder, "publish", experiment="another")
+    publish_command(world.folder)
     with sqlite3.connect(world.folder / "mlflow.db") as database:
         database.execute("begin exclusive")
         return world.publish()

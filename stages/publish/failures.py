@@ -18,7 +18,7 @@ CAUSES = (
     (r"NoCredentials|Unable to locate credentials", "finds no S3 credentials", CONFIGURE),
     (r"NoSuchBucket", "names a bucket that does not exist", "create it or choose another experiment"),
     (r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w+Token", "refuses the S3 credentials", "check them"),
-    (r"No module named '(?P<module>\w+)'", "needs the Python package {module}", "install it"),
+    (r"No module named '(?P<module>[\w.]+)'", "needs the Python package {module}", "install it"),
     (r"certificate verify failed|SSLError", "has a certificate that cannot be verified", "set MLFLOW_TRACKING_SERVER_CERT_PATH"),
     (r"Name or service not known|NameResolution|resolve host|getaddrinfo", "has an unknown host name", "check its spelling"),
     (r"Connection refused|No route to host|Network is unreachable", "cannot be reached", "start it or correct the address"),

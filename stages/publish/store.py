@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 SERVERS = {"http", "https"}
 DATABASES = {"postgresql", "mysql", "mssql"}
 LOCK_SECONDS = 300.0
+LOCKED_SECONDS = 5.0
 
 REQUEST_SECONDS = 8
 """How long a server may be silent; and one more second per MB of the largest file, which it may pass on before it answers."""
@@ -143,12 +145,15 @@ def verify_database(database: Path) -> bool:
 
     Raises:
         ServerError: there is another file.
+        sqlite3.OperationalError: another program does not let go of it, which MLflow would wait for much longer.
     """
     if not database.exists() or not database.stat().st_size:
         return False
     with database.open("rb") as file:
         if file.read(16) != b"SQLite format 3\0":
             raise ServerError(f"{database} should be a SQLite database but is not; move it away and publish again")
+    with closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
+        connection.execute("begin immediate")
     return True
 
 

@@ -10,7 +10,7 @@ PEERS := .venv-bench/installed
 MLFLOW2 := .venv-mlflow2/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint bench fresh reproduce publish report doctor ui clean lock
+.PHONY: help all test lint bench fresh reproduce publish promote report doctor ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,9 @@ reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of
 
 publish: $(VENV) ## publish again, for instance after a change of tracking server
 	@dvc repro --single-item --force publish
+
+promote: $(VENV) ## make the registered candidate the champion if it beats the present one
+	@python -m stages.promote
 
 report: $(VENV) ## print the summary of the last run
 	@python -m stages.report

@@ -34,6 +34,14 @@ EXPERIMENT = "lab3-3-model-optimization"
 METRICS = {"onnx_accuracy": 0.95, "onnx_size_kb": 12.5, "quantized_modified": 1, "quantized_size_kb": 3.25, "test_rows": 40}
 LATENCY = {"onnx_latency_ms": 0.02, "onnx_speedup": 120.0, "quantized_latency_ms": 0.01, "quantized_speedup_batch_32": 80.0}
 
+BATCHES = {1: {"original": 4.0, "onnx": 0.01, "quantized": 0.006}, 32: {"original": 4.5, "onnx": 0.03, "quantized": 0.01}}
+LATENCY_DETAIL = {
+    "batches": {str(rows): {"models": {name: {"p50_ms": ms} for name, ms in models.items()}} for rows, models in BATCHES.items()},
+    "environment": {"cpu": "a CPU", "usable_cores": 2, "threads": 1},
+}
+SWEEP = {f"{name}_latency_by_batch_ms": ms for models in BATCHES.values() for name, ms in models.items()}
+"""The batch sweep's metrics as a run shows them: the value of the highest step."""
+
 
 def numeric_rows() -> pd.DataFrame:
     """Rows of three float32 columns, (40, 3)."""
@@ -83,11 +91,11 @@ def make_repository(folder: Path, rows: pd.DataFrame) -> Path:
     joblib.dump(estimator, outputs / "model.joblib")
     for name in ("model.onnx", "model_quantized.onnx"):
         write_bytes(outputs / name, model.SerializeToString())
-    write_bytes(outputs / "predictions.csv", b"target,original\n1,1\n")
+    write_bytes(outputs / "predictions.csv", b"target,original,onnx,quantized\n" + 19 * b"0,0,0,0\n" + 21 * b"1,1,1,0\n")
     write_json(outputs / "quantization.json", {"method": "forest", "candidate": "forest/lossless", "modified": True})
     write_json(outputs / "metrics.json", METRICS)
     write_json(outputs / "latency.json", LATENCY)
-    write_json(outputs / "latency_detail.json", {"environment": {"cores": 2}})
+    write_json(outputs / "latency_detail.json", LATENCY_DETAIL)
     write_json(outputs / "gate.json", {"max_size_ratio": {"limit": 1.0, "passed": True, "value": 0.26}})
     return folder
 

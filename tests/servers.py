@@ -141,10 +141,13 @@ def s3_server(folder: Path) -> Iterator[S3]:
 
 
 class Proxy:
-    """A TCP proxy before a server, which cuts connections or falls silent once ``budget`` bytes have gone up."""
+    """A TCP proxy before a server, which cuts connections or falls silent once ``budget`` bytes have gone up.
 
-    def __init__(self, server: str, budget: float, *, silent: bool = False, delay_seconds: float = 0.0) -> None:
-        self.budget, self.silent, self.delay_seconds = budget, silent, delay_seconds
+    After the last of ``cuts`` it lets everything pass; 0 cuts for ever.
+    """
+
+    def __init__(self, server: str, budget: float, *, silent: bool = False, delay_seconds: float = 0.0, cuts: int = 0) -> None:
+        self.budget, self.silent, self.delay_seconds, self.cuts = budget, silent, delay_seconds, cuts
         self.target = ("127.0.0.1", int(server.rpartition(":")[2]))
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
@@ -167,6 +170,8 @@ class Proxy:
                 if self.budget < 0 and self.silent:
                     continue
                 if self.budget < 0:
+                    self.cuts -= 1
+                    self.budget = float("inf") if self.cuts == 0 else self.budget
                     break
                 time.sleep(self.delay_seconds)
                 sink.sendall(data)

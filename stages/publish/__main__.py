@@ -21,17 +21,21 @@ from stages.publish.store import resolve_store
 def main() -> None:
     """Find or make the run of this content, complete it, and write the receipt."""
     params = load_params()
-    refuse_failed_gates(read_json(GATE))
+    gates = read_json(GATE)
+    refuse_failed_gates(gates)
     content, measurement, schema = read_content(params), read_measurement(), read_schema()
     rows = read_rows(TEST, schema)
     store = resolve_store(params.publish.tracking_uri, repository_root())
     files = content.artifacts.values()
     with server_errors(store), opened(store, params.publish.experiment, files) as experiment:
         from stages.publish.record import Publication, publish  # mlflow costs 1.5 s: a wrong address is told before
+        from stages.publish.registry import ensure_version
 
         data = test_data(params.data.source, schema, len(rows))
-        publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, data)
+        publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, schema, data)
         run_id, news = patiently(lambda: publish(experiment, publication))
+        if name := params.publish.registered_model:
+            say(patiently(lambda: ensure_version(experiment, name, run_id, content.digest, gates)))
     receipt = {
         "tracking_uri": store.public_uri,
         "experiment": params.publish.experiment,

@@ -14,7 +14,7 @@ from stages.publish.content import read_content, read_measurement, refuse_failed
 from stages.publish.failures import server_errors
 from stages.publish.patience import patiently
 from stages.publish.preflight import opened
-from stages.publish.provenance import provenance_tags, repository_root, run_name
+from stages.publish.provenance import provenance_tags, repository_root, run_name, sweep_name
 from stages.publish.store import resolve_store
 
 
@@ -30,10 +30,13 @@ def main() -> None:
     with server_errors(store), opened(store, params.publish.experiment, files) as experiment:
         from stages.publish.record import Publication, publish  # mlflow costs 1.5 s: a wrong address is told before
         from stages.publish.registry import ensure_version
+        from stages.publish.sweep import adopt
 
         data = test_data(params.data.source, schema, len(rows))
         publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, schema, data)
         run_id, news = patiently(lambda: publish(experiment, publication))
+        if sweep := sweep_name():
+            patiently(lambda: adopt(experiment, run_id, sweep))
         if name := params.publish.registered_model:
             say(patiently(lambda: ensure_version(experiment, name, run_id, content.digest, gates)))
     receipt = {

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -20,7 +22,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from stages.common.files import write_bytes, write_json
+from stages.common.errors import GateFailed
+from stages.common.files import read_json, write_bytes, write_json
 from stages.publish.__main__ import main
 from tests.servers import surroundings
 
@@ -113,6 +116,41 @@ def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
     monkeypatch.chdir(folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     main()
+
+
+def promote_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str = "") -> None:
+    """Run ``make promote`` in this process."""
+    from stages.promote.__main__ import main as promote
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    promote()
+
+
+def tell_registry_story(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    """Register, promote, and be refused, on a store that has never heard of the model; any store must tell the same story."""
+    client, name = MlflowClient(uri, uri), "forest of the story"
+    set_params(folder, "publish", register=name, promote={"by": "size", "min_gain": 0.1})
+    publish_in_process(folder, monkeypatch, uri)
+    publish_in_process(folder, monkeypatch, uri)
+    (version,) = client.search_model_versions(f"name = '{name}'")
+    assert (str(version.version), version.aliases) == ("1", ["candidate"])
+    assert version.run_id == read_json(folder / "outputs/mlflow_run.json")["run_id"]
+    assert version.tags["content_digest"] == read_json(folder / "outputs/mlflow_run.json")["content_digest"]
+    assert version.tags["gate.max_size_ratio"] == "passed, 0.26 (limit 1)"
+    promote_in_process(folder, monkeypatch, uri)  # there is no champion yet
+    assert str(client.get_model_version_by_alias(name, "champion").version) == "1"
+    write_json(folder / "outputs/metrics.json", {**METRICS, "quantized_size_kb": 3.0})
+    publish_in_process(folder, monkeypatch, uri)
+    with pytest.raises(GateFailed, match=r"version 1 stays the champion: .* version 2 has quantized_size_kb 3 against 3.25"):
+        promote_in_process(folder, monkeypatch, uri)
+    assert str(client.get_model_version_by_alias(name, "champion").version) == "1"
+    write_json(folder / "outputs/metrics.json", {**METRICS, "quantized_size_kb": 1.0})
+    publish_in_process(folder, monkeypatch, uri)
+    promote_in_process(folder, monkeypatch, uri)
+    assert str(client.get_model_version_by_alias(name, "champion").version) == "3"
+    answer = mlflow.pyfunc.load_model(f"models:/{name}@champion").predict(numeric_rows())
+    assert np.array_equal(answer["label"], fit(numeric_rows())[0].predict(numeric_rows().to_numpy()))
 
 
 def start_publish(folder: Path, uri: str = "", module: str = "publish", **variables: str) -> subprocess.Popen[str]:

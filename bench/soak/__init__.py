@@ -1,1 +1,1 @@
-"""Kill the chain and the publishing of its results at random moments, and see that nothing is lost: ``make soak``."""
+"""Soaks: kill at random points, many times, and see that everything recovers."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from stages.common.console import say
 from stages.common.files import METRICS, PARAMS, read_json, write_json
 
 REGISTERED = "soak"
@@ -50,14 +51,23 @@ POINTS = (
 class Outcome:
     """What became of the killed publishes."""
 
-    kills: int = 0
     points: Counter[str] = field(default_factory=Counter)
     """How far they had come, by what the store held after the kill."""
-    faults: list[str] = field(default_factory=list)
-    """What was wrong after the next publish, if anything."""
+    findings: list[str] = field(default_factory=list)
+    """What was wrong after the publish that followed each kill; an empty text if nothing was."""
 
 
-def soak(template: Path, kills: int, seed: int) -> Outcome:
+def soak(kills: int, seed: int) -> list[str]:
+    """Kill ``kills`` publishes of what is in outputs/; what was wrong after each, an empty text if nothing was.
+
+    ``seed`` decides the moments; what a publish is doing then depends on the machine.
+    """
+    outcome = soak_of(Path.cwd(), kills, seed)
+    say(report(outcome, seed))
+    return outcome.findings
+
+
+def soak_of(template: Path, kills: int, seed: int) -> Outcome:
     """Publish ``kills`` contents to an embedded store, each killed once at a random moment and then published again.
 
     ``template`` is a folder with params.yaml and outputs/ as the chain leaves them; it is copied.
@@ -75,10 +85,9 @@ def soak(template: Path, kills: int, seed: int) -> Outcome:
             child.join(chance.uniform(0, seconds))
             child.kill()
             child.join()
-            outcome.kills += 1
             outcome.points[point(folder, number)] += 1
-            outcome.faults += completed(context, folder, number)
-        outcome.faults += left_over(folder, kills + 1)
+            outcome.findings.append("; ".join(completed(context, folder, number)))
+        outcome.findings[-1] = "; ".join(filter(None, [outcome.findings[-1], *left_over(folder, kills + 1)]))
     return outcome
 
 
@@ -137,7 +146,7 @@ def completed(context: ForkServerContext, folder: Path, number: int) -> list[str
         faults += [] if [step["logged"] for step in steps] == [True] else ["latency not logged once"]
         models = store.models(run)
         faults += [] if [model.status.name for model in models] == ["READY"] else [f"{len(models)} models"]
-    return [f"kill {number}: {fault}" for fault in faults]
+    return faults
 
 
 def left_over(folder: Path, contents: int) -> list[str]:
@@ -167,18 +176,19 @@ def point(folder: Path, number: int) -> str:
 
 def report(outcome: Outcome, seed: int) -> str:
     """The outcome in Markdown."""
+    kills, lost = len(outcome.findings), [text for text in outcome.findings if text]
     lines = [
         "# Publishes killed at random moments",
         "",
-        f"{outcome.kills} contents, each published to an embedded store, killed (SIGKILL) once at a random moment (seed {seed})",
+        f"{kills} contents, each published to an embedded store, killed (SIGKILL) once at a random moment (seed {seed})",
         "and then published again; every run must then be complete, whole and alone, with one model and one registered version.",
         "",
         "| what the store held after the kill | kills |",
         "|---|---|",
         *(f"| {name} | {outcome.points[name]} |" for name in POINTS),
         "",
-        f"Faults: {len(outcome.faults) or 'none'}.",
-        *(f"- {fault}" for fault in outcome.faults),
+        f"{kills - len(lost)} of {kills} recovered.",
+        *(f"- {text}" for text in lost),
     ]
     return "\n".join([*lines, ""])
 

@@ -6,7 +6,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -36,7 +36,8 @@ class Subject:
     experiment: Any = None
     location: str = ""
     """URI of the folder that the experiment's artefacts go to."""
-    until: float = field(default_factory=lambda: time.monotonic() + TOTAL_SECONDS)
+    until: float | None = None
+    """When all checks have to be done, on the monotonic clock; the first check sets it."""
 
     def check(self, title: str) -> str:
         """Run the check of that title; what it found, in words.
@@ -48,12 +49,21 @@ class Subject:
         try:
             if self.store.database:  # a local file hangs nowhere, and its first opening may take long
                 return work(self)
+            load_mlflow()
+            self.until = self.until or time.monotonic() + TOTAL_SECONDS
             return within(min(seconds, self.until - time.monotonic()), lambda: patiently(lambda: work(self)))
         except Exception as error:
             if not is_foreign(error):
                 raise
             part = "" if title in {"tracking server", "experiment"} else f"the artefact store {self.location} of "
             raise ServerError(explain(error, self.store, part)) from error
+
+
+def load_mlflow() -> None:
+    """Import what the checks need: on a busy machine that takes seconds, which are not the network's."""
+    import mlflow.store.artifact.artifact_repository_registry
+    import mlflow.tracking
+    import mlflow.utils.rest_utils  # noqa: F401
 
 
 def tracking_server(subject: Subject) -> str:

@@ -30,7 +30,7 @@ def ensure_version(experiment: Experiment, name: str, run_id: str, digest: str, 
     if version is None:
         mine = client.create_model_version(name, run_id=run_id, tags=tags, **source_of(experiment, run_id))
         version, news = find_version(client, name, digest) or mine, "registered as version"
-        if version.version != mine.version:
+        if str(version.version) != str(mine.version):
             client.delete_model_version(name, mine.version)
     for key, value in tags.items():
         if version.tags.get(key) != value:  # a new latency measurement has been judged anew

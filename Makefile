@@ -47,7 +47,8 @@ doctor: $(VENV) ## check this machine and the tracking server: a line per check,
 	@python -m stages.doctor
 
 ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=5001 for another port)
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+	@echo "the MLflow UI: http://127.0.0.1:$(PORT) (Ctrl-C ends it)"; \
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false exec mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
 	@rm -rf .venv .venv-bench .venv-mlflow2 .pytest_cache .mypy_cache .ruff_cache

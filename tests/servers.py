@@ -116,7 +116,7 @@ class S3:
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
         return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", **keys)
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         """Every key in the bucket."""
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]

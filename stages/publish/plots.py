@@ -32,6 +32,7 @@ def error_plot(predictions: str, schema: Schema) -> tuple[str, bytes]:
     for ax, model in zip(axes, ("original", "quantized"), strict=True):
         draw(ax, columns["target"], columns[model], schema.target)
         ax.set_title(TITLES[model])
+        ax.label_outer()
     return ("confusion.png" if schema.task == "classification" else "residuals.png"), _png(figure)
 
 

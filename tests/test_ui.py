@@ -1,7 +1,4 @@
-"""`make ui` in a real browser: experiment, run, metrics, plots and artefacts are there for a reader.
-
-``ONNXPRESS_SCREENSHOT=docs/mlflow_ui.png`` keeps the picture of the plot's page.
-"""
+"""`make ui` in a real browser: experiment, run, metrics, plots and artefacts are there for a reader."""
 
 from __future__ import annotations
 
@@ -56,7 +53,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         missing = "no chromium and chromedriver on PATH; on Debian: apt-get install chromium chromium-driver"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
+    options.binary_location = str(BROWSER)
     for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
@@ -95,18 +92,16 @@ def test_the_batch_sweep_is_a_chart(browser: Any, address: str, repository: Path
 
 
 def test_the_plots_are_pictures(browser: Any, address: str, repository: Path) -> None:
+    widths = "return [...document.images].filter(i => i.src.startsWith('blob:')).map(i => i.naturalWidth)"
     for plot in ("latency_by_batch.png", "confusion.png"):
         shown(browser, run_page(address, repository, f"/artifacts/{plot}"), "model_quantized.onnx", plot)
-        widths = "return [...document.images].filter(i => i.src.startsWith('blob:')).map(i => i.naturalWidth)"
         WebDriverWait(browser, WAIT_SECONDS).until(lambda driver: max(driver.execute_script(widths), default=0) >= 500)
-    if kept := os.environ.get("ONNXPRESS_SCREENSHOT"):
-        browser.save_screenshot(kept)
 
 
 def test_an_artifact_is_downloaded_whole(browser: Any, address: str, repository: Path, tmp_path: Path) -> None:
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     shown(browser, run_page(address, repository, "/artifacts/model_quantized.onnx"), "model_quantized.onnx")
-    button = "button[aria-label*='ownload'], [data-component-id*='download']"
+    button = "button[data-component-id*='artifactview.tsx']"  # the icon beside the file's name
     WebDriverWait(browser, WAIT_SECONDS).until(lambda driver: driver.find_elements(By.CSS_SELECTOR, button))[0].click()
     WebDriverWait(browser, WAIT_SECONDS).until(lambda _: list(tmp_path.glob("*.onnx")))
     (file,) = tmp_path.glob("*.onnx")

@@ -7,9 +7,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/installed
 PEERS := .venv-bench/installed
+MLFLOW2 := .venv-mlflow2/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint bench fresh reproduce soak publish report ui clean lock
+.PHONY: help all test lint bench fresh reproduce soak publish promote report doctor ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -18,14 +19,14 @@ all: $(VENV) ## run every stale stage and print the summary
 	@dvc repro
 	@python -m stages.report
 
-test: $(VENV) ## run the tests
+test: $(VENV) $(MLFLOW2) ## run the tests
 	@python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
-bench: $(PEERS) ## measure forests against other runtimes (about 40 minutes); BENCH="--quick" for a sample
-	@.venv-bench/bin/python -m bench $(BENCH)
+bench: $(PEERS) ## measure forests against other runtimes, other families, every estimator (an hour); BENCH="--quick" for a sample
+	@for suite in bench bench.families bench.coverage; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@dvc repro --dry --allow-missing --quiet
@@ -33,20 +34,27 @@ fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of dvc.lock
 	@python -m stages.reproduce $(REPRODUCE)
 
-soak: $(VENV) ## kill the chain at random points and see it recover (about an hour); SOAK="chain --kills 5 --seed 1"
+soak: $(VENV) ## kill the chain and publish at random points and see them recover (about two hours); SOAK="chain --kills 5 --seed 1"
 	@python -m bench.soak $(SOAK)
 
 publish: $(VENV) ## publish again, for instance after a change of tracking server
 	@dvc repro --single-item --force publish
 
+promote: $(VENV) ## make the registered candidate the champion if it beats the present one
+	@python -m stages.promote
+
 report: $(VENV) ## print the summary of the last run
 	@python -m stages.report
 
+doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
+	@python -m stages.doctor
+
 ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=5001 for another port)
-	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
+	@echo "the MLflow UI: http://127.0.0.1:$(PORT) (Ctrl-C ends it)"; \
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false exec mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
-	@rm -rf .venv .venv-bench .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-mlflow2 .pytest_cache .mypy_cache .ruff_cache
 	@find stages tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements.lock again from pyproject.toml
@@ -66,4 +74,10 @@ $(PEERS): $(VENV) requirements-peers.lock
 	@uv venv --quiet --clear --python .venv/bin/python .venv-bench
 	@uv pip sync --quiet --python .venv-bench/bin/python requirements.lock requirements-peers.lock || \
 		{ echo "the peers do not install here; measuring without them"; uv pip sync --quiet --python .venv-bench/bin/python requirements.lock; }
+	@touch $@
+
+$(MLFLOW2): $(VENV) requirements-mlflow2.lock
+	@echo "setting up .venv-mlflow2 with an MLflow 2 server for the tests (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-mlflow2
+	@uv pip sync --quiet --python .venv-mlflow2/bin/python requirements-mlflow2.lock
 	@touch $@

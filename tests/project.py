@@ -99,9 +99,9 @@ class Project:
         return [stage for stage, time in self.times().items() if time != before.get(stage)]
 
     def mlflow_runs(self) -> int:
-        """Runs in the embedded MLflow store, counted in its database."""
+        """Published contents in the embedded MLflow store, counted in its database; parent runs of sweeps have none."""
         with sqlite3.connect(self.folder / "mlflow.db") as database:
-            return int(database.execute("select count(*) from runs").fetchone()[0])
+            return int(database.execute("select count(*) from tags where key = 'content_digest'").fetchone()[0])
 
     def copy(self, folder: Path) -> Project:
         """The same project elsewhere, with its cache and history."""

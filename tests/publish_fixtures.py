@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import joblib
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -21,8 +22,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from stages.common.files import write_bytes, write_json
+from stages.common.errors import GateFailed
+from stages.common.files import read_json, write_bytes, write_json
 from stages.publish.__main__ import main
+from tests.servers import surroundings
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS = 40
@@ -33,6 +36,14 @@ LIBRARY_WARNINGS = [  # of MLflow 3.17's own code; outside of pytest Python or M
 EXPERIMENT = "lab3-3-model-optimization"
 METRICS = {"onnx_accuracy": 0.95, "onnx_size_kb": 12.5, "quantized_modified": 1, "quantized_size_kb": 3.25, "test_rows": 40}
 LATENCY = {"onnx_latency_ms": 0.02, "onnx_speedup": 120.0, "quantized_latency_ms": 0.01, "quantized_speedup_batch_32": 80.0}
+
+BATCHES = {1: {"original": 4.0, "onnx": 0.01, "quantized": 0.006}, 32: {"original": 4.5, "onnx": 0.03, "quantized": 0.01}}
+LATENCY_DETAIL = {
+    "batches": {str(rows): {"models": {name: {"p50_ms": ms} for name, ms in models.items()}} for rows, models in BATCHES.items()},
+    "environment": {"cpu": "a CPU", "usable_cores": 2, "threads": 1},
+}
+SWEEP = {f"{name}_latency_by_batch_ms": ms for models in BATCHES.values() for name, ms in models.items()}
+"""The batch sweep's metrics as a run shows them: the value of the highest step."""
 
 
 def numeric_rows() -> pd.DataFrame:
@@ -83,11 +94,11 @@ def make_repository(folder: Path, rows: pd.DataFrame) -> Path:
     joblib.dump(estimator, outputs / "model.joblib")
     for name in ("model.onnx", "model_quantized.onnx"):
         write_bytes(outputs / name, model.SerializeToString())
-    write_bytes(outputs / "predictions.csv", b"target,original\n1,1\n")
+    write_bytes(outputs / "predictions.csv", b"target,original,onnx,quantized\n" + 19 * b"0,0,0,0\n" + 21 * b"1,1,1,0\n")
     write_json(outputs / "quantization.json", {"method": "forest", "candidate": "forest/lossless", "modified": True})
     write_json(outputs / "metrics.json", METRICS)
     write_json(outputs / "latency.json", LATENCY)
-    write_json(outputs / "latency_detail.json", {"environment": {"cores": 2}})
+    write_json(outputs / "latency_detail.json", LATENCY_DETAIL)
     write_json(outputs / "gate.json", {"max_size_ratio": {"limit": 1.0, "passed": True, "value": 0.26}})
     return folder
 
@@ -107,16 +118,51 @@ def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
     main()
 
 
-def start_publish(folder: Path, uri: str = "") -> subprocess.Popen[str]:
-    """Start the stage as a user does."""
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": uri, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.publish"]
+def promote_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str = "") -> None:
+    """Run ``make promote`` in this process."""
+    from stages.promote.__main__ import main as promote
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    promote()
+
+
+def tell_registry_story(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    """Register, promote, and be refused, on a store that has never heard of the model; any store must tell the same story."""
+    client, name = MlflowClient(uri, uri), "forest of the story"
+    set_params(folder, "publish", register=name, promote={"by": "size", "min_gain": 0.1})
+    publish_in_process(folder, monkeypatch, uri)
+    publish_in_process(folder, monkeypatch, uri)
+    (version,) = client.search_model_versions(f"name = '{name}'")
+    assert str(client.get_model_version_by_alias(name, "candidate").version) == str(version.version) == "1"
+    assert version.run_id == read_json(folder / "outputs/mlflow_run.json")["run_id"]
+    assert version.tags["content_digest"] == read_json(folder / "outputs/mlflow_run.json")["content_digest"]
+    assert version.tags["gate.max_size_ratio"] == "passed, 0.26 (limit 1)"
+    promote_in_process(folder, monkeypatch, uri)  # there is no champion yet
+    assert str(client.get_model_version_by_alias(name, "champion").version) == "1"
+    write_json(folder / "outputs/metrics.json", {**METRICS, "quantized_size_kb": 3.0})
+    publish_in_process(folder, monkeypatch, uri)
+    with pytest.raises(GateFailed, match=r"version 1 stays the champion: .* version 2 has quantized_size_kb 3 against 3.25"):
+        promote_in_process(folder, monkeypatch, uri)
+    assert str(client.get_model_version_by_alias(name, "champion").version) == "1"
+    write_json(folder / "outputs/metrics.json", {**METRICS, "quantized_size_kb": 1.0})
+    publish_in_process(folder, monkeypatch, uri)
+    promote_in_process(folder, monkeypatch, uri)
+    assert str(client.get_model_version_by_alias(name, "champion").version) == "3"
+    answer = mlflow.pyfunc.load_model(f"models:/{name}@champion").predict(numeric_rows())
+    assert np.array_equal(answer["label"], fit(numeric_rows())[0].predict(numeric_rows().to_numpy()))
+
+
+def start_publish(folder: Path, uri: str = "", module: str = "publish", **variables: str) -> subprocess.Popen[str]:
+    """Start the stage (or another module of stages) as a user does who has set ``variables``."""
+    environment = surroundings(MLFLOW_TRACKING_URI=uri, PYTHONPATH=str(ROOT), **variables)
+    command = [sys.executable, "-m", f"stages.{module}"]
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def publish_command(folder: Path, uri: str = "") -> subprocess.CompletedProcess[str]:
-    """Run the stage as a user does, and capture what it says."""
-    with start_publish(folder, uri) as process:
+def publish_command(folder: Path, uri: str = "", module: str = "publish", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the stage (or another module of stages) as a user does, and capture what it says."""
+    with start_publish(folder, uri, module, **variables) as process:
         said, told = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, said, told)
 

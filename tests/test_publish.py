@@ -24,6 +24,7 @@ from tests.publish_fixtures import (
     LIBRARY_WARNINGS,
     METRICS,
     ROWS,
+    SWEEP,
     exit_code,
     fit,
     kill_after,
@@ -118,7 +119,7 @@ def test_params_are_the_flattened_params_file_without_publish(published: tuple[P
 
 
 def test_metrics_have_the_names_and_values_of_the_json_files(published: tuple[Path, Any]) -> None:
-    assert the_run(published).data.metrics == pytest.approx({**METRICS, **LATENCY})
+    assert the_run(published).data.metrics == pytest.approx({**METRICS, **LATENCY, **SWEEP})
 
 
 def test_artifacts_are_the_models_the_json_files_and_the_predictions(published: tuple[Path, Any]) -> None:
@@ -291,7 +292,7 @@ def assert_whole(folder: Path, experiment: str) -> None:
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
     models = client.search_logged_models([run.info.experiment_id])
     assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
-    assert run.data.metrics == pytest.approx({**METRICS, **LATENCY})
+    assert run.data.metrics == pytest.approx({**METRICS, **LATENCY, **SWEEP})
     assert len(run.inputs.dataset_inputs) == 1
     assert len(client.get_metric_history(run.info.run_id, "onnx_latency_ms")) == 1
     assert [(model.status.name, model.source_run_id) for model in models] == [("READY", run.info.run_id)]

@@ -53,7 +53,7 @@ def test_make_ui_serves_the_run_on_loopback(project: Project) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     recipe = project.run("make", "--no-print-directory", "-n", "-o", ".venv/installed", "ui", f"PORT={port}").stdout
-    server = project.start("bash", "-c", f"exec env {recipe}")
+    server = project.start("bash", "-c", recipe)
     try:
         answer = answered(f"http://127.0.0.1:{port}/api/2.0/mlflow/experiments/get-by-name", server)
         assert answer["experiment"]["name"] == "lab3-3-model-optimization"

@@ -1,14 +1,14 @@
-"""Run one soak or all, and print what became of each kill: ``python -m bench.soak [chain] --kills 200 --seed 1``."""
+"""Run one soak or all, and print what became of each kill: ``python -m bench.soak [chain|publish] --kills 200``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from bench.soak import chain
+from bench.soak import chain, publish
 from stages.common.errors import UserError, run_stage
 
-SOAKS = {"chain": chain.soak}
+SOAKS = {"chain": chain.soak, "publish": publish.soak}
 """By name: a function from the number of kills and a seed to one finding per kill; an empty finding is a recovery."""
 
 

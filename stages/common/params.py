@@ -91,11 +91,24 @@ class Gate(Section):
     min_quantized_vs_onnx_speedup: PositiveFloat | None = Field(description="latency of the ONNX model over the quantised one's")
 
 
+class Promote(Section):
+    """When ``make promote`` makes the candidate the champion."""
+
+    by: Literal["score", "size", "latency"] = Field(description="what the quantised models are compared by")
+    min_gain: Annotated[float, Field(ge=0)] = Field(
+        description="how much better: score as difference, 0.01 = one point; size and latency as share saved"
+    )
+
+
 class Publish(Section):
     """Where the results are recorded."""
 
     experiment: str = Field(min_length=1, description="name of the MLflow experiment")
     tracking_uri: str | None = Field(description="MLflow store; MLFLOW_TRACKING_URI wins; null: sqlite:///mlflow.db")
+    registered_model: str | None = Field(  # pydantic's classes have a method of the key's name
+        alias="register", min_length=1, description="registered model that gets a version per content; null: none"
+    )
+    promote: Promote
 
 
 class Params(Section):
@@ -171,7 +184,7 @@ def _nearest(place: list[str]) -> str:
     section: Any = Params
     for part in place[:-1]:
         section = section.model_fields[part].annotation
-    valid = list(section.model_fields)
+    valid = [field.alias or name for name, field in section.model_fields.items()]
     near = difflib.get_close_matches(place[-1], valid, n=1)
     return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
 

@@ -12,24 +12,33 @@ from stages.common.table import read_rows, read_schema
 from stages.publish.card import test_data
 from stages.publish.content import read_content, read_measurement, refuse_failed_gates
 from stages.publish.failures import server_errors
+from stages.publish.patience import patiently
 from stages.publish.preflight import opened
-from stages.publish.provenance import provenance_tags, repository_root, run_name
+from stages.publish.provenance import provenance_tags, repository_root, run_name, sweep_name
 from stages.publish.store import resolve_store
 
 
 def main() -> None:
     """Find or make the run of this content, complete it, and write the receipt."""
     params = load_params()
-    refuse_failed_gates(read_json(GATE))
+    gates = read_json(GATE)
+    refuse_failed_gates(gates)
     content, measurement, schema = read_content(params), read_measurement(), read_schema()
     rows = read_rows(TEST, schema)
     store = resolve_store(params.publish.tracking_uri, repository_root())
-    with server_errors(store), opened(store, params.publish.experiment) as experiment:
+    files = content.artifacts.values()
+    with server_errors(store), opened(store, params.publish.experiment, files) as experiment:
         from stages.publish.record import Publication, publish  # mlflow costs 1.5 s: a wrong address is told before
+        from stages.publish.registry import ensure_version
+        from stages.publish.sweep import adopt
 
         data = test_data(params.data.source, schema, len(rows))
-        publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, data)
-        run_id, news = publish(experiment, publication)
+        publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, schema, data)
+        run_id, news = patiently(lambda: publish(experiment, publication))
+        if sweep := sweep_name():
+            patiently(lambda: adopt(experiment, run_id, sweep))
+        if name := params.publish.registered_model:
+            say(patiently(lambda: ensure_version(experiment, name, run_id, content.digest, gates)))
     receipt = {
         "tracking_uri": store.public_uri,
         "experiment": params.publish.experiment,

@@ -28,7 +28,7 @@ from stages.common.files import (
 )
 from stages.common.params import Params
 
-LAYOUT = 1
+LAYOUT = 2
 """Part of the digest: raise it when params, metrics or artefacts of a run change their names or form."""
 
 ARTIFACTS = {
@@ -66,6 +66,10 @@ class Measurement:
 
     metrics: Mapping[str, float]
     artifacts: Mapping[str, Path]
+    batches: Mapping[int, Mapping[str, float]]
+    """Median latency in ms by rows per call and model."""
+    machine: str
+    """What it was measured on, in words; latencies of different machines do not compare."""
     digest: str
 
 
@@ -105,7 +109,19 @@ def read_measurement() -> Measurement:
         UserError: a file is missing or is not what its stage writes.
     """
     content = {name: read_json(path) for name, path in MEASURED.items()}
-    return Measurement(read_metrics(LATENCY), MEASURED, digest_of(content)[:16])
+    detail = content["latency_detail.json"]
+    try:
+        batches = {
+            int(rows): {model: float(summary["p50_ms"]) for model, summary in batch["models"].items()}
+            for rows, batch in detail["batches"].items()
+        }
+        place = detail["environment"]
+        machine = f"{place['cpu']}, {place['usable_cores']} cores, {place['threads']} threads"
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{LATENCY_DETAIL} is not what the benchmark stage writes ({error!r}); run `dvc repro -f benchmark`"
+        ) from error
+    return Measurement(read_metrics(LATENCY), MEASURED, batches, machine, digest_of(content)[:16])
 
 
 def refuse_failed_gates(verdicts: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stages.common.errors import ServerError, UserError
+from stages.publish.s3 import CONFIGURE
 from stages.publish.store import Store
 
 FOREIGN = {"azure", "boto3", "botocore", "google", "mlflow", "requests", "sqlalchemy", "sqlite3", "urllib3"}
@@ -14,10 +15,10 @@ FOREIGN = {"azure", "boto3", "botocore", "google", "mlflow", "requests", "sqlalc
 
 CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 CAUSES = (
-    (r"NoCredentials|Unable to locate credentials", "finds no S3 credentials", "configure IRSA, AWS_* variables or AWS_PROFILE"),
+    (r"NoCredentials|Unable to locate credentials", "finds no S3 credentials", CONFIGURE),
     (r"NoSuchBucket", "names a bucket that does not exist", "create it or choose another experiment"),
-    (r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch", "refuses to store artefacts", "check the S3 credentials"),
-    (r"No module named '(?P<module>\w+)'", "needs the Python package {module}", "install it"),
+    (r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w+Token", "refuses the S3 credentials", "check them"),
+    (r"No module named '(?P<module>[\w.]+)'", "needs the Python package {module}", "install it"),
     (r"certificate verify failed|SSLError", "has a certificate that cannot be verified", "set MLFLOW_TRACKING_SERVER_CERT_PATH"),
     (r"Name or service not known|NameResolution|resolve host|getaddrinfo", "has an unknown host name", "check its spelling"),
     (r"Connection refused|No route to host|Network is unreachable", "cannot be reached", "start it or correct the address"),
@@ -25,7 +26,12 @@ CAUSES = (
     (r"Connection ?(reset|aborted)|RemoteDisconnected|IncompleteRead|BrokenPipe", "cut the connection", "check its log"),
     (r"\b401\b|Unauthorized|UNAUTHENTICATED", "refuses the credentials", CREDENTIALS),
     (r"\b403\b|PERMISSION_DENIED|Forbidden", "does not permit this", "ask for write access to the experiment"),
-    (r"\b50[0-4]\b|INTERNAL_ERROR|too many .* error", "failed (server error)", "its log says why, often its artefact store"),
+    (
+        r"\b50[0-4]\b|INTERNAL_ERROR|too many .* error",
+        "failed (server error)",
+        "its log says why, often S3 credentials or bucket",
+    ),
+    (r"error code 404|ENDPOINT_NOT_FOUND", "is no MLflow server (404)", "correct the address"),
     (r"out-of-date database schema", "was made by an older MLflow", "back it up and run `mlflow db upgrade`"),
     (r"database is locked", "is locked by another program", "close it"),
     (r"No space left", "is on a full disk", "free some space"),
@@ -38,12 +44,14 @@ def server_errors(store: Store) -> Iterator[None]:
     """Turn what a store or its client raises into one :class:`ServerError`; bugs pass."""
     try:
         yield
+    except ServerError as error:
+        raise ServerError(f"{error}; {KEPT}") from error
     except UserError:
         raise
     except Exception as error:
         if not is_foreign(error):
             raise
-        raise ServerError(explain(error, store)) from error
+        raise ServerError(f"{explain(error, store)}; {KEPT}") from error
 
 
 def is_foreign(error: BaseException) -> bool:
@@ -52,11 +60,11 @@ def is_foreign(error: BaseException) -> bool:
     return bool(packages & FOREIGN) or isinstance(error, (OSError, ImportError))
 
 
-def explain(error: BaseException, store: Store) -> str:
-    """One line: the store, what it did, and the cure; without credentials."""
+def explain(error: BaseException, store: Store, part: str = "") -> str:
+    """One line: the store (or a part of it), what it did, and the cure; without credentials."""
     text = f"{type(error).__name__} {error}"
     for pattern, what, cure in CAUSES:
         if found := re.search(pattern, text):
-            return f"{store.public_uri} {what.format(**found.groupdict())}; {cure}; {KEPT}"
+            return f"{part}{store.public_uri} {what.format(**found.groupdict())}; {cure}"
     first_line = store.scrubbed(str(error)).strip().partition("\n")[0] or type(error).__name__
-    return f"{store.public_uri} failed: {first_line[:300]}; {KEPT}"
+    return f"{part}{store.public_uri} failed: {first_line[:300]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from hashlib import sha256
 from pathlib import Path
@@ -33,6 +34,14 @@ def provenance_tags() -> dict[str, str]:
         "dvc_experiment": os.environ.get("DVC_EXP_NAME"),
     }
     return {key: value for key, value in tags.items() if value}
+
+
+def sweep_name() -> str | None:
+    """What the runs of one sweep share: ``ONNXPRESS_SWEEP``, else the commit that DVC's experiments start from; or nothing."""
+    if named := re.sub(r"[^\w .:/-]", "_", os.environ.get("ONNXPRESS_SWEEP", "")):
+        return named
+    baseline = os.environ.get("DVC_EXP_BASELINE_REV") if os.environ.get("DVC_EXP_NAME") else None
+    return baseline and f"experiments on {baseline[:7]}"
 
 
 def run_name(params: Params) -> str:

@@ -20,17 +20,20 @@ import yaml
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
 from stages.common.errors import ServerError
-from stages.common.table import Feeds
+from stages.common.files import PREDICTIONS
+from stages.common.table import Feeds, Schema
 from stages.publish.card import model_card
 from stages.publish.content import Content, Measurement
 from stages.publish.logged_model import ensure_model
-from stages.publish.preflight import Experiment, within
+from stages.publish.patience import within
+from stages.publish.plots import error_plot, latency_plot
+from stages.publish.preflight import Experiment
 
 DIGEST, COMPLETE = "content_digest", "complete"
 ATTEMPTS = 3
 QUIET_SECONDS = 3.0
 """A run that has not changed for so long has lost its publisher."""
-MARK_SECONDS = 5.0
+MARK_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Publication:
     name: str
     tags: Mapping[str, str]
     feeds: Feeds
+    schema: Schema
     data: Mapping[str, Any]
 
     @property
@@ -131,6 +135,8 @@ def fill(experiment: Experiment, run: Any, publication: Publication) -> None:
             shutil.copyfile(path, folder / artifact)
         settings = yaml.safe_dump(dict(content.settings), sort_keys=False)
         (folder / "params.yaml").write_text(settings, encoding="utf-8")
+        plot, image = error_plot(PREDICTIONS.read_text(encoding="utf-8"), publication.schema)
+        (folder / plot).write_bytes(image)
         (folder / "model_card.md").write_text(publication.card, encoding="utf-8")
         client.log_artifacts(run_id, name)
     ensure_model(experiment, run_id, content, publication.feeds)
@@ -160,10 +166,26 @@ def add_measurement(experiment: Experiment, run: Any, measurement: Measurement) 
     if entry["logged"]:
         return None
     client.set_tag(run_id, key, json.dumps(entry))
-    metrics = [Metric(name, value, entry["timestamp"], entry["step"]) for name, value in measurement.metrics.items()]
-    client.log_batch(run_id, metrics=metrics)
-    for name, path in measurement.artifacts.items():
-        with tempfile.TemporaryDirectory() as folder:
-            client.log_artifact(run_id, shutil.copyfile(path, Path(folder, name)))
+    client.log_batch(run_id, metrics=[*latencies(measurement, entry), *batch_sweep(measurement, entry["timestamp"])])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for artifact, path in measurement.artifacts.items():
+            shutil.copyfile(path, folder / artifact)
+        (folder / "latency_by_batch.png").write_bytes(latency_plot(measurement.batches))
+        client.log_artifacts(run_id, name)
+    client.set_tag(run_id, "latency_machine", measurement.machine)
     client.set_tag(run_id, key, json.dumps({**entry, "logged": True}))
     return int(entry["step"])
+
+
+def latencies(measurement: Measurement, entry: Mapping[str, Any]) -> Iterator[Metric]:
+    """The contract's latency metrics, at the step of the measurement."""
+    for name, value in measurement.metrics.items():
+        yield Metric(name, value, entry["timestamp"], entry["step"])
+
+
+def batch_sweep(measurement: Measurement, timestamp: int) -> Iterator[Metric]:
+    """The latency of every model at every batch size, with the rows per call as step."""
+    for rows, models in measurement.batches.items():
+        for model, latency_ms in models.items():
+            yield Metric(f"{model}_latency_by_batch_ms", latency_ms, timestamp, rows)

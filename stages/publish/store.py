@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 SERVERS = {"http", "https"}
 DATABASES = {"postgresql", "mysql", "mssql"}
 LOCK_SECONDS = 300.0
+LOCKED_SECONDS = 5.0
+
+REQUEST_SECONDS = 8
+"""How long a server may be silent; and one more second per MB of the largest file, which it may pass on before it answers."""
 
 SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default, 7 with doubling pauses, hangs for minutes
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the default, 7 with doubling pauses, hangs for minutes; see patience.py
     "MLFLOW_DISABLE_TELEMETRY": "true",  # "1" does nothing
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar per file
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # "View run at"
@@ -78,10 +81,16 @@ def resolve_store(tracking_uri: str | None, root: Path) -> Store:
     return Store(public, public, login=login)
 
 
-def configure(store: Store) -> None:
+def request_seconds() -> int:
+    """The time limit of a request, once :func:`configure` was called."""
+    return int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"])
+
+
+def configure(store: Store, files: Iterable[Path] = ()) -> None:
     """Set MLflow's environment, as far as the user has not, and silence what it says to nobody's use."""
     os.environ["MLFLOW_TRACKING_URI"] = store.uri
-    for key, value in SETTINGS.items():
+    largest_mb = max((path.stat().st_size for path in files), default=0) // 2**20
+    for key, value in {**SETTINGS, "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_SECONDS + largest_mb)}.items():
         os.environ.setdefault(key, value)
     if store.login:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = store.login
@@ -120,10 +129,7 @@ def create_database(database: Path) -> None:
     Raises:
         ServerError: there is a file in its place that is no SQLite database.
     """
-    if database.exists() and database.stat().st_size:
-        with database.open("rb") as file:
-            if file.read(16) != b"SQLite format 3\0":
-                raise ServerError(f"{database} should be a SQLite database but is not; move it away and publish again")
+    if verify_database(database):
         return
     from mlflow.store.tracking import sqlalchemy_store
 
@@ -132,6 +138,23 @@ def create_database(database: Path) -> None:
     unfinished.unlink(missing_ok=True)
     make(f"sqlite:///{unfinished}", artifact_root(database)).engine.dispose()
     unfinished.replace(database)
+
+
+def verify_database(database: Path) -> bool:
+    """Whether there is a SQLite database in that place.
+
+    Raises:
+        ServerError: there is another file.
+        sqlite3.OperationalError: another program does not let go of it, which MLflow would wait for much longer.
+    """
+    if not database.exists() or not database.stat().st_size:
+        return False
+    with database.open("rb") as file:
+        if file.read(16) != b"SQLite format 3\0":
+            raise ServerError(f"{database} should be a SQLite database but is not; move it away and publish again")
+    with closing(sqlite3.connect(database, timeout=LOCKED_SECONDS)) as connection:
+        connection.execute("begin immediate")
+    return True
 
 
 def artifact_root(database: Path) -> str:

@@ -1,0 +1,52 @@
+"""Print a line per check of this machine and of the tracking server; exit code 4 when one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from stages.common.console import say
+from stages.common.errors import ServerError, UserError, run_stage
+from stages.common.params import load_params
+from stages.doctor.machine import CHECKS as MACHINE
+from stages.publish.checks import CHECKS as PUBLISHING
+from stages.publish.checks import Subject
+from stages.publish.provenance import repository_root
+from stages.publish.store import configure, resolve_store
+
+
+def main() -> None:
+    """Checks of the machine, then those that publish makes, which stop at the first that fails."""
+    failed = [title for title, check in MACHINE.items() if not told(title, check)]
+    well = all(told(title, check) for title, check in publishing())
+    if failed or not well:
+        raise ServerError("not ready to publish; the first FAIL above says what to do")
+
+
+def publishing() -> Iterator[tuple[str, Callable[[], str]]]:
+    """The checks of publish, by title; the first is whether params and environment name a store at all."""
+    subjects: list[Subject] = []
+
+    def store() -> str:
+        settings = load_params().publish
+        subjects.append(Subject(resolve_store(settings.tracking_uri, repository_root()), settings.experiment, make=False))
+        configure(subjects[0].store)
+        return subjects[0].store.public_uri
+
+    yield "address", store
+    for title in PUBLISHING:
+        yield title, partial(subjects[0].check, title)
+
+
+def told(title: str, check: Callable[[], str]) -> bool:
+    """Say in a line what a check found, or why it failed; whether it passed."""
+    try:
+        found, passed = check(), True
+    except UserError as error:
+        found, passed = str(error), False
+    say(f"{'ok  ' if passed else 'FAIL'}  {title:16} {' '.join(found.split())}")
+    return passed
+
+
+if __name__ == "__main__":
+    run_stage("doctor", main)

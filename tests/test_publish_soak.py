@@ -1,0 +1,17 @@
+"""A small sample of `make soak`: publishes killed at random moments are completed by the next one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bench.soak.publish import POINTS, report, soak_of
+from tests.publish_fixtures import make_repository, numeric_rows
+
+KILLS = 4
+
+
+def test_killed_publishes_are_completed_by_the_next_and_leave_nothing(tmp_path: Path) -> None:
+    outcome = soak_of(make_repository(tmp_path, numeric_rows()), KILLS, seed=3)
+    assert outcome.findings == [""] * KILLS
+    assert sum(outcome.points[name] for name in POINTS) == KILLS
+    assert f"{KILLS} of {KILLS} recovered" in report(outcome, 3)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from stages.common.errors import UserError
-from stages.common.models import fit
-from stages.common.table import Rows, Schema
+from stages.common.models import ask_onnx, ask_original, fit, open_session
+from stages.common.onnx_model import to_bytes
+from stages.common.table import Feeds, Rows, Schema
 from stages.convert.conversion import NEWEST_OPSET, to_onnx
 
 REHEARSAL_ROWS = 300
@@ -16,15 +17,21 @@ REHEARSAL_EFFORT = 10
 EFFORTS = ("n_estimators", "max_iter")
 """Parameters that make a fit longer without changing what it converts to."""
 
+LEAST_AGREEMENT = 0.9
+"""Below, the ONNX form is wrong; single rows on a threshold, where float32 decides, are for the gates to judge."""
+NEARLY = 0.01
+"""Regression: difference in standard deviations of the predictions."""
+TINY = 1e-30
+
 
 def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
-    """Fit a clone on a few hundred rows of every class and convert it; returns what scikit-learn warned about.
+    """Fit a clone on a few hundred rows of every class, convert it, and ask both; returns what scikit-learn warned about.
 
     The newest opset is used, so that a change of ``convert.target_opset`` does not make the fit stale; an opset too
     old for the estimator is the convert stage's to report, and costs no second fit.
 
     Raises:
-        UserError: the clone cannot be converted.
+        UserError: the clone cannot be converted, or answers otherwise as ONNX.
     """
     from sklearn.base import clone
     from sklearn.exceptions import ConvergenceWarning
@@ -32,15 +39,40 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
     rehearsed = clone(estimator)
     efforts = {key: value for key, value in rehearsed.get_params().items() if key.endswith(EFFORTS) and isinstance(value, int)}
     rehearsed.set_params(**{key: min(value, REHEARSAL_EFFORT) for key, value in efforts.items()})
+    few = rows.take(_few_of_each(rows, schema))
     try:
-        warned = fit(rehearsed, rows.take(_few_of_each(rows, schema)), expected=(ConvergenceWarning,))  # it is stopped early
+        warned = fit(rehearsed, few, expected=(ConvergenceWarning,))  # it is stopped early
     except UserError:
         return []  # too few rows for this estimator: the real fit tells whether it works
     try:
-        to_onnx(rehearsed, schema, NEWEST_OPSET)
+        agreement = _agreement(rehearsed, few.feeds, schema)
     except UserError as error:
         raise UserError(f"params.yaml: train.estimator cannot become ONNX, so it was not fitted: {error}") from error
+    if agreement < LEAST_AGREEMENT:
+        raise UserError(
+            f"params.yaml: train.estimator would answer otherwise as ONNX, so it was not fitted: a rehearsal on {len(few)} rows "
+            f"agrees with scikit-learn on {agreement:.1%} of them; choose another estimator or other train.params"
+        )
     return warned
+
+
+def _agreement(estimator: Any, feeds: Feeds, schema: Schema) -> float:
+    """Share of rows that get the same label, or nearly the same value, from the estimator and from its ONNX form.
+
+    Raises:
+        UserError: it cannot be converted, or onnxruntime cannot run it.
+    """
+    model = to_bytes(to_onnx(estimator, schema, NEWEST_OPSET))
+    original = ask_original(estimator, feeds, schema).values
+    try:
+        answer = ask_onnx(open_session(model), feeds).values
+    except UserError:
+        raise
+    except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        raise UserError(f"onnxruntime cannot run what skl2onnx makes of it ({' '.join(str(error).split())[:200]})") from error
+    if schema.task == "regression":
+        return float(np.mean(np.abs(original - answer) <= NEARLY * np.std(original) + TINY))
+    return float(np.mean(original == answer))
 
 
 def _few_of_each(rows: Rows, schema: Schema) -> np.ndarray[Any, np.dtype[np.intp]]:

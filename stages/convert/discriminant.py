@@ -1,0 +1,49 @@
+"""Quadratic discriminant analysis, whose converter in skl2onnx 1.20 asks for a sum over no axis and fails.
+
+The log posterior of class k is ``-(|(x - mean_k) R_k S_k^-1/2|^2 + sum(log S_k)) / 2 + log prior_k``, eq. 4.12 of Hastie,
+Tibshirani and Friedman, "The Elements of Statistical Learning" (2nd edition), as scikit-learn computes it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from stages.common.writer import Writer
+from stages.convert.container_writer import ContainerWriter
+
+
+@cache
+def register() -> None:
+    """Put the converter in the place of skl2onnx's, for this process; calling it again changes nothing."""
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis as Model
+
+    alias = f"Sklearn{Model.__name__}"
+    options = get_converter(alias).get_allowed_options()
+    update_registered_converter(Model, alias, get_shape_calculator(alias), _convert, options=options)
+
+
+def _convert(scope: Any, operator: Any, container: Any) -> None:
+    label, probabilities = (variable.full_name for variable in operator.outputs)
+    writer = ContainerWriter(scope, container)
+    scores = _log_posterior(operator.raw_operator, operator.inputs[0].full_name, writer)
+    writer.add("Softmax", scores, output=probabilities, axis=1)
+    writer.labels(scores, operator.raw_operator.classes_, label)
+
+
+def _log_posterior(model: Any, x: str, writer: Writer) -> str:
+    """(rows, classes); every class is a layer of one product of stacked matrices, (classes, rows, rank)."""
+    means = np.asarray(model.means_, np.float32)
+    whitening = np.zeros((*means.shape, max(map(len, model.scalings_))), np.float32)  # a class of lower rank is padded with 0
+    for turn, rotation, scaling in zip(whitening, model.rotations_, model.scalings_, strict=True):
+        turn[:, : len(scaling)] = rotation / np.sqrt(scaling)
+    rows = writer.add("Reshape", x, writer.constant(np.array([1, -1, means.shape[1]], np.int64)))
+    apart = writer.add("Sub", rows, writer.constant(means[:, None, :]))
+    squares = writer.reduce("ReduceSumSquare", writer.add("MatMul", apart, writer.constant(whitening)), 2, keepdims=False)
+    distances = writer.add("Mul", writer.add("Transpose", squares, perm=[1, 0]), writer.constant(np.array([-0.5], np.float32)))
+    constant = np.log(model.priors_) - [np.sum(np.log(scaling)) / 2 for scaling in model.scalings_]
+    return writer.add("Add", distances, writer.constant(constant.astype(np.float32)))

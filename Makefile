@@ -24,8 +24,9 @@ test: $(VENV) ## run the tests
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
-bench: $(PEERS) ## measure forests against other runtimes (about 40 minutes); BENCH="--quick" for a sample
+bench: $(PEERS) ## measure against other runtimes (about 40 minutes); BENCH="--quick" for a sample
 	@.venv-bench/bin/python -m bench $(BENCH)
+	@.venv-bench/bin/python -m bench.families $(filter --quick,$(BENCH))
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@dvc repro --dry --allow-missing --quiet

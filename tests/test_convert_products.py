@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto
 from onnx.reference import ReferenceEvaluator
 from sklearn import datasets
 from sklearn.base import is_regressor
@@ -17,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from bench.plain import plainly_converted
-from stages.common.kernel_machine import VECTORS
+from stages.common.kernel_machine import LARGE, VECTORS
 from stages.common.models import open_session
 from stages.common.neighbor_names import ROWS
 from stages.common.svm_nodes import is_svm, rewrite_svm_nodes
@@ -113,6 +114,19 @@ def test_string_labels(data: str) -> None:
     for estimator in (SVC(), KNeighborsClassifier()):
         label, _ = asked(converted(estimator, x, names), x)
         assert (label == estimator.predict(x)).all()
+
+
+@pytest.mark.parametrize("estimator", [NuSVC(nu=0.1), SVC(C=100), SVC(C=100, kernel="poly")], ids=str)
+def test_decisions_of_large_terms_are_summed_in_float64(estimator: Any) -> None:
+    x, y = datasets.make_classification(2000, 5, n_informative=5, n_redundant=0, flip_y=0.1, random_state=0)
+    x = (x * [1, 100, 0.1, 20, 3]).astype(np.float32)
+    model = converted(estimator, x, y)
+    label, scores = asked(model, x)
+    assert (label == estimator.predict(x)).mean() >= 0.999
+    assert np.abs(estimator.dual_coef_).sum() > LARGE
+    assert TensorProto.DOUBLE in {item.i for node in model.graph.node if node.op_type == "Cast" for item in node.attribute}
+    assert scores.dtype == np.float32
+    assert np.abs(scores[:, 0] - estimator.decision_function(x)).max() < 2e-3 * np.abs(estimator.decision_function(x)).max()
 
 
 def test_a_linear_machine_is_exact_on_columns_that_are_not_scaled() -> None:

@@ -3,8 +3,9 @@
     kernel (rows, vectors) = f(x vectorsᵀ) by one Gemm,    decisions (rows, pairs) = kernel coefficientsᵀ + offset by another
 
 The squared norms of an RBF kernel, |x - s|² = |x|² + |s|² - 2 x·s, are taken around the vectors' mean, where they cancel
-least. What depends on vectors and coefficients alone is left to operators with constant inputs, which a runtime computes
-once, when it loads the model: so either can be stored in fewer bits without touching anything else.
+least; where a decision may be a small sum of large terms, all is computed in float64. What depends on vectors and
+coefficients alone is left to operators with constant inputs, which a runtime computes once, when it loads the model: so
+either can be stored in fewer bits without touching anything else.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ VECTORS, COEFFICIENTS = "kernel_vectors", "kernel_coefficients"
 """How the names of the initializers start that hold support vectors (vectors, features) and coefficients (·, vectors)."""
 
 GATHER_ELEMENTS = 11  # the version of ai.onnx that brought it
+
+LARGE = 1e4
+"""Decisions whose terms may add up to more than this are computed in float64; the margin of a classifier is 1."""
+
 FAR = 40.0
 """Above this exponent of a vector's own norm, exp of it may leave float32 and is not taken out of the sum."""
 
@@ -86,35 +91,65 @@ def read(node: onnx.NodeProto) -> KernelMachine:
 def decisions(machine: KernelMachine, x: str, writer: Writer, output: str = "") -> str:
     """Writes what computes the decisions (rows, pairs) of float32 ``x`` (rows, features), and returns their name."""
     if machine.kernel == "LINEAR":
-        kernel, coefficients = x, writer.constant(primal(machine).astype(np.float32), COEFFICIENTS)
-    elif machine.kernel == "RBF":
-        kernel, coefficients = _rbf(machine, x, writer)
-    else:
-        kernel, coefficients = _of_products(machine, x, writer), _coefficients(machine, writer)
-    return writer.add("Gemm", kernel, coefficients, writer.constant(machine.offset), output=output, transB=1)
+        weights = writer.constant(primal(machine).astype(np.float32), COEFFICIENTS)
+        return writer.add("Gemm", x, weights, writer.constant(machine.offset), output=output, transB=1)
+    precise = _Precise(writer, double=_cancels(machine))
+    kernel, coefficients = (_rbf if machine.kernel == "RBF" else _of_products)(machine, precise.widened(x), precise)
+    found = writer.add(
+        "Gemm", kernel, coefficients, precise.number(machine.offset), output="" if precise.double else output, transB=1
+    )
+    return writer.add("Cast", found, output=output, to=TensorProto.FLOAT) if precise.double else found
 
 
-def _of_products(machine: KernelMachine, x: str, writer: Writer) -> str:
-    vectors = writer.constant(machine.vectors, VECTORS)
-    shift = writer.constant(np.array([machine.coef0], np.float32))
-    inner = writer.add("Gemm", x, vectors, shift, alpha=machine.gamma, transB=1)
-    if machine.kernel == "SIGMOID":
-        return writer.add("Tanh", inner)
+@dataclass(frozen=True)
+class _Precise:
+    """The precision that a machine is computed in: float32, or float64 from matrices that are stored in float32."""
+
+    writer: Writer
+    double: bool
+
+    def widened(self, name: str) -> str:
+        """A float32 value in this precision."""
+        return self.writer.add("Cast", name, to=TensorProto.DOUBLE) if self.double else name
+
+    def number(self, values: Array | float) -> str:
+        """A small constant in this precision."""
+        return self.writer.constant(np.array(values, np.float64 if self.double else np.float32))
+
+
+def _cancels(machine: KernelMachine) -> bool:
+    """Whether the terms of a decision, whose margin is 1, may be so large that float32 rounds its sign away."""
+    reach = 1.0
     if machine.kernel == "POLY":
-        return writer.add("Pow", inner, writer.constant(np.array(machine.degree, np.float32)))
-    raise Untreatable(f"its kernel is {machine.kernel}")
+        longest = float(np.square(machine.vectors, dtype=np.float64).sum(axis=1).max())
+        reach = (machine.gamma * longest + abs(machine.coef0)) ** machine.degree
+    return reach * float(np.abs(_by_pair(machine)).sum(axis=1, dtype=np.float64).max()) > LARGE
 
 
-def _rbf(machine: KernelMachine, x: str, writer: Writer) -> tuple[str, str]:
+def _of_products(machine: KernelMachine, x: str, precise: _Precise) -> tuple[str, str]:
+    writer = precise.writer
+    vectors = precise.widened(writer.constant(machine.vectors, VECTORS))
+    inner = writer.add("Gemm", x, vectors, precise.number(np.array([machine.coef0], np.float32)), alpha=machine.gamma, transB=1)
+    if machine.kernel == "SIGMOID":
+        kernel = writer.add("Tanh", inner)
+    elif machine.kernel == "POLY":
+        kernel = writer.add("Pow", inner, precise.number(machine.degree))
+    else:
+        raise Untreatable(f"its kernel is {machine.kernel}")
+    return kernel, precise.widened(_coefficients(machine, writer))
+
+
+def _rbf(machine: KernelMachine, x: str, precise: _Precise) -> tuple[str, str]:
+    writer = precise.writer
     stored, centre = centred(machine.vectors)
     if centre is not None:
-        x = writer.add("Sub", x, writer.constant(centre))
-    vectors = writer.constant(stored, VECTORS)
+        x = writer.add("Sub", x, precise.number(centre))
+    vectors = precise.widened(writer.constant(stored, VECTORS))
     squares = writer.reduce("ReduceSumSquare", x, 1)
     exponent = writer.add("Gemm", x, vectors, squares, alpha=2 * machine.gamma, beta=-machine.gamma, transB=1)
     own = writer.reduce("ReduceSumSquare", vectors, 1, keepdims=False)
-    own = writer.add("Mul", own, writer.constant(np.array(-machine.gamma, np.float32)))
-    coefficients = _coefficients(machine, writer)
+    own = writer.add("Mul", own, precise.number(-machine.gamma))
+    coefficients = precise.widened(_coefficients(machine, writer))
     if machine.gamma * float(np.square(stored, dtype=np.float64).sum(axis=1).max()) < FAR:
         coefficients = writer.add("Mul", coefficients, writer.add("Exp", own))  # constant: an addition less in every call
     else:

@@ -6,7 +6,6 @@ The rules of the outputs are those of libsvm (Chang and Lin, "LIBSVM: a library 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -27,9 +26,10 @@ def is_svm(node: onnx.NodeProto) -> bool:
     if node.domain != "ai.onnx.ml" or node.op_type not in SVM_OPS:
         return False
     given = {item.name: item for item in node.attribute}
-    vectors = np.array(given["support_vectors"].floats) if "support_vectors" in given else np.empty(0)
-    size = math.isqrt(len(vectors))
-    return not size or "prob_a" not in given or not np.array_equal(vectors, np.eye(size).ravel())
+    if not {"prob_a", "support_vectors"} <= given.keys():
+        return True
+    vectors, size = given["support_vectors"].floats, len(given["prob_a"].floats)
+    return len(vectors) != size**2 or not np.array_equal(np.array(vectors), np.eye(size).ravel())
 
 
 def rewrite_svm_nodes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:

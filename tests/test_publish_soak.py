@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from bench.soak.publish import POINTS, report, soak_of
-from tests.publish_fixtures import make_repository, numeric_rows
+from tests.publish_fixtures import LIBRARY_WARNINGS, make_repository, numeric_rows
 
+pytestmark = LIBRARY_WARNINGS
 KILLS = 4
 
 

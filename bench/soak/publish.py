@@ -35,6 +35,8 @@ WARM = [
     "pyarrow.parquet",
 ]
 """Modules that the server which all publishes are forked from has imported: kills then hit the work and not the imports."""
+UNDISTURBED = (-1, 0)
+"""Contents that are published without a kill, to know how long that takes."""
 
 POINTS = (
     "no run of this content",
@@ -87,7 +89,7 @@ def soak_of(template: Path, kills: int, seed: int) -> Outcome:
             child.join()
             outcome.points[point(folder, number)] += 1
             outcome.findings.append("; ".join(completed(context, folder, number)))
-        outcome.findings[-1] = "; ".join(filter(None, [outcome.findings[-1], *left_over(folder, kills + 1)]))
+        outcome.findings[-1] = "; ".join(filter(None, [outcome.findings[-1], *left_over(folder, kills + len(UNDISTURBED))]))
     return outcome
 
 
@@ -97,14 +99,13 @@ def prepared(template: Path, folder: Path) -> Path:
     params = yaml.safe_load((template / PARAMS).read_text(encoding="utf-8"))
     params["publish"] |= {"register": REGISTERED, "tracking_uri": None}
     (folder / PARAMS).write_text(yaml.safe_dump(params), encoding="utf-8")
-    write_json(folder / METRICS, {**read_json(folder / METRICS), "soak_number": 0})
     return folder
 
 
 def duration(context: ForkServerContext, folder: Path) -> float:
-    """Seconds that a whole publish takes; the second of two, because the first one makes the store."""
-    for _ in range(2):
-        write_json(folder / METRICS, {**read_json(folder / METRICS), "soak_number": 0})
+    """Seconds that a whole publish of a new content takes; the second of two, because the first one makes the store."""
+    for number in UNDISTURBED:
+        write_json(folder / METRICS, {**read_json(folder / METRICS), "soak_number": number})
         start = time.monotonic()
         child = started(context, folder)
         child.join()

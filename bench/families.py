@@ -1,4 +1,4 @@
-"""Nearest neighbours and support vector machines: scikit-learn, skl2onnx's own graph, model.onnx and the quantised model.
+"""Nearest neighbours, support vector machines and an MLP: scikit-learn, skl2onnx's own graph, model.onnx and the quantised model.
 
 All four are timed side by side in one process, one thread each: ``python -m bench.families`` (``--quick`` for a sample).
 """
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from bench import families_report
 from bench.data import Split, split_of
+from bench.families_report import MLP
 from bench.models import OPSET, dumped, trials
 from bench.plain import plainly_converted
 from stages.benchmark.contenders import batch, calls, limited_threads, sessions
@@ -35,7 +36,10 @@ from stages.train.estimator import build
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("digits", "breast_cancer", "diabetes")
-FAMILIES = {"KNN": ("KNeighborsClassifier", "KNeighborsRegressor"), "RBF-SVM": ("SVC", "SVR")}
+FAMILIES = {"KNN": ("KNeighborsClassifier", "KNeighborsRegressor"), "RBF-SVM": ("SVC", "SVR"), MLP: ("MLPClassifier", "")}
+PARAMETERS = {MLP: {"hidden_layer_sizes": [512, 512], "early_stopping": True}}
+ONLY = {MLP: "digits"}
+"""Families that one data set alone is enough for; the others have layers of a few inputs."""
 BATCHES = (1, 32, 1024)
 CALLS = 60
 BUDGET = 0.005
@@ -48,7 +52,8 @@ Record = dict[str, Any]
 def record(family: str, data: str, seconds: float) -> Record:
     """One model in its four forms; ``seconds`` bounds the timing of each batch size."""
     part = split_of(data, 0)
-    estimator = build(Train(estimator=FAMILIES[family][part.is_regression], params={}, scale=False), part.schema, part.seed)
+    settings = Train(estimator=FAMILIES[family][part.is_regression], params=PARAMETERS.get(family, {}), scale=False)
+    estimator = build(settings, part.schema, part.seed)
     fit(estimator, part.train)
     forms, candidate = _forms(estimator, part)
     answers = {"joblib": np.asarray(estimator.predict(part.test.feeds["X"]))}
@@ -121,7 +126,7 @@ def main() -> None:
     seconds = asked.seconds or (0.2 if asked.quick else 4.0)
     records = []
     for name in data:
-        for family in FAMILIES:
+        for family in (family for family in FAMILIES if ONLY.get(family, name) == name):
             records.append(record(family, name, seconds))
             say(f"{name} {family}: {records[-1]['candidate']}")
     sys.stdout.write(families_report.write(asked.output, records))

@@ -11,6 +11,7 @@ from bench.report import environment
 from stages.benchmark.report import CROWDED
 from stages.common.files import write_bytes, write_json
 
+MLP = "MLP 2x512"
 NAMES = {
     "joblib": "scikit-learn",
     "skl2onnx": "skl2onnx's default",
@@ -28,7 +29,7 @@ def write(folder: Path, records: list[dict[str, Any]]) -> str:
     crowded = sum(record["cpu_share"] < CROWDED for record in records)
     libraries = ", ".join(f"{name} {found['libraries'][name]}" for name in ("scikit-learn", "onnxruntime", "onnx", "numpy"))
     lines = [
-        "# Nearest neighbours and support vector machines, measured",
+        "# Nearest neighbours, support vector machines and an MLP, measured",
         "",
         f"Written by `make bench` on {found['cpu']}, one thread; {libraries}. Estimators have scikit-learn's defaults, features",
         "are float32. *same answers*: the share of test rows with scikit-learn's label; for diabetes, with its prediction within",
@@ -59,9 +60,19 @@ def _table(records: list[dict[str, Any]]) -> Iterator[str]:
             yield f"| {' | '.join([record['data'], record['family'], name + candidate, *numbers, *times])} |"
 
 
+def _mlp_bars(record: dict[str, Any]) -> Iterator[Bar]:
+    where, kb = f"{record['data']} {record['family']}", record["kb"]
+    yield Bar(f"{where}: quantised, x smaller than model.onnx", kb["onnx"] / kb["quantized"], 3.8, True)
+    speed = record["latency"]["1024"]["speedup"]["quantized_over_onnx"][0]
+    yield Bar(f"{where}: quantised, x faster than model.onnx, batch 1024", speed, 2, True)
+
+
 def bars(records: list[dict[str, Any]]) -> Iterator[Bar]:
-    """What neighbours and support vectors have to reach on each data set."""
+    """What neighbours and support vectors have to reach on each data set, and the MLP."""
     for record in records:
+        if record["family"] == MLP:
+            yield from _mlp_bars(record)
+            continue
         where, speed = f"{record['data']} {record['family']}", record["latency"]["1024"]["speedup"]
         yield Bar(f"{where}: model.onnx, x faster than skl2onnx's default, batch 1024", speed["onnx_over_skl2onnx"][0], 10, True)
         yield Bar(f"{where}: model.onnx, x faster than scikit-learn, batch 1024", speed["onnx_over_joblib"][0], 1, True)

@@ -38,7 +38,7 @@ def run(cases: Sequence[Case], path: Path) -> list[Record]:
     known = cache.read(path, mark)
     records = []
     for case in cases:
-        key = (case.data, f"{case.place} {case.estimator}", 0)
+        key = (case.data, case.estimator, 0)
         if key not in known:
             made = record(case, quantize)
             cache.append(path, made, mark)

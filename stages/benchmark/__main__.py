@@ -32,7 +32,7 @@ def main() -> None:
     """Time the models at every batch size, load each in a fresh process, and write what was found."""
     params, rows = load_params(), read_rows(TEST, read_schema())
     settings, default_rows = params.benchmark, min(len(rows), LARGEST_DEFAULT_BATCH)
-    estimator = load_original(ORIGINAL_MODEL)
+    estimator = load_original(ORIGINAL_MODEL, params.train.trusted)
     models = {"onnx": read_bytes(ONNX_MODEL), "quantized": read_bytes(QUANTIZED_MODEL)}
     sessions = contenders.sessions(models | {"floor": contenders.floor_model(rows.feeds)}, settings.threads)
     wall, cpu = perf_counter(), process_time()
@@ -45,7 +45,8 @@ def main() -> None:
         )
     cpu_share = (process_time() - cpu) / (perf_counter() - wall)
     batches = {size: report.Batch(size, timed) for size, timed in measured.items()}
-    load = {name: load_cost(path) for name, path in progress(MODELS.items(), len(MODELS), "loading in fresh processes")}
+    files = progress(MODELS.items(), len(MODELS), "loading in fresh processes")
+    load = {name: load_cost(path, params.train.trusted) for name, path in files}
     doubts = [doubt for doubt in (report.instability(batches), report.crowding(cpu_share)) if doubt]
     write_json(LATENCY, report.latency(batches, default_rows, settings.batch_sizes))
     write_json(LATENCY_DETAIL, report.detail(batches, default_rows, load, describe(settings.threads, cpu_share), doubts))

@@ -38,7 +38,8 @@ def main() -> None:
     """Test rows and three models in, metrics.json and predictions.csv out."""
     params, schema = load_params(), read_schema()
     train, test = read_rows(TRAIN, schema).feeds, read_rows(TEST, schema)
-    original, sessions = load_original(ORIGINAL_MODEL), [load_session(path) for path in (ONNX_MODEL, QUANTIZED_MODEL)]
+    original = load_original(ORIGINAL_MODEL, params.train.trusted)
+    sessions = [load_session(path) for path in (ONNX_MODEL, QUANTIZED_MODEL)]
 
     def ask(feeds: Feeds) -> list[Answer]:
         return [ask_original(original, feeds, schema), *(ask_onnx(session, feeds) for session in sessions)]

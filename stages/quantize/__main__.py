@@ -33,7 +33,8 @@ def main() -> None:
     if len(calibration):
         trials = held_out(plain, train, calibration)
     else:
-        trials = cross_fits(lambda: load_original(ORIGINAL_MODEL), train, schema, params.convert.target_opset, params.seed)
+        trusted, opset = params.train.trusted, params.convert.target_opset
+        trials = cross_fits(lambda: load_original(ORIGINAL_MODEL, trusted), train, schema, opset, params.seed)
     choice = choose(plain, candidates, trials, schema, params.quantize)
     write_bytes(QUANTIZED_MODEL, choice.model)
     write_json(QUANTIZATION, choice.to_json())

@@ -65,8 +65,9 @@ def _joblib(one: Path, other: Path) -> str:
 
     from stages.common.files import TRAIN
     from stages.common.models import load_original
+    from stages.common.params import load_params
 
-    estimators = [load_original(path) for path in (one, other)]
+    estimators = [load_original(path, load_params().train.trusted) for path in (one, other)]
     states = [{key: repr(value) for key, value in vars(estimator).items()} for estimator in estimators]
     attribute = next((f"attribute {key}" for key in states[0] if states[0][key] != states[1].get(key)), "")
     rows = pd.read_parquet(one.parent / TRAIN.name).iloc[:, :-1]

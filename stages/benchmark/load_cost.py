@@ -1,8 +1,8 @@
 """What it costs to start with a model: import, load time and peak memory, in a fresh process.
 
 Run as ``python -m stages.benchmark.load_cost <path> [trusted ...]`` it prints ``{"import_ms", "load_ms",
-"peak_memory_mb"}`` for a ``.joblib`` or ``.onnx`` file. Loading for the first time also imports whatever the model needs, so ``load_ms`` is the
-median of three further loads and ``import_ms`` the rest of the first: what a process pays once.
+"peak_memory_mb"}`` for a ``.joblib`` or ``.onnx`` file. Loading for the first time also imports whatever the model needs,
+so ``load_ms`` is the median of three further loads and ``import_ms`` the rest of the first: what a process pays once.
 """
 
 from __future__ import annotations

@@ -68,4 +68,4 @@ def unfitted(estimator: str, part: Split, trees: int) -> Any:
     """The estimator of that family for this split's task, seeded, with scikit-learn's defaults but for ``trees``."""
     name = estimator + ("Regressor" if part.is_regression else "Classifier")
     key = "max_iter" if estimator == "HistGradientBoosting" else "n_estimators"
-    return build(Train(estimator=name, params={key: trees}, scale=False), part.schema, part.seed)
+    return build(Train(estimator=name, params={key: trees}, scale=False, model_path=None, trust=[]), part.schema, part.seed)

@@ -52,7 +52,8 @@ Record = dict[str, Any]
 def record(family: str, data: str, seconds: float) -> Record:
     """One model in its four forms; ``seconds`` bounds the timing of each batch size."""
     part = split_of(data, 0)
-    settings = Train(estimator=FAMILIES[family][part.is_regression], params=PARAMETERS.get(family, {}), scale=False)
+    name, params = FAMILIES[family][part.is_regression], PARAMETERS.get(family, {})
+    settings = Train(estimator=name, params=params, scale=False, model_path=None, trust=[])
     estimator = build(settings, part.schema, part.seed)
     fit(estimator, part.train)
     forms, candidate = _forms(estimator, part)

@@ -85,7 +85,9 @@ def test_a_regressor_returns_a_column_of_predictions() -> None:
 
 def test_mixed_columns_become_an_input_each_and_string_labels_stay_strings() -> None:
     rows = mixed_rows()
-    estimator = build(Train(estimator="RandomForestClassifier", params={"n_estimators": 5}, scale=False), MIXED, 0)
+    estimator = build(
+        Train(estimator="RandomForestClassifier", params={"n_estimators": 5}, scale=False, model_path=None, trust=[]), MIXED, 0
+    )
     fit(estimator, rows)
     model = to_onnx(estimator, MIXED, 12)
     assert values(model.graph.input) == [
@@ -115,7 +117,7 @@ def test_without_predict_proba_the_second_output_is_called_scores(estimator: Any
 
 def test_an_estimator_without_proba_converts_inside_a_pipeline_too() -> None:
     rows = mixed_rows()
-    estimator = build(Train(estimator="LinearSVC", params={}, scale=True), MIXED, 0)
+    estimator = build(Train(estimator="LinearSVC", params={}, scale=True, model_path=None, trust=[]), MIXED, 0)
     fit(estimator, rows)
     answer = ask_onnx(open_session(to_bytes(to_onnx(estimator, MIXED, 12))), rows.feeds)
     assert (answer.values == estimator.predict(sklearn_input(rows.feeds))).all()
@@ -165,7 +167,7 @@ import warnings
 warnings.filterwarnings("ignore", message="Stochastic Optimizer")
 for model in models:
     print(hashlib.md5(to_bytes(to_onnx(model.fit(x.astype(np.float32), y), numeric_schema(4), 12))).hexdigest())
-pipeline = build(Train(estimator="LogisticRegression", params={}, scale=True), MIXED, 0)
+pipeline = build(Train(estimator="LogisticRegression", params={}, scale=True, model_path=None, trust=[]), MIXED, 0)
 fit(pipeline, mixed_rows())
 print(hashlib.md5(to_bytes(to_onnx(pipeline, MIXED, 12))).hexdigest())
 """
@@ -233,7 +235,7 @@ def test_a_forest_behind_a_scaler_answers_as_the_original_does_on_a_lattice_of_v
     random = np.random.default_rng(0)
     x = random.integers(150, 250, (400, 3)).astype(np.float32)
     y = x[:, 0] / 7 + np.sin(x[:, 1]) + random.normal(size=400)
-    train = Train(estimator="RandomForestRegressor", params={"n_estimators": 20}, scale=True)
+    train = Train(estimator="RandomForestRegressor", params={"n_estimators": 20}, scale=True, model_path=None, trust=[])
     schema = numeric_schema(3, task="regression")
     estimator = build(train, schema, 0)
     fit(estimator, Rows({"X": x[:300]}, y[:300]))

@@ -134,7 +134,9 @@ def test_thresholds_are_those_of_the_fitted_trees() -> None:
 
 
 def test_thresholds_behind_imputation_and_encoding_are_traced_to_the_raw_columns() -> None:
-    estimator = build(Train(estimator="RandomForestClassifier", params={"n_estimators": 10}, scale=False), MIXED, 0)
+    estimator = build(
+        Train(estimator="RandomForestClassifier", params={"n_estimators": 10}, scale=False, model_path=None, trust=[]), MIXED, 0
+    )
     fit(estimator, mixed_rows())
     columns = {(name, column) for name, column, _ in split_thresholds(to_onnx(estimator, MIXED, 12), MIXED)}
     assert columns == {("size", 0), ("weight", 0)}
@@ -199,7 +201,7 @@ def test_one_threshold_moved_to_the_next_float_is_caught_by_the_probes() -> None
 
 def test_a_schema_with_a_scaled_column_gives_no_probe_thresholds() -> None:
     schema = Schema("classification", "t", (Column("a", "number", missing=False), Column("b", "number", missing=False)))
-    estimator = build(Train(estimator="DecisionTreeClassifier", params={}, scale=True), schema, 0)
+    estimator = build(Train(estimator="DecisionTreeClassifier", params={}, scale=True, model_path=None, trust=[]), schema, 0)
     x = np.random.default_rng(0).normal(size=(50, 2)).astype(np.float32)
     estimator.fit(x, x[:, 0] > 0)
     assert split_thresholds(to_onnx(estimator, schema, 12), schema) == []

@@ -29,7 +29,7 @@ MIXED = Schema(
 
 def built(estimator: str, params: dict[str, Any] | None = None, schema: Schema | None = None, **keys: bool) -> Any:
     """The estimator that params.yaml would ask for."""
-    section = Train(estimator=estimator, params=params or {}, scale=keys.get("scale", False))
+    section = Train(estimator=estimator, params=params or {}, scale=keys.get("scale", False), model_path=None, trust=[])
     return build(section, schema or numeric_schema(4), seed=7)
 
 

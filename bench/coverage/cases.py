@@ -87,7 +87,7 @@ def unfitted(case: Case, schema: Schema) -> Any:
         UserError: it does not predict this kind of target, or not one value per row.
     """
     scale = case.place == COLUMNS and case.estimator not in UNSCALED
-    return build(Train(estimator=case.estimator, params=parameters(case), scale=scale), schema, SEED)
+    return build(Train(estimator=case.estimator, params=parameters(case), scale=scale, model_path=None, trust=[]), schema, SEED)
 
 
 def parameters(case: Case) -> dict[str, Any]:

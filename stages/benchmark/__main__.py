@@ -32,7 +32,7 @@ def main() -> None:
     params, schema = load_params(), read_schema()
     rows = read_rows(TEST, schema)
     settings, default_rows = params.benchmark, min(len(rows), LARGEST_DEFAULT_BATCH)
-    estimator = checked_original(load_original(ORIGINAL_MODEL), schema)
+    estimator = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema)
     models = {"onnx": read_onnx(ONNX_MODEL, schema), "quantized": read_onnx(QUANTIZED_MODEL, schema)}
     sessions = contenders.sessions(models | {"floor": contenders.floor_model(rows.feeds)}, settings.threads)
     wall, cpu = perf_counter(), process_time()
@@ -45,7 +45,8 @@ def main() -> None:
         )
     cpu_share = (process_time() - cpu) / (perf_counter() - wall)
     batches = {size: report.Batch(size, timed) for size, timed in measured.items()}
-    load = {name: load_cost(path) for name, path in progress(MODELS.items(), len(MODELS), "loading in fresh processes")}
+    files = progress(MODELS.items(), len(MODELS), "loading in fresh processes")
+    load = {name: load_cost(path, params.train.trusted) for name, path in files}
     doubts = [doubt for doubt in (report.instability(batches), report.crowding(cpu_share)) if doubt]
     slow = report.slowness(batches)
     write_json(LATENCY, report.latency(batches, default_rows, settings.batch_sizes))

@@ -1,8 +1,8 @@
 """What it costs to start with a model: import, load time and peak memory, in a fresh process.
 
-Run as ``python -m stages.benchmark.load_cost <path>`` it prints ``{"import_ms", "load_ms", "peak_memory_mb"}`` for a
-``.joblib`` or ``.onnx`` file. Loading for the first time also imports whatever the model needs, so ``load_ms`` is the
-median of three further loads and ``import_ms`` the rest of the first: what a process pays once.
+Run as ``python -m stages.benchmark.load_cost <path> [trusted ...]`` it prints ``{"import_ms", "load_ms",
+"peak_memory_mb"}`` for a ``.joblib`` or ``.onnx`` file. Loading for the first time also imports whatever the model needs,
+so ``load_ms`` is the median of three further loads and ``import_ms`` the rest of the first: what a process pays once.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from stages.common.errors import UserError
@@ -21,13 +22,13 @@ REPEATS = 3
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def load_cost(path: Path) -> dict[str, float]:
+def load_cost(path: Path, trusted: Sequence[str] = ()) -> dict[str, float]:
     """The load cost of one model file, measured in a fresh process.
 
     Raises:
         UserError: the process failed.
     """
-    command = [sys.executable, "-m", "stages.benchmark.load_cost", str(path.resolve())]
+    command = [sys.executable, "-m", "stages.benchmark.load_cost", str(path.resolve()), *trusted]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     if done.returncode:
         reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
@@ -52,7 +53,7 @@ def _load_ms(path: Path) -> float:
     from stages.common.models import load_original, load_session  # timed: part of the first load
 
     if path.suffix == ".joblib":
-        load_original(path)
+        load_original(path, sys.argv[2:])
     else:
         load_session(path)
     return (time.perf_counter() - start) * 1000

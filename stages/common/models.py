@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,19 +49,34 @@ def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ())
     return sorted({str(warning.message).split("\n")[0] for warning in caught if not issubclass(warning.category, expected)})
 
 
-def load_original(path: Path) -> Any:
-    """Load the estimator that the train stage has dumped.
+def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
+    """Load a fitted estimator from a pickle or joblib file; nothing runs but what is admitted or ``trusted``.
 
     Raises:
-        UserError: the file is missing or truncated.
+        UserError: the file is missing, damaged, of another scikit-learn, or names globals that are not admitted.
     """
-    import joblib  # brings scikit-learn with it
+    from sklearn import __version__
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    from stages.common.checked_pickle import RefusedGlobals, load_checked
 
     try:
-        return joblib.load(path)
-    except FileNotFoundError as error:
-        raise UserError(f"cannot read {path} ({error.strerror}); run `dvc repro` to make it") from error
-    except (pickle.UnpicklingError, ImportError, AttributeError, EOFError, KeyError, ValueError, IndexError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            return load_checked(path, trusted)
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror or error}); run `dvc repro` to make it") from error
+    except RefusedGlobals as error:
+        raise UserError(
+            f"{path} names {error}, which could run any code, so it was not loaded; if you trust the file, "
+            f"add to train.trust in params.yaml: [{error}]"
+        ) from error
+    except InconsistentVersionWarning as error:
+        raise UserError(
+            f"{path} was written by scikit-learn {error.original_sklearn_version}, this is {__version__}; "
+            f"fit and dump the model again with {__version__}"
+        ) from error
+    except Exception as error:  # a damaged pickle leads to any exception
         raise UserError(
             f"{path} is not a whole joblib file ({error!r}); run `dvc repro --force train` to make it again"
         ) from error

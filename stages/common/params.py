@@ -43,6 +43,14 @@ class Train(Section):
     estimator: str = Field(min_length=1, description="a scikit-learn class by name, or any class by its import path")
     params: dict[str, Any] = Field(description="its constructor arguments")
     scale: bool = Field(description="standardise numeric columns before the estimator")
+    model_path: str | None = Field(description="a fitted .joblib or .pkl file under models/ instead of a fit")
+    trust: list[str] = Field(description="packages or package.module.name that a stored model may load besides scikit-learn's")
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """What a stored model may name: ``trust``, and the package of an estimator from elsewhere than scikit-learn."""
+        package, _, rest = self.estimator.partition(".")
+        return (*self.trust, package) if rest and package != "sklearn" else tuple(self.trust)
 
 
 class Convert(Section):

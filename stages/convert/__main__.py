@@ -18,7 +18,9 @@ def main() -> None:
     """model.joblib in, model.onnx out."""
     params, schema = load_params(), read_schema()
     with working("converting the estimator"):
-        model = to_onnx(checked_original(load_original(ORIGINAL_MODEL), schema), schema, params.convert.target_opset)
+        model = to_onnx(
+            checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema), schema, params.convert.target_opset
+        )
     write_bytes(ONNX_MODEL, to_bytes(model))
     operators = ", ".join(f"{count} {name}" for name, count in Counter(node.op_type for node in model.graph.node).most_common(5))
     say(f"opset {params.convert.target_opset}, {len(model.graph.node)} nodes ({operators}): {size_kb(ONNX_MODEL):.1f} KB")

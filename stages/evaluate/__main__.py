@@ -37,7 +37,7 @@ def main() -> None:
     """Test rows and three models in, metrics.json and predictions.csv out."""
     params, schema = load_params(), read_schema()
     train, test = read_rows(TRAIN, schema).feeds, read_rows(TEST, schema)
-    original = checked_original(load_original(ORIGINAL_MODEL), schema)
+    original = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema)
     models = [read_onnx(path, schema) for path in (ONNX_MODEL, QUANTIZED_MODEL)]
     sessions = [open_session(model) for model in models]
 

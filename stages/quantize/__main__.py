@@ -33,7 +33,7 @@ def main() -> None:
         trials = held_out(plain, train, calibration)
     else:
         trials = cross_fits(
-            lambda: checked_original(load_original(ORIGINAL_MODEL), schema),
+            lambda: checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema),
             train,
             schema,
             params.convert.target_opset,

@@ -56,8 +56,11 @@ def _json(one: Path, other: Path) -> str:
 
 def _joblib(one: Path, other: Path) -> str:
     from stages.common.models import load_original
+    from stages.common.params import load_params
 
-    return f"attribute {found}" if (found := _first_in(load_original(one), load_original(other), "")) else ""
+    trusted = load_params().train.trusted
+    found = _first_in(load_original(one, trusted), load_original(other, trusted), "")
+    return f"attribute {found}" if found else ""
 
 
 def _onnx(one: Path, other: Path) -> str:
@@ -102,6 +105,7 @@ def _predictions(one: Path, other: Path) -> str:
     """Whether two models, asked about the same training rows, give the same labels (or values) and scores to the last bit."""
     from stages.common.files import SCHEMA, TRAIN, read_json
     from stages.common.models import Answer, ask_onnx, ask_original, load_original, load_session
+    from stages.common.params import load_params
     from stages.common.table import as_schema, read_rows
 
     if one.suffix not in {".onnx", ".joblib"} or not (one.parent / TRAIN.name).exists():
@@ -110,7 +114,7 @@ def _predictions(one: Path, other: Path) -> str:
     feeds = read_rows(one.parent / TRAIN.name, schema).feeds
     ask: dict[str, Callable[[Path], Answer]] = {
         ".onnx": lambda path: ask_onnx(load_session(path), feeds),
-        ".joblib": lambda path: ask_original(load_original(path), feeds, schema),
+        ".joblib": lambda path: ask_original(load_original(path, load_params().train.trusted), feeds, schema),
     }
     first, second = (ask[path.suffix](path) for path in (one, other))
     same = np.array_equal(first.values, second.values) and np.array_equal(np.asarray(first.scores), np.asarray(second.scores))

@@ -1,4 +1,4 @@
-"""Build the estimator, make sure that it converts, fit it, and dump it once."""
+"""Build the estimator, make sure that it converts, fit it, and dump it once; or check a fitted one and pass it on."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import time
 
 from stages.common.console import say, working
 from stages.common.errors import run_stage
-from stages.common.files import ORIGINAL_MODEL, TRAIN, atomic_path, size_kb
+from stages.common.files import CALIBRATION, ORIGINAL_MODEL, TRAIN, atomic_path, size_kb, write_bytes
 from stages.common.models import fit
 from stages.common.params import load_params
 from stages.common.table import read_rows, read_schema
 from stages.train.estimator import build, without_thread_counts
+from stages.train.given import given_model
 from stages.train.rehearsal import rehearse
 
 
@@ -20,6 +21,10 @@ def main() -> None:
 
     params, schema = load_params(), read_schema()
     rows = read_rows(TRAIN, schema)
+    if params.train.model_path is not None:
+        write_bytes(ORIGINAL_MODEL, given_model(params.train, rows, len(read_rows(CALIBRATION, schema)), schema))
+        say(f"{params.train.model_path} taken as it is: {size_kb(ORIGINAL_MODEL):.1f} KB")
+        return
     estimator = build(params.train, schema, params.seed)
     with working(f"fitting {params.train.estimator} on {len(rows)} rows"):
         rehearsed = rehearse(estimator, rows, schema)

@@ -1,0 +1,72 @@
+"""A fitted model that the user brings, checked against the data before it is passed on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from stages.common.errors import UserError
+from stages.common.files import read_bytes
+from stages.common.models import labels, load_original
+from stages.common.params import Train
+from stages.common.table import Rows, Schema
+from stages.convert.conversion import NEWEST_OPSET, to_onnx
+
+MODELS = Path("models")
+PICKLES = (".joblib", ".pkl")
+
+
+def given_model(train: Train, rows: Rows, calibration_rows: int, schema: Schema) -> bytes:
+    """The bytes of ``train.model_path``, as they are: a model loaded and dumped again has other bytes.
+
+    Raises:
+        UserError: the path is wrong, the file may not be loaded, the model does not fit the data or does not convert, or
+            there are no calibration rows (a given model is not fitted again, so it cannot be cross-fitted).
+    """
+    path = _checked_path(str(train.model_path))
+    if not calibration_rows:
+        raise UserError(
+            "params.yaml: train.model_path needs calibration rows to choose the quantisation on, and there are none; "
+            "set data.calibration_size, for instance 0.2"
+        )
+    model = load_original(path, train.trusted)
+    check_fits(model, rows, schema, path)
+    to_onnx(model, schema, NEWEST_OPSET)
+    return read_bytes(path)
+
+
+def _checked_path(name: str) -> Path:
+    path = Path(name)
+    if path.suffix not in PICKLES:
+        raise UserError(f"params.yaml: train.model_path should be a {' or '.join(PICKLES)} file, got {name!r}")
+    if not path.resolve().is_relative_to(MODELS.resolve()):
+        raise UserError(f"params.yaml: train.model_path should lie under models/ so that DVC sees it change, got {name!r}")
+    if not path.is_file():
+        raise UserError(f"params.yaml: train.model_path names {name!r}, which does not exist; put the file there")
+    return path
+
+
+def check_fits(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
+    """Raise UserError unless the model is a fitted predictor of this target from these columns."""
+    from sklearn.base import BaseEstimator, is_classifier, is_regressor
+
+    kind, fits = {"classification": ("classifier", is_classifier), "regression": ("regressor", is_regressor)}[schema.task]
+    if not (isinstance(model, BaseEstimator) and fits(model)):
+        raise UserError(
+            f"{path} should hold a {kind} of scikit-learn for this target, got {type(model).__name__} (see data.task)"
+        )
+    columns = [column.name for column in schema.columns]
+    features = getattr(model, "n_features_in_", None)
+    if features != len(columns):
+        came = "is not fitted" if features is None else f"takes {features} features"
+        raise UserError(f"{path} {came}, data.source has {len(columns)}; give a model fitted on these columns")
+    names = getattr(model, "feature_names_in_", None)
+    if names is not None and list(names) != columns:
+        name, column = next(pair for pair in zip(names, columns, strict=True) if pair[0] != pair[1])
+        raise UserError(f"{path} takes the column {name!r} where data.source has {column!r}; names and order should be the same")
+    if schema.task == "classification":
+        unknown = sorted(set(np.unique(rows.target).tolist()) - set(labels(model.classes_).tolist()))
+        if unknown:
+            raise UserError(f"{path} does not know the class {unknown[0]!r} of {schema.target!r}; it knows {model.classes_}")

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.neighbors import KNeighborsClassifier
+
+from stages.common.errors import UserError
+from stages.common.models import load_original
+from stages.convert import __main__ as convert
+from stages.prepare import __main__ as prepare
+from stages.train import __main__ as train
+from tests.conftest import default_params, digits_rows, write_params
+
+
+class Payload:
+    """Leaves a mark when it is loaded."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return exec, (f"__import__('pathlib').Path({str(self.mark)!r}).touch()",)
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(UserError) as error:
+        load_original(path)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("compress", [0, ("zlib", 3), ("gzip", 3), ("bz2", 3), ("lzma", 3), ("xz", 3)])
+@pytest.mark.parametrize(
+    "hide", [lambda bad: bad, lambda bad: {"a": np.array([bad, None], object)}], ids=["plain", "in an array"]
+)
+def test_a_payload_is_named_and_leaves_no_mark(tmp_path: Path, compress: Any, hide: Any) -> None:
+    mark, path = tmp_path / "mark", tmp_path / "bad.joblib"
+    joblib.dump(hide(Payload(mark)), path, compress=compress)
+    assert "builtins.exec" in refused(path)
+    assert not mark.exists()
+    joblib.load(path)  # the payload works where nobody looks
+    assert mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        (b"cos\nsystem\n(S'touch mark'\ntR.", "os.system"),
+        (b"(S'touch mark'\nios\nsystem\n.", "os.system"),
+        (b"(cos\nsystem\nS'touch mark'\no.", "os.system"),
+        (b"\x80\x04\x8c\x07sklearn\x8c\x09os.system\x93\x8c\x0atouch mark\x85R.", "sklearn.os.system"),
+        (b'c__builtin__\neval\n(S\'open("mark", "w")\'\ntR.', "builtins.eval"),
+        (b"cnumpy\nload\n(S'mark'\ntR.", "numpy.load"),
+    ],
+    ids=["REDUCE", "INST", "OBJ", "dotted name", "Python 2", "numpy.load"],
+)
+def test_no_opcode_calls_a_refused_global(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: bytes, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("bad.pkl").write_bytes(code)
+    assert name in refused(Path("bad.pkl"))
+    assert not Path("mark").exists()
+
+
+def test_a_class_is_given_no_state(tmp_path: Path) -> None:
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(b"csklearn.tree._classes\nDecisionTreeClassifier\n(N}S'poisoned'\nI1\nstb.")
+    assert "state for a class" in refused(path)
+    from sklearn.tree import DecisionTreeClassifier
+
+    assert not hasattr(DecisionTreeClassifier, "poisoned")
+
+
+@pytest.mark.parametrize("model", [RandomForestClassifier(3), GradientBoostingClassifier(n_estimators=2), KNeighborsClassifier()])
+@pytest.mark.parametrize("protocol", [2, 5])
+def test_models_of_scikit_learn_load_as_they_were(tmp_path: Path, model: Any, protocol: int) -> None:
+    rows = digits_rows(0, 200)
+    model.fit(rows.feeds["X"], rows.target)
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps(model, protocol))
+    joblib.dump(model, tmp_path / "a.joblib", protocol=protocol)
+    for name in ("a.pkl", "a.joblib"):
+        loaded = load_original(tmp_path / name)
+        assert np.array_equal(loaded.predict_proba(rows.feeds["X"]), model.predict_proba(rows.feeds["X"]))
+
+
+def test_another_scikit_learn_is_named_with_both_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn.base.__version__", "1.2.3")
+        joblib.dump(KNeighborsClassifier(), tmp_path / "old.joblib")
+    assert "written by scikit-learn 1.2.3, this is 1.9" in refused(tmp_path / "old.joblib")
+
+
+def test_a_given_model_is_passed_on_byte_for_byte_and_converts(workspace: Path) -> None:
+    rows = digits_rows(0, 500)
+    (workspace / "models").mkdir()
+    joblib.dump(RandomForestClassifier(3, random_state=0).fit(rows.feeds["X"], rows.target), "models/a.joblib", compress=3)
+    write_params(workspace, default_params(data__source="digits", train__model_path="models/a.joblib"))
+    for stage in (prepare, train, convert):
+        stage.main()
+    assert Path("outputs/model.joblib").read_bytes() == Path("models/a.joblib").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "needs calibration rows"),
+        ({"data__calibration_size": 0.2}, "takes 64 features, data.source has 4"),
+        ({"data__source": "diabetes", "data__calibration_size": 0.2}, "should hold a regressor"),
+        ({"train__model_path": "a.joblib"}, "should lie under models/"),
+        ({"train__model_path": "models/b.joblib"}, "does not exist"),
+    ],
+)
+def test_a_model_that_does_not_fit_is_refused_in_one_line(workspace: Path, changes: dict[str, Any], expected: str) -> None:
+    rows = digits_rows(0, 200)
+    (workspace / "models").mkdir()
+    joblib.dump(RandomForestClassifier(2).fit(rows.feeds["X"], rows.target), "models/a.joblib")
+    write_params(workspace, default_params(**{"train__model_path": "models/a.joblib", **changes}))
+    prepare.main()
+    with pytest.raises(UserError, match=expected):
+        train.main()

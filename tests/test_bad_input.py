@@ -45,6 +45,7 @@ def run(stage: str) -> int:
     """Run a stage as ``python -m`` does, in this process; what Python would warn about on stderr is printed there."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        sys.modules.pop(f"stages.{stage}.__main__", None)  # other tests import it, which runpy would warn about
         try:
             runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=True)
             code = 0

@@ -115,6 +115,7 @@ def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
     """Run the stage in this process: a new one would import MLflow again."""
     monkeypatch.chdir(folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri("")  # a test before may have set one for the whole process
     main()
 
 
@@ -124,6 +125,7 @@ def promote_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
 
     monkeypatch.chdir(folder)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    mlflow.set_tracking_uri("")
     promote()
 
 

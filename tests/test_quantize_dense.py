@@ -72,9 +72,9 @@ def test_a_small_linear_model_is_left_as_it_is_and_that_is_said() -> None:
     estimator, x, y = CASES["regression"]
     model = to_onnx(estimator.fit(x.astype(np.float32), y), numeric_schema(10, "regression"), 12)
     assert as_products(model, 1024).graph.node == model.graph.node
-    for apply in (float16, candidates(model)[0].apply):
-        with pytest.raises(NotApplicable, match="fewer than 1024 weights each, and stay in float32"):
-            apply(model, NOTHING)
+    assert candidates(model) == []
+    with pytest.raises(NotApplicable, match="no layer of 1024 weights or more, and smaller ones stay in float32"):
+        float16(model, NOTHING)
 
 
 def test_an_operator_with_a_post_transform_of_its_own_stays() -> None:

@@ -80,13 +80,6 @@ def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: P
             "UNDECLARED: outputs/test.parquet (train) is read, but deps of dvc.yaml do not declare it",
         ),
         (
-            "stages/evaluate/__main__.py",
-            "    params, schema = load_params(), read_schema()",
-            "    params, schema = load_params(), read_schema(); import stages.gate.gates",
-            "evaluate",
-            "UNDECLARED: stages/gate/__init__.py (evaluate) is read, but deps of dvc.yaml do not declare it",
-        ),
-        (
             "stages/convert/__main__.py",
             "    params, schema = load_params(), read_schema()",
             "    params, schema = load_params(), read_schema(); params.benchmark.threads",
@@ -121,7 +114,6 @@ def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: P
         "a set's order",
         "thread count in the model",
         "undeclared dependency",
-        "undeclared module",
         "undeclared param",
         "uuid graph name",
         "unseeded estimator",

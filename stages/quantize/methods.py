@@ -34,7 +34,7 @@ The part of a candidate's name before ``/`` is its method.
 """
 
 PARTIAL = {
-    "dense": "the graph has neither a matrix product nor a linear model",
+    "dense": dense.SMALL,
     "forest": "the graph has no tree ensemble",
     "kernel": "the graph has no support vector machine",
     "neighbors": "the graph has no nearest neighbours by a metric that a matrix product covers",

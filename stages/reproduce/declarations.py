@@ -16,6 +16,8 @@ NEEDS_NO_DECLARATION = {
     "params.yaml",  # each section is noted by itself
     "stages/__init__.py",  # signals only: nothing in it can change an output
     "dvc.lock",  # publish tags a run with its digest; DVC writes the file after the stage
+    "mlflow.db",  # the store that publish writes to is no input
+    "model",  # MLflow looks whether an artefact's name is a local folder
 }
 
 
@@ -34,7 +36,8 @@ def undeclared(folder: Path, notes: Path) -> list[Verdict]:
 def _missing_from(kind: str, what: str, entry: dict[str, Any]) -> str:
     """The key of a stage that should declare this and does not, or nothing."""
     if kind == "params":
-        return "" if what in entry.get("params", []) else "params"
+        declared = entry.get("params", [])
+        return "" if any(f"{name}.".startswith(f"{what}.") for name in declared) else "params"  # a key declares its section
     outs = paths([*entry.get("outs", []), *entry.get("metrics", [])])
     covered = {*paths(entry.get("deps", [])), *outs, *NEEDS_NO_DECLARATION}
     if kind == "list":

@@ -17,20 +17,20 @@ from stages.common.kernel_machine import COEFFICIENTS, VECTORS
 from stages.common.neighbor_names import ROWS
 from stages.common.table import Rows
 from stages.quantize.candidates import Candidate, NotApplicable
-from stages.quantize.dense.linear import as_products, is_linear
+from stages.quantize.dense.linear import as_products
 from stages.quantize.products.storage import Form, columns_int8, half, store
 
 MATRIX_PRODUCTS = ("MatMul", "Gemm")
 MIN_WEIGHTS = 1024
 """Elements from which a matrix is worth two more operators in the file."""
+SMALL = f"the graph has no layer of {MIN_WEIGHTS} weights or more, and smaller ones stay in float32"
 OTHERS = (VECTORS, COEFFICIENTS, ROWS)
 """Names of matrices that are no layers but a machine's own rows: the methods for those treat them."""
 
 
 def candidates(model: onnx.ModelProto) -> list[Candidate]:
-    """What is worth trying on the layers of ``model``; nothing if it has none."""
-    products = any(node.op_type in MATRIX_PRODUCTS for node in model.graph.node)
-    if not products and not any(is_linear(node) for node in model.graph.node):
+    """What is worth trying on the layers of ``model``; nothing if it has none that are large enough."""
+    if not layers(as_products(model, MIN_WEIGHTS), MIN_WEIGHTS):
         return []
     return [Candidate("dense/int8", partial(_stored, form=columns_int8))]
 
@@ -47,12 +47,10 @@ def float16(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
 def _stored(model: onnx.ModelProto, rows: Rows, *, form: Form) -> onnx.ModelProto:
     """``rows`` are not needed."""
     del rows
-    if not candidates(model):
-        raise NotApplicable("the graph has neither a matrix product nor a linear model")
     products = as_products(model, MIN_WEIGHTS)
     names = layers(products, MIN_WEIGHTS)
     if not names:
-        raise NotApplicable(f"its layers have fewer than {MIN_WEIGHTS} weights each, and stay in float32")
+        raise NotApplicable(SMALL)
     return store(products, lambda name: form if name in names else None)
 
 

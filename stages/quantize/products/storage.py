@@ -28,7 +28,7 @@ def store(model: onnx.ModelProto, form_of: Callable[[str], Form | None]) -> onnx
     """A copy of ``model`` with each float32 matrix written in the form that ``form_of`` gives its name, or left alone.
 
     Raises:
-        NotApplicable: the values of a matrix do not fit its form.
+        NotApplicable: there is no such matrix, or its values do not fit its form.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -43,6 +43,8 @@ def store(model: onnx.ModelProto, form_of: Callable[[str], Form | None]) -> onnx
             graph.initializer.append(tensor)
         else:
             replaced[tensor.name] = form(numpy_helper.to_array(tensor), tensor.name, writer)
+    if not replaced:
+        raise NotApplicable("the graph has no float32 matrix to store in fewer bits")
     for node in model.graph.node:
         copy = graph.node.add()
         copy.CopyFrom(node)

@@ -10,7 +10,7 @@ PEERS := .venv-bench/installed
 MLFLOW2 := .venv-mlflow2/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test lint bench fresh reproduce soak publish promote report doctor ui clean lock
+.PHONY: help all test proofs lint bench fresh reproduce soak publish promote report doctor ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -19,8 +19,11 @@ all: $(VENV) ## run every stale stage and print the summary
 	@dvc repro
 	@python -m stages.report
 
-test: $(VENV) $(MLFLOW2) ## run the tests
-	@python -m pytest -n 2 --dist loadfile
+test: $(VENV) ## run the tests
+	@python -m pytest -n 2 --dist loadfile -m "not proof"
+
+proofs: $(VENV) $(MLFLOW2) ## run the tests that clone, kill, or start servers and browsers for minutes
+	@python -m pytest -n 2 --dist loadfile -m proof
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy

@@ -15,6 +15,19 @@ from stages.convert.conversion import to_onnx
 
 ROOT = Path(__file__).resolve().parent.parent
 
+PROOFS = {
+    *("bad_surroundings", "publish_errors", "publish_mlflow2", "publish_s3", "publish_server", "publish_soak"),
+    *("reproduce", "soak", "ui"),
+}
+"""Tests that clone, kill, or start servers and browsers for minutes; ``make proofs`` runs them, ``make test`` all others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of ``PROOFS``."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in PROOFS:
+            item.add_marker("proof")
+
 
 def numeric_schema(features: int, task: str = "classification", target_std: float | None = None) -> Schema:
     """The schema of an all-numeric table."""

@@ -88,3 +88,12 @@ def test_a_graph_that_onnxruntime_cannot_run_is_refused_before_the_fit() -> None
     x, y = np.concatenate([rows, rows + 1000]), np.repeat([0, 1], 100)
     with pytest.raises(UserError, match="cannot become ONNX"):
         rehearse(RadiusNeighborsClassifier(radius=1.5), Rows({"X": x}, y), numeric_schema(1))
+
+
+def test_a_classifier_of_labels_alone_is_refused_with_the_cure() -> None:
+    from sklearn.ensemble import VotingClassifier
+
+    rows = digits_rows(0, 200)
+    voting = VotingClassifier([("line", LogisticRegression(max_iter=500))]).fit(rows.feeds["X"], rows.target)
+    with pytest.raises(UserError, match=r"VotingClassifier gives labels alone.*voting='soft'"):
+        ask_original(voting, rows.feeds, numeric_schema(64))

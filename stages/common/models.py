@@ -104,6 +104,11 @@ def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
     if schema.task == "regression":
         return Answer(_column(values).astype(np.float64), None)
     proper = hasattr(estimator, "predict_proba")
+    if not proper and not hasattr(estimator, "decision_function"):
+        name = type(estimator).__name__
+        raise UserError(
+            f"{name} gives labels alone, and should give probabilities or scores too (VotingClassifier: voting='soft')"
+        )
     scores = estimator.predict_proba(rows) if proper else estimator.decision_function(rows)
     return Answer(labels(values), np.asarray(scores, np.float64).reshape(len(values), -1), proper)
 

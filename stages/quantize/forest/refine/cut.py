@@ -28,6 +28,17 @@ class Cut:
     back: tuple[onnx.NodeProto, ...]
 
 
+def count_trees(model: onnx.ModelProto) -> int:
+    """How many trees the tree nodes of the main graph have together."""
+    return sum(
+        len(set(item.ints)) if item.name == "nodes_treeids" else len(item.ints)
+        for node in model.graph.node
+        if node.op_type in _TREES
+        for item in node.attribute
+        if item.name in {"nodes_treeids", "tree_roots"}
+    )
+
+
 def cut_at_features(model: onnx.ModelProto, feeds: Feeds) -> tuple[Cut, NDArray[np.float32]]:
     """Cut ``model`` as late as it can be, and the features (rows, features) that ``feeds`` have there.
 

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from stages.common.table import Rows
 from stages.quantize.candidates import Candidate
 
-from .cut import Cut, cut_at_features, part, run
+from .cut import Cut, count_trees, cut_at_features, part, run
 from .graft import declared_columns, graft
 from .grow import Bins, Growth, binned, cut_points, grow
 from .lesson import Lesson, lesson
@@ -39,6 +39,7 @@ LADDER = ((8, 3), (8, 4), (16, 4), (16, 5), (32, 5), (32, 6), (64, 6), (64, 7), 
 Writer = Callable[[onnx.ModelProto, Cut, ObliviousForest, NDArray[Any] | None], onnx.ModelProto]
 """``graft`` or ``in_one_node``: the same forest in the least bytes, or in the fewest operators."""
 
+_TREES_EACH = 1.5  # an oblivious tree takes as long as so many ordinary ones on large batches (bench/results/coverage.md)
 _WORTH_IT = 6  # a rung must be this many times smaller than the original
 _SPLIT_BYTES = 5  # a float32 threshold and a feature number
 _TREE_BYTES = 4
@@ -58,14 +59,15 @@ class Settings:
 
 
 def refined_candidates(model: onnx.ModelProto, *, objective: str, seed: int) -> list[Candidate]:
-    """The rungs that would be worth their loss for ``model``, smallest first.
+    """The rungs that would be worth their loss for ``model`` and faster on large batches, smallest first.
 
     Where the fastest model is looked for (``objective``), each also in one node, as a ladder of its own.
     """
     limit = max(model.ByteSize() // _WORTH_IT, Settings(*LADDER[1]).size_bytes(1))
     classes = declared_columns(model)
     columns = classes if classes > 2 else 1  # two classes need one score
-    rungs = [settings for settings in (Settings(*rung) for rung in LADDER) if settings.size_bytes(columns) <= limit]
+    most = count_trees(model) / _TREES_EACH
+    rungs = [s for s in (Settings(*rung) for rung in LADDER) if s.size_bytes(columns) <= limit and s.trees <= most]
     forms = {"refined": graft} if objective == "size" else {"refined": graft, "refined_node": in_one_node}
     return [
         Candidate(f"forest/{name}-{s.trees}x{s.depth}", partial(refined, settings=s, seed=seed, write=write))

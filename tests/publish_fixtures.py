@@ -114,8 +114,8 @@ def set_params(folder: Path, section: str, **values: Any) -> None:
 def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str = "") -> None:
     """Run the stage in this process: a new one would import MLflow again."""
     monkeypatch.chdir(folder)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type] # takes back what a test before has set for the process
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri("")  # a test before may have set one for the whole process
     main()
 
 
@@ -124,8 +124,8 @@ def promote_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
     from stages.promote.__main__ import main as promote
 
     monkeypatch.chdir(folder)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type] # as above
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    mlflow.set_tracking_uri("")
     promote()
 
 

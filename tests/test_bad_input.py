@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import runpy
 import shutil
 import signal
@@ -33,10 +34,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _handlers_of_signals() -> Iterator[None]:
-    """A stage takes over the signals of its process, which here is pytest's."""
+def _process_as_it_was() -> Iterator[None]:
+    """A stage takes over the signals and the garbage collector of its process, which here is pytest's."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
+    gc.enable()
     for number, handler in before.items():
         signal.signal(number, handler)
 

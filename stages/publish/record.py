@@ -162,7 +162,8 @@ def add_measurement(experiment: Experiment, run: Any, measurement: Measurement) 
     """
     client, run_id, key = experiment.client, run.info.run_id, f"latency.{measurement.digest}"
     taken = {name: json.loads(value) for name, value in run.data.tags.items() if name.startswith("latency.")}
-    entry = taken.get(key) or {"step": len(taken), "timestamp": int(time.time() * 1000), "logged": False}
+    now = int(time.time() * 1000) if taken else run.info.start_time  # two first publishers at once log the same entry
+    entry = taken.get(key) or {"step": len(taken), "timestamp": now, "logged": False}
     if entry["logged"]:
         return None
     client.set_tag(run_id, key, json.dumps(entry))

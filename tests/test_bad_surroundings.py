@@ -41,12 +41,12 @@ def outputs(project: Project) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (project.folder / "outputs").iterdir()}
 
 
-def started(project: Project, *command: str) -> subprocess.Popen[str]:
+def started(project: Project, *command: str, **variables: str) -> subprocess.Popen[str]:
     """Start a command in a process group of its own, keeping what it says."""
     return subprocess.Popen(
         command,
         cwd=project.folder,
-        env=project.environment(),
+        env=project.environment() | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -107,9 +107,10 @@ def test_a_signal_during_the_imports_of_a_stage_ends_with_one_line_too(tmp_path:
     assert (done.returncode, done.stderr) == (130, "interrupted while starting; nothing was changed\n")
 
 
-def test_a_stage_ends_when_its_dvc_is_killed(project: Project) -> None:
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/bash"])  # dvc starts stages through it; dash stays between, bash does not
+def test_a_stage_ends_when_its_dvc_is_killed(project: Project, shell: str) -> None:
     project.change(train__params=LONG_FIT)
-    dvc = started(project, "dvc", "repro", "-q", "train")
+    dvc = started(project, "dvc", "repro", "-q", "train", SHELL=shell)
     waited_for(lambda: fitting(dvc.pid))
     stages = psutil.Process(dvc.pid).children(recursive=True)
     dvc.kill()

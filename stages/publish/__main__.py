@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
+from typing import Any
 
-from stages.common.console import say
+from stages.common.console import say, working
 from stages.common.errors import run_stage
 from stages.common.files import GATE, MLFLOW_RUN, TEST, read_json, write_json
-from stages.common.params import load_params
+from stages.common.params import Params, load_params
 from stages.common.table import read_rows, read_schema
 from stages.publish.card import test_data
-from stages.publish.content import read_content, read_measurement, refuse_failed_gates
+from stages.publish.content import Content, read_content, read_measurement, refuse_failed_gates
 from stages.publish.failures import server_errors
 from stages.publish.patience import patiently
 from stages.publish.preflight import opened
 from stages.publish.provenance import provenance_tags, repository_root, run_name, sweep_name
-from stages.publish.store import resolve_store
+from stages.publish.store import Store, resolve_store
 
 
 def main() -> None:
@@ -23,22 +25,10 @@ def main() -> None:
     params = load_params()
     gates = read_json(GATE)
     refuse_failed_gates(gates)
-    content, measurement, schema = read_content(params), read_measurement(), read_schema()
-    rows = read_rows(TEST, schema)
+    content = read_content(params)
     store = resolve_store(params.publish.tracking_uri, repository_root())
-    files = content.artifacts.values()
-    with server_errors(store), opened(store, params.publish.experiment, files) as experiment:
-        from stages.publish.record import Publication, publish  # mlflow costs 1.5 s: a wrong address is told before
-        from stages.publish.registry import ensure_version
-        from stages.publish.sweep import adopt
-
-        data = test_data(params.data.source, schema, len(rows))
-        publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, schema, data)
-        run_id, news = patiently(lambda: publish(experiment, publication))
-        if sweep := sweep_name():
-            patiently(lambda: adopt(experiment, run_id, sweep))
-        if name := params.publish.registered_model:
-            say(patiently(lambda: ensure_version(experiment, name, run_id, content.digest, gates)))
+    with working(f"publishing to {store.public_uri}"):
+        run_id, news = _publish(params, store, content, gates)
     receipt = {
         "tracking_uri": store.public_uri,
         "experiment": params.publish.experiment,
@@ -46,8 +36,29 @@ def main() -> None:
         "content_digest": content.digest,
     }
     write_json(MLFLOW_RUN, receipt)
-    say(f"{news}: run {run_id} of experiment {params.publish.experiment}")
+    for line in news:
+        say(line)
     say(f"in {store.public_uri}")
+
+
+def _publish(params: Params, store: Store, content: Content, gates: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """The id of the run, and in words what was done."""
+    measurement, schema = read_measurement(), read_schema()
+    rows = read_rows(TEST, schema)
+    data = test_data(params.data.source, schema, len(rows))
+    with server_errors(store), opened(store, params.publish.experiment, content.artifacts.values()) as experiment:
+        from stages.publish.record import Publication, publish  # mlflow costs 1.5 s: a wrong address is told before
+        from stages.publish.registry import ensure_version
+        from stages.publish.sweep import adopt
+
+        publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, schema, data)
+        run_id, done = patiently(lambda: publish(experiment, publication))
+        news = [f"{done}: run {run_id} of experiment {params.publish.experiment}"]
+        if sweep := sweep_name():
+            patiently(lambda: adopt(experiment, run_id, sweep))
+        if name := params.publish.registered_model:
+            news.insert(0, patiently(lambda: ensure_version(experiment, name, run_id, content.digest, gates)))
+    return run_id, news
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 all: $(VENV) ## run every stale stage and print the summary
+	@python -m stages.mend
 	@dvc repro
 	@python -m stages.report
 

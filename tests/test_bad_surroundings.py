@@ -119,6 +119,30 @@ def test_a_stage_ends_when_its_dvc_is_killed(project: Project, shell: str) -> No
     dvc.communicate(timeout=60)
 
 
+@pytest.mark.parametrize(("name", "complaint"), [("dvc.lock", "validation failed"), (".dvc/tmp/rwlock", "is corrupted")])
+@pytest.mark.parametrize("left", ["", '{"stages: ['])
+def test_a_file_cut_off_by_a_killed_dvc_is_mended(project: Project, name: str, left: str, complaint: str) -> None:
+    before = outputs(project)
+    (project.folder / name).write_text(left)
+    broken = project.run("dvc", "repro", "convert", check=False)
+    assert broken.returncode != 0
+    assert left or complaint in broken.stderr
+    assert f"{name} was cut off by a killed dvc" in project.run("python", "-m", "stages.mend").stdout
+    project.run("dvc", "repro", "-q", "convert")
+    assert project.run("git", "status", "--porcelain", "dvc.lock").stdout == ""
+    assert outputs(project) == before
+    assert project.run("python", "-m", "stages.mend").stdout == ""
+
+
+def test_a_lock_that_git_does_not_have_is_removed_when_cut_off(project: Project) -> None:
+    before = outputs(project)
+    project.run("git", "rm", "-q", "--cached", "dvc.lock")
+    (project.folder / "dvc.lock").write_text("")
+    assert "removed" in project.run("python", "-m", "stages.mend").stdout
+    project.run("dvc", "repro", "-q", "convert")
+    assert outputs(project) == before
+
+
 def test_a_second_dvc_says_that_the_first_is_at_work_and_disturbs_nothing(project: Project) -> None:
     project.change(train__params={"n_estimators": 2000})
     first = started(project, "dvc", "repro", "-q", "train")

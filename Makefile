@@ -10,7 +10,7 @@ PEERS := .venv-bench/installed
 MLFLOW2 := .venv-mlflow2/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce soak publish promote report doctor ui clean lock
+.PHONY: help all test proofs lint bench fresh reproduce soak publish promote report doctor docs ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -52,6 +52,9 @@ report: $(VENV) ## print the summary of the last run
 
 doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
 	@python -m stages.doctor
+
+docs: $(VENV) ## bring the made parts of README up to date (parameters, graph of stages)
+	@python -m stages.reference
 
 ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=5001 for another port)
 	@echo "the MLflow UI: http://127.0.0.1:$(PORT) (Ctrl-C ends it)"; \

@@ -1,4 +1,7 @@
-"""The parameter reference of README.md, made from the typed schema: ``python -m stages.reference`` brings it up to date."""
+"""What README shows of the code, made from it: the parameters from their schema, the graph of stages from dvc.yaml.
+
+``make docs`` brings README.md up to date, and a test holds it against the code.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ from stages.common.errors import UserError, run_stage
 from stages.common.files import PARAMS, write_bytes
 from stages.common.params import Params
 
-README = Path("README.md")
-BEGIN, END = "<!-- params: written by `make docs` -->\n", "<!-- end of params -->\n"
+README, PIPELINE = Path("README.md"), Path("dvc.yaml")
+BEGIN, END = "<!-- {}: written by `make docs` -->\n", "<!-- end of {} -->\n"
 HEADINGS = ("key", "default", "values", "meaning")
 
 WORDS = {
@@ -32,14 +35,40 @@ Json = Mapping[str, Any]
 
 
 def main() -> None:
-    """Put the table into README.md, between its two comments."""
+    """Put the parts into README.md, each between its two comments."""
     text = README.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise UserError(f"{README} should hold the lines {BEGIN.strip()} and {END.strip()}; restore them from git")
-    before, _, rest = text.partition(BEGIN)
-    updated = f"{before}{BEGIN}\n{markdown()}\n{END}{rest.partition(END)[2]}"
+    updated = with_parts(text)
     write_bytes(README, updated.encode())
-    say(f"{README}: {'as it was' if updated == text else 'parameter reference updated'}")
+    say(f"{README}: {'as it was' if updated == text else 'brought up to date'}")
+
+
+def with_parts(text: str) -> str:
+    """The text of a README with its made parts as they should be."""
+    for name, part in {"params": markdown(), "dag": mermaid()}.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        if begin not in text or end not in text:
+            raise UserError(f"{README} should hold the lines {begin.strip()} and {end.strip()}; restore them from git")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{part}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def mermaid() -> str:
+    """The graph of stages as a Mermaid flowchart, without the edges that a longer way implies."""
+    import networkx as nx
+
+    stages = yaml.safe_load(PIPELINE.read_text(encoding="utf-8"))["stages"]
+    made_by = {path: name for name, stage in stages.items() for path in paths(stage, "outs", "metrics", "plots")}
+    needs = ((path, name) for name, stage in stages.items() for path in stage["deps"])
+    graph = nx.DiGraph([(made_by[path], name) for path, name in needs if path in made_by])
+    edges = sorted(nx.transitive_reduction(graph).edges, key=lambda edge: [list(stages).index(name) for name in edge])
+    return "\n".join(["```mermaid", "flowchart LR", *(f"    {one} --> {other}" for one, other in edges), "```", ""])
+
+
+def paths(stage: Json, *kinds: str) -> Iterator[str]:
+    """The files that a stage of dvc.yaml lists under ``kinds``; an entry with settings is a mapping of one key."""
+    for entry in (entry for kind in kinds for entry in stage.get(kind, [])):
+        yield entry if isinstance(entry, str) else next(iter(entry))
 
 
 def markdown() -> str:

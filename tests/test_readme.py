@@ -8,18 +8,34 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from stages.common.errors import UserError
+from stages.common.files import read_json
+from stages.reference import with_parts
 from tests.conftest import ROOT
 from tests.project import Project, finished_clone
+from tests.servers import s3_server
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+MAKE_COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line.startswith("make")]
+OTHER_BLOCKS = [block for block in BLOCKS if "make " not in block]
+OWN_ENVIRONMENT = "python3 -m venv"
 RUN_BY_CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Variables that lead to an S3 store with README's bucket."""
+    with s3_server(tmp_path_factory.mktemp("storage")) as s3:
+        s3.client().create_bucket(Bucket="my-bucket")
+        yield s3.variables()
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +44,44 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return finished_clone(tmp_path_factory.mktemp("readme") / "project")
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make")])
+@pytest.mark.parametrize("command", MAKE_COMMANDS)
 def test_every_make_command_is_run_by_ci(command: str) -> None:
-    assert command == "make help" or f"step {command}" in RUN_BY_CI
+    assert command in ("make help", "make docs") or f"step {command}" in RUN_BY_CI
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("dvc")])
-def test_every_dvc_command_works(command: str, project: Project) -> None:
-    project.run(*command.split())
+@pytest.mark.parametrize("block", [block for block in OTHER_BLOCKS if OWN_ENVIRONMENT not in block])
+def test_every_other_command_works(
+    block: str, project: Project, storage: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in storage.items():
+        monkeypatch.setenv(name, value)
+    commands = block.replace("source .venv/bin/activate\n", "")  # the tests' own environment is active
+    project.run("bash", "-euc", commands)
 
 
-def test_no_other_kind_of_command_is_shown() -> None:
-    kinds = {command.split()[0] for command in COMMANDS}
-    assert kinds == {"make", "dvc", "source"}
+@pytest.mark.parametrize("block", [block for block in OTHER_BLOCKS if OWN_ENVIRONMENT in block])
+def test_pip_alone_makes_an_environment_that_runs_the_chain(block: str, project: Project, tmp_path: Path) -> None:
+    copy = project.copy(tmp_path / "project")
+    copy.run("git", "restore", "-q", "-s", "main", ".")
+    assert copy.run("bash", "-euc", f"{block}\nwhich dvc").stdout.splitlines()[-1] == f"{copy.folder}/.venv/bin/dvc"
+
+
+def test_what_is_made_from_the_code_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert with_parts(README) == README, "run make docs"
+
+
+def test_a_readme_without_room_for_the_made_parts_is_refused() -> None:
+    with pytest.raises(UserError, match="should hold the lines <!-- params"):
+        with_parts("# onnxpress\n")
+
+
+def test_every_number_that_a_run_gives_is_explained(project: Project) -> None:
+    keys = [key for name in ("metrics", "latency") for key in read_json(project.folder / f"outputs/{name}.json")]
+    explained = set(re.findall(r"`([\w<>]+)`", README))
+    general = {re.sub(r"batch_\d+$", "batch_<n>", re.sub(r"^(original|onnx|quantized)_(?!vs_)", "<model>_", key)) for key in keys}
+    assert keys
+    assert {key for key in general if key not in explained and key.replace("<model>", "quantized") not in explained} == set()
 
 
 @pytest.mark.parametrize("link", re.findall(r"\]\(([^)#]+)\)", README))

@@ -13,10 +13,11 @@ from sklearn.multioutput import ClassifierChain
 from stages.common.errors import UserError
 from stages.common.models import fit
 from stages.common.params import Train
+from stages.common.parts import set_threads
 from stages.common.table import Column, Rows, Schema
 from stages.prepare import __main__ as prepare
 from stages.train import __main__ as train
-from stages.train.estimator import build, without_thread_counts
+from stages.train.estimator import build
 from stages.train.rehearsal import rehearse
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params
 
@@ -114,7 +115,7 @@ def test_thread_counts_are_no_part_of_the_model_however_deep() -> None:
     rows = digits_rows(0, 200)
     inner = RandomForestClassifier(3, n_jobs=2, random_state=0)
     model = VotingClassifier([("forest", inner), ("line", LogisticRegression(max_iter=500))], n_jobs=2)
-    without_thread_counts(model.fit(rows.feeds["X"], rows.target))
+    set_threads(model.fit(rows.feeds["X"], rows.target), None)
     assert model.n_jobs is None
     assert model.estimators_[0].n_jobs is None
 

@@ -11,10 +11,13 @@ from onnx import TensorProto, helper
 
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
+from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
 from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees
+from stages.convert.adopted import adopted
+from stages.convert.names import rename
 
 NEWEST_OPSET = 22
 """The newest ai.onnx version that skl2onnx 1.20 writes (``skl2onnx.__max_supported_opset__``)."""
@@ -30,9 +33,13 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     input per column. Outputs: ``label`` (rows,) and ``probabilities`` (rows, classes), or ``scores`` for an estimator
     without ``predict_proba``; regressors ``prediction`` (rows, 1).
 
+    A model that came as ONNX keeps its own opset (:mod:`stages.convert.adopted`).
+
     Raises:
         UserError: skl2onnx cannot express the estimator, or not in this opset.
     """
+    if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
+        return adopted(estimator, schema)
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
         for family in (trees, support_vectors, neighbors, discriminant):
@@ -121,11 +128,6 @@ def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> Non
             helper.make_tensor_value_info(LABEL, kind, [None]),
             helper.make_tensor_value_info(scores, TensorProto.FLOAT, [None, width]),
         ]
-    names = dict(zip(produced, (output.name for output in outputs), strict=False))
-    taken = set(names.values()) - set(names)
-    renamed = {**{name: f"{name}_inner" for name in taken}, **names}
-    for node in graph.node:
-        for field in (node.input, node.output):
-            field[:] = [renamed.get(value, value) for value in field]
+    rename(graph, dict(zip(produced, (output.name for output in outputs), strict=False)))
     del graph.output[:], graph.value_info[:]
     graph.output.extend(outputs)

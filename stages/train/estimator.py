@@ -95,28 +95,3 @@ def _behind_columns(estimator: Any, schema: Schema, *, scale: bool) -> Any:
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     blocks = [("numbers", make_pipeline(*steps) if steps else "passthrough", numbers)] if numbers else []
     return make_pipeline(ColumnTransformer([*blocks, ("categories", encoder, categories)]), estimator)
-
-
-def without_thread_counts(estimator: Any) -> Any:
-    """Reset every ``n_jobs`` to None, in place: how many threads fitted a model is no part of the model.
-
-    Walks the parameters and the fitted parts of meta-estimators.
-    """
-    from sklearn.base import BaseEstimator
-
-    waiting: list[Any] = [estimator]
-    seen: set[int] = set()
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, BaseEstimator):
-            if getattr(item, "n_jobs", None) is not None:
-                item.n_jobs = None
-            waiting.extend(vars(item).values())
-        elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-    return estimator

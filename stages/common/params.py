@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -43,8 +44,13 @@ class Train(Section):
     estimator: str = Field(min_length=1, description="a scikit-learn class by name, or any class by its import path")
     params: dict[str, Any] = Field(description="its constructor arguments")
     scale: bool = Field(description="standardise numeric columns before the estimator")
-    model_path: str | None = Field(description="a fitted .joblib or .pkl file under models/ instead of a fit")
+    model_path: str | None = Field(description="a fitted .joblib, .pkl, .skops or .onnx file under models/ instead of a fit")
     trust: list[str] = Field(description="packages or package.module.name that a stored model may load besides scikit-learn's")
+
+    @property
+    def title(self) -> str:
+        """The model in words: the estimator's class or the given file."""
+        return Path(self.model_path).name if self.model_path else self.estimator.rpartition(".")[2]
 
     @property
     def trusted(self) -> tuple[str, ...]:

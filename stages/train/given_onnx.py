@@ -32,7 +32,7 @@ def load_onnx(path: Path, rows: Rows, schema: Schema) -> OnnxClassifier | OnnxRe
         proto = onnx.load_from_string(model)
         session = open_session(model)
     except Exception as error:  # protobuf's and onnxruntime's exceptions share no base class
-        raise UserError(f"{path} is no ONNX model: {error}") from error
+        raise UserError(f"{path} is no ONNX model that onnxruntime can load: {error.__cause__ or error}") from error
     if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in proto.graph.initializer):
         raise UserError(f"{path} keeps weights in another file; save the model with all its weights inside")
     _check_inputs(session, schema, path)

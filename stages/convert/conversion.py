@@ -15,7 +15,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
-from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees
+from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
 from stages.convert.adopted import adopted
 from stages.convert.names import rename
 
@@ -47,6 +47,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         with trees.deferred() as fill:
             model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))
             _stamp_opset(model, target_opset)
+            vectorizers.set_locale(model, estimator)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
         fill(model)
@@ -72,16 +73,18 @@ def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelPro
     if schema.all_numeric:
         inputs = [(NUMERIC_INPUT, FloatTensorType([None, len(schema.columns)]))]
     else:
-        kinds = {"number": FloatTensorType, "category": StringTensorType}
+        kinds = {"number": FloatTensorType, "category": StringTensorType, "text": StringTensorType}
         inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
     # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
     inside = [estimator, *estimator.get_params().values()]
-    options: dict[Any, Any] | None = {LinearSVC: {}} if any(isinstance(item, LinearSVC) for item in inside) else None
+    options = vectorizers.conversion_options(estimator)
+    if any(isinstance(item, LinearSVC) for item in inside):
+        options[LinearSVC] = {}
     with warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)
         model: onnx.ModelProto = convert_sklearn(
-            estimator, initial_types=inputs, target_opset=target_opset, options=options, black_op=INEXACT
+            estimator, initial_types=inputs, target_opset=target_opset, options=options or None, black_op=INEXACT
         )
     return model
 

@@ -18,6 +18,7 @@ from stages.common.table import NUMERIC_INPUT, Schema
 from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
 from stages.convert.adopted import adopted
 from stages.convert.names import rename
+from stages.convert.own_classes import as_known
 
 NEWEST_OPSET = 22
 """The newest ai.onnx version that skl2onnx 1.20 writes (``skl2onnx.__max_supported_opset__``)."""
@@ -40,6 +41,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     """
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return adopted(estimator, schema)
+    estimator = as_known(estimator)
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
         for family in (trees, support_vectors, neighbors, discriminant):

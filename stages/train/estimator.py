@@ -97,9 +97,9 @@ def _behind_columns(estimator: Any, schema: Schema, train: Train) -> Any:
         return make_pipeline(*steps, estimator) if steps else estimator
     categories = [column.name for column in schema.columns if column.kind == "category"]
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    blocks: list[tuple[str, Any, Any]] = (
-        [("numbers", make_pipeline(*steps) if steps else "passthrough", numbers)] if numbers else []
-    )
+    texts = [column.name for column in schema.columns if column.kind == "text"]
+    blocks: list[tuple[str, Any, Any]] = []
+    blocks += [("numbers", make_pipeline(*steps) if steps else "passthrough", numbers)] if numbers else []
     blocks += [("categories", encoder, categories)] if categories else []
     words = TfidfVectorizer(max_features=train.text.max_features, ngram_range=tuple(train.text.ngram_range), dtype=np.float32)
     blocks += [(f"text {number}", words, name) for number, name in enumerate(texts)]

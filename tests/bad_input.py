@@ -155,6 +155,14 @@ def only_output(made: onnx.ModelProto, name: str) -> onnx.ModelProto:
     return made
 
 
+def outside(made: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a weight that lies in another file."""
+    weight = made.graph.initializer.add(name="w", data_type=onnx.TensorProto.FLOAT, dims=[1])
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="params.yaml")
+    return made
+
+
 def one_row(made: onnx.ModelProto) -> onnx.ModelProto:
     """The model with an input of one row."""
     made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
@@ -354,6 +362,13 @@ IN_MODELS = [
         "train",
         model("a.onnx", wine_model, data__source="diabetes"),
         "data.source needs one float32 input of 10 columns",
+        ("prepare",),
+    ),
+    Bad(
+        "given ONNX model with weights elsewhere",
+        "train",
+        model("a.onnx", lambda: outside(iris_onnx())),
+        "models/a.onnx keeps weights in another file",
         ("prepare",),
     ),
     Bad(

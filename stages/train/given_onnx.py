@@ -30,10 +30,12 @@ def load_onnx(path: Path, rows: Rows, schema: Schema) -> OnnxClassifier | OnnxRe
     model = read_bytes(path)
     try:
         proto = onnx.load_from_string(model)
-        session = open_session(model)
+        tensors = [*proto.graph.initializer, *(item.t for node in proto.graph.node for item in node.attribute)]
+        elsewhere = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors)
+        session = None if elsewhere else open_session(model)
     except Exception as error:  # protobuf's and onnxruntime's exceptions share no base class
         raise UserError(f"{path} is no ONNX model that onnxruntime can load: {error.__cause__ or error}") from error
-    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in proto.graph.initializer):
+    if elsewhere:
         raise UserError(f"{path} keeps weights in another file; save the model with all its weights inside")
     _check_inputs(session, schema, path)
     columns, outputs = tuple(column.name for column in schema.columns), _outputs(session, schema, path)

@@ -11,12 +11,12 @@ import numpy as np
 def set_threads(estimator: Any, threads: int | None) -> Any:
     """Set every ``n_jobs`` in an estimator, in place.
 
-    A dump has None: how many threads fitted a model is no part of the model. An estimator that computes has a number:
-    to LightGBM and XGBoost None means every core.
+    A dump has None: how many threads fitted a model is no part of the model. scikit-learn's estimators keep None, which
+    means what joblib's context says; others get a number when they compute: to LightGBM and XGBoost None is every core.
     """
     for part in parts_of(estimator):
         if hasattr(part, "n_jobs"):
-            part.n_jobs = threads
+            part.n_jobs = None if type(part).__module__.partition(".")[0] == "sklearn" else threads
     return estimator
 
 

@@ -19,6 +19,7 @@ from bench.data import FORESTS, Split, unfitted
 from stages.common.models import Answer, ask_onnx, ask_original, fit, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.params import Quantize
+from stages.common.parts import set_threads
 from stages.common.scores import score
 from stages.common.table import Rows
 from stages.convert.conversion import to_onnx
@@ -27,7 +28,6 @@ from stages.evaluate.thresholds import split_thresholds
 from stages.quantize import forest
 from stages.quantize.choice import choose
 from stages.quantize.trials import Trials, cross_fits, held_out
-from stages.train.estimator import without_thread_counts
 
 OPSET = 12
 ML_OPSET: Literal[5] = 5
@@ -50,7 +50,7 @@ def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
     if estimator in FORESTS:
         fresh.set_params(n_jobs=-1)  # only the fit, which is not measured
     fit(fresh, part.train)
-    fitted = without_thread_counts(fresh)
+    fitted = set_threads(fresh, None)
     plain_model = to_onnx(fitted, part.schema, OPSET)
     plain = to_bytes(plain_model)
     lossless = _lossless(plain_model, part)

@@ -15,6 +15,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import onnx
 import pandas as pd
 import yaml
 from sklearn.datasets import load_iris, load_wine
@@ -131,7 +132,52 @@ def wine_forest() -> Any:
 
 def wine_onnx(path: str) -> Spoil:
     """The ONNX form of a forest of other data."""
-    return lambda folder: void((folder / path).write_bytes(to_onnx(wine_forest(), numeric_schema(13), 12).SerializeToString()))
+    return lambda folder: void((folder / path).write_bytes(wine_model().SerializeToString()))
+
+
+def wine_model() -> onnx.ModelProto:
+    """The ONNX form of a forest of other data."""
+    return to_onnx(wine_forest(), numeric_schema(13), 12)
+
+
+def iris_onnx(classes: str = "") -> onnx.ModelProto:
+    """A forest on iris as ONNX, its classes named by the letters of ``classes``."""
+    x, y = load_iris(return_X_y=True)
+    forest = RandomForestClassifier(3, random_state=0).fit(x.astype(np.float32), np.array(list(classes))[y] if classes else y)
+    return to_onnx(forest, numeric_schema(4), 12)
+
+
+def only_output(made: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """The model with one of its outputs."""
+    kept = [value for value in made.graph.output if value.name == name]
+    del made.graph.output[:]
+    made.graph.output.extend(kept)
+    return made
+
+
+def outside(made: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with a weight that lies in another file."""
+    weight = made.graph.initializer.add(name="w", data_type=onnx.TensorProto.FLOAT, dims=[1])
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    weight.external_data.add(key="location", value="params.yaml")
+    return made
+
+
+def one_row(made: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with an input of one row."""
+    made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    return made
+
+
+def model(name: str, content: bytes | Callable[[], onnx.ModelProto], **overrides: Any) -> Spoil:
+    """A given model and the params that name it."""
+
+    def spoil(folder: Path) -> None:
+        (folder / "models").mkdir()
+        data = content if isinstance(content, bytes) else content().SerializeToString()
+        (folder / "models" / name).write_bytes(data)
+
+    return both(spoil, params(**{"train__model_path": f"models/{name}", "data__calibration_size": 0.2, **overrides}))
 
 
 def two_targets() -> Any:
@@ -286,6 +332,54 @@ IN_ESTIMATORS = [
     ),
 ]
 
+IN_MODELS = [
+    Bad(
+        "model of an unknown kind",
+        "train",
+        model("a.h5", b""),
+        ".skops or .onnx file, got 'models/a.h5'",
+    ),
+    Bad("text for a given ONNX model", "train", model("a.onnx", b"hello"), "models/a.onnx is no ONNX model", ("prepare",)),
+    Bad("half a given ONNX model", "train", both(model("a.onnx", wine_model), cut("models/a.onnx")), "is no ONNX", ("prepare",)),
+    Bad("given ONNX model of other data", "train", model("a.onnx", wine_model), "data.source needs one float32", ("prepare",)),
+    Bad("text for a given skops model", "train", model("a.skops", b"hello"), "is not a whole skops file", ("prepare",)),
+    Bad(
+        "given ONNX model of other classes",
+        "train",
+        model("a.onnx", lambda: iris_onnx("xyz")),
+        "models/a.onnx does not know the class 0 of 'target'",
+        ("prepare",),
+    ),
+    Bad(
+        "given ONNX model without a label",
+        "train",
+        model("a.onnx", lambda: only_output(iris_onnx(), "probabilities")),
+        "gives probabilities: tensor(float); expected a label (int64 or string) and scores",
+        ("prepare",),
+    ),
+    Bad(
+        "given ONNX classifier for a quantity",
+        "train",
+        model("a.onnx", wine_model, data__source="diabetes"),
+        "data.source needs one float32 input of 10 columns",
+        ("prepare",),
+    ),
+    Bad(
+        "given ONNX model with weights elsewhere",
+        "train",
+        model("a.onnx", lambda: outside(iris_onnx())),
+        "models/a.onnx keeps weights in another file",
+        ("prepare",),
+    ),
+    Bad(
+        "given ONNX model of one row per call",
+        "train",
+        model("a.onnx", lambda: one_row(iris_onnx())),
+        "takes X: tensor(float) [1, 4]; data.source needs one float32 input of 4 columns, and any number of rows",
+        ("prepare",),
+    ),
+]
+
 IN_OUTPUTS = [
     Bad("no training rows", "train", without(f"{OUT}/train.parquet"), "cannot read outputs/train.parquet"),
     Bad(
@@ -342,4 +436,4 @@ IN_OUTPUTS = [
     Bad("report on half a record", "report", file(f"{OUT}/quantization.json", "{}"), "outputs/quantization.json lacks 'summary'"),
 ]
 
-CORPUS = [*IN_PARAMS, *IN_DATA, *IN_ESTIMATORS, *IN_OUTPUTS]
+CORPUS = [*IN_PARAMS, *IN_DATA, *IN_ESTIMATORS, *IN_MODELS, *IN_OUTPUTS]

@@ -11,7 +11,7 @@ import pytest
 
 from bench.coverage import __main__ as coverage
 from bench.coverage.cases import ALONE, COLUMNS, every_case
-from bench.coverage.table import summary
+from bench.coverage.table import EXPLAINED, summary
 from tests.conftest import ROOT
 
 SAMPLE = ("LinearRegression", "DecisionTreeClassifier", "NearestCentroid", "ClassifierChain")
@@ -54,7 +54,8 @@ def test_the_sample_converts_is_refused_or_does_not_fit(results: Path) -> None:
 
 def test_the_page_names_what_does_not_convert_with_its_reason(results: Path) -> None:
     page = (results / "coverage.md").read_text(encoding="utf-8")
-    assert "- NearestCentroid refused: params.yaml: train.estimator cannot become ONNX" in page
+    assert "- NearestCentroid refused: skl2onnx has no converter for it" in page
+    assert "- ClassifierChain does not fit the data: it is for several targets, the data has one" in page
     assert re.search(r"\| DecisionTreeClassifier \| wine \| 100\.00% \|", page)
 
 
@@ -62,6 +63,12 @@ def test_a_finished_row_is_not_made_again(results: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(coverage, "record", None)  # what would be called
     cases = [case for case in every_case() if case.estimator in SAMPLE]
     assert len(coverage.run(cases, results / "cache")) == len(cases)
+
+
+def test_every_committed_estimator_that_does_not_convert_has_its_reason_in_words() -> None:
+    committed = json.loads((ROOT / "bench" / "results" / "coverage.json").read_text(encoding="utf-8"))
+    messages = [row["reason"] for row in committed["rows"] if row["outcome"] != "converts"]
+    assert [message for message in messages if not any(part in message for part in EXPLAINED)] == []
 
 
 def test_readme_says_what_the_committed_table_does() -> None:

@@ -108,6 +108,11 @@ def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
         numeric_schema(2), values, [Answer(values, each, proper=False) for each in (scores, two, two + 1)], 0.1
     )
     assert (binary["onnx_max_score_diff"], binary["quantized_max_score_diff"]) == (0, 1)
+    half, first = two + np.array([0.0, 0.5]), -two  # one column wrong; the positive class first, as libsvm has it
+    halves = compare_models(
+        numeric_schema(2), values, [Answer(values, each, proper=False) for each in (scores, half, first)], 0.1
+    )
+    assert (halves["onnx_max_score_diff"], halves["quantized_max_score_diff"]) == (0.5, 0)
     other = compare_models(numeric_schema(2), values, [Answer(values, each, proper=False) for each in (two, two, three)], 0.1)
     assert "quantized_max_score_diff" not in other
     assert not [key for key in (*binary, *other) if "probability" in key]

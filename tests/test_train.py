@@ -11,12 +11,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import ClassifierChain
 
 from stages.common.errors import UserError
-from stages.common.models import fit
+from stages.common.files import read_json
+from stages.common.models import fit, load_original
 from stages.common.params import Train
+from stages.common.parts import set_threads
 from stages.common.table import Column, Rows, Schema
+from stages.convert import __main__ as convert
+from stages.evaluate import __main__ as evaluate
 from stages.prepare import __main__ as prepare
+from stages.quantize import __main__ as quantize
 from stages.train import __main__ as train
-from stages.train.estimator import build, without_thread_counts
+from stages.train.estimator import build
 from stages.train.rehearsal import rehearse
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params
 
@@ -114,7 +119,7 @@ def test_thread_counts_are_no_part_of_the_model_however_deep() -> None:
     rows = digits_rows(0, 200)
     inner = RandomForestClassifier(3, n_jobs=2, random_state=0)
     model = VotingClassifier([("forest", inner), ("line", LogisticRegression(max_iter=500))], n_jobs=2)
-    without_thread_counts(model.fit(rows.feeds["X"], rows.target))
+    set_threads(model.fit(rows.feeds["X"], rows.target), None)
     assert model.n_jobs is None
     assert model.estimators_[0].n_jobs is None
 
@@ -147,3 +152,43 @@ def test_whatever_an_estimator_raises_in_fit_is_one_line() -> None:
     chain = ClassifierChain(LogisticRegression())  # asks for the second dimension of a one-dimensional target: IndexError
     with pytest.raises(UserError, match="ClassifierChain cannot be fitted to these rows"):
         fit(chain, rows)
+
+
+def test_a_rehearsal_that_cannot_be_fitted_is_told_and_leaves_the_verdict_to_the_fit() -> None:
+    hard = built("LogisticRegression", {"C": -1.0})
+    (line,) = rehearse(hard, digits_rows(), numeric_schema(64))
+    assert line.startswith("it could not be fitted to 300 rows, so whether it becomes ONNX is known after the fit only")
+
+
+OWN_CLASS = """
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+class Forest(RandomForestClassifier):
+    pass
+
+class Scaled(Pipeline):
+    def __init__(self, C=1.0):
+        self.C = C
+        super().__init__([("scale", StandardScaler()), ("model", LogisticRegression(C=C))])
+"""
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("Scaled", {"C": 0.5}), ("Forest", {"n_estimators": 5})])
+def test_a_class_of_the_users_own_goes_through_the_chain(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch, name: str, arguments: dict[str, Any]
+) -> None:
+    package = workspace / "own_models"
+    package.mkdir()
+    (package / "kinds.py").write_text(OWN_CLASS, encoding="utf-8")
+    monkeypatch.syspath_prepend(workspace)  # python -m has the current folder there
+    changes = {"train__estimator": f"own_models.kinds.{name}", "train__params": arguments, "evaluate__probe_rows": 100}
+    write_params(workspace, default_params(**changes, quantize__level="lossless"))
+    for stage in (prepare, train, convert, quantize, evaluate):
+        stage.main()
+    model = load_original(workspace / "outputs" / "model.joblib", ["own_models"])
+    assert type(model).__name__ == name
+    assert {key: getattr(model, key) for key in arguments} == arguments
+    assert read_json(workspace / "outputs" / "metrics.json")["onnx_agreement"] == 1

@@ -17,12 +17,12 @@ from stages.common.errors import UserError
 from stages.common.models import ask_onnx, ask_original, fit, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.params import Quantize
+from stages.common.parts import set_threads
 from stages.common.table import Feeds
 from stages.convert.conversion import to_onnx
 from stages.quantize.choice import Choice, choose
 from stages.quantize.methods import list_candidates
 from stages.quantize.trials import cross_fits, held_out
-from stages.train.estimator import without_thread_counts
 from stages.train.rehearsal import rehearse
 
 Record = dict[str, Any]
@@ -54,7 +54,7 @@ def _through(case: Case, data: Data, quantize: Quantize) -> Record:
         ask_original(estimator, data.test.feeds, data.schema)
     except Exception as error:  # of fit or predict, on data that do not suit the estimator
         return {"outcome": "does not fit the data", "reason": " ".join(str(error).split())}
-    estimator = without_thread_counts(estimator)
+    estimator = set_threads(estimator, 1)
     try:
         plain = to_bytes(to_onnx(estimator, data.schema, OPSET))
         agreement, error_of_scores = compared(estimator, plain, data)

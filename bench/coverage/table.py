@@ -14,8 +14,24 @@ AGREES = 0.999
 SMALLER = 1.05
 """x smaller from which a model counts as smaller: canonical form and packed fields alone save a little."""
 
-EXPLAINED: dict[str, str] = {}
-"""Why an estimator is refused or disagrees, where the message itself does not say it; by estimator."""
+EXPLAINED = {
+    "Unable to find a shape calculator": "skl2onnx has no converter for it",
+    "dimensions for multi-output": "it is for several targets, the data has one",
+    "For mono-task outputs": "it is for several targets, the data has one",
+    "tuple index out of range": "it is for several targets, the data has one",
+    "2d array with 1 feature": "it takes one feature, the data has several",
+    "Only binary classification is supported": "it is for two classes, the data has three",
+    "Only binary classification is iplemented": "skl2onnx has it for two classes only, the data has three",
+    "com.microsoft:Solve": "skl2onnx writes an operator, Solve, which onnxruntime does not have",
+    "differ in rank": "skl2onnx writes a label of another shape than it declares, which onnx's checker refuses",
+    "Inferred elem type differs": "skl2onnx declares string labels as numbers, which onnx's checker refuses",
+    "out of bounds for axis 1": "it refuses a category that no training row has, and the test rows have one",
+    "knny_ArrayFeatureExtractor": "onnxruntime stops in what skl2onnx writes, at an index out of range",
+    "would answer otherwise as ONNX": "skl2onnx's graph gives other answers than scikit-learn, which the rehearsal noticed",
+    "is not full rank": "one-hot columns add up to one, so that covariances are singular (reg_param helps)",
+    "y has dtype string": "it takes text labels as Python objects only, the chain has arrays of strings",
+}
+"""Why an estimator does not convert, for readers, by words of the message that came; any other message stands as it is."""
 
 HEADER = (
     "estimator", "data", "agrees", "largest error", "ONNX speed-up at 1", "at 1024", "method", "KB", "x smaller",
@@ -124,6 +140,7 @@ def _explanations(rows: list[Record]) -> list[str]:
     lines = []
     for record in odd:
         outcome = record["outcome"] if record["outcome"] != "converts" else f"agrees on {record['agreement']:.2%}"
-        reason = EXPLAINED.get(record["estimator"]) or record.get("reason", "")
-        lines.append(f"- {record['estimator']} {outcome}: {reason[:300]}")
+        message = record.get("reason", "")
+        reason = next((words for part, words in EXPLAINED.items() if part in message), message[:300])
+        lines.append(f"- {record['estimator']} {outcome}: {reason}")
     return lines

@@ -32,7 +32,7 @@ def main() -> None:
     params, schema = load_params(), read_schema()
     rows = read_rows(TEST, schema)
     settings, default_rows = params.benchmark, min(len(rows), LARGEST_DEFAULT_BATCH)
-    estimator = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema)
+    estimator = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema, settings.threads)
     models = {"onnx": read_onnx(ONNX_MODEL, schema), "quantized": read_onnx(QUANTIZED_MODEL, schema)}
     sessions = contenders.sessions(models | {"floor": contenders.floor_model(rows.feeds)}, settings.threads)
     wall, cpu = perf_counter(), process_time()

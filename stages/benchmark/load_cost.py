@@ -53,7 +53,9 @@ def _load_ms(path: Path) -> float:
     from stages.common.models import load_original, load_session  # timed: part of the first load
 
     if path.suffix == ".joblib":
-        load_original(path, sys.argv[2:])
+        loaded = load_original(path, sys.argv[2:])
+        if hasattr(loaded, "session"):  # a model given as ONNX is opened when it is first asked
+            loaded.session()
     else:
         load_session(path)
     return (time.perf_counter() - start) * 1000

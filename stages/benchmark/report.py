@@ -9,7 +9,7 @@ from typing import Any
 from stages.benchmark.measure import Timed
 from stages.benchmark.summary import Ratio, Summary, speedups, summarise
 
-NAMES = {"original": "scikit-learn", "onnx": "ONNX", "quantized": "quantised", "floor": "floor"}
+NAMES = {"original": "original", "onnx": "ONNX", "quantized": "quantised", "floor": "floor"}
 UNSTABLE = 0.1
 """Relative median absolute deviation between rounds from which a measurement is called unstable."""
 CROWDED = 0.9
@@ -78,14 +78,14 @@ def load_line(load: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def slowness(batches: Mapping[int, Batch]) -> str | None:
-    """A sentence that names the batch sizes at which an ONNX model is slower than scikit-learn; None when there is none."""
+    """A sentence that names the batch sizes at which an ONNX model is slower than the original; None when there is none."""
     slow = [
         f"the {NAMES[name]} model at {_rows(batch.rows)} ({_times(ratio)})"
         for batch in batches.values()
         for name, ratio in ((name, batch.speedups[f"{name}_speedup"]) for name in ("onnx", "quantized"))
         if ratio.median < 1 and ratio.significant
     ]
-    return f"slower than scikit-learn: {', '.join(slow)}; gate.min_onnx_speedup can forbid it" if slow else None
+    return f"slower than the original: {', '.join(slow)}; gate.min_onnx_speedup can forbid it" if slow else None
 
 
 def instability(batches: Mapping[int, Batch]) -> str | None:
@@ -115,7 +115,7 @@ def crowding(cpu_share: float) -> str | None:
         return None
     return (
         f"busy machine: measuring got {100 * cpu_share:.0f} % of a core ({100 * CROWDED:.0f} % or more is fine), which makes "
-        "speed-ups over scikit-learn look too large; close other programs and run `dvc repro -f -s benchmark`"
+        "speed-ups over the original look too large; close other programs and run `dvc repro -f -s benchmark`"
     )
 
 

@@ -37,6 +37,7 @@ EXACT = {
     "sklearn.neighbors._kd_tree": "newObj",
     "sklearn.tree._tree": "Tree",
     "sklearn.utils._bunch": "Bunch",
+    "stages.common.onnx_estimator": "OnnxClassifier OnnxRegressor",
 }
 """Names by module, most of them from dumps of every estimator of scikit-learn 1.9 in pickle protocols 2 and 4."""
 
@@ -56,6 +57,15 @@ STATE_MODULES = (
     "sklearn.utils._metadata_requests",
 )
 """Modules of scikit-learn whose classes, estimators or not, hold state and do nothing when they are made."""
+
+
+class RefusedGlobals(Exception):
+    """A file names globals that are not admitted; ``names`` are those found, sorted."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        """Keep the names."""
+        self.names = sorted(names)
+        super().__init__(", ".join(self.names))
 
 
 def admit(module: str, name: str, trusted: Collection[str]) -> Any:

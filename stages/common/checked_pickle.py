@@ -18,16 +18,7 @@ import numpy as np
 from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
 
-from stages.common.admitted import admit
-
-
-class RefusedGlobals(Exception):
-    """A file names globals that are not admitted; ``names`` are those found, sorted."""
-
-    def __init__(self, names: Collection[str]) -> None:
-        """Keep the names."""
-        self.names = sorted(names)
-        super().__init__(", ".join(self.names))
+from stages.common.admitted import RefusedGlobals, admit
 
 
 def load_checked(path: Path, trusted: Collection[str]) -> Any:

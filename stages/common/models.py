@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
+from stages.common.parts import set_threads
 from stages.common.table import NUMERIC_INPUT, Feeds, Rows, Schema, sklearn_input
 
 LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
@@ -50,7 +51,7 @@ def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ())
 
 
 def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
-    """Load a fitted estimator from a pickle or joblib file; nothing runs but what is admitted or ``trusted``.
+    """Load a fitted estimator from a pickle, joblib or skops file; nothing runs but what is admitted or ``trusted``.
 
     Raises:
         UserError: the file is missing, damaged, of another scikit-learn, or names globals that are not admitted.
@@ -58,12 +59,14 @@ def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
     from sklearn import __version__
     from sklearn.exceptions import InconsistentVersionWarning
 
-    from stages.common.checked_pickle import RefusedGlobals, load_checked
+    from stages.common import checked_pickle, checked_skops
+    from stages.common.admitted import RefusedGlobals
 
+    again = "run `dvc repro --force train` to make it again" if path == ORIGINAL_MODEL else "dump the model again"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", InconsistentVersionWarning)
-            return load_checked(path, trusted)
+            return (checked_skops if path.suffix == ".skops" else checked_pickle).load_checked(path, trusted)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror or error}); run `dvc repro` to make it") from error
     except RefusedGlobals as error:
@@ -76,14 +79,13 @@ def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
             f"{path} was written by scikit-learn {error.original_sklearn_version}, this is {__version__}; "
             f"fit and dump the model again with {__version__}"
         ) from error
-    except Exception as error:  # a damaged pickle leads to any exception
-        raise UserError(
-            f"{path} is not a whole joblib file ({error!r}); run `dvc repro --force train` to make it again"
-        ) from error
+    except Exception as error:  # a damaged file leads to any exception
+        kind = "skops" if path.suffix == ".skops" else "joblib"
+        raise UserError(f"{path} is not a whole {kind} file ({error!r}); {again}") from error
 
 
-def checked_original(estimator: Any, schema: Schema) -> Any:
-    """The estimator, if it is one and was fitted to as many columns as the schema has.
+def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
+    """The estimator, if it is one and was fitted to as many columns as the schema has, computing with ``threads``.
 
     Raises:
         UserError: it is something else, or a model of other data.
@@ -94,7 +96,7 @@ def checked_original(estimator: Any, schema: Schema) -> Any:
     width = getattr(estimator, "n_features_in_", len(schema.columns))
     if width != len(schema.columns):
         raise UserError(f"{ORIGINAL_MODEL} takes {width} features, {SCHEMA} has {len(schema.columns)}; {again}")
-    return estimator
+    return set_threads(estimator, threads)
 
 
 def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:

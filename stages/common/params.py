@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -31,10 +32,18 @@ class Data(Section):
     source: str = Field(min_length=1, description="a bundled dataset, or a CSV or Parquet file under data/")
     target: str | None = Field(description="the column to predict (files only)")
     task: Literal["auto", "classification", "regression"] = Field(description="auto decides by the target's type")
+    text: list[str] = Field(default=[], description="columns of free text, whose words are counted (files only)")
     test_size: Fraction = Field(description="share of rows kept for the final test")
     calibration_size: Share | None = Field(
         description="share of the training rows set aside to choose the quantisation; null: 0.2 from 1000 training rows on"
     )
+
+
+class Text(Section):
+    """How columns of free text become numbers."""
+
+    max_features: PositiveInt | None = Field(description="keep that many of the most frequent words; null: all")
+    ngram_range: list[PositiveInt] = Field(min_length=2, max_length=2, description="words that are counted together: [from, to]")
 
 
 class Train(Section):
@@ -43,8 +52,16 @@ class Train(Section):
     estimator: str = Field(min_length=1, description="a scikit-learn class by name, or any class by its import path")
     params: dict[str, Any] = Field(description="its constructor arguments")
     scale: bool = Field(description="standardise numeric columns before the estimator")
-    model_path: str | None = Field(description="a fitted .joblib or .pkl file under models/ instead of a fit")
+    model_path: str | None = Field(description="a fitted .joblib, .pkl, .skops or .onnx file under models/ instead of a fit")
+    text: Text = Field(
+        default=Text(max_features=None, ngram_range=[1, 1]), description="how columns of data.text become numbers (TF-IDF)"
+    )
     trust: list[str] = Field(description="packages or package.module.name that a stored model may load besides scikit-learn's")
+
+    @property
+    def title(self) -> str:
+        """The model in words: the estimator's class or the given file."""
+        return Path(self.model_path).name if self.model_path else self.estimator.rpartition(".")[2]
 
     @property
     def trusted(self) -> tuple[str, ...]:

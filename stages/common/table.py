@@ -13,17 +13,20 @@ from stages.common.errors import UserError
 from stages.common.files import SCHEMA, read_bytes, read_json
 
 Feeds = dict[str, NDArray[Any]]
-"""ONNX inputs by name: ``{"X": float32 (rows, features)}``, or one (rows, 1) float32 or string array per column."""
+"""ONNX inputs by name: ``{"X": float32 (rows, features)}``, or one (rows, 1) float32 or string array per column.
+
+Text is an array of objects: one of fixed width would give each row the space of the longest.
+"""
 
 NUMERIC_INPUT = "X"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A feature column: ``number`` is float32 with NaN where missing, ``category`` a string, empty where missing."""
+    """A feature column: ``number`` is float32 with NaN where missing, ``category`` and ``text`` strings, empty there."""
 
     name: str
-    kind: Literal["number", "category"]
+    kind: Literal["number", "category", "text"]
     missing: bool
 
 
@@ -103,7 +106,9 @@ def read_rows(path: Path, schema: Schema) -> Rows:
 
     try:
         table = parquet.read_table(pa.BufferReader(read_bytes(path)))  # bytes: what C++ opens, no audit hook sees
-        values = {name: _numpy(table[name]) for name in [*(column.name for column in schema.columns), schema.target]}
+        texts = {column.name for column in schema.columns if column.kind == "text"}
+        names = [*(column.name for column in schema.columns), schema.target]
+        values = {name: table[name].to_numpy() if name in texts else _numpy(table[name]) for name in names}
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UserError(f"{path} is not what the prepare stage writes ({error}); run `dvc repro --force prepare`") from error
     target = values.pop(schema.target)

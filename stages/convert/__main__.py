@@ -23,7 +23,8 @@ def main() -> None:
         )
     write_bytes(ONNX_MODEL, to_bytes(model))
     operators = ", ".join(f"{count} {name}" for name, count in Counter(node.op_type for node in model.graph.node).most_common(5))
-    say(f"opset {params.convert.target_opset}, {len(model.graph.node)} nodes ({operators}): {size_kb(ONNX_MODEL):.1f} KB")
+    opset = next(entry.version for entry in model.opset_import if not entry.domain)
+    say(f"opset {opset}, {len(model.graph.node)} nodes ({operators}): {size_kb(ONNX_MODEL):.1f} KB")
 
 
 if __name__ == "__main__":

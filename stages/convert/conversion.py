@@ -11,10 +11,14 @@ from onnx import TensorProto, helper
 
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
+from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
-from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees
+from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
+from stages.convert.adopted import adopted
+from stages.convert.names import rename
+from stages.convert.own_classes import as_known
 
 NEWEST_OPSET = 22
 """The newest ai.onnx version that skl2onnx 1.20 writes (``skl2onnx.__max_supported_opset__``)."""
@@ -30,9 +34,14 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     input per column. Outputs: ``label`` (rows,) and ``probabilities`` (rows, classes), or ``scores`` for an estimator
     without ``predict_proba``; regressors ``prediction`` (rows, 1).
 
+    A model that came as ONNX keeps its own opset (:mod:`stages.convert.adopted`).
+
     Raises:
         UserError: skl2onnx cannot express the estimator, or not in this opset.
     """
+    if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
+        return adopted(estimator, schema)
+    estimator = as_known(estimator)
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
         for family in (trees, support_vectors, neighbors, discriminant):
@@ -40,6 +49,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         with trees.deferred() as fill:
             model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))
             _stamp_opset(model, target_opset)
+            vectorizers.set_locale(model, estimator)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
         fill(model)
@@ -65,16 +75,18 @@ def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelPro
     if schema.all_numeric:
         inputs = [(NUMERIC_INPUT, FloatTensorType([None, len(schema.columns)]))]
     else:
-        kinds = {"number": FloatTensorType, "category": StringTensorType}
+        kinds = {"number": FloatTensorType, "category": StringTensorType, "text": StringTensorType}
         inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
     # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
     inside = [estimator, *estimator.get_params().values()]
-    options: dict[Any, Any] | None = {LinearSVC: {}} if any(isinstance(item, LinearSVC) for item in inside) else None
+    options = vectorizers.conversion_options(estimator)
+    if any(isinstance(item, LinearSVC) for item in inside):
+        options[LinearSVC] = {}
     with warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)
         model: onnx.ModelProto = convert_sklearn(
-            estimator, initial_types=inputs, target_opset=target_opset, options=options, black_op=INEXACT
+            estimator, initial_types=inputs, target_opset=target_opset, options=options or None, black_op=INEXACT
         )
     return model
 
@@ -121,11 +133,6 @@ def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> Non
             helper.make_tensor_value_info(LABEL, kind, [None]),
             helper.make_tensor_value_info(scores, TensorProto.FLOAT, [None, width]),
         ]
-    names = dict(zip(produced, (output.name for output in outputs), strict=False))
-    taken = set(names.values()) - set(names)
-    renamed = {**{name: f"{name}_inner" for name in taken}, **names}
-    for node in graph.node:
-        for field in (node.input, node.output):
-            field[:] = [renamed.get(value, value) for value in field]
+    rename(graph, dict(zip(produced, (output.name for output in outputs), strict=False)))
     del graph.output[:], graph.value_info[:]
     graph.output.extend(outputs)

@@ -16,13 +16,14 @@ def main() -> None:
     params = load_params()
     with working(f"reading {params.data.source}"):
         source, target = load_source(params.data.source, params.data.target)
-        frame, schema = settle(source, target, params.data.task)
+        frame, schema = settle(source, target, params.data.task, params.data.text)
         parts = split(frame, schema, params.data.test_size, params.data.calibration_size, params.seed)
         for path, part in zip((TRAIN, CALIBRATION, TEST), (parts.train, parts.calibration, parts.test), strict=True):
             write_parquet(path, part)
     write_json(SCHEMA, parts.schema.to_json())
     kinds = [column.kind for column in schema.columns]
-    say(f"{params.data.source}: {len(frame)} rows, {kinds.count('number')} numbers, {kinds.count('category')} categories")
+    texts = f", {kinds.count('text')} texts" if params.data.text else ""
+    say(f"{params.data.source}: {len(frame)} rows, {kinds.count('number')} numbers, {kinds.count('category')} categories{texts}")
     if left_out := len(source) - len(frame):
         say(f"{left_out} rows without a target are left out")
     say(f"{schema.task} of {schema.target!r}: {parts.describe_target()}")

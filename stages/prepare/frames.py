@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,13 +23,13 @@ MAX_COLUMNS_WITH_CATEGORIES = 1000
 
 
 def settle(
-    frame: pd.DataFrame, target: str, task: Literal["auto", "classification", "regression"]
+    frame: pd.DataFrame, target: str, task: Literal["auto", "classification", "regression"], texts: Collection[str] = ()
 ) -> tuple[pd.DataFrame, Schema]:
     """Columns in their final types, features first and the target last, and the schema that describes them.
 
     Rows without a target are left out. Numbers become float32, from the first stage on: a model trained in float64 and
     served in float32 parts ways with its ONNX form at the split thresholds. Everything else becomes a string, empty
-    where it is missing.
+    where it is missing: a category, or text for the columns in ``texts``.
 
     Raises:
         UserError: naming the column that cannot be used, and why.
@@ -46,10 +47,12 @@ def settle(
         raise UserError(
             f"data.source: target {target!r} has no value in any row; name another column in params.yaml (data.target)"
         )
+    if absent := sorted(set(texts) - set(features)):
+        raise UserError(f"params.yaml: data.text {absent[0]!r} is no feature column; they are {', '.join(features[:20])}")
     refuse_many_categories(frame[features])
     columns, values = [], {}
     for name in features:
-        column, values[name] = settle_feature(frame[name])
+        column, values[name] = settle_text(frame[name]) if name in texts else settle_feature(frame[name])
         columns.append(column)
     refuse_containers(frame[target], "target")
     task = decide_task(frame[target]) if task == "auto" else task
@@ -84,6 +87,16 @@ def settle_feature(values: pd.Series) -> tuple[Column, pd.Series]:
     refuse_containers(values, "column")
     refuse_stray_text(values)
     return Column(name, "category", missing), values.astype(object).where(values.notna(), "").map(str)
+
+
+def settle_text(values: pd.Series) -> tuple[Column, pd.Series]:
+    """A column of free text, whatever type its values came in.
+
+    Raises:
+        UserError: the column holds containers.
+    """
+    refuse_containers(values, "column")
+    return Column(str(values.name), "text", bool(values.isna().any())), values.astype(object).where(values.notna(), "").map(str)
 
 
 def refuse_many_categories(features: pd.DataFrame) -> None:

@@ -32,7 +32,7 @@ def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
 
 def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:
     """The test rows as the fields of MLflow's ``Dataset``."""
-    columns = [{"name": column.name, "type": "string" if column.kind == "category" else "float"} for column in schema.columns]
+    columns = [{"name": column.name, "type": "float" if column.kind == "number" else "string"} for column in schema.columns]
     return {
         "name": Path(source).stem,
         "digest": sha256(read_bytes(TEST)).hexdigest()[:16],

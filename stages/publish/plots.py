@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from stages.common.table import Schema
 
-TITLES = {"original": "scikit-learn", "onnx": "ONNX", "quantized": "ONNX, quantised"}
+TITLES = {"original": "original", "onnx": "ONNX", "quantized": "ONNX, quantised"}
 STYLES = {"original": "o-", "onnx": "s--", "quantized": "^:"}  # told apart by marker and dash, not by colour
 ANNOTATED_CLASSES = 12
 """Up to so many classes every cell of a confusion matrix has room for its count."""

@@ -46,7 +46,7 @@ def sweep_name() -> str | None:
 
 def run_name(params: Params) -> str:
     """Model and data in the words of params.yaml, as in ``RandomForestClassifier on iris``."""
-    return f"{params.train.estimator.rpartition('.')[2]} on {Path(params.data.source).stem}"
+    return f"{params.train.title} on {Path(params.data.source).stem}"
 
 
 def _git(*arguments: str) -> str | None:

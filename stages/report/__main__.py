@@ -21,7 +21,8 @@ def main() -> None:
     """The JSON outputs of the chain in, a table on the console out."""
     params = load_params()
     results = {path.stem: read_json(path, *keys) for path, keys in NEEDED.items()}
-    print_summary(f"{params.train.estimator} on {params.data.source}", results)
+    original = "ONNX as given" if (params.train.model_path or "").endswith(".onnx") else "scikit-learn"
+    print_summary(f"{params.train.title} on {params.data.source}", results, original)
 
 
 if __name__ == "__main__":

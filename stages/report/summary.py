@@ -13,16 +13,17 @@ PLAIN_WIDTH = 110
 """Columns where there is no terminal to ask: logs stay the same wherever they are written."""
 
 
-def print_summary(title: str, results: Mapping[str, Json]) -> None:
+def print_summary(title: str, results: Mapping[str, Json], original: str = "scikit-learn") -> None:
     """Print sizes, latencies, scores and agreement of the three models, the gates, and where to look next.
 
-    ``results`` are the contents of the chain's JSON outputs by the stem of their file's name.
+    ``results`` are the contents of the chain's JSON outputs by the stem of their file's name, ``original`` the name of the
+    first model.
     """
     quantization, run = results["quantization"], results["mlflow_run"]
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=PLAIN_WIDTH)
-    console.print(table(title, results["metrics"], results["latency"]))
+    console.print(table(title, results["metrics"], results["latency"], original))
     console.print(f"{quantization['summary']}; runs in onnxruntime {quantization['min_onnxruntime']} and newer", soft_wrap=True)
     passed = [name for name, verdict in results["gate"].items() if verdict["passed"]]
     console.print(f"{len(passed)} gates passed: {', '.join(passed)}", soft_wrap=True)
@@ -30,7 +31,7 @@ def print_summary(title: str, results: Mapping[str, Json]) -> None:
     console.print("next: make ui | dvc metrics diff | dvc exp run -S quantize.method=none | edit params.yaml and dvc repro")
 
 
-def table(title: str, metrics: Json, latency: Json) -> Table:
+def table(title: str, metrics: Json, latency: Json, original: str) -> Table:
     """A row per model; what is not defined for a task is a dash."""
     classification = "original_accuracy" in metrics
     agrees, probes = ("agreement", "probe_agreement") if classification else ("within_tolerance", "probe_within_tolerance")
@@ -38,7 +39,7 @@ def table(title: str, metrics: Json, latency: Json) -> Table:
     result = Table(title=title, caption=f"ms: median latency of {min(metrics['test_rows'], 1024):.0f} rows in one call")
     for heading in ("model", "KB", "size", "ms", "speed-up", score, "same answer: test", "probes"):
         result.add_column(heading, justify="left" if heading == "model" else "right")
-    for key, name in {"original": "scikit-learn", "onnx": "ONNX", "quantized": "ONNX, quantised"}.items():
+    for key, name in {"original": original, "onnx": "ONNX", "quantized": "ONNX, quantised"}.items():
         result.add_row(
             name,
             f"{metrics[f'{key}_size_kb']:,.1f}",

@@ -48,10 +48,12 @@ def _onnx(path: Path) -> str:
 
 
 def _joblib(path: Path) -> str:
-    """No part of the estimator keeps a number of threads."""
+    """No part of the estimator keeps a number of threads; a given model is the user's file, whatever it holds."""
     from stages.common.models import load_original
+    from stages.common.params import load_params
 
-    return _thread_count(load_original(path), "", set())
+    train = load_params().train
+    return "" if train.model_path else _thread_count(load_original(path, train.trusted), "", set())
 
 
 def _thread_count(value: Any, name: str, seen: set[int]) -> str:

@@ -9,8 +9,9 @@ from stages.common.errors import run_stage
 from stages.common.files import CALIBRATION, ORIGINAL_MODEL, TRAIN, atomic_path, size_kb, write_bytes
 from stages.common.models import fit
 from stages.common.params import load_params
+from stages.common.parts import set_threads
 from stages.common.table import read_rows, read_schema
-from stages.train.estimator import build, without_thread_counts
+from stages.train.estimator import build
 from stages.train.given import given_model
 from stages.train.rehearsal import rehearse
 
@@ -23,7 +24,7 @@ def main() -> None:
     rows = read_rows(TRAIN, schema)
     if params.train.model_path is not None:
         write_bytes(ORIGINAL_MODEL, given_model(params.train, rows, len(read_rows(CALIBRATION, schema)), schema))
-        say(f"{params.train.model_path} taken as it is: {size_kb(ORIGINAL_MODEL):.1f} KB")
+        say(f"{params.train.model_path} taken, not fitted: {size_kb(ORIGINAL_MODEL):.1f} KB")
         return
     estimator = build(params.train, schema, params.seed)
     with working(f"fitting {params.train.estimator} on {len(rows)} rows"):
@@ -32,7 +33,7 @@ def main() -> None:
         warned = fit(estimator, rows)
         seconds = time.perf_counter() - start
     with atomic_path(ORIGINAL_MODEL) as temporary:
-        joblib.dump(without_thread_counts(estimator), temporary)
+        joblib.dump(set_threads(estimator, None), temporary)
     for line in warned:
         say(f"scikit-learn warns: {line}")
     for line in sorted(set(rehearsed) - set(warned)):

@@ -6,6 +6,8 @@ import difflib
 import importlib
 from typing import Any
 
+import numpy as np
+
 from stages.common.errors import UserError
 from stages.common.params import Train
 from stages.common.table import Schema
@@ -47,8 +49,9 @@ def _scikit_learn_class(name: str) -> Any:
 def build(train: Train, schema: Schema, seed: int) -> Any:
     """The unfitted estimator, behind whatever the columns need so that it takes raw rows.
 
-    Categories are one-hot encoded (unknown ones to zeros), missing numbers imputed by the median where the data
-    has any, numbers standardised if ``train.scale`` asks for it. Estimators that draw random numbers get ``seed``.
+    Categories are one-hot encoded (unknown ones to zeros), words of text weighted by TF-IDF as ``train.text`` says, missing
+    numbers imputed by the median where the data has any, numbers standardised if ``train.scale`` asks for it. Estimators
+    that draw random numbers get ``seed``.
 
     Raises:
         UserError: the class or one of its arguments is wrong, or it does not predict this kind of target.
@@ -76,11 +79,12 @@ def build(train: Train, schema: Schema, seed: int) -> Any:
         raise UserError(f"params.yaml: train.estimator should be a {kind} for this target, got {train.estimator} (see data.task)")
     unseeded = [key for key, value in estimator.get_params().items() if key.endswith("random_state") and value is None]
     estimator.set_params(**dict.fromkeys(unseeded, seed))
-    return _behind_columns(estimator, schema, scale=train.scale)
+    return _behind_columns(estimator, schema, train)
 
 
-def _behind_columns(estimator: Any, schema: Schema, *, scale: bool) -> Any:
+def _behind_columns(estimator: Any, schema: Schema, train: Train) -> Any:
     from sklearn.compose import ColumnTransformer
+    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -88,35 +92,15 @@ def _behind_columns(estimator: Any, schema: Schema, *, scale: bool) -> Any:
     numbers = [column.name for column in schema.columns if column.kind == "number"]
     missing = any(column.missing for column in schema.columns if column.kind == "number")
     steps = [SimpleImputer(strategy="median")] if missing else []
-    steps += [StandardScaler()] if scale else []
+    steps += [StandardScaler()] if train.scale else []
     if schema.all_numeric:
         return make_pipeline(*steps, estimator) if steps else estimator
     categories = [column.name for column in schema.columns if column.kind == "category"]
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    blocks = [("numbers", make_pipeline(*steps) if steps else "passthrough", numbers)] if numbers else []
-    return make_pipeline(ColumnTransformer([*blocks, ("categories", encoder, categories)]), estimator)
-
-
-def without_thread_counts(estimator: Any) -> Any:
-    """Reset every ``n_jobs`` to None, in place: how many threads fitted a model is no part of the model.
-
-    Walks the parameters and the fitted parts of meta-estimators.
-    """
-    from sklearn.base import BaseEstimator
-
-    waiting: list[Any] = [estimator]
-    seen: set[int] = set()
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, BaseEstimator):
-            if getattr(item, "n_jobs", None) is not None:
-                item.n_jobs = None
-            waiting.extend(vars(item).values())
-        elif isinstance(item, (list, tuple)):
-            waiting.extend(item)
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-    return estimator
+    texts = [column.name for column in schema.columns if column.kind == "text"]
+    blocks: list[tuple[str, Any, Any]] = []
+    blocks += [("numbers", make_pipeline(*steps) if steps else "passthrough", numbers)] if numbers else []
+    blocks += [("categories", encoder, categories)] if categories else []
+    words = TfidfVectorizer(max_features=train.text.max_features, ngram_range=tuple(train.text.ngram_range), dtype=np.float32)
+    blocks += [(f"text {number}", words, name) for number, name in enumerate(texts)]
+    return make_pipeline(ColumnTransformer(blocks), estimator)

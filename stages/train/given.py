@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,21 @@ from stages.common.errors import UserError
 from stages.common.files import read_bytes
 from stages.common.models import labels, load_original
 from stages.common.params import Train
+from stages.common.parts import set_threads
 from stages.common.table import Rows, Schema
 from stages.convert.conversion import NEWEST_OPSET, to_onnx
+from stages.train.given_onnx import load_onnx
+from stages.train.settled import settled
 
 MODELS = Path("models")
-PICKLES = (".joblib", ".pkl")
+KINDS = (".joblib", ".pkl", ".skops", ".onnx")
 
 
 def given_model(train: Train, rows: Rows, calibration_rows: int, schema: Schema) -> bytes:
-    """The bytes of ``train.model_path``, as they are: a model loaded and dumped again has other bytes.
+    """The model of ``train.model_path`` as a joblib file.
+
+    A pickle or joblib file keeps its bytes: a model loaded and dumped again would have others. What skops has made, and an
+    ONNX model behind scikit-learn's interface, are dumped.
 
     Raises:
         UserError: the path is wrong, the file may not be loaded, the model does not fit the data or does not convert, or
@@ -31,16 +38,24 @@ def given_model(train: Train, rows: Rows, calibration_rows: int, schema: Schema)
             "params.yaml: train.model_path needs calibration rows to choose the quantisation on, and there are none; "
             "set data.calibration_size, for instance 0.2"
         )
-    model = load_original(path, train.trusted)
+    model = load_onnx(path, rows, schema) if path.suffix == ".onnx" else load_original(path, train.trusted)
     check_fits(model, rows, schema, path)
     to_onnx(model, schema, NEWEST_OPSET)
-    return read_bytes(path)
+    return read_bytes(path) if path.suffix in {".joblib", ".pkl"} else _dumped(model)
+
+
+def _dumped(model: Any) -> bytes:
+    import joblib
+
+    file = io.BytesIO()
+    joblib.dump(settled(set_threads(model, None)), file)
+    return file.getvalue()
 
 
 def _checked_path(name: str) -> Path:
     path = Path(name)
-    if path.suffix not in PICKLES:
-        raise UserError(f"params.yaml: train.model_path should be a {' or '.join(PICKLES)} file, got {name!r}")
+    if path.suffix not in KINDS:
+        raise UserError(f"params.yaml: train.model_path should be a {', '.join(KINDS[:-1])} or {KINDS[-1]} file, got {name!r}")
     if not path.resolve().is_relative_to(MODELS.resolve()):
         raise UserError(f"params.yaml: train.model_path should lie under models/ so that DVC sees it change, got {name!r}")
     if not path.is_file():

@@ -42,8 +42,8 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
     few = rows.take(_few_of_each(rows, schema))
     try:
         warned = fit(rehearsed, few, expected=(ConvergenceWarning,))  # it is stopped early
-    except UserError:
-        return []  # too few rows for this estimator: the real fit tells whether it works
+    except UserError as error:  # too few rows for this estimator, perhaps: the real fit tells whether it works
+        return [f"it could not be fitted to {len(few)} rows, so whether it becomes ONNX is known after the fit only ({error})"]
     try:
         agreement = _agreement(rehearsed, few.feeds, schema)
     except UserError as error:

@@ -1,0 +1,114 @@
+"""A given ONNX model, looked at and tried on the training rows before it counts as an estimator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from stages.common.errors import UserError
+from stages.common.files import read_bytes
+from stages.common.models import labels, open_session
+from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
+from stages.common.table import Rows, Schema, sklearn_input
+
+FLOATS = ("tensor(float)", "tensor(double)")
+LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
+SUMS_TO_ONE = 1e-3
+"""Probabilities in float32 of many classes add up to 1 within this."""
+
+
+def load_onnx(path: Path, rows: Rows, schema: Schema) -> OnnxClassifier | OnnxRegressor:
+    """The classifier or regressor in an ONNX file.
+
+    Raises:
+        UserError: it is no ONNX model in one file, takes other inputs than the columns of ``schema``, gives other outputs
+            than a label and scores (or a prediction), or cannot be run on the training rows.
+    """
+    model = read_bytes(path)
+    try:
+        proto = onnx.load_from_string(model)
+        tensors = [*proto.graph.initializer, *(item.t for node in proto.graph.node for item in node.attribute)]
+        elsewhere = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors)
+        session = None if elsewhere else open_session(model)
+    except Exception as error:  # protobuf's and onnxruntime's exceptions share no base class
+        raise UserError(f"{path} is no ONNX model that onnxruntime can load: {error.__cause__ or error}") from error
+    if elsewhere:
+        raise UserError(f"{path} keeps weights in another file; save the model with all its weights inside")
+    _check_inputs(session, schema, path)
+    columns, outputs = tuple(column.name for column in schema.columns), _outputs(session, schema, path)
+    if schema.task == "classification":
+        return _classifier(proto, OnnxClassifier(model, columns, outputs, (), width=0, proper=True), rows, path)
+    regressor = OnnxRegressor(model, columns, outputs)
+    _answer(regressor, rows, path)
+    return regressor
+
+
+def _check_inputs(session: Any, schema: Schema, path: Path) -> None:
+    """Raise UserError unless the inputs are one matrix of all columns, or one (rows, 1) input per column."""
+    given = {item.name: (item.type, item.shape) for item in session.get_inputs()}
+    came = ", ".join(f"{name}: {kind} {shape}" for name, (kind, shape) in given.items())
+    whole = schema.all_numeric and len(given) == 1
+    width = len(schema.columns) if whole else 1
+    kinds = {column.name: FLOATS if column.kind == "number" else ("tensor(string)",) for column in schema.columns}
+    expected = dict.fromkeys(given, FLOATS) if whole else kinds
+    fits = given.keys() == expected.keys() and all(
+        kind in expected[name] and len(shape) == 2 and not isinstance(shape[0], int) and shape[1] in {width, None}
+        for name, (kind, shape) in given.items()
+    )
+    if not fits:
+        wanted = f"one float32 input of {width} columns" if schema.all_numeric else "an input of shape [None, 1] per column"
+        raise UserError(f"{path} takes {came}; data.source needs {wanted}, and any number of rows")
+
+
+def _outputs(session: Any, schema: Schema, path: Path) -> tuple[str, ...]:
+    """The names of label and scores, or of the prediction."""
+    kinds = {item.name: item.type for item in session.get_outputs()}
+    values = [name for name, kind in kinds.items() if kind in FLOATS or kind.startswith("seq(map(")]
+    found = [[name for name, kind in kinds.items() if kind in LABELS], values] if schema.task == "classification" else [values]
+    if len(kinds) != len(found) or any(len(names) != 1 for names in found):
+        wanted = "a label (int64 or string) and scores" if schema.task == "classification" else "one float32 prediction"
+        came = ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
+        raise UserError(f"{path} gives {came}; expected {wanted} for this target (see data.task)")
+    return tuple(names[0] for names in found)
+
+
+def _classifier(proto: onnx.ModelProto, estimator: OnnxClassifier, rows: Rows, path: Path) -> OnnxClassifier:
+    """The estimator with its classes, and told probabilities from scores by what it says of the training rows."""
+    known = _class_labels(proto)
+    classes = known if known is not None else np.unique(rows.target)
+    estimator.classes = tuple(classes.tolist())
+    said = labels(_answer(estimator, rows, path))
+    scores = estimator.scores(sklearn_input(rows.feeds))
+    strangers = sorted(set(said.tolist()) - set(estimator.classes))
+    if strangers:
+        raise UserError(f"{path} answers {strangers[0]!r}, which is no class of data.target; they are {estimator.classes}")
+    estimator.width = scores.shape[1]
+    if estimator.width != len(classes) and (estimator.width, len(classes)) != (1, 2):
+        raise UserError(f"{path} gives {estimator.width} scores per row for the {len(classes)} classes {estimator.classes}")
+    sums = np.abs(scores.sum(axis=1) - 1).max() <= SUMS_TO_ONE
+    estimator.proper = bool(estimator.width > 1 and scores.min() >= 0 and sums)
+    return estimator
+
+
+def _class_labels(proto: onnx.ModelProto) -> np.ndarray[Any, Any] | None:
+    """The classes of the ZipMap, else those that all classifiers of the graph share; None if the graph does not tell."""
+    nodes = [node for node in proto.graph.node if node.op_type == "ZipMap"] or list(proto.graph.node)
+    found = set()
+    for node in nodes:
+        for item in node.attribute:
+            if item.name.startswith("classlabels_") and (item.ints or item.strings):
+                found.add(tuple(item.ints) or tuple(text.decode() for text in item.strings))
+    return np.array(found.pop()) if len(found) == 1 else None
+
+
+def _answer(estimator: Any, rows: Rows, path: Path) -> Any:
+    try:
+        answer = estimator.predict(sklearn_input(rows.feeds))
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        raise UserError(f"{path} cannot be run on rows of data.source: {' '.join(str(error).split())[:200]}") from error
+    if answer.size != len(rows):
+        raise UserError(f"{path} gives {answer.shape} values for {len(rows)} rows; expected one per row")
+    return answer

@@ -6,7 +6,6 @@ not what is published.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -26,8 +25,7 @@ def shared(plan: Plan) -> tuple[Plan, Plan]:
 
 
 def to_json(timed: Timed) -> dict[str, dict[str, Any]]:
-    """What latency_detail.json says of each candidate: its latency, and its speed-up over the plain model's in the same rounds."""
+    """What latency_detail.json says of each candidate: its latency, and its speed-up over the plain model within rounds."""
     plain = values(timed[PLAIN])
-    return {
-        name: {**asdict(summarise(calls)), "vs_onnx_speedup": asdict(ratio(plain, values(calls)))} for name, calls in timed.items()
-    }
+    speedups = {name: asdict(ratio(plain, values(calls))) for name, calls in timed.items()}
+    return {name: {**asdict(summarise(calls)), "vs_onnx_speedup": speedups[name]} for name, calls in timed.items()}

@@ -38,7 +38,7 @@ def style() -> Iterator[None]:
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it announces its cache, and fonts that are not there
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+        mpl.rcParams.update(dict[Any, Any](_STYLE))
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)  # a box stands for the letter
         yield
 

@@ -36,6 +36,7 @@ def draw_distribution(detail: Json) -> Any:
     left.set_title("how long a call takes")
     right.set_title("how much that varies")
     logarithmic(left.xaxis)
+    right.xaxis.set_major_formatter("{x:,.0f}")
     note(picture, f"bar: middle half of the calls; line: 5 % to 95 %; dot: 99 %; {measured_on(detail)}")
     return picture
 
@@ -56,7 +57,8 @@ def draw_sweep(detail: Json) -> Any:
     for name, style in STYLES.items():
         found = {rows: batch["models"][name] for rows, batch in batches.items()}
         color = {"quantized": ACCENT, "floor": "0.6"}.get(name, "black")
-        _curve(left, {rows: (ms["p50_ms"], ms["low_ms"], ms["high_ms"]) for rows, ms in found.items()}, style, color, MODELS[name])
+        points = {rows: (ms["p50_ms"], ms["low_ms"], ms["high_ms"]) for rows, ms in found.items()}
+        _curve(left, points, style, color, MODELS[name])
     for key, (label, style, color) in SPEEDUPS.items():
         found = {rows: batch["speedups"][key] for rows, batch in batches.items()}
         _curve(right, {rows: (item["median"], item["low"], item["high"]) for rows, item in found.items()}, style, color, label)

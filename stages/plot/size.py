@@ -8,6 +8,9 @@ from typing import Any
 from stages.plot.canvas import ACCENT, figure, kilobytes, note
 from stages.plot.composition import BYTES, COUNTS, bytes_by_kind, counts
 
+Bar = tuple[str, float, float | None]
+"""Its name, where it starts, and what it adds to that; None for a whole file."""
+
 
 def draw(original_kb: float, plain: bytes, quantized: bytes) -> Any:
     """The figure of three files: the size of model.joblib in KB, model.onnx and model_quantized.onnx."""
@@ -27,25 +30,31 @@ def steps(original_kb: float, plain: Mapping[str, int], quantized: Mapping[str, 
 
 
 def _waterfall(ax: Any, original_kb: float, plain: Mapping[str, int], quantized: Mapping[str, int]) -> None:
-    conversion, *changes = steps(original_kb, plain, quantized)
-    bars = [("scikit-learn\n(joblib)", original_kb, None), (conversion[0], original_kb, conversion[1])]
+    (_, conversion), *changes = steps(original_kb, plain, quantized)
+    bars: list[Bar] = [("scikit-learn\n(joblib)", original_kb, None), ("conversion", original_kb, conversion)]
     level = sum(plain.values()) / 1024
     bars.append(("ONNX", level, None))
-    for kind, change in changes:
-        bars.append((kind.replace(", ", ",\n").replace(" ", "\n"), level, change))
-        level += change
+    for kind, added in changes:
+        bars.append((kind.replace(", ", ",\n").replace(" ", "\n"), level, added))
+        level += added
     bars.append(("ONNX,\nquantised", level, None))
     top = max(max(start, start + (change or 0)) for _, start, change in bars)
     for place, (_, start, change) in enumerate(bars):
+        end = start + (change or 0)
         _bar(ax, place, start, change, accent=place == len(bars) - 1)
-        text = f"{'+' if (change or 0) > 0 else ''}{kilobytes(start if change is None else change)}".replace("-", "\N{MINUS SIGN}")
-        ax.text(place, max(start, start + (change or 0)) + top / 60, text, ha="center", va="bottom")
+        ax.text(place, max(start, end) + top / 60, _told(start, change), ha="center", va="bottom")
         if place + 1 < len(bars):
-            ax.plot([place, place + 1], [start + (change or 0)] * 2, color="0.5", linewidth=0.8)
+            ax.plot([place, place + 1], [end, end], color="0.5", linewidth=0.8)
     ax.set_xticks(range(len(bars)), [name for name, _, _ in bars], fontsize=9)
     ax.set(ylabel="file size (KB)", ylim=(0, 1.1 * top), title="where the bytes went")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.5g}")
     ax.grid(visible=False, axis="x")
+
+
+def _told(start: float, change: float | None) -> str:
+    if change is None:
+        return kilobytes(start)
+    return f"{'+' if change > 0 else ''}{kilobytes(change)}".replace("-", "\N{MINUS SIGN}")
 
 
 def _bar(ax: Any, place: int, start: float, change: float | None, *, accent: bool) -> None:
@@ -53,10 +62,8 @@ def _bar(ax: Any, place: int, start: float, change: float | None, *, accent: boo
     if change is None:
         ax.bar(place, start, color=ACCENT if accent else "0.25", width=0.7)
     else:
-        grown = change > 0
-        ax.bar(
-            place, change, bottom=start, color="0.6" if grown else "0.85", hatch="///" if grown else "", edgecolor="0.3", width=0.7
-        )
+        color, hatch = ("0.6", "///") if change > 0 else ("0.85", "")
+        ax.bar(place, change, bottom=start, color=color, hatch=hatch, edgecolor="0.3", width=0.7)
 
 
 def _contents(ax: Any, plain: Mapping[str, int], quantized: Mapping[str, int]) -> None:

@@ -20,6 +20,7 @@ import psutil
 import yaml
 
 from stages.common.console import say
+from stages.common.files import TEMPORARY
 from stages.reproduce.clones import Clone, clone
 from stages.reproduce.verdicts import outputs_in_order
 
@@ -187,7 +188,11 @@ def digests(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.is_file() and "__pycache__" not in name and not name.startswith((".git/", ".dvc/cache", ".dvc/tmp")):
+        if (
+            (path.is_file() or path.name.startswith(TEMPORARY))
+            and "__pycache__" not in name
+            and not name.startswith((".git/", ".dvc/cache", ".dvc/tmp"))
+        ):
             promised = deterministic & {name, str(path.parent.relative_to(folder))}
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if promised else "present"
     return found

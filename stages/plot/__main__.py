@@ -8,26 +8,24 @@ from stages.common.files import (
     METRICS,
     ONNX_MODEL,
     PICTURES,
-    PREDICTIONS,
     QUANTIZATION,
     QUANTIZED_MODEL,
-    read_bytes,
     read_json,
-    read_numbers,
     write_bytes,
 )
-from stages.common.table import read_schema
+from stages.common.models import read_onnx
+from stages.common.table import read_predictions, read_schema
 from stages.plot import candidates, errors, latency, size
 from stages.plot.canvas import png, style
 
 
 def main() -> None:
     """Records and models in, a file per picture out."""
-    schema, metrics = read_schema(), read_numbers(METRICS)
-    predictions = read_bytes(PREDICTIONS).decode()
+    schema, metrics = read_schema(), read_json(METRICS, "original_size_kb", "onnx_size_kb")
+    predictions = read_predictions()
     quantization = read_json(QUANTIZATION, "candidates", "candidate", "scoring")
     detail = read_json(LATENCY_DETAIL, "batches", "candidates", "default_batch_rows", "environment")
-    models = read_bytes(ONNX_MODEL), read_bytes(QUANTIZED_MODEL)
+    models = read_onnx(ONNX_MODEL, schema), read_onnx(QUANTIZED_MODEL, schema)
     with style():
         figures = {
             "errors": errors.draw(predictions, schema),

@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 MODELS = {"original": "scikit-learn", "onnx": "ONNX", "quantized": "ONNX, quantised", "floor": "empty graph"}
 STYLES = {"original": "o-", "onnx": "s--", "quantized": "^:", "floor": "|-"}  # told apart by mark and dash, not by colour
@@ -43,12 +43,12 @@ def style() -> Iterator[None]:
         yield
 
 
-def figure(width: float, height: float) -> Any:
-    """An empty figure of so many inches, whose parts find their places by themselves."""
+def figure(width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained") -> Any:
+    """An empty figure of so many inches, whose parts find their places by themselves; ``compressed`` is for square ones."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure  # pyplot, which looks for a screen, is not needed
 
-    made = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    made = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout)
     FigureCanvasAgg(made)  # each text would make a renderer of its own to be measured with
     return made
 

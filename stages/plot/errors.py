@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,18 +17,23 @@ NAMED_CLASSES = 30
 """Up to so many every class has room for its name."""
 
 
-def draw(predictions: str, schema: Schema) -> Any:
-    """The figure of outputs/predictions.csv, whose text has the target and each model's answer, a line per test row."""
-    rows = list(csv.DictReader(io.StringIO(predictions)))
-    columns = {name: np.array([row[name] for row in rows]) for name in ("target", "original", "quantized")}
+Columns = Mapping[str, NDArray[np.str_]]
+"""The target and each model's answer on the test rows, (rows,)."""
+
+
+def draw(columns: Columns, schema: Schema) -> Any:
+    """The figure of the columns of outputs/predictions.csv."""
     return (_confusion if schema.task == "classification" else _residuals)(columns, schema.target)
 
 
-def _confusion(columns: dict[str, NDArray[Any]], target: str) -> Any:
-    classes = sorted({value for column in columns.values() for value in column}, key=_place)
-    counts = {model: _counts(columns["target"], columns[model], classes) for model in ("original", "quantized")}
+def _confusion(columns: Columns, target: str) -> Any:
+    shown = {model: columns[model] for model in ("original", "quantized")}
+    classes = sorted(
+        {*columns["target"].tolist(), *(value for answers in shown.values() for value in answers.tolist())}, key=_place
+    )
+    counts = {model: _counts(columns["target"], answers, classes) for model, answers in shown.items()}
     most = max(matrix.max() for matrix in counts.values())
-    picture = figure(10, 5)
+    picture = figure(10, 5, layout="compressed")
     axes = picture.subplots(1, 2, sharey=True)
     for ax, (model, matrix) in zip(axes, counts.items(), strict=True):
         shades = ax.imshow(matrix, cmap="Greys", vmin=0, vmax=1.25 * most)
@@ -43,7 +47,9 @@ def _confusion(columns: dict[str, NDArray[Any]], target: str) -> Any:
                 ax.text(column, row, count, ha="center", va="center", color=shade, fontsize=11 if len(classes) <= 6 else 9)
     axes[0].set_ylabel(f"true class of {_short(target)}")
     if len(classes) > COUNTED_CLASSES:
-        picture.colorbar(shades, ax=axes, label="test rows", shrink=0.8)
+        from matplotlib.ticker import MaxNLocator
+
+        picture.colorbar(shades, ax=axes, label="test rows", shrink=0.8, ticks=MaxNLocator(integer=True))
     return picture
 
 
@@ -72,7 +78,7 @@ def _short(name: str) -> str:
     return name if len(name) <= 20 else f"{name[:18]}..."
 
 
-def _residuals(columns: dict[str, NDArray[Any]], target: str) -> Any:
+def _residuals(columns: Columns, target: str) -> Any:
     truth = columns["target"].astype(float)
     picture, name = figure(10, 4.8), _short(target)
     axes = picture.subplots(1, 2, sharey=True)

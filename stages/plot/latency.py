@@ -27,7 +27,7 @@ def draw_distribution(detail: Json) -> Any:
     for place, name in enumerate(names):
         ms = {int(percent): value for percent, value in models[name]["percentiles_ms"].items()}
         _box(left, place, ms)
-        _box(right, place, {percent: 100 * value / ms[50] for percent, value in ms.items()})
+        _box(right, place, {percent: 100 * value / ms[50] for percent, value in ms.items() if percent < 99})
         text = f"median {milliseconds(ms[50])}, 95 % below {milliseconds(ms[95])}"
         left.text(0.02, place - 0.25, text, transform=left.get_yaxis_transform(), va="bottom", fontsize=10)
     left.set_yticks(range(len(names)), [MODELS[name] for name in names])
@@ -37,7 +37,7 @@ def draw_distribution(detail: Json) -> Any:
     right.set_title("how much that varies")
     logarithmic(left.xaxis)
     right.xaxis.set_major_formatter("{x:,.0f}")
-    note(picture, f"bar: middle half of the calls; line: 5 % to 95 %; dot: 99 %; {measured_on(detail)}")
+    note(picture, f"bar: middle half of the calls; line: 5 % to 95 %; dot: 99 %, on the left only; {measured_on(detail)}")
     return picture
 
 
@@ -46,7 +46,8 @@ def _box(ax: Any, place: int, values: Mapping[int, float]) -> None:
     ax.plot([values[5], values[95]], [place, place], color="black", linewidth=1.4, solid_capstyle="butt")
     ax.plot([values[25], values[75]], [place, place], color="0.55", linewidth=11, solid_capstyle="butt")
     ax.plot(values[50], place, "|", color="black", markersize=15, markeredgewidth=2)
-    ax.plot(values[99], place, "o", color="black", markersize=4)
+    if 99 in values:
+        ax.plot(values[99], place, "o", color="black", markersize=4)
 
 
 def draw_sweep(detail: Json) -> Any:

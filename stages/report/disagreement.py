@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from stages.common.table import Rows, Schema
 
+Columns = Mapping[str, NDArray[np.str_]]
 SHOWN_ROWS = 20
 SHOWN_COLUMNS = 12
 
@@ -25,31 +25,29 @@ class Disagreement:
     told: str
 
 
-def worst_rows(predictions: str, test: Rows, schema: Schema) -> Disagreement:
-    """The rows of predictions.csv, which has a line per row of ``test``, that differ most.
+def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
+    """The rows that differ most; ``columns`` are those of predictions.csv, which has a line per row of ``test``.
 
     Classification: first those where the original is right and the quantised model is not, then where both are wrong,
     then where quantisation has put it right. Regression: the largest differences.
     """
-    answers = list(csv.DictReader(io.StringIO(predictions)))
-    columns = {name: np.array([row[name] for row in answers]) for name in ("target", "original", "onnx", "quantized")}
     order = _by_class(columns) if schema.task == "classification" else _by_difference(columns)
     names = [column.name for column in schema.columns][:SHOWN_COLUMNS]
     headings = ["test row", f"true {schema.target}", "scikit-learn", "ONNX", "ONNX, quantised", *names]
     rows = [
         [str(row), *(_number(column[row]) for column in columns.values()), *_features(test, row)] for row in order[:SHOWN_ROWS]
     ]
-    return Disagreement(headings, rows, _told(len(order), len(answers), len(schema.columns)))
+    return Disagreement(headings, rows, _told(len(order), len(test), len(schema.columns)))
 
 
-def _by_class(columns: dict[str, NDArray[Any]]) -> list[int]:
+def _by_class(columns: Columns) -> list[int]:
     target, original, quantized = (columns[name] for name in ("target", "original", "quantized"))
     rank = np.select([original == target, quantized != target], [0, 1], 2)
     differing = np.flatnonzero(original != quantized)
     return [int(row) for row in differing[np.argsort(rank[differing], kind="stable")]]
 
 
-def _by_difference(columns: dict[str, NDArray[Any]]) -> list[int]:
+def _by_difference(columns: Columns) -> list[int]:
     gap = np.abs(columns["original"].astype(float) - columns["quantized"].astype(float))
     return [int(row) for row in np.argsort(-gap, kind="stable")[: np.count_nonzero(gap)]]
 

@@ -86,7 +86,8 @@ def origin(run: Json | None, *, earlier: bool) -> str:
     """Which MLflow run holds this, or, ``earlier``, what was there before."""
     if run is None:
         return "not published"
-    return f"{'not published; an earlier state is ' if earlier else ''}MLflow run {run['run_id']} in experiment {run['experiment']} at {run['tracking_uri']}"
+    told = f"MLflow run {run['run_id']} in experiment {run['experiment']} at {run['tracking_uri']}"
+    return f"not published; an earlier state is {told}" if earlier else told
 
 
 def _signed(reduction_pct: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from stages.common.errors import UserError
 from stages.common.files import (
     CANDIDATES,
     GATE,
@@ -23,7 +24,7 @@ from stages.common.files import (
     read_json,
     write_bytes,
 )
-from stages.common.table import read_rows, read_schema
+from stages.common.table import read_predictions, read_rows, read_schema
 from stages.report.disagreement import worst_rows
 from stages.report.freshness import draw_pictures, stale_stages
 from stages.report.page import render
@@ -50,8 +51,12 @@ def write_report(title: str, results: Mapping[str, Json]) -> None:
     Raises:
         UserError: a file of the chain is missing or is not what its stage writes.
     """
-    schema, predictions = read_schema(), read_bytes(PREDICTIONS).decode()
-    worst = worst_rows(predictions, read_rows(TEST, schema), schema)
+    schema, predictions = read_schema(), read_predictions()
+    test = read_rows(TEST, schema)
+    if len(test) != len(predictions["target"]):
+        lengths = f"{len(predictions['target'])} rows, {TEST} has {len(test)}"
+        raise UserError(f"{PREDICTIONS} has {lengths}; run `dvc repro --force evaluate`")
+    worst = worst_rows(predictions, test, schema)
     detail = read_json(LATENCY_DETAIL, "batches", "candidates", "environment", "warnings")
     stale = stale_stages()
     if "plot" in stale or not all(path.exists() for path in PICTURES.values()):

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -48,16 +46,6 @@ def test_a_folder_that_fails_half_way_leaves_the_old_one_and_nothing_else(tmp_pa
         write_folder(tmp_path / "candidates", {"b.onnx": b"2", "no/such/folder.onnx": b"3"})
     assert {path.name: path.read_bytes() for path in (tmp_path / "candidates").iterdir()} == {"a.onnx": b"1"}
     assert [path.name for path in tmp_path.iterdir()] == ["candidates"]
-
-
-def test_what_a_dead_process_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path: Path) -> None:
-    with subprocess.Popen(["true"]) as dead:
-        dead.wait()
-    (tmp_path / f".unfinished-{dead.pid}-model-x" / "deep").mkdir(parents=True)
-    (tmp_path / f".unfinished-{dead.pid}-of-an-older-version.json").touch()
-    (tmp_path / f".unfinished-{os.getppid()}-model-x").mkdir()
-    write_bytes(tmp_path / "model.onnx", b"new")
-    assert {path.name for path in tmp_path.iterdir()} == {"model.onnx", f".unfinished-{os.getppid()}-model-x"}
 
 
 @pytest.mark.parametrize("name", ["none", "forest/refined-8x3", "forest+kernel/lossless+int8"])

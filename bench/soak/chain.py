@@ -188,11 +188,11 @@ def digests(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if (
-            (path.is_file() or path.name.startswith(TEMPORARY))
-            and "__pycache__" not in name
-            and not name.startswith((".git/", ".dvc/cache", ".dvc/tmp"))
-        ):
+        if "__pycache__" in name or name.startswith((".git/", ".dvc/cache", ".dvc/tmp")):
+            continue
+        if path.is_file():
             promised = deterministic & {name, str(path.parent.relative_to(folder))}
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if promised else "present"
+        elif path.name.startswith(TEMPORARY):
+            found[name] = "present"
     return found

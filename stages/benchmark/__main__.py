@@ -17,6 +17,7 @@ from stages.common.files import (
     MODELS,
     ONNX_MODEL,
     ORIGINAL_MODEL,
+    PLAIN,
     QUANTIZED_MODEL,
     TEST,
     candidate_name,
@@ -66,7 +67,7 @@ def main() -> None:
 
 def read_candidates(schema: Schema) -> dict[str, bytes]:
     """The models that quantize could choose from, by name; the plain one is always among them."""
-    paths = sorted({candidate_path(candidates.PLAIN), *CANDIDATES.glob("*.onnx")})
+    paths = sorted({candidate_path(PLAIN), *CANDIDATES.glob("*.onnx")})
     return {candidate_name(path): read_onnx(path, schema) for path in paths}
 
 

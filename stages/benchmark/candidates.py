@@ -11,9 +11,8 @@ from typing import Any
 
 from stages.benchmark.measure import Plan, Timed
 from stages.benchmark.summary import ratio, summarise, values
+from stages.common.files import PLAIN
 
-PLAIN = "none"
-"""The candidate that is the plain ONNX model."""
 SHARE = 0.1
 """Of the measuring time, what candidates get; the three models get the rest."""
 CALLS = 60

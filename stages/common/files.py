@@ -45,6 +45,10 @@ TEMPORARY = ".unfinished-"
 """What the name of a folder begins with in which an output becomes whole; then the id of the process that writes it."""
 
 
+PLAIN = "none"
+"""The candidate that is the plain ONNX model."""
+
+
 def candidate_path(name: str) -> Path:
     """Where the model of a candidate like ``forest/lossless`` lies; no method has a ``-`` in its name."""
     return CANDIDATES / f"{name.replace('/', '-', 1)}.onnx"

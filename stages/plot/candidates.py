@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from stages.common.files import PLAIN
 from stages.plot.canvas import ACCENT, figure, kilobytes, logarithmic, measured_on, note
 from stages.plot.labels import Box, place_labels
 
 Json = Mapping[str, Any]
-PLAIN = "none"
 INTERVAL = ("p50_ms", "low_ms", "high_ms")
 KEPT = {"chosen", "within budget", "slower"}
 """Outcomes of candidates that cost no more of the score than they may."""
@@ -47,7 +47,7 @@ def points(quantization: Json, detail: Json, metrics: Mapping[str, float]) -> li
         if entry["name"] in timed:
             speedup = timed[entry["name"]]["vs_onnx_speedup"]
             ms = (plain_ms / speedup[key] for key in ("median", "high", "low"))
-            found.append(_point(entry["name"], entry["size_kb"], ms, -entry["score_drop"], entry["outcome"]))
+            found.append(_point(entry["name"], entry["size_kb"], ms, round(0.0 - entry["score_drop"], 9), entry["outcome"]))
     return sorted(found, key=lambda point: (point.size_kb, point.name))
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 MODELS = {"original": "scikit-learn", "onnx": "ONNX", "quantized": "ONNX, quantised", "floor": "empty graph"}
 STYLES = {"original": "o-", "onnx": "s--", "quantized": "^:", "floor": "|-"}  # told apart by mark and dash, not by colour
 ACCENT = "#b3400a"
-"""The one colour, of what was chosen; in grey it is darker than what stands around it."""
+"""The one colour, of what was chosen; in grey its shape or place tells it apart."""
 NOTE = {"fontsize": 9, "color": "0.35"}
 DOTS_PER_INCH = 150
 

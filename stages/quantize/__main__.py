@@ -11,6 +11,7 @@ from stages.common.files import (
     CANDIDATES,
     ONNX_MODEL,
     ORIGINAL_MODEL,
+    PLAIN,
     QUANTIZATION,
     QUANTIZED_MODEL,
     TRAIN,
@@ -44,7 +45,7 @@ def main() -> None:
         )
     choice = choose(plain, candidates, trials, schema, params.quantize)
     write_bytes(QUANTIZED_MODEL, choice.model)
-    models = {"none": plain, **choice.models()}
+    models = {PLAIN: plain, **choice.models()}
     write_folder(CANDIDATES, {candidate_path(name).name: model for name, model in models.items()})
     write_json(QUANTIZATION, choice.to_json())
     for line in sorted(trials.warned):

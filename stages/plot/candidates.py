@@ -8,13 +8,21 @@ from itertools import pairwise
 from typing import Any
 
 from stages.common.files import PLAIN
-from stages.plot.canvas import ACCENT, figure, kilobytes, logarithmic, measured_on, note
+from stages.plot.canvas import ACCENT, figure, kilobytes, logarithmic, measured_on, note, settle
 from stages.plot.labels import Box, place_labels
 
 Json = Mapping[str, Any]
 INTERVAL = ("p50_ms", "low_ms", "high_ms")
 KEPT = {"chosen", "within budget", "slower"}
 """Outcomes of candidates that cost no more of the score than they may."""
+MARKS = {
+    "chosen": ("chosen", {"marker": "*", "s": 260, "color": ACCENT, "zorder": 4}),
+    "kept": ("keeps the score", {"marker": "o", "s": 55, "color": "black", "zorder": 3}),
+    "lost": ("loses too much score", {"marker": "o", "s": 55, "facecolor": "white", "edgecolor": "black", "zorder": 3}),
+    "plain": ("ONNX", {"marker": "s", "s": 60, "color": "black", "zorder": 3}),
+    "original": ("scikit-learn", {"marker": "D", "s": 60, "color": "black", "zorder": 3}),
+}
+"""By kind of point: what the legend says, and how it is drawn."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ def draw(quantization: Json, detail: Json, metrics: Mapping[str, float]) -> Any:
     handles, names = left.get_legend_handles_labels()
     picture.legend(handles, names, loc="outside upper center", ncols=len(names), fontsize=10)
     note(picture, f"lines through the marks: 95 % intervals; candidates are timed side by side with ONNX; {measured_on(detail)}")
-    picture.draw_without_rendering()  # from now on everything but the labels has its place
+    settle(picture)
     intervals = [(point.low_ms, point.size_kb, point.high_ms, point.size_kb) for point in found]
     place_labels(left, [(point.ms, point.size_kb, _label(point, scored)) for point in found], [*intervals, *edge])
     return picture
@@ -94,15 +102,6 @@ def _label(point: Point, scored: list[Point]) -> str:
     return f"{number} {point.name}" if point.outcome in {"chosen", "plain"} else str(number)
 
 
-MARKS = {
-    "chosen": ("chosen", {"marker": "*", "s": 260, "color": ACCENT, "zorder": 4}),
-    "kept": ("keeps the score", {"marker": "o", "s": 55, "color": "black", "zorder": 3}),
-    "lost": ("loses too much score", {"marker": "o", "s": 55, "facecolor": "white", "edgecolor": "black", "zorder": 3}),
-    "plain": ("ONNX", {"marker": "s", "s": 60, "color": "black", "zorder": 3}),
-    "original": ("scikit-learn", {"marker": "D", "s": 60, "color": "black", "zorder": 3}),
-}
-
-
 def _kind(point: Point) -> str:
     if point.outcome in {"chosen", "plain", "original"}:
         return point.outcome
@@ -113,9 +112,10 @@ def _map(ax: Any, found: list[Point]) -> list[Box]:
     """Draw the points and the Pareto front; the lines of the front."""
     for kind, (label, mark) in MARKS.items():
         group = [point for point in found if _kind(point) == kind]
-        ax.hlines([point.size_kb for point in group], *_ends(group), color="0.4", linewidth=1)
         if group:
             ax.scatter([point.ms for point in group], [point.size_kb for point in group], label=label, **mark)
+    for point in found:
+        ax.plot([point.low_ms, point.high_ms], [point.size_kb, point.size_kb], color="0.4", linewidth=1)
     ax.set(ylabel="file size (KB)", xscale="log", yscale="log", title="size against latency: down and left is better")
     ax.margins(0.12)
     logarithmic(ax.xaxis)
@@ -134,16 +134,13 @@ def _edge(best: list[Point], right: float, top: float) -> list[tuple[float, floa
     return [*corners, (best[-1].ms, top)]
 
 
-def _ends(group: list[Point]) -> tuple[list[float], list[float]]:
-    return [point.low_ms for point in group], [point.high_ms for point in group]
-
-
 def _gains(ax: Any, scored: list[Point], percent: int) -> None:
     for place, point in enumerate(scored):
         gain = percent * (point.gain or 0)
         ax.plot([0, gain], [place, place], color="0.6", linewidth=2)
         ax.scatter(gain, place, **MARKS[_kind(point)][1])
-        text = f"{kilobytes(point.size_kb)} KB, {gain:+.3g}".replace("-", "\N{MINUS SIGN}").replace("+0", "0", gain == 0)
+        change = f"{gain:+.3g}".replace("-", "\N{MINUS SIGN}") if gain else "0"
+        text = f"{kilobytes(point.size_kb)} KB, {change}"
         ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
     ax.axvline(0, color="0.4", linewidth=1)
     ax.set_yticks(range(len(scored)), [f"{point.name}  {place}" for place, point in enumerate(scored, 1)], fontsize=10)

@@ -53,8 +53,16 @@ def figure(width: float, height: float, layout: Literal["constrained", "compress
     return made
 
 
+def settle(picture: Any) -> None:
+    """Give every part its place for good: saving would draw the whole figure once more to find it."""
+    picture.get_layout_engine().execute(picture)
+    picture.set_layout_engine("none")
+
+
 def png(picture: Any) -> bytes:
     """The figure as a file; the version of matplotlib is no part of it."""
+    if picture.get_layout_engine():
+        settle(picture)
     image = io.BytesIO()
     picture.savefig(image, format="png", metadata={"Software": None})
     return image.getvalue()
@@ -62,14 +70,14 @@ def png(picture: Any) -> bytes:
 
 def logarithmic(axis: Any) -> None:
     """A logarithmic axis labelled in plain numbers: at 1, 2 and 5 where it is short, at powers of ten where it is long."""
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, NullLocator
 
     name = axis.axis_name
     getattr(axis.axes, f"set_{name}scale")("log")
     low, high = axis.get_view_interval()
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 200 else (1,)))
     axis.set_major_formatter(lambda value, _: f"{value:,.15g}")
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_locator(NullLocator())
 
 
 def note(picture: Any, text: str) -> None:

@@ -71,7 +71,7 @@ def _candidates(quantization: Json, detail: Json) -> list[dict[str, Any]]:
         {
             "name": entry["name"],
             "size_kb": entry.get("size_kb"),
-            "gain": None if entry.get("score_drop") is None else 0.0 - entry["score_drop"],
+            "gain": None if entry.get("score_drop") is None else round(-entry["score_drop"], 9) + 0.0,
             "speedup": timed[entry["name"]]["vs_onnx_speedup"] if entry["name"] in timed else None,
             "outcome": entry["outcome"],
             "reason": entry["reason"],

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from stages.common.files import TEMPORARY
 from stages.reproduce.verdicts import Verdict, outs_of, paths
 
 WATCH = Path(__file__).parent / "watch"
@@ -43,4 +44,6 @@ def _missing_from(kind: str, what: str, entry: dict[str, Any]) -> str:
     if kind == "list":
         covered |= {str(Path(out).parent) for out in outs}  # where it looks for its own leftovers
     place = Path(what)
+    if any(part.startswith(TEMPORARY) for part in place.parts):
+        return ""  # an output of its own, on the way to being whole
     return "" if any(str(parent) in covered for parent in (place, *place.parents)) else "deps"

@@ -47,8 +47,8 @@ publish: $(VENV) ## publish again, for instance after a change of tracking serve
 promote: $(VENV) ## make the registered candidate the champion if it beats the present one
 	@python -m stages.promote
 
-report: $(VENV) ## print the summary of the last run
-	@python -m stages.report
+report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
+	@python -m stages.report --html
 
 doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
 	@python -m stages.doctor

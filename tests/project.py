@@ -22,6 +22,7 @@ OUTPUTS_OF = {
     "quantize": "model_quantized.onnx",
     "evaluate": "predictions.csv",
     "benchmark": "latency.json",
+    "plot": "plots/errors.png",
     "gate": "gate.json",
     "publish": "mlflow_run.json",
 }

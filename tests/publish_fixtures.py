@@ -15,6 +15,7 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 from numpy.typing import NDArray
+from PIL import Image
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 from sklearn.compose import make_column_transformer
@@ -23,7 +24,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from stages.common.errors import GateFailed
-from stages.common.files import read_json, write_bytes, write_json
+from stages.common.files import PICTURES, read_json, write_bytes, write_json
 from stages.publish.__main__ import main
 from tests.servers import surroundings
 
@@ -99,6 +100,8 @@ def make_repository(folder: Path, rows: pd.DataFrame) -> Path:
     write_json(outputs / "metrics.json", METRICS)
     write_json(outputs / "latency.json", LATENCY)
     write_json(outputs / "latency_detail.json", LATENCY_DETAIL)
+    for path in PICTURES.values():
+        Image.new("L", (600, 400), len(path.name)).save(_made(folder / path.parent) / path.name)
     write_json(outputs / "gate.json", {"max_size_ratio": {"limit": 1.0, "passed": True, "value": 0.26}})
     return folder
 

@@ -18,7 +18,7 @@ from tests.conftest import default_params, write_params
 from tests.project import QUICK
 
 SHOWN_BY_DEFAULT = (UserWarning, RuntimeWarning, FutureWarning, SyntaxWarning)
-CHAIN = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "gate")
+CHAIN = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate")
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +60,9 @@ def run(stage: str) -> int:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of outputs/, by name."""
-    return {path.name: path.read_bytes() for path in (folder / "outputs").iterdir()}
+    """Every file of outputs/, by path."""
+    outputs = folder / "outputs"
+    return {str(path.relative_to(outputs)): path.read_bytes() for path in outputs.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize("bad", CORPUS, ids=lambda bad: bad.name)

@@ -240,8 +240,9 @@ def test_an_old_python_is_refused_before_anything_is_set_up(tmp_path: Path) -> N
 def test_what_a_killed_process_left_is_swept_and_what_a_live_one_writes_is_not(tmp_path: Path) -> None:
     dead = subprocess.Popen(["true"])
     dead.wait()
-    left, live = (tmp_path / f"{TEMPORARY}{pid}-model-x.onnx" for pid in (dead.pid, os.getpid()))
-    left.touch()
-    live.touch()
+    left, live = (tmp_path / f"{TEMPORARY}{pid}-model-x" for pid in (dead.pid, os.getpid()))
+    (left / "model.onnx").mkdir(parents=True)
+    live.mkdir()
+    (tmp_path / f"{TEMPORARY}{dead.pid}-as-older-versions-left-it.json").touch()
     write_bytes(tmp_path / "model.onnx", b"whole")
     assert sorted(path.name for path in tmp_path.iterdir()) == [live.name, "model.onnx"]

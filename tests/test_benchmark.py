@@ -31,6 +31,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_info
 
 from stages.benchmark.__main__ import main
+from stages.benchmark.candidates import shared
 from stages.benchmark.contenders import batch, floor_model, limited_threads, sessions
 from stages.benchmark.load_cost import load_cost
 from stages.benchmark.measure import Plan, measure, measure_batches
@@ -102,6 +103,10 @@ def test_percentiles_are_of_single_calls() -> None:
     found = summarise(np.arange(1.0, 101.0).reshape(10, 10))
     assert (found.p50_ms, found.p95_ms, found.p99_ms, found.mean_ms) == pytest.approx((50.5, 95.05, 99.01, 50.5))
     assert (found.rounds, found.loops, found.calls) == (10, 10, 100)
+    assert found.percentiles_ms[25] == pytest.approx(25.75)
+    per_round = np.arange(5.5, 100, 10)  # the medians of ten rounds
+    resampled = stats.bootstrap((per_round,), np.median, method="percentile", n_resamples=9999, rng=0).confidence_interval
+    assert (found.low_ms, found.high_ms) == pytest.approx(tuple(resampled), abs=10)
 
 
 def test_a_measurement_that_varies_between_rounds_is_warned_about_with_the_number() -> None:
@@ -303,7 +308,9 @@ def write(
     folder: Path, estimator: Any, models: list[bytes], test: pd.DataFrame, schema: dict[str, Any], **benchmark: Any
 ) -> None:
     outputs = folder / "outputs"
-    outputs.mkdir()
+    (outputs / "candidates").mkdir(parents=True)
+    (outputs / "candidates" / "none.onnx").write_bytes(models[0])
+    (outputs / "candidates" / "forest-refined-8x3.onnx").write_bytes(models[-1])
     joblib.dump(estimator, outputs / "model.joblib")
     (outputs / "model.onnx").write_bytes(models[0])
     (outputs / "model_quantized.onnx").write_bytes(models[-1])
@@ -378,6 +385,24 @@ def test_the_detail_tells_percentiles_intervals_and_calls_of_every_batch(found: 
         for interval in described["speedups"].values():
             assert interval["low"] <= interval["median"] <= interval["high"]
             assert interval["significant"] == (not interval["low"] <= 1 <= interval["high"])
+
+
+def test_every_candidate_is_measured_with_the_plain_model_beside_it(found: Found) -> None:
+    candidates = found[1]["candidates"]
+    assert set(candidates) == {"none", "forest/refined-8x3"}
+    for summary in candidates.values():
+        assert summary["low_ms"] <= summary["high_ms"]
+        rising = [summary["percentiles_ms"][percent] for percent in sorted(summary["percentiles_ms"], key=int)]
+        assert rising == sorted(rising)
+        assert summary["percentiles_ms"]["50"] == summary["p50_ms"]
+    assert {candidates["none"]["vs_onnx_speedup"][key] for key in ("low", "median", "high")} == {1}
+    assert len({summary["rounds"] for summary in candidates.values()}) == 1
+
+
+def test_models_and_candidates_share_the_time() -> None:
+    models, candidates = shared(Plan(1000, 30))
+    assert models.seconds + candidates.seconds == pytest.approx(30)
+    assert (models.calls, candidates.calls < 100) == (1000, True)
 
 
 def test_the_detail_tells_where_it_was_measured_and_what_loading_costs(found: Found) -> None:

@@ -14,7 +14,7 @@ from stages.common.params import Params
 from tests.conftest import ROOT
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "gate", "publish"]
+CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate", "publish"]
 WITHOUT_COMPUTING = {"gate", "publish"}
 
 
@@ -28,7 +28,7 @@ def declared_deps(stage: str) -> set[str]:
 
 
 def declared_outs(stage: str) -> set[str]:
-    return paths([*STAGES[stage].get("outs", []), *STAGES[stage].get("metrics", [])])
+    return paths([entry for kind in ("outs", "metrics", "plots") for entry in STAGES[stage].get(kind, [])])
 
 
 def imported_modules(module: str, seen: set[str]) -> set[str]:
@@ -113,7 +113,7 @@ def test_every_named_file_is_declared(stage: str) -> None:
 
 @pytest.mark.parametrize("stage", CHAIN)
 def test_the_sections_read_are_the_sections_declared(stage: str) -> None:
-    declared = {key.partition(".")[0] for key in STAGES[stage]["params"]}
+    declared = {key.partition(".")[0] for key in STAGES[stage].get("params", [])}
     if stage == "publish":  # logs the whole file
         assert declared == set(Params.model_fields)
     else:

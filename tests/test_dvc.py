@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from stages.common.files import PICTURES
 from tests.project import Project, clone, finished_clone
 
-CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "gate", "publish"]
+CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate", "publish"]
 DETERMINISTIC = ["model.joblib", "model.onnx", "model_quantized.onnx", "metrics.json", "quantization.json", "predictions.csv"]
 
 
@@ -38,7 +39,7 @@ def test_a_second_repro_runs_nothing(project: Project) -> None:
 
 def test_a_change_of_quantize_runs_quantize_and_what_follows(project: Project) -> None:
     project.change(quantize__method="none")
-    assert project.repro() == ["quantize", "evaluate", "benchmark", "gate", "publish"]
+    assert project.repro() == ["quantize", "evaluate", "benchmark", "plot", "gate", "publish"]
     assert project.mlflow_runs() == 2
 
 
@@ -50,7 +51,7 @@ def test_a_change_of_publish_runs_publish_alone(project: Project) -> None:
 
 def test_a_change_of_the_seed_runs_what_draws_random_numbers(project: Project) -> None:
     project.change(seed=7)
-    assert set(project.repro()) >= {"prepare", "train", "convert", "quantize", "evaluate", "benchmark"}
+    assert set(project.repro()) >= {"prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot"}
 
 
 def test_an_edited_stage_whose_output_comes_out_the_same_stops_the_cascade(project: Project) -> None:
@@ -68,7 +69,7 @@ def test_a_changed_file_in_data_runs_prepare_and_stops_where_its_rows_are_the_sa
 def test_an_upgraded_library_runs_every_computing_stage(project: Project) -> None:
     lock = project.folder / "requirements.lock"
     lock.write_text(lock.read_text(encoding="utf-8") + "# upgraded\n", encoding="utf-8")
-    assert set(project.repro()) >= {"prepare", "train", "convert", "quantize", "evaluate", "benchmark"}
+    assert set(project.repro()) >= {"prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot"}
     assert project.mlflow_runs() == 1
 
 
@@ -96,8 +97,15 @@ def test_metrics_params_and_plots_can_be_compared_with_the_commit(project: Proje
     assert params["params.yaml"]["quantize.method"] == {"old": "auto", "new": "none"}
     shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
     assert set(shown[""]["data"]) == {"outputs/metrics.json", "outputs/latency.json"}
-    plots = project.run("dvc", "plots", "diff", "HEAD", "--out", "plots").stdout
-    assert "index.html" in plots
+    for command in (["show"], ["diff", "HEAD"]):
+        plots = json.loads(project.run("dvc", "plots", *command, "--json").stdout)
+        assert set(plots["data"]) == {str(path) for path in PICTURES.values()}
+    page = Path(project.run("dvc", "plots", "diff", "HEAD", "--out", "plots").stdout.strip().removeprefix("file://"))
+    assert {path.name for path in page.parent.rglob("*.png")} >= {
+        "HEAD_outputs_plots_size.png",
+        "workspace_outputs_plots_size.png",
+    }
+    assert "http" not in page.read_text(encoding="utf-8")  # nothing is loaded from elsewhere
 
 
 def test_a_queued_experiment_leaves_the_workspace_alone_and_publishes_to_the_same_store(project: Project) -> None:
@@ -139,6 +147,7 @@ def test_a_failed_gate_blocks_publish_says_why_and_keeps_every_artefact(project:
     assert json.loads((project.folder / "outputs" / "gate.json").read_text())["max_size_ratio"]["passed"] is False
     assert not (project.folder / "outputs" / "mlflow_run.json").exists() or project.mlflow_runs() == 1
     assert all((project.folder / "outputs" / name).exists() for name in DETERMINISTIC)
+    assert "plot" not in json.loads(project.run("dvc", "status", "--json").stdout)  # the pictures show what failed
     project.change(gate__max_size_ratio=1.0)
     assert set(project.repro()) <= {"gate", "publish"}
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import UserError
-from stages.common.files import atomic_path, read_json, write_bytes, write_json
+from stages.common.files import atomic_path, candidate_name, candidate_path, read_json, write_bytes, write_folder, write_json
+from stages.quantize.methods import METHODS
 
 
 def test_json_is_sorted_rounded_and_ends_with_a_newline(tmp_path: Path) -> None:
@@ -30,6 +31,31 @@ def test_a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else(tmp_pa
         raise RuntimeError
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
+    write_folder(tmp_path / "candidates", {"a.onnx": b"1", "b.onnx": b"2"})
+    write_folder(tmp_path / "candidates", {"c.onnx": b"3"})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "candidates").iterdir()} == {"c.onnx": b"3"}
+    assert [path.name for path in tmp_path.iterdir()] == ["candidates"]
+
+
+def test_a_folder_that_fails_half_way_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
+    write_folder(tmp_path / "candidates", {"a.onnx": b"1"})
+    with pytest.raises(UserError, match="cannot write"):
+        write_folder(tmp_path / "candidates", {"b.onnx": b"2", "no/such/folder.onnx": b"3"})
+    assert {path.name: path.read_bytes() for path in (tmp_path / "candidates").iterdir()} == {"a.onnx": b"1"}
+    assert [path.name for path in tmp_path.iterdir()] == ["candidates"]
+
+
+@pytest.mark.parametrize("name", ["none", "forest/refined-8x3", "forest+kernel/lossless+int8"])
+def test_the_file_of_a_candidate_leads_back_to_its_name(name: str) -> None:
+    assert candidate_name(candidate_path(name)) == name
+    assert "/" not in candidate_path(name).name
+
+
+def test_no_method_has_a_name_that_could_not_be_found_again() -> None:
+    assert not [method for method in METHODS if "-" in method]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

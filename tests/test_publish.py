@@ -135,6 +135,11 @@ def test_artifacts_are_the_models_the_json_files_and_the_predictions(published: 
         "predictions.csv",
         "params.yaml",
         "model_card.md",
+        "confusion.png",
+        "size.png",
+        "candidates.png",
+        "latency.png",
+        "latency_by_batch.png",
     }
 
 
@@ -218,6 +223,17 @@ def test_new_latency_is_the_next_step_of_the_same_run(repository: Path, monkeypa
     (run,) = runs_of(repository)
     history = MlflowClient(f"sqlite:///{repository}/mlflow.db").get_metric_history(run.info.run_id, "onnx_latency_ms")
     assert [(point.step, point.value) for point in history] == [(0, 0.02), (1, 0.03)]
+
+
+def test_another_picture_of_the_same_latency_is_no_other_content_and_no_new_step(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_in_process(repository, monkeypatch)
+    for path in (repository / "outputs" / "plots").iterdir():
+        path.write_bytes(b"another version of matplotlib draws otherwise")
+    publish_in_process(repository, monkeypatch)
+    (run,) = runs_of(repository)
+    assert len(MlflowClient(f"sqlite:///{repository}/mlflow.db").get_metric_history(run.info.run_id, "onnx_latency_ms")) == 1
 
 
 @pytest.mark.parametrize("file", ["model.joblib", "model.onnx", "model_quantized.onnx", "predictions.csv"])

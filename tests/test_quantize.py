@@ -9,7 +9,7 @@ import pytest
 from onnx import numpy_helper
 from sklearn.linear_model import LogisticRegression
 
-from stages.common.files import read_json
+from stages.common.files import candidate_name, read_json
 from stages.common.models import ask_onnx, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.params import Quantize, parse_params
@@ -230,4 +230,8 @@ def test_the_stage_records_the_verdict_of_every_candidate(workspace: Path, estim
     assert all(entry["outcome"] and entry["reason"] for entry in record["candidates"])
     assert record["modified"] == (estimator == "RandomForestClassifier")
     plain = (workspace / "outputs" / "model.onnx").read_bytes()
-    assert ((workspace / "outputs" / "model_quantized.onnx").read_bytes() == plain) is not record["modified"]
+    quantized = (workspace / "outputs" / "model_quantized.onnx").read_bytes()
+    assert (quantized == plain) is not record["modified"]
+    models = {candidate_name(path): path.read_bytes() for path in (workspace / "outputs" / "candidates").iterdir()}
+    assert set(models) == {"none", *(entry["name"] for entry in record["candidates"] if "score_drop" in entry)}
+    assert (models["none"], models[record["candidate"]]) == (plain, quantized)

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 
+from stages.common.files import PICTURES
+from stages.common.table import Rows
+from stages.report.disagreement import worst_rows
+from stages.report.page import render
 from stages.report.summary import print_summary
+from tests.conftest import numeric_schema
+from tests.plot_fixtures import measured, quantization
 
 METRICS: dict[str, float] = {
     "original_size_kb": 163.8,
@@ -30,7 +38,7 @@ LATENCY = {
 }
 
 
-def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float]) -> str:
+def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float], **others: Any) -> str:
     results: dict[str, Any] = {
         "metrics": metrics,
         "latency": LATENCY,
@@ -38,7 +46,7 @@ def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float]) -> st
         "gate": {"max_size_ratio": {"passed": True}, "max_accuracy_drop": {"passed": None}},
         "mlflow_run": {"run_id": "abc", "experiment": "lab", "tracking_uri": "sqlite:////somewhere/mlflow.db"},
     }
-    print_summary("a forest on iris", results)
+    print_summary("a forest on iris", {name: value for name, value in (results | others).items() if value is not None})
     return capsys.readouterr().out
 
 
@@ -66,3 +74,78 @@ def test_where_to_look_next_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "1 gates passed: max_size_ratio" in text
     assert "make ui" in text
     assert "\x1b" not in text
+
+
+def test_a_failed_gate_is_told_and_what_was_published_before_is_called_so(capsys: pytest.CaptureFixture[str]) -> None:
+    failed = {"max_size_ratio": {"passed": False}, "max_accuracy_drop": {"passed": True}}
+    text = printed(capsys, METRICS, gate=failed)
+    assert "1 gates passed: max_accuracy_drop; 1 gates FAILED: max_size_ratio" in text
+    assert "not published; an earlier state is MLflow run abc" in text
+
+
+def test_a_chain_that_did_not_come_as_far_as_the_gates_has_a_summary(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, METRICS, gate=None, mlflow_run=None)
+    assert "no gate was applied yet" in text
+    assert "not published" in text
+
+
+# --- the page -----------------------------------------------------------------------------------------------------------
+
+SCHEMA = numeric_schema(2)
+TEST = Rows({"X": np.arange(12, dtype=np.float32).reshape(6, 2)}, np.zeros(6))
+
+
+def columns(target: str, original: str, quantized: str) -> dict[str, Any]:
+    texts = {"target": target, "original": original, "onnx": original, "quantized": quantized}
+    return {name: np.array(text.split()) for name, text in texts.items()}
+
+
+def test_rows_that_quantisation_has_spoilt_come_first_and_those_it_has_put_right_last() -> None:
+    found = worst_rows(columns("a a a b b b", "a c c b b c", "a a d b a b"), TEST, SCHEMA)
+    assert [row[0] for row in found.rows] == ["4", "2", "1", "5"]
+    assert found.rows[0] == ["4", "b", "b", "b", "a", "8", "9"]
+    assert found.headings == ["test row", "true target", "original", "ONNX", "ONNX, quantised", "f0", "f1"]
+    assert found.told.startswith("4 of 6 test rows get another answer")
+
+
+def test_of_a_regression_the_largest_differences_come_first() -> None:
+    found = worst_rows(columns("1 1 1 1 1 1", "1 2 3 4 5 6", "1 2.5 1 4 5.1 6"), TEST, numeric_schema(2, "regression"))
+    assert [row[0] for row in found.rows] == ["2", "1", "4"]
+
+
+def test_many_rows_and_columns_are_cut_and_that_is_said() -> None:
+    test = Rows({"X": np.zeros((50, 64), np.float32)}, np.zeros(50))
+    found = worst_rows(columns("a " * 50, "a " * 50, "b " * 50), test, numeric_schema(64))
+    assert (len(found.rows), {len(row) for row in found.rows}) == (20, {17})
+    assert found.told.endswith("shown: the 20 worst rows and the first 12 of 64 columns.")
+
+
+def page(**others: Any) -> str:
+    found = worst_rows(columns("a <b>", "a <b>", "a a"), TEST.take(np.arange(2)), SCHEMA)
+    results = {"metrics": METRICS, "latency": LATENCY, "quantization": quantization(1.0, 3), "latency_detail": measured(3)}
+    pictures = dict.fromkeys(PICTURES, b"\x89PNG")
+    return render("a <forest> on iris", "scikit-learn", {**results, **others}, pictures, found, {}, [])
+
+
+def test_names_of_the_users_are_text_and_never_markup() -> None:
+    text = page()
+    assert "a &lt;forest&gt; on iris" in text
+    assert "<td>&lt;b&gt;</td>" in text
+    assert "A CPU &lt;of&gt; 3 GHz" in text
+    assert "so &amp; so" in text
+
+
+def test_the_page_has_no_address_of_anything_else_and_no_script() -> None:
+    assert not re.search(r"https?:|<script|@import|url\(", page())
+
+
+def test_every_verdict_on_a_gate_is_shown_with_its_reason() -> None:
+    verdicts = {
+        "max_size_ratio": {"limit": 0.1, "value": 0.26, "passed": False, "reason": "the size is 0.26"},
+        "min_onnx_speedup": {"limit": None, "value": None, "passed": None},
+    }
+    text = page(gate=verdicts)
+    assert re.search(r"max_size_ratio</td><td>0.1</td><td>0.26</td>\s+<td class=\"text failed\">FAILED</td>", text)
+    assert "the size is 0.26" in text
+    assert re.search(r"min_onnx_speedup</td><td>-</td><td>-</td>\s+<td class=\"text\">off</td>", text)
+    assert "No gate was applied yet" in page()

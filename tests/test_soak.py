@@ -25,7 +25,7 @@ def test_what_a_kill_left_behind_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "outputs" / "a.json").write_text("{")
     assert chain.digests(tmp_path) != whole
     (tmp_path / "outputs" / "a.json").write_text("{}")
-    (tmp_path / "outputs" / ".unfinished-1-a-x.json").touch()
+    (tmp_path / "outputs" / ".unfinished-1-a-x").mkdir()
     assert chain.digests(tmp_path) != whole
 
 

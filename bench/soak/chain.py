@@ -20,10 +20,11 @@ import psutil
 import yaml
 
 from stages.common.console import say
+from stages.common.files import TEMPORARY
 from stages.reproduce.clones import Clone, clone
 from stages.reproduce.verdicts import outputs_in_order
 
-STAGES = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "gate")
+STAGES = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate")
 VICTIMS = ("stage", "dvc", "both")
 QUICK: dict[str, dict[str, Any]] = {
     "train": {"params": {"n_estimators": 5}},
@@ -189,6 +190,11 @@ def digests(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.is_file() and "__pycache__" not in name and not name.startswith((".git/", ".dvc/cache", ".dvc/tmp")):
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if name in deterministic else "present"
+        if "__pycache__" in name or name.startswith((".git/", ".dvc/cache", ".dvc/tmp")):
+            continue
+        if path.is_file():
+            promised = deterministic & {name, str(path.parent.relative_to(folder))}
+            found[name] = hashlib.sha256(path.read_bytes()).hexdigest() if promised else "present"
+        elif path.name.startswith(TEMPORARY):
+            found[name] = "present"
     return found

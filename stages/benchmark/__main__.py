@@ -1,58 +1,74 @@
-"""Measure the latency, load time and memory of the three models: ``python -m stages.benchmark``."""
+"""Measure the latency, load time and memory of the three models, and the latency of what quantize could choose from."""
 
 from __future__ import annotations
 
 from time import perf_counter, process_time
 
-from stages.benchmark import contenders, report
+from stages.benchmark import candidates, contenders, report
 from stages.benchmark.environment import describe
 from stages.benchmark.load_cost import load_cost
-from stages.benchmark.measure import Plan, measure_batches
+from stages.benchmark.measure import Plan, measure, measure_batches
 from stages.common.console import progress, say
 from stages.common.errors import run_stage
 from stages.common.files import (
+    CANDIDATES,
     LATENCY,
     LATENCY_DETAIL,
     MODELS,
     ONNX_MODEL,
     ORIGINAL_MODEL,
+    PLAIN,
     QUANTIZED_MODEL,
     TEST,
+    candidate_name,
+    candidate_path,
     write_json,
 )
 from stages.common.models import checked_original, load_original, read_onnx
 from stages.common.params import load_params
-from stages.common.table import read_rows, read_schema
+from stages.common.table import Schema, read_rows, read_schema
 
 LARGEST_DEFAULT_BATCH = 1024
 
 
 def main() -> None:
-    """Time the models at every batch size, load each in a fresh process, and write what was found."""
+    """Time the models at every batch size and the candidates at one, load each model afresh, and write what was found."""
     params, schema = load_params(), read_schema()
     rows = read_rows(TEST, schema)
     settings, default_rows = params.benchmark, min(len(rows), LARGEST_DEFAULT_BATCH)
     estimator = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema, settings.threads)
     models = {"onnx": read_onnx(ONNX_MODEL, schema), "quantized": read_onnx(QUANTIZED_MODEL, schema)}
+    tried = read_candidates(schema)
     sessions = contenders.sessions(models | {"floor": contenders.floor_model(rows.feeds)}, settings.threads)
-    wall, cpu = perf_counter(), process_time()
+    plan, small_plan = candidates.shared(Plan(settings.n_iterations, settings.max_seconds))
     with contenders.limited_threads(settings.threads):
+        wall, cpu = perf_counter(), process_time()
         measured = measure_batches(
             lambda size: contenders.calls(estimator, sessions, contenders.batch(rows.feeds, size)),
             [default_rows, *settings.batch_sizes],
-            Plan(settings.n_iterations, settings.max_seconds),
+            plan,
             params.seed,
         )
-    cpu_share = (process_time() - cpu) / (perf_counter() - wall)
+        cpu_share = (process_time() - cpu) / (perf_counter() - wall)
+        feeds = contenders.batch(rows.feeds, default_rows)
+        calls = contenders.onnx_calls(contenders.sessions(tried, settings.threads), feeds)
+        compared = candidates.to_json(measure(calls, small_plan, params.seed, "candidates"))
     batches = {size: report.Batch(size, timed) for size, timed in measured.items()}
     files = progress(MODELS.items(), len(MODELS), "loading in fresh processes")
     load = {name: load_cost(path, params.train.trusted) for name, path in files}
     doubts = [doubt for doubt in (report.instability(batches), report.crowding(cpu_share)) if doubt]
     slow = report.slowness(batches)
     write_json(LATENCY, report.latency(batches, default_rows, settings.batch_sizes))
-    write_json(LATENCY_DETAIL, report.detail(batches, default_rows, load, describe(settings.threads, cpu_share), doubts))
+    environment = describe(settings.threads, cpu_share)
+    write_json(LATENCY_DETAIL, report.detail(batches, default_rows, load, environment, compared, doubts))
     for line in [*map(report.line, batches.values()), report.load_line(load), *filter(None, [slow]), *doubts]:
         say(line)
+
+
+def read_candidates(schema: Schema) -> dict[str, bytes]:
+    """The models that quantize could choose from, by name; the plain one is always among them."""
+    paths = sorted({candidate_path(PLAIN), *CANDIDATES.glob("*.onnx")})
+    return {candidate_name(path): read_onnx(path, schema) for path in paths}
 
 
 if __name__ == "__main__":

@@ -29,10 +29,12 @@ def sessions(models: Mapping[str, bytes], threads: int) -> dict[str, Any]:
 
 def calls(estimator: Any, sessions: Mapping[str, Any], feeds: Feeds) -> Calls:
     """The calls to time on ``feeds``, by model: ``original`` and one per session."""
-    return {
-        "original": partial(estimator.predict, sklearn_input(feeds)),
-        **{name: partial(session.run, None, feeds) for name, session in sessions.items()},
-    }
+    return {"original": partial(estimator.predict, sklearn_input(feeds)), **onnx_calls(sessions, feeds)}
+
+
+def onnx_calls(sessions: Mapping[str, Any], feeds: Feeds) -> Calls:
+    """The calls of ONNX models alone."""
+    return {name: partial(session.run, None, feeds) for name, session in sessions.items()}
 
 
 def batch(feeds: Feeds, rows: int) -> Feeds:

@@ -51,12 +51,14 @@ def detail(
     default_rows: int,
     load: Mapping[str, Mapping[str, float]],
     environment: Mapping[str, Any],
+    candidates: Mapping[str, Any],
     doubts: list[str],
 ) -> dict[str, Any]:
     """The content of latency_detail.json."""
     return {
         "default_batch_rows": default_rows,
         "batches": {str(rows): batch.to_json() for rows, batch in batches.items()},
+        "candidates": candidates,
         "load": load,
         "environment": environment,
         "warnings": doubts,

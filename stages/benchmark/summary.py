@@ -18,6 +18,8 @@ SPEEDUPS = {
 }
 """The ratios of the contract: the latency of the first model over that of the second."""
 
+PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
+"""Enough to draw how latencies are distributed."""
 CONFIDENCE = 0.95
 FEWEST_ROUNDS = 6  # below, even the whole range covers a median with less than 95 %: 1 - 2 * 0.5**5 = 0.9375
 
@@ -30,6 +32,10 @@ class Summary:
     p95_ms: float
     p99_ms: float
     mean_ms: float
+    low_ms: float
+    high_ms: float
+    """Ends of the 95 % interval of the median over rounds."""
+    percentiles_ms: dict[int, float]
     relative_mad: float
     """Median absolute deviation of the rounds' values over their median: 0 is perfectly quiet."""
     rounds: int
@@ -49,12 +55,13 @@ class Ratio:
 
 def summarise(timed: Milliseconds) -> Summary:
     """Percentiles of single calls, and the spread between rounds."""
-    p50, p95, p99 = (float(value) for value in np.percentile(timed, (50, 95, 99)))
+    ms = {percent: float(value) for percent, value in zip(PERCENTILES, np.percentile(timed, PERCENTILES), strict=True)}
     per_round = values(timed)
+    low, high = bootstrap_median_interval(per_round)
     middle = float(np.median(per_round))
     mad = float(np.median(np.abs(per_round - middle))) / middle
     rounds, loops = timed.shape
-    return Summary(p50, p95, p99, float(timed.mean()), mad, rounds, loops, timed.size)
+    return Summary(ms[50], ms[95], ms[99], float(timed.mean()), low, high, ms, mad, rounds, loops, timed.size)
 
 
 def values(timed: Milliseconds) -> Milliseconds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ SCHEMA = OUTPUTS / "schema.json"
 ORIGINAL_MODEL = OUTPUTS / "model.joblib"
 ONNX_MODEL = OUTPUTS / "model.onnx"
 QUANTIZED_MODEL = OUTPUTS / "model_quantized.onnx"
+CANDIDATES = OUTPUTS / "candidates"
 QUANTIZATION = OUTPUTS / "quantization.json"
 METRICS = OUTPUTS / "metrics.json"
 PREDICTIONS = OUTPUTS / "predictions.csv"
@@ -30,13 +32,31 @@ LATENCY = OUTPUTS / "latency.json"
 LATENCY_DETAIL = OUTPUTS / "latency_detail.json"
 GATE = OUTPUTS / "gate.json"
 MLFLOW_RUN = OUTPUTS / "mlflow_run.json"
+REPORT = OUTPUTS / "report.html"
 
 MODELS = {"original": ORIGINAL_MODEL, "onnx": ONNX_MODEL, "quantized": QUANTIZED_MODEL}
 """The three models in the order of the chain; the keys are the prefixes of the contract's metric names."""
 
+PICTURES = {name: OUTPUTS / "plots" / f"{name}.png" for name in ("errors", "size", "candidates", "latency", "latency_by_batch")}
+"""What the plot stage draws. The first two follow from the models, the others from a measurement of their latency."""
+
 SIGNIFICANT_DIGITS = 6
 TEMPORARY = ".unfinished-"
-"""What the name of a file begins with until it is whole; then the id of the process that writes it."""
+"""What the name of a folder begins with in which an output becomes whole; then the id of the process that writes it."""
+
+
+PLAIN = "none"
+"""The candidate that is the plain ONNX model."""
+
+
+def candidate_path(name: str) -> Path:
+    """Where the model of a candidate like ``forest/lossless`` lies; no method has a ``-`` in its name."""
+    return CANDIDATES / f"{name.replace('/', '-', 1)}.onnx"
+
+
+def candidate_name(path: Path) -> str:
+    """The candidate whose model lies at ``path``."""
+    return path.stem.replace("-", "/", 1)
 
 
 def size_kb(path: Path) -> float:
@@ -46,45 +66,52 @@ def size_kb(path: Path) -> float:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when it does not.
+    """A path for a file or folder that replaces ``path`` when the block ends well, and is removed when it does not.
+
+    A file is replaced at once. Of a folder a kill leaves the old one, the new one, or none; never a part.
 
     Raises:
         UserError: the folder cannot be written to, or the disk is full.
     """
-    temporary: Path | None = None
+    workshop: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
-        prefix = f"{TEMPORARY}{os.getpid()}-{path.stem}-"
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        workshop = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-{path.stem}-", dir=path.parent))
+        temporary = workshop / path.name
         yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)  # mkstemp makes private files; outputs are as readable as any other file
+        if temporary.is_dir() and path.is_dir():
+            path.replace(workshop / "old")
         temporary.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}; free or unlock the folder and run again") from error
     finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+        if workshop is not None:
+            shutil.rmtree(workshop, ignore_errors=True)
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the temporary files of processes that are no more: SIGKILL leaves nobody to do it."""
+    """Remove what processes that are no more have left unfinished: SIGKILL leaves nobody to do it."""
     for left in folder.glob(f"{TEMPORARY}*"):
         import psutil  # hardly ever needed
 
         owner = left.name.removeprefix(TEMPORARY).partition("-")[0]
         if not (owner.isdigit() and psutil.pid_exists(int(owner))):
-            left.unlink(missing_ok=True)
+            shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
+    """Write a folder of files by name; one that stands there is replaced whole."""
+    with atomic_path(path) as temporary:
+        temporary.mkdir()
+        for name, data in contents.items():
+            (temporary / name).write_bytes(data)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -53,6 +53,13 @@ def to_bytes(model: onnx.ModelProto, *, packed: bool = False) -> bytes:
     return bytes(message.SerializeToString(deterministic=True))
 
 
+def message_of(data: bytes) -> Any:
+    """A model file as a message of the same form, packed or not, so that the sizes of its parts are those in the file."""
+    message = _packed_model_class()()
+    message.ParseFromString(data)
+    return message if message.ByteSize() == len(data) else onnx.load_from_string(data)
+
+
 @cache
 def _packed_model_class() -> Any:
     """onnx's own ModelProto with ``[packed = true]`` on the long repeated attribute fields."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stages.common.errors import UserError
-from stages.common.files import SCHEMA, read_bytes, read_json
+from stages.common.files import MODELS, PREDICTIONS, SCHEMA, read_bytes, read_json
 
 Feeds = dict[str, NDArray[Any]]
 """ONNX inputs by name: ``{"X": float32 (rows, features)}``, or one (rows, 1) float32 or string array per column.
@@ -118,6 +120,23 @@ def read_rows(path: Path, schema: Schema) -> Rows:
             matrix[:, position] = column
         return Rows({NUMERIC_INPUT: matrix}, target)
     return Rows({name: column.reshape(-1, 1) for name, column in values.items()}, target)
+
+
+def read_predictions() -> dict[str, NDArray[np.str_]]:
+    """The columns of outputs/predictions.csv by name, each (rows,): ``target`` and the answer of every model, as text.
+
+    Raises:
+        UserError: the file is missing or is not what the evaluate stage writes.
+    """
+    try:
+        rows = list(csv.DictReader(io.StringIO(read_bytes(PREDICTIONS).decode())))
+        columns = {name: np.array([row[name] or "" for row in rows], np.str_) for name in ("target", *MODELS)}
+    except (KeyError, ValueError) as error:
+        again = "run `dvc repro --force evaluate`"
+        raise UserError(f"{PREDICTIONS} is not what the evaluate stage writes ({error!r}); {again}") from error
+    if not rows:
+        raise UserError(f"{PREDICTIONS} holds no row; run `dvc repro --force evaluate`")
+    return columns
 
 
 def _numpy(column: Any) -> NDArray[Any]:

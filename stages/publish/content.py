@@ -19,6 +19,7 @@ from stages.common.files import (
     METRICS,
     ONNX_MODEL,
     ORIGINAL_MODEL,
+    PICTURES,
     PREDICTIONS,
     QUANTIZATION,
     QUANTIZED_MODEL,
@@ -27,8 +28,9 @@ from stages.common.files import (
     read_json,
 )
 from stages.common.params import Params
+from stages.common.table import read_schema
 
-LAYOUT = 2
+LAYOUT = 3
 """Part of the digest: raise it when params, metrics or artefacts of a run change their names or form."""
 
 ARTIFACTS = {
@@ -41,6 +43,8 @@ ARTIFACTS = {
 }
 MEASURED = {"latency.json": LATENCY, "latency_detail.json": LATENCY_DETAIL, "gate.json": GATE}
 """Files that follow from a latency measurement; all others follow from the content."""
+ERRORS = {"classification": "confusion.png", "regression": "residuals.png"}
+"""What the picture of a model's errors shows, by task."""
 
 MAX_PARAM_LENGTH = 500
 """The shortest limit of any MLflow server since 1.28; newer ones take 6000 characters."""
@@ -90,6 +94,7 @@ def read_content(params: Params) -> Content:
         "quantization_type": method,
         **{safe_key(key): bounded(value) for key, value in flattened(settings)},
     }
+    pictures = {ERRORS[read_schema().task]: PICTURES["errors"], "size.png": PICTURES["size"]}
     files = {path.name: path for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)}
     digest = digest_of(
         {
@@ -99,7 +104,8 @@ def read_content(params: Params) -> Content:
             "files": {name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in files.items()},
         }
     )
-    return Content(logged, metrics, ARTIFACTS, settings, str(quantization.get("summary", method)), digest)
+    summary = str(quantization.get("summary", method))
+    return Content(logged, metrics, {**ARTIFACTS, **_drawn(pictures)}, settings, summary, digest)
 
 
 def read_measurement() -> Measurement:
@@ -121,7 +127,20 @@ def read_measurement() -> Measurement:
         raise UserError(
             f"{LATENCY_DETAIL} is not what the benchmark stage writes ({error!r}); run `dvc repro -f benchmark`"
         ) from error
-    return Measurement(read_metrics(LATENCY), MEASURED, batches, machine, digest_of(content)[:16])
+    pictures = {f"{name}.png": PICTURES[name] for name in ("candidates", "latency", "latency_by_batch")}
+    artifacts = {**MEASURED, **_drawn(pictures)}
+    return Measurement(read_metrics(LATENCY), artifacts, batches, machine, digest_of(content)[:16])
+
+
+def _drawn(pictures: Mapping[str, Path]) -> Mapping[str, Path]:
+    """The pictures, if they are all there. They are drawn from what the digests cover, and count in none themselves.
+
+    Raises:
+        UserError: one is missing.
+    """
+    for path in pictures.values():
+        read_bytes(path)
+    return pictures
 
 
 def refuse_failed_gates(verdicts: Mapping[str, Any]) -> None:

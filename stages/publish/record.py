@@ -20,13 +20,11 @@ import yaml
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
 from stages.common.errors import ServerError
-from stages.common.files import PREDICTIONS
 from stages.common.table import Feeds, Schema
 from stages.publish.card import model_card
 from stages.publish.content import Content, Measurement
 from stages.publish.logged_model import ensure_model
 from stages.publish.patience import within
-from stages.publish.plots import error_plot, latency_plot
 from stages.publish.preflight import Experiment
 
 DIGEST, COMPLETE = "content_digest", "complete"
@@ -135,8 +133,6 @@ def fill(experiment: Experiment, run: Any, publication: Publication) -> None:
             shutil.copyfile(path, folder / artifact)
         settings = yaml.safe_dump(dict(content.settings), sort_keys=False)
         (folder / "params.yaml").write_text(settings, encoding="utf-8")
-        plot, image = error_plot(PREDICTIONS.read_text(encoding="utf-8"), publication.schema)
-        (folder / plot).write_bytes(image)
         (folder / "model_card.md").write_text(publication.card, encoding="utf-8")
         client.log_artifacts(run_id, name)
     ensure_model(experiment, run_id, content, publication.feeds)
@@ -172,7 +168,6 @@ def add_measurement(experiment: Experiment, run: Any, measurement: Measurement) 
         folder = Path(name)
         for artifact, path in measurement.artifacts.items():
             shutil.copyfile(path, folder / artifact)
-        (folder / "latency_by_batch.png").write_bytes(latency_plot(measurement.batches))
         client.log_artifacts(run_id, name)
     client.set_tag(run_id, "latency_machine", measurement.machine)
     client.set_tag(run_id, key, json.dumps({**entry, "logged": True}))

@@ -8,12 +8,16 @@ from stages.common.console import say
 from stages.common.errors import run_stage
 from stages.common.files import (
     CALIBRATION,
+    CANDIDATES,
     ONNX_MODEL,
     ORIGINAL_MODEL,
+    PLAIN,
     QUANTIZATION,
     QUANTIZED_MODEL,
     TRAIN,
+    candidate_path,
     write_bytes,
+    write_folder,
     write_json,
 )
 from stages.common.models import checked_original, load_original, read_onnx
@@ -25,7 +29,7 @@ from stages.quantize.trials import cross_fits, held_out
 
 
 def main() -> None:
-    """model.onnx in, model_quantized.onnx and quantization.json out."""
+    """model.onnx in; model_quantized.onnx, the models to choose from, and quantization.json out."""
     params, schema = load_params(), read_schema()
     plain, train, calibration = read_onnx(ONNX_MODEL, schema), read_rows(TRAIN, schema), read_rows(CALIBRATION, schema)
     candidates = list_candidates(onnx.load_from_string(plain), params.quantize, params.seed)
@@ -41,6 +45,8 @@ def main() -> None:
         )
     choice = choose(plain, candidates, trials, schema, params.quantize)
     write_bytes(QUANTIZED_MODEL, choice.model)
+    models = {PLAIN: plain, **choice.models()}
+    write_folder(CANDIDATES, {candidate_path(name).name: model for name, model in models.items()})
     write_json(QUANTIZATION, choice.to_json())
     for line in sorted(trials.warned):
         say(f"scikit-learn warns of clones fitted on folds: {line}")

@@ -56,6 +56,10 @@ class Choice:
     scoring: str
     verdicts: list[Verdict]
 
+    def models(self) -> dict[str, bytes]:
+        """Every candidate's model that was scored, by name."""
+        return {verdict.name: verdict.model for verdict in self.verdicts if verdict.model}
+
     def to_json(self) -> dict[str, Any]:
         """The content of quantization.json."""
         return {

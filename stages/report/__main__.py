@@ -1,28 +1,37 @@
-"""Print the summary of the last run."""
+"""Print the summary of the last run; with ``--html`` also write outputs/report.html."""
 
 from __future__ import annotations
 
-from stages.common.errors import run_stage
-from stages.common.files import GATE, LATENCY, METRICS, MLFLOW_RUN, QUANTIZATION, read_json
+import sys
+
+from stages.common.console import say
+from stages.common.errors import UserError, run_stage
+from stages.common.files import GATE, LATENCY, METRICS, MLFLOW_RUN, QUANTIZATION, REPORT, read_json
 from stages.common.params import load_params
 from stages.report.summary import print_summary
 
-NEEDED = {
-    METRICS: ["test_rows"],
-    LATENCY: [],
-    QUANTIZATION: ["summary", "min_onnxruntime"],
-    GATE: [],
-    MLFLOW_RUN: ["run_id", "experiment", "tracking_uri"],
-}
-"""The files of a finished chain, and keys that the summary reads by name."""
+NEEDED = {METRICS: ["test_rows"], LATENCY: [], QUANTIZATION: ["summary", "min_onnxruntime"]}
+"""The files of a chain that has come as far as benchmark, and keys that are read by name."""
+LATER = {GATE: [], MLFLOW_RUN: ["run_id", "experiment", "tracking_uri"]}
+"""The files of a chain that was not stopped by a gate."""
 
 
 def main() -> None:
-    """The JSON outputs of the chain in, a table on the console out."""
+    """The outputs of the chain in; a table on the console, and a page to read in a browser, out."""
+    if sys.argv[1:] not in ([], ["--html"]):
+        raise UserError(f"expected no argument or `--html`, got {' '.join(sys.argv[1:])!r}")
     params = load_params()
-    results = {path.stem: read_json(path, *keys) for path, keys in NEEDED.items()}
+    title = f"{params.train.title} on {params.data.source}"
     original = "ONNX as given" if (params.train.model_path or "").endswith(".onnx") else "scikit-learn"
-    print_summary(f"{params.train.title} on {params.data.source}", results, original)
+    found = NEEDED | {path: keys for path, keys in LATER.items() if path.exists()}
+    results = {path.stem: read_json(path, *keys) for path, keys in found.items()}
+    if sys.argv[1:]:
+        from stages.report.writing import write_report  # a table on the console needs none of it
+
+        write_report(title, results, original)
+    print_summary(title, results, original)
+    if sys.argv[1:]:
+        say(f"written: {REPORT}")
 
 
 if __name__ == "__main__":

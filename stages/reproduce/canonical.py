@@ -13,7 +13,10 @@ from stages.reproduce.differences import parts_of
 
 
 def departure_from_canonical(path: Path) -> str:
-    """What is not canonical in a file, in words; empty if nothing is, or if the format has no such rules."""
+    """What is not canonical in a file, or in a file of a folder, in words; empty if nothing is, or if the format has no rules."""
+    if path.is_dir():
+        found = ((file.name, departure_from_canonical(file)) for file in sorted(path.iterdir()))
+        return next((f"{name}: {departure}" for name, departure in found if departure), "")
     find = {".json": _json, ".onnx": _onnx, ".joblib": _joblib}.get(path.suffix)
     return find(path) if find else ""
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from stages.reproduce.verdicts import Verdict, paths
+from stages.common.files import TEMPORARY
+from stages.reproduce.verdicts import Verdict, outs_of, paths
 
 WATCH = Path(__file__).parent / "watch"
 """On PYTHONPATH it makes every stage note what it reads (see sitecustomize.py there)."""
@@ -38,9 +39,11 @@ def _missing_from(kind: str, what: str, entry: dict[str, Any]) -> str:
     if kind == "params":
         declared = entry.get("params", [])
         return "" if any(f"{name}.".startswith(f"{what}.") for name in declared) else "params"  # a key declares its section
-    outs = paths([*entry.get("outs", []), *entry.get("metrics", [])])
+    outs = outs_of(entry)
     covered = {*paths(entry.get("deps", [])), *outs, *NEEDS_NO_DECLARATION}
     if kind == "list":
         covered |= {str(Path(out).parent) for out in outs}  # where it looks for its own leftovers
     place = Path(what)
+    if any(part.startswith(TEMPORARY) for part in place.parts):
+        return ""  # an output of its own, on the way to being whole
     return "" if any(str(parent) in covered for parent in (place, *place.parents)) else "deps"

@@ -15,9 +15,19 @@ SHOWN = 60
 
 def difference(one: Path, other: Path) -> str:
     """The first difference in words, with both values; of two models also whether their predictions differ."""
+    if one.is_dir():
+        return _folder(one, other)
     find = {".json": _json, ".onnx": _onnx, ".parquet": _parquet, ".joblib": _joblib, ".csv": _lines}[one.suffix]
     found = find(one, other) or "the bytes differ, what they hold does not"
     return "; ".join(filter(None, [found, _predictions(one, other)]))
+
+
+def _folder(one: Path, other: Path) -> str:
+    names, others = ({path.name for path in folder.iterdir()} for folder in (one, other))
+    if names != others:
+        return f"files in one of them only: {', '.join(sorted(names ^ others))}"
+    pairs = ((one / name, other / name) for name in sorted(names))
+    return next(f"{a.name}: {difference(a, b)}" for a, b in pairs if a.read_bytes() != b.read_bytes())
 
 
 def parts_of(value: Any) -> dict[str, Any]:

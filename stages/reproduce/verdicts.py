@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from stages.reproduce.differences import difference
 
 @dataclass(frozen=True)
 class Output:
-    """A file and the stage that makes it."""
+    """A file or folder and the stage that makes it."""
 
     stage: str
     path: str
@@ -47,10 +48,15 @@ def outputs_in_order(folder: Path) -> list[Output]:
     """The outputs of dvc.yaml up to the last deterministic stage, in the order of the chain."""
     outputs = []
     for stage, entry in yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
-        outputs += [Output(stage, path) for path in paths([*entry.get("outs", []), *entry.get("metrics", [])])]
+        outputs += [Output(stage, path) for path in outs_of(entry)]
         if stage == LAST_DETERMINISTIC_STAGE:
             break
     return outputs
+
+
+def outs_of(entry: dict[str, Any]) -> list[str]:
+    """The paths that a stage of dvc.yaml writes."""
+    return [path for kind in ("outs", "metrics", "plots") for path in paths(entry.get(kind, []))]
 
 
 def paths(entries: list[Any]) -> list[str]:
@@ -73,10 +79,19 @@ def promised(folder: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
 
 
+def digest_of(path: Path) -> str:
+    """The md5 of a file or folder, as dvc.lock has it."""
+    if not path.is_dir():
+        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+    files = {str(file.relative_to(path)): digest_of(file) for file in path.rglob("*") if file.is_file()}
+    listed = json.dumps([{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())])
+    return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"
+
+
 def compare(output: Output, one: Path, other: Path, promise: dict[str, str]) -> Verdict:
     """Hold an output of two clones against each other and against the lock."""
     first, second = (folder / output.path for folder in (one, other))
-    digests = [hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() for path in (first, second)]
+    digests = [digest_of(path) for path in (first, second)]
     if digests[0] != digests[1]:
         return Verdict(output.stage, output.path, "DIFFERS", f"not deterministic: {difference(first, second)}")
     if departure := departure_from_canonical(first):

@@ -34,6 +34,7 @@ SETTINGS = {
 QUIET = (
     "alembic.runtime.migration",  # one line per migration of a new database
     "mlflow.store.db.utils",  # "Creating initial MLflow database tables..."
+    "mlflow.store.model_registry.abstract_store",  # "Waiting up to 300 seconds for model version to finish creation."
     "urllib3.connectionpool",  # "Retrying (JitteredRetry(...)) after connection broken by ..."
 )
 

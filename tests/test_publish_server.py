@@ -87,16 +87,6 @@ def test_credentials_in_the_address_are_written_and_said_nowhere(repository: Pat
     assert not [data for data in (*written, done.stdout.encode(), str(run).encode()) if SECRET.encode() in data]
 
 
-def test_credentials_in_params_are_not_published(
-    repository: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    set_params(repository, "publish", tracking_uri=server.replace("//", f"//user:{SECRET}@"))
-    publish_in_process(repository, monkeypatch)
-    (run,) = runs_of(server, tmp_path.name)
-    MlflowClient(server).download_artifacts(run.info.run_id, "", str(tmp_path))
-    assert SECRET not in (tmp_path / "params.yaml").read_text() + str(run)
-
-
 @pytest.mark.parametrize("budget", [9_000, 20_000])
 def test_connection_cut_on_the_way_is_told_and_made_good_by_the_next_publish(
     repository: Path, tmp_path: Path, server: str, budget: int, monkeypatch: pytest.MonkeyPatch

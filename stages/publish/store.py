@@ -17,6 +17,7 @@ from stages.common.console import say
 from stages.common.errors import ServerError, UserError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
+CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 SERVERS = {"http", "https"}
 DATABASES = {"postgresql", "mysql", "mssql"}
 LOCK_SECONDS = 300.0
@@ -58,15 +59,18 @@ def resolve_store(tracking_uri: str | None, root: Path) -> Store:
     """The store of ``MLFLOW_TRACKING_URI``, else ``tracking_uri``, else mlflow.db in ``root``.
 
     Raises:
-        UserError: MLflow has no store of that kind.
+        UserError: MLflow has no store of that kind, or ``tracking_uri`` holds a password.
     """
+    if tracking_uri and urlsplit(tracking_uri).password:
+        raise UserError(
+            "params.yaml: publish.tracking_uri should hold no password, because git and dvc.lock keep what stands there; "
+            f"{CREDENTIALS} instead, or MLFLOW_TRACKING_URI"
+        )
     uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or DEFAULT_URI
     parts = urlsplit(uri)
     scheme = parts.scheme.partition("+")[0]
-    if scheme == "sqlite":
+    if scheme == "sqlite" and not parts.netloc and parts.path not in {"", "/", "/:memory:"}:
         database = root / parts.path[1:]
-        if parts.netloc or parts.path in {"", "/", "/:memory:"}:
-            raise UserError(f"a SQLite store needs a file, as in {DEFAULT_URI} (publish.tracking_uri)")
         return Store(f"sqlite:///{database}", f"sqlite:///{database}", database)
     if scheme not in SERVERS | DATABASES or not parts.hostname:
         came = re.sub(r"(?<=://)[^/@\s]+@", "", uri)

@@ -57,12 +57,12 @@ def soak(kills: int, seed: int) -> list[Kill]:
 
 
 def soak_of(template: Path, kills: int, seed: int) -> list[Kill]:
-    """Publish ``kills`` contents to an embedded store, each killed once at a random moment and then published again.
+    """Publish ``kills`` contents to an embedded store, each killed once, ever later, and then published again.
 
     Every run must then be complete, whole and alone, with one model and one registered version. ``template`` is a folder
     with params.yaml and outputs/ as the chain leaves them; it is copied.
     """
-    chance, outcome = random.Random(seed), []  # noqa: S311 - a seeded sample of moments
+    chance, outcome = random.Random(seed), []  # noqa: S311 - a seeded choice of moments
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(WARM)
     with tempfile.TemporaryDirectory() as name:
@@ -71,7 +71,7 @@ def soak_of(template: Path, kills: int, seed: int) -> list[Kill]:
         for number in range(1, kills + 1):
             metrics = read_json(folder / METRICS)
             write_json(folder / METRICS, {**metrics, "soak_number": number})  # makes it a content of its own
-            share = chance.random()
+            share = (number - chance.random()) / kills  # one in each part of a publish, whatever their number
             child = started(context, folder)
             child.join(share * seconds)
             child.kill()

@@ -19,13 +19,12 @@ HOP_BY_HOP = {"connection", "content-encoding", "content-length", "keep-alive", 
 
 @dataclass
 class Faults:
-    """Which requests get an error instead of their answer, and what has been asked."""
+    """Which request gets an error instead of its answer, and what has been asked."""
 
-    kind: str = ""
-    """As :func:`kind_of` names it; none fails while this is empty."""
-    number: int = 1
-    """Which of that kind fails first, counted from 1."""
-    times: int = 1
+    kind: str
+    """As :func:`kind_of` names it."""
+    number: int
+    """Which of that kind fails, counted from 1."""
     status: int = 500
     lost_answer: bool = False
     """Whether the server has done what was asked before the error is told."""
@@ -36,7 +35,7 @@ class Faults:
     def strikes(self, kind: str) -> bool:
         """Note a request, and say whether it fails."""
         self.seen.append(kind)
-        if kind != self.kind or not self.number <= self.seen.count(kind) < self.number + self.times:
+        if kind != self.kind or self.seen.count(kind) != self.number:
             return False
         self.failed += 1
         return True

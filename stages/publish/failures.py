@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stages.common.errors import ServerError, UserError
-from stages.publish.store import CREDENTIALS, Store
+from stages.publish.store import Store
 
 FOREIGN = {"azure", "boto3", "botocore", "google", "mlflow", "requests", "sqlalchemy", "sqlite3", "urllib3"}
 """Packages whose exceptions are a store's failure, not a bug of ours."""
 
+CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 CAUSES = (
     (r"NoSuchBucket", "names a bucket that does not exist", "create it or choose another experiment"),
     (r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w+Token", "refuses the S3 credentials", "check them"),

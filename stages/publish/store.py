@@ -17,7 +17,6 @@ from stages.common.console import say
 from stages.common.errors import ServerError, UserError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
-CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 SERVERS = {"http", "https"}
 DATABASES = {"postgresql", "mysql", "mssql"}
 LOCK_SECONDS = 300.0
@@ -63,8 +62,8 @@ def resolve_store(tracking_uri: str | None, root: Path) -> Store:
     """
     if tracking_uri and urlsplit(tracking_uri).password:
         raise UserError(
-            "params.yaml: publish.tracking_uri should hold no password, because git and dvc.lock keep what stands there; "
-            f"{CREDENTIALS} instead, or MLFLOW_TRACKING_URI"
+            "params.yaml: publish.tracking_uri should hold no password, because git and dvc.lock keep what stands there; set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead (for a database MLFLOW_TRACKING_URI)"
         )
     uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or DEFAULT_URI
     parts = urlsplit(uri)

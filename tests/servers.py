@@ -89,6 +89,9 @@ def mlflow2_server(folder: Path, *options: str, **variables: str) -> Iterator[st
         yield address
 
 
+EVERYTHING = "s3:*", "sts:*"
+
+
 @dataclass(frozen=True)
 class S3:
     """An S3 store of moto, with a bucket, and a user who may use it and whose requests are checked."""
@@ -116,6 +119,12 @@ class S3:
         keys = {"aws_access_key_id": self.access_key, "aws_secret_access_key": self.secret_key}
         return boto3.client(service, endpoint_url=self.url, region_name="us-east-1", **keys)
 
+    def permit(self, *actions: str) -> None:
+        """Let the user do these and nothing else."""
+        requests.post(f"{self.url}/moto-api/reset-auth", data=b"1", timeout=10).raise_for_status()  # the next one is not checked
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}
+        self.client("iam").put_user_policy(UserName="publisher", PolicyName="all", PolicyDocument=json.dumps(policy))
+
     def stored(self) -> list[str]:
         """Every key in the bucket."""
         pages = self.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
@@ -131,13 +140,11 @@ def s3_server(folder: Path) -> Iterator[S3]:
         anyone = S3(url, "anyone", "anything")
         iam = anyone.client("iam")
         iam.create_user(UserName="publisher")
-        statement = {"Effect": "Allow", "Action": ["s3:*", "sts:*"], "Resource": "*"}
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-        iam.put_user_policy(UserName="publisher", PolicyName="all", PolicyDocument=policy)
         key = iam.create_access_key(UserName="publisher")["AccessKey"]
         anyone.client().create_bucket(Bucket=anyone.bucket)
-        requests.post(f"{url}/moto-api/reset-auth", data=b"0", timeout=10).raise_for_status()  # from now on it checks
-        yield S3(url, key["AccessKeyId"], key["SecretAccessKey"])
+        s3 = S3(url, key["AccessKeyId"], key["SecretAccessKey"])
+        s3.permit(*EVERYTHING)  # from now on it checks
+        yield s3
 
 
 class Proxy:

@@ -36,6 +36,8 @@ from tests.publish_fixtures import (
     set_params,
     start_publish,
 )
+from tests.published import assert_whole
+from tests.published import runs_of as published_runs
 
 pytestmark = LIBRARY_WARNINGS
 
@@ -63,9 +65,7 @@ def repository(published: tuple[Path, Any], tmp_path: Path) -> Path:
 
 def runs_of(folder: Path, experiment: str = "of this test") -> list[Any]:
     """All runs of an experiment in the embedded store of ``folder``."""
-    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    found = client.get_experiment_by_name(experiment)
-    return list(client.search_runs([found.experiment_id])) if found else []
+    return published_runs(f"sqlite:///{folder}/mlflow.db", experiment)
 
 
 def the_run(published: tuple[Path, Any]) -> Any:
@@ -302,20 +302,6 @@ def test_failure_marks_the_run_and_the_next_publish_completes_it(repository: Pat
     assert (failed.info.status, run.info.status, run.info.run_id) == ("FAILED", "FINISHED", failed.info.run_id)
 
 
-def assert_whole(folder: Path, experiment: str) -> None:
-    """There is one run, with all its content, one model, and one measurement."""
-    (run,) = runs_of(folder, experiment)
-    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    models = client.search_logged_models([run.info.experiment_id])
-    assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
-    assert run.data.metrics == pytest.approx({**METRICS, **LATENCY, **SWEEP})
-    assert len(run.inputs.dataset_inputs) == 1
-    assert len(client.get_metric_history(run.info.run_id, "onnx_latency_ms")) == 1
-    assert [(model.status.name, model.source_run_id) for model in models] == [("READY", run.info.run_id)]
-    assert [output.model_id for output in run.outputs.model_outputs] == [models[0].model_id]
-    assert len(names_of_artifacts(folder, run)) >= 10
-
-
 def test_publish_killed_anywhere_is_completed_by_the_next_one(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -324,14 +310,14 @@ def test_publish_killed_anywhere_is_completed_by_the_next_one(
     for _ in range(5):  # imports take the first second and a half
         kill_after(chance.uniform(1.0, 4.5), start_publish(folder))
     publish_in_process(folder, monkeypatch)
-    assert_whole(folder, EXPERIMENT)
+    assert_whole(f"sqlite:///{folder}/mlflow.db", EXPERIMENT)
 
 
 def test_two_first_publishers_at_once_end_with_one_run(template: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(template, tmp_path / "repository")
     children = [start_publish(folder) for _ in range(2)]
     assert [exit_code(child) for child in children] == [0, 0]
-    assert_whole(folder, EXPERIMENT)
+    assert_whole(f"sqlite:///{folder}/mlflow.db", EXPERIMENT)
 
 
 def test_failed_gate_is_not_published(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sqlite3
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,10 +20,14 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
+from stages.common.files import read_json
+from stages.publish.failures import CAUSES
 from tests.conftest import ROOT
 from tests.publish_fixtures import make_repository, numeric_rows, publish_command, set_params
-from tests.servers import S3, black_hole, free_port, mlflow2_server, proxy, s3_server
+from tests.published import runs_of
+from tests.servers import S3, black_hole, free_port, mlflow2_server, proxy, s3_server, surroundings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTION = README[README.index("## MLflow") : README.index("## When something is wrong")]
@@ -38,6 +44,8 @@ class World:
     folder: Path
     server: str
     s3: S3
+    log: Path
+    """Of the server."""
     name: str
 
     def address(self, login: str) -> str:
@@ -65,8 +73,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, S3]]:
-    """An MLflow 2 server with logins, which has no credentials for the S3 store that it keeps artefacts in; and that store."""
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, S3, Path]]:
+    """An MLflow 2 server with logins and without credentials for the S3 store of its artefacts, that store, the server's log."""
     folder = tmp_path_factory.mktemp("servers")
     (folder / "auth.ini").write_text(
         f"[mlflow]\ndefault_permission = NO_PERMISSIONS\ndatabase_uri = sqlite:///{folder}/auth.db\n"
@@ -83,7 +91,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, S3]]
             timeout=30,
         )
         answer.raise_for_status()
-        yield server, s3
+        yield server, s3, folder / "mlflow.log"
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +100,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(stores: tuple[str, S3], template: Path, tmp_path: Path) -> World:
+def world(stores: tuple[str, S3, Path], template: Path, tmp_path: Path) -> World:
     folder = shutil.copytree(template, tmp_path / "repository")
     set_params(folder, "publish", experiment=tmp_path.name)
     return World(folder, *stores, tmp_path.name)
@@ -166,6 +174,13 @@ def does_not_permit_you_to_use_the_experiment(world: World) -> str:
     return world.publish(world.address(READER))
 
 
+def does_not_permit_this(world: World) -> str:
+    permission = {"experiment_id": world.experiment(), "username": READER.partition(":")[0], "permission": "READ"}
+    answer = requests.post(f"{world.address(ADMIN)}/api/2.0/mlflow/experiments/permissions/create", json=permission, timeout=30)
+    answer.raise_for_status()
+    return world.publish(world.address(READER))
+
+
 def is_deleted_in(world: World) -> str:
     answer = requests.post(
         f"{world.address(ADMIN)}/api/2.0/mlflow/experiments/delete", json={"experiment_id": world.experiment()}, timeout=30
@@ -231,6 +246,11 @@ def is_on_a_full_disk(world: World) -> str:
     return world.publish()
 
 
+def publish_tracking_uri_should_hold_no_password(world: World) -> str:
+    set_params(world.folder, "publish", tracking_uri=world.address(ADMIN))
+    return world.publish()
+
+
 def publish_tracking_uri_or_mlflow_tracking_uri_should_be(world: World) -> str:
     return world.publish("file:///tmp/mlruns")
 
@@ -242,10 +262,48 @@ def scenario(row: str) -> Callable[[World], str]:
     return found
 
 
-def test_the_table_is_there() -> None:
-    assert len(ROWS) >= 20
+def test_the_table_has_every_cause_that_publish_can_name() -> None:
+    causes = [re.sub(r" \{.*", "", what) for _, what, _ in CAUSES]
+    assert len(ROWS) > len(causes)
+    assert not [what for what in causes if not any(what in row or row in what for row in ROWS)]
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_every_row_of_the_table_happens_and_says_what_the_table_says(row: str, world: World) -> None:
     assert row in scenario(row)(world)
+
+
+def test_wrong_password_is_told_and_not_repeated(world: World) -> None:
+    assert "refuses the credentials" in world.publish(world.address("admin:wrong-password-4321"))
+
+
+def test_right_login_ends_in_a_complete_run_and_is_written_nowhere(world: World, tmp_path: Path) -> None:
+    world.experiment("s3://artefacts/direct")
+    stage = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]["publish"]
+    stage["deps"] = [path for path in stage["deps"] if path.startswith("outputs/")]
+    (world.folder / "dvc.yaml").write_text(yaml.safe_dump({"stages": {"publish": stage}}), encoding="utf-8")
+    user, _, password = ADMIN.partition(":")
+    environment = surroundings(
+        PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        PYTHONPATH=str(ROOT),
+        DVC_SITE_CACHE_DIR=str(tmp_path / "site-cache"),
+        MLFLOW_TRACKING_URI=world.server,
+        MLFLOW_TRACKING_USERNAME=user,
+        MLFLOW_TRACKING_PASSWORD=password,
+        **world.s3.variables(),
+    )
+    said = ""
+    for command in ("dvc init -q --no-scm", "dvc repro"):
+        done = subprocess.run(command.split(), cwd=world.folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        said += done.stdout + done.stderr
+    assert read_json(world.folder / "outputs/mlflow_run.json")["tracking_uri"] == world.server
+    assert (world.folder / "dvc.lock").exists()
+    (run,) = runs_of(world.address(ADMIN), world.name)
+    assert (run.info.status, run.data.tags["complete"]) == ("FINISHED", "true")
+    said += str(run.to_dictionary())
+    stored = [world.s3.client().get_object(Bucket=world.s3.bucket, Key=key)["Body"].read() for key in world.s3.stored()]
+    assert len(stored) > 10
+    written = [path.read_bytes() for path in (*tmp_path.rglob("*"), world.log) if path.is_file()]
+    assert not [text for text in (*stored, *written, said.encode()) if password.encode() in text]
+    assert not [text for text in (*stored, *written, said.encode()) if world.s3.secret_key.encode() in text]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.publish_fixtures import make_repository, numeric_rows, publish_command, set_params
-from tests.servers import S3, black_hole, mlflow_server, s3_server
+from tests.published import runs_of
+from tests.servers import EVERYTHING, S3, black_hole, mlflow_server, s3_server
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +35,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def the_run(server: str, experiment: str) -> Any:
-    client = MlflowClient(server)
-    found = client.get_experiment_by_name(experiment)
-    assert found
-    (run,) = client.search_runs([found.experiment_id])
+    (run,) = runs_of(server, experiment)
     return run
 
 
@@ -84,3 +83,38 @@ def test_s3_that_does_not_answer_is_told_in_time(repository: Path, stores: tuple
         done = publish_command(repository, server, **{**s3.variables(), "AWS_ENDPOINT_URL": address})
     assert (done.returncode, done.stderr.count("\n")) == (4, 1)
     assert f"the artefact store s3://{s3.bucket}/direct of {server} does not answer in time" in done.stderr
+
+
+@contextmanager
+def without_bucket(s3: S3) -> Iterator[None]:
+    """The bucket is gone, with all that was in it."""
+    client = s3.client()
+    for key in s3.stored():
+        client.delete_object(Bucket=s3.bucket, Key=key)
+    client.delete_bucket(Bucket=s3.bucket)
+    yield
+    client.create_bucket(Bucket=s3.bucket)
+
+
+@contextmanager
+def without_rights(s3: S3) -> Iterator[None]:
+    """Whom the server is to S3 may not use it."""
+    s3.permit("sts:*")
+    yield
+    s3.permit(*EVERYTHING)
+
+
+@pytest.mark.parametrize("trouble", [without_bucket, without_rights])
+def test_trouble_between_the_server_and_its_s3_is_told_before_a_run_is_made_and_mended_there(
+    repository: Path, tmp_path: Path, stores: tuple[str, S3, Path], trouble: Callable[[S3], AbstractContextManager[None]]
+) -> None:
+    server, s3, _ = stores
+    set_params(repository, "publish", experiment=tmp_path.name)
+    with trouble(s3):
+        done = publish_command(repository, server)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (4, "", 1)
+    assert "the artefact store mlflow-artifacts:/" in done.stderr
+    assert f"of {server} failed (server error); its log says why, often S3 credentials or bucket" in done.stderr
+    assert runs_of(server, tmp_path.name) == []
+    assert publish_command(repository, server).returncode == 0
+    assert [run.data.tags["complete"] for run in runs_of(server, tmp_path.name)] == ["true"]

@@ -8,12 +8,24 @@ from pathlib import Path
 import pytest
 
 from bench.soak import chain
+from bench.soak.kills import Kill, Soak, write
+from stages.common.files import read_json
 from stages.reproduce.clones import Clone
 
 
 def test_the_chain_recovers_from_a_few_kills(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[1])
-    assert chain.soak(kills=2, seed=3) == [""] * 2
+    assert [kill.finding for kill in chain.soak(kills=2, seed=3)] == [""] * 2
+
+
+def test_table_shows_where_kills_fell_and_what_was_lost(tmp_path: Path) -> None:
+    kills = [Kill("in train", 0.5, ""), Kill("in prepare", 0.031, ""), Kill("in train", 0.25, "2 runs")]
+    write(Soak("chain", kills, 7, "0123abcd", 3.2), tmp_path)
+    table = (tmp_path / "soak_chain.md").read_text()
+    assert "| in prepare | 1 | 1 | 3% to 3% |\n| in train | 2 | 1 | 25% to 50% |" in table
+    assert "chain: 2 of 3 kills recovered (seed 7)." in table
+    assert "- kill 3, in train: 2 runs" in table
+    assert read_json(tmp_path / "soak_chain.json")["kills"][1] == {"point": "in prepare", "share": 0.031, "finding": ""}
 
 
 def test_what_a_kill_left_behind_is_a_finding(tmp_path: Path) -> None:

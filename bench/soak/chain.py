@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 import yaml
 
+from bench.soak.kills import Kill
 from stages.common.console import say
 from stages.common.files import TEMPORARY
 from stages.reproduce.clones import Clone, clone
@@ -46,8 +47,8 @@ class Start:
     seconds: float
 
 
-def soak(kills: int, seed: int) -> list[str]:
-    """Kill ``kills`` times; what was wrong after each, an empty text if nothing was.
+def soak(kills: int, seed: int) -> list[Kill]:
+    """Kill ``kills`` times; what became of each.
 
     A kill goes to the stage, to dvc, or to both, at a random time within the run of the rest of the chain, from a random
     stage on. ``seed`` decides all three; the instruction that is hit depends on the machine.
@@ -56,15 +57,21 @@ def soak(kills: int, seed: int) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         work = clone(Path(name) / "project", {})
         starts = list(undisturbed(work, Path(name) / "starts"))
-        promise, findings = digests(work.folder), []
+        promise, outcome = digests(work.folder), []
         for number in range(1, kills + 1):
             start, victim, share = draw.choice(starts), draw.choice(VICTIMS), draw.random()
             restore(start, work.folder)
             hit = kill(work, victim, share * start.seconds)
-            findings.append(recovery(work, promise))
-            told = f"{findings[-1] or 'recovered'}"
+            finding = recovery(work, promise)
+            outcome.append(Kill(f"{hit}, {victim} killed", when(start, starts, share), finding))
+            told = f"{finding or 'recovered'}"
             say(f"{number}: {victim} killed {share * start.seconds:.1f} s after {start.done or 'nothing'}, in {hit}: {told}")
-    return [f"kill {number} ({finding})" if finding else "" for number, finding in enumerate(findings, 1)]
+    return outcome
+
+
+def when(start: Start, starts: Sequence[Start], share: float) -> float:
+    """The moment of a kill as a share of the whole chain."""
+    return 1 - (1 - share) * start.seconds / starts[0].seconds
 
 
 def undisturbed(work: Clone, keep: Path) -> Iterator[Start]:

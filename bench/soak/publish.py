@@ -10,15 +10,14 @@ import random
 import shutil
 import tempfile
 import time
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import replace
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from stages.common.console import say
+from bench.soak.kills import Kill
 from stages.common.files import METRICS, PARAMS, read_json, write_json
 
 REGISTERED = "soak"
@@ -39,7 +38,7 @@ UNDISTURBED = (-1, 0)
 """Contents that are published without a kill, to know how long that takes."""
 
 POINTS = (
-    "no run of this content",
+    "preflight, no run of this content",
     "a run without metrics",
     "metrics, some files",
     "an unfinished model",
@@ -49,32 +48,21 @@ POINTS = (
 """What a store may hold of a content whose publish was killed, from early to late."""
 
 
-@dataclass
-class Outcome:
-    """What became of the killed publishes."""
-
-    points: Counter[str] = field(default_factory=Counter)
-    """How far they had come, by what the store held after the kill."""
-    findings: list[str] = field(default_factory=list)
-    """What was wrong after the publish that followed each kill; an empty text if nothing was."""
-
-
-def soak(kills: int, seed: int) -> list[str]:
-    """Kill ``kills`` publishes of what is in outputs/; what was wrong after each, an empty text if nothing was.
+def soak(kills: int, seed: int) -> list[Kill]:
+    """Kill ``kills`` publishes of what is in outputs/; what became of each.
 
     ``seed`` decides the moments; what a publish is doing then depends on the machine.
     """
-    outcome = soak_of(Path.cwd(), kills, seed)
-    say(report(outcome, seed))
-    return outcome.findings
+    return soak_of(Path.cwd(), kills, seed)
 
 
-def soak_of(template: Path, kills: int, seed: int) -> Outcome:
-    """Publish ``kills`` contents to an embedded store, each killed once at a random moment and then published again.
+def soak_of(template: Path, kills: int, seed: int) -> list[Kill]:
+    """Publish ``kills`` contents to an embedded store, each killed once, ever later, and then published again.
 
-    ``template`` is a folder with params.yaml and outputs/ as the chain leaves them; it is copied.
+    Every run must then be complete, whole and alone, with one model and one registered version. ``template`` is a folder
+    with params.yaml and outputs/ as the chain leaves them; it is copied.
     """
-    chance, outcome = random.Random(seed), Outcome()  # noqa: S311 - a seeded sample of moments
+    chance, outcome = random.Random(seed), []  # noqa: S311 - a seeded choice of moments
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(WARM)
     with tempfile.TemporaryDirectory() as name:
@@ -83,13 +71,14 @@ def soak_of(template: Path, kills: int, seed: int) -> Outcome:
         for number in range(1, kills + 1):
             metrics = read_json(folder / METRICS)
             write_json(folder / METRICS, {**metrics, "soak_number": number})  # makes it a content of its own
+            share = (number - chance.random()) / kills  # one in each part of a publish, whatever their number
             child = started(context, folder)
-            child.join(chance.uniform(0, seconds))
+            child.join(share * seconds)
             child.kill()
             child.join()
-            outcome.points[point(folder, number)] += 1
-            outcome.findings.append("; ".join(completed(context, folder, number)))
-        outcome.findings[-1] = "; ".join(filter(None, [outcome.findings[-1], *left_over(folder, kills + len(UNDISTURBED))]))
+            outcome.append(Kill(point(folder, number), share, "; ".join(completed(context, folder, number))))
+        findings = [outcome[-1].finding, *left_over(folder, kills + len(UNDISTURBED))]
+        outcome[-1] = replace(outcome[-1], finding="; ".join(filter(None, findings)))
     return outcome
 
 
@@ -173,25 +162,6 @@ def point(folder: Path, number: int) -> str:
     if not models:
         return POINTS[2] if run.data.metrics else POINTS[1]
     return POINTS[4] if models[0].status.name == "READY" else POINTS[3]
-
-
-def report(outcome: Outcome, seed: int) -> str:
-    """The outcome in Markdown."""
-    kills, lost = len(outcome.findings), [text for text in outcome.findings if text]
-    lines = [
-        "# Publishes killed at random moments",
-        "",
-        f"{kills} contents, each published to an embedded store, killed (SIGKILL) once at a random moment (seed {seed})",
-        "and then published again; every run must then be complete, whole and alone, with one model and one registered version.",
-        "",
-        "| what the store held after the kill | kills |",
-        "|---|---|",
-        *(f"| {name} | {outcome.points[name]} |" for name in POINTS),
-        "",
-        f"{kills - len(lost)} of {kills} recovered.",
-        *(f"- {text}" for text in lost),
-    ]
-    return "\n".join([*lines, ""])
 
 
 class Stored:

@@ -54,6 +54,8 @@ def _publish(params: Params, store: Store, content: Content, gates: Mapping[str,
         publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, schema, data)
         run_id, done = patiently(lambda: publish(experiment, publication))
         news = [f"{done}: run {run_id} of experiment {params.publish.experiment}"]
+        if experiment.moved_paths:
+            news.append(f"the store has moved: {experiment.moved_paths} paths in it now lead to artefacts beside it")
         if sweep := sweep_name():
             patiently(lambda: adopt(experiment, run_id, sweep))
         if name := params.publish.registered_model:

@@ -26,8 +26,9 @@ def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
     for model in MODELS:
         found = [[metrics[f"{model}_{name}"] for name in names if f"{model}_{name}" in metrics] for names in COLUMNS.values()]
         lines.append(f"| {model} | {' | '.join(f'{values[0]:.6g}' if values else '' for values in found)} |")
-    load = "Load the quantised model with `mlflow.pyfunc.load_model` from this run's `model`; it takes raw rows."
-    return "\n".join([*lines, "", f"Quantisation: {summary}", "", load, ""])
+    load = "Load the quantised model with `mlflow.pyfunc.load_model` from this run's `model`."
+    rows = "It takes raw rows, a missing category as empty text."
+    return "\n".join([*lines, "", f"Quantisation: {summary}", "", load, rows, ""])
 
 
 def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:

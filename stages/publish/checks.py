@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from stages.common.errors import ServerError
 from stages.publish.failures import explain, is_foreign
+from stages.publish.moved import place_here
 from stages.publish.patience import patiently, within
 from stages.publish.s3 import identity, limit_waiting
 from stages.publish.store import Store, artifact_root, request_seconds, verify_database
@@ -121,7 +122,8 @@ def usable_experiment(subject: Subject) -> str:
             f"the experiment {name} is deleted in {store.public_uri}; `mlflow experiments restore --experiment-id "
             f"{found.experiment_id}` brings it back, or choose another publish.experiment"
         )
-    subject.experiment, subject.location = found, found.artifact_location
+    place = str(found.artifact_location)
+    subject.experiment, subject.location = found, place_here(place, store.database) if store.database else place
     return f"{name} (id {found.experiment_id})"
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from stages.common.errors import ServerError, UserError
-from stages.publish.s3 import CONFIGURE
 from stages.publish.store import Store
 
 FOREIGN = {"azure", "boto3", "botocore", "google", "mlflow", "requests", "sqlalchemy", "sqlite3", "urllib3"}
@@ -15,7 +14,6 @@ FOREIGN = {"azure", "boto3", "botocore", "google", "mlflow", "requests", "sqlalc
 
 CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 CAUSES = (
-    (r"NoCredentials|Unable to locate credentials", "finds no S3 credentials", CONFIGURE),
     (r"NoSuchBucket", "names a bucket that does not exist", "create it or choose another experiment"),
     (r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w+Token", "refuses the S3 credentials", "check them"),
     (r"No module named '(?P<module>[\w.]+)'", "needs the Python package {module}", "install it"),

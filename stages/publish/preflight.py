@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stages.publish.checks import CHECKS, Subject
+from stages.publish.moved import follow
 from stages.publish.store import Store, configure, create_database, locked
 
 
@@ -19,6 +20,8 @@ class Experiment:
     client: Any
     id: str
     store: Store
+    moved_paths: int = 0
+    """How many paths of an embedded store have followed it to another place."""
 
 
 @contextmanager
@@ -34,7 +37,8 @@ def opened(store: Store, experiment: str, files: Iterable[Path] = ()) -> Iterato
         return
     with locked(store.database):
         create_database(store.database)
-        yield preflight(store, experiment)
+        moved_paths = follow(store.database)
+        yield replace(preflight(store, experiment), moved_paths=moved_paths)
 
 
 def preflight(store: Store, name: str) -> Experiment:

@@ -65,7 +65,8 @@ def publish(experiment: Experiment, publication: Publication) -> tuple[str, str]
             return run.info.run_id, "already published" + ("" if step is None else f"; new latency measurement, step {step}")
         with failure_marked(experiment, run.info.run_id):
             fill(experiment, run, publication)
-        if finish(experiment, run, publication.content.digest):
+            finished = finish(experiment, run, publication.content.digest)
+        if finished:
             return run.info.run_id, "published" if made else "completed an interrupted publish"
     raise ServerError(f"other publishers to {experiment.store.public_uri} are in the way; publish again when they are done")
 
@@ -77,7 +78,8 @@ def claim(experiment: Experiment, publication: Publication) -> tuple[Any, bool]:
         return awaited(experiment, run), False
     tags = {DIGEST: digest, "mlflow.note.content": publication.card, **publication.tags}
     mine = experiment.client.create_run(experiment.id, run_name=publication.name, tags=tags)
-    run = find(experiment, digest) or mine
+    with failure_marked(experiment, mine.info.run_id):
+        run = find(experiment, digest) or mine
     if run.info.run_id == mine.info.run_id:
         return mine, True
     experiment.client.delete_run(mine.info.run_id)
@@ -91,8 +93,8 @@ def find(experiment: Experiment, digest: str) -> Any | None:
 
 
 def is_complete(run: Any) -> bool:
-    """Whether a run holds all of its content."""
-    return bool(run.data.tags.get(COMPLETE) == "true")
+    """Whether a run holds all of its content; one whose last request failed is marked FAILED, though the tag may be there."""
+    return bool(run.data.tags.get(COMPLETE) == "true" and run.info.status == "FINISHED")
 
 
 def awaited(experiment: Experiment, run: Any) -> Any:

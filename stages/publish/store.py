@@ -34,6 +34,7 @@ SETTINGS = {
 QUIET = (
     "alembic.runtime.migration",  # one line per migration of a new database
     "mlflow.store.db.utils",  # "Creating initial MLflow database tables..."
+    "mlflow.store.model_registry.abstract_store",  # "Waiting up to 300 seconds for model version to finish creation."
     "urllib3.connectionpool",  # "Retrying (JitteredRetry(...)) after connection broken by ..."
 )
 
@@ -57,15 +58,18 @@ def resolve_store(tracking_uri: str | None, root: Path) -> Store:
     """The store of ``MLFLOW_TRACKING_URI``, else ``tracking_uri``, else mlflow.db in ``root``.
 
     Raises:
-        UserError: MLflow has no store of that kind.
+        UserError: MLflow has no store of that kind, or ``tracking_uri`` holds a password.
     """
+    if tracking_uri and urlsplit(tracking_uri).password:
+        raise UserError(
+            "params.yaml: publish.tracking_uri should hold no password, because git and dvc.lock keep what stands there; set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead (for a database MLFLOW_TRACKING_URI)"
+        )
     uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or DEFAULT_URI
     parts = urlsplit(uri)
     scheme = parts.scheme.partition("+")[0]
-    if scheme == "sqlite":
+    if scheme == "sqlite" and not parts.netloc and parts.path not in {"", "/", "/:memory:"}:
         database = root / parts.path[1:]
-        if parts.netloc or parts.path in {"", "/", "/:memory:"}:
-            raise UserError(f"a SQLite store needs a file, as in {DEFAULT_URI} (publish.tracking_uri)")
         return Store(f"sqlite:///{database}", f"sqlite:///{database}", database)
     if scheme not in SERVERS | DATABASES or not parts.hostname:
         came = re.sub(r"(?<=://)[^/@\s]+@", "", uri)

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from stages.common.console import screen
+
 Json = Mapping[str, Any]
-PLAIN_WIDTH = 110
-"""Columns where there is no terminal to ask: logs stay the same wherever they are written."""
 
 
 def print_summary(title: str, results: Mapping[str, Json]) -> None:
@@ -19,9 +18,7 @@ def print_summary(title: str, results: Mapping[str, Json]) -> None:
     ``results`` are the contents of the chain's JSON outputs by the stem of their file's name.
     """
     quantization, run = results["quantization"], results["mlflow_run"]
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH)
+    console = screen()
     console.print(table(title, results["metrics"], results["latency"]))
     console.print(f"{quantization['summary']}; runs in onnxruntime {quantization['min_onnxruntime']} and newer", soft_wrap=True)
     passed = [name for name, verdict in results["gate"].items() if verdict["passed"]]

@@ -104,7 +104,7 @@ def metrics() -> dict[str, dict[str, float]]:
     """The metrics of every finished experiment that starts from HEAD, by its name."""
     commits = json.loads(_dvc("exp", "show", "--json"))
     experiments = [item for commit in commits[1:] for item in commit["experiments"] or []]
-    return {str(item["name"]): _metrics(item["revs"][0]) for item in experiments if item["revs"]}
+    return {str(item["name"]): _metrics(item["revs"][0]) for item in experiments if _finished(item)}
 
 
 def start_worker(sweep: str) -> psutil.Process:
@@ -141,6 +141,11 @@ def stop_worker(process: psutil.Process) -> None:
 
 def _record(revision: str) -> Path:
     return EXPERIMENTS / "run" / revision
+
+
+def _finished(experiment: dict[str, Any]) -> bool:
+    """Whether the metrics are the experiment's: DVC shows those of HEAD for one that waits, runs or has failed."""
+    return (experiment.get("executor") or {"state": "success"})["state"] == "success"
 
 
 def _metrics(revision: dict[str, Any]) -> dict[str, float]:

@@ -14,7 +14,7 @@ from stages.sweep.outcomes import Outcome, failure
 from stages.sweep.overrides import overrides
 from stages.sweep.points import Point, Sweep
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 2.0
 STARTS = 3
 """Workers that may end in a row without finishing anything: one can take the word to stop that its predecessor was sent."""
 Named = dict[str, Point]

@@ -145,7 +145,7 @@ def _record(revision: str) -> Path:
 
 def _finished(experiment: dict[str, Any]) -> bool:
     """Whether the metrics are the experiment's: DVC shows those of HEAD for one that waits, runs or has failed."""
-    return (experiment.get("executor") or {"state": "success"})["state"] == "success"
+    return bool((experiment.get("executor") or {"state": "success"})["state"] == "success")
 
 
 def _metrics(revision: dict[str, Any]) -> dict[str, float]:

@@ -30,8 +30,8 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
     )
     result.add_column("")
     result.add_column("experiment", no_wrap=True)
-    for key in sweep.keys:
-        result.add_column(key, overflow="fold")
+    for heading in headings(sweep.keys):
+        result.add_column(heading, overflow="fold")
     for heading in ("KB", "ms", "score"):
         result.add_column(heading, justify="right", no_wrap=True)
     for entry, (size_kb, latency_ms, cost) in sorted(
@@ -41,6 +41,12 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
         numbers = (f"{size_kb:,.1f}", f"{latency_ms:.3g}", f"{-cost:.4f}")
         result.add_row("*" if entry.point.name in best else "", entry.point.name, *values, *numbers)
     return result
+
+
+def headings(keys: Sequence[str]) -> list[str]:
+    """The last parts of dotted keys, or the keys where these would not tell them apart."""
+    short = [key.rpartition(".")[2] for key in keys]
+    return short if len(set(short)) == len(short) else list(keys)
 
 
 def raise_failures(entries: Sequence[Entry]) -> None:

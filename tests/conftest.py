@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 PROOFS = {
     *("bad_surroundings", "publish_errors", "publish_mlflow2", "publish_s3", "publish_server", "publish_soak"),
-    *("publish", "publish_registry", "reproduce", "soak", "ui"),
+    *("publish", "publish_registry", "reproduce", "soak", "sweep_queue", "ui"),
 }
 """Tests that clone, kill, or start servers and browsers for minutes; ``make proofs`` runs them, ``make test`` all others."""
 

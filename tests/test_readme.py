@@ -1,4 +1,4 @@
-"""Every command that README shows is run: here in a clone, or by .ci/run itself."""
+"""Every command that README shows is run: here in a clone, by another test, or by .ci/run itself."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.project import Project, finished_clone
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
 RUN_BY_CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+RUN_BY_TESTS = {"make help": "test_readme", "make sweep": "test_sweep_queue"}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("make")])
 def test_every_make_command_is_run_by_ci(command: str) -> None:
-    assert command == "make help" or f"step {command}" in RUN_BY_CI
+    if test := RUN_BY_TESTS.get(command):
+        target = command.removeprefix("make ")
+        assert f'"{target}"' in (ROOT / "tests" / f"{test}.py").read_text(encoding="utf-8")
+    else:
+        assert f"step {command}" in RUN_BY_CI
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command.startswith("dvc")])

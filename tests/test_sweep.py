@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import shutil
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,8 @@ def test_equal_points_are_one_and_the_name_tells_params_and_code_apart(workspace
         ("grid: {seed.x: [1]}", "sweep.yaml: unknown key 'seed.x'; seed is no section"),
         ("grid: {quantize.method: none}", "quantize.method should have a list of the values to try"),
         ("grid: {quantize: [{method: none}]}", "quantize is a section; name its keys one by one, as in quantize.level"),
+        ("grid: {train.params.missing_values: [.nan]}", "train.params.missing_values should be text, a number, true"),
+        ("grid: {train.params.day: [2026-01-02]}", "got datetime.date(2026, 1, 2)"),
         ("grid: {seed: []}", "seed should have a list"),
         ("grid: []", "grid should be keys of params.yaml"),
         ("list: [1]", "list should hold points"),
@@ -95,6 +98,11 @@ def test_dvc_makes_the_points_params_of_the_overrides(workspace: Path, value: An
 
 def test_params_that_are_the_same_need_no_override() -> None:
     assert list(overrides(default_params(), default_params())) == []
+
+
+def test_params_with_odd_values_need_no_override_either() -> None:
+    odd = default_params(train__params={"missing_values": float("nan"), "day": date(2026, 1, 2)})
+    assert list(overrides(odd, odd)) == []
 
 
 def entry(name: str, *costs: float, reason: str = "", code: int | None = None, **params: Any) -> Entry:

@@ -19,7 +19,7 @@ def overrides(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") 
         before = old.get(key)
         if isinstance(value, Mapping) and isinstance(before, Mapping):
             yield from overrides(before, value, f"{prefix}{key}.")
-        elif key not in old or json.dumps(value) != json.dumps(before):  # as text: 1 is not 1.0, nor true
+        elif key not in old or repr(value) != repr(before):  # 1 is not 1.0, nor true
             yield f"++{prefix}{key}={literal(value)}"
 
 

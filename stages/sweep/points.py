@@ -103,6 +103,12 @@ def _point(path: Path, prefix: str, values: dict[str, Any], base: dict[str, Any]
 
 def _set(path: Path, content: dict[str, Any], key: str, value: Any) -> None:
     """Set a dotted key; what is not in the schema is left to its check."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: {key} should be text, a number, true, false, null, or lists or keys of these, got {value!r}"
+        ) from error
     if key in Params.model_fields and key != "seed":
         raise UserError(f"{path}: {key} is a section; name its keys one by one, as in {key}.{next(iter(content[key]))}")
     *sections, last = key.split(".")

@@ -30,6 +30,7 @@ EXPERIMENTS = Path(".dvc/tmp/exps")
 WORKER_LOG = EXPERIMENTS / "celery" / "dvc-exp-worker-1.out"
 START_SECONDS = 30.0
 END_SECONDS = 20.0
+POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def start_worker(sweep: str) -> psutil.Process:
     while time.monotonic() < until:
         if found := worker():
             return found
-        time.sleep(0.1)
+        time.sleep(POLL_SECONDS)
     raise UserError(f"`dvc queue start` started no worker; {WORKER_LOG} says why")
 
 
@@ -134,9 +135,14 @@ def stop_worker(process: psutil.Process) -> None:
     """End a worker now; an experiment that it runs ends too, and counts as failed."""
     with suppress(psutil.NoSuchProcess):
         process.terminate()  # it takes no other experiment
-        for running in process.children():
-            running.kill()
-        process.wait(END_SECONDS)
+        until = time.monotonic() + END_SECONDS
+        while time.monotonic() < until:
+            for running in process.children():  # the present one may be about to start
+                running.kill()
+            with suppress(psutil.TimeoutExpired):
+                process.wait(POLL_SECONDS)
+                return
+        process.kill()
 
 
 def _record(revision: str) -> Path:

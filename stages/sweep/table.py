@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from stages.common.console import screen
 from stages.sweep.pareto import Entry, front
@@ -37,7 +38,7 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
     for entry, (size_kb, latency_ms, cost) in sorted(
         ((entry, costs) for entry in entries if (costs := entry.costs)), key=lambda row: row[1]
     ):
-        values = [shown(entry.point.values[key]) if key in entry.point.values else "" for key in sweep.keys]
+        values = [Text(shown(entry.point.values[key]) if key in entry.point.values else "") for key in sweep.keys]
         numbers = (f"{size_kb:,.1f}", f"{latency_ms:.3g}", f"{-cost:.4f}")
         result.add_row("*" if entry.point.name in best else "", entry.point.name, *values, *numbers)
     return result

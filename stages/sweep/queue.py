@@ -103,7 +103,7 @@ def said(revision: str) -> str:
 
 def metrics() -> dict[str, dict[str, float]]:
     """The metrics of every finished experiment that starts from HEAD, by its name."""
-    commits = json.loads(_dvc("exp", "show", "--json"))
+    commits = json.loads(_dvc("exp", "show", "--json", "--hide-queued", "--hide-failed"))
     experiments = [item for commit in commits[1:] for item in commit["experiments"] or []]
     return {str(item["name"]): _metrics(item["revs"][0]) for item in experiments if _finished(item)}
 
@@ -150,7 +150,7 @@ def _record(revision: str) -> Path:
 
 
 def _finished(experiment: dict[str, Any]) -> bool:
-    """Whether the metrics are the experiment's: DVC shows those of HEAD for one that waits, runs or has failed."""
+    """Whether the metrics are the experiment's: DVC shows those of HEAD for one that has not finished."""
     return bool((experiment.get("executor") or {"state": "success"})["state"] == "success")
 
 
@@ -174,7 +174,7 @@ def _dvc(*command: str, **variables: str) -> str:
     It has a session of its own: an interrupt must not leave the workspace stashed away, as queueing does for a moment.
 
     Raises:
-        UserError: it failed; DVC's last line is in the message.
+        UserError: it failed; DVC's line is in the message.
     """
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **variables}

@@ -61,6 +61,8 @@ def clear(prefix: str, points: Named) -> None:
             )
     if worker and not running:
         queue.stop_worker(worker)  # it waits for work, with the environment of another sweep
+    if not worker:
+        give_up_dead(waiting)
     queue.remove(name for name, task in waiting.items() if task.state == queue.QUEUED and name not in points)
 
 
@@ -87,7 +89,9 @@ def ended(points: Named, parent: str) -> Iterator[str]:
             if starts > STARTS:
                 raise UserError(f"DVC's worker has ended {STARTS} times before its work; {queue.WORKER_LOG} says why")
             worker = queue.worker()
-            enqueue(left, queue.tasks(), alive=worker is not None)
+            if worker is None:
+                give_up_dead(queue.tasks())
+            enqueue(left)
             worker = worker or queue.start_worker(parent)
         time.sleep(POLL_SECONDS)
         tasks = queue.tasks()
@@ -97,13 +101,16 @@ def ended(points: Named, parent: str) -> Iterator[str]:
             yield name
 
 
-def enqueue(points: Named, tasks: Mapping[str, queue.Task], *, alive: bool) -> None:
-    """Have every point in the queue once. What runs is queued again, unless its worker is alive."""
-    base = read_yaml(PARAMS, "the parameters")
-    for name in progress(points, len(points), "queueing"):
-        task = tasks.get(name)
-        if task and task.state == queue.RUNNING and not alive:
+def enqueue(points: Named) -> None:
+    """Have every point in the queue once."""
+    base, tasks = read_yaml(PARAMS, "the parameters"), queue.tasks()
+    missing = [name for name in points if name not in tasks]
+    for name in progress(missing, len(missing), "queueing"):
+        queue.put(name, overrides(base, points[name].content))
+
+
+def give_up_dead(tasks: Mapping[str, queue.Task]) -> None:
+    """Take what seems to run out of the queue, when no worker is alive: `dvc exp show` may fail on it."""
+    for name, task in tasks.items():
+        if task.state == queue.RUNNING:
             queue.give_up(name, task.revision)
-            task = None
-        if task is None:
-            queue.put(name, overrides(base, points[name].content))

@@ -64,10 +64,11 @@ def wait_for(log: Path, text: str, process: subprocess.Popen[bytes]) -> None:
 
 def kill_all_in(folder: Path) -> None:
     """SIGKILL whatever works in a folder, as the end of a machine does."""
-    for process in list(processes_in(folder)):
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-            process.wait(30)
+    while found := list(processes_in(folder)):
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        time.sleep(0.1)
 
 
 def processes_in(folder: Path) -> Iterator[psutil.Process]:

@@ -81,8 +81,7 @@ def give_up(name: str, revision: str) -> None:
     DVC would send a signal to the process id on record, which by now may be another program's: the record goes first.
     """
     for orphan in _processes("exec-run", revision):
-        orphan.kill()
-        orphan.wait(END_SECONDS)
+        _ended(orphan)
     record = _record(revision)
     with suppress(OSError, ValueError, KeyError):
         folder = Path(json.loads((record / f"{revision}.run").read_text(encoding="utf-8"))["root_dir"])
@@ -131,18 +130,32 @@ def worker() -> psutil.Process | None:
     return next(_processes("queue-worker"), None)
 
 
+def alive(process: psutil.Process) -> bool:
+    """Whether a process still works: where init collects no orphans, as in many containers, the dead stay listed."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
 def stop_worker(process: psutil.Process) -> None:
     """End a worker now; an experiment that it runs ends too, and counts as failed."""
     with suppress(psutil.NoSuchProcess):
         process.terminate()  # it takes no other experiment
         until = time.monotonic() + END_SECONDS
-        while time.monotonic() < until:
+        while alive(process) and time.monotonic() < until:
             for running in process.children():  # the present one may be about to start
                 running.kill()
-            with suppress(psutil.TimeoutExpired):
-                process.wait(POLL_SECONDS)
-                return
+            time.sleep(POLL_SECONDS)
         process.kill()
+
+
+def _ended(process: psutil.Process) -> None:
+    """Kill a process, and wait until it works no more."""
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+        until = time.monotonic() + END_SECONDS
+        while alive(process) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
 
 
 def _record(revision: str) -> Path:

@@ -84,7 +84,7 @@ def ended(points: Named, parent: str) -> Iterator[str]:
     queue.remove(name for name in points if name in tasks and tasks[name].state in {queue.FAILED, queue.SUCCESS})
     left, starts, worker = dict(points), 0, None
     while left:
-        if worker is None or not worker.is_running():
+        if worker is None or not queue.alive(worker):
             starts += 1
             if starts > STARTS:
                 raise UserError(f"DVC's worker has ended {STARTS} times before its work; {queue.WORKER_LOG} says why")

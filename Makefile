@@ -1,5 +1,6 @@
 PYTHON ?= python3
 PORT ?= 5000
+SWEEP ?= sweep.yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export MLFLOW_DISABLE_TELEMETRY := true
@@ -10,7 +11,7 @@ PEERS := .venv-bench/installed
 MLFLOW2 := .venv-mlflow2/installed
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce soak publish promote report doctor docs ui clean lock
+.PHONY: help all test proofs lint bench fresh reproduce sweep soak publish promote report doctor docs ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +38,9 @@ fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 
 reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of dvc.lock
 	@python -m stages.reproduce $(REPRODUCE)
+
+sweep: $(VENV) ## try a grid or list of params as experiments and compare them; SWEEP=my.yaml for another file than sweep.yaml
+	@python -m stages.sweep $(SWEEP)
 
 soak: $(VENV) ## kill the chain and publish at random points and see them recover (about two hours); SOAK="chain --kills 5 --seed 1"
 	@python -m bench.soak $(SOAK)

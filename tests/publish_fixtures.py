@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -122,14 +125,17 @@ def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
     main()
 
 
-def promote_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str = "") -> None:
-    """Run ``make promote`` in this process."""
+def promote_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str = "") -> dict[str, Any]:
+    """Run ``python -m stages.promote --json`` in this process; what it answers."""
     from stages.promote.__main__ import main as promote
 
     monkeypatch.chdir(folder)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type] # as above
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    promote()
+    monkeypatch.setattr(sys, "argv", ["promote", "--json"])
+    with redirect_stdout(io.StringIO()) as printed:
+        promote()
+    return dict(json.loads(printed.getvalue()))
 
 
 def tell_registry_story(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
@@ -143,7 +149,9 @@ def tell_registry_story(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str)
     assert version.run_id == read_json(folder / "outputs/mlflow_run.json")["run_id"]
     assert version.tags["content_digest"] == read_json(folder / "outputs/mlflow_run.json")["content_digest"]
     assert version.tags["gate.max_size_ratio"] == "passed, 0.26 (limit 1)"
-    promote_in_process(folder, monkeypatch, uri)  # there is no champion yet
+    first = {"model": name, "candidate": "1", "champion": "1", "champion_before": None, "promoted": True, "objection": None}
+    assert promote_in_process(folder, monkeypatch, uri) == first
+    assert promote_in_process(folder, monkeypatch, uri) == {**first, "champion_before": "1", "promoted": False}
     assert str(client.get_model_version_by_alias(name, "champion").version) == "1"
     write_json(folder / "outputs/metrics.json", {**METRICS, "quantized_size_kb": 3.0})
     publish_in_process(folder, monkeypatch, uri)

@@ -108,20 +108,6 @@ def test_metrics_params_and_plots_can_be_compared_with_the_commit(project: Proje
     assert "http" not in page.read_text(encoding="utf-8")  # nothing is loaded from elsewhere
 
 
-def test_a_queued_experiment_leaves_the_workspace_alone_and_publishes_to_the_same_store(project: Project) -> None:
-    before = project.times()
-    project.run("dvc", "exp", "run", "-q", "--queue", "--name", "plain", "-S", "quantize.method=none")
-    project.run("dvc", "queue", "start", "--verbose")
-    project.run("dvc", "queue", "logs", "--follow", "plain")
-    assert project.times() == before
-    assert project.mlflow_runs() == 2
-    shown = json.loads(project.run("dvc", "exp", "show", "--json").stdout)
-    experiments = [item for commit in shown for item in commit["experiments"] or []]
-    (revision,) = [revision for item in experiments for revision in item["revs"]]
-    assert revision["data"]["params"]["params.yaml"]["data"]["quantize"]["method"] == "none"
-    assert revision["data"]["metrics"]["outputs/metrics.json"]["data"]["quantized_modified"] == 0
-
-
 def test_an_experiment_in_place_runs_only_what_its_change_can_affect(project: Project) -> None:
     before = project.times()
     project.run("dvc", "exp", "run", "-q", "-S", "quantize.method=none")

@@ -1,4 +1,4 @@
-"""Every command that README shows is run: here in a clone, or by .ci/run itself."""
+"""Every command that README shows is run: here in a clone, by another test, or by .ci/run itself."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ MAKE_COMMANDS = [line for block in BLOCKS for line in block.splitlines() if line
 OTHER_BLOCKS = [block for block in BLOCKS if "make " not in block]
 OWN_ENVIRONMENT = "python3 -m venv"
 RUN_BY_CI = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+RUN_BY_TESTS = {"make help": "test_readme", "make sweep": "test_sweep_queue"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.mark.parametrize("command", MAKE_COMMANDS)
 def test_every_make_command_is_run_by_ci(command: str) -> None:
-    assert command in ("make help", "make docs") or f"step {command}" in RUN_BY_CI
+    if test := RUN_BY_TESTS.get(command):
+        target = command.removeprefix("make ")
+        assert f'"{target}"' in (ROOT / "tests" / f"{test}.py").read_text(encoding="utf-8")
+    else:
+        assert f"step {command}" in RUN_BY_CI
 
 
 @pytest.mark.parametrize("block", [block for block in OTHER_BLOCKS if OWN_ENVIRONMENT not in block])

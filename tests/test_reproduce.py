@@ -44,8 +44,11 @@ def planted(finished: Project, folder: Path, file: str, old: str, new: str) -> P
 
 
 def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: Project) -> None:
-    done = finished.run("python", "-m", "stages.reproduce", "--cpu", "baseline")
-    assert "11 of 11 outputs are reproducible" in done.stdout
+    done = finished.run("python", "-m", "stages.reproduce", "--cpu", "baseline", "--json")
+    answer = json.loads(done.stdout)
+    assert answer["reproducible"] is True
+    assert [verdict["word"] for verdict in answer["verdicts"]] == 11 * ["equal"]
+    assert "11 of 11 outputs are reproducible" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,23 @@
-"""What a stage says while it works: a few plain lines, and progress on a terminal only."""
+"""What a stage says while it works: a few plain lines, progress and colours on a terminal only, JSON for scripts."""
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 T = TypeVar("T")
 REDRAW_SECONDS = 0.2
+PLAIN_WIDTH = 110
+"""Columns where there is no terminal to ask: logs stay the same wherever they are written."""
 
 
 def say(text: str) -> None:
@@ -22,12 +30,10 @@ def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 
     The bar is drawn between items and never by a thread of its own, which would disturb a measurement.
     """
-    from rich.console import Console  # a stage that never waits need not pay for it
-    from rich.progress import Progress
+    from rich.progress import Progress  # a stage that never waits need not pay for it
 
-    console = Console(stderr=True)
     drawn = time.monotonic()
-    with Progress(console=console, transient=True, auto_refresh=False, disable=not console.is_terminal) as bar:
+    with Progress(**_on_stderr(), transient=True, auto_refresh=False, disable=not _watched()) as bar:
         task = bar.add_task(f"  {what}", total=total)
         for item in items:
             yield item
@@ -43,13 +49,67 @@ def working(what: str) -> Iterator[None]:
 
     Drawn by a thread of its own, so not for what is timed. Lines said meanwhile would run into it: say them after.
     """
-    if not sys.stderr.isatty():
+    if not _watched():
         yield
         return
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, **_on_stderr(), transient=True) as bar:
         bar.add_task(f"  {what}", total=None)
         yield
+
+
+def screen() -> Console:
+    """Where tables are printed: stdout, with colours on a terminal.
+
+    ``NO_COLOR`` takes them away there, ``FORCE_COLOR`` adds them in a log, whose width is :data:`PLAIN_WIDTH` in any case.
+    """
+    from rich.console import Console
+
+    return Console(highlight=False, **_colours(), width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+
+
+def json_asked(module: str, description: str) -> bool:
+    """Whether the command line of ``python -m module`` is ``--json``, for modules that take nothing else."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
+    add_json(parser)
+    return bool(parser.parse_args().json)
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Let a command line have ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else on stdout")
+
+
+@contextmanager
+def answering(*, in_json: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Give a function that takes the result of a command as JSON.
+
+    ``in_json``: it prints it, and all that is said in the block goes to stderr. Otherwise it does nothing.
+    """
+    if not in_json:
+        yield lambda _: None
+        return
+    stdout = sys.stdout
+    with redirect_stdout(sys.stderr):
+        yield lambda result: print(
+            json.dumps(result, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False), file=stdout, flush=True
+        )
+
+
+def _watched() -> bool:
+    """Whether somebody looks at stderr on a terminal that can redraw a line; ``FORCE_COLOR`` does not make a log one."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _on_stderr() -> dict[str, Any]:
+    """Arguments of a progress bar. Lines said meanwhile appear above it, unless stdout leads elsewhere."""
+    from rich.console import Console
+
+    return {"console": Console(stderr=True, **_colours()), "redirect_stdout": sys.stdout.isatty()}
+
+
+def _colours() -> dict[str, Any]:
+    """No escape codes at all under ``NO_COLOR``, of which rich would keep bold and italic."""
+    return {"color_system": None} if os.environ.get("NO_COLOR") else {}

@@ -28,8 +28,11 @@ class ServerError(UserError):
     exit_code = 4
 
 
-def run_stage(name: str, main: Callable[[], None]) -> None:
-    """Run a stage's ``main`` and leave the process with its exit code.
+KEPT = "finished stages are kept, `dvc repro` goes on from here"
+
+
+def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
+    """Run a stage's ``main`` and leave the process with its exit code; ``kept`` says what an interrupt leaves.
 
     Exit codes: 0 done, 1 a bug (with its traceback), 2 :class:`UserError`, 3 :class:`GateFailed`,
     4 :class:`ServerError`, 130 interrupted, 143 terminated.
@@ -49,12 +52,9 @@ def run_stage(name: str, main: Callable[[], None]) -> None:
     except MemoryError:
         _leave(name, "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again", 2)
     except KeyboardInterrupt:
-        _leave(name, f"interrupted; {KEPT}", signals.INTERRUPTED)
+        _leave(name, f"interrupted; {kept}", signals.INTERRUPTED)
     except signals.Terminated:
-        _leave(name, f"terminated; {KEPT}", signals.TERMINATED)
-
-
-KEPT = "finished stages are kept, `dvc repro` goes on from here"
+        _leave(name, f"terminated; {kept}", signals.TERMINATED)
 
 
 def _leave(name: str, line: str, code: int) -> NoReturn:

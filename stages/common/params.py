@@ -162,24 +162,33 @@ def load_params() -> Params:
     Raises:
         UserError: the file is missing, is not YAML, or a key is unknown, missing, of the wrong type or out of range.
     """
+    return parse_params(read_yaml(PARAMS, f"the sections {', '.join(Params.model_fields)}"))
+
+
+def read_yaml(path: Path, expected: str) -> dict[str, Any]:
+    """The mapping in a YAML file that users write; ``expected`` says in words what it should hold.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or holds no mapping.
+    """
     try:
-        content = yaml.load(PARAMS.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - _Loader is a SafeLoader
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - _Loader is a SafeLoader
     except OSError as error:
         raise UserError(
-            f"cannot read {PARAMS} ({error.strerror}); run from the repository's folder or restore it from git"
+            f"cannot read {path} ({error.strerror}); run from the repository's folder or restore it from git"
         ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{PARAMS} should be UTF-8 text, got a byte that is not ({error}); save it as UTF-8") from error
+        raise UserError(f"{path} should be UTF-8 text, got a byte that is not ({error}); save it as UTF-8") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{PARAMS} is not valid YAML: {error}") from error
+        raise UserError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
         came = "an empty file" if content is None else type(content).__name__
-        raise UserError(f"{PARAMS} should hold the sections {', '.join(Params.model_fields)}, got {came}; restore it from git")
-    return parse_params(content)
+        raise UserError(f"{path} should hold {expected}, got {came}; restore it from git")
+    return content
 
 
-def parse_params(content: dict[str, Any]) -> Params:
-    """Check the content of a params file.
+def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
+    """Check the content of a params file; ``origin`` is the file that an error is looked for in.
 
     Raises:
         UserError: naming the first wrong key, what was expected there and what came.
@@ -187,7 +196,7 @@ def parse_params(content: dict[str, Any]) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        raise UserError(_explain(error)) from error
+        raise UserError(f"{origin}: {_explain(error)}") from error
 
 
 def _explain(error: ValidationError) -> str:
@@ -202,7 +211,7 @@ def _explain(error: ValidationError) -> str:
         section = first["type"] in {"model_type", "dict_type"}
         expected = "be a section of keys" if section else re.sub(r"^\w+ should ", "", first["msg"])
         message = f"{key} should {expected}, got {first['input']!r}"
-    return f"{PARAMS}: {message}" + (f" (and {more} more)" if more else "")
+    return message + (f" (and {more} more)" if more else "")
 
 
 def _nearest(place: list[str]) -> str:

@@ -1,11 +1,12 @@
-"""Print a line per check of this machine and of the tracking server; exit code 4 when one fails."""
+"""Print a line per check of this machine and of the tracking server, or JSON; exit code 4 when one fails."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from functools import partial
 
-from stages.common.console import say
+from stages.common.console import answering, json_asked, say
 from stages.common.errors import ServerError, UserError, run_stage
 from stages.common.params import load_params
 from stages.doctor.machine import CHECKS as MACHINE
@@ -15,11 +16,26 @@ from stages.publish.provenance import repository_root
 from stages.publish.store import configure, resolve_store
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a check found, or why it failed."""
+
+    check: str
+    passed: bool
+    found: str
+
+
 def main() -> None:
     """Checks of the machine, then those that publish makes, which stop at the first that fails."""
-    failed = [title for title, check in MACHINE.items() if not told(title, check)]
-    well = all(told(title, check) for title, check in publishing())
-    if failed or not well:
+    with answering(in_json=json_asked("stages.doctor", "Check this machine and the tracking server.")) as answer:
+        findings = [told(title, check) for title, check in MACHINE.items()]
+        for title, check in publishing():
+            findings.append(told(title, check))
+            if not findings[-1].passed:
+                break
+        ready = all(finding.passed for finding in findings)
+        answer({"checks": [asdict(finding) for finding in findings], "ready": ready})
+    if not ready:
         raise ServerError("not ready to publish; the first FAIL above says what to do")
 
 
@@ -38,14 +54,15 @@ def publishing() -> Iterator[tuple[str, Callable[[], str]]]:
         yield title, partial(subjects[0].check, title)
 
 
-def told(title: str, check: Callable[[], str]) -> bool:
-    """Say in a line what a check found, or why it failed; whether it passed."""
+def told(title: str, check: Callable[[], str]) -> Finding:
+    """Say in a line what a check found, or why it failed."""
     try:
         found, passed = check(), True
     except UserError as error:
         found, passed = str(error), False
-    say(f"{'ok  ' if passed else 'FAIL'}  {title:16} {' '.join(found.split())}")
-    return passed
+    finding = Finding(title, passed, " ".join(found.split()))
+    say(f"{'ok  ' if passed else 'FAIL'}  {title:16} {finding.found}")
+    return finding
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""Compare the versions behind the aliases candidate and champion; move champion, or say why not (exit code 3)."""
+"""Compare the versions behind the aliases candidate and champion; move champion, or say why not (exit code 3); also as JSON."""
 
 from __future__ import annotations
 
-from stages.common.console import say
+from stages.common.console import answering, json_asked, say
 from stages.common.errors import GateFailed, UserError, run_stage
 from stages.common.params import load_params
-from stages.promote.rule import objection
 from stages.publish.failures import server_errors
 from stages.publish.preflight import opened
 from stages.publish.provenance import repository_root
@@ -14,21 +13,20 @@ from stages.publish.store import resolve_store
 
 def main() -> None:
     """Two aliases and the rule in params in; the alias champion moved, or an objection."""
+    asked = json_asked("stages.promote", "Make the candidate the champion of its registered model, if it is better.")
     settings = load_params().publish
     if settings.registered_model is None:
         raise UserError("params.yaml: publish.register should name a registered model, got null; set it and run `dvc repro`")
     store = resolve_store(settings.tracking_uri, repository_root())
-    with server_errors(store), opened(store, settings.experiment) as experiment:
-        from stages.promote.champion import crown, standing  # mlflow costs 1.5 s: a wrong address is told before
+    with answering(in_json=asked) as answer:
+        with server_errors(store), opened(store, settings.experiment) as experiment:
+            from stages.promote.champion import promoted  # mlflow costs 1.5 s: a wrong address is told before
 
-        candidate, champion = standing(experiment.client, settings.registered_model)
-        if champion and champion.version == candidate.version:
-            say(f"{candidate} is the champion already")
-            return
-        if champion and (reason := objection(settings.promote, candidate.measured, champion.measured)):
-            raise GateFailed(f"{champion} stays the champion: {candidate} {reason}")
-        crown(experiment.client, candidate)
-    say(f"{candidate} is the champion now" + (f", instead of {champion}" if champion else "; there was none"))
+            verdict = promoted(experiment.client, settings.registered_model, settings.promote)
+        answer(verdict.as_json())
+        if verdict.objection:
+            raise GateFailed(str(verdict))
+        say(str(verdict))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 
 from stages.common.errors import UserError
-from stages.promote.rule import Measured
+from stages.common.params import Promote
+from stages.promote.rule import Measured, objection
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 ABSENT = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}
@@ -25,6 +26,60 @@ class Version:
     def __str__(self) -> str:
         """As a user calls it."""
         return f"{self.name} version {self.version}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which version is the champion now, which was, and why the candidate is not, if so."""
+
+    candidate: Version
+    before: Version | None
+    objection: str | None
+
+    @property
+    def champion(self) -> Version:
+        """The version that is the champion now."""
+        return self.before if self.before and self.objection else self.candidate
+
+    @property
+    def moved(self) -> bool:
+        """Whether the champion is another now."""
+        return self.before is None or self.champion.version != self.before.version
+
+    def __str__(self) -> str:
+        """In words."""
+        if self.objection:
+            return f"{self.before} stays the champion: {self.candidate} {self.objection}"
+        if not self.moved:
+            return f"{self.candidate} is the champion already"
+        return f"{self.candidate} is the champion now" + (f", instead of {self.before}" if self.before else "; there was none")
+
+    def as_json(self) -> dict[str, Any]:
+        """For a script; versions are strings, as in MLflow."""
+        return {
+            "model": self.candidate.name,
+            "candidate": self.candidate.version,
+            "champion": self.champion.version,
+            "champion_before": self.before and self.before.version,
+            "promoted": self.moved,
+            "objection": self.objection,
+        }
+
+
+def promoted(client: Any, name: str, rule: Promote) -> Verdict:
+    """Make the candidate the champion, unless the rule objects.
+
+    Raises:
+        UserError: there is no candidate.
+    """
+    candidate, champion = standing(client, name)
+    reason = None
+    if champion and champion.version != candidate.version:
+        reason = objection(rule, candidate.measured, champion.measured)
+    verdict = Verdict(candidate, champion, reason)
+    if verdict.moved:
+        crown(client, candidate)
+    return verdict
 
 
 def standing(client: Any, name: str) -> tuple[Version, Version | None]:

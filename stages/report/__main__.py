@@ -1,11 +1,11 @@
-"""Print the summary of the last run; with ``--html`` also write outputs/report.html."""
+"""Print the summary of the last run; ``--html`` also writes outputs/report.html, ``--json`` prints the data it is made of."""
 
 from __future__ import annotations
 
-import sys
+import argparse
 
-from stages.common.console import say
-from stages.common.errors import UserError, run_stage
+from stages.common.console import add_json, answering, say
+from stages.common.errors import run_stage
 from stages.common.files import GATE, LATENCY, METRICS, MLFLOW_RUN, QUANTIZATION, REPORT, read_json
 from stages.common.params import load_params
 from stages.report.summary import print_summary
@@ -18,20 +18,25 @@ LATER = {GATE: [], MLFLOW_RUN: ["run_id", "experiment", "tracking_uri"]}
 
 def main() -> None:
     """The outputs of the chain in; a table on the console, and a page to read in a browser, out."""
-    if sys.argv[1:] not in ([], ["--html"]):
-        raise UserError(f"expected no argument or `--html`, got {' '.join(sys.argv[1:])!r}")
+    parser = argparse.ArgumentParser(prog="python -m stages.report", description="Print the summary of the last run.")
+    parser.add_argument("--html", action="store_true", help=f"also write {REPORT}")
+    add_json(parser)
+    asked = parser.parse_args()
     params = load_params()
     title = f"{params.train.title} on {params.data.source}"
     original = "ONNX as given" if (params.train.model_path or "").endswith(".onnx") else "scikit-learn"
     found = NEEDED | {path: keys for path, keys in LATER.items() if path.exists()}
     results = {path.stem: read_json(path, *keys) for path, keys in found.items()}
-    if sys.argv[1:]:
-        from stages.report.writing import write_report  # a table on the console needs none of it
+    with answering(in_json=asked.json) as answer:
+        if asked.html:
+            from stages.report.writing import write_report  # a table on the console needs none of it
 
-        write_report(title, results, original)
-    print_summary(title, results, original)
-    if sys.argv[1:]:
-        say(f"written: {REPORT}")
+            write_report(title, results, original)
+        answer({"estimator": params.train.title, "data": params.data.source, **results})
+        if not asked.json:
+            print_summary(title, results, original)
+        if asked.html:
+            say(f"written: {REPORT}")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from stages.common.console import screen
+
 Json = Mapping[str, Any]
-PLAIN_WIDTH = 110
-"""Columns where there is no terminal to ask: logs stay the same wherever they are written."""
 
 
 def print_summary(title: str, results: Mapping[str, Json], original: str = "scikit-learn") -> None:
@@ -19,9 +18,7 @@ def print_summary(title: str, results: Mapping[str, Json], original: str = "scik
     ``results`` are the contents of the chain's JSON outputs by the stem of their file's name; those of gate and publish
     may be missing, for a run that did not come so far. ``original`` is the name of the first model.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=PLAIN_WIDTH)
+    console = screen()
     headings, rows = table(results["metrics"], results["latency"], original)
     shown = Table(title=title, caption=caption(results["metrics"]))
     for heading in headings:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
 import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from stages.common.console import say
+from stages.common.console import add_json, answering, say
 from stages.common.errors import UserError, run_stage
 from stages.reproduce.clones import CPU_BASELINE, clone, head, run_side_by_side
 from stages.reproduce.declarations import WATCH, undeclared
@@ -40,10 +42,24 @@ class NotReproducible(UserError):
 
 def main() -> None:
     """HEAD in, a verdict per output on the console, exit code 5 if one is not as promised."""
-    extra = CPU_BASELINE if sys.argv[1:] == ["--cpu", "baseline"] else {}
-    if sys.argv[1:] and not extra:
-        raise UserError(f"expected no argument or `--cpu baseline`, got {' '.join(sys.argv[1:])!r}")
-    commit = head()
+    parser = argparse.ArgumentParser(prog="python -m stages.reproduce", description="Two fresh clones make the same bytes.")
+    parser.add_argument("--cpu", choices=["baseline"], help="use the kernels that every x86-64 CPU with AVX2 has")
+    add_json(parser)
+    asked = parser.parse_args()
+    with answering(in_json=asked.json) as answer:
+        commit = head()
+        outputs, verdicts = examined(commit, CPU_BASELINE if asked.cpu else {})
+        failure = complaint(verdicts)
+        answer({"commit": commit, "reproducible": not failure, "verdicts": [asdict(verdict) for verdict in verdicts]})
+        for verdict in verdicts:
+            say(str(verdict))
+        if failure:
+            raise NotReproducible(failure)
+        say(f"{outputs} of {outputs} outputs are reproducible, and dvc.yaml declares all that their stages read")
+
+
+def examined(commit: str, extra: Mapping[str, str]) -> tuple[int, list[Verdict]]:
+    """The number of outputs that were compared, and all verdicts in the order of the chain."""
     with tempfile.TemporaryDirectory(prefix="reproduce-") as name:
         notes = Path(name) / "notes"
         notes.mkdir()
@@ -54,12 +70,7 @@ def main() -> None:
         one, other = (clone.folder for clone in clones)
         outputs, promise = outputs_in_order(one), promised(one)
         compared = [compare(output, one, other, promise) for output in outputs]
-        verdicts = in_order_of_stages(undeclared(one, notes) + compared, outputs)
-    for verdict in verdicts:
-        say(str(verdict))
-    if failure := complaint(verdicts):
-        raise NotReproducible(failure)
-    say(f"{len(outputs)} of {len(outputs)} outputs are reproducible, and dvc.yaml declares all that their stages read")
+        return len(outputs), in_order_of_stages(undeclared(one, notes) + compared, outputs)
 
 
 def in_order_of_stages(verdicts: list[Verdict], outputs: list[Output]) -> list[Verdict]:

@@ -1,0 +1,1 @@
+"""Many settings of params.yaml tried as DVC experiments, and compared: ``make sweep``."""

@@ -128,7 +128,7 @@ def test_what_is_planted_is_caught_in_its_stage(
     finished: Project, tmp_path: Path, file: str, old: str, new: str, stage: str, inside: str
 ) -> None:
     project = planted(finished, tmp_path / "planted", file, old, new)
-    done = project.run("python", "-m", "stages.reproduce", check=False)
+    done = project.run("python", "-m", "stages.reproduce", "--until", stage, check=False)
     assert done.returncode == 5
     (line,) = done.stderr.splitlines()
     assert f"first in stage {stage!r}" in line
@@ -143,7 +143,7 @@ def test_a_stale_lock_is_caught(finished: Project, tmp_path: Path) -> None:
     assert digest
     lock.write_text(text.replace(digest[1], "f" * 32), encoding="utf-8")
     project.run("git", "commit", "-qam", "stale")
-    done = project.run("python", "-m", "stages.reproduce", check=False)
+    done = project.run("python", "-m", "stages.reproduce", "--until", "convert", check=False)
     assert done.returncode == 5
     assert "DIFFERS: outputs/model.onnx (convert) equal in both clones but not the file of dvc.lock" in done.stdout
 

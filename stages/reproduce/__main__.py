@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stages.common.console import add_json, answering, say
 from stages.common.errors import UserError, run_stage
-from stages.reproduce.clones import CPU_BASELINE, clone, head, run_side_by_side
+from stages.reproduce.clones import CPU_BASELINE, LAST_DETERMINISTIC_STAGE, clone, head, run_side_by_side
 from stages.reproduce.declarations import WATCH, undeclared
 from stages.reproduce.verdicts import Output, Verdict, compare, outputs_in_order, promised
 
@@ -33,6 +33,8 @@ SURROUNDINGS = {
     },
 }
 
+DETERMINISTIC_STAGES = ("prepare", "train", "convert", "quantize", LAST_DETERMINISTIC_STAGE)
+
 
 class NotReproducible(UserError):
     """An output differs between the clones, or from dvc.lock."""
@@ -44,11 +46,14 @@ def main() -> None:
     """HEAD in, a verdict per output on the console, exit code 5 if one is not as promised."""
     parser = argparse.ArgumentParser(prog="python -m stages.reproduce", description="Two fresh clones make the same bytes.")
     parser.add_argument("--cpu", choices=["baseline"], help="use the kernels that every x86-64 CPU with AVX2 has")
+    parser.add_argument(
+        "--until", choices=DETERMINISTIC_STAGES, default=LAST_DETERMINISTIC_STAGE, help="check the chain up to this stage only"
+    )
     add_json(parser)
     asked = parser.parse_args()
     with answering(in_json=asked.json) as answer:
         commit = head()
-        outputs, verdicts = examined(commit, CPU_BASELINE if asked.cpu else {})
+        outputs, verdicts = examined(commit, CPU_BASELINE if asked.cpu else {}, asked.until)
         failure = complaint(verdicts)
         answer({"commit": commit, "reproducible": not failure, "verdicts": [asdict(verdict) for verdict in verdicts]})
         for verdict in verdicts:
@@ -58,7 +63,7 @@ def main() -> None:
         say(f"{outputs} of {outputs} outputs are reproducible, and dvc.yaml declares all that their stages read")
 
 
-def examined(commit: str, extra: Mapping[str, str]) -> tuple[int, list[Verdict]]:
+def examined(commit: str, extra: Mapping[str, str], last_stage: str) -> tuple[int, list[Verdict]]:
     """The number of outputs that were compared, and all verdicts in the order of the chain."""
     with tempfile.TemporaryDirectory(prefix="reproduce-") as name:
         notes = Path(name) / "notes"
@@ -66,9 +71,9 @@ def examined(commit: str, extra: Mapping[str, str]) -> tuple[int, list[Verdict]]
         watched = {"PYTHONPATH": str(WATCH), "REPRODUCE_NOTES": str(notes)}
         clones = [clone(Path(name) / place, {**values, **extra, **watched}) for place, values in SURROUNDINGS.items()]
         say(f"{commit[:12]}: two clones, each with its own cache, hash seed, time zone, locale, threads and memory pattern")
-        run_side_by_side(clones)
+        run_side_by_side(clones, last_stage)
         one, other = (clone.folder for clone in clones)
-        outputs, promise = outputs_in_order(one), promised(one)
+        outputs, promise = outputs_in_order(one, last_stage), promised(one)
         compared = [compare(output, one, other, promise) for output in outputs]
         return len(outputs), in_order_of_stages(undeclared(one, notes) + compared, outputs)
 

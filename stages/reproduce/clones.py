@@ -26,10 +26,10 @@ class Clone:
     folder: Path
     environment: Mapping[str, str]
 
-    def start(self) -> subprocess.Popen[str]:
-        """Start every stage up to the last deterministic one, whatever the cache says."""
+    def start(self, last_stage: str) -> subprocess.Popen[str]:
+        """Start every stage up to ``last_stage``, whatever the cache says."""
         return subprocess.Popen(
-            ["dvc", "repro", "--force", LAST_DETERMINISTIC_STAGE],
+            ["dvc", "repro", "--force", last_stage],
             cwd=self.folder,
             env=dict(self.environment),
             stdout=subprocess.DEVNULL,
@@ -38,14 +38,14 @@ class Clone:
         )
 
 
-def run_side_by_side(clones: Sequence[Clone]) -> None:
-    """Run the chain in all clones at once.
+def run_side_by_side(clones: Sequence[Clone], last_stage: str) -> None:
+    """Run the chain up to ``last_stage`` in all clones at once.
 
     Raises:
         UserError: a stage failed; its last lines are in the message.
     """
     with ExitStack() as stack:
-        running = [stack.enter_context(clone.start()) for clone in clones]
+        running = [stack.enter_context(clone.start(last_stage)) for clone in clones]
         for process in running:
             stack.callback(process.kill)  # no clone runs on when another fails, or when this process is interrupted
         for process in running:

@@ -44,12 +44,12 @@ class Verdict:
         return f"{self.word}: {self.path} ({self.stage}) {self.finding}".rstrip()
 
 
-def outputs_in_order(folder: Path) -> list[Output]:
-    """The outputs of dvc.yaml up to the last deterministic stage, in the order of the chain."""
+def outputs_in_order(folder: Path, last_stage: str = LAST_DETERMINISTIC_STAGE) -> list[Output]:
+    """The outputs of dvc.yaml up to ``last_stage``, in the order of the chain."""
     outputs = []
     for stage, entry in yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"].items():
         outputs += [Output(stage, path) for path in outs_of(entry)]
-        if stage == LAST_DETERMINISTIC_STAGE:
+        if stage == last_stage:
             break
     return outputs
 

@@ -22,9 +22,13 @@ PROOFS = {
 }
 """Tests that clone, kill, or start servers and browsers for minutes; ``make proofs`` runs them, ``make test`` all others."""
 
+LONGEST = {"reproduce", "sweep_queue", "publish_errors", "readme", "dvc", "quantize", "publish_faults", "soak"}
+"""Files that take a process the longest."""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of ``PROOFS``."""
+    """Mark the tests of ``PROOFS``, and put the longest files first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
     for item in items:
         if item.path.stem.removeprefix("test_") in PROOFS:
             item.add_marker("proof")

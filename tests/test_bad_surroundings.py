@@ -72,6 +72,14 @@ def fitting(pid: int) -> bool:
         return False
 
 
+def at_work(pid: int) -> bool:
+    """Whether dvc has started a train stage below ``pid``, and so holds its lock."""
+    try:
+        return any("stages.train" in process.cmdline() for process in psutil.Process(pid).children(recursive=True))
+    except psutil.Error:
+        return False
+
+
 def one_line(told: str, stage: str) -> str:
     """The only line on stderr, which is the stage's."""
     (line,) = told.splitlines()
@@ -146,7 +154,7 @@ def test_a_lock_that_git_does_not_have_is_removed_when_cut_off(project: Project)
 def test_a_second_dvc_says_that_the_first_is_at_work_and_disturbs_nothing(project: Project) -> None:
     project.change(train__params={"n_estimators": 2000})
     first = started(project, "dvc", "repro", "-q", "train")
-    waited_for(lambda: fitting(first.pid) or first.poll() is not None)
+    waited_for(lambda: at_work(first.pid))
     second = project.run("dvc", "repro", "train", check=False)
     assert second.returncode != 0
     assert "lock" in second.stderr

@@ -70,7 +70,7 @@ def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: P
         ),
         (
             "stages/train/__main__.py",
-            "joblib.dump(without_thread_counts(estimator), temporary)",
+            "joblib.dump(set_threads(estimator, None), temporary)",
             "joblib.dump(estimator.set_params(n_jobs=2), temporary)",
             "train",
             "attribute n_jobs: 2, a number of threads",
@@ -163,7 +163,7 @@ def test_the_other_stages_read_what_they_declare_too(finished: Project, tmp_path
     project = finished.copy(tmp_path / "watched")
     notes = tmp_path / "notes"
     notes.mkdir()
-    for stage in ("benchmark", "gate", "publish"):
+    for stage in ("benchmark", "plot", "gate", "publish"):
         project.run("python", "-m", f"stages.{stage}", PYTHONPATH=str(WATCH), REPRODUCE_NOTES=str(notes), DVC_STAGE=stage)
     assert "read outputs/latency.json" in (notes / "gate").read_text().splitlines()
     assert [str(verdict) for verdict in undeclared(project.folder, notes)] == []

@@ -22,10 +22,10 @@ all: $(VENV) ## run every stale stage and print the summary
 	@python -m stages.report
 
 test: $(VENV) ## run the tests
-	@python -m pytest -n 2 --dist loadfile -m "not proof"
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not proof"
 
 proofs: $(VENV) $(MLFLOW2) ## run the tests that clone, kill, or start servers and browsers for minutes
-	@python -m pytest -n 2 --dist loadfile -m proof
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m proof
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy

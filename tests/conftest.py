@@ -22,8 +22,8 @@ PROOFS = {
 }
 """Tests that clone, kill, or start servers and browsers for minutes; ``make proofs`` runs them, ``make test`` all others."""
 
-LONGEST = {"reproduce", "sweep_queue", "publish_errors", "readme", "dvc", "quantize", "publish_faults", "soak"}
-"""Files that take a process the longest."""
+LONGEST = {"contributing", "dvc", "notebook", "publish_errors", "quantize", "readme", "reproduce", "soak", "sweep_queue"}
+"""Files that take a process the longest, some with few tests: `make test` has them started first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

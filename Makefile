@@ -69,7 +69,7 @@ clean: ## remove the environments, caches of tools, and byte code (outputs and M
 	@find stages tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements.lock again from pyproject.toml
-	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --no-emit-index-url --upgrade -q -o requirements.lock
+	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --upgrade -q -o requirements.lock
 
 $(VENV): requirements.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("onnxpress needs Python 3.11 or newer, this is %d.%d; run: make PYTHON=python3.11" % v[:2])'

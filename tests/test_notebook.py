@@ -1,18 +1,22 @@
-"""The notebook runs from a clean kernel in a clone, and is kept without outputs."""
+"""The notebook runs from a clean kernel in a clone, also against a server, and is kept without outputs."""
 
 from __future__ import annotations
 
+import copy
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from mlflow.tracking import MlflowClient
 from nbclient import NotebookClient
 
 from stages.common.files import QUANTIZATION, read_json
 from tests.conftest import ROOT
 from tests.project import Project, finished_clone
+from tests.servers import mlflow_server
 
 NOTEBOOK = Path("notebooks/model_optimization.ipynb")
 
@@ -24,9 +28,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.fixture(scope="module")
-def executed(project: Project) -> Any:
-    """The notebook after all of its cells have run."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with mlflow_server(tmp_path_factory.mktemp("server")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def executed(project: Project, server: str) -> Any:
+    """The notebook after all of its cells have run, and its last part once more with the address of a server."""
     notebook = nbformat.read(project.folder / NOTEBOOK, as_version=4)
+    tracking = [copy.deepcopy(cell) for cell in notebook.cells if cell.cell_type == "code"][-3:]
+    notebook.cells += [nbformat.v4.new_code_cell(f"os.environ['MLFLOW_TRACKING_URI'] = {server!r}"), *tracking]
     folder = project.folder / NOTEBOOK.parent
     client = NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
     with pytest.MonkeyPatch.context() as patch:
@@ -49,6 +61,17 @@ def test_its_tour_ends_where_the_pipeline_does(executed: Any, project: Project) 
     assert f"already published: run {read_json(project.folder / 'outputs/mlflow_run.json')['run_id']}" in said
     assert read_json(project.folder / QUANTIZATION)["candidate"] in said
     assert "Traceback" not in said
+
+
+def test_its_last_part_publishes_to_a_server_and_reads_from_there(executed: Any, server: str) -> None:
+    receipt, answer = (cell.outputs[0].text for cell in executed.cells[-2:])
+    client = MlflowClient(server)
+    experiment = client.get_experiment_by_name("lab3-3-model-optimization")
+    assert experiment
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert f"published: run {run.info.run_id}" in executed.cells[-3].outputs[0].text
+    assert run.info.run_name in receipt
+    assert "probabilities" in answer
 
 
 def test_no_library_complains_in_it(executed: Any) -> None:

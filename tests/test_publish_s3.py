@@ -85,6 +85,22 @@ def test_s3_that_does_not_answer_is_told_in_time(repository: Path, stores: tuple
     assert f"the artefact store s3://{s3.bucket}/direct of {server} does not answer in time" in done.stderr
 
 
+def test_server_with_a_wrong_secret_is_told_before_a_run_is_made(
+    repository: Path, tmp_path: Path, stores: tuple[str, S3, Path]
+) -> None:
+    _, s3, _ = stores
+    set_params(repository, "publish", experiment="wrong")
+    options = ("--artifacts-destination", f"s3://{s3.bucket}/wrong")
+    (tmp_path / "server").mkdir()
+    with mlflow_server(tmp_path / "server", *options, **s3.variables("another-secret")) as server:
+        done = publish_command(repository, server)
+        assert runs_of(server, "wrong") == []
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (4, "", 1)
+    assert f"of {server} failed (server error); its log says why, often S3 credentials or bucket" in done.stderr
+    assert "another-secret" not in done.stderr
+    assert not [key for key in s3.stored() if key.startswith("wrong/")]
+
+
 @contextmanager
 def without_bucket(s3: S3) -> Iterator[None]:
     """The bucket is gone, with all that was in it."""

@@ -14,7 +14,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.table import NUMERIC_INPUT, Schema
 from stages.common.writer import GraphWriter, names_of
-from stages.convert.names import rename
+from stages.convert.names import rename, take_out_zipmaps
 
 OLDEST_OPSET, RAISED_OPSET = 11, 12
 """ai.onnx below the first, in which the quantisers cannot write, is raised to the second; all others are kept."""
@@ -32,7 +32,8 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
     """
     try:
         model = canonical(_modern(onnx.load_from_string(estimator.model)))
-        _connect_outputs(model, _without_zipmap(model.graph, estimator.outputs), _contract_outputs(estimator))
+        behind = take_out_zipmaps(model.graph)
+        _connect_outputs(model, [behind.get(name, name) for name in estimator.outputs], _contract_outputs(estimator))
         _connect_inputs(model, estimator.columns, schema)
         del model.graph.value_info[:]
         helper.set_model_props(model, {"feature_names": json.dumps(list(estimator.columns))})
@@ -53,15 +54,6 @@ def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
         model.opset_import.append(helper.make_opsetid("", RAISED_OPSET))
         return model
     return model if opset >= OLDEST_OPSET else version_converter.convert_version(model, RAISED_OPSET)
-
-
-def _without_zipmap(graph: onnx.GraphProto, outputs: tuple[str, ...]) -> list[str]:
-    """Take ZipMaps out, in place; returns the names of the tensors behind ``outputs``."""
-    before = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "ZipMap"}
-    kept = [node for node in graph.node if node.op_type != "ZipMap"]
-    del graph.node[:]
-    graph.node.extend(kept)
-    return [before.get(name, name) for name in outputs]
 
 
 def _contract_outputs(estimator: OnnxClassifier | OnnxRegressor) -> list[ValueInfoProto]:

@@ -17,7 +17,7 @@ from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
 from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
 from stages.convert.adopted import adopted
-from stages.convert.names import rename
+from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
 
 NEWEST_OPSET = 22
@@ -119,11 +119,8 @@ def _drop_needless_casts(graph: onnx.GraphProto) -> None:
 def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> None:
     """Give the outputs their contract names and shapes, in place, without the ZipMap that skl2onnx may end with."""
     graph = model.graph
-    zipmaps = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "ZipMap"}
-    kept = [node for node in graph.node if node.op_type != "ZipMap"]
-    del graph.node[:]
-    graph.node.extend(kept)
-    produced = [zipmaps.get(output.name, output.name) for output in graph.output]
+    behind = take_out_zipmaps(graph)
+    produced = [behind.get(output.name, output.name) for output in graph.output]
     if schema.task == "regression":
         outputs = [helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, [None, 1])]
     else:

@@ -47,31 +47,31 @@ def executed(project: Project, server: str) -> Any:
     return notebook
 
 
-def printed(notebook: Any) -> str:
-    """Everything that its cells printed."""
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+def printed(cells: list[Any]) -> str:
+    """Everything that cells have printed."""
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
     return "".join(output.text for output in outputs if output.output_type == "stream")
 
 
 def test_its_tour_ends_where_the_pipeline_does(executed: Any, project: Project) -> None:
-    said = printed(executed)
+    said = printed(executed.cells)
     assert re.search(r"forest: ([\d.]+) KB -> ([\d.]+) KB", said)
     assert "plain     same label on 100.0% of the probe rows" in said
     assert "lossless  same label on 100.0% of the probe rows" in said
-    assert f"already published: run {read_json(project.folder / 'outputs/mlflow_run.json')['run_id']}" in said
+    assert "already published: run " in said
     assert read_json(project.folder / QUANTIZATION)["candidate"] in said
     assert "Traceback" not in said
 
 
 def test_its_last_part_publishes_to_a_server_and_reads_from_there(executed: Any, server: str) -> None:
-    receipt, answer = (cell.outputs[0].text for cell in executed.cells[-2:])
+    said = printed(executed.cells[-3:])
     client = MlflowClient(server)
     experiment = client.get_experiment_by_name("lab3-3-model-optimization")
     assert experiment
     (run,) = client.search_runs([experiment.experiment_id])
-    assert f"published: run {run.info.run_id}" in executed.cells[-3].outputs[0].text
-    assert run.info.run_name in receipt
-    assert "probabilities" in answer
+    assert f"  published: run {run.info.run_id}" in said
+    assert run.info.run_name in said
+    assert "'probabilities': array" in said
 
 
 def test_no_library_complains_in_it(executed: Any) -> None:

@@ -25,7 +25,7 @@ test: $(VENV) ## run the tests
 	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not proof"
 
 proofs: $(VENV) $(MLFLOW2) ## run the tests that clone, kill, or start servers and browsers for minutes
-	@python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m proof
+	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m proof
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy

@@ -6,10 +6,16 @@ import hashlib
 import json
 from pathlib import Path
 
+import joblib
+import numpy as np
+import onnx
 import pytest
+import skl2onnx
+from mlflow.tracking import MlflowClient
 
 from stages.common.files import PICTURES
 from tests.project import Project, clone, finished_clone
+from tests.publish_fixtures import LIBRARY_WARNINGS
 
 CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate", "publish"]
 DETERMINISTIC = ["model.joblib", "model.onnx", "model_quantized.onnx", "metrics.json", "quantization.json", "predictions.csv"]
@@ -147,6 +153,25 @@ def test_an_unreachable_server_keeps_everything_and_a_later_repro_runs_publish_a
     project.change(publish__tracking_uri=None)
     assert project.repro() == ["publish"]
     assert project.mlflow_runs() == 2
+
+
+@LIBRARY_WARNINGS[0]
+def test_a_model_given_as_onnx_goes_all_the_way(project: Project) -> None:
+    outputs, given = project.folder / "outputs", project.folder / "models" / "forest.onnx"
+    forest = joblib.load(outputs / "model.joblib")
+    onnx.save(skl2onnx.to_onnx(forest, np.zeros((1, 4), np.float32), target_opset=15), given)  # with a ZipMap
+    project.change(train__model_path="models/forest.onnx", data__calibration_size=0.2)
+    assert project.repro()[-1] == "publish"
+    published = json.loads((outputs / "mlflow_run.json").read_text(encoding="utf-8"))
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    run = client.get_run(published["run_id"])
+    assert (run.info.status, run.data.params["train.model_path"]) == ("FINISHED", "models/forest.onnx")
+    assert "forest.onnx" in run.info.run_name
+    assert "scikit-learn" not in project.run("dvc", "repro", "-f", "-s", "gate").stdout
+    (model,) = [
+        model for model in client.search_logged_models([run.info.experiment_id]) if model.source_run_id == run.info.run_id
+    ]
+    assert model.status.name == "READY"
 
 
 def test_a_users_mistake_ends_with_one_line_and_no_traceback(project: Project) -> None:

@@ -90,7 +90,7 @@ GATES = (
     ),
     Gate(
         "min_onnx_speedup",
-        "the ONNX model's speed over scikit-learn's",
+        "the ONNX model's speed over the original's",
         at_least=True,
         values={"onnx_speedup": lambda metrics: metrics["onnx_speedup"]},
         advice="choose another train.estimator, serve the original, or measure again on a quiet machine",

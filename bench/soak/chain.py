@@ -51,21 +51,24 @@ def soak(kills: int, seed: int) -> list[Kill]:
     """Kill ``kills`` times; what became of each.
 
     A kill goes to the stage, to dvc, or to both, at a random time within the run of the rest of the chain, from a random
-    stage on. ``seed`` decides all three; the instruction that is hit depends on the machine.
+    stage on. ``seed`` decides all three; the instruction that is hit depends on the machine. A chain that has ended by
+    then is not killed, and not counted.
     """
     draw = random.Random(seed)  # noqa: S311 - repeatable, not secret
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         work = clone(Path(name) / "project", {})
         starts = list(undisturbed(work, Path(name) / "starts"))
         promise, outcome = digests(work.folder), []
-        for number in range(1, kills + 1):
+        while len(outcome) < kills:
             start, victim, share = draw.choice(starts), draw.choice(VICTIMS), draw.random()
             restore(start, work.folder)
             hit = kill(work, victim, share * start.seconds)
+            if hit is None:
+                continue
             finding = recovery(work, promise)
             outcome.append(Kill(f"{hit}, {victim} killed", when(start, starts, share), finding))
-            told = f"{finding or 'recovered'}"
-            say(f"{number}: {victim} killed {share * start.seconds:.1f} s after {start.done or 'nothing'}, in {hit}: {told}")
+            told = f"in {hit}: {finding or 'recovered'}"
+            say(f"{len(outcome)}: {victim} killed {share * start.seconds:.1f} s after {start.done or 'nothing'}, {told}")
     return outcome
 
 
@@ -103,8 +106,8 @@ def restore(start: Start, folder: Path) -> None:
     shutil.copytree(start.folder, folder, symlinks=True)
 
 
-def kill(work: Clone, victim: str, seconds: float) -> str:
-    """Run the rest of the chain and SIGKILL ``victim`` after so many seconds; what ran then."""
+def kill(work: Clone, victim: str, seconds: float) -> str | None:
+    """Run the rest of the chain and SIGKILL ``victim`` after so many seconds; what ran then, None if it had ended."""
     with running(work) as dvc:
         try:
             dvc.wait(seconds)
@@ -116,7 +119,7 @@ def kill(work: Clone, victim: str, seconds: float) -> str:
                 send_kill(process.pid)
             dvc.wait()
             return stage
-        return "nothing: it had ended"
+        return None
 
 
 @contextmanager

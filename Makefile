@@ -9,6 +9,8 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/installed
 PEERS := .venv-bench/installed
 MLFLOW2 := .venv-mlflow2/installed
+# A process and a thread for each of two cores: threads that outnumber the cores spend their time waiting for each other.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help all test proofs lint bench fresh reproduce sweep soak publish promote report doctor docs ui clean lock
@@ -22,10 +24,10 @@ all: $(VENV) ## run every stale stage and print the summary
 	@python -m stages.report
 
 test: $(VENV) ## run the tests
-	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not proof"
+	@$(PYTEST) -m "not proof"
 
 proofs: $(VENV) $(MLFLOW2) ## run the tests that clone, kill, or start servers and browsers for minutes
-	@python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m proof
+	@$(PYTEST) -m proof
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy

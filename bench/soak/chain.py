@@ -58,7 +58,7 @@ def soak(kills: int, seed: int) -> list[Kill]:
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         work = clone(Path(name) / "project", {})
         starts = list(undisturbed(work, Path(name) / "starts"))
-        promise, outcome = digests(work.folder), []
+        promise, outcome = digests(work.folder), list[Kill]()
         while len(outcome) < kills:
             start, victim, share = draw.choice(starts), draw.choice(VICTIMS), draw.random()
             restore(start, work.folder)

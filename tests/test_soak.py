@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bench.soak import chain
 from bench.soak.kills import Kill, Soak, write
+from stages.common.errors import UserError
 from stages.common.files import read_json
 from stages.reproduce.clones import Clone
 
@@ -39,6 +41,16 @@ def test_what_a_kill_left_behind_is_a_finding(tmp_path: Path) -> None:
     (tmp_path / "outputs" / "a.json").write_text("{}")
     (tmp_path / "outputs" / ".unfinished-1-a-x").mkdir()
     assert chain.digests(tmp_path) != whole
+
+
+def test_a_chain_that_has_ended_is_no_kill_and_one_that_failed_is_told(tmp_path: Path) -> None:
+    work = Clone(tmp_path, {**os.environ, "DVC_SITE_CACHE_DIR": str(tmp_path / "site")})
+    subprocess.run(["dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.yaml").write_text("stages: {gate: {cmd: 'true'}}")
+    assert chain.kill(work, "dvc", 60) is None
+    (tmp_path / "dvc.yaml").write_text("stages: {gate: {cmd: 'false'}}")
+    with pytest.raises(UserError, match="before it was killed"):
+        chain.kill(work, "dvc", 60)
 
 
 def test_a_process_that_works_on_in_the_folder_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

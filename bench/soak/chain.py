@@ -21,6 +21,7 @@ import yaml
 
 from bench.soak.kills import Kill
 from stages.common.console import say
+from stages.common.errors import UserError
 from stages.common.files import TEMPORARY
 from stages.reproduce.clones import Clone, clone
 from stages.reproduce.verdicts import outputs_in_order
@@ -107,10 +108,14 @@ def restore(start: Start, folder: Path) -> None:
 
 
 def kill(work: Clone, victim: str, seconds: float) -> str | None:
-    """Run the rest of the chain and SIGKILL ``victim`` after so many seconds; what ran then, None if it had ended."""
+    """Run the rest of the chain and SIGKILL ``victim`` after so many seconds; what ran then, None if it had ended.
+
+    Raises:
+        UserError: the chain has failed by itself.
+    """
     with running(work) as dvc:
         try:
-            dvc.wait(seconds)
+            code = dvc.wait(seconds)
         except subprocess.TimeoutExpired:
             children = psutil.Process(dvc.pid).children(recursive=True)
             stage = next((words[2] for child in children if len(words := cmdline(child)) > 2), "dvc itself")
@@ -119,6 +124,8 @@ def kill(work: Clone, victim: str, seconds: float) -> str | None:
                 send_kill(process.pid)
             dvc.wait()
             return stage
+        if code:
+            raise UserError(f"dvc repro ended with {code} before it was killed")
         return None
 
 

@@ -114,7 +114,7 @@ def probe_agreement(models: Models, part: Split, rows: int) -> float:
     """
     thresholds = split_thresholds(onnx.load_from_string(models.forms["onnx"]), part.schema)
     missing = accepts_missing(lambda feeds: ask_original(models.estimator, feeds, part.schema), part.test.feeds)
-    probes = probe_rows(part.test.feeds, thresholds, rows, missing=missing, seed=part.seed)
+    probes = probe_rows(part.test.feeds, thresholds, rows, missing=missing, unseen=False, seed=part.seed)
     one, other = (ask_onnx(open_session(models.forms[name]), probes) for name in ("onnx", "lossless"))
     if one.scores is None or other.scores is None:
         near = np.abs(one.values - other.values) <= SCORE_TOLERANCE * max(1.0, float(np.abs(one.values).max()))

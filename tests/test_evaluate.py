@@ -121,7 +121,7 @@ def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
 def test_every_threshold_and_both_its_neighbours_are_probed() -> None:
     x, _, model = forest_on_iris()
     thresholds = split_thresholds(model, numeric_schema(4))
-    probes = probe_rows({"X": x}, thresholds, 2000, missing=False, seed=0)["X"]
+    probes = probe_rows({"X": x}, thresholds, 2000, missing=False, unseen=True, seed=0)["X"]
     for _, column, values in thresholds:
         present = set(probes[:, column])
         assert present >= set(values)
@@ -150,7 +150,7 @@ def test_thresholds_behind_imputation_and_encoding_are_traced_to_the_raw_columns
 def test_when_thresholds_outnumber_the_probes_a_random_choice_of_them_is_probed() -> None:
     x, _, model = forest_on_iris()
     thresholds = split_thresholds(model, numeric_schema(4))
-    probes = probe_rows({"X": x}, thresholds, 20, missing=False, seed=0)["X"]
+    probes = probe_rows({"X": x}, thresholds, 20, missing=False, unseen=True, seed=0)["X"]
     exact = [(column, value) for _, column, values in thresholds for value in values]
     assert len(probes) == 20 < len(exact)
     assert all(any(row[column] == value for column, value in exact) for row in probes)
@@ -158,17 +158,17 @@ def test_when_thresholds_outnumber_the_probes_a_random_choice_of_them_is_probed(
 
 def test_probes_are_the_same_for_the_same_seed_and_others_for_another() -> None:
     rows, thresholds = mixed_rows().feeds, [("weight", 0, np.array([0.5], np.float32))]
-    one, same, other = (probe_rows(rows, thresholds, 100, missing=True, seed=seed) for seed in (1, 1, 2))
+    one, same, other = (probe_rows(rows, thresholds, 100, missing=True, unseen=True, seed=seed) for seed in (1, 1, 2))
     assert all(np.array_equal(one[name], same[name], equal_nan=name != "colour") for name in rows)
     assert not np.array_equal(one["colour"], other["colour"])
 
 
 def test_mixed_probes_hold_unseen_categories_and_missing_numbers_only_where_accepted() -> None:
     rows = mixed_rows().feeds
-    probes = probe_rows(rows, [], 500, missing=True, seed=0)
+    probes = probe_rows(rows, [], 500, missing=True, unseen=True, seed=0)
     assert "a category never seen" in probes["colour"]
     assert np.isnan(probes["weight"]).any()
-    assert not np.isnan(probe_rows(rows, [], 500, missing=False, seed=0)["weight"]).any()
+    assert not np.isnan(probe_rows(rows, [], 500, missing=False, unseen=True, seed=0)["weight"]).any()
 
 
 def test_whether_the_original_takes_missing_numbers_is_asked_of_it() -> None:
@@ -196,7 +196,7 @@ def test_one_threshold_moved_to_the_next_float_is_caught_by_the_probes() -> None
     schema: Schema = numeric_schema(10, "regression", target_std=1e-3)
     model = to_onnx(forest, schema, 12)
     wrong = shifted(model, "nodes_values", 0, lambda value: np.nextafter(value, np.float32(np.inf)))
-    probes = probe_rows({"X": x}, split_thresholds(model, schema), 2000, missing=False, seed=0)
+    probes = probe_rows({"X": x}, split_thresholds(model, schema), 2000, missing=False, unseen=True, seed=0)
     original = ask_original(forest, probes, schema)
     right, moved = (ask_onnx(open_session(to_bytes(each)), probes) for each in (model, wrong))
     shares = compare_on_probes(schema, [original, right, moved], tolerance=1.0)

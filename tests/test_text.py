@@ -6,14 +6,20 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import onnx
 import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
 from stages.common.errors import UserError
 from stages.common.files import read_json
 from stages.common.models import ask_onnx, ask_original, load_original, load_session
-from stages.common.table import read_rows, read_schema
+from stages.common.table import Rows, read_rows, read_schema, sklearn_input
 from stages.convert import __main__ as convert
 from stages.evaluate import __main__ as evaluate
 from stages.prepare import __main__ as prepare
@@ -78,6 +84,35 @@ def test_a_linear_model_of_text_gives_scikit_learns_answers_as_onnx_and_gets_sma
     metrics = read_json(shop / "outputs" / "metrics.json")
     assert metrics["quantized_size_kb"] < metrics["onnx_size_kb"]
     assert (metrics["onnx_agreement"], metrics["onnx_probe_agreement"]) == (1, 1)
+
+
+def give_counts(shop: Path, rows: Rows) -> None:
+    """Store a fitted pipeline that counts words and refuses a shop that it has not seen."""
+    columns = [("words", CountVectorizer(max_features=500), "review"), ("shop", OneHotEncoder(), ["shop"])]
+    model = make_pipeline(ColumnTransformer(columns), LogisticRegression(max_iter=1000))
+    (shop / "models").mkdir()
+    joblib.dump(model.fit(sklearn_input(rows.feeds), rows.target), shop / "models" / "counts.joblib")
+
+
+def test_counts_of_words_in_a_given_pipeline_give_the_same_answers(shop: Path) -> None:
+    chain(prepare, data__calibration_size=0.2)
+    rows = read_rows(shop / "outputs" / "train.parquet", read_schema())
+    give_counts(shop, rows)
+    given = {"data__calibration_size": 0.2, "train__model_path": "models/counts.joblib"}
+    chain(train, convert, quantize, evaluate, **given)
+    metrics = read_json(shop / "outputs" / "metrics.json")
+    assert (metrics["onnx_agreement"], metrics["onnx_probe_agreement"]) == (1, 1)
+    assert read_json(shop / "outputs" / "quantization.json")["candidate"] in {"dense/int8", "float16"}
+
+
+def test_a_given_model_that_refuses_a_category_of_the_test_rows_is_one_line(shop: Path) -> None:
+    chain(prepare, data__calibration_size=0.2)
+    rows = read_rows(shop / "outputs" / "train.parquet", read_schema())
+    give_counts(shop, rows.take(np.flatnonzero(rows.feeds["shop"][:, 0] == "north")))
+    given = {"data__calibration_size": 0.2, "train__model_path": "models/counts.joblib"}
+    chain(train, convert, quantize, **given)
+    with pytest.raises(UserError, match=r"model.joblib refuses the test rows of data.source: .*unknown categories"):
+        evaluate.main()
 
 
 def test_no_locale_has_to_be_installed_where_the_model_runs(shop: Path) -> None:

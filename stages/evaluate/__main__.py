@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import partial
 
 import numpy as np
 import onnx
 
 from stages.common.console import say, working
-from stages.common.errors import run_stage
+from stages.common.errors import UserError, run_stage
 from stages.common.files import (
     METRICS,
     MODELS,
@@ -29,7 +30,7 @@ from stages.common.models import Answer, ask_onnx, ask_original, checked_origina
 from stages.common.params import load_params
 from stages.common.table import Feeds, Rows, read_rows, read_schema
 from stages.evaluate.metrics import compare_models, compare_on_probes, compare_sizes
-from stages.evaluate.probes import accepts_missing, probe_rows
+from stages.evaluate.probes import accepts_missing, accepts_unseen, probe_rows
 from stages.evaluate.thresholds import split_thresholds
 
 
@@ -41,14 +42,19 @@ def main() -> None:
     models = [read_onnx(path, schema) for path in (ONNX_MODEL, QUANTIZED_MODEL)]
     sessions = [open_session(model) for model in models]
 
+    ask_estimator = partial(ask_original, original, schema=schema)
+
     def ask(feeds: Feeds) -> list[Answer]:
-        return [ask_original(original, feeds, schema), *(ask_onnx(session, feeds) for session in sessions)]
+        return [ask_estimator(feeds), *(ask_onnx(session, feeds) for session in sessions)]
 
     thresholds = split_thresholds(onnx.load_from_string(models[0]), schema)
-    missing = accepts_missing(lambda feeds: ask_original(original, feeds, schema), train)
-    probes = probe_rows(train, thresholds, params.evaluate.probe_rows, missing=missing, seed=params.seed)
+    missing, unseen = accepts_missing(ask_estimator, train), accepts_unseen(ask_estimator, train)
+    probes = probe_rows(train, thresholds, params.evaluate.probe_rows, missing=missing, unseen=unseen, seed=params.seed)
     with working(f"asking three models about {len(test)} test rows and {params.evaluate.probe_rows} probe rows"):
-        answers = ask(test.feeds)
+        try:
+            answers = ask(test.feeds)
+        except ValueError as error:  # scikit-learn's refusal, as of a category that its encoder has not seen
+            raise UserError(f"{ORIGINAL_MODEL} refuses the test rows of data.source: {' '.join(str(error).split())}") from error
         probed = compare_on_probes(schema, ask(probes), params.evaluate.tolerance) if params.evaluate.probe_rows else {}
     metrics = {
         **compare_sizes(*(size_kb(path) for path in MODELS.values())),

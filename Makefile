@@ -68,7 +68,7 @@ ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=50
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
 	@rm -rf .venv .venv-bench .venv-mlflow2 .pytest_cache .mypy_cache .ruff_cache
-	@find stages tests bench -name __pycache__ -prune -exec rm -rf {} +
+	@find onnxpress stages tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements.lock again from pyproject.toml
 	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --upgrade -q -o requirements.lock

@@ -15,6 +15,7 @@ from tests.conftest import ROOT
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate", "publish"]
+ROOTS = ("stages", "onnxpress")
 WITHOUT_COMPUTING = {"gate", "publish"}
 
 
@@ -32,7 +33,7 @@ def declared_outs(stage: str) -> set[str]:
 
 
 def imported_modules(module: str, seen: set[str]) -> set[str]:
-    """Every module under stages that running ``module`` can import, however deep."""
+    """Every module under stages and onnxpress that running ``module`` can import, however deep."""
     path = ROOT / (module.replace(".", "/") + ".py")
     path = path if path.exists() else ROOT / module.replace(".", "/") / "__init__.py"
     if module in seen or not path.exists():
@@ -48,7 +49,7 @@ def imported_modules(module: str, seen: set[str]) -> set[str]:
             base = ".".join(filter(None, [parent, node.module]))
             names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         for name in names:
-            if name.split(".")[0] == "stages":
+            if name.split(".")[0] in ROOTS:
                 imported_modules(name, seen)
     return seen
 
@@ -94,7 +95,7 @@ def test_the_stages_are_those_of_the_chain_in_order() -> None:
 @pytest.mark.parametrize("stage", CHAIN)
 def test_every_imported_module_is_covered_by_the_stages_deps(stage: str) -> None:
     modules = imported_modules(f"stages.{stage}.__main__", set())
-    folders = {f"stages/{module.split('.')[1]}" for module in modules if module.count(".") > 0}
+    folders = {"/".join(module.split(".")[:2]) for module in modules if module.count(".") > 0}
     assert f"stages/{stage}" in folders
     assert folders - declared_deps(stage) == set()
 
@@ -102,8 +103,8 @@ def test_every_imported_module_is_covered_by_the_stages_deps(stage: str) -> None
 @pytest.mark.parametrize("stage", CHAIN)
 def test_no_stage_depends_on_code_that_it_does_not_import(stage: str) -> None:
     modules = imported_modules(f"stages.{stage}.__main__", set())
-    folders = {f"stages/{module.split('.')[1]}" for module in modules if module.count(".") > 0}
-    assert {dep for dep in declared_deps(stage) if dep.startswith("stages/")} - folders == set()
+    folders = {"/".join(module.split(".")[:2]) for module in modules if module.count(".") > 0}
+    assert {dep for dep in declared_deps(stage) if dep.startswith(("stages/", "onnxpress/"))} - folders == set()
 
 
 @pytest.mark.parametrize("stage", CHAIN)

@@ -11,7 +11,7 @@ from pathlib import Path
 from stages.common.errors import UserError
 from stages.sweep.points import Sweep
 
-WHAT_RUNS = ("dvc.yaml", "requirements.lock", "stages", "data", "models")
+WHAT_RUNS = ("dvc.yaml", "requirements.lock", "onnxpress", "stages", "data", "models")
 LOCK = Path(".dvc/tmp/sweep.lock")
 
 

@@ -83,16 +83,9 @@ def _within(original: NDArray[np.float64], values: NDArray[np.float64], limit: f
 
 
 def _max_score_diff(original: NDArray[np.float64] | None, scores: NDArray[np.float64] | None) -> float:
-    """Largest difference of a score; NaN where the two have no common form.
-
-    A binary decision function is one column in scikit-learn; in ONNX it may be two, one the negative of the other, and
-    skl2onnx writes the positive class last for linear models and first for libsvm's. Both columns count, in one order for
-    all rows; which order is right, the labels tell.
-    """
+    """Largest difference of a score; NaN where the two have no common form."""
     if original is None or scores is None:
         return math.nan
-    if (original.shape[1], scores.shape[1]) == (1, 2):
-        return float(min(np.abs(sign * np.hstack([-original, original]) - scores).max() for sign in (1, -1)))
     return float(np.max(np.abs(original - scores))) if original.shape == scores.shape else math.nan
 
 

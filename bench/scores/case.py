@@ -1,0 +1,42 @@
+"""One combination of the scan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Place = Literal["alone", "scaled", "imputed"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """An unfitted estimator on one of the data sets of :mod:`bench.scores.rows`.
+
+    ``make`` builds the estimator, which goes alone, behind a scaler, or behind an imputer and a scaler.
+    ``steps`` says that its scores jump (isotonic calibration): rows at a jump are counted, not compared.
+    """
+
+    model: str
+    make: Callable[[], Any]
+    data: str
+    place: Place = "alone"
+    steps: bool = False
+
+    @property
+    def name(self) -> str:
+        """A name of its own."""
+        return f"{self.model} / {self.data} / {self.place}"
+
+    def unfitted(self) -> Any:
+        """The estimator with the steps before it."""
+        from sklearn.impute import SimpleImputer
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        estimator = self.make()
+        if self.place == "scaled":
+            return make_pipeline(StandardScaler(), estimator)
+        if self.place == "imputed":
+            return make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), estimator)
+        return estimator

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
 from stages.common.parts import set_threads
@@ -86,7 +87,7 @@ def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
 
 
 def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
-    """The estimator, if it is one and was fitted to as many columns as the schema has, computing with ``threads``.
+    """The estimator, if it is one and was fitted to columns of the schema, computing with ``threads``.
 
     Raises:
         UserError: it is something else, or a model of other data.
@@ -94,15 +95,21 @@ def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
     again = f"run `dvc repro --force train` to make {ORIGINAL_MODEL} again"
     if not hasattr(estimator, "predict"):
         raise UserError(f"{ORIGINAL_MODEL} should hold an estimator, got {type(estimator).__name__}; {again}")
-    width = getattr(estimator, "n_features_in_", len(schema.columns))
-    if width != len(schema.columns):
-        raise UserError(f"{ORIGINAL_MODEL} takes {width} features, {SCHEMA} has {len(schema.columns)}; {again}")
+    try:
+        layout(estimator, schema, str(SCHEMA))
+    except DoesNotFit as error:
+        raise UserError(f"{ORIGINAL_MODEL} {error}; {again}") from error
     return set_threads(estimator, threads)
 
 
 def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
     """Predict with the scikit-learn estimator."""
-    rows = sklearn_input(feeds)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
+        return _ask_original(estimator, original_input(estimator, feeds, schema), schema)
+
+
+def _ask_original(estimator: Any, rows: Any, schema: Schema) -> Answer:
     values = estimator.predict(rows)
     if schema.task == "regression":
         return Answer(_column(values).astype(np.float64), None)

@@ -25,6 +25,19 @@ class ContainerWriter(Writer):
         name = self._scope.get_unique_operator_name(op_type)
         self._container.add_node(op_type, list(inputs), outputs, op_version=version, name=name, **attributes)
 
+    def add_of(self, domain: str, version: int, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """One operator of another domain than ai.onnx, with one output."""
+        output = self.name("v")
+        name = self._scope.get_unique_operator_name(op_type)
+        self._container.add_node(
+            op_type, list(inputs), [output], op_domain=domain, op_version=version, name=name, **attributes
+        )
+        return output
+
+    def add_ml(self, op_type: str, *inputs: str, version: int = 1, **attributes: Any) -> str:
+        """One operator of ai.onnx.ml ``version``."""
+        return self.add_of("ai.onnx.ml", version, op_type, *inputs, **attributes)
+
     def name(self, base: str) -> str:
         """See Writer."""
         return str(self._scope.get_unique_variable_name(base))

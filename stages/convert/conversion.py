@@ -9,13 +9,16 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from onnxpress.convert import columns, encoders, imputers, inputs, text
+from onnxpress.estimators.layout import layout
+from onnxpress.estimators.paths import evidence
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
-from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
+from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -44,12 +47,11 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     estimator = as_known(estimator)
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant):
+        for family in (trees, support_vectors, neighbors, discriminant, columns, encoders, imputers, text):
             family.register()
         with trees.deferred() as fill:
             model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))
             _stamp_opset(model, target_opset)
-            vectorizers.set_locale(model, estimator)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
         fill(model)
@@ -79,7 +81,7 @@ def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelPro
         inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
     # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
     inside = [estimator, *estimator.get_params().values()]
-    options = vectorizers.conversion_options(estimator)
+    options: dict[Any, Any] = {}
     if any(isinstance(item, LinearSVC) for item in inside):
         options[LinearSVC] = {}
     with warnings.catch_warnings():

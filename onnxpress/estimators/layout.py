@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnxpress.estimators.paths import MISSING_TEXT, Evidence, as_text, evidence, is_missing
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.parts import parts_of
-from stages.common.table import NUMERIC_INPUT, Column, Feeds, Schema
+from stages.common.table import NUMERIC_INPUT, Column, Feeds, Schema, input_name
 
 
 class DoesNotFit(Exception):
@@ -98,9 +98,9 @@ def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
     if taken.form == "matrix" and whole and not _encodes(estimator):
         return feeds[NUMERIC_INPUT]
     if taken.form == "texts":
-        return feeds[taken.columns[0].name][:, 0].astype(object)
+        return feeds[input_name(taken.columns[0].name)][:, 0].astype(object)
     position = {column.name: place for place, column in enumerate(schema.columns)}
-    raw = [feeds[NUMERIC_INPUT][:, position[c.name]] if whole else feeds[c.name][:, 0] for c in taken.columns]
+    raw = [feeds[NUMERIC_INPUT][:, position[c.name]] if whole else feeds[input_name(c.name)][:, 0] for c in taken.columns]
     seen = evidence(estimator, len(raw))
     values = [_as_fitted(column, values, place, seen) for place, (column, values) in enumerate(zip(taken.columns, raw))]
     if taken.form == "frame":

@@ -10,14 +10,14 @@ import onnx
 from onnx import TensorProto, helper
 
 from onnxpress.convert import columns, encoders, imputers, inputs, text
-from onnxpress.estimators.layout import layout
+from onnxpress.estimators.layout import Layout, layout
 from onnxpress.estimators.paths import evidence
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
-from stages.common.table import NUMERIC_INPUT, Schema
+from stages.common.table import Schema, input_name
 from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
@@ -50,7 +50,8 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         for family in (trees, support_vectors, neighbors, discriminant, columns, encoders, imputers, text):
             family.register()
         with trees.deferred() as fill:
-            model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))
+            inside = thresholds.without_threshold(estimator)
+            model = canonical(_convert(inside, schema, layout(estimator, schema), target_opset))
             _stamp_opset(model, target_opset)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
@@ -58,6 +59,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         model, _ = rewrite_svm_nodes(model)
         if thresholds.has_threshold(estimator[-1] if hasattr(estimator, "steps") else estimator):
             thresholds.apply_threshold(model, estimator)
+        _name_inputs(model.graph, schema)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # skl2onnx raises whatever its converters raise, down to AttributeError
@@ -69,27 +71,27 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     return model
 
 
-def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
+def _convert(estimator: Any, schema: Schema, taken: Layout, target_opset: int) -> onnx.ModelProto:
     from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
     from sklearn.svm import LinearSVC
 
-    if schema.all_numeric:
-        inputs = [(NUMERIC_INPUT, FloatTensorType([None, len(schema.columns)]))]
-    else:
-        kinds = {"number": FloatTensorType, "category": StringTensorType, "text": StringTensorType}
-        inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
     # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
     inside = [estimator, *estimator.get_params().values()]
     options: dict[Any, Any] = {}
     if any(isinstance(item, LinearSVC) for item in inside):
         options[LinearSVC] = {}
-    with warnings.catch_warnings():
+    blank = evidence(estimator, len(taken.columns)).blank
+    with imputers.blank_is_a_text(blank), warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)
         model: onnx.ModelProto = convert_sklearn(
-            estimator, initial_types=inputs, target_opset=target_opset, options=options or None, black_op=INEXACT
+            estimator,
+            initial_types=inputs.initial_types(taken, schema),
+            target_opset=target_opset,
+            options=options or None,
+            black_op=INEXACT,
         )
+    inputs.declare(model, taken, schema)
     return model
 
 
@@ -116,6 +118,13 @@ def _drop_needless_casts(graph: onnx.GraphProto) -> None:
         output.name = needless.get(output.name, output.name)
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _name_inputs(graph: onnx.GraphProto, schema: Schema) -> None:
+    """Give the inputs of columns their names, in place: last, so that no converter meets a name that a user gave."""
+    if not schema.all_numeric:
+        names = [input_name(column.name) for column in schema.columns]
+        rename(graph, dict(zip((value.name for value in graph.input), names, strict=True)))
 
 
 def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> None:

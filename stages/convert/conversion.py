@@ -9,6 +9,8 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from onnxpress.convert import meta
+from onnxpress.convert.wrappers import unwrapped
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -41,10 +43,10 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     """
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return adopted(estimator, schema)
-    estimator = as_known(estimator)
+    estimator = unwrapped(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant):
+        for family in (trees, support_vectors, neighbors, discriminant, meta):
             family.register()
         with trees.deferred() as fill:
             model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))

@@ -9,7 +9,8 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from onnxpress.convert import columns, encoders, imputers, inputs, text
+from onnxpress.convert import columns, encoders, imputers, inputs, meta, text
+from onnxpress.convert.wrappers import unwrapped
 from onnxpress.estimators.layout import Layout, layout
 from onnxpress.estimators.paths import evidence
 from stages.common.errors import UserError
@@ -44,10 +45,10 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     """
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return adopted(estimator, schema)
-    estimator = as_known(estimator)
+    estimator = unwrapped(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant, columns, encoders, imputers, text):
+        for family in (trees, support_vectors, neighbors, discriminant, meta, columns, encoders, imputers, text):
             family.register()
         with trees.deferred() as fill:
             inside = thresholds.without_threshold(estimator)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from bench.scores.case import Case
-from bench.scores.tables import classifiers, regressors
+from bench.scores.tables import classifiers, meta, regressors
 
 TABLES: dict[str, Callable[[], Iterable[Case]]] = {
     "classifiers": classifiers.cases,
     "regressors": regressors.cases,
+    "meta-estimators": meta.cases,
 }

@@ -45,14 +45,14 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     """
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return adopted(estimator, schema)
-    estimator = unwrapped(as_known(estimator))
+    original, estimator = estimator, unwrapped(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
         for family in (trees, support_vectors, neighbors, discriminant, meta, columns, encoders, imputers, text):
             family.register()
         with trees.deferred() as fill:
             inside = thresholds.without_threshold(estimator)
-            model = canonical(_convert(inside, schema, layout(estimator, schema), target_opset))
+            model = canonical(_convert(inside, schema, layout(original, schema), target_opset))
             _stamp_opset(model, target_opset)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)

@@ -102,11 +102,13 @@ def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
     position = {column.name: place for place, column in enumerate(schema.columns)}
     raw = [feeds[NUMERIC_INPUT][:, position[c.name]] if whole else feeds[input_name(c.name)][:, 0] for c in taken.columns]
     seen = evidence(estimator, len(raw))
-    values = [_as_fitted(column, values, place, seen) for place, (column, values) in enumerate(zip(taken.columns, raw))]
+    pairs = enumerate(zip(taken.columns, raw, strict=True))
+    values = [_as_fitted(column, values, place, seen) for place, (column, values) in pairs]
     if taken.form == "frame":
         import pandas as pd  # 0.4 s that all-numeric data need not pay
 
-        return pd.DataFrame({column.name: value for column, value in zip(taken.columns, values)})
+        columns = zip(taken.columns, values, strict=True)
+        return pd.DataFrame({column.name: pd.Series(value, dtype=value.dtype) for column, value in columns})
     kind = object if any(value.dtype == object for value in values) else np.result_type(*values)
     return np.stack([value.astype(kind) for value in values], axis=1)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bench.scores.compare import TOLERANCE, Found, Outcome
+from bench.scores.compare import Found, Outcome
+from stages.common.differences import TOLERANCE
 
 HEADER = ("estimator", "data", "place", "outcome", "largest difference", "labels", "rows", "at a step")
 RULE = "|---|---|---|---|---:|---:|---:|---:|"

@@ -18,6 +18,7 @@ from stages.common.parts import parts_of
 from stages.common.table import NUMERIC_INPUT, Column, Feeds, Rows, Schema
 
 TRAIN, FRESH, TIES = 240, 200, 60
+NEIGHBOURS = 2  # float32 values on either side of a split
 SEED = 0
 Matrix = NDArray[np.float32]
 
@@ -66,37 +67,39 @@ def _columns(plain: NDArray[np.float64], words: set[str]) -> NDArray[np.float64]
         return np.floor(np.clip(2 + 1.5 * plain, 0, 7))
     if "bad" in words:
         scales, offsets = np.resize([1e5, 1e-3, 1.0, 300.0, 20.0], plain.shape[1]), np.resize([3.0, 0, 50, 1, -2], plain.shape[1])
-        return (plain + offsets) * scales
+        return np.asarray((plain + offsets) * scales)
     return plain
 
 
 def asked(estimator: Any, data: Data) -> Feeds:
-    """Training rows, fresh rows, rows of columns drawn apart, rows halfway between two, and rows at the splits of trees."""
+    """Training rows, fresh rows, columns drawn apart, rows halfway between two, far ones, and rows at the splits of trees."""
     random = np.random.default_rng(SEED + 1)
     train = data.train.feeds[NUMERIC_INPUT]
     apart = np.column_stack([random.permutation(column) for column in data.fresh.T])[:TIES]
     pairs = random.integers(0, len(train), (2, TIES))
     halfway = (train[pairs[0]] + train[pairs[1]]) / np.float32(2)
+    far = train[:3] * 3
     if (train == np.floor(train)).all():
-        halfway = np.floor(halfway)
-    rows = [train, data.fresh, apart, halfway, train[:3] * 3, *_at_splits(estimator, data.fresh)]
+        halfway, far = np.floor(halfway), train[:0]
+    rows = [train, data.fresh, apart, halfway, far, *_at_splits(estimator, data.fresh)]
     return {NUMERIC_INPUT: np.concatenate(rows).astype(np.float32)}
 
 
 def _at_splits(estimator: Any, fresh: Matrix) -> list[Matrix]:
-    """For some splits of trees on raw columns, fresh rows with a value below, at, and above the split."""
+    """For some splits of trees, behind a scaler or not, fresh rows with a value below, at, and above the split."""
     splits = sorted({split for part in parts_of(estimator) for split in _splits(part)})
+    scaler = next((part for part in parts_of(estimator) if type(part).__name__ == "StandardScaler"), None)
     random = np.random.default_rng(SEED + 2)
-    chosen = random.permutation(len(splits))[:TIES]
     found = []
-    for row, number in enumerate(chosen):
+    for row, number in enumerate(random.permutation(len(splits))[:TIES]):
         column, threshold = splits[number]
         if column >= fresh.shape[1]:
             continue
-        at = np.float32(threshold)
-        three = np.repeat(fresh[[row % len(fresh)]], 3, axis=0)
-        three[:, column] = np.nextafter(at, np.float32(-np.inf)), at, np.nextafter(at, np.float32(np.inf))
-        found.append(three)
+        at = np.float32(threshold if scaler is None else threshold * scaler.scale_[column] + scaler.mean_[column])
+        steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1) * np.spacing(at)
+        several = np.repeat(fresh[[row % len(fresh)]], len(steps), axis=0)
+        several[:, column] = at + steps
+        found.append(several)
     return found
 
 

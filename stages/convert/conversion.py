@@ -19,7 +19,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import Schema, input_name
-from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees
+from stages.convert import discriminant, in_double, neighbors, support_vectors, thresholds, trees
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -36,7 +36,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
 
     Inputs: one float32 ``X`` of shape (rows, features) for all-numeric data, otherwise one (rows, 1) float32 or string
     input per column. Outputs: ``label`` (rows,) and ``probabilities`` (rows, classes), or ``scores`` for an estimator
-    without ``predict_proba``; regressors ``prediction`` (rows, 1).
+    without ``predict_proba``, [-d, d] of a binary decision d; regressors ``prediction`` (rows, 1).
 
     A model that came as ONNX keeps its own opset (:mod:`stages.convert.adopted`).
 
@@ -48,7 +48,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     original, estimator = estimator, unwrapped(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant, meta, columns, encoders, imputers, text):
+        for family in (trees, support_vectors, neighbors, discriminant, in_double, meta, columns, encoders, imputers, text):
             family.register()
         with trees.deferred() as fill:
             inside = thresholds.without_threshold(estimator)
@@ -56,6 +56,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
             _stamp_opset(model, target_opset)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
+            _keep_both_columns(model.graph)
         fill(model)
         model, _ = rewrite_svm_nodes(model)
         if thresholds.has_threshold(estimator[-1] if hasattr(estimator, "steps") else estimator):
@@ -126,6 +127,18 @@ def _name_inputs(graph: onnx.GraphProto, schema: Schema) -> None:
     if not schema.all_numeric:
         names = [input_name(column.name) for column in schema.columns]
         rename(graph, dict(zip((value.name for value in graph.input), names, strict=True)))
+
+
+def _keep_both_columns(graph: onnx.GraphProto) -> None:
+    """Take out, in place, the operator by which skl2onnx gives the second of two columns of scores alone."""
+    columns = next((node for node in graph.node if SCORES in node.output and node.op_type == "ArrayFeatureExtractor"), None)
+    if columns is None:
+        return
+    both = columns.input[0]
+    graph.node.remove(columns)
+    for node in graph.node:
+        for field in (node.input, node.output):
+            field[:] = [SCORES if name == both else name for name in field]
 
 
 def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> None:

@@ -45,13 +45,15 @@ class Evidence:
     """What the parts say of the raw columns, by their place.
 
     ``categories`` has the categories of the encoder that sees the column. ``missing`` has what stands for a missing value
-    there. ``blank`` are the ids of imputers to which the empty string is no missing value.
+    there. ``blank`` are the ids of imputers to which the empty string is no missing value; ``texts`` are the columns whose words
+    a vectoriser counts.
     """
 
     categories: dict[int, list[Any]] = field(default_factory=dict)
     missing: dict[int, Any] = field(default_factory=dict)
     imputed: dict[int, Any] = field(default_factory=dict)
     blank: set[int] = field(default_factory=set)
+    texts: set[int] = field(default_factory=set)
 
 
 def evidence(estimator: Any, columns: int) -> Evidence:
@@ -68,6 +70,9 @@ def follow(part: Any, paths: Paths, found: Evidence) -> Paths:
     for kind, step in _STEPS.items():
         if any(base.__name__ == kind for base in type(part).__mro__):
             return step(part, paths, found)
+    if hasattr(part, "vocabulary_"):
+        found.texts |= {path.column for path in paths if path is not None}
+        return [None] * len(paths)
     if hasattr(part, "categories_") and hasattr(part, "transform"):
         return _encoder(part, paths, found)
     if hasattr(part, "get_support") and hasattr(part, "transform"):

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from onnxpress.convert import columns, encoders, imputers, inputs, meta, text
 from onnxpress.convert.wrappers import unwrapped
-from onnxpress.estimators.layout import Layout, layout
+from onnxpress.estimators.layout import layout
 from onnxpress.estimators.paths import evidence
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
@@ -48,11 +48,9 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     original, estimator = estimator, unwrapped(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant, in_double, meta, columns, encoders, imputers, text):
-            family.register()
+        _register()
         with trees.deferred() as fill:
-            inside = thresholds.without_threshold(estimator)
-            model = canonical(_convert(inside, schema, layout(original, schema), target_opset))
+            model = canonical(_convert(thresholds.without_threshold(estimator), original, schema, target_opset))
             _stamp_opset(model, target_opset)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
@@ -65,15 +63,48 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # skl2onnx raises whatever its converters raise, down to AttributeError
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"skl2onnx cannot convert {name} to ONNX opset {target_opset} ({type(error).__name__}: {reason}); "
-            "choose another train.estimator or convert.target_opset in params.yaml"
-        ) from error
+        raise NotConvertible(name, target_opset, error) from error
     return model
 
 
-def _convert(estimator: Any, schema: Schema, taken: Layout, target_opset: int) -> onnx.ModelProto:
+class NotConvertible(UserError):
+    """There is no ONNX form of an estimator, or none in this opset; ``reason`` says why."""
+
+    def __init__(self, name: str, opset: int, error: Exception) -> None:
+        """``name`` is the estimator's class, ``error`` what its converter raised."""
+        said = " ".join(str(error).split())[:300]
+        self.reason = said if isinstance(error, text.CannotTokenize) else f"{type(error).__name__}: {said}"
+        super().__init__(
+            f"skl2onnx cannot convert {name} to ONNX opset {opset} ({self.reason}); "
+            "choose another train.estimator or convert.target_opset in params.yaml"
+        )
+
+
+def transformer_to_onnx(transformer: Any, whole: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
+    """The first steps of the pipeline ``whole`` as a model of its own, whose outputs are what they make of raw rows.
+
+    Raises:
+        NotConvertible: there is no ONNX form of them.
+    """
+    try:
+        _register()
+        with trees.deferred() as fill:
+            model = canonical(_convert(as_known(transformer), whole, schema, target_opset))
+            _stamp_opset(model, target_opset)
+        fill(model)
+        _name_inputs(model.graph, schema)
+    except Exception as error:  # as above
+        raise NotConvertible(type(transformer).__name__, target_opset, error) from error
+    return model
+
+
+def _register() -> None:
+    for family in (trees, support_vectors, neighbors, discriminant, in_double, meta, columns, encoders, imputers, text):
+        family.register()
+
+
+def _convert(estimator: Any, whole: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
+    """skl2onnx's model of ``estimator``, with the inputs that suit ``whole``, which it is a part of."""
     from skl2onnx import convert_sklearn
     from sklearn.svm import LinearSVC
 
@@ -82,7 +113,8 @@ def _convert(estimator: Any, schema: Schema, taken: Layout, target_opset: int) -
     options: dict[Any, Any] = {}
     if any(isinstance(item, LinearSVC) for item in inside):
         options[LinearSVC] = {}
-    blank = evidence(estimator, len(taken.columns)).blank
+    taken = layout(whole, schema)
+    blank = evidence(whole, len(taken.columns)).blank
     with imputers.blank_is_a_text(blank), warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)

@@ -31,6 +31,9 @@ SPACE = (
 CLASSES = {codes.CATEGORY_WORD: WORD, codes.CATEGORY_DIGIT: DIGIT, codes.CATEGORY_SPACE: SPACE}
 NEGATED = {codes.CATEGORY_NOT_WORD: WORD, codes.CATEGORY_NOT_DIGIT: DIGIT, codes.CATEGORY_NOT_SPACE: SPACE}
 
+LONGEST = 1 << 40
+"""More words than a text has."""
+
 
 class CannotTokenize(Exception):
     """onnxruntime cannot split texts as this vectoriser does; the message says which option it is."""
@@ -174,10 +177,11 @@ def _terms(model: Any) -> list[tuple[str, ...]]:
 def _without_stops(tokens: str, numbers: dict[str, int], stops: list[str], writer: ContainerWriter) -> str:
     """Numbers for tokens, with the stop words behind the others of each row: what is beside each other becomes a pair.
 
-    ["the", "cat", "of", "w"] -> [0, 5, 0, 9] -> sorted by [0+4, 1, 2+4, 3] -> [5, 9, 0, 0]
+    ["the", "cat", "of", "w"] -> [0, 5, 0, 9] -> sorted by [1 + LONGEST, 2, 3 + LONGEST, 4] -> [5, 9, 0, 0]
     """
     unknown = len(numbers) + 1
     keys = {**numbers, **dict.fromkeys(stops, 0)}
+    tokens = writer.add("Cast", tokens, to=TensorProto.STRING)  # onnx crashes where a LabelEncoder's input has no type
     found = writer.add_ml(
         "LabelEncoder",
         tokens,
@@ -186,12 +190,12 @@ def _without_stops(tokens: str, numbers: dict[str, int], stops: list[str], write
         values_int64s=list(keys.values()),
         default_int64=unknown,
     )
-    one = writer.constant(np.array([1], np.int64))
-    size = writer.add("Gather", writer.add("Shape", found), one, axis=0)
-    zero, step = writer.constant(np.array(0, np.int64)), writer.constant(np.array(1, np.int64))
-    places = writer.add("Range", zero, writer.add("Squeeze", size), step)
-    stopped = writer.add("Cast", writer.add("Equal", found, writer.constant(np.array([0], np.int64))), to=TensorProto.INT64)
-    order = writer.add("Add", places, writer.add("Mul", stopped, size))
+    found = writer.add("Reshape", found, writer.constant(np.array([0, -1], np.int64)))  # of two axes, for all to see
+    stopped = writer.add("Cast", writer.add("Equal", found, writer.constant(np.array([[0]], np.int64))), to=TensorProto.INT64)
+    ones = writer.add("Add", writer.add("Mul", found, writer.constant(np.array([[0]], np.int64))), writer.constant(np.array([[1]], np.int64)))
+    places = writer.add("CumSum", ones, writer.constant(np.array(1, np.int64)))
+    order = writer.add("Add", places, writer.add("Mul", stopped, writer.constant(np.array([[LONGEST]], np.int64))))
+    size = writer.add("Gather", writer.add("Shape", found), writer.constant(np.array([1], np.int64)), axis=0)
     _, index = writer.add_pair("TopK", order, size, axis=1, largest=0, sorted=1)
     return writer.add("GatherElements", found, index, axis=1)
 

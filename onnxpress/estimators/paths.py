@@ -45,7 +45,7 @@ class Evidence:
     """What the parts say of the raw columns, by their place.
 
     ``categories`` has the categories of the encoder that sees the column. ``missing`` has what stands for a missing value
-    there. ``blank`` are the ids of imputers to which the empty string is no missing value; ``texts`` are the columns whose words
+    there. ``blank`` are the ids of imputers that leave it as it is, for an encoder behind them lists it; ``texts`` are the columns whose words
     a vectoriser counts.
     """
 
@@ -141,10 +141,9 @@ def _encoder(part: Any, paths: Paths, found: Evidence) -> Paths:
         values = list(categories)
         found.categories.setdefault(path.column, values)
         missing = [value for value in values if is_missing(value)]
+        missing += [value for value in values if isinstance(value, str) and value == MISSING_TEXT != path.statistic]
         if missing:
             found.missing.setdefault(path.column, missing[0])
-        elif MISSING_TEXT in [value for value in values if isinstance(value, str)] and path.statistic != MISSING_TEXT:
-            found.missing.setdefault(path.column, MISSING_TEXT)
             found.blank |= {id(path.imputer)} if path.imputer is not None else set()
     return [None] * len(paths)
 

@@ -73,7 +73,11 @@ class NotConvertible(UserError):
     def __init__(self, name: str, opset: int, error: Exception) -> None:
         """``name`` is the estimator's class, ``error`` what its converter raised."""
         said = " ".join(str(error).split())[:300]
-        self.reason = said if isinstance(error, text.CannotTokenize) else f"{type(error).__name__}: {said}"
+        if type(error).__name__ in {"MissingShapeCalculator", "MissingConverter"}:
+            said = "skl2onnx has no converter for it"
+        elif not isinstance(error, text.CannotTokenize):
+            said = f"{type(error).__name__}: {said}"
+        self.reason = said
         super().__init__(
             f"skl2onnx cannot convert {name} to ONNX opset {opset} ({self.reason}); "
             "choose another train.estimator or convert.target_opset in params.yaml"

@@ -22,7 +22,7 @@ from stages.convert.conversion import NEWEST_OPSET, NotConvertible, to_onnx
 MOST_ROWS = 1000
 TIMES_ROUNDING = 8
 """A difference is rounding if it is within so many times what the original's own answer moves by when its input is rounded."""
-CURE = "give a model without it, or export the model yourself and set train.model_path to the .onnx file"
+CURE = "give a model fitted without it, or its .onnx file if another converter can express it"
 CURE_OF_ROWS = "give a model fitted on such rows, or take them out of data.source"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
+from onnxpress.estimators.written_by import written_by
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
 from stages.common.parts import set_threads
@@ -71,19 +72,28 @@ def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
             return (checked_skops if path.suffix == ".skops" else checked_pickle).load_checked(path, trusted)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror or error}); run `dvc repro` to make it") from error
-    except RefusedGlobals as error:
-        raise UserError(
-            f"{path} names {error}, which could run any code, so it was not loaded; if you trust the file, "
-            f"add to train.trust in params.yaml: [{error}]"
-        ) from error
     except InconsistentVersionWarning as error:
-        raise UserError(
-            f"{path} was written by scikit-learn {error.original_sklearn_version}, this is {__version__}; "
-            f"fit and dump the model again with {__version__}"
-        ) from error
+        raise UserError(_other_version(path, error.original_sklearn_version)) from error
     except Exception as error:  # a damaged file leads to any exception
+        version = written_by(path)
+        if version is not None and version != __version__:  # what it names has moved since, which trust cannot cure
+            raise UserError(_other_version(path, version)) from error
+        if isinstance(error, RefusedGlobals):
+            raise UserError(
+                f"{path} names {error}, which could run any code, so it was not loaded; if you trust the file, "
+                f"add to train.trust in params.yaml: [{error}]"
+            ) from error
         kind = "skops" if path.suffix == ".skops" else "joblib"
         raise UserError(f"{path} is not a whole {kind} file ({error!r}); {again}") from error
+
+
+def _other_version(path: Path, version: str) -> str:
+    from sklearn import __version__
+
+    return (
+        f"{path} was written by scikit-learn {version}, needs {__version__}; fit and dump the model again with {__version__}, "
+        f"or export it with skl2onnx where {version} is installed and set train.model_path to the .onnx file"
+    )
 
 
 def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:

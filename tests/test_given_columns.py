@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from tests.conftest import default_params, write_params
 
 ROWS = 300
 PATH = Path("models/mine.joblib")
+LETTERS, OR_MARK, LETTER_FIRST = r"[a-z]+", r"\w+|!", r"(?u)\b[a-z]\w+\b"
 
 
 def numbers() -> pd.DataFrame:
@@ -88,7 +90,7 @@ def assert_answers(model: Any, table: pd.DataFrame, labels: Any, scores: Any) ->
         assert shapes == {name: values.shape[1] for name, values in feeds.items()}
         for answer in (original, ask_onnx(session, feeds)):
             assert np.array_equal(answer.values, labels)
-            np.testing.assert_allclose(answer.scores, scores, atol=1e-5)
+            assert answer.scores == pytest.approx(scores, abs=1e-5)
 
 
 def forest() -> RandomForestClassifier:
@@ -175,7 +177,7 @@ def test_a_model_fitted_on_a_mixed_frame_gets_its_own_columns(name: str) -> None
     model, columns = MIXED[name]
     table = mixed()
     own = table.where(table.notna(), np.nan)[columns or list(table.columns)]
-    own = own.astype({key: kind for key, kind in table.dtypes.items() if key in own and kind != object})
+    own = own.astype({key: kind for key, kind in table.dtypes.items() if key in own and kind.kind != "O"})
     model.fit(own, target_of(table))
     assert_answers(model, table, model.predict(own), model.predict_proba(own))
 
@@ -193,7 +195,7 @@ def test_a_model_fitted_on_a_mixed_matrix_gets_one() -> None:
     [
         make_pipeline(TfidfVectorizer(ngram_range=(1, 2))),
         make_pipeline(CountVectorizer(stop_words=["the"], ngram_range=(1, 3)), TfidfTransformer(sublinear_tf=True)),
-        make_pipeline(make_union(CountVectorizer(), TfidfVectorizer(token_pattern=r"[a-z]+", binary=True))),
+        make_pipeline(make_union(CountVectorizer(), TfidfVectorizer(token_pattern=LETTERS, binary=True))),
     ],
     ids=["pairs", "stop words, logarithms", "union"],
 )
@@ -220,14 +222,12 @@ def refused(model: Any, table: pd.DataFrame) -> str:
     [
         (TfidfVectorizer(analyzer="char"), r"TfidfVectorizer\(analyzer='char'\)"),
         (TfidfVectorizer(strip_accents="unicode"), r"strip_accents='unicode'"),
-        (CountVectorizer(token_pattern=r"\w+|!"), "token_pattern="),
-        (CountVectorizer(token_pattern=r"(?u)\b[a-z]\w+\b", ngram_range=(1, 2)), "token_pattern="),
+        (CountVectorizer(token_pattern=OR_MARK), "token_pattern="),
+        (CountVectorizer(token_pattern=LETTER_FIRST, ngram_range=(1, 2)), "token_pattern="),
         (HashingVectorizer(n_features=64), "no converter for it"),
     ],
 )
 def test_what_a_tokenizer_cannot_do_is_refused_by_its_name(vectorizer: Any, expected: str) -> None:
-    import re
-
     table = mixed()
     model = make_pipeline(ColumnTransformer([("words", vectorizer, "review")]), LogisticRegression())
     line = refused(model.fit(table, target_of(table)), table)
@@ -238,7 +238,7 @@ def test_what_a_tokenizer_cannot_do_is_refused_by_its_name(vectorizer: Any, expe
 class Shifted(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     """Adds one; registered below with a converter that adds two."""
 
-    def fit(self, x: Any, y: Any = None) -> Shifted:
+    def fit(self, x: Any, _y: Any = None) -> Shifted:
         self.n_features_in_ = np.shape(x)[1]
         return self
 

@@ -14,20 +14,20 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import MissingIndicator, SimpleImputer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
-from sklearn.pipeline import Pipeline, make_pipeline, make_union
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
-from stages.common.models import ask_onnx, ask_original, open_session
+from stages.common.models import open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.table import Column, Feeds, Schema
-from stages.convert.conversion import to_onnx, transformer_to_onnx
+from stages.convert.conversion import transformer_to_onnx
 
 OPSETS = (11, 12, 13, 18, 22)
 ROWS = 240
 MISSING = {"NaN": np.nan, "None": None, "empty": ""}
-ONE_HOT = {
+ONE_HOT: dict[str, dict[str, Any]] = {
     "default": {},
     "ignore": {"handle_unknown": "ignore"},
     "rare": {"min_frequency": 20, "handle_unknown": "infrequent_if_exist"},
@@ -42,7 +42,7 @@ ONE_HOT = {
     "dense, whole": {"sparse_output": False, "dtype": np.int32, "handle_unknown": "ignore"},
 }
 UNKNOWN = {"handle_unknown": "use_encoded_value"}
-ORDINAL = {
+ORDINAL: dict[str, dict[str, Any]] = {
     "default": {},
     "missing": {"encoded_missing_value": -2, "handle_unknown": "use_encoded_value", "unknown_value": -1},
     "unknown": {**UNKNOWN, "unknown_value": -1},
@@ -86,8 +86,7 @@ def feeds_of(rows: pd.DataFrame) -> Feeds:
         if column.kind == "number":
             feeds[column.name] = values.to_numpy(np.float32).reshape(-1, 1)
         else:
-            texts = ["" if value is None or value != value else str(value) for value in values]
-            feeds[column.name] = np.array(texts, object).reshape(-1, 1)
+            feeds[column.name] = values.fillna("").to_numpy(object).reshape(-1, 1)
     return feeds
 
 
@@ -149,7 +148,7 @@ def test_a_target_encoder_gives_scikit_learns_means(missing: str) -> None:
         assert_same_transform(first, MISSING[missing], opset)
 
 
-IMPUTERS = {
+IMPUTERS: dict[str, dict[str, Any]] = {
     "constant": {"strategy": "constant", "fill_value": "none"},
     "most frequent": {"strategy": "most_frequent"},
     "indicator": {"strategy": "most_frequent", "add_indicator": True},

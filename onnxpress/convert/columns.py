@@ -50,8 +50,9 @@ def joined(scope: Any, variables: list[Any]) -> list[Any]:
         return variables
     operator = scope.declare_local_operator("SklearnConcat")
     operator.inputs = variables
-    widths = [variable.type.shape[1] if len(variable.type.shape) > 1 else None for variable in variables]
-    width = None if None in widths else sum(widths)
+    shapes = [variable.type.shape for variable in variables]
+    known = all(len(shape) > 1 and shape[1] is not None for shape in shapes)
+    width = sum(shape[1] for shape in shapes) if known else None
     operator.outputs.append(scope.declare_local_variable("columns", type(variables[0].type)([None, width])))
     return list(operator.outputs)
 
@@ -60,7 +61,7 @@ def _width(variable: Any) -> int:
     shape = variable.type.shape
     width = shape[1] if len(shape) > 1 else None
     if not isinstance(width, int):
-        raise ValueError(f"how many columns come from {variable.onnx_name} is not known")
+        raise TypeError(f"how many columns come from {variable.onnx_name} is not known")
     return width
 
 

@@ -64,9 +64,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     found, columns = tables(operator.raw_operator), _columns(operator.inputs, writer)
     if len(found) != len(columns):
         raise ValueError(f"{len(columns)} columns reach an encoder of {len(found)}")
-    encoded = [
-        _encoded(table, *column, writer) for table, column in zip(found, columns, strict=True) if table.width
-    ]
+    encoded = [_encoded(table, *column, writer) for table, column in zip(found, columns, strict=True) if table.width]
     writer.add("Concat", *encoded, output=operator.outputs[0].full_name, axis=1)
 
 
@@ -192,9 +190,7 @@ def _looked_up(table: Table, keys: dict[Any, int], column: str, text: bool, writ
     return writer.add("Reshape", rows, writer.constant(np.array([-1, table.width], np.int64)))
 
 
-def _by_code(
-    values: NDArray[Any], strict: bool, keys: dict[Any, int], column: str, text: bool, writer: ContainerWriter
-) -> str:
+def _by_code(values: NDArray[Any], strict: bool, keys: dict[Any, int], column: str, text: bool, writer: ContainerWriter) -> str:
     """The entry of ``values`` of each row's category; a strict one has no last entry, so that onnxruntime refuses."""
     codes = _codes(keys, len(values) - 1, column, text, writer)
     if not strict and values.ndim == 1 and np.array_equal(values, np.arange(len(values))) and values.dtype == np.int64:

@@ -137,7 +137,5 @@ def _missing(model: Any, values: str, *, text: bool, writer: ContainerWriter) ->
         return writer.add("Equal", values, writer.constant(np.array([taken], np.float32)))
     name = MISSING_TEXT if is_missing(taken) else str(taken)
     found = int(name != MISSING_TEXT or id(model) not in _blank.get())
-    codes = writer.add_ml(
-        "LabelEncoder", values, version=2, keys_strings=[name], values_int64s=[found], default_int64=0
-    )
+    codes = writer.add_ml("LabelEncoder", values, version=2, keys_strings=[name], values_int64s=[found], default_int64=0)
     return writer.add("Cast", codes, to=TensorProto.BOOL)

@@ -25,9 +25,7 @@ from stages.convert.container_writer import ContainerWriter
 WORD = r"\p{L}\p{N}_"
 """Python's ``\\w`` in RE2."""
 DIGIT = r"\p{Nd}"
-SPACE = (
-    r"\t-\r\x{1c}-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
-)
+SPACE = r"\t-\r\x{1c}-\x20\x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}"
 CLASSES = {codes.CATEGORY_WORD: WORD, codes.CATEGORY_DIGIT: DIGIT, codes.CATEGORY_SPACE: SPACE}
 NEGATED = {codes.CATEGORY_NOT_WORD: WORD, codes.CATEGORY_NOT_DIGIT: DIGIT, codes.CATEGORY_NOT_SPACE: SPACE}
 
@@ -127,9 +125,7 @@ def _counts(model: Any, texts: str, writer: ContainerWriter) -> str:
     pad = "#"
     while any(pad in term for term in terms):
         pad += "#"
-    tokens = writer.add_of(
-        "com.microsoft", 1, "Tokenizer", lines, mark=0, pad_value=pad, mincharnum=1, tokenexp=pattern.re2
-    )
+    tokens = writer.add_of("com.microsoft", 1, "Tokenizer", lines, mark=0, pad_value=pad, mincharnum=1, tokenexp=pattern.re2)
     stops = sorted(model.get_stop_words() or ())
     pool: dict[str, Any] = {"pool_strings": [token for term in _by_length(terms) for token in term]}
     if stops and model.ngram_range[1] > 1:
@@ -190,11 +186,12 @@ def _without_stops(tokens: str, numbers: dict[str, int], stops: list[str], write
         values_int64s=list(keys.values()),
         default_int64=unknown,
     )
-    found = writer.add("Reshape", found, writer.constant(np.array([0, -1], np.int64)))  # of two axes, for all to see
-    stopped = writer.add("Cast", writer.add("Equal", found, writer.constant(np.array([[0]], np.int64))), to=TensorProto.INT64)
-    ones = writer.add("Add", writer.add("Mul", found, writer.constant(np.array([[0]], np.int64))), writer.constant(np.array([[1]], np.int64)))
+    zero, one, far = (writer.constant(np.array([[number]], np.int64)) for number in (0, 1, LONGEST))
+    found = writer.add("Reshape", found, writer.constant(np.array([0, -1], np.int64)))
+    ones = writer.add("Add", writer.add("Mul", found, zero), one)
     places = writer.add("CumSum", ones, writer.constant(np.array(1, np.int64)))
-    order = writer.add("Add", places, writer.add("Mul", stopped, writer.constant(np.array([[LONGEST]], np.int64))))
+    stopped = writer.add("Cast", writer.add("Equal", found, zero), to=TensorProto.INT64)
+    order = writer.add("Add", places, writer.add("Mul", stopped, far))
     size = writer.add("Gather", writer.add("Shape", found), writer.constant(np.array([1], np.int64)), axis=0)
     _, index = writer.add_pair("TopK", order, size, axis=1, largest=0, sorted=1)
     return writer.add("GatherElements", found, index, axis=1)
@@ -282,7 +279,7 @@ def _set(items: list[tuple[Any, Any]]) -> str | None:
 
 
 def _character(code: int) -> str:
-    return chr(code) if chr(code).isalnum() and code < 128 else f"\\x{{{code:x}}}"  # noqa: PLR2004 # ASCII
+    return chr(code) if chr(code).isalnum() and code < 128 else f"\\x{{{code:x}}}"  # ASCII
 
 
 def _is_word(item: tuple[Any, Any]) -> bool:

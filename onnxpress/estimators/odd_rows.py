@@ -17,7 +17,7 @@ TEXTS = (
     "",
     " ",
     "Café naïve Straße ÜBER don't x1 I a 日本 semi-colon; UPPER e-mail U.S. 22 3.5 _under_score_",
-    "tab\tand\nnewline, (brackets) [square] \"quoted\" #hash @at 100% a+b c/d\u00a0e",
+    'tab\tand\nnewline, (brackets) [square] "quoted" #hash @at 100% a+b c/d\u00a0e',
 )
 """Other letters than ASCII, upper case, digits, punctuation, words of one letter, other spaces."""
 
@@ -36,16 +36,14 @@ def odd_rows(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[tuple[str
         if categories is None:
             continue
         if column.kind == "number":
-            known = [float(value) for value in categories if not is_missing(value) and not isinstance(value, str)]
+            known: list[Any] = [float(value) for value in categories if not is_missing(value) and not isinstance(value, str)]
             odd: list[Any] = [max([0.0, *known]) + 1, 0.5]
         else:
             known, odd = [as_text(value) for value in categories], [UNSEEN]
         if known:
             yield f"its categories of {column.name!r}", _with(feeds, schema, column.name, known[:MOST_CATEGORIES])
         yield f"categories of {column.name!r} that it has not seen", _with(feeds, schema, column.name, odd)
-        yield f"missing values of {column.name!r}", _with(
-            feeds, schema, column.name, [np.nan if column.kind == "number" else ""]
-        )
+        yield f"missing values of {column.name!r}", _with(feeds, schema, column.name, [np.nan if column.kind == "number" else ""])
 
 
 def _with(feeds: Feeds, schema: Schema, name: str, values: list[Any]) -> Feeds:

@@ -44,9 +44,9 @@ Paths = list[Path | None]
 class Evidence:
     """What the parts say of the raw columns, by their place.
 
-    ``categories`` has the categories of the encoder that sees the column. ``missing`` has what stands for a missing value
-    there. ``blank`` are the ids of imputers that leave it as it is, for an encoder behind them lists it; ``texts`` are the columns whose words
-    a vectoriser counts.
+    ``categories`` has the categories of the encoder that sees the column, ``missing`` what stands for a missing value there:
+    what an encoder lists, else what an imputer takes for it (``imputed``). ``blank`` are the ids of imputers that leave such
+    a value as it is, for an encoder behind them lists it. ``texts`` are the columns whose words a vectoriser counts.
     """
 
     categories: dict[int, list[Any]] = field(default_factory=dict)

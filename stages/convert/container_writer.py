@@ -29,9 +29,7 @@ class ContainerWriter(Writer):
         """One operator of another domain than ai.onnx, with one output."""
         output = self.name("v")
         name = self._scope.get_unique_operator_name(op_type)
-        self._container.add_node(
-            op_type, list(inputs), [output], op_domain=domain, op_version=version, name=name, **attributes
-        )
+        self._container.add_node(op_type, list(inputs), [output], op_domain=domain, op_version=version, name=name, **attributes)
         return output
 
     def add_ml(self, op_type: str, *inputs: str, version: int = 1, **attributes: Any) -> str:

@@ -141,9 +141,9 @@ class _Prefit:
     """Stands in for what is made in two steps: see :func:`prefit`."""
 
     def __new__(cls, inner: Any, frozen: Callable[[Any], Any]) -> Any:
-        from bench.scores.rows import data_of
-
         from sklearn.calibration import CalibratedClassifierCV
+
+        from bench.scores.rows import data_of
 
         rows = data_of("three ints").train
         return CalibratedClassifierCV(frozen(inner.fit(rows.feeds["X"][:100], rows.target[:100])))

@@ -14,6 +14,7 @@ from stages.common.console import say
 from stages.common.errors import UserError
 from stages.common.files import read_bytes
 from stages.common.models import ask_original, labels, load_original
+from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.params import Train
 from stages.common.parts import set_threads
 from stages.common.table import Rows, Schema
@@ -92,6 +93,8 @@ def _is_fitted(model: Any) -> bool:
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
+    if isinstance(model, (OnnxClassifier, OnnxRegressor)):
+        return True
     try:
         check_is_fitted(model)
     except NotFittedError:

@@ -23,6 +23,7 @@ MOST_ROWS = 1000
 TIMES_ROUNDING = 8
 """A difference is rounding if it is within so many times what the original's own answer moves by when its input is rounded."""
 CURE = "give a model fitted without it, or its .onnx file if another converter can express it"
+CURE_OF_WHOLE = "give its .onnx file, made by a converter of its own package, or a model of another class"
 CURE_OF_ROWS = "give a model fitted on such rows, or take them out of data.source"
 
 
@@ -49,7 +50,8 @@ def try_as_onnx(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
         session = open_session(to_bytes(to_onnx(model, schema, NEWEST_OPSET)))
     except NotConvertible as error:
         part = part_at_fault(model, feeds, schema, NEWEST_OPSET)
-        raise UserError(f"{path}: {part} cannot become ONNX: {error.reason}; {CURE}") from error
+        cure = CURE if "step" in part else CURE_OF_WHOLE
+        raise UserError(f"{path}: {part} cannot become ONNX: {error.reason}; {cure}") from error
     for found in _compared(model, session, feeds, schema, path):
         described = _described(found, schema)
         if not found.rounding:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.models import Answer, ask_original
+from stages.common.models import Answer, ask_original, ask_rows
 from stages.common.parts import parts_of
-from stages.common.table import Feeds, Schema, take
+from stages.common.table import Feeds, Schema, sklearn_input, take
 
 TOLERANCE = 1e-5
 """Of a score or prediction, and of its size where that is above 1."""
@@ -30,16 +30,18 @@ class Differences:
     """What the rows of two answers differ by.
 
     ``largest`` is the largest difference of a score or prediction relative to max(1, |score|), and ``labels`` counts other
-    labels that are no ties, both on the rows that are not at a step; ``steps`` counts the rows beyond the tolerance that are.
+    labels that are no ties, both on the rows that are not among the next two. Of the rows beyond the tolerance ``steps``
+    counts those at a step of the original, and ``rounded`` those on which its own float32 rounds that much.
     """
 
     largest: float
     labels: int
     steps: int
+    rounded: int = 0
 
     @property
     def beyond(self) -> bool:
-        """Whether any row is beyond the tolerance and at no step."""
+        """Whether any row is beyond the tolerance for which the original is no excuse."""
         return self.largest > TOLERANCE or self.labels > 0
 
 
@@ -47,16 +49,21 @@ def compare(estimator: Any, feeds: Feeds, schema: Schema, original: Answer, answ
     """Compare the ``answer`` of a model to the rows in ``feeds`` with the ``original`` one, which ``estimator`` gave.
 
     A row is at a step where the estimator itself gives the other scores once its numbers are moved by their rounding, as
-    isotonic calibration may.
+    isotonic calibration may. It is rounded if the estimator's own scores of float32 and of float64 rows differ half as much.
     """
     apart = relative(numbers(original), numbers(answer))
     wrong = other_labels(original, answer)
     beyond = (apart > TOLERANCE) | wrong
-    steps = np.zeros(len(apart), bool)
-    if beyond.any() and has_steps(estimator):
+    steps, rounded = np.zeros(len(apart), bool), np.zeros(len(apart), bool)
+    if beyond.any():
         rows = np.flatnonzero(beyond)
-        steps[rows] = _at_step(estimator, take(feeds, rows), schema, numbers(answer)[rows], ~wrong[rows])
-    return Differences(float(apart[~steps].max(initial=0)), int((wrong & ~steps).sum()), int(steps.sum()))
+        few = take(feeds, rows)
+        if has_steps(estimator):
+            steps[rows] = _at_step(estimator, few, schema, numbers(answer)[rows], ~wrong[rows])
+        rounded[rows] = ~wrong[rows] & (apart[rows] <= TOLERANCE + 2 * _own_rounding(estimator, few, schema))
+    rounded &= ~steps
+    left = ~steps & ~rounded
+    return Differences(float(apart[left].max(initial=0)), int((wrong & left).sum()), int(steps.sum()), int(rounded.sum()))
 
 
 def numbers(answer: Answer) -> NDArray[np.float64]:
@@ -94,6 +101,15 @@ def has_steps(estimator: Any) -> bool:
         return True
     trees = any(hasattr(part, "tree_") or hasattr(part, "_predictors") for part in parts)
     return trees and any(".".join(type(part).__module__.split(".")[:2]) not in EXACT for part in parts)
+
+
+def _own_rounding(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float64]:
+    """How far the estimator's scores of these rows are from those of the same rows in float64, in which it computes then."""
+    rows = sklearn_input(feeds)
+    singles = {name: np.float64 for name, kind in getattr(rows, "dtypes", {}).items() if kind == np.float32}
+    wide = rows.astype(np.float64) if isinstance(rows, np.ndarray) else rows.astype(singles)
+    one, other = (numbers(ask_rows(estimator, each, schema)) for each in (rows, wide))
+    return relative(one, other)
 
 
 def _at_step(estimator: Any, feeds: Feeds, schema: Schema, scores: NDArray[np.float64], same_label: Flags) -> Flags:

@@ -116,10 +116,11 @@ def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
     """Predict with the scikit-learn estimator."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
-        return _ask_original(estimator, original_input(estimator, feeds, schema), schema)
+        return ask_rows(estimator, original_input(estimator, feeds, schema), schema)
 
 
-def _ask_original(estimator: Any, rows: Any, schema: Schema) -> Answer:
+def ask_rows(estimator: Any, rows: Any, schema: Schema) -> Answer:
+    """Predict with the scikit-learn estimator, from rows in the form that it was fitted on."""
     values = estimator.predict(rows)
     if schema.task == "regression":
         return Answer(_column(values).astype(np.float64), None)

@@ -73,7 +73,7 @@ GATES = (
     ),
     Gate(
         "max_score_diff",
-        "the largest difference of ONNX's scores or predictions from the original's, relative to max(1, |score|)",
+        "the largest difference of ONNX's scores or predictions from the original's, relative where one is above 1,",
         at_least=False,
         values={"onnx_max_relative_diff": lambda metrics: metrics["onnx_max_relative_diff"]},
         advice="scale the columns (train.scale), or try another train.estimator",

@@ -71,8 +71,8 @@ def differences(estimator: Any, feeds: Feeds, schema: Schema) -> Differences:
 def _described(found: Differences, schema: Schema) -> str:
     """What differs, and by how much."""
     what = "predictions" if schema.task == "regression" else "scores"
-    labels = f" and {found.labels} labels are others" if found.labels else ""
-    return f"{what} differ by up to {found.largest:.2g} of their size or of 1{labels}, at most {TOLERANCE:g} should be"
+    labels = f", and {found.labels} labels are others" if found.labels else ""
+    return f"{what} differ by up to {found.largest:.2g}, relative where one is above 1, not by at most {TOLERANCE:g}{labels}"
 
 
 def _few_of_each(rows: Rows, schema: Schema) -> np.ndarray[Any, np.dtype[np.intp]]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.estimators.layout import original_input
 from stages.common.models import Answer, ask_original, ask_rows
 from stages.common.parts import parts_of
-from stages.common.table import Feeds, Schema, sklearn_input, take
+from stages.common.table import Feeds, Schema, take
 
 TOLERANCE = 1e-5
 """Of a score or prediction, and of its size where that is above 1."""
@@ -132,8 +133,10 @@ def _moved(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[NDArray[np.
 
 def _computes_in_float32(estimator: Any, feeds: Feeds, schema: Schema) -> bool:
     """Whether the estimator's scores of these rows differ from those of the same rows in float64 by much of the tolerance."""
-    rows = sklearn_input(feeds)
-    singles = {name: np.float64 for name, kind in getattr(rows, "dtypes", {}).items() if kind == np.float32}
-    wide = rows.astype(np.float64) if isinstance(rows, np.ndarray) else rows.astype(singles)
+    rows = original_input(estimator, feeds, schema)
+    if isinstance(rows, np.ndarray):
+        wide = rows.astype(np.float64) if rows.dtype.kind == "f" else rows
+    else:
+        wide = rows.astype({name: np.float64 for name, kind in rows.dtypes.items() if kind == np.float32})
     one, other = (numbers(ask_rows(estimator, each, schema)) for each in (rows, wide))
     return bool(relative(one, other).max() > TOLERANCE / 4)

@@ -70,6 +70,8 @@ class Members(ContainerWriter):
         if hasattr(estimator, "steps"):
             inputs, estimator = self._behind(estimator.steps[:-1], inputs), estimator.steps[-1][1]
             return self._once(question, estimator, inputs)
+        if question == "probabilities" and not hasattr(estimator, "predict_proba"):
+            raise NotImplementedError(f"the {type(estimator).__name__} inside gives no probabilities")
         part = part_of(estimator)
         if part is None:
             return str(getattr(self, f"_{question}_of_leaf")(estimator, inputs))
@@ -103,8 +105,6 @@ class Members(ContainerWriter):
         return list(self._written[key][0])
 
     def _probabilities_of_leaf(self, estimator: Any, inputs: Inputs) -> str:
-        if not hasattr(estimator, "predict_proba"):
-            raise NotImplementedError(f"the {type(estimator).__name__} inside has no predict_proba")
         return str(self._leaf(estimator, inputs)[1].onnx_name)
 
     def _values_of_leaf(self, estimator: Any, inputs: Inputs) -> str:
@@ -151,7 +151,8 @@ class Members(ContainerWriter):
         raise NotImplementedError(f"the decision function of the {type(estimator).__name__} inside")
 
     def _linear(self, estimator: Any, inputs: Inputs) -> str:
-        weights = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else estimator.coef_
+        dense = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else estimator.coef_
+        weights = np.atleast_2d(dense)
         offsets = np.broadcast_to(estimator.intercept_, len(weights))
         constants = [self.constant(np.asarray(values, np.float32)) for values in (weights, offsets)]
         return self.add("Gemm", self.matrix(inputs), *constants, transB=1)
@@ -224,6 +225,13 @@ class Members(ContainerWriter):
     def scaled(self, name: str, factor: float) -> str:
         """Every number of a float32 value times ``factor``."""
         return name if factor == 1 else self.add("Mul", name, self.constant(np.array(factor, np.float32)))
+
+    def same_in_every_row(self, value: float, inputs: Inputs) -> str:
+        """(rows, 1), float32."""
+        first = self.pick(self.matrix(inputs), [0])
+        itself = self.add("Cast", self.add("Equal", first, first), to=TensorProto.FLOAT)
+        zeros = self.add("Mul", itself, self.constant(np.zeros(1, np.float32)))
+        return self.add("Add", zeros, self.constant(np.array([value], np.float32)))
 
     def total(self, names: Sequence[str]) -> str:
         """The sum of values of one shape."""

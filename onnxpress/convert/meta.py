@@ -16,6 +16,8 @@ from onnxpress.convert.members import TWO, Members
 from onnxpress.convert.one_vs import OneVsOne, OneVsRest, OutputCode
 from onnxpress.convert.part import Part
 from onnxpress.convert.stacking import Stacking
+from onnxpress.convert.thresholded import Thresholded
+from onnxpress.convert.transformed_target import TransformedTarget
 from onnxpress.convert.voting import Voting
 
 OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
@@ -25,6 +27,8 @@ OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_cl
 def _parts() -> dict[type, Part]:
     from sklearn import ensemble, multiclass
     from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
     return {
         ensemble.AdaBoostClassifier: AdaptiveBoosting(),
@@ -37,6 +41,9 @@ def _parts() -> dict[type, Part]:
         multiclass.OutputCodeClassifier: OutputCode(),
         ensemble.StackingClassifier: Stacking(),
         ensemble.StackingRegressor: Stacking(),
+        FixedThresholdClassifier: Thresholded(),
+        TunedThresholdClassifierCV: Thresholded(),
+        TransformedTargetRegressor: TransformedTarget(),
         ensemble.VotingClassifier: Voting(),
         ensemble.VotingRegressor: Voting(),
     }

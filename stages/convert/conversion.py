@@ -17,7 +17,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
-from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
+from stages.convert import discriminant, neighbors, support_vectors, trees, vectorizers
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -49,15 +49,13 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         for family in (trees, support_vectors, neighbors, discriminant, meta):
             family.register()
         with trees.deferred() as fill:
-            model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))
+            model = canonical(_convert(estimator, schema, target_opset))
             _stamp_opset(model, target_opset)
             vectorizers.set_locale(model, estimator)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
         fill(model)
         model, _ = rewrite_svm_nodes(model)
-        if thresholds.has_threshold(estimator[-1] if hasattr(estimator, "steps") else estimator):
-            thresholds.apply_threshold(model, estimator)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # skl2onnx raises whatever its converters raise, down to AttributeError

@@ -1,1 +1,1 @@
-"""Every combination of estimator, target and data that the scan knows: does ONNX give the original's scores?"""
+"""The scan: whether ONNX gives the original library's scores, for every combination of estimator, target and data."""

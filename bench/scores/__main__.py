@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.scores.case import Case
-from bench.scores.compare import Outcome, scan
+from bench.scores.compare import Found, Outcome, scan
 from bench.scores.page import markdown
 from bench.scores.tables import TABLES
 from stages.common.console import say
@@ -48,13 +48,13 @@ def sample(cases: Sequence[Case], size: int, seed: int) -> list[Case]:
 def main() -> None:
     """Run what was asked for, and write the page."""
     asked = options(sys.argv[1:])
-    tables = {}
+    tables: dict[str, list[Found]] = {}
     for name, cases in chosen(asked).items():
         tables[name] = []
         for case in cases:
             found = scan(case)
             tables[name].append(found)
-            if found.outcome not in (Outcome.EQUAL, Outcome.STEPS):
+            if found.outcome == Outcome.DIFFERENT:
                 say(f"{case.name}: {found.outcome} {found.difference:.1e}, {found.labels} labels {found.reason[:200]}")
     write_bytes(asked.output / "scores.md", markdown({name: table for name, table in tables.items() if table}).encode())
     counts = [sum(found.outcome == outcome for table in tables.values() for found in table) for outcome in Outcome]

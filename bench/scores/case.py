@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 Place = Literal["alone", "scaled", "imputed"]
@@ -40,3 +41,10 @@ class Case:
         if self.place == "imputed":
             return make_pipeline(SimpleImputer(strategy="median"), StandardScaler(), estimator)
         return estimator
+
+
+def maker(model: Any, note: str = "", **arguments: Any) -> tuple[str, Callable[[], Any]]:
+    """A name to show for an estimator class with these arguments, and what builds it; random numbers get a seed."""
+    if "random_state" in model._get_param_names():
+        arguments = {"random_state": 0} | arguments
+    return model.__name__ + (f"({note})" if note else ""), partial(model, **arguments)

@@ -66,20 +66,21 @@ def _columns(plain: NDArray[np.float64], words: set[str]) -> NDArray[np.float64]
         return np.floor(np.clip(2 + 1.5 * plain, 0, 7))
     if "bad" in words:
         scales, offsets = np.resize([1e5, 1e-3, 1.0, 300.0, 20.0], plain.shape[1]), np.resize([3.0, 0, 50, 1, -2], plain.shape[1])
-        return (plain + offsets) * scales
+        return np.asarray((plain + offsets) * scales)
     return plain
 
 
 def asked(estimator: Any, data: Data) -> Feeds:
-    """Training rows, fresh rows, rows of columns drawn apart, rows halfway between two, and rows at the splits of trees."""
+    """Training rows, fresh rows, rows of columns drawn apart, rows halfway between two, far ones, and rows at the splits of trees."""
     random = np.random.default_rng(SEED + 1)
     train = data.train.feeds[NUMERIC_INPUT]
     apart = np.column_stack([random.permutation(column) for column in data.fresh.T])[:TIES]
     pairs = random.integers(0, len(train), (2, TIES))
     halfway = (train[pairs[0]] + train[pairs[1]]) / np.float32(2)
+    far = train[:3] * 3
     if (train == np.floor(train)).all():
-        halfway = np.floor(halfway)
-    rows = [train, data.fresh, apart, halfway, train[:3] * 3, *_at_splits(estimator, data.fresh)]
+        halfway, far = np.floor(halfway), train[:0]
+    rows = [train, data.fresh, apart, halfway, far, *_at_splits(estimator, data.fresh)]
     return {NUMERIC_INPUT: np.concatenate(rows).astype(np.float32)}
 
 

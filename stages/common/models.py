@@ -113,7 +113,8 @@ def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
             f"{name} gives labels alone, and should give probabilities or scores too (VotingClassifier: voting='soft')"
         )
     scores = estimator.predict_proba(rows) if proper else estimator.decision_function(rows)
-    return Answer(labels(values), by_class(np.asarray(scores, np.float64).reshape(len(values), -1)), proper)
+    columns = np.asarray(scores, np.float64).reshape(len(values), -1)
+    return Answer(labels(values), columns if proper else by_class(columns), proper)
 
 
 def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ predicted classes or predicted values. A member that is a meta-estimator itself 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,6 +99,8 @@ class Members(ContainerWriter):
 
         if type(estimator) not in known:
             raise NotImplementedError(f"there is no converter for the {type(estimator).__name__} inside")
+        if getattr(getattr(estimator, "classes_", None), "dtype", np.dtype(int)).kind in "bf":
+            estimator = self._kept(estimator, _with_whole_classes)
         key = ("operator", id(estimator), *(variable.onnx_name for variable in inputs))
         if key not in self._written:
             self._written[key] = _parse_sklearn_simple_model(self._scope, estimator, list(inputs)), estimator
@@ -169,9 +171,9 @@ class Members(ContainerWriter):
         scores = self._leaf(raw, inputs)[1].onnx_name
         return self.pick(scores, [1]) if len(estimator.classes_) == TWO else scores
 
-    def _kept(self, estimator: Any, change: Any) -> Any:
+    def _kept(self, estimator: Any, change: Callable[[Any], Any]) -> Any:
         """A changed copy of the estimator, the same one each time (skl2onnx keeps options by id)."""
-        key = ("changed", id(estimator))
+        key = ("changed", change, id(estimator))
         if key not in self._written:
             self._written[key] = change(estimator)
         return self._written[key]
@@ -280,4 +282,11 @@ def _without_probabilities(machine: Any) -> Any:
     """A copy of a support vector classifier that converts to its decisions."""
     result = copy.copy(machine)
     result.probability, result._probA, result._probB = False, np.empty(0), np.empty(0)
+    return result
+
+
+def _with_whole_classes(estimator: Any) -> Any:
+    """A copy of a classifier whose classes are 0.0 and 1.0, or False and True, that has 0 and 1."""
+    result = copy.copy(estimator)
+    result.classes_ = estimator.classes_.astype(np.int64)
     return result

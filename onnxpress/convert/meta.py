@@ -6,6 +6,7 @@ options; the parts here follow scikit-learn's code for every question, whatever 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -65,6 +66,25 @@ def register() -> None:
         convert, shapes = (_classifier, _classifier_shapes) if classifies else (_regressor, _regressor_shapes)
         options = OPTIONS if classifies else None
         update_registered_converter(model, f"Sklearn{model.__name__}", shapes, convert, options=options)
+    _let_linear_svc_take_zipmap()
+
+
+def _let_linear_svc_take_zipmap() -> None:
+    """skl2onnx 1.20 gives every classifier in a pipeline the option zipmap, which this one alone does not know."""
+    from skl2onnx.common._registration import get_converter, register_converter
+
+    original = get_converter("SklearnLinearSVC")
+    options = {**original.get_allowed_options(), **OPTIONS}
+    register_converter("SklearnLinearSVC", _calling(original), overwrite=True, options=options)
+
+
+def _calling(converter: Any) -> Callable[[Any, Any, Any], None]:
+    """A function, which is what skl2onnx registers; what it has registered is none."""
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        converter(scope, operator, container)
+
+    return convert
 
 
 def _classifier(scope: Any, operator: Any, container: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from onnxpress.convert import meta
+from onnxpress.convert import meta, selection
 from onnxpress.convert.wrappers import unwrapped
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
@@ -46,7 +46,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     estimator = unwrapped(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant, in_double, meta):
+        for family in (trees, support_vectors, neighbors, discriminant, in_double, selection, meta):
             family.register()
         with trees.deferred() as fill:
             model = canonical(_convert(estimator, schema, target_opset))
@@ -71,18 +71,13 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
 def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-    from sklearn.svm import LinearSVC
 
     if schema.all_numeric:
         inputs = [(NUMERIC_INPUT, FloatTensorType([None, len(schema.columns)]))]
     else:
         kinds = {"number": FloatTensorType, "category": StringTensorType, "text": StringTensorType}
         inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
-    # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
-    inside = [estimator, *estimator.get_params().values()]
     options = vectorizers.conversion_options(estimator)
-    if any(isinstance(item, LinearSVC) for item in inside):
-        options[LinearSVC] = {}
     with warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)

@@ -46,7 +46,7 @@ def _calibrated(one: Any, members: Members, inputs: Inputs) -> str:
     columns = {}
     for number, (place, calibrator) in enumerate(zip(places, one.calibrators, strict=False)):
         score = response if len(one.estimator.classes_) == TWO else members.pick(response, [number])
-        columns[place + (classes == TWO)] = _through(calibrator, score, members)
+        columns[place + (classes == TWO)] = _through(calibrator, score, members, exact=not decided)
     if classes == TWO:
         second = columns[1]
         return members.beside([members.add("Sub", members.constant(np.ones(1)), second), second])
@@ -63,29 +63,32 @@ def _shares(raw: str, classes: int, members: Members) -> str:
     return members.add("Where", none, members.constant(np.full((1, classes), 1 / classes)), shares)
 
 
-def _through(calibrator: Any, score: str, members: Members) -> str:
-    """A column of scores calibrated, float64."""
+def _through(calibrator: Any, score: str, members: Members, *, exact: bool) -> str:
+    """A column of scores calibrated, float64; ``exact``: most of them are among those that the calibrator was fitted on."""
     if hasattr(calibrator, "a_"):
         slope, offset = (members.constant(np.array([-float(value)])) for value in (calibrator.a_, calibrator.b_))
         return members.add("Sigmoid", members.add("Add", members.add("Mul", score, slope), offset))
-    return _interpolated(calibrator, score, members)
+    return _interpolated(calibrator, score, members, exact=exact)
 
 
-def _interpolated(calibrator: Any, score: str, members: Members) -> str:
+def _interpolated(calibrator: Any, score: str, members: Members, *, exact: bool) -> str:
     """Isotonic regression: linear between its points, level beyond them.
 
     Of three points x = (0, 2, 3), y = (0, 1, 5): the score 2.5 has two points below it, so that it is on piece 2, which starts
-    at (2, 1) and has the slope 4: 1 + 4 * 0.5 = 3.
+    at (2, 1) and has the slope 4: 1 + 4 * 0.5 = 3. Scores are float32: where they meet the points, as the shares of trees do,
+    the points are rounded to float32 as well.
     """
     x, y = (np.asarray(values, np.float64) for values in (calibrator.X_thresholds_, calibrator.y_thresholds_))
+    x = x.astype(np.float32).astype(np.float64) if exact else x
     low, high = members.constant(x[:1]), members.constant(x[-1:])
     inside = members.add("Min", members.add("Max", score, low), high)
     if len(x) == 1:
         return members.add("Add", members.add("Mul", inside, members.constant(np.zeros(1))), members.constant(y))
     below = members.add("Cast", members.add("Less", members.constant(x), inside), to=TensorProto.FLOAT)
     piece = members.add("Cast", members.reduce("ReduceSum", below, 1), to=TensorProto.INT64)
-    slopes = np.diff(y) / np.diff(x)
-    first = np.maximum(np.arange(len(x)) - 1, 0)
+    apart = np.diff(x)
+    slopes = np.diff(y) / np.where(apart > 0, apart, np.inf)
+    first = np.maximum(np.arange(len(x)) - 1, 0)  # of piece 0, which is the first point, too
     starts, heights, slope = (members.lookup(values[first], piece) for values in (x, y, slopes))
     return members.add("Add", members.add("Mul", members.add("Sub", inside, starts), slope), heights)
 

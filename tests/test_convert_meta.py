@@ -285,9 +285,10 @@ MIXED: dict[str, Callable[[], Any]] = {
 
 
 def mixed(task: str) -> tuple[Feeds, Schema]:
-    numbers = TABLE.dtypes == np.float32
-    feeds = {name: TABLE[[name]].to_numpy(np.float32 if numbers[name] else object) for name in TABLE}
-    columns = tuple(Column(name, "number" if numbers[name] else "category", missing=False) for name in TABLE)
+    numbers = ("age", "mass")
+    names = [str(name) for name in TABLE]
+    feeds: Feeds = {name: TABLE[[name]].to_numpy(np.float32 if name in numbers else object) for name in names}
+    columns = tuple(Column(name, "number" if name in numbers else "category", missing=False) for name in names)
     return feeds, Schema("regression" if task == "regression" else "classification", "target", columns)
 
 

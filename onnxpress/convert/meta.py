@@ -100,7 +100,8 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
 def _write_decisions(model: Any, members: Members, inputs: list[Any], output: str) -> None:
     """Decisions with a column a class."""
     if not hasattr(model, "decision_function"):
-        raise NotImplementedError("it gives labels alone, neither probabilities nor scores")
+        cure = "; set its voting='soft'" if hasattr(model, "voting") else ""
+        raise NotImplementedError(f"it gives labels alone, neither probabilities nor scores{cure}")
     decisions = members.decisions(model, inputs)
     if len(model.classes_) == TWO:
         decisions = members.beside([members.add("Neg", decisions), decisions])

@@ -19,8 +19,7 @@ from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from bench.plain import plainly_converted
 from stages.common.kernel_machine import LARGE, VECTORS
-from stages.common.models import by_class
-from stages.common.models import open_session
+from stages.common.models import by_class, open_session
 from stages.common.neighbor_names import ROWS
 from stages.common.svm_nodes import is_svm, rewrite_svm_nodes
 from stages.convert.conversion import to_onnx

@@ -15,14 +15,12 @@ class Case:
     """An unfitted estimator on one of the data sets of :mod:`bench.scores.rows`.
 
     ``make`` builds the estimator, which goes alone, behind a scaler, or behind an imputer and a scaler.
-    ``steps`` says that its scores jump (isotonic calibration): rows at a jump are counted, not compared.
     """
 
     model: str
     make: Callable[[], Any]
     data: str
     place: Place = "alone"
-    steps: bool = False
 
     @property
     def name(self) -> str:

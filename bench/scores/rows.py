@@ -18,6 +18,7 @@ from stages.common.parts import parts_of
 from stages.common.table import NUMERIC_INPUT, Column, Feeds, Rows, Schema
 
 TRAIN, FRESH, TIES = 240, 200, 60
+NEIGHBOURS = 2  # float32 values on either side of a split
 SEED = 0
 Matrix = NDArray[np.float32]
 
@@ -71,7 +72,7 @@ def _columns(plain: NDArray[np.float64], words: set[str]) -> NDArray[np.float64]
 
 
 def asked(estimator: Any, data: Data) -> Feeds:
-    """Training rows, fresh rows, rows of columns drawn apart, rows halfway between two, far ones, and rows at the splits of trees."""
+    """Training rows, fresh rows, columns drawn apart, rows halfway between two, far ones, and rows at the splits of trees."""
     random = np.random.default_rng(SEED + 1)
     train = data.train.feeds[NUMERIC_INPUT]
     apart = np.column_stack([random.permutation(column) for column in data.fresh.T])[:TIES]
@@ -85,19 +86,20 @@ def asked(estimator: Any, data: Data) -> Feeds:
 
 
 def _at_splits(estimator: Any, fresh: Matrix) -> list[Matrix]:
-    """For some splits of trees on raw columns, fresh rows with a value below, at, and above the split."""
+    """For some splits of trees, behind a scaler or not, fresh rows with a value below, at, and above the split."""
     splits = sorted({split for part in parts_of(estimator) for split in _splits(part)})
+    scaler = next((part for part in parts_of(estimator) if type(part).__name__ == "StandardScaler"), None)
     random = np.random.default_rng(SEED + 2)
-    chosen = random.permutation(len(splits))[:TIES]
     found = []
-    for row, number in enumerate(chosen):
+    for row, number in enumerate(random.permutation(len(splits))[:TIES]):
         column, threshold = splits[number]
         if column >= fresh.shape[1]:
             continue
-        at = np.float32(threshold)
-        three = np.repeat(fresh[[row % len(fresh)]], 3, axis=0)
-        three[:, column] = np.nextafter(at, np.float32(-np.inf)), at, np.nextafter(at, np.float32(np.inf))
-        found.append(three)
+        at = np.float32(threshold if scaler is None else threshold * scaler.scale_[column] + scaler.mean_[column])
+        steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1) * np.spacing(at)
+        several = np.repeat(fresh[[row % len(fresh)]], len(steps), axis=0)
+        several[:, column] = at + steps
+        found.append(several)
     return found
 
 

@@ -104,7 +104,7 @@ def _nearest(model: Any, x: str, *, weighted: bool, writer: Writer) -> tuple[str
     count = model.n_neighbors if whole else min(model.n_neighbors + MORE, len(stored))
     own = writer.reduce("ReduceSumSquare", name, 1, keepdims=False)
     ranks = writer.add("Gemm", around, name, own, alpha=-2.0, transB=1)
-    ranked, index = _top(ranks, count, writer)
+    _, index = _top(ranks, count, writer)
     if whole and not weighted:
         return index, ""
     near = writer.add("Cast", writer.add("Gather", stored_name, index, axis=0), to=TensorProto.DOUBLE)

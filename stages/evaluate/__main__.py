@@ -29,7 +29,7 @@ from stages.common.files import (
 from stages.common.models import Answer, ask_onnx, ask_original, checked_original, load_original, open_session, read_onnx
 from stages.common.params import load_params
 from stages.common.table import Feeds, Rows, read_rows, read_schema
-from stages.evaluate.metrics import compare_models, compare_on_probes, compare_sizes
+from stages.evaluate.metrics import compare_models, compare_on_probes, compare_scores, compare_sizes
 from stages.evaluate.probes import accepts_missing, accepts_unseen, probe_rows
 from stages.evaluate.thresholds import split_thresholds
 
@@ -59,12 +59,17 @@ def main() -> None:
     metrics = {
         **compare_sizes(*(size_kb(path) for path in MODELS.values())),
         **compare_models(schema, test.target, answers, params.evaluate.tolerance),
+        **compare_scores(original, test.feeds, schema, answers),
         **probed,
         "quantized_modified": int(read_json(QUANTIZATION, "modified")["modified"]),
     }
     write_json(METRICS, metrics)
     write_bytes(PREDICTIONS, as_csv(test, answers))
     tell(metrics)
+    if rows := metrics.get("onnx_step_rows"):
+        say(f"warning: on {rows:.0f} of {len(test)} test rows the original's scores are at a step, and ONNX has those beside it")
+    if rows := metrics.get("onnx_rounded_rows"):
+        say(f"warning: on {rows:.0f} of {len(test)} test rows float32 rounds the original's own scores; scaled columns help")
 
 
 def as_csv(test: Rows, answers: list[Answer]) -> bytes:

@@ -31,9 +31,9 @@ def cases() -> Iterator[Case]:
             first, second = "two ints", "three odd ints"
         elif "frozen" in name:
             first = second = FITTED
-        yield Case(name, make, first, steps="isotonic" in name)
+        yield Case(name, make, first)
         if "frozen" not in name:
-            yield Case(name, make, second, "scaled", steps="isotonic" in name)
+            yield Case(name, make, second, "scaled")
     for name, make in _regressors().items():
         sizes = ("small positive", "large") if "logarithmic" in name else (next(turns[1]), next(turns[1]))
         yield Case(name, make, sizes[0])

@@ -34,6 +34,11 @@ CASES: dict[str, tuple[Any, Any, Any]] = {
     "quadratic, words": (QuadraticDiscriminantAnalysis(reg_param=0.01), CANCER[0], VERDICTS),
     "fixed threshold": (FixedThresholdClassifier(LINE, threshold=0.8), *CANCER),
     "fixed threshold of the first class": (FixedThresholdClassifier(LINE, threshold=0.2, pos_label="bad"), CANCER[0], VERDICTS),
+    "threshold on decision scores": (
+        FixedThresholdClassifier(LinearSVC(random_state=0), threshold=0.5, pos_label="bad"),
+        CANCER[0],
+        VERDICTS,
+    ),
     "tuned threshold, scaled": (make_pipeline(StandardScaler(), TunedThresholdClassifierCV(LINE)), *CANCER),
 }
 
@@ -57,13 +62,6 @@ def test_the_threshold_is_not_the_half_that_the_classifier_inside_has() -> None:
     x = x.astype(np.float32)
     estimator.fit(x, y)
     assert (estimator.predict(x) != estimator.estimator_.predict(x)).any()
-
-
-def test_a_threshold_on_decision_scores_is_refused_with_the_cure() -> None:
-    x, y = CANCER[0].astype(np.float32), CANCER[1]
-    estimator = FixedThresholdClassifier(LinearSVC(random_state=0), threshold=0.5).fit(x, y)
-    with pytest.raises(UserError, match="set response_method='predict_proba'"):
-        to_onnx(estimator, numeric_schema(30), 12)
 
 
 def test_an_estimator_whose_onnx_form_answers_otherwise_is_refused_before_the_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ The calibration is computed in float64: a steep one enlarges what float32 rounds
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,20 +39,15 @@ def _calibrated(one: Any, members: Members, inputs: Inputs) -> str:
     if one.method == "temperature":
         return _tempered(one, members, inputs)
     response, decided = members.responses(one.estimator, inputs)
-    classes = len(one.classes)
     if not decided and len(one.estimator.classes_) == TWO:
         response = members.pick(response, [1])
-    response = members.double(response)
-    places = np.searchsorted(one.classes, one.estimator.classes_)
-    columns = {}
-    for number, (place, calibrator) in enumerate(zip(places, one.calibrators, strict=False)):
-        score = response if len(one.estimator.classes_) == TWO else members.pick(response, [number])
-        columns[place + (classes == TWO)] = _through(calibrator, score, members)
-    if classes == TWO:
-        second = columns[1]
-        return members.beside([members.add("Sub", members.constant(np.ones(1)), second), second])
-    missing = members.add("Mul", next(iter(columns.values())), members.constant(np.zeros(1)))
-    return _shares(members.beside([columns.get(place, missing) for place in range(classes)]), classes, members)
+    raw = _through(one.calibrators, members.double(response), members, exact=not decided)
+    if len(one.classes) == TWO:
+        return members.beside([members.add("Sub", members.constant(np.ones(1)), raw), raw])
+    places = np.searchsorted(one.classes, one.estimator.classes_)[: len(one.calibrators)]
+    if len(places) < len(one.classes):  # a fold that lacked a class
+        raw = members.add("MatMul", raw, members.constant(np.eye(len(one.classes))[places]))
+    return _shares(raw, len(one.classes), members)
 
 
 def _shares(raw: str, classes: int, members: Members) -> str:
@@ -63,29 +59,38 @@ def _shares(raw: str, classes: int, members: Members) -> str:
     return members.add("Where", none, members.constant(np.full((1, classes), 1 / classes)), shares)
 
 
-def _through(calibrator: Any, score: str, members: Members) -> str:
-    """A column of scores calibrated, float64."""
-    if hasattr(calibrator, "a_"):
-        slope, offset = (members.constant(np.array([-float(value)])) for value in (calibrator.a_, calibrator.b_))
-        return members.add("Sigmoid", members.add("Add", members.add("Mul", score, slope), offset))
-    return _interpolated(calibrator, score, members)
+def _through(calibrators: Sequence[Any], scores: str, members: Members, *, exact: bool) -> str:
+    """Columns of scores, each by its calibrator, float64.
+
+    ``exact``: most scores are among those that the calibrators were fitted on.
+    """
+    if hasattr(calibrators[0], "a_"):
+        slopes, offsets = (-np.array([[float(getattr(one, name)) for one in calibrators]]) for name in ("a_", "b_"))
+        lines = members.add("Add", members.add("Mul", scores, members.constant(slopes)), members.constant(offsets))
+        return members.add("Sigmoid", lines)
+    columns = [scores] if len(calibrators) == 1 else [members.pick(scores, [number]) for number in range(len(calibrators))]
+    pairs = zip(calibrators, columns, strict=True)
+    return members.beside([_interpolated(one, column, members, exact=exact) for one, column in pairs])
 
 
-def _interpolated(calibrator: Any, score: str, members: Members) -> str:
+def _interpolated(calibrator: Any, score: str, members: Members, *, exact: bool) -> str:
     """Isotonic regression: linear between its points, level beyond them.
 
     Of three points x = (0, 2, 3), y = (0, 1, 5): the score 2.5 has two points below it, so that it is on piece 2, which starts
-    at (2, 1) and has the slope 4: 1 + 4 * 0.5 = 3.
+    at (2, 1) and has the slope 4: 1 + 4 * 0.5 = 3. Scores are float32: where they meet the points, as the shares of trees do,
+    the points are rounded to float32 as well.
     """
     x, y = (np.asarray(values, np.float64) for values in (calibrator.X_thresholds_, calibrator.y_thresholds_))
+    x = x.astype(np.float32).astype(np.float64) if exact else x
     low, high = members.constant(x[:1]), members.constant(x[-1:])
     inside = members.add("Min", members.add("Max", score, low), high)
     if len(x) == 1:
         return members.add("Add", members.add("Mul", inside, members.constant(np.zeros(1))), members.constant(y))
     below = members.add("Cast", members.add("Less", members.constant(x), inside), to=TensorProto.FLOAT)
     piece = members.add("Cast", members.reduce("ReduceSum", below, 1), to=TensorProto.INT64)
-    slopes = np.diff(y) / np.diff(x)
-    first = np.maximum(np.arange(len(x)) - 1, 0)
+    apart = np.diff(x)
+    slopes = np.diff(y) / np.where(apart > 0, apart, np.inf)
+    first = np.maximum(np.arange(len(x)) - 1, 0)  # of piece 0, which is the first point, too
     starts, heights, slope = (members.lookup(values[first], piece) for values in (x, y, slopes))
     return members.add("Add", members.add("Mul", members.add("Sub", inside, starts), slope), heights)
 

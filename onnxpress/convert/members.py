@@ -8,7 +8,7 @@ predicted classes or predicted values. A member that is a meta-estimator itself 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,6 +70,8 @@ class Members(ContainerWriter):
         if hasattr(estimator, "steps"):
             inputs, estimator = self._behind(estimator.steps[:-1], inputs), estimator.steps[-1][1]
             return self._once(question, estimator, inputs)
+        if question == "probabilities" and not hasattr(estimator, "predict_proba"):
+            raise NotImplementedError(f"the {type(estimator).__name__} inside gives no probabilities")
         part = part_of(estimator)
         if part is None:
             return str(getattr(self, f"_{question}_of_leaf")(estimator, inputs))
@@ -97,14 +99,14 @@ class Members(ContainerWriter):
 
         if type(estimator) not in known:
             raise NotImplementedError(f"there is no converter for the {type(estimator).__name__} inside")
+        if getattr(getattr(estimator, "classes_", None), "dtype", np.dtype(int)).kind in "bf":
+            estimator = self._kept(estimator, _with_whole_classes)
         key = ("operator", id(estimator), *(variable.onnx_name for variable in inputs))
         if key not in self._written:
             self._written[key] = _parse_sklearn_simple_model(self._scope, estimator, list(inputs)), estimator
         return list(self._written[key][0])
 
     def _probabilities_of_leaf(self, estimator: Any, inputs: Inputs) -> str:
-        if not hasattr(estimator, "predict_proba"):
-            raise NotImplementedError(f"the {type(estimator).__name__} inside has no predict_proba")
         return str(self._leaf(estimator, inputs)[1].onnx_name)
 
     def _values_of_leaf(self, estimator: Any, inputs: Inputs) -> str:
@@ -151,7 +153,8 @@ class Members(ContainerWriter):
         raise NotImplementedError(f"the decision function of the {type(estimator).__name__} inside")
 
     def _linear(self, estimator: Any, inputs: Inputs) -> str:
-        weights = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else estimator.coef_
+        dense = estimator.coef_.toarray() if hasattr(estimator.coef_, "toarray") else estimator.coef_
+        weights = np.atleast_2d(dense)
         offsets = np.broadcast_to(estimator.intercept_, len(weights))
         constants = [self.constant(np.asarray(values, np.float32)) for values in (weights, offsets)]
         return self.add("Gemm", self.matrix(inputs), *constants, transB=1)
@@ -168,9 +171,9 @@ class Members(ContainerWriter):
         scores = self._leaf(raw, inputs)[1].onnx_name
         return self.pick(scores, [1]) if len(estimator.classes_) == TWO else scores
 
-    def _kept(self, estimator: Any, change: Any) -> Any:
+    def _kept(self, estimator: Any, change: Callable[[Any], Any]) -> Any:
         """A changed copy of the estimator, the same one each time (skl2onnx keeps options by id)."""
-        key = ("changed", id(estimator))
+        key = ("changed", change, id(estimator))
         if key not in self._written:
             self._written[key] = change(estimator)
         return self._written[key]
@@ -225,6 +228,13 @@ class Members(ContainerWriter):
         """Every number of a float32 value times ``factor``."""
         return name if factor == 1 else self.add("Mul", name, self.constant(np.array(factor, np.float32)))
 
+    def same_in_every_row(self, value: float, inputs: Inputs) -> str:
+        """(rows, 1), float32."""
+        first = self.pick(self.matrix(inputs), [0])
+        itself = self.add("Cast", self.add("Equal", first, first), to=TensorProto.FLOAT)
+        zeros = self.add("Mul", itself, self.constant(np.zeros(1, np.float32)))
+        return self.add("Add", zeros, self.constant(np.array([value], np.float32)))
+
     def total(self, names: Sequence[str]) -> str:
         """The sum of values of one shape."""
         return names[0] if len(names) == 1 else self.add("Sum", *names)
@@ -272,4 +282,11 @@ def _without_probabilities(machine: Any) -> Any:
     """A copy of a support vector classifier that converts to its decisions."""
     result = copy.copy(machine)
     result.probability, result._probA, result._probB = False, np.empty(0), np.empty(0)
+    return result
+
+
+def _with_whole_classes(estimator: Any) -> Any:
+    """A copy of a classifier whose classes are 0.0 and 1.0, or False and True, that has 0 and 1."""
+    result = copy.copy(estimator)
+    result.classes_ = estimator.classes_.astype(np.int64)
     return result

@@ -6,6 +6,7 @@ options; the parts here follow scikit-learn's code for every question, whatever 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,8 @@ from onnxpress.convert.members import TWO, Members
 from onnxpress.convert.one_vs import OneVsOne, OneVsRest, OutputCode
 from onnxpress.convert.part import Part
 from onnxpress.convert.stacking import Stacking
+from onnxpress.convert.thresholded import Thresholded
+from onnxpress.convert.transformed_target import TransformedTarget
 from onnxpress.convert.voting import Voting
 
 OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_class_labels": [False, True]}
@@ -25,6 +28,8 @@ OPTIONS = {"zipmap": [True, False, "columns"], "nocl": [True, False], "output_cl
 def _parts() -> dict[type, Part]:
     from sklearn import ensemble, multiclass
     from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 
     return {
         ensemble.AdaBoostClassifier: AdaptiveBoosting(),
@@ -37,6 +42,9 @@ def _parts() -> dict[type, Part]:
         multiclass.OutputCodeClassifier: OutputCode(),
         ensemble.StackingClassifier: Stacking(),
         ensemble.StackingRegressor: Stacking(),
+        FixedThresholdClassifier: Thresholded(),
+        TunedThresholdClassifierCV: Thresholded(),
+        TransformedTargetRegressor: TransformedTarget(),
         ensemble.VotingClassifier: Voting(),
         ensemble.VotingRegressor: Voting(),
     }
@@ -58,6 +66,25 @@ def register() -> None:
         convert, shapes = (_classifier, _classifier_shapes) if classifies else (_regressor, _regressor_shapes)
         options = OPTIONS if classifies else None
         update_registered_converter(model, f"Sklearn{model.__name__}", shapes, convert, options=options)
+    _let_linear_svc_take_zipmap()
+
+
+def _let_linear_svc_take_zipmap() -> None:
+    """skl2onnx 1.20 gives every classifier in a pipeline the option zipmap, which this one alone does not know."""
+    from skl2onnx.common._registration import get_converter, register_converter
+
+    original = get_converter("SklearnLinearSVC")
+    options = {**original.get_allowed_options(), **OPTIONS}
+    register_converter("SklearnLinearSVC", _calling(original), overwrite=True, options=options)
+
+
+def _calling(converter: Any) -> Callable[[Any, Any, Any], None]:
+    """A function, which is what skl2onnx registers; what it has registered is none."""
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        converter(scope, operator, container)
+
+    return convert
 
 
 def _classifier(scope: Any, operator: Any, container: Any) -> None:
@@ -73,7 +100,8 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
 def _write_decisions(model: Any, members: Members, inputs: list[Any], output: str) -> None:
     """Decisions with a column a class."""
     if not hasattr(model, "decision_function"):
-        raise NotImplementedError("it gives labels alone, neither probabilities nor scores")
+        cure = "; set its voting='soft'" if hasattr(model, "voting") else ""
+        raise NotImplementedError(f"it gives labels alone, neither probabilities nor scores{cure}")
     decisions = members.decisions(model, inputs)
     if len(model.classes_) == TWO:
         decisions = members.beside([members.add("Neg", decisions), decisions])

@@ -82,7 +82,7 @@ def _votes(model: Any, members: Members, inputs: Inputs) -> tuple[str, str]:
 def _confidence(one: Any, members: Members, inputs: Inputs) -> str:
     """sklearn.multiclass._predict_binary: values, decisions or the second probability, (rows, 1)."""
     if not hasattr(one, "classes_") and hasattr(one, "y_"):
-        raise NotImplementedError("a member that knows one class only")
+        return members.same_in_every_row(float(one.y_[0]), inputs)  # a bit that all code words share
     if not hasattr(one, "classes_"):
         return members.values(one, inputs)
     response, decided = members.responses(one, inputs)

@@ -28,5 +28,14 @@ def unwrapped(estimator: Any) -> Any:
     if isinstance(estimator, SelfTrainingClassifier):
         return unwrapped(estimator.estimator_)
     if isinstance(estimator, RFE) and hasattr(estimator.estimator_, "predict"):
-        return Pipeline([("columns", estimator), ("estimator", unwrapped(estimator.estimator_))])
+        return Pipeline([("columns", _choice(estimator)), ("estimator", unwrapped(estimator.estimator_))])
     return estimator
+
+
+def _choice(elimination: Any) -> Any:
+    """A transformer that keeps the same columns; skl2onnx would take the elimination itself for a classifier."""
+    from sklearn.feature_selection import VarianceThreshold
+
+    result = VarianceThreshold()
+    result.variances_, result.n_features_in_ = elimination.support_.astype(float), elimination.n_features_in_
+    return result

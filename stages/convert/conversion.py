@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from onnxpress.convert import columns, encoders, imputers, inputs, meta, text
+from onnxpress.convert import columns, encoders, imputers, inputs, meta, selection, text
 from onnxpress.convert.wrappers import unwrapped
 from onnxpress.estimators.layout import layout
 from onnxpress.estimators.paths import evidence
@@ -19,7 +19,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import Schema, input_name
-from stages.convert import discriminant, in_double, neighbors, support_vectors, thresholds, trees
+from stages.convert import discriminant, in_double, neighbors, support_vectors, trees
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -50,15 +50,13 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     try:
         _register()
         with trees.deferred() as fill:
-            model = canonical(_convert(thresholds.without_threshold(estimator), original, schema, target_opset))
+            model = canonical(_convert(estimator, original, schema, target_opset))
             _stamp_opset(model, target_opset)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
             _keep_both_columns(model.graph)
         fill(model)
         model, _ = rewrite_svm_nodes(model)
-        if thresholds.has_threshold(estimator[-1] if hasattr(estimator, "steps") else estimator):
-            thresholds.apply_threshold(model, estimator)
         _name_inputs(model.graph, schema)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
         onnx.checker.check_model(model, full_check=True)
@@ -103,20 +101,13 @@ def transformer_to_onnx(transformer: Any, whole: Any, schema: Schema, target_ops
 
 
 def _register() -> None:
-    for family in (trees, support_vectors, neighbors, discriminant, in_double, meta, columns, encoders, imputers, text):
+    for family in (trees, support_vectors, neighbors, discriminant, in_double, selection, meta, columns, encoders, imputers, text):
         family.register()
 
 
 def _convert(estimator: Any, whole: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
     """skl2onnx's model of ``estimator``, with the inputs that suit ``whole``, which it is a part of."""
     from skl2onnx import convert_sklearn
-    from sklearn.svm import LinearSVC
-
-    # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
-    inside = [estimator, *estimator.get_params().values()]
-    options: dict[Any, Any] = {}
-    if any(isinstance(item, LinearSVC) for item in inside):
-        options[LinearSVC] = {}
     taken = layout(whole, schema)
     blank = evidence(whole, len(taken.columns)).blank
     with imputers.blank_is_a_text(blank), warnings.catch_warnings():
@@ -126,7 +117,6 @@ def _convert(estimator: Any, whole: Any, schema: Schema, target_opset: int) -> o
             estimator,
             initial_types=inputs.initial_types(taken, schema),
             target_opset=target_opset,
-            options=options or None,
             black_op=INEXACT,
         )
     inputs.declare(model, taken, schema)

@@ -7,28 +7,37 @@ from functools import partial
 from itertools import cycle
 from typing import Any
 
+import numpy as np
+
 from bench.scores.case import Case
+from bench.scores.rows import data_of
 
 Make = Callable[[], Any]
 SEEDED: dict[str, Any] = {"random_state": 0}
 DATA = ("two strings", "three ints", "two ints", "three strings", "two odd ints", "three odd ints")
 TARGETS = ("small", "large")
+FITTED = "three ints"
+"""The data of what is fitted before it is put inside."""
 
 
 def cases() -> Iterator[Case]:
     """Every meta-estimator over every member that it takes."""
     turns = cycle(DATA), cycle(TARGETS)
     for name, make in _classifiers().items():
-        steps = "isotonic" in name
-        two_only = "threshold" in name
-        for turn in range(2):
-            data = next(turns[0])
-            if two_only:
-                data = ("two strings", "two odd ints")[turn]
-            yield Case(name, make, data, "scaled" if turn else "alone", steps)
+        first, second = next(turns[0]), next(turns[0])
+        if "threshold" in name:
+            first, second = "two strings", "two strings" if "positive" in name else "two odd ints"
+        elif "self training" in name:
+            first, second = "two ints", "three odd ints"
+        elif "frozen" in name:
+            first = second = FITTED
+        yield Case(name, make, first)
+        if "frozen" not in name:
+            yield Case(name, make, second, "scaled")
     for name, make in _regressors().items():
-        yield Case(name, make, next(turns[1]))
-        yield Case(name, make, next(turns[1]), "scaled")
+        sizes = ("small positive", "large") if "logarithmic" in name else (next(turns[1]), next(turns[1]))
+        yield Case(name, make, sizes[0])
+        yield Case(name, make, sizes[1], "scaled")
 
 
 def members() -> dict[str, Make]:
@@ -88,7 +97,6 @@ def _over_each() -> dict[str, Make]:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
     from sklearn.feature_selection import RFE
-    from sklearn.frozen import FrozenEstimator
     from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
     from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
     from sklearn.semi_supervised import SelfTrainingClassifier
@@ -114,7 +122,7 @@ def _over_each() -> dict[str, Make]:
     add("isotonic of all rows", inside, calibrated(method="isotonic", ensemble=False))
     add("temperature", inside, calibrated(method="temperature"))
     add("temperature of all rows", inside, calibrated(method="temperature", ensemble=False))
-    add("sigmoid of frozen", ("forest", "svc"), lambda inner: _Prefit(inner, FrozenEstimator))
+    add("sigmoid of frozen", ("forest", "svc"), _of_frozen)
     add("one vs rest", inside, OneVsRestClassifier)
     add("one vs one", inside, OneVsOneClassifier)
     add("adaptive boosting", WEIGHTED, lambda inner: AdaBoostClassifier(inner, n_estimators=4, **SEEDED))
@@ -137,16 +145,13 @@ def _fixed_on_decisions(inner: Any) -> Any:
     return FixedThresholdClassifier(inner, threshold=-0.2, response_method="decision_function")
 
 
-class _Prefit:
-    """Stands in for what is made in two steps: see :func:`prefit`."""
+def _of_frozen(inner: Any) -> Any:
+    """A classifier calibrated on other rows than it was fitted on."""
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
 
-    def __new__(cls, inner: Any, frozen: Callable[[Any], Any]) -> Any:
-        from sklearn.calibration import CalibratedClassifierCV
-
-        from bench.scores.rows import data_of
-
-        rows = data_of("three ints").train
-        return CalibratedClassifierCV(frozen(inner.fit(rows.feeds["X"][:100], rows.target[:100])))
+    rows = data_of(FITTED).train.take(np.arange(100))
+    return CalibratedClassifierCV(FrozenEstimator(inner.fit(rows.feeds["X"], rows.target)))
 
 
 def _combined() -> dict[str, Make]:
@@ -166,7 +171,7 @@ def _combined() -> dict[str, Make]:
         found[f"stacking, {note}"] = lambda: StackingClassifier(some(*names), cv=3, **arguments)
 
     for name in PROBABLE:
-        vote(f"weights in a list, {name}", name, "bayes" if name != "bayes" else "tree", "logistic", weights=[3, 1, 0.5])
+        vote(f"weights in a list, {name}", *dict.fromkeys((name, "bayes", "logistic", "tree")), weights=[3, 1, 0.5, 2][-3:])
     vote("no weights", "tree", "logistic", "lda")
     found["voting, dropped"] = lambda: VotingClassifier(
         [("a", inside["tree"]()), ("b", "drop"), ("c", inside["logistic"]())], voting="soft", weights=[1, 5, 2]
@@ -183,8 +188,10 @@ def _combined() -> dict[str, Make]:
     for last in ("forest", "svc", "linear svc", "gradient", "pipeline svc", "neighbors", "ridge"):
         stack(f"then {last}", "tree", "bayes", "lda", final_estimator=inside[last]())
     for last in ("logistic", "svc"):
-        found[f"stacking, dropped, then {last}"] = lambda last=last: StackingClassifier(
-            [("a", inside["tree"]()), ("b", "drop"), ("c", inside["lda"]())], inside[last](), cv=3
+        found[f"stacking, dropped, then {last}"] = partial(
+            _over,
+            lambda inner: StackingClassifier([("a", inside["tree"]()), ("b", "drop"), ("c", inside["lda"]())], inner, cv=3),
+            inside[last],
         )
     return found
 
@@ -215,37 +222,39 @@ def _nested() -> dict[str, Make]:
         "codes": lambda: OutputCodeClassifier(inside["logistic"](), code_size=3, **SEEDED),
         "search": lambda: GridSearchCV(inside["pipeline svc"](), {"svc__C": [0.5, 2]}, cv=2),
         "drawn": lambda: RandomizedSearchCV(inside["tree"](), {"max_depth": [2, 3]}, n_iter=2, cv=2, **SEEDED),
-        "scaled": lambda: make_pipeline(MinMaxScaler(), inside["stack_"]()) if "stack_" in inside else inside["pipeline"](),
+        "pipeline": lambda: make_pipeline(MinMaxScaler(), AdaBoostClassifier(inside["tree"](), n_estimators=3, **SEEDED)),
     }
-    decided = ("stack", "bag", "boost", "rest", "pairs", "search", "scaled")
     found: dict[str, Make] = {}
+
+    def stacked(inner: Any, **arguments: Any) -> Any:
+        return StackingClassifier([("a", inner), ("b", inside["tree"]())], cv=2, **arguments)
+
+    def add(note: str, name: str, make: Callable[[Any], Any]) -> None:
+        found[f"{note} of {name}"] = partial(_over, make, made[name])
+
+    labels_only, no_probabilities = {"hard", "hard, weighted", "codes"}, {"rest", "pairs", "search", "stack"}
+    decided = {"bag", "boost", "rest", "pairs", "search", "pipeline"}
     for name, make in made.items():
-        found[f"bagging of {name}"] = partial(_over, lambda inner: BaggingClassifier(inner, 3, **SEEDED), make)
-        found[f"sigmoid of {name}"] = partial(_over, lambda inner: CalibratedClassifierCV(inner, cv=2), make)
-        found[f"stacking, predict of {name}"] = partial(
-            _over, lambda inner: StackingClassifier([("a", inner), ("b", inside["tree"]())], cv=2, stack_method="predict"), make
-        )
-        found[f"stacking of {name}"] = partial(
-            _over, lambda inner: StackingClassifier([("a", inner), ("b", LogisticRegression())], cv=2), make
-        )
-        found[f"one vs rest of {name}"] = partial(_over, OneVsRestClassifier, make)
-        found[f"one vs one of {name}"] = partial(_over, OneVsOneClassifier, make)
-        found[f"voting of {name}"] = partial(
-            _over, lambda inner: VotingClassifier([("a", inner), ("b", LogisticRegression())], voting="soft"), make
-        )
-        found[f"threshold of {name}"] = partial(_over, lambda inner: FixedThresholdClassifier(inner, threshold=0.4), make)
-        found[f"tuned threshold of {name}"] = partial(
-            _over, lambda inner: TunedThresholdClassifierCV(inner, cv=2, thresholds=20), make
-        )
+        add("bagging", name, lambda inner: BaggingClassifier(inner, 3, **SEEDED))
+        add("stacking, predict", name, lambda inner: stacked(inner, stack_method="predict"))
+        add("stacking", name, stacked)
         found[f"{name} alone"] = make
+        if name not in labels_only:
+            add("sigmoid", name, lambda inner: CalibratedClassifierCV(inner, cv=2))
+            add("one vs rest", name, OneVsRestClassifier)
+            add("one vs one", name, OneVsOneClassifier)
+            add("threshold", name, lambda inner: FixedThresholdClassifier(inner, threshold=0.4))
+            add("tuned threshold", name, lambda inner: TunedThresholdClassifierCV(inner, cv=2, thresholds=20))
+        if name not in labels_only | no_probabilities:
+            add("voting", name, lambda inner: VotingClassifier([("a", inner), ("b", LogisticRegression())], voting="soft"))
         if name in decided:
-            found[f"threshold of decisions of {name}"] = partial(_over, _fixed_on_decisions, make)
+            add("threshold of decisions", name, _fixed_on_decisions)
     for label in ("no", "yes"):
-        found[f"threshold, {label} positive"] = lambda label=label: FixedThresholdClassifier(
-            inside["logistic"](), threshold=0.3, pos_label=label
-        )
-        found[f"threshold of decisions, {label} positive"] = lambda label=label: FixedThresholdClassifier(
-            inside["svc"](), threshold=0.3, pos_label=label, response_method="decision_function"
+        arguments: dict[str, Any] = {"threshold": 0.3, "pos_label": label}
+        found[f"threshold, {label} positive"] = partial(_over, partial(FixedThresholdClassifier, **arguments), inside["logistic"])
+        arguments = {**arguments, "response_method": "decision_function"}
+        found[f"threshold of decisions, {label} positive"] = partial(
+            _over, partial(FixedThresholdClassifier, **arguments), inside["svc"]
         )
     found["stacking, predict of threshold"] = lambda: StackingClassifier(
         [("a", FixedThresholdClassifier(inside["bayes"](), threshold=0.8)), ("threshold", inside["tree"]())],
@@ -261,7 +270,7 @@ def _regressors() -> dict[str, Make]:
     from sklearn.feature_selection import RFE
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
     few: dict[str, Any] = {"n_estimators": 4, "max_depth": 3, **SEEDED}
     inside: dict[str, Make] = {
@@ -279,23 +288,28 @@ def _regressors() -> dict[str, Make]:
         "pipeline": lambda: make_pipeline(StandardScaler(), linear_model.Ridge()),
     }
     found: dict[str, Make] = {}
-    for name, make in inside.items():
-        pair = partial(lambda make: [("a", make()), ("b", inside["tree"]())], make)
-        found[f"bagging of {name}"] = partial(_over, lambda inner: ensemble.BaggingRegressor(inner, 3, **SEEDED), make)
-        found[f"bagging of columns of {name}"] = partial(
-            _over,
-            lambda inner: ensemble.BaggingRegressor(inner, 3, max_features=0.6, bootstrap_features=True, **SEEDED),
-            make,
-        )
-        found[f"adaptive boosting of {name}"] = partial(
-            _over, lambda inner: ensemble.AdaBoostRegressor(inner, n_estimators=5, **SEEDED), make
-        )
-        found[f"voting, weights in a list, {name}"] = lambda pair=pair: ensemble.VotingRegressor(pair(), weights=[3, 1])
-        found[f"stacking, {name}"] = lambda pair=pair: ensemble.StackingRegressor(pair(), cv=2)
-        found[f"stacking, {name} passed through"] = lambda pair=pair: ensemble.StackingRegressor(pair(), cv=2, passthrough=True)
-        found[f"standardised target of {name}"] = partial(
-            _over, lambda inner: TransformedTargetRegressor(inner, transformer=StandardScaler()), make
-        )
+
+    def add(note: str, make: Callable[[Any], Any]) -> None:
+        for name, inner in inside.items():
+            found[f"{note} of {name}"] = partial(_over, make, inner)
+
+    def pair(inner: Any) -> list[tuple[str, Any]]:
+        return [("a", inner), ("b", inside["tree"]())]
+
+    some = {"max_features": 0.6, "bootstrap_features": True, **SEEDED}
+    add("bagging", lambda inner: ensemble.BaggingRegressor(inner, 3, **SEEDED))
+    add("bagging of columns", lambda inner: ensemble.BaggingRegressor(inner, 3, **some))
+    add("adaptive boosting", lambda inner: ensemble.AdaBoostRegressor(inner, n_estimators=5, **SEEDED))
+    add("voting, weights in a list", lambda inner: ensemble.VotingRegressor(pair(inner), weights=[3, 1]))
+    add("stacking", lambda inner: ensemble.StackingRegressor(pair(inner), cv=2))
+    add("stacking, passed through", lambda inner: ensemble.StackingRegressor(pair(inner), cv=2, passthrough=True))
+    add("standardised target", lambda inner: TransformedTargetRegressor(inner, transformer=StandardScaler()))
+    logarithm: dict[str, Any] = {"func": np.log1p, "inverse_func": np.expm1}
+    found["logarithmic target of ridge"] = lambda: TransformedTargetRegressor(inside["ridge"](), **logarithm)
+    found["logarithmic target of forest"] = lambda: TransformedTargetRegressor(inside["forest"](), **logarithm)
+    found["bagging of standardised target"] = lambda: ensemble.BaggingRegressor(
+        TransformedTargetRegressor(inside["tree"](), transformer=MinMaxScaler()), 3, **SEEDED
+    )
     found["search of tree"] = lambda: GridSearchCV(inside["tree"](), {"max_depth": [2, 3]}, cv=2)
     found["elimination of ridge"] = lambda: RFE(inside["ridge"](), n_features_to_select=3)
     found["voting, dropped"] = lambda: ensemble.VotingRegressor(
@@ -305,11 +319,9 @@ def _regressors() -> dict[str, Make]:
         [("a", ensemble.VotingRegressor([("x", inside["tree"]()), ("y", inside["ridge"]())])), ("b", inside["pipeline"]())], cv=2
     )
     found["voting of bagging"] = lambda: ensemble.VotingRegressor(
-        [("a", ensemble.BaggingRegressor(inside["pipeline"](), 3, **SEEDED)), ("b", ensemble.AdaBoostRegressor(**few_of()))]
+        [
+            ("a", ensemble.BaggingRegressor(inside["pipeline"](), 3, **SEEDED)),
+            ("b", ensemble.AdaBoostRegressor(n_estimators=3, **SEEDED)),
+        ]
     )
     return found
-
-
-def few_of() -> dict[str, Any]:
-    """Arguments of a small AdaBoost."""
-    return {"n_estimators": 3, **SEEDED}

@@ -97,9 +97,9 @@ def _copied_array(item: Any, done: dict[int, Any]) -> Any:
     parts = [_copied(part, done) for part in item.flat]
     if not _differ(parts, item.flat):
         return item
-    result = np.empty(item.shape, object)
-    result.flat = parts
-    return result
+    result = np.empty(item.size, object)
+    result[:] = parts
+    return result.reshape(item.shape)
 
 
 def _positions(transformer: Any, fitted: list[Any]) -> list[Any]:

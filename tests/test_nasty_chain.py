@@ -75,7 +75,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow(frame.columns)
-        writer.writerows([[str(value) for value in row] for row in frame.itertuples(index=False)])
+        writer.writerows(frame.astype(object).to_numpy().tolist())
 
 
 def input_of(column: str) -> str:
@@ -95,7 +95,7 @@ def asked(path: str, feeds: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.filterwarnings("ignore")  # MLflow's and its libraries'
 @pytest.mark.parametrize("number", range(len(KINDS)))
 def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
-    number: int, workspace: Path, capfd: pytest.CaptureFixture[str]
+    number: int, workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     estimator, arguments, file, experiment = KINDS[number]
     table = made(number)
@@ -110,6 +110,7 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
         "publish__experiment": experiment,
     }
     write_params(workspace, default_params(**content))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace}/mlflow.db")
     for stage in CHAIN:
         import_module(f"stages.{stage}.__main__").main()
     with pytest.MonkeyPatch.context() as patch:

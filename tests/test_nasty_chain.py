@@ -170,6 +170,7 @@ def check_served(features: pd.DataFrame, experiment: str) -> None:
     assert folder.parent == Path.cwd() / "mlartifacts"
     assert folder.is_dir()
     served = mlflow.pyfunc.load_model(f"runs:/{receipt['run_id']}/model")
-    answer = served.predict(features.rename(columns=input_of))
+    named = features if served.metadata.get_input_schema() is None else features.rename(columns=input_of)
+    answer = served.predict(named)
     label = answer["label"] if isinstance(answer, dict) else answer["label"].to_numpy()
     assert label.tolist() == asked("outputs/model_quantized.onnx", fed(features))["label"].tolist()

@@ -291,7 +291,6 @@ IN_DATA = [
     Bad("dates", "prepare", parquet({"a": pd.to_datetime(["2020-01-01"] * 2), "y": [0, 1]}), "column 'a' holds dates"),
     Bad("lists in a column", "prepare", parquet({"a": [[1], [2]], "y": [0, 1]}), "column 'a' holds list"),
     Bad("lists in the target", "prepare", parquet({"a": [1, 2], "y": [[1, 0], [0, 1]]}), "target 'y' holds list"),
-    Bad("column name that ends in NUL", "prepare", csv("a\0,y\np,0\nq,1\n"), "name of column 'a\\x00' ends in NUL"),
 ]
 
 IN_ESTIMATORS = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,7 +56,6 @@ def settle(
     refuse_containers(frame[target], "target")
     task = decide_task(frame[target]) if task == "auto" else task
     values[target] = settle_target(frame[target], task)
-    refuse_unwritable(values)
     return pd.DataFrame(values), Schema(task, target, tuple(columns))
 
 
@@ -163,22 +162,6 @@ def settle_target(target: pd.Series, task: str) -> pd.Series:
         raise UserError(f"data.source: target {name!r} has one class only, {plain(target.iloc[0])!r}; expected at least two")
     whole = pd.api.types.is_numeric_dtype(target) and bool((target == target.astype(np.int64)).all())
     return target.astype(np.int64) if whole else target.map(str)
-
-
-def refuse_unwritable(values: Mapping[str, pd.Series]) -> None:
-    """Any text can be a name, a category or a class, but for what numpy or ONNX would change.
-
-    Raises:
-        UserError: a column has no name, or a name or value ends in NUL, which numpy takes for padding.
-    """
-    for place, (name, column) in enumerate(values.items(), 1):
-        if not name:
-            raise UserError(f"data.source: column {place} has no name; name it or drop it")
-        if name.endswith("\0"):
-            raise UserError(f"data.source: the name of column {name!r} ends in NUL; take it away")
-        found = [] if pd.api.types.is_numeric_dtype(column) else [text for text in column.unique() if text.endswith("\0")]
-        if found:
-            raise UserError(f"data.source: column {name!r} holds {found[0]!r}, which ends in NUL; take it away")
 
 
 def plain(value: Any) -> Any:

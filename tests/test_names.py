@@ -91,10 +91,11 @@ def classes(count: int = 3) -> Any:
 
 
 def test_every_name_can_be_that_of_a_column() -> None:
-    frame, schema = mixed(COLUMNS)
+    names = [*COLUMNS, "x\0y", "x\0"]
+    frame, schema = mixed(names)
     model = make_pipeline(encoded(frame), LogisticRegression()).fit(frame, classes())
     converted = to_onnx(model, schema, 12)
-    assert [item.name for item in session_of(converted).get_inputs()] == [input_name(name) for name in COLUMNS]
+    assert [item.name for item in session_of(converted).get_inputs()] == [input_name(name) for name in names]
     found = answers(converted, fed(frame))
     np.testing.assert_array_equal(found["label"], model.predict(frame))
     np.testing.assert_allclose(found["probabilities"], model.predict_proba(frame), atol=2e-6)

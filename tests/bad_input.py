@@ -217,6 +217,8 @@ IN_PARAMS = [
     Bad("seed too large", "prepare", params(seed=2**40), "seed should be less than 4294967296"),
     Bad("unknown opset", "convert", params(convert__target_opset=99), "target_opset should be less than or equal to 22, got 99"),
     Bad("old opset", "convert", params(convert__target_opset=3), "target_opset should be greater than or equal to 11, got 3"),
+    Bad("experiment name too long", "publish", params(publish__experiment="x" * 501), "should have at most 500 characters"),
+    Bad("register with both quotes", "publish", params(publish__register="a'\""), "has quotes of both kinds"),
     Bad("no batch sizes", "benchmark", params(benchmark__batch_sizes=[]), "batch_sizes should have at least 1 item"),
     Bad(
         "empty batch", "benchmark", params(benchmark__batch_sizes=[0]), "benchmark.batch_sizes.0 should be greater than or equal"

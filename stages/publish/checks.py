@@ -143,11 +143,11 @@ def create_experiment(subject: Subject) -> Any:
 
 
 def folder_name(experiment: str) -> str:
-    """The folder of an experiment's artefacts: its name, or where it cannot be that, what it may be and a digest of it."""
-    if re.fullmatch(r"[A-Za-z0-9_][\w.-]{0,99}", experiment, re.ASCII):
-        return experiment
-    letters = re.sub(r"\W+", "_", experiment, flags=re.ASCII).strip("_")[:40]
-    return f"{letters or 'experiment'}-{sha256(experiment.encode()).hexdigest()[:12]}"
+    """The folder of an experiment's artefacts, never one above it: its name in plain letters, or a digest of it."""
+    plain = re.sub(r"[^\w.-]", "_", experiment, flags=re.ASCII)
+    if re.fullmatch(r"\w.{0,99}", plain) and re.search(r"[A-Za-z0-9]", plain):
+        return plain
+    return f"experiment-{sha256(experiment.encode()).hexdigest()[:12]}"
 
 
 def default_location(subject: Subject) -> str:

@@ -39,7 +39,6 @@ def column_name(name: str) -> str:
     return name.removesuffix("_input") if _LIKE_AN_OUTPUT.fullmatch(name) else name
 
 
-
 @dataclass(frozen=True)
 class Column:
     """A feature column: ``number`` is float32 with NaN where missing, ``category`` and ``text`` strings, empty there."""

@@ -127,7 +127,9 @@ def _inputs(graph: onnx.GraphProto) -> list[ValueInfoProto]:
 def _contract_inputs(schema: Schema) -> list[ValueInfoProto]:
     if schema.all_numeric:
         return [helper.make_tensor_value_info(NUMERIC_INPUT, TensorProto.FLOAT, [None, len(schema.columns)])]
-    kinds = {input_name(column.name): TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING for column in schema.columns}
+    kinds = {
+        input_name(column.name): TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING for column in schema.columns
+    }
     return [helper.make_tensor_value_info(name, kind, [None, 1]) for name, kind in kinds.items()]
 
 

@@ -10,12 +10,13 @@ import onnx
 
 def rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     """Rename values in place, in subgraphs too; another value that has one of the new names gets one with ``_inner`` behind."""
-    taken = set(_values(graph)) | set(names.values())
-    freed: dict[str, str] = {}
-    for name in sorted(taken.intersection(names.values()) - set(names)):
-        freed[name] = next(free for free in map(f"{name}_inner{{}}".format, _numbers()) if free not in taken)
-        taken.add(freed[name])
-    _rename(graph, {**freed, **names})
+    present, wanted = set(_values(graph)), set(names.values())
+    taken = present | wanted
+    inner = {}
+    for name in sorted(present & wanted - set(names)):
+        inner[name] = next(free for number in _numbers() if (free := f"{name}_inner{number}") not in taken)
+        taken.add(inner[name])
+    _rename(graph, {**inner, **names})
 
 
 def take_out_zipmaps(graph: onnx.GraphProto) -> dict[str, str]:

@@ -65,7 +65,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     if len(found) != len(columns):
         raise ValueError(f"{len(columns)} columns reach an encoder of {len(found)}")
     encoded = [_encoded(table, *column, writer) for table, column in zip(found, columns, strict=True) if table.width]
-    writer.add("Concat", *encoded, output=operator.outputs[0].full_name, axis=1)
+    writer.side_by_side(encoded, operator.outputs[0].full_name)
 
 
 def _columns(inputs: list[Any], writer: ContainerWriter) -> list[tuple[str, bool]]:

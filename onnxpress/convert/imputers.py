@@ -85,7 +85,7 @@ def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
             keys_int64s=[0, 1],
             values_strings=["False", "True"],
         )
-    writer.add("Concat", *parts, output=operator.outputs[0].full_name, axis=1)
+    writer.side_by_side(parts, operator.outputs[0].full_name)
 
 
 def _convert_indicator(scope: Any, operator: Any, container: Any) -> None:

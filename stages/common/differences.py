@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.estimators.layout import original_input
-from stages.common.models import Answer, ask_original, ask_rows
+from stages.common.models import Answer, ask_original, ask_rows, by_class
 from stages.common.parts import parts_of
 from stages.common.table import Feeds, Schema, take
 
@@ -55,6 +55,9 @@ def compare(estimator: Any, feeds: Feeds, schema: Schema, original: Answer, answ
     """
     apart = relative(numbers(original), numbers(answer))
     wrong = other_labels(original, answer)
+    decided = _decisions(estimator, feeds, schema) if (original.values != answer.values).any() else None
+    if decided is not None:  # equal probabilities of unequal decisions are no tie
+        wrong = other_labels(replace(original, scores=decided), answer)
     beyond = (apart > TOLERANCE) | wrong
     steps, rounded = np.zeros(len(apart), bool), np.zeros(len(apart), bool)
     rows = np.flatnonzero(beyond)
@@ -66,6 +69,15 @@ def compare(estimator: Any, feeds: Feeds, schema: Schema, original: Answer, answ
             rounded[rows] = ~wrong[rows] & (apart[rows] <= TOLERANCE + 2 * _spread(estimator, few, schema))  # of both
     left = ~steps & ~rounded
     return Differences(float(apart[left].max(initial=0)), int((wrong & left).sum()), int(steps.sum()), int(rounded.sum()))
+
+
+def _decisions(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float64] | None:
+    """What the estimator decides by, a column a class, where that is more than its probabilities."""
+    if schema.task == "regression" or not hasattr(estimator, "decision_function"):
+        return None
+    rows = sklearn_input(feeds)
+    decided = np.asarray(estimator.decision_function(rows), np.float64).reshape(len(rows), -1)
+    return by_class(decided) if decided.shape[1] in (1, len(estimator.classes_)) else None
 
 
 def numbers(answer: Answer) -> NDArray[np.float64]:

@@ -41,6 +41,10 @@ class ContainerWriter(Writer):
         name, domain = self._scope.get_unique_operator_name(op_type), "ai.onnx.ml"
         self._container.add_node(op_type, list(inputs), outputs, op_domain=domain, op_version=1, name=name, **attributes)
 
+    def side_by_side(self, parts: list[str], output: str) -> None:
+        """The columns of all ``parts``; one part alone is only named, which skl2onnx takes out again."""
+        self.add("Concat", *parts, output=output, axis=1) if len(parts) > 1 else self.add("Identity", *parts, output=output)
+
     def name(self, base: str) -> str:
         """See Writer."""
         return str(self._scope.get_unique_variable_name(base))

@@ -19,7 +19,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import Schema, input_name
-from stages.convert import discriminant, in_double, neighbors, support_vectors, trees
+from stages.convert import discriminant, gradient_descent, in_double, neighbors, support_vectors, trees
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -101,7 +101,8 @@ def transformer_to_onnx(transformer: Any, whole: Any, schema: Schema, target_ops
 
 
 def _register() -> None:
-    for family in (trees, support_vectors, neighbors, discriminant, in_double, selection, meta, columns, encoders, imputers, text):
+    predictors = trees, support_vectors, neighbors, discriminant, gradient_descent, in_double, meta
+    for family in (*predictors, selection, columns, encoders, imputers, text):
         family.register()
 
 

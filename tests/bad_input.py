@@ -243,7 +243,10 @@ IN_DATA = [
     Bad("link out of data", "prepare", both(link_out, params(data__source="data/x.csv", data__target="y")), "under data/"),
     Bad("no target named", "prepare", csv(rows(*MANY), None), "data.target should name the column of data/x.csv"),
     Bad(
-        "missing target column", "prepare", csv(rows(*MANY), "z"), "data.target 'z' is no column of data/x.csv; its columns: a, y"
+        "missing target column",
+        "prepare",
+        csv(rows(*MANY), "z"),
+        "data.target 'z' is no column of data/x.csv; its columns: 'a', 'y'",
     ),
     Bad("empty file", "prepare", csv(""), "data/x.csv should be a CSV file with a header line"),
     Bad("header only", "prepare", csv("a,y\n"), "has a header but no rows"),
@@ -270,8 +273,13 @@ IN_DATA = [
     Bad("CSV in UTF-16", "prepare", csv("a,y\n1,2\n".encode("utf-16")), "should be UTF-8 text"),
     Bad("semicolons", "prepare", csv("a;y\n1;0\n"), "has one column only, 'a;y'; expected commas"),
     Bad("tabs", "prepare", csv("a\ty\n1\t0\n"), "expected commas between the columns"),
-    Bad("ragged rows", "prepare", csv("a,y\n1,2\n1,2,3,4\n"), "should be a CSV file with a header line and commas"),
-    Bad("a column more than the header", "prepare", csv("a,y\n1,2,3\n4,5,6\n"), "more values than the header has names"),
+    Bad("ragged rows", "prepare", csv("a,y\n1,2\n1,2,3,4\n"), "row 2 has 4 values, the header has 2 names; correct the row"),
+    Bad(
+        "a column more than the header",
+        "prepare",
+        csv("a,y\n1,2,3\n4,5,6\n"),
+        "row 1 has 3 values, the header has 2 names (and 1 more rows)",
+    ),
     Bad("open quote", "prepare", csv('a,y\n"1,2\n'), "should be a CSV file with a header line and commas"),
     Bad("zeros for text", "prepare", csv(b"\x00\x01\x02\x00"), "data/x.csv"),
     Bad(

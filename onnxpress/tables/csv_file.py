@@ -84,7 +84,8 @@ def read_header(path: Path, text: str) -> list[str]:
         raise UserError(f"{path}: column {place} has no name in the header; name it or drop it")
     if len(header) == 1:
         raise UserError(
-            f"{path} has one column only, {shown(header[0])}; expected commas between the columns and at least one feature"
+            f"{path} has one column only, {shown(header[0])}; "
+            "expected commas between the columns and at least one feature"
         )
     return header
 

@@ -77,9 +77,11 @@ def index_lines(path: Path, index: list[str]) -> list[str]:
         return []
     named = [name for name in index if not UNNAMED_INDEX.fullmatch(name)]
     came = f"index {listed(named)}" if named else "unnamed index"
-    return [
-        f"{path}: the DataFrame's {came} is left out; call reset_index() before to_parquet to make it a column"
-    ]
+    told = (
+        f"{path}: the DataFrame's {came} is left out; "
+        "call reset_index() before to_parquet to make it a column"
+    )
+    return [told]
 
 
 def level_lines(path: Path, stored: dict[str, Any]) -> list[str]:

@@ -26,7 +26,7 @@ def gap_findings(column: Column, train: pd.DataFrame, test: pd.DataFrame) -> Ite
     """Missing values that only one part has."""
     in_train, in_test = (missing(part[column.name]) for part in (train, test))
     if in_train and not in_test:
-        says = f"is missing in {in_train} training rows and in no test row: what a gap does is not tested"
+        says = f"is missing in {in_train} training rows and in no test row: gaps are not tested"
         yield Finding("gaps in training", column.name, says)
     if in_test and not in_train:
         says = (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from onnxpress.tables.lookalikes import likeness
-from onnxpress.tables.types import decoded, is_number, numbers, present, texts
+from onnxpress.tables.meanings import decoded, is_number, numbers, present, texts
 from onnxpress.tables.wording import listed, shown
 from onnxpress.tables.words import counted
 from onnxpress.tables.words import is_number as is_number_text
@@ -60,7 +60,7 @@ def lines(findings: Iterable[Finding]) -> list[str]:
 
 
 def column_findings(table: pa.Table, schema: Schema, cells: pa.Table | None) -> Iterator[Finding]:
-    """What may surprise about each feature; ``table`` is the source, ``cells`` its text if it is CSV."""
+    """What may surprise about each feature of a source; ``cells`` is its text if it is CSV."""
     for column in schema.columns:
         values = decoded(table[column.name])
         if column.kind == "number":
@@ -88,14 +88,15 @@ def number_findings(name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
         yield Finding(
             "merged",
             name,
-            f"holds whole numbers above 16,777,216: float32 merges {before - after} of its {before} "
-            "distinct values into others; subtract the smallest, split it, or drop it",
+            f"holds whole numbers above 16,777,216: float32 merges {before - after} of its "
+            f"{before} distinct values into others; subtract the smallest, split it, or drop it",
         )
     elif after * 2 <= before:
         yield Finding(
             "spread",
             name,
-            f"has {before} distinct values, of which float32 keeps {after}; subtract a constant or write it in a larger unit",
+            f"has {before} distinct values, of which float32 keeps {after}; "
+            "subtract a constant or write it in a larger unit",
         )
     if tiny := int(((array != 0) & (np.abs(array) < SMALLEST)).sum()):
         yield Finding(
@@ -130,7 +131,8 @@ def zero_findings(column: Column, counts: dict[str, int]) -> Iterator[Finding]:
         yield Finding(
             "zeros",
             column.name,
-            f"has leading zeros ({shown(first)}) and is taken as numbers; if it is a code, put a letter before it",
+            f"has leading zeros ({shown(first)}) and is taken as numbers; "
+            "if it is a code, put a letter before it",
         )
 
 
@@ -147,8 +149,8 @@ def category_findings(
         yield Finding(
             reason,
             name,
-            f"is text that looks like {like.what}{also} ({shown(zeros or like.example)}): each value "
-            f"is a category of its own; {like.cure}",
+            f"is text that looks like {like.what}{also} ({shown(zeros or like.example)}): "
+            f"each value is a category of its own; {like.cure}",
             what,
         )
     if len(counts) == rows > 2:
@@ -226,8 +228,8 @@ def target_findings(
         yield Finding(
             "float classes",
             target,
-            f"holds numbers with decimals that are all whole, {len(array)} different ones: they are "
-            "taken as classes; set data.task: regression if they are a quantity",
+            f"holds numbers with decimals that are all whole, {len(array)} different ones: "
+            "they are taken as classes; set data.task: regression if they are a quantity",
             "target",
         )
     if cells is not None:
@@ -245,7 +247,8 @@ def merged_classes(target: str, values: pa.ChunkedArray, cells: pa.Table) -> Ite
             yield Finding(
                 "merged classes",
                 target,
-                f"writes one class in several ways, {shown(other)} and {shown(word)}: they are taken as the same",
+                f"writes one class in several ways, {shown(other)} and {shown(word)}: "
+                "they are taken as the same",
                 "target",
             )
             return

@@ -39,7 +39,8 @@ def refuse_nul(words: Objects, what: str, rows: NDArray[np.intp]) -> None:
     """
     for row, word in zip(rows, words, strict=True):
         if "\0" in word:
-            raise UserError(f"data.source: {what} has a NUL character in row {row + 1}, {shown(word)}; remove it")
+            where = f"in row {row + 1}, {shown(word)}"
+            raise UserError(f"data.source: {what} has a NUL character {where}; remove it")
 
 
 def refuse_stray_text(words: Objects, what: str, rows: NDArray[np.intp]) -> None:
@@ -57,9 +58,10 @@ def refuse_stray_text(words: Objects, what: str, rows: NDArray[np.intp]) -> None
     if len({float(word) for word in numbers}) <= FEW_NUMBERS:
         return
     first = next(place for place, word in enumerate(words) if word in stray)
+    came = f"first {shown(words[first])} in row {rows[first] + 1}"
     raise UserError(
         f"data.source: {what} holds numbers in {sum(numbers.values())} rows and text in "
-        f"{sum(stray.values())}, first {shown(words[first])} in row {rows[first] + 1}; {cure(stray)}"
+        f"{sum(stray.values())}, {came}; {cure(stray)}"
     )
 
 
@@ -70,5 +72,6 @@ def cure(stray: dict[str, int]) -> str:
         return f"these look like {like.what}: {like.cure}"
     word = shown(max(stray, key=lambda each: stray[each]))
     return (
-        f"correct it or leave it empty; if it means a missing value, add it to data.missing_values of params.yaml (CSV): [{word}]"
+        "correct it or leave it empty; if it means a missing value, "
+        f"add it to data.missing_values of params.yaml (CSV): [{word}]"
     )

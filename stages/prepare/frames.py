@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import parquet, types
 
-from onnxpress.tables.types import decoded, is_number, is_text, meaning, numbers, present, texts
+from onnxpress.tables.meanings import decoded, is_number, is_text, meaning, numbers, present, texts
 from onnxpress.tables.wording import listed, shown
 from onnxpress.tables.words import refuse_nul, refuse_stray_text
 from stages.common.errors import UserError

@@ -158,9 +158,7 @@ def describe_ragged(path: Path, ragged: list[arrow_csv.InvalidRow], width: int) 
     """The first row that does not have a value per name, and how many there are."""
     first = ragged[0]
     more = f" (and {len(ragged) - 1} more rows)" if len(ragged) > 1 else ""
-    cure = (
-        "complete the header" if first.actual_columns > width else "an empty value needs its comma"
-    )
+    cure = "complete the header" if first.actual_columns > width else "add the missing commas"
     return (
         f"{path}: row {first.number - 1} has {first.actual_columns} values, the header has "
         f"{width} names{more}; correct the row or {cure}"

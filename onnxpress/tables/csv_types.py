@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 
 TRUE = ("True", "TRUE", "true")
 FALSE = ("False", "FALSE", "false")
+INTEGERS = (pa.int64(), pa.decimal256(76, 0))
+"""The first that holds all whole numbers of a column."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,16 @@ def as_booleans(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def as_numbers(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
-    """The cells as int64 if all are whole, as float64 if all are numbers, else None."""
+    """The cells as integers if all are whole, as float64 if all are numbers, else None."""
     plain = plainly_written(cells, form)
     if plain is None:
         return None
-    if pc.all(pc.match_substring_regex(plain, r"^[+-]?\d+$")).as_py():
+    whole = pc.all(pc.match_substring_regex(plain, r"^[+-]?\d+$")).as_py()
+    for kind in INTEGERS if whole else ():
         try:
-            return pc.cast(pc.utf8_ltrim(plain, characters="+"), pa.int64())
-        except pa.ArrowInvalid:  # beyond 64 bits
-            pass
+            return pc.cast(pc.utf8_ltrim(plain, characters="+"), kind)
+        except pa.ArrowInvalid:
+            continue  # it does not hold all of them
     try:
         floats = pc.cast(plain, pa.float64())
     except pa.ArrowInvalid:

@@ -10,7 +10,10 @@ SHARE = 0.9
 """So much of the distinct values must look alike: single errors and remarks do not hide a date."""
 
 PLAIN = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-GROUPED = r"[+-]?\d{1,3}(?:[ ,.'_\u00a0\u202f\u2019]\d{3})+"
+ANGLO = r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?"
+EUROPEAN = r"[+-]?\d{1,3}(?:\.\d{3})+,\d+|[+-]?\d*,\d+|[+-]?\d{1,3}(?:\.\d{3}){2,}"
+SPACED = r"[+-]?[1-9]\d{0,2}(?:(?P<mark>[ '_\u00a0\u202f\u2019])\d{3})+(?:[.,]\d+)?"
+WRITTEN = rf"(?:{PLAIN}|{ANGLO}|{EUROPEAN}|{SPACED.replace('?P<mark>', '?:')})"
 MONEY = r"(?:[$€£¥₩₹₽₺₫฿]|USD|EUR|GBP|JPY|KRW|CHF|CNY|US\$|원|円|元|kr|zł)"
 CLOCK = (
     r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?: ?[AaPp]\.?[Mm]\.?)?"
@@ -32,6 +35,14 @@ DAYS = (
 DATE = rf"(?:{'|'.join(DAYS)})(?:(?:T|,? +){CLOCK})?"
 NUMBERS = "write it as plain numbers"
 
+THOUSANDS = "numbers with thousands separators"
+COMMAS = "numbers with a decimal comma"
+PERCENT = "percentages"
+MONEY_AMOUNTS = "amounts of money"
+UNITS = "numbers with a unit"
+QUANTITIES = (THOUSANDS, COMMAS, PERCENT, MONEY_AMOUNTS)
+"""What is certainly a quantity, and no name."""
+
 
 @dataclass(frozen=True)
 class Likeness:
@@ -45,15 +56,12 @@ class Likeness:
 FORMS: tuple[tuple[str, str, str], ...] = (
     ("dates", DATE, "turn it into numbers, such as days since a fixed day, or drop it"),
     ("times of day", CLOCK, "turn it into numbers, such as seconds"),
+    (THOUSANDS, ANGLO, 'set data.thousands: "," (CSV)'),
+    (COMMAS, EUROPEAN, 'set data.decimal: "," (CSV)'),
+    (THOUSANDS, SPACED, "set data.thousands (CSV) to what stands between the digits"),
+    (PERCENT, rf"{WRITTEN} ?%", NUMBERS),
     (
-        "numbers with thousands separators",
-        rf"{GROUPED}(?:[.,]\d*)?",
-        "set data.thousands (CSV), or write it as plain numbers",
-    ),
-    ("numbers with a decimal comma", r"[+-]?\d*,\d+", 'set data.decimal: "," (CSV)'),
-    ("percentages", rf"(?:{PLAIN}|{GROUPED}(?:[.,]\d*)?|[+-]?\d*,\d+) ?%", NUMBERS),
-    (
-        "amounts of money",
+        MONEY_AMOUNTS,
         rf"[+-]?{MONEY} ?[+-]?(?:\d[\d ,.'\u00a0]*)|[+-]?\d[\d ,.'\u00a0]*{MONEY}",
         NUMBERS,
     ),
@@ -63,6 +71,7 @@ FORMS: tuple[tuple[str, str, str], ...] = (
         "write the number without its unit",
     ),
 )
+DOTTED = ' and data.thousands: "."'
 PATTERNS = [(what, re.compile(form), cure) for what, form, cure in FORMS]
 ANY_NUMBER = re.compile(PLAIN)
 UNIT = re.compile(r"[^\d.,]*$")
@@ -79,9 +88,10 @@ def likeness(words: Sequence[str], least: int = 2) -> Likeness | None:
     for what, form, cure in PATTERNS:
         alike = [w for w in trimmed if form.fullmatch(w) and not ANY_NUMBER.fullmatch(w)]
         enough = len(alike) + plain >= SHARE * len(trimmed)
-        if len(alike) < least or not enough or (what == "numbers with a unit" and motley(alike)):
+        if len(alike) < least or not enough or (what == UNITS and motley(alike)):
             continue
-        return Likeness(what, cure, alike[0])
+        dotted = what == COMMAS and any("." in word for word in alike)
+        return Likeness(what, cure + (DOTTED if dotted else ""), alike[0])
     if plain and plain >= SHARE * len(trimmed):
         return Likeness("numbers", "store it as numbers if it is a quantity", trimmed[0])
     return None

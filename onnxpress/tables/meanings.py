@@ -71,10 +71,13 @@ def meaning(values: pa.ChunkedArray, name: str, what: str = "column") -> Literal
 
 
 def decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values without dictionary, and text in the one type of it that all of Arrow computes with."""
+    """Values without dictionary, text and decimals in the types that all of Arrow computes with."""
     if types.is_dictionary(values.type):
         values = pc.cast(values, values.type.value_type)
-    return pc.cast(values, pa.large_string()) if is_text(values.type) else values
+    kind = values.type
+    if types.is_decimal32(kind) or types.is_decimal64(kind):
+        return pc.cast(values, pa.decimal128(kind.precision, kind.scale))
+    return pc.cast(values, pa.large_string()) if is_text(kind) else values
 
 
 def present(values: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -25,7 +25,7 @@ def read_columns(path: Path) -> tuple[pa.Table, list[str]]:
         UserError: the file is no Parquet file, or a column has no name or another's.
     """
     try:
-        table = parquet.read_table(pa.BufferReader(read_bytes(path)))
+        table = parquet.ParquetFile(pa.BufferReader(read_bytes(path))).read()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"{path} should be a Parquet file: {error}") from error
     stored = pandas_metadata(table.schema)

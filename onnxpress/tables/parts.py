@@ -14,10 +14,11 @@ from stages.common.table import Column, Schema
 def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
     """Columns that say nothing in training, or have gaps in one part only."""
     for column in schema.columns:
-        if len(train[column.name].unique()) == 1:
-            yield Finding(
-                "constant", column.name, "has the same value in every training row; drop it"
-            )
+        if missing(train[column.name]) == len(train):
+            yield Finding("empty", column.name, "has no value in any training row; drop it")
+        elif len(train[column.name].unique()) == 1:
+            says = "has the same value in every training row; drop it"
+            yield Finding("constant", column.name, says)
         if column.missing:
             yield from gap_findings(column, train, test)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from pyarrow import types
 
 from onnxpress.tables.lookalikes import likeness
-from onnxpress.tables.meanings import decoded, is_number, numbers, present, texts
+from onnxpress.tables.meanings import decoded, is_number, numbers, present
 from onnxpress.tables.wording import listed, shown
-from onnxpress.tables.words import counted
 from onnxpress.tables.words import is_number as is_number_text
-from stages.common.table import Column, Schema
+from stages.common.table import Schema
 
 EXACT = 2.0**24
 """Float32 holds every whole number up to this."""
@@ -66,9 +65,15 @@ def column_findings(table: pa.Table, schema: Schema, cells: pa.Table | None) -> 
         if column.kind == "number":
             yield from number_findings(column.name, values)
             if cells is not None:
-                yield from zero_findings(column, counted(texts(cells[column.name])))
+                yield from zero_findings(column.name, cells[column.name])
         elif column.kind == "category":
-            yield from category_findings(column.name, texts(values))
+            yield from category_findings(column.name, tally(values), "column")
+
+
+def tally(values: pa.ChunkedArray) -> Counter[str]:
+    """How often each text occurs; empty ones are missing and do not count."""
+    counts = pc.value_counts(pc.drop_null(values)).to_pylist()
+    return Counter({each["values"]: each["counts"] for each in counts if each["values"]})
 
 
 def number_findings(name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
@@ -82,9 +87,25 @@ def number_findings(name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
         yield from whole_findings(name, array)
     if types.is_float16(values.type) or types.is_float32(values.type):
         return
-    before = pc.count_distinct(values, mode="only_valid").as_py()
+    if not whole or np.abs(array).max() > EXACT:
+        yield from merge_findings(name, values, array, whole=whole)
+    if tiny := int(((array != 0) & (np.abs(array) < SMALLEST)).sum()):
+        yield Finding(
+            "tiny",
+            name,
+            f"has {tiny} values closer to 0 than float32 can hold (1.2e-38): "
+            "they lose digits or become 0; write it in a smaller unit",
+        )
+
+
+def merge_findings(
+    name: str, values: pa.ChunkedArray, array: NDArray[np.float64], *, whole: bool
+) -> Iterator[Finding]:
+    """Distinct values that are one as float32: any among whole numbers, most among others."""
+    in_floats = types.is_floating(values.type)
+    before = len(np.unique(array)) if in_floats else pc.count_distinct(values).as_py()
     after = len(np.unique(array.astype(np.float32)))
-    if whole and np.abs(array).max() > EXACT and after < before:
+    if whole and after < before:
         yield Finding(
             "merged",
             name,
@@ -97,13 +118,6 @@ def number_findings(name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
             name,
             f"has {before} distinct values, of which float32 keeps {after}; "
             "subtract a constant or write it in a larger unit",
-        )
-    if tiny := int(((array != 0) & (np.abs(array) < SMALLEST)).sum()):
-        yield Finding(
-            "tiny",
-            name,
-            f"has {tiny} values closer to 0 than float32 can hold (1.2e-38): "
-            "they lose digits or become 0; write it in a smaller unit",
         )
 
 
@@ -124,25 +138,39 @@ def whole_findings(name: str, array: NDArray[np.float64]) -> Iterator[Finding]:
             )
 
 
-def zero_findings(column: Column, counts: dict[str, int]) -> Iterator[Finding]:
+def zero_findings(name: str, cells: pa.ChunkedArray) -> Iterator[Finding]:
     """Numbers of a CSV file that begin with 0 and are taken as numbers all the same."""
-    first = next((word for word in counts if LEADING_ZERO.fullmatch(word.strip())), None)
-    if first is not None:
+    first = pc.index(pc.match_substring_regex(cells, r"^\s*[+-]?0\d"), value=True).as_py()
+    if first >= 0:
         yield Finding(
             "zeros",
-            column.name,
-            f"has leading zeros ({shown(first)}) and is taken as numbers; "
+            name,
+            f"has leading zeros ({shown(cells[first].as_py())}) and is taken as numbers; "
             "if it is a code, put a letter before it",
         )
 
 
-def category_findings(
-    name: str, words: NDArray[np.object_], what: str = "column"
-) -> Iterator[Finding]:
+def category_findings(name: str, counts: Counter[str], what: str) -> Iterator[Finding]:
     """Text that looks like something else, or has too many or almost equal values."""
-    counts = counted(words)
     rows = counts.total()
+    likenesses = list(likeness_findings(name, counts, what))
+    yield from likenesses
+    if likenesses:
+        pass  # what to do about so many values is said
+    elif len(counts) == rows > 2:
+        says = f"has another text in each of its {rows} rows; drop it, or name it in data.text"
+        yield Finding("unique", name, says, what)
+    elif len(counts) > max(2, MANY * rows):
+        says = f"has {len(counts)} categories in {rows} rows; group them, or name it in data.text"
+        yield Finding("many", name, says, what)
+    yield from spelling_findings(name, counts, what)
+    yield from missing_findings(name, counts, what)
+
+
+def likeness_findings(name: str, counts: Counter[str], what: str) -> Iterator[Finding]:
+    """Text that looks like dates or numbers, or is a number in most rows."""
     like = likeness(list(counts))
+    each = "category" if what == "column" else "class"
     if like is not None:
         zeros = next((word for word in counts if LEADING_ZERO.fullmatch(word.strip())), None)
         reason, also = (like.what, "") if zeros is None else ("zeros", ", with leading zeros")
@@ -150,42 +178,38 @@ def category_findings(
             reason,
             name,
             f"is text that looks like {like.what}{also} ({shown(zeros or like.example)}): "
-            f"each value is a category of its own; {like.cure}",
+            f"each value is a {each} of its own; {like.cure}",
             what,
         )
-    if len(counts) == rows > 2:
+        return
+    words = {word: count for word, count in counts.items() if not is_number_text(word)}
+    rest = counts.total() - sum(words.values())
+    if rest > sum(words.values()) and not has_missing_word(words):
         yield Finding(
-            "unique",
+            "mixed",
             name,
-            f"has another text in each of its {rows} rows; drop it, or name it in data.text",
+            f"holds numbers in {rest} rows and text in {sum(words.values())}, "
+            f"{listed(words, 3)}: each value is a {each} of its own",
             what,
         )
-    elif len(counts) > max(2, MANY * rows):
-        yield Finding(
-            "many",
-            name,
-            f"has {len(counts)} categories in {rows} rows; group them, or name it in data.text",
-            what,
-        )
-    yield from spelling_findings(name, counts, what)
-    yield from missing_findings(name, counts, what)
 
 
 def spelling_findings(name: str, counts: Iterable[str], what: str) -> Iterator[Finding]:
-    """Texts that differ in spaces, case or the form of the same number only."""
+    """Texts that differ in spaces, case or the form of the same letter or number only."""
     alike: dict[str, str] = {}
+    values = "categories" if what == "column" else "classes"
     for word in counts:
         other = alike.setdefault(spelt(word), word)
-        if other != word:
-            values = "categories" if what == "column" else "classes"
-            yield Finding(
-                "spelling",
-                name,
-                f"has {values} that differ in spelling only, {shown(other)} and {shown(word)}; "
-                "write them alike if they mean the same",
-                what,
-            )
-            return
+        if other == word:
+            continue
+        composed = unicodedata.normalize("NFC", word) == unicodedata.normalize("NFC", other)
+        pair = [ascii(each) if composed else shown(each) for each in (other, word)]
+        says = (
+            f"has {values} that differ in spelling only, {' and '.join(pair)}; "
+            "write them alike if they mean the same"
+        )
+        yield Finding("spelling", name, says, what)
+        return
 
 
 def spelt(word: str) -> str:
@@ -194,61 +218,57 @@ def spelt(word: str) -> str:
     return repr(float(word)) if is_number_text(word) else word
 
 
-def missing_findings(name: str, counts: dict[str, int], what: str) -> Iterator[Finding]:
+def has_missing_word(words: Iterable[str]) -> bool:
+    """Whether one of the texts often means a missing value."""
+    return any(word.strip().casefold() in MISSING_WORDS for word in words)
+
+
+def missing_findings(name: str, counts: Counter[str], what: str) -> Iterator[Finding]:
     """Texts that often mean a missing value, and here are values."""
-    words = {
-        word: count for word, count in counts.items() if word.strip().casefold() in MISSING_WORDS
-    }
+    words = Counter({word: count for word, count in counts.items() if has_missing_word([word])})
     if not words:
         return
-    word, count = max(words.items(), key=lambda item: item[1])
-    values = "a category" if what == "column" else "a class"
-    yield Finding(
-        "missing words",
-        name,
-        f"has {shown(word)} as {values} in {count} rows; if it means a missing value, leave it "
-        f"empty or set data.missing_values: [{shown(word)}] (CSV)",
-        what,
+    ((word, count),) = words.most_common(1)
+    each = "category" if what == "column" else "class"
+    says = (
+        f"has {shown(word)} as a {each} in {count} rows; if it means a missing value, leave it "
+        f"empty or set data.missing_values: [{shown(word)}] (CSV)"
     )
+    yield Finding("missing words", name, says, what)
 
 
 def target_findings(
-    table: pa.Table, target: str, task: str, cells: pa.Table | None
+    table: pa.Table, target: str, cells: pa.Table | None, *, decided: bool
 ) -> Iterator[Finding]:
-    """What may surprise about the classes; ``task`` is what params say."""
+    """What may surprise about the classes; ``decided`` if params say that they are classes."""
     values = decoded(table[target])
     values = values.filter(pa.array(present(values)))
     if not is_number(values.type):
-        counts = counted(texts(values))
+        counts = tally(values)
+        yield from likeness_findings(target, counts, "target")
         yield from spelling_findings(target, counts, "target")
         yield from missing_findings(target, counts, "target")
         return
-    if task == "auto" and not (types.is_integer(values.type) or types.is_boolean(values.type)):
-        array = np.unique(numbers(values))
-        yield Finding(
-            "float classes",
-            target,
-            f"holds numbers with decimals that are all whole, {len(array)} different ones: "
-            "they are taken as classes; set data.task: regression if they are a quantity",
-            "target",
+    if not (decided or types.is_integer(values.type) or types.is_boolean(values.type)):
+        says = (
+            f"holds whole numbers written with decimals, {len(np.unique(numbers(values)))} "
+            "different ones, taken as classes; set data.task: regression if it is a quantity"
         )
+        yield Finding("float classes", target, says, "target")
     if cells is not None:
-        yield from merged_classes(target, values, cells)
+        yield from merged_classes(target, cells, booleans=types.is_boolean(values.type))
 
 
-def merged_classes(target: str, values: pa.ChunkedArray, cells: pa.Table) -> Iterator[Finding]:
+def merged_classes(target: str, cells: pa.Table, *, booleans: bool) -> Iterator[Finding]:
     """Spellings of a CSV file that become one class."""
-    counts = counted(texts(cells[target]))
-    by_value: dict[object, str] = {}
-    for word in counts:
-        value = word.strip().casefold() if types.is_boolean(values.type) else spelt(word)
+    by_value: dict[str, str] = {}
+    for word in tally(cells[target]):
+        value = word.strip().casefold() if booleans else spelt(word)
         other = by_value.setdefault(value, word)
         if other.strip() != word.strip():
-            yield Finding(
-                "merged classes",
-                target,
+            says = (
                 f"writes one class in several ways, {shown(other)} and {shown(word)}: "
-                "they are taken as the same",
-                "target",
+                "they are taken as the same"
             )
+            yield Finding("merged classes", target, says, "target")
             return

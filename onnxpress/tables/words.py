@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.tables.lookalikes import likeness
+from onnxpress.tables.lookalikes import QUANTITIES, likeness
 from onnxpress.tables.wording import shown
 from stages.common.errors import UserError
 
@@ -63,6 +63,21 @@ def refuse_stray_text(words: Objects, what: str, rows: NDArray[np.intp]) -> None
         f"data.source: {what} holds numbers in {sum(numbers.values())} rows and text in "
         f"{sum(stray.values())}, {came}; {cure(stray)}"
     )
+
+
+def refuse_written_quantities(words: Objects, what: str) -> None:
+    """A target of prices or percentages must not pass for hundreds of classes.
+
+    Raises:
+        UserError: the texts are numbers in another form, and more than classes would be.
+    """
+    counts = counted(words)
+    like = likeness(list(counts)) if len(counts) > FEW_NUMBERS else None
+    if like is not None and like.what in QUANTITIES:
+        raise UserError(
+            f"data.source: {what} is text that looks like {like.what} ({shown(like.example)}); "
+            f"{like.cure}"
+        )
 
 
 def cure(stray: dict[str, int]) -> str:

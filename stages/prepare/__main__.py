@@ -11,6 +11,7 @@ from stages.common.console import say, working
 from stages.common.errors import run_stage
 from stages.common.files import CALIBRATION, SCHEMA, TEST, TRAIN, write_json
 from stages.common.params import Data, load_params
+from stages.common.table import Schema
 from stages.prepare.frames import settle, write_parquet
 from stages.prepare.sources import Source, load_source
 from stages.prepare.split import Parts, split
@@ -19,35 +20,47 @@ from stages.prepare.split import Parts, split
 def main() -> None:
     """params.yaml and data/ in, three Parquet files and their schema out."""
     params = load_params()
-    with working(f"reading {params.data.source}"):
-        source = load_source(params.data.source, params.data.target, csv_form(params.data), params.data.text)
-        frame, schema = settle(source.table, source.target, params.data.task, params.data.text)
-        parts = split(frame, schema, params.data.test_size, params.data.calibration_size, params.seed)
-        for path, part in zip((TRAIN, CALIBRATION, TEST), (parts.train, parts.calibration, parts.test), strict=True):
-            write_parquet(path, part)
-    write_json(SCHEMA, parts.schema.to_json())
+    data = params.data
+    with working(f"reading {data.source}"):
+        source = load_source(data.source, data.target, csv_form(data), data.text)
+        frame, schema = settle(source.table, source.target, data.task, data.text)
+        told = source_lines(source, frame, schema, data.task)
     kinds = [column.kind for column in schema.columns]
-    texts = f", {kinds.count('text')} texts" if params.data.text else ""
-    say(f"{params.data.source}: {len(frame)} rows, {kinds.count('number')} numbers, {kinds.count('category')} categories{texts}")
+    texts = f", {kinds.count('text')} texts" if data.text else ""
+    say(f"{data.source}: {len(frame)} rows, {kinds.count('number')} numbers, {kinds.count('category')} categories{texts}")
     if left_out := source.table.num_rows - len(frame):
         say(f"{left_out} rows without a target are left out")
+    warn(told)
+    parts = split(frame, schema, data.test_size, data.calibration_size, params.seed)
+    for path, part in zip((TRAIN, CALIBRATION, TEST), (parts.train, parts.calibration, parts.test), strict=True):
+        write_parquet(path, part)
+    write_json(SCHEMA, parts.schema.to_json())
     say(f"{schema.task} of {schema.target!r}: {parts.describe_target()}")
     say(f"{len(parts.train)} training, {len(parts.calibration)} calibration, {len(parts.test)} test rows")
-    for line in surprises(source, frame, parts, params.data.task):
-        say(f"warning: {line}")
+    warn(part_lines(parts))
 
 
-def surprises(source: Source, frame: pd.DataFrame, parts: Parts, task: str) -> list[str]:
-    """What in the data may surprise, a line per reason."""
-    schema = parts.schema
-    known = pd.concat([parts.train, parts.calibration])
+def source_lines(source: Source, frame: pd.DataFrame, schema: Schema, task: str) -> list[str]:
+    """What may surprise about the data as they come."""
+    classes = schema.task == "classification"
     findings = [
-        *(target_findings(source.table, schema.target, task, source.cells) if schema.task == "classification" else ()),
+        *(target_findings(source.table, schema.target, source.cells, decided=task != "auto") if classes else ()),
         *leak_findings(frame, schema),
         *column_findings(source.table, schema, source.cells),
-        *part_findings(parts.train, parts.test, schema),
     ]
-    return [*source.lines, *lines(findings), *shared_lines(known, parts.test)]
+    return [*source.lines, *lines(findings)]
+
+
+def part_lines(parts: Parts) -> list[str]:
+    """What may surprise about the rows of the parts."""
+    known = pd.concat([parts.train, parts.calibration])
+    return [*lines(part_findings(parts.train, parts.test, parts.schema)), *shared_lines(known, parts.test)]
+
+
+def warn(told: list[str]) -> None:
+    """Say each line as a warning."""
+    for line in told:
+        say(f"warning: {line}")
 
 
 def csv_form(data: Data) -> CsvForm:

@@ -16,7 +16,7 @@ from pyarrow import parquet, types
 
 from onnxpress.tables.meanings import decoded, is_number, is_text, meaning, numbers, present, texts
 from onnxpress.tables.wording import listed, shown
-from onnxpress.tables.words import refuse_nul, refuse_stray_text
+from onnxpress.tables.words import refuse_nul, refuse_stray_text, refuse_written_quantities
 from stages.common.errors import UserError
 from stages.common.files import atomic_path
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
@@ -190,6 +190,7 @@ def class_names(target: pa.ChunkedArray, name: str, rows: NDArray[np.intp]) -> A
     refuse_nul(words, f"target {shown(name)}", rows)
     if is_text(target.type):
         refuse_stray_text(words, f"target {shown(name)}", rows)
+        refuse_written_quantities(words, f"target {shown(name)}")
     return pd.Series(words, dtype="str")
 
 

@@ -8,7 +8,7 @@ from onnxpress.tables.csv_types import CsvForm
 from onnxpress.tables.parts import leak_findings, part_findings, shared_lines
 from onnxpress.tables.surprises import column_findings, lines, target_findings
 from stages.common.console import say, working
-from stages.common.errors import run_stage
+from stages.common.errors import UserError, run_stage
 from stages.common.files import CALIBRATION, SCHEMA, TEST, TRAIN, write_json
 from stages.common.params import Data, load_params
 from stages.common.table import Schema
@@ -64,7 +64,13 @@ def warn(told: list[str]) -> None:
 
 
 def csv_form(data: Data) -> CsvForm:
-    """How params say that a CSV file is written."""
+    """How params say that a CSV file is written.
+
+    Raises:
+        UserError: one character is both the decimal mark and the thousands separator.
+    """
+    if data.decimal == data.thousands:
+        raise UserError(f"params.yaml: data.decimal and data.thousands are the same character, {data.decimal!r}; change one")
     return CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
 
 

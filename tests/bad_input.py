@@ -6,9 +6,10 @@ names stages that must still succeed then, and ``stage`` must end with its exit 
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import joblib
 import numpy as np
 import onnx
 import pandas as pd
+import pyarrow as pa
 import yaml
+from pyarrow import parquet as pq
 from sklearn.datasets import load_iris, load_wine
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
@@ -193,6 +196,41 @@ def link_out(folder: Path) -> None:
     (folder / "data" / "x.csv").symlink_to(outside)
 
 
+def arrow(names: list[str]) -> Spoil:
+    """A Parquet file of columns with these names, which need not be those of a DataFrame."""
+    table = pa.Table.from_arrays([pa.array([0.0, 1.0])] * len(names), names=names)
+    return both(
+        lambda folder: pq.write_table(table, folder / "data" / "x.parquet"),
+        params(data__source="data/x.parquet", data__target="y"),
+    )
+
+
+def indexed(name: str, columns: Sequence[str] = ("a", "b")) -> Spoil:
+    """A Parquet file of a DataFrame whose index has a name."""
+
+    def spoil(folder: Path) -> None:
+        frame = pd.DataFrame({column: [1.0, 2.0] for column in columns}, index=pd.Index([7, 5], name=name))
+        frame.to_parquet(folder / "data" / "x.parquet")
+
+    return both(spoil, params(data__source="data/x.parquet", data__target="y"))
+
+
+DAY = dt.date(2024, 1, 17)
+REFUSED: dict[str, tuple[Any, str, str]] = {
+    "days": ([DAY, DAY], "dates", "turn it into numbers, such as days"),
+    "dates": (pd.to_datetime(["2020-01-01"] * 2), "dates with a time", "turn it into numbers"),
+    "dates of a time zone": (pd.date_range("2020", periods=2, tz="Asia/Seoul"), "dates with a time", "turn it into numbers"),
+    "categories of days": (pd.Categorical([DAY, DAY]), "dates", "turn it into numbers"),
+    "times": ([dt.time(1), dt.time(2)], "times of day", "turn it into numbers, such as seconds"),
+    "durations": (pd.to_timedelta([1, 2], "s"), "durations", "turn it into numbers, such as seconds"),
+    "periods": (pd.period_range("2020", periods=2, freq="D"), "values of the type extension", ""),
+    "intervals": (pd.interval_range(0, 2), "values of the type extension", ""),
+    "mappings": ([{"k": 1}, {"k": 2}], "struct values", "expected one number or text per row"),
+    "bytes": ([b"p", b"q"], "bytes", "expected one number or text per row"),
+    "arrays": ([np.zeros(2), np.zeros(2)], "list values", "expected one number or text per row"),
+}
+"""Values of a column that no model takes, what the line calls them, and what it says to do."""
+
 MANY = [f"{number},{number % 2}" for number in range(40)]
 WIDE = ",".join(f"c{number}" for number in range(10_000))
 OUT = "outputs"
@@ -245,7 +283,10 @@ IN_DATA = [
     Bad("link out of data", "prepare", both(link_out, params(data__source="data/x.csv", data__target="y")), "under data/"),
     Bad("no target named", "prepare", csv(rows(*MANY), None), "data.target should name the column of data/x.csv"),
     Bad(
-        "missing target column", "prepare", csv(rows(*MANY), "z"), "data.target 'z' is no column of data/x.csv; its columns: a, y"
+        "missing target column",
+        "prepare",
+        csv(rows(*MANY), "z"),
+        "data.target 'z' is no column of data/x.csv; its columns: 'a', 'y'",
     ),
     Bad("empty file", "prepare", csv(""), "data/x.csv should be a CSV file with a header line"),
     Bad("header only", "prepare", csv("a,y\n"), "has a header but no rows"),
@@ -259,6 +300,38 @@ IN_DATA = [
     Bad("infinite value", "prepare", csv(rows(*MANY, "inf,1")), "column 'a' has inf in row 41; expected finite float32 numbers"),
     Bad("value beyond float32", "prepare", csv(rows(*MANY, "1e300,1")), "column 'a' has 1e+300 in row 41"),
     Bad("empty column", "prepare", csv("a,b,y\n1,,0\n2,,1\n"), "column 'b' has no value in any row; drop it"),
+    Bad("a row without its last value", "prepare", csv("a,b,y\n1,2,0\n1,2\n1\n"), "row 2 has 2 values, the header has 3 names"),
+    Bad("a comma at the end of each row", "prepare", csv("a,y\n1,0,\n2,1,\n"), "row 1 has 3 values, the header has 2 names"),
+    Bad("a word behind a quote", "prepare", csv('a,y\n"1"x,0\n'), "expected after"),
+    Bad("a quote that closes 40 rows later", "prepare", csv(rows('"1,0', *MANY, '"2,0', *MANY)), "close the quote"),
+    Bad("NUL in a CSV file", "prepare", csv(rows(*MANY, "1\0,0")), "has a NUL character in line 42"),
+    Bad("word for a missing number", "prepare", csv(rows(*MANY, "NA,1")), "add it to data.missing_values of params.yaml"),
+    Bad("nan among numbers", "prepare", csv(rows(*MANY, "nan,1")), "text in 1, first 'nan' in row 41"),
+    Bad("thousands among numbers", "prepare", csv(rows(*MANY, '"1,000",1')), 'set data.thousands: ","'),
+    Bad(
+        "word for a missing quantity",
+        "prepare",
+        csv(rows(*(f"1,{i}.5" for i in range(40)), "1,NA")),
+        "target 'y' holds numbers in",
+    ),
+    Bad(
+        "prices to predict",
+        "prepare",
+        csv(rows(*(f"{i},${i}.50" for i in range(40)))),
+        "target 'y' is text that looks like amounts",
+    ),
+    Bad("infinite value after rows without a target", "prepare", csv(rows("1,", "2,", *MANY, "inf,1")), "has inf in row 43"),
+    Bad(
+        "decimal mark of nobody",
+        "prepare",
+        csv(rows(*MANY), data__decimal=";"),
+        "data.decimal should match pattern '^[.,]$', got ';'",
+    ),
+    Bad("thousands of two letters", "prepare", csv(rows(*MANY), data__thousands="ab"), "data.thousands should match pattern"),
+    Bad("one mark for two things", "prepare", csv(rows(*MANY), data__decimal=",", data__thousands=","), "the same character"),
+    Bad(
+        "null for a missing word", "prepare", csv(rows(*MANY), data__missing_values=[None]), "missing_values.0 should be a valid"
+    ),
     Bad("target without values", "prepare", csv("a,y\n1,\n2,\n"), "target 'y' has no value in any row"),
     Bad("text among numbers", "prepare", csv(rows(*MANY, "n/k,1")), "column 'a' holds numbers in 40 rows and text in 1"),
     Bad(
@@ -272,8 +345,13 @@ IN_DATA = [
     Bad("CSV in UTF-16", "prepare", csv("a,y\n1,2\n".encode("utf-16")), "should be UTF-8 text"),
     Bad("semicolons", "prepare", csv("a;y\n1;0\n"), "has one column only, 'a;y'; expected commas"),
     Bad("tabs", "prepare", csv("a\ty\n1\t0\n"), "expected commas between the columns"),
-    Bad("ragged rows", "prepare", csv("a,y\n1,2\n1,2,3,4\n"), "should be a CSV file with a header line and commas"),
-    Bad("a column more than the header", "prepare", csv("a,y\n1,2,3\n4,5,6\n"), "more values than the header has names"),
+    Bad("ragged rows", "prepare", csv("a,y\n1,2\n1,2,3,4\n"), "row 2 has 4 values, the header has 2 names; correct the row"),
+    Bad(
+        "a column more than the header",
+        "prepare",
+        csv("a,y\n1,2,3\n4,5,6\n"),
+        "row 1 has 3 values, the header has 2 names (and 1 more rows)",
+    ),
     Bad("open quote", "prepare", csv('a,y\n"1,2\n'), "should be a CSV file with a header line and commas"),
     Bad("zeros for text", "prepare", csv(b"\x00\x01\x02\x00"), "data/x.csv"),
     Bad(
@@ -290,7 +368,24 @@ IN_DATA = [
         "be a Parquet file",
     ),
     Bad("half a Parquet file", "prepare", both(parquet({"a": [1], "y": [0]}), cut("data/x.parquet")), "should be a Parquet file"),
-    Bad("dates", "prepare", parquet({"a": pd.to_datetime(["2020-01-01"] * 2), "y": [0, 1]}), "column 'a' holds dates"),
+    *(
+        Bad(
+            f"{kind} in a column",
+            "prepare",
+            parquet({"a": values, "y": [0, 1]}),
+            f"column 'a' holds {came}" + (f"; {cure}" if cure else ""),
+        )
+        for kind, (values, came, cure) in REFUSED.items()
+    ),
+    Bad("dates to predict", "prepare", parquet({"a": [1, 2], "y": [DAY, DAY]}), "target 'y' holds dates; turn it into numbers"),
+    Bad("bytes to predict", "prepare", parquet({"a": [1, 2], "y": [b"u", b"v"]}), "target 'y' holds bytes"),
+    Bad("NUL in a category", "prepare", parquet({"a": ["p", "p\0q"], "y": [0, 1]}), "column 'a' has a NUL character in row 2"),
+    Bad("NUL in a class", "prepare", parquet({"a": [1, 2], "y": ["p", "p\0q"]}), "target 'y' has a NUL character in row 2"),
+    Bad("a name twice in Parquet", "prepare", arrow(["a", "a", "y"]), "column 'a' is there more than once; rename or drop one"),
+    Bad("no name in Parquet", "prepare", arrow(["a", "", "y"]), "column 2 has no name"),
+    Bad("nothing but nulls", "prepare", parquet({"a": [None, None], "y": [0, 1]}), "column 'a' has no value in any row"),
+    Bad("the index to predict", "prepare", indexed("y"), "the DataFrame's index 'y' is left out; call reset_index()"),
+    Bad("an index and nothing else", "prepare", indexed("y", []), "has no columns beside its index 'y'; use reset_index()"),
     Bad("lists in a column", "prepare", parquet({"a": [[1], [2]], "y": [0, 1]}), "column 'a' holds list"),
     Bad("lists in the target", "prepare", parquet({"a": [1, 2], "y": [[1, 0], [0, 1]]}), "target 'y' holds list"),
 ]

@@ -14,7 +14,7 @@ import pandas as pd
 
 from stages.common.params import Train
 from stages.common.table import Rows, Schema, read_rows
-from stages.prepare.frames import settle, write_parquet
+from stages.prepare.frames import as_table, settle, write_parquet
 from stages.prepare.sources import load_bundled, read_csv
 from stages.prepare.split import split
 from stages.train.estimator import build
@@ -121,9 +121,9 @@ def data_of(name: str) -> Data:
     """The rows of a data set by its name in ``Case.data``."""
     if name.startswith("penguins"):
         target = "species" if name.endswith("species") else "body_mass_g"
-        source = read_csv(PENGUINS)
+        source = read_csv(PENGUINS).table
     else:
-        source, target = load_bundled(name), "target"
+        source, target = as_table(load_bundled(name)), "target"
     frame, schema = settle(source, target, "auto" if schema_is_clear(name) else "regression")
     parts = split(frame, schema, TEST_SIZE, None, SEED)
     train, calibration, test = (_rows(part, parts.schema) for part in (parts.train, parts.calibration, parts.test))

@@ -33,6 +33,11 @@ class Data(Section):
     target: str | None = Field(description="the column to predict (files only)")
     task: Literal["auto", "classification", "regression"] = Field(description="auto decides by the target's type")
     text: list[str] = Field(default=[], description="columns of free text, whose words are counted (files only)")
+    missing_values: list[str] = Field(default=[], description="cells of a CSV file that mean missing, besides empty ones: [NA]")
+    decimal: str = Field(default=".", pattern="^[.,]$", description="decimal mark of a CSV file's numbers: . or ,")
+    thousands: str | None = Field(
+        default=None, pattern="^[^0-9A-Za-z+-]$", description="thousands separator of a CSV file's numbers; null: none"
+    )
     test_size: Fraction = Field(description="share of rows kept for the final test")
     calibration_size: Share | None = Field(
         description="share of the training rows set aside to choose the quantisation; null: 0.2 from 1000 training rows on"

@@ -2,32 +2,76 @@
 
 from __future__ import annotations
 
+import pandas as pd
+
+from onnxpress.tables.csv_types import CsvForm
+from onnxpress.tables.parts import leak_findings, part_findings, shared_lines
+from onnxpress.tables.surprises import column_findings, lines, target_findings
 from stages.common.console import say, working
-from stages.common.errors import run_stage
+from stages.common.errors import UserError, run_stage
 from stages.common.files import CALIBRATION, SCHEMA, TEST, TRAIN, write_json
-from stages.common.params import load_params
+from stages.common.params import Data, load_params
+from stages.common.table import Schema
 from stages.prepare.frames import settle, write_parquet
-from stages.prepare.sources import load_source
-from stages.prepare.split import split
+from stages.prepare.sources import Source, load_source
+from stages.prepare.split import Parts, split
 
 
 def main() -> None:
     """params.yaml and data/ in, three Parquet files and their schema out."""
     params = load_params()
-    with working(f"reading {params.data.source}"):
-        source, target = load_source(params.data.source, params.data.target)
-        frame, schema = settle(source, target, params.data.task, params.data.text)
-        parts = split(frame, schema, params.data.test_size, params.data.calibration_size, params.seed)
-        for path, part in zip((TRAIN, CALIBRATION, TEST), (parts.train, parts.calibration, parts.test), strict=True):
-            write_parquet(path, part)
-    write_json(SCHEMA, parts.schema.to_json())
+    data = params.data
+    with working(f"reading {data.source}"):
+        source = load_source(data.source, data.target, csv_form(data), data.text)
+        frame, schema = settle(source.table, source.target, data.task, data.text)
+        told = source_lines(source, frame, schema, data.task)
     kinds = [column.kind for column in schema.columns]
-    texts = f", {kinds.count('text')} texts" if params.data.text else ""
-    say(f"{params.data.source}: {len(frame)} rows, {kinds.count('number')} numbers, {kinds.count('category')} categories{texts}")
-    if left_out := len(source) - len(frame):
+    texts = f", {kinds.count('text')} texts" if data.text else ""
+    say(f"{data.source}: {len(frame)} rows, {kinds.count('number')} numbers, {kinds.count('category')} categories{texts}")
+    if left_out := source.table.num_rows - len(frame):
         say(f"{left_out} rows without a target are left out")
+    warn(told)
+    parts = split(frame, schema, data.test_size, data.calibration_size, params.seed)
+    for path, part in zip((TRAIN, CALIBRATION, TEST), (parts.train, parts.calibration, parts.test), strict=True):
+        write_parquet(path, part)
+    write_json(SCHEMA, parts.schema.to_json())
     say(f"{schema.task} of {schema.target!r}: {parts.describe_target()}")
     say(f"{len(parts.train)} training, {len(parts.calibration)} calibration, {len(parts.test)} test rows")
+    warn(part_lines(parts))
+
+
+def source_lines(source: Source, frame: pd.DataFrame, schema: Schema, task: str) -> list[str]:
+    """What may surprise about the data as they come."""
+    classes = schema.task == "classification"
+    findings = [
+        *(target_findings(source.table, schema.target, source.cells, decided=task != "auto") if classes else ()),
+        *leak_findings(frame, schema),
+        *column_findings(source.table, schema, source.cells),
+    ]
+    return [*source.lines, *lines(findings)]
+
+
+def part_lines(parts: Parts) -> list[str]:
+    """What may surprise about the rows of the parts."""
+    known = pd.concat([parts.train, parts.calibration])
+    return [*lines(part_findings(parts.train, parts.test, parts.schema)), *shared_lines(known, parts.test)]
+
+
+def warn(told: list[str]) -> None:
+    """Say each line as a warning."""
+    for line in told:
+        say(f"warning: {line}")
+
+
+def csv_form(data: Data) -> CsvForm:
+    """How params say that a CSV file is written.
+
+    Raises:
+        UserError: one character is both the decimal mark and the thousands separator.
+    """
+    if data.decimal == data.thousands:
+        raise UserError(f"params.yaml: data.decimal and data.thousands are the same character, {data.decimal!r}; change one")
+    return CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
@@ -9,159 +10,183 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyarrow import parquet
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import parquet, types
 
+from onnxpress.tables.meanings import decoded, is_number, is_text, meaning, numbers, present, texts
+from onnxpress.tables.wording import listed, shown
+from onnxpress.tables.words import refuse_nul, refuse_stray_text, refuse_written_quantities
 from stages.common.errors import UserError
 from stages.common.files import atomic_path
 from stages.common.table import Column, Schema
 
 MAX_INTEGER_CLASSES = 20
-"""``task: auto`` takes an integer target with more distinct values than this for a quantity."""
+"""``task: auto`` takes a target of whole numbers with more distinct values than this for a quantity."""
 MAX_COLUMNS_WITH_CATEGORIES = 1000
 """With categories the models take an input per column: onnxruntime and skl2onnx are not made for more."""
 
+Task = Literal["classification", "regression"]
+
 
 def settle(
-    frame: pd.DataFrame, target: str, task: Literal["auto", "classification", "regression"], texts: Collection[str] = ()
+    source: pa.Table | pd.DataFrame, target: str, task: Literal["auto"] | Task, free_text: Collection[str] = ()
 ) -> tuple[pd.DataFrame, Schema]:
     """Columns in their final types, features first and the target last, and the schema that describes them.
 
     Rows without a target are left out. Numbers become float32, from the first stage on: a model trained in float64 and
     served in float32 parts ways with its ONNX form at the split thresholds. Everything else becomes a string, empty
-    where it is missing: a category, or text for the columns in ``texts``.
+    where it is missing: a category, or text for the columns in ``free_text``. A DataFrame's index is dropped at once.
 
     Raises:
         UserError: naming the column that cannot be used, and why.
     """
-    if frame.empty:
-        raise UserError("params.yaml: data.source has a header but no rows; expected at least a few dozen")
-    features = [str(name) for name in frame.columns if name != target]
-    if not features:
-        raise UserError(f"params.yaml: data.source has no feature column beside the target {target!r}")
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
-    if frame[target].isna().any():
-        frame = frame[frame[target].notna()].reset_index(drop=True)
-        frame[target] = frame[target].convert_dtypes()  # integers with gaps came as floats
-    if frame.empty:
+    table = as_table(source) if isinstance(source, pd.DataFrame) else source
+    table = pa.table([decoded(column) for column in table.columns], names=table.column_names)
+    features = feature_names(table, target, free_text)
+    rows = np.flatnonzero(present(table[target]))
+    if not len(rows):
         raise UserError(
-            f"data.source: target {target!r} has no value in any row; name another column in params.yaml (data.target)"
+            f"data.source: target {shown(target)} has no value in any row; name another column in params.yaml (data.target)"
         )
-    if absent := sorted(set(texts) - set(features)):
-        raise UserError(f"params.yaml: data.text {absent[0]!r} is no feature column; they are {', '.join(features[:20])}")
-    refuse_many_categories(frame[features])
     columns, values = [], {}
     for name in features:
-        column, values[name] = settle_text(frame[name]) if name in texts else settle_feature(frame[name])
+        column, values[name] = settle_feature(table[name].take(rows), name, rows, is_free=name in free_text)
         columns.append(column)
-    refuse_containers(frame[target], "target")
-    task = decide_task(frame[target]) if task == "auto" else task
-    values[target] = settle_target(frame[target], task)
+    labels = table[target].take(rows)
+    meaning(labels, target, "target")
+    task = decide_task(labels) if task == "auto" else task
+    values[target] = settle_target(labels, target, task, rows)
     return pd.DataFrame(values), Schema(task, target, tuple(columns))
 
 
-def settle_feature(values: pd.Series) -> tuple[Column, pd.Series]:
-    """One feature column in its final type.
+def as_table(frame: pd.DataFrame) -> pa.Table:
+    """The columns of a DataFrame under the text of their names, without its index.
+
+    Raises:
+        UserError: two columns have one name, or a column holds values of several types.
+    """
+    names = [str(name) for name in frame.columns]
+    if twice := next((name for name, count in Counter(names).items() if count > 1), None):
+        raise UserError(f"data.source: column {shown(twice)} is there more than once; rename or drop one")
+    try:
+        table = pa.Table.from_pandas(frame.set_axis(names, axis=1), preserve_index=False)
+    except (pa.ArrowException, TypeError) as error:
+        raise UserError(f"data.source: {' '.join(map(str, error.args))}; expected one type per column") from error
+    return table.replace_schema_metadata(None)
+
+
+def feature_names(table: pa.Table, target: str, free_text: Collection[str]) -> list[str]:
+    """The names of the feature columns.
+
+    Raises:
+        UserError: there are no rows, no features, no such column of text, or too many columns beside text.
+    """
+    if not table.num_rows:
+        raise UserError("params.yaml: data.source has a header but no rows; expected at least a few dozen")
+    features = [name for name in table.column_names if name != target]
+    if not features:
+        raise UserError(f"params.yaml: data.source has no feature column beside the target {shown(target)}")
+    if absent := sorted(set(free_text) - set(features)):
+        raise UserError(f"params.yaml: data.text {shown(absent[0])} is no feature column; they are {listed(features, 20)}")
+    words = sum(not is_number(table.schema.field(name).type) for name in features)
+    if words and len(features) > MAX_COLUMNS_WITH_CATEGORIES:
+        raise UserError(
+            f"data.source has {len(features)} feature columns, {words} of them text; expected at most "
+            f"{MAX_COLUMNS_WITH_CATEGORIES}, or numbers only: drop columns or encode the text as numbers"
+        )
+    return features
+
+
+def settle_feature(values: pa.ChunkedArray, name: str, rows: NDArray[np.intp], *, is_free: bool) -> tuple[Column, Any]:
+    """One feature column in its final type; ``rows`` are the rows' numbers in the file, from 0.
 
     Raises:
         UserError: the column is empty, infinite, too large for float32, or of a type that no model takes.
     """
-    name = str(values.name)
-    missing = bool(values.isna().any())
-    if values.isna().all():
-        raise UserError(f"data.source: column {name!r} has no value in any row; drop it")
-    if pd.api.types.is_numeric_dtype(values):
-        numbers = values.to_numpy(np.float64, na_value=np.nan)
-        with np.errstate(over="ignore"):
-            single = numbers.astype(np.float32)
-        if np.isinf(single).any():
-            row = int(np.flatnonzero(np.isinf(single))[0])
-            raise UserError(f"data.source: column {name!r} has {numbers[row]} in row {row + 1}; expected finite float32 numbers")
-        return Column(name, "number", missing), pd.Series(single)
-    if pd.api.types.is_datetime64_any_dtype(values) or pd.api.types.is_timedelta64_dtype(values):
-        raise UserError(f"data.source: column {name!r} holds dates; turn it into numbers, such as days, or drop it")
-    refuse_containers(values, "column")
-    refuse_stray_text(values)
-    return Column(name, "category", missing), values.astype(object).where(values.notna(), "").map(str)
+    there = present(values)
+    if not there.any():
+        raise UserError(f"data.source: column {shown(name)} has no value in any row; drop it")
+    missing = not there.all()
+    if meaning(values, name) == "number" and not is_free:
+        return Column(name, "number", missing), single(numbers(values), name, rows)
+    words = texts(values)
+    refuse_nul(words, f"column {shown(name)}", rows)
+    if not is_free:
+        refuse_stray_text(words, f"column {shown(name)}", rows)
+    return Column(name, "text" if is_free else "category", missing), pd.Series(words, dtype="str")
 
 
-def settle_text(values: pd.Series) -> tuple[Column, pd.Series]:
-    """A column of free text, whatever type its values came in.
+def single(values: NDArray[np.float64], name: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Numbers as float32.
 
     Raises:
-        UserError: the column holds containers.
+        UserError: one is infinite, or becomes so.
     """
-    refuse_containers(values, "column")
-    return Column(str(values.name), "text", bool(values.isna().any())), values.astype(object).where(values.notna(), "").map(str)
-
-
-def refuse_many_categories(features: pd.DataFrame) -> None:
-    """With categories among them, the models take an input per column.
-
-    Raises:
-        UserError: there are more columns than ``MAX_COLUMNS_WITH_CATEGORIES``.
-    """
-    texts = sum(not pd.api.types.is_numeric_dtype(kind) for kind in features.dtypes)
-    if texts and len(features.columns) > MAX_COLUMNS_WITH_CATEGORIES:
+    with np.errstate(over="ignore"):
+        narrow = values.astype(np.float32)
+    if np.isinf(narrow).any():
+        place = int(np.flatnonzero(np.isinf(narrow))[0])
         raise UserError(
-            f"data.source has {len(features.columns)} feature columns, {texts} of them text; expected at most "
-            f"{MAX_COLUMNS_WITH_CATEGORIES}, or numbers only: drop columns or encode the text as numbers"
+            f"data.source: column {shown(name)} has {values[place]} in row {rows[place] + 1}; expected finite float32 numbers"
         )
+    return narrow
 
 
-def refuse_containers(values: pd.Series, what: str) -> None:
-    """Only single values can be categories or targets.
+def decide_task(target: pa.ChunkedArray) -> Task:
+    """Classification for text, booleans and whole numbers with few distinct values; regression otherwise.
 
-    Raises:
-        UserError: a value is a list, an array or a mapping.
+    How whole numbers are stored decides nothing: a single gap makes floats of them.
     """
-    kinds = {type(value).__name__ for value in values if isinstance(value, (list, tuple, dict, set, bytes, np.ndarray))}
-    if kinds:
-        came = min(kinds).replace("ndarray", "list")
-        raise UserError(f"data.source: {what} {str(values.name)!r} holds {came} values; expected one number or text per row")
-
-
-def refuse_stray_text(values: pd.Series) -> None:
-    """A quantity with a few words among its numbers must not pass for a category with hundreds of values.
-
-    Raises:
-        UserError: most values are numbers, and more of them differ than classes have.
-    """
-    texts = values.dropna().astype(str)
-    numbers = pd.to_numeric(texts, errors="coerce")
-    words = texts[numbers.isna()]
-    if len(words) and numbers.notna().sum() > len(words) and numbers.nunique() > MAX_INTEGER_CLASSES:
-        raise UserError(
-            f"data.source: column {str(values.name)!r} holds numbers in {numbers.notna().sum()} rows and text in {len(words)}, "
-            f"first {words.iloc[0]!r} in row {int(words.index[0]) + 1}; correct it or leave it empty"
-        )
-
-
-def decide_task(target: pd.Series) -> Literal["classification", "regression"]:
-    """Classification for text, booleans and integers with few distinct values; regression otherwise."""
-    if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
+    if not is_number(target.type) or types.is_boolean(target.type):
         return "classification"
-    few = target.nunique() <= MAX_INTEGER_CLASSES
-    return "classification" if pd.api.types.is_integer_dtype(target) and few else "regression"
+    whole = whole_numbers(target)
+    return "regression" if whole is None or len(np.unique(whole)) > MAX_INTEGER_CLASSES else "classification"
 
 
-def settle_target(target: pd.Series, task: str) -> pd.Series:
-    """The target as int64 or str (classification) or float64 (regression).
+def whole_numbers(values: pa.ChunkedArray) -> NDArray[np.int64] | None:
+    """Numbers as int64, booleans as 0 and 1, or None if one is not whole or beyond 64 bits."""
+    if types.is_float16(values.type):  # Arrow has no way from there
+        values = pc.cast(values, pa.float64())
+    try:
+        array: NDArray[np.int64] = pc.cast(values, pa.int64()).to_numpy()
+    except pa.ArrowInvalid:
+        return None
+    return array
+
+
+def settle_target(target: pa.ChunkedArray, name: str, task: Task, rows: NDArray[np.intp]) -> Any:
+    """The target as int64 or str (classification) or float64 (regression); it has a value in every row.
 
     Raises:
         UserError: values are infinite, not numbers for a regression, or of one class only.
     """
-    name = str(target.name)
     if task == "regression":
-        if not pd.api.types.is_numeric_dtype(target):
-            raise UserError(f"data.source: target {name!r} holds text; regression expects numbers (params.yaml: data.task)")
-        values = target.astype(np.float64)
-        if np.isinf(values).any():
-            raise UserError(f"data.source: target {name!r} holds infinite values; expected finite numbers")
-        return values
-    if (target == target.iloc[0]).all():
-        raise UserError(f"data.source: target {name!r} has one class only, {plain(target.iloc[0])!r}; expected at least two")
-    whole = pd.api.types.is_numeric_dtype(target) and bool((target == target.astype(np.int64)).all())
-    return target.astype(np.int64) if whole else target.map(str)
+        if not is_number(target.type):
+            raise UserError(f"data.source: target {shown(name)} holds text; regression expects numbers (params.yaml: data.task)")
+        quantities = numbers(target)
+        if np.isinf(quantities).any():
+            raise UserError(f"data.source: target {shown(name)} holds infinite values; expected finite numbers")
+        return quantities
+    whole = whole_numbers(target) if is_number(target.type) else None
+    labels: Any = whole if whole is not None else class_names(target, name, rows)
+    if (labels == labels[0]).all():
+        raise UserError(f"data.source: target {shown(name)} has one class only, {plain(labels[0])!r}; expected at least two")
+    return labels
+
+
+def class_names(target: pa.ChunkedArray, name: str, rows: NDArray[np.intp]) -> Any:
+    """Classes that are no whole numbers, as text.
+
+    Raises:
+        UserError: they are a quantity with words in it, or hold NUL characters.
+    """
+    words = texts(target)
+    refuse_nul(words, f"target {shown(name)}", rows)
+    if is_text(target.type):
+        refuse_stray_text(words, f"target {shown(name)}", rows)
+        refuse_written_quantities(words, f"target {shown(name)}")
+    return pd.Series(words, dtype="str")
 
 
 def plain(value: Any) -> Any:

@@ -2,29 +2,86 @@
 
 from __future__ import annotations
 
-import csv
-import warnings
-from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 
+from onnxpress.tables.csv_file import read_cells
+from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
+from onnxpress.tables.parquet_file import read_columns
+from onnxpress.tables.wording import listed, shown
 from stages.common.errors import UserError
+from stages.prepare.frames import as_table
 
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 DATA = Path("data")
 
 
-def load_source(source: str, target: str | None) -> tuple[pd.DataFrame, str]:
+@dataclass(frozen=True)
+class Contents:
+    """A data file as it comes: typed columns, what may surprise about it as a whole, and the text of a CSV file's cells."""
+
+    table: pa.Table
+    lines: tuple[str, ...] = ()
+    cells: pa.Table | None = None
+
+
+@dataclass(frozen=True)
+class Source(Contents):
+    """The same with the column to predict."""
+
+    target: str = "target"
+
+
+def read_csv(path: Path, form: CsvForm = PLAIN, free_text: Collection[str] = ()) -> Contents:
+    """A CSV file; ``form`` says how missing values and numbers are written."""
+    cells = read_cells(path)
+    return Contents(typed(cells, form, free_text), cells=cells)
+
+
+def read_parquet(path: Path, form: CsvForm = PLAIN, _: Collection[str] = ()) -> Contents:
+    """A Parquet file, whose columns have types of their own."""
+    table, lines = read_columns(path)
+    if form != PLAIN:
+        lines.append("data.missing_values, data.decimal and data.thousands are for CSV files and change nothing here")
+    return Contents(table, tuple(lines))
+
+
+READERS = {".csv": read_csv, ".parquet": read_parquet}
+
+
+def load_source(source: str, target: str | None, form: CsvForm = PLAIN, free_text: Collection[str] = ()) -> Source:
     """All rows as they come, and the name of the target column.
 
     Raises:
         UserError: the source is unknown, unreadable, or has no such target column.
     """
     if source in BUNDLED:
-        return load_bundled(source), "target"
+        return Source(as_table(load_bundled(source)))
+    path = checked(source)
+    came = READERS[path.suffix](path, form, free_text)
+    columns = listed(came.table.column_names, 20)
+    if target is None:
+        raise UserError(
+            f"params.yaml: data.target should name the column of {source} to predict, got null; its columns: {columns}"
+        )
+    if target not in came.table.column_names:
+        notes = "".join(f" ({line})" for line in came.lines)
+        raise UserError(f"params.yaml: data.target {shown(target)} is no column of {source}; its columns: {columns}{notes}")
+    return Source(came.table, came.lines, came.cells, target)
+
+
+def checked(source: str) -> Path:
+    """The path of a data file.
+
+    Raises:
+        UserError: it is of another kind, lies elsewhere than in data/, or does not exist.
+    """
     path = Path(source)
-    if path.suffix not in {".csv", ".parquet"}:
+    if path.suffix not in READERS:
         raise UserError(
             f"params.yaml: data.source should be one of {', '.join(BUNDLED)}, or a .csv or .parquet file in data/, got {source!r}"
         )
@@ -36,15 +93,7 @@ def load_source(source: str, target: str | None) -> tuple[pd.DataFrame, str]:
         raise UserError(
             f"params.yaml: data.source names {source!r}, which does not exist; put the file there or correct the name"
         )
-    frame = read_csv(path) if path.suffix == ".csv" else read_parquet(path)
-    columns = ", ".join(map(str, frame.columns[:20]))
-    if target is None:
-        raise UserError(
-            f"params.yaml: data.target should name the column of {source} to predict, got null; its columns: {columns}"
-        )
-    if target not in frame.columns:
-        raise UserError(f"params.yaml: data.target {target!r} is no column of {source}; its columns: {columns}")
-    return frame, target
+    return path
 
 
 def load_bundled(name: str) -> pd.DataFrame:
@@ -56,47 +105,3 @@ def load_bundled(name: str) -> pd.DataFrame:
     frame = pd.DataFrame(bunch.data, columns=names)
     frame["target"] = bunch.target
     return frame
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """A CSV file with a header line, in UTF-8, separated by commas.
-
-    Raises:
-        UserError: the file is empty, is not UTF-8, is ragged, or names a column twice.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = next(csv.reader(file), [])
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(path, encoding="utf-8-sig", low_memory=False, index_col=False)
-    except pd.errors.ParserWarning as error:  # without index_col=False the first column would silently become an index
-        raise UserError(
-            f"{path}: rows have more values than the header has names ({len(header)}); complete the header"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} should be UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, csv.Error) as error:
-        raise UserError(f"{path} should be a CSV file with a header line and commas: {error}") from error
-    twice = sorted(name for name, count in Counter(header).items() if count > 1)
-    if twice:
-        raise UserError(f"{path}: column {twice[0]!r} stands in the header more than once; rename or drop one")
-    if "" in header:
-        raise UserError(f"{path}: column {header.index('') + 1} has no name in the header; name it or drop it")
-    if len(header) == 1:
-        raise UserError(
-            f"{path} has one column only, {header[0]!r}; expected commas between the columns and at least one feature"
-        )
-    return frame
-
-
-def read_parquet(path: Path) -> pd.DataFrame:
-    """A Parquet file.
-
-    Raises:
-        UserError: the file is no Parquet file.
-    """
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} should be a Parquet file: {error}") from error

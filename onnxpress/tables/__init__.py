@@ -1,0 +1,1 @@
+"""CSV and Parquet files as typed columns, and warnings about what in them may surprise."""

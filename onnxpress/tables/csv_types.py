@@ -1,0 +1,100 @@
+"""From the text of CSV cells to booleans, whole numbers, numbers, or the text itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+TRUE = ("True", "TRUE", "true")
+FALSE = ("False", "FALSE", "false")
+INTEGERS = (pa.int64(), pa.decimal256(76, 0))
+"""The first that holds all whole numbers of a column."""
+
+
+@dataclass(frozen=True)
+class CsvForm:
+    """How a CSV file writes missing values and numbers."""
+
+    missing: tuple[str, ...] = ()
+    """Cells that mean a missing value, besides empty ones."""
+    decimal: str = "."
+    thousands: str | None = None
+
+
+PLAIN = CsvForm()
+
+
+def typed(cells: pa.Table, form: CsvForm = PLAIN, texts: Collection[str] = ()) -> pa.Table:
+    """Each column in the narrowest type that all of its cells have; ``texts`` stay as they are."""
+    names = cells.column_names
+    columns = {name: without_missing(cells[name], form.missing) for name in names}
+    read = [columns[name] if name in texts else as_values(columns[name], form) for name in names]
+    return pa.table(read, names=names)
+
+
+def without_missing(cells: pa.ChunkedArray, words: Collection[str]) -> pa.ChunkedArray:
+    """The cells, null where they are one of ``words``, spaces around them aside."""
+    if not words:
+        return cells
+    trimmed = pc.utf8_trim_whitespace(cells)
+    return pc.if_else(pc.is_in(trimmed, pa.array(list(words), pa.string())), None, cells)
+
+
+def as_values(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray:
+    """Booleans if every cell is one, else numbers if every cell is one, else the text."""
+    if cells.null_count == len(cells):
+        return cells
+    trimmed = pc.utf8_trim_whitespace(cells)
+    booleans = as_booleans(trimmed)
+    if booleans is not None:
+        return booleans
+    numbers = as_numbers(trimmed, form)
+    return cells if numbers is None else numbers
+
+
+def as_booleans(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """The cells as booleans, or None if one is no boolean."""
+    words = pa.array([*TRUE, *FALSE])
+    known = pc.or_kleene(pc.is_in(cells, words), pc.is_null(cells))
+    if not pc.all(known).as_py():
+        return None
+    return pc.if_else(pc.is_null(cells), None, pc.is_in(cells, pa.array(TRUE)))
+
+
+def as_numbers(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
+    """The cells as integers if all are whole, as float64 if all are numbers, else None."""
+    plain = plainly_written(cells, form)
+    if plain is None:
+        return None
+    whole = pc.all(pc.match_substring_regex(plain, r"^[+-]?\d+$")).as_py()
+    for kind in INTEGERS if whole else ():
+        try:
+            return pc.cast(pc.utf8_ltrim(plain, characters="+"), kind)
+        except pa.ArrowInvalid:
+            continue  # it does not hold all of them
+    try:
+        floats = pc.cast(plain, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return None if pc.any(pc.is_nan(floats)).as_py() else floats  # "nan" is a word like another
+
+
+def plainly_written(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
+    """Numbers with a full stop and without separators; None if they do not follow ``form``."""
+    if form.thousands is not None:
+        mark, point = re.escape(form.thousands), re.escape(form.decimal)
+        grouped = rf"^[+-]?\d{{1,3}}({mark}\d{{3}})+({point}\d*)?$"
+        has_mark = pc.match_substring(cells, form.thousands)
+        follows = pc.match_substring_regex(cells, grouped)
+        if pc.any(pc.and_not(has_mark, follows)).as_py():
+            return None
+        cells = pc.replace_substring(cells, form.thousands, "")
+    if form.decimal != ".":
+        if pc.any(pc.match_substring(cells, ".")).as_py():
+            return None
+        cells = pc.replace_substring(cells, form.decimal, ".")
+    return cells

@@ -1,0 +1,102 @@
+"""Parquet files as tables of their columns, without the index that pandas stores with them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from onnxpress.tables.wording import listed, shown
+from stages.common.errors import UserError
+from stages.common.files import read_bytes
+
+UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+
+
+def read_columns(path: Path) -> tuple[pa.Table, list[str]]:
+    """The columns of a Parquet file, and lines about what pandas stored with them.
+
+    An index is not a column: it is left out, and a line says so.
+
+    Raises:
+        UserError: the file is no Parquet file, or a column has no name or another's.
+    """
+    try:
+        table = read_table(read_bytes(path))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise UserError(f"{path} should be a Parquet file: {error}") from error
+    stored = pandas_metadata(table.schema)
+    index = index_columns(table.column_names, stored)
+    kept = [place for place, name in enumerate(table.column_names) if name not in index]
+    lines = [*index_lines(path, index), *level_lines(path, stored)]
+    table = table.select(kept)
+    check_names(path, table.column_names, index)
+    return table.replace_schema_metadata(None), lines
+
+
+def read_table(data: bytes) -> pa.Table:
+    """All columns of a Parquet file, under any names.
+
+    In this thread: a process that ends while Arrow's own threads start is aborted (1 in 20 on a
+    busy machine).
+    """
+    file = parquet.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+    return file.read(use_threads=False)
+
+
+def pandas_metadata(schema: pa.Schema) -> dict[str, Any]:
+    """What pandas stored about index and column names; empty if another program wrote the file."""
+    try:
+        stored = schema.pandas_metadata
+    except ValueError:
+        return {}
+    return stored if isinstance(stored, dict) else {}
+
+
+def index_columns(names: list[str], stored: dict[str, Any]) -> list[str]:
+    """Columns that were a DataFrame's index: pandas' note may be lost, the name it gives is not."""
+    noted = stored.get("index_columns", [])
+    return [name for name in names if name in noted or UNNAMED_INDEX.fullmatch(name)]
+
+
+def check_names(path: Path, names: list[str], index: list[str]) -> None:
+    """Each column needs a name of its own.
+
+    Raises:
+        UserError: one has none, two have the same, or only the index is left.
+    """
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(
+            f"{path}: column {shown(twice)} is there more than once; rename or drop one"
+        )
+    if "" in names:
+        place = names.index("") + 1
+        raise UserError(f"{path}: column {place} has no name; name it or drop it")
+    if not names:
+        came = f" beside its index {listed(index)}; use reset_index()" if index else ""
+        raise UserError(f"{path} has no columns{came}")
+
+
+def index_lines(path: Path, index: list[str]) -> list[str]:
+    """A line about an index that holds values; row numbers are not stored as a column."""
+    if not index:
+        return []
+    named = [name for name in index if not UNNAMED_INDEX.fullmatch(name)]
+    came = f"index {listed(named)}" if named else "unnamed index"
+    told = (
+        f"{path}: the DataFrame's {came} is left out; "
+        "call reset_index() before to_parquet to make it a column"
+    )
+    return [told]
+
+
+def level_lines(path: Path, stored: dict[str, Any]) -> list[str]:
+    """A line about names of several levels, which Parquet stores as one text."""
+    if len(stored.get("column_indexes", [])) < 2:
+        return []
+    first = next((c["field_name"] for c in stored["columns"] if c.get("field_name")), "")
+    return [f"{path}: names of several levels are one text each here, such as {shown(first)}"]

@@ -1,0 +1,81 @@
+"""What may surprise about training, calibration and test rows taken together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from onnxpress.tables.surprises import Finding
+from stages.common.table import Column, Schema
+
+
+def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
+    """Columns that say nothing in training, or have gaps in one part only."""
+    for column in schema.columns:
+        if missing(train[column.name]) == len(train):
+            yield Finding("empty", column.name, "has no value in any training row; drop it")
+        elif len(train[column.name].unique()) == 1:
+            says = "has the same value in every training row; drop it"
+            yield Finding("constant", column.name, says)
+        if column.missing:
+            yield from gap_findings(column, train, test)
+
+
+def gap_findings(column: Column, train: pd.DataFrame, test: pd.DataFrame) -> Iterator[Finding]:
+    """Missing values that only one part has."""
+    in_train, in_test = (missing(part[column.name]) for part in (train, test))
+    if in_train and not in_test:
+        says = f"is missing in {in_train} training rows and in no test row: gaps are not tested"
+        yield Finding("gaps in training", column.name, says)
+    if in_test and not in_train:
+        says = (
+            f"is missing in {in_test} test rows and in no training row: the model never saw a gap"
+        )
+        yield Finding("gaps in test", column.name, says)
+
+
+def missing(values: pd.Series) -> int:
+    """How many values are missing: NaN, or empty text."""
+    return int((values.isna() | (values == "")).sum())
+
+
+def leak_findings(frame: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
+    """Features that are the target itself, or the target in other words."""
+    target = frame[schema.target]
+    classes = target.nunique()
+    for column in schema.columns:
+        values = frame[column.name]
+        if equal(values, target):
+            yield Finding("leak", column.name, "equals the target in every row; drop it")
+        elif schema.task == "classification" and values.nunique(dropna=False) == classes:
+            pairs = pd.DataFrame({"value": values, "class": target}).drop_duplicates()
+            if len(pairs) == classes:
+                says = "gives the target away: each of its values goes with one class; drop it"
+                yield Finding("leak", column.name, says)
+
+
+def equal(values: pd.Series, target: pd.Series) -> bool:
+    """Whether a feature has the target's value in every row, as float32 if both are numbers."""
+    if pd.api.types.is_numeric_dtype(values) != pd.api.types.is_numeric_dtype(target):
+        return False
+    if pd.api.types.is_numeric_dtype(values):
+        return bool((values.to_numpy() == target.to_numpy().astype(np.float32)).all())
+    return bool((values.to_numpy() == target.to_numpy()).all())
+
+
+def shared_rows(train: pd.DataFrame, test: pd.DataFrame) -> int:
+    """How many test rows are also training rows, target included."""
+    seen, asked = (pd.util.hash_pandas_object(part, index=False) for part in (train, test))
+    return int(asked.isin(seen).sum())
+
+
+def shared_lines(train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
+    """A line about test rows that the model has seen."""
+    count = shared_rows(train, test)
+    told = (
+        f"{count} of {len(test)} test rows also stand among the training rows, target included; "
+        "drop duplicates, or the score is too good"
+    )
+    return [told] if count else []

@@ -1,0 +1,127 @@
+"""Probe rows: where two models that agree on a few test rows would part ways, if they ever do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnxpress.evaluate.raw_columns import RawColumn, is_number, raw_columns
+from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
+from stages.common.models import Answer
+from stages.common.table import Feeds, take
+
+UNSEEN_CATEGORY = "a category never seen"
+UNUSUAL_SHARE = 0.05
+"""Share of missing numbers, and of unseen and rare categories, in the mixed rows."""
+
+Ask = Callable[[Feeds], Answer]
+
+
+@dataclass(frozen=True)
+class Probes:
+    """Rows at the thresholds of a model, followed by mixed rows."""
+
+    feeds: Feeds
+    at_thresholds: ThresholdRows
+
+    def __len__(self) -> int:
+        return len(next(iter(self.feeds.values())))
+
+    def column(self, row: int) -> RawColumn | None:
+        """The column in which a row lies at a threshold; None for a mixed one."""
+        return self.at_thresholds.columns[row] if row < len(self.at_thresholds) else None
+
+
+def probe_rows(model: onnx.ModelProto, feeds: Feeds, ask: Ask, rows: int, seed: int) -> Probes:
+    """Seeded probe rows, made from the rows in ``feeds``.
+
+    The first lie at the thresholds of the trees of ``model`` (see :func:`threshold_rows`). The
+    rest mix two rows each, with a few unseen and rare categories, and missing numbers. What is
+    missing or unseen stands only in columns where ``ask``, the original, answers it.
+    """
+    rng = np.random.default_rng(seed)
+    at_thresholds = threshold_rows(model, feeds, rows, rng)
+    odd = accepted_missing(ask, feeds) | accepted_unseen(ask, feeds)
+    mixed = _mixed(feeds, rows - len(at_thresholds), odd, rng)
+    joined = {
+        name: np.concatenate([values, mixed[name]])
+        for name, values in at_thresholds.feeds.items()
+    }
+    return Probes(joined, at_thresholds)
+
+
+def accepted_missing(ask: Ask, feeds: Feeds) -> frozenset[RawColumn]:
+    """The columns of numbers where the original answers a missing one.
+
+    That is all of them for a model that answers a row of missing numbers, else those where the
+    data itself has some, as far as the model takes them.
+    """
+    numbers = [column for column in raw_columns(feeds) if is_number(feeds[column.name])]
+    if _answers(ask, feeds, numbers):
+        return frozenset(numbers)
+    blank = {name: np.isnan(values).any(axis=0) for name, values in feeds.items() if is_number(values)}
+    return _accepted(ask, feeds, [each for each in numbers if blank[each.name][each.position]])
+
+
+def accepted_unseen(ask: Ask, feeds: Feeds) -> frozenset[RawColumn]:
+    """The columns of text where the original answers what was never seen."""
+    texts = [column for column in raw_columns(feeds) if not is_number(feeds[column.name])]
+    return _accepted(ask, feeds, texts)
+
+
+def _accepted(ask: Ask, feeds: Feeds, columns: list[RawColumn]) -> frozenset[RawColumn]:
+    """Halve the columns until each half is answered, or is a single refused column."""
+    if not columns or _answers(ask, feeds, columns):
+        return frozenset(columns)
+    if len(columns) == 1:
+        return frozenset()
+    half = len(columns) // 2
+    return _accepted(ask, feeds, columns[:half]) | _accepted(ask, feeds, columns[half:])
+
+
+def _answers(ask: Ask, feeds: Feeds, columns: Iterable[RawColumn]) -> bool:
+    """Whether ``ask`` answers the first row with odd values in ``columns``, and not by NaN."""
+    row = {name: values[:1].astype(_roomy(values)) for name, values in feeds.items()}
+    for column in columns:
+        odd = np.nan if is_number(row[column.name]) else UNSEEN_CATEGORY
+        row[column.name][:, column.position] = odd
+    try:
+        answer = ask(row)
+    except Exception:  # a refusal: each library has its own
+        return False
+    return all(not np.isnan(part).any() for part in (answer.values, answer.scores) if is_float(part))
+
+
+def is_float(values: NDArray[np.generic] | None) -> bool:
+    """Whether these are numbers that may be NaN."""
+    return values is not None and values.dtype.kind == "f"
+
+
+def _roomy(values: NDArray[np.generic]) -> np.dtype[np.generic]:
+    """A type that also holds the unseen category."""
+    return values.dtype if is_number(values) else np.result_type(values.dtype, np.str_(UNSEEN_CATEGORY))
+
+
+def _mixed(
+    feeds: Feeds, rows: int, odd: Collection[RawColumn], rng: np.random.Generator
+) -> Feeds:
+    """Rows with each value from one of two sampled rows, and a few of them unusual."""
+    size = len(next(iter(feeds.values())))
+    one, other = (take(feeds, rng.integers(0, size, rows)) for _ in (0, 1))
+    mixed = {}
+    for name, values in one.items():
+        swap, unusual = (rng.random(values.shape) < share for share in (0.5, UNUSUAL_SHARE))
+        mixed[name] = np.where(swap, other[name], values)
+        accepts = np.array([RawColumn(name, i) in odd for i in range(values.shape[1])])
+        if is_number(values):
+            mixed[name][unusual & accepts] = np.nan
+        else:
+            rare = rng.choice(np.unique(feeds[name]), values.shape)
+            unseen = accepts & (rng.random(values.shape) < 0.5)
+            strange = np.where(unseen, UNSEEN_CATEGORY, rare)
+            mixed[name] = np.where(unusual, strange, mixed[name])
+    return mixed

@@ -16,6 +16,8 @@ from onnxpress.evaluate.splits import Operator, Split
 from onnxpress.evaluate.tensors import Tensors, Values
 from stages.common.table import Feeds, take
 
+Numbers = NDArray[np.intp]
+
 
 @dataclass(frozen=True)
 class Target:
@@ -106,29 +108,28 @@ class Judge:
         if not pairs:
             return []
         one, other = (self._taken(pairs, [pair.values[i] for pair in pairs]) for i in (0, 1))
-        turned = [
-            pair if first else replace(pair, values=pair.values[::-1])
-            for pair, first in zip(pairs, one, strict=True)
+        ordered = [
+            replace(pair, values=(pair.values if first else pair.values[::-1])) for pair, first in zip(pairs, one, strict=True)
         ]
-        apart = [bool(differ) for differ in one != other]
-        numeric = [pair for pair, differ in zip(turned, apart, strict=True) if differ and pair.numeric]
-        nearer = dict(zip(map(id, numeric), self._together(numeric), strict=True))
-        return [
-            nearer.get(id(pair), pair) if differ else None
-            for pair, differ in zip(turned, apart, strict=True)
-        ]
+        near = self._together([ordered[i] for i in np.flatnonzero(one != other)])
+        return [next(near) if differ else None for differ in one != other]
 
     def arrive(self, pairs: list[Pair]) -> NDArray[np.bool_]:
         """Whether both rows of each pair come to its split, (pairs,)."""
         arrived = np.ones(len(pairs), np.bool_)
-        for side in (0, 1):
+        for side in (0, 1) if pairs else ():
             values = self._read(pairs, [pair.values[side] for pair in pairs])
             for operator, these, at in self._by_operator(pairs):
                 arrived[these] &= operator.arrives(at, values[operator.reads][these])
         return arrived
 
-    def _together(self, pairs: list[Pair]) -> list[Pair]:
-        """Halve the distance until the two numbers are float32 neighbours.
+    def _together(self, pairs: list[Pair]) -> Iterator[Pair]:
+        """The same pairs; those of numbers with values that are float32 neighbours."""
+        near = iter(self._halved([pair for pair in pairs if pair.numeric]))
+        return (next(near) if pair.numeric else pair for pair in pairs)
+
+    def _halved(self, pairs: list[Pair]) -> list[Pair]:
+        """Halve the distance until the two numbers are neighbours.
 
         The threshold itself and its neighbours are tried first: most columns come to the trees
         unchanged.
@@ -163,9 +164,7 @@ class Judge:
     def _read(self, pairs: list[Pair], values: list[Any]) -> Values:
         return self._inputs(placed(self._sample, pairs, values))
 
-    def _by_operator(
-        self, pairs: list[Pair]
-    ) -> Iterator[tuple[Operator, NDArray[np.intp], NDArray[np.intp]]]:
+    def _by_operator(self, pairs: list[Pair]) -> Iterator[tuple[Operator, Numbers, Numbers]]:
         """Each operator with the positions of its pairs and the splits that they are for."""
         numbers = np.array([pair.target.split.operator for pair in pairs])
         at = np.array([pair.target.split.at for pair in pairs])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +59,9 @@ class PassingRows:
             rows = self._coming[below] = rows[taken == operator.on_true[below]]
         return rows
 
-    def _compared(self, split: Split, rows: NDArray[np.intp]) -> NDArray[np.generic]:
-        operator = self._operators[split.operator]
-        values = self._columns[operator.reads][operator.forest.feature[split.at]]
+    def _compared(self, split: Split, rows: NDArray[np.intp]) -> NDArray[Any]:
+        name, feature = self._operators[split.operator].compares(split.at)
+        values: NDArray[Any] = self._columns[name][feature]
         return values[rows]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +19,7 @@ UNSEEN_CATEGORY = "a category never seen"
 UNUSUAL_SHARE = 0.05
 """Share of missing numbers, and of unseen and rare categories, in the mixed rows."""
 
+Columns = frozenset[RawColumn]
 Ask = Callable[[Feeds], Answer]
 
 
@@ -47,14 +49,11 @@ def probe_rows(model: onnx.ModelProto, feeds: Feeds, ask: Ask, rows: int, seed: 
     at_thresholds = threshold_rows(model, feeds, rows, rng)
     odd = accepted_missing(ask, feeds) | accepted_unseen(ask, feeds)
     mixed = _mixed(feeds, rows - len(at_thresholds), odd, rng)
-    joined = {
-        name: np.concatenate([values, mixed[name]])
-        for name, values in at_thresholds.feeds.items()
-    }
-    return Probes(joined, at_thresholds)
+    first = at_thresholds.feeds
+    return Probes({name: np.concatenate([first[name], mixed[name]]) for name in feeds}, at_thresholds)
 
 
-def accepted_missing(ask: Ask, feeds: Feeds) -> frozenset[RawColumn]:
+def accepted_missing(ask: Ask, feeds: Feeds) -> Columns:
     """The columns of numbers where the original answers a missing one.
 
     That is all of them for a model that answers a row of missing numbers, else those where the
@@ -63,17 +62,17 @@ def accepted_missing(ask: Ask, feeds: Feeds) -> frozenset[RawColumn]:
     numbers = [column for column in raw_columns(feeds) if is_number(feeds[column.name])]
     if _answers(ask, feeds, numbers):
         return frozenset(numbers)
-    blank = {name: np.isnan(values).any(axis=0) for name, values in feeds.items() if is_number(values)}
-    return _accepted(ask, feeds, [each for each in numbers if blank[each.name][each.position]])
+    blank = [np.isnan(feeds[each.name][:, each.position]).any() for each in numbers]
+    return _accepted(ask, feeds, [each for each, some in zip(numbers, blank, strict=True) if some])
 
 
-def accepted_unseen(ask: Ask, feeds: Feeds) -> frozenset[RawColumn]:
+def accepted_unseen(ask: Ask, feeds: Feeds) -> Columns:
     """The columns of text where the original answers what was never seen."""
     texts = [column for column in raw_columns(feeds) if not is_number(feeds[column.name])]
     return _accepted(ask, feeds, texts)
 
 
-def _accepted(ask: Ask, feeds: Feeds, columns: list[RawColumn]) -> frozenset[RawColumn]:
+def _accepted(ask: Ask, feeds: Feeds, columns: list[RawColumn]) -> Columns:
     """Halve the columns until each half is answered, or is a single refused column."""
     if not columns or _answers(ask, feeds, columns):
         return frozenset(columns)
@@ -93,22 +92,18 @@ def _answers(ask: Ask, feeds: Feeds, columns: Iterable[RawColumn]) -> bool:
         answer = ask(row)
     except Exception:  # a refusal: each library has its own
         return False
-    return all(not np.isnan(part).any() for part in (answer.values, answer.scores) if is_float(part))
+    numbers = answer.values if answer.scores is None else answer.scores
+    return not np.isnan(numbers).any()
 
 
-def is_float(values: NDArray[np.generic] | None) -> bool:
-    """Whether these are numbers that may be NaN."""
-    return values is not None and values.dtype.kind == "f"
-
-
-def _roomy(values: NDArray[np.generic]) -> np.dtype[np.generic]:
+def _roomy(values: NDArray[Any]) -> np.dtype[Any]:
     """A type that also holds the unseen category."""
-    return values.dtype if is_number(values) else np.result_type(values.dtype, np.str_(UNSEEN_CATEGORY))
+    if is_number(values):
+        return values.dtype
+    return np.result_type(values.dtype, np.array(UNSEEN_CATEGORY).dtype)
 
 
-def _mixed(
-    feeds: Feeds, rows: int, odd: Collection[RawColumn], rng: np.random.Generator
-) -> Feeds:
+def _mixed(feeds: Feeds, rows: int, odd: Columns, rng: np.random.Generator) -> Feeds:
     """Rows with each value from one of two sampled rows, and a few of them unusual."""
     size = len(next(iter(feeds.values())))
     one, other = (take(feeds, rng.integers(0, size, rows)) for _ in (0, 1))

@@ -21,7 +21,7 @@ ROOT = -1
 
 @dataclass(frozen=True)
 class Operator:
-    """The trees of one operator, the tensor that they read, and the way back from each split to its root."""
+    """The trees of one operator, what they read, and the way from each split back to its root."""
 
     reads: str
     forest: Forest
@@ -72,7 +72,7 @@ class Split:
 
 
 def tree_nodes(model: onnx.ModelProto) -> tuple[list[onnx.NodeProto], int]:
-    """The tree operators of the main graph, and how many more lie in graphs inside it."""
+    """The tree operators of the main graph, and how many more lie in the graphs inside it."""
     found = [node for node in model.graph.node if is_tree(node)]
     everywhere = sum(is_tree(node) for graph in graphs(model.graph) for node in graph.node)
     return found, everywhere - len(found)
@@ -91,14 +91,15 @@ def read_operators(nodes: Sequence[onnx.NodeProto], values: Values) -> list[Oper
     return found
 
 
-def distinct_splits(operators: Sequence[Operator], values: Values) -> list[Split]:
-    """A split for each distinct question, nearest to its root; questions with an infinite threshold are left out.
+def distinct_splits(operators: Sequence[Operator], values: Values) -> NDArray[np.intp]:
+    """A split for each distinct finite threshold, the nearest to its root: (n, 2) operator, number.
 
-    Two splits ask the same if they compare the same column in the same way with the same number. Columns of two tensors are
-    the same if they are equal in ``values``, which are best computed from rows whose columns were shuffled one by one.
+    Two splits ask the same if they compare the same column in the same way with the same number.
+    Columns of two tensors are the same if they are equal in ``values``, which are best computed
+    from rows whose columns were shuffled one by one.
     """
     if not operators:
-        return []
+        return np.zeros((0, 2), np.intp)
     columns = _column_numbers(operators, values)
     parts = [_questions(number, operator, columns[operator.reads]) for number, operator in enumerate(operators)]
     # column mode threshold depth, operator at       sorted, and the first of each column, mode and threshold:
@@ -108,7 +109,7 @@ def distinct_splits(operators: Sequence[Operator], values: Values) -> list[Split
     table = np.concatenate(parts)
     table = table[np.lexsort(table.T[::-1])]
     fresh = np.r_[True, (table[1:, :3] != table[:-1, :3]).any(axis=1)][: len(table)]
-    return [Split(int(operator), int(at)) for operator, at in table[fresh, 4:]]
+    return table[fresh, 4:].astype(np.intp)
 
 
 def _questions(number: int, operator: Operator, columns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -128,22 +129,22 @@ def _depth(forest: Forest) -> NDArray[np.int32]:
     """Steps from the root to each split, (splits,); -1 where no root leads to it."""
     depth = np.full(forest.n_splits, -1, np.int32)
     level, steps = np.unique(forest.roots[forest.roots >= 0]), 0
-    while len(level):
+    while level.size:
         depth[level] = steps
         below = np.concatenate([forest.true_child[level], forest.false_child[level]])
-        level, steps = np.unique(below[below >= 0]), steps + 1
-        level = level[depth[level] < 0]
+        below = np.unique(below[below >= 0])
+        level, steps = below[depth[below] < 0], steps + 1
     return depth
 
 
 def _column_numbers(operators: Sequence[Operator], values: Values) -> dict[str, NDArray[np.int64]]:
-    """For every tensor a number per column; columns of equal content share theirs if they are of several tensors."""
+    """For every tensor a number per column; with several tensors, equal columns share theirs."""
     reads = list(dict.fromkeys(operator.reads for operator in operators))
     if len(reads) == 1:
         return {reads[0]: np.arange(values[reads[0]].shape[1])}
     known: dict[bytes, int] = {}
     numbers = {}
     for name in reads:
-        digests = (sha256(np.ascontiguousarray(column)).digest() for column in values[name].T)
+        digests = (sha256(column.tobytes()).digest() for column in values[name].T)
         numbers[name] = np.array([known.setdefault(digest, len(known)) for digest in digests], np.int64)
     return numbers

@@ -17,6 +17,9 @@ from onnxpress.evaluate.splits import Operator, Split, distinct_splits, read_ope
 from onnxpress.evaluate.tensors import Tensors
 from stages.common.table import Feeds, take
 
+Random = np.random.Generator
+Wanted = dict[str, NDArray[np.int64]]
+
 SAMPLE_CELLS = 20_000_000
 """Upper bound on the cells of what trees read for the sampled training rows."""
 
@@ -42,9 +45,7 @@ class ThresholdRows:
         return len(self.columns)
 
 
-def threshold_rows(
-    model: onnx.ModelProto, feeds: Feeds, rows: int, rng: np.random.Generator
-) -> ThresholdRows:
+def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random) -> ThresholdRows:
     """Up to ``rows`` rows at the thresholds of ``model``'s trees, made from the rows in ``feeds``.
 
     1. Splits that ask the same count as one threshold. Where ``rows`` are too few for all, a
@@ -61,22 +62,22 @@ def threshold_rows(
     sample = _sample(inputs, feeds, rng)
     operators = read_operators(nodes, inputs(take(sample, np.arange(1))))
     splits = distinct_splits(operators, inputs(_shuffled(sample, rng)))
-    chosen = [splits[i] for i in rng.permutation(len(splits))[: rows // 2]]
+    random = splits[rng.permutation(len(splits))[: rows // 2]].tolist()
+    chosen = [Split(operator, at) for operator, at in random]
     sources = find_sources(inputs, feeds, _wanted(operators, chosen), rng)
     targets = _targets(operators, chosen, sources, PassingRows(operators, sample, inputs(sample)))
     pairs, hit = _settled(targets, Judge(inputs, operators, sample))
     made, columns = _as_rows(pairs, sample, rows)
     unread = len(nodes) - len(operators) + inside
-    return ThresholdRows(
-        made, columns, len(splits), len(chosen), hit, len(nodes) + inside, unread
-    )
+    counts = (len(splits), len(chosen), hit, len(nodes) + inside, unread)
+    return ThresholdRows(made, columns, *counts)
 
 
 def _none(feeds: Feeds) -> Feeds:
     return take(feeds, np.zeros(0, np.intp))
 
 
-def _sample(inputs: Tensors, feeds: Feeds, rng: np.random.Generator) -> Feeds:
+def _sample(inputs: Tensors, feeds: Feeds, rng: Random) -> Feeds:
     """As many rows as fit in memory by what the trees read of them."""
     size = len(next(iter(feeds.values())))
     first = inputs(take(feeds, np.arange(1)))
@@ -84,14 +85,12 @@ def _sample(inputs: Tensors, feeds: Feeds, rng: np.random.Generator) -> Feeds:
     return feeds if size <= limit else take(feeds, np.sort(rng.permutation(size)[:limit]))
 
 
-def _shuffled(feeds: Feeds, rng: np.random.Generator) -> Feeds:
+def _shuffled(feeds: Feeds, rng: Random) -> Feeds:
     """The rows with every column shuffled by itself, so that equal columns differ."""
     return {name: rng.permuted(values, axis=0) for name, values in feeds.items()}
 
 
-def _wanted(
-    operators: Sequence[Operator], splits: Sequence[Split]
-) -> dict[str, NDArray[np.int64]]:
+def _wanted(operators: Sequence[Operator], splits: Sequence[Split]) -> Wanted:
     """The columns that ``splits`` compare, by tensor."""
     found: dict[str, set[int]] = {}
     for split in splits:
@@ -132,9 +131,7 @@ def _settled(targets: list[Target], judge: Judge) -> tuple[list[Pair], int]:
     return [*hit.values(), *(pair for i, pair in beside.items() if i not in hit)], len(hit)
 
 
-def _as_rows(
-    pairs: list[Pair], sample: Feeds, rows: int
-) -> tuple[Feeds, tuple[RawColumn, ...]]:
+def _as_rows(pairs: list[Pair], sample: Feeds, rows: int) -> tuple[Feeds, tuple[RawColumn, ...]]:
     """Both rows of every pair; then, for numbers, the neighbour beyond the one on the true side."""
     numeric = [pair for pair in pairs if pair.numeric]
     doubled = [pair for pair in pairs for _ in (0, 1)]

@@ -41,6 +41,9 @@ def about_thresholds(at: ThresholdRows) -> Iterator[str]:
         return
     if at.unread:
         yield f"warning: {at.unread} of {at.operators} tree operators of {ONNX_MODEL} cannot be read, so none of their thresholds is probed"
+    if not at.thresholds:
+        yield f"probes: no split of {ONNX_MODEL} has a finite threshold to hit"
+        return
     line = f"probes: {at.hit} of {at.thresholds} split thresholds of {ONNX_MODEL} are hit, each by two rows beside it"
     if at.asked < at.thresholds:
         line += f"; evaluate.probe_rows leaves room for {at.asked}"

@@ -31,8 +31,10 @@ def hold_to_promise(candidate: str, models: tuple[bytes, bytes], asked: list[Ask
         what = f"scores that differ by more than {TOLERANCE:g}"
         if not _only_steps(models, asked, scores):
             raise UserError(_complaint(candidate, what, asked, scores, schema))
-        say(f"{candidate}: {_counted(asked, scores)} have {what} (at most {_largest(asked, scores):.3g}): a step function, such "
-            "as isotonic calibration, follows trees that agree; labels are equal")
+        say(
+            f"{candidate}: {_counted(asked, scores)} have {what} (at most {_largest(asked, scores):.3g}): a step function, such "
+            "as isotonic calibration, follows trees that agree; labels are equal"
+        )
     ties = [each.ties for each in found]
     if any(len(rows) for rows in ties):
         say(f"{candidate}: {_counted(asked, ties)} are ties between two classes, and get the other one")

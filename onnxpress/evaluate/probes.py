@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from onnxpress.evaluate.answers import numbers
 from onnxpress.evaluate.raw_columns import RawColumn, is_number, raw_columns
 from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
 from stages.common.models import Answer
@@ -59,11 +60,11 @@ def accepted_missing(ask: Ask, feeds: Feeds) -> Columns:
     That is all of them for a model that answers a row of missing numbers, else those where the
     data itself has some, as far as the model takes them.
     """
-    numbers = [column for column in raw_columns(feeds) if is_number(feeds[column.name])]
-    if _answers(ask, feeds, numbers):
-        return frozenset(numbers)
-    blank = [np.isnan(feeds[each.name][:, each.position]).any() for each in numbers]
-    return _accepted(ask, feeds, [each for each, some in zip(numbers, blank, strict=True) if some])
+    columns = [column for column in raw_columns(feeds) if is_number(feeds[column.name])]
+    if _answers(ask, feeds, columns):
+        return frozenset(columns)
+    blank = [np.isnan(feeds[each.name][:, each.position]).any() for each in columns]
+    return _accepted(ask, feeds, [each for each, some in zip(columns, blank, strict=True) if some])
 
 
 def accepted_unseen(ask: Ask, feeds: Feeds) -> Columns:
@@ -92,8 +93,7 @@ def _answers(ask: Ask, feeds: Feeds, columns: Iterable[RawColumn]) -> bool:
         answer = ask(row)
     except Exception:  # a refusal: each library has its own
         return False
-    numbers = answer.values if answer.scores is None else answer.scores
-    return not np.isnan(numbers).any()
+    return not np.isnan(numbers(answer)).any()
 
 
 def _roomy(values: NDArray[Any]) -> np.dtype[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.evaluate.answers import finite
 from onnxpress.evaluate.threshold_rows import ThresholdRows
 from stages.common.files import MODELS, ONNX_MODEL, ORIGINAL_MODEL
 from stages.common.scores import worse_than_constant
@@ -25,8 +26,7 @@ def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator
         )
     for each in asked:
         for path, answer in zip(MODELS.values(), each.answers, strict=True):
-            numbers = answer.values if answer.scores is None else answer.scores
-            bad = ~np.isfinite(numbers).reshape(len(each), -1).all(axis=1)
+            bad = ~finite(answer)
             if bad.any():
                 where = each.describe(int(np.argmax(bad)), schema)
                 yield (

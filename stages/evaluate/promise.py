@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.evaluate.answers import numbers
 from onnxpress.evaluate.lossless import TOLERANCE, differences, only_steps, promised
 from stages.common.console import say
 from stages.common.errors import UserError
@@ -61,8 +62,8 @@ def _largest(asked: list[Asked], rows: list[NDArray[np.intp]]) -> float:
     """The largest difference of a score, or of a prediction, on these rows."""
     found = []
     for each, those in zip(asked, rows, strict=True):
-        one, other = (answer.values if answer.scores is None else answer.scores for answer in each.answers[1:])
-        found.append(np.max(np.abs(one[those] - other[those]), initial=0))
+        one, other = (numbers(answer) for answer in each.answers[1:])
+        found.append(np.nanmax(np.abs(one[those] - other[those]), initial=0))
     return float(max(found))
 
 

@@ -7,25 +7,20 @@ import numpy as np
 import onnx
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
-from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, r2_score, root_mean_squared_error
 
 from stages.common.files import read_json
-from stages.common.models import Answer, ask_onnx, ask_original, fit, open_session
-from stages.common.onnx_model import to_bytes
-from stages.common.params import Train
-from stages.common.table import Column, Schema
+from stages.common.models import Answer, ask_original
 from stages.convert import __main__ as convert
 from stages.convert.conversion import to_onnx
 from stages.evaluate import __main__ as evaluate
-from stages.evaluate.metrics import compare_models, compare_on_probes
+from stages.evaluate.metrics import compare_models
 from stages.prepare import __main__ as prepare
 from stages.quantize import __main__ as quantize
 from stages.train import __main__ as train
-from stages.train.estimator import build
 from tests.conftest import default_params, numeric_schema, write_params
-from tests.test_convert import MIXED, mixed_rows
 
 CLASSIFICATION_KEYS = {
     *("original_size_kb", "onnx_size_kb", "quantized_size_kb", "onnx_size_reduction_pct", "quantized_size_reduction_pct"),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_diabetes, load_iris
@@ -40,6 +41,10 @@ from tests.test_convert import mixed_rows
 
 Thresholds = set[tuple[int, float]]
 MANY = 20_000
+
+
+def float32(values: Any) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
 
 
 def below(threshold: float) -> float:
@@ -122,7 +127,7 @@ def test_a_threshold_itself_and_both_its_neighbours_are_asked() -> None:
     rows = rows_of(forest, {"X": x}, numeric_schema(4)).feeds["X"]
     for column, threshold in thresholds_of(trees_in(forest)):
         exact = np.float32(threshold)
-        assert {exact, *np.nextafter(exact, np.float32([-np.inf, np.inf]))} <= set(rows[:, column])
+        assert {exact, *np.nextafter(exact, float32([-np.inf, np.inf]))} <= set(rows[:, column])
 
 
 def test_thresholds_behind_an_imputer_are_hit_in_the_raw_columns() -> None:
@@ -136,7 +141,7 @@ def test_thresholds_behind_an_imputer_are_hit_in_the_raw_columns() -> None:
 
 def test_thresholds_behind_a_scaler_are_hit_by_neighbours_of_the_raw_numbers() -> None:
     x, y = numbers()
-    x = x * np.float32([1e3, 1, 1e-3, 7, 1]) + np.float32([5, 0, 0, 0, -3])
+    x = x * float32([1e3, 1, 1e-3, 7, 1]) + float32([5, 0, 0, 0, -3])
     model = make_pipeline(StandardScaler(), RandomForestClassifier(5, random_state=0)).fit(x, y)
     made = rows_of(model, {"X": x}, numeric_schema(5))
     expected = thresholds_of(trees_in(model[-1]))
@@ -272,8 +277,8 @@ def written_elsewhere() -> onnx.ModelProto:
             target_weights=[1.0, 2.0, 3.0],
         ),
     ]
-    constants = {"word": np.array(["yes"], object), "half": np.float32([0.5])}
-    constants |= {"seven": np.float32([[7]]), "two": np.float32([[2]])}
+    constants = {"word": np.array(["yes"], object), "half": float32([0.5])}
+    constants |= {"seven": float32([[7]]), "two": float32([[2]])}
     inputs = [
         helper.make_tensor_value_info(name, kind, [None, 1])
         for name, kind in (("code", TensorProto.STRING), ("x", TensorProto.FLOAT))
@@ -358,7 +363,7 @@ def test_missing_numbers_are_accepted_per_column_where_the_fit_saw_some() -> Non
     probes = probe_rows(
         to_onnx(model, numeric_schema(5), 12), {"X": x}, partial(ask_original, model, schema=numeric_schema(5)), 400, 0
     ).feeds["X"]
-    assert list(np.isnan(probes).any(axis=0)) == [False, True, False, False, False]
+    assert np.isnan(probes).any(axis=0).tolist() == [False, True, False, False, False]
 
 
 def test_unseen_categories_stand_only_in_columns_where_the_original_takes_them_and_rare_ones_in_all() -> None:
@@ -425,7 +430,7 @@ def test_probes_of_mixed_rows_hold_what_is_accepted() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 1.0, -1.5, 1e-45, -1e-45, 3.4028235e38, -3.4028235e38])
 def test_ranks_follow_the_order_of_floats_and_end_at_the_greatest(value: float) -> None:
-    exact = np.float32([value])
+    exact = float32([value])
     assert number(rank(exact)) == exact
     with np.errstate(over="ignore"):
         above = np.nextafter(exact, np.float32(np.inf))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from onnxpress.evaluate.lossless import differences, only_steps, promised
@@ -27,6 +28,11 @@ from stages.prepare import __main__ as prepare
 from stages.quantize import __main__ as quantize
 from stages.train import __main__ as train
 from tests.conftest import default_params, numeric_schema, write_params
+
+
+def float32(values: Any) -> NDArray[np.float32]:
+    return np.array(values, np.float32)
+
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -166,7 +172,7 @@ def asked(kind: str, feeds: Feeds, *models: bytes) -> Asked:
 
 
 def test_a_step_behind_trees_that_agree_is_counted_and_not_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    schema, feeds = numeric_schema(1, "regression"), {"X": np.float32([[-1], [1], [-2]])}
+    schema, feeds = numeric_schema(1, "regression"), {"X": float32([[-1], [1], [-2]])}
     models = stepped(1.0), stepped(float(np.nextafter(np.float32(1), np.float32(2))))
     assert only_steps(*models, feeds, np.array([0, 2]))
     hold_to_promise("forest/lossless", models, [asked("test", feeds, *models)], schema)
@@ -177,7 +183,7 @@ def test_a_step_behind_trees_that_agree_is_counted_and_not_failed(capsys: pytest
 
 
 def test_trees_that_disagree_are_no_step(capsys: pytest.CaptureFixture[str]) -> None:
-    schema, feeds = numeric_schema(1, "regression"), {"X": np.float32([[-1], [1], [-2]])}
+    schema, feeds = numeric_schema(1, "regression"), {"X": float32([[-1], [1], [-2]])}
     models = stepped(1.0), stepped(1.001)
     with pytest.raises(UserError, match=r"2 of 3 test rows: test row 0 \('f0' is -1\) gets 2.0 where .* says 1.0"):
         hold_to_promise("forest/lossless", models, [asked("test", feeds, *models)], schema)
@@ -233,5 +239,5 @@ def test_a_row_is_named_by_the_column_that_lies_at_a_threshold_or_by_its_first_v
     rows = Asked("probe", feeds, [proba(0.1, 0.2)] * 3, lambda row: RawColumn("c1", 0) if row else None)
     assert rows.describe(1, schema) == "probe row 1 ('c1' is \"it's\")"
     assert rows.describe(0, schema) == "probe row 0 ('c0' is 0.5, 'c1' is 'a', 'c2' is 2.5, 'c3' is 3.5, ...)"
-    matrix = Asked("probe", {"X": np.float32([[1, 2]])}, [proba(0.1)] * 3, lambda _row: RawColumn("X", 1))
+    matrix = Asked("probe", {"X": float32([[1, 2]])}, [proba(0.1)] * 3, lambda _row: RawColumn("X", 1))
     assert matrix.describe(0, numeric_schema(2)) == "probe row 0 ('f1' is 2)"

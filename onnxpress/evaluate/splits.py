@@ -128,8 +128,9 @@ def _questions(number: int, operator: Operator, columns: NDArray[np.int64]) -> N
 def _depth(forest: Forest) -> NDArray[np.int32]:
     """Steps from the root to each split, (splits,); -1 where no root leads to it."""
     depth = np.full(forest.n_splits, -1, np.int32)
-    level, steps = np.unique(forest.roots[forest.roots >= 0]), 0
-    while level.size:
+    level: NDArray[Any] = np.unique(forest.roots[forest.roots >= 0])
+    steps = 0
+    while len(level):
         depth[level] = steps
         below = np.concatenate([forest.true_child[level], forest.false_child[level]])
         below = np.unique(below[below >= 0])

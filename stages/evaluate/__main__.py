@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from stages.evaluate.doubts import about_thresholds, doubts
 from stages.evaluate.metrics import compare_models, compare_on_probes, compare_sizes, count_thresholds
 from stages.evaluate.promise import hold_to_promise
 
-Asking = dict[Path, Callable[[Feeds], Answer]]
+Asking = Mapping[Path, Callable[[Feeds], Answer]]
 """How each model is asked, by its file; the original first."""
 
 
@@ -67,9 +67,11 @@ def main() -> None:
     }
     write_json(METRICS, metrics)
     write_bytes(PREDICTIONS, as_csv(test, tested.answers))
-    tell(metrics)
     asked = [tested, *([probed] if probed else [])]
-    for line in [*doubts(schema, test.target, asked), *(about_thresholds(probes.at_thresholds) if probed else [])]:
+    for line in doubts(schema, test.target, asked):
+        say(line)
+    tell(metrics)
+    for line in about_thresholds(probes.at_thresholds) if probed else ():
         say(line)
     hold_to_promise(chosen["candidate"], (plain, quantized), asked, schema)
 

@@ -38,8 +38,6 @@ class Asked:
         return f"{self.kind} row {row} ({', '.join([*values, *more])})"
 
     def _value(self, row: int, name: str, names: list[str], schema: Schema) -> str:
-        if schema.all_numeric:
-            value = self.feeds[NUMERIC_INPUT][row, names.index(name)]
-        else:
-            value = self.feeds[name][row, 0]
+        matrix = schema.all_numeric
+        value = self.feeds[NUMERIC_INPUT if matrix else name][row, names.index(name) if matrix else 0]
         return repr(str(value)) if isinstance(value, str) else f"{value:.9g}"

@@ -30,8 +30,8 @@ def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator
             if bad.any():
                 where = each.describe(int(np.argmax(bad)), schema)
                 yield (
-                    f"warning: {path} answers NaN or infinity on {int(bad.sum())} of {len(each)} {each.kind} rows, first {where}; "
-                    "metrics that this leaves undefined are not in metrics.json"
+                    f"warning: {path} answers NaN or infinity on {int(bad.sum())} of {len(each)} {each.kind} rows, "
+                    f"first {where}; metrics that this leaves undefined are not in metrics.json"
                 )
 
 
@@ -40,7 +40,8 @@ def about_thresholds(at: ThresholdRows) -> Iterator[str]:
     if not at.operators:
         return
     if at.unread:
-        yield f"warning: {at.unread} of {at.operators} tree operators of {ONNX_MODEL} cannot be read, so none of their thresholds is probed"
+        which = f"{at.unread} of {at.operators} tree operators of {ONNX_MODEL}"
+        yield f"warning: {which} cannot be read, so none of their thresholds is probed"
     if not at.thresholds:
         yield f"probes: no split of {ONNX_MODEL} has a finite threshold to hit"
         return

@@ -116,9 +116,9 @@ def _questions(number: int, operator: Operator, columns: NDArray[np.int64]) -> N
     """A row for each finite split: column, mode, threshold, depth, operator, number of the split."""
     forest = operator.forest
     threshold = forest.threshold.astype(np.float64)
-    for at in np.flatnonzero(forest.mode == Mode.MEMBER):
-        members = forest.member_sets[int(forest.threshold[at])]
-        threshold[at] = members[0] if len(members) else np.nan
+    for member in np.flatnonzero(forest.mode == Mode.MEMBER):
+        members = forest.member_sets[int(forest.threshold[member])]
+        threshold[member] = members[0] if len(members) else np.nan
     depth = _depth(forest)
     at = np.flatnonzero(np.isfinite(threshold) & (depth >= 0))
     same = np.full(len(at), number)

@@ -21,6 +21,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
 )
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -435,3 +436,19 @@ def test_ranks_follow_the_order_of_floats_and_end_at_the_greatest(value: float) 
     with np.errstate(over="ignore"):
         above = np.nextafter(exact, np.float32(np.inf))
     assert number(rank(exact) + 1) == (above if np.isfinite(above) else exact)
+
+
+def test_thresholds_of_rare_words_are_hit_by_the_texts_that_hold_them() -> None:
+    rng = np.random.default_rng(1)
+    texts = np.array([" ".join(rng.choice(["good", "bad", "so"], 4)) + f" only{row}" for row in range(600)], object)
+    y = np.char.find(texts.astype(str), "good bad") >= 0
+    y[::7] = ~y[::7]  # learned from words that a single text holds
+    feeds = {"text": texts.reshape(-1, 1), "size": rng.normal(size=(600, 1)).astype(np.float32)}
+    blocks = [("words", TfidfVectorizer(dtype=np.float32), "text"), ("rest", "passthrough", ["size"])]
+    model = make_pipeline(ColumnTransformer(blocks), RandomForestClassifier(2, random_state=0))
+    model.fit(sklearn_input(feeds), y.astype(int))
+    schema = Schema("classification", "y", (Column("text", "text", missing=False), Column("size", "number", missing=False)))
+    made = rows_of(model, feeds, schema, rows=1000)
+    expected = thresholds_of(trees_in(model[-1]))
+    assert len({column for column, _ in expected}) > 20
+    assert (made.thresholds, made.hit) == (len(expected), len(expected))

@@ -9,7 +9,10 @@ from stages.common.models import Answer
 
 
 def numbers(answer: Answer) -> NDArray[np.float64]:
-    """Scores (rows, classes), or predictions (rows, 1); of labels alone there are none: (rows, 0)."""
+    """Scores (rows, classes), or predictions (rows, 1).
+
+    Of labels alone there are none: (rows, 0).
+    """
     if answer.scores is not None:
         return answer.scores
     rows = len(answer.values)

@@ -108,10 +108,12 @@ class Judge:
         if not pairs:
             return []
         one, other = (self._taken(pairs, [pair.values[i] for pair in pairs]) for i in (0, 1))
-        ordered = [
-            replace(pair, values=(pair.values if first else pair.values[::-1])) for pair, first in zip(pairs, one, strict=True)
+        apart = [
+            pair if first else replace(pair, values=pair.values[::-1])
+            for pair, first, second in zip(pairs, one, other, strict=True)
+            if first != second
         ]
-        near = self._together([ordered[i] for i in np.flatnonzero(one != other)])
+        near = self._together(apart)
         return [next(near) if differ else None for differ in one != other]
 
     def arrive(self, pairs: list[Pair]) -> NDArray[np.bool_]:
@@ -135,7 +137,8 @@ class Judge:
         unchanged.
         """
         true, false = (rank(np.array([pair.values[i] for pair in pairs])) for i in (0, 1))
-        guess = rank(np.array([self._threshold(pair) for pair in pairs], np.float32))
+        with np.errstate(over="ignore"):
+            guess = rank(np.array([self._threshold(pair) for pair in pairs], np.float32))
         for nearby in (*(guess + step for step in (0, 1, -1)), *[None] * 32):
             middle = (true + false) // 2 if nearby is None else nearby
             between = (np.minimum(true, false) < middle) & (middle < np.maximum(true, false))

@@ -50,8 +50,8 @@ def probe_rows(model: onnx.ModelProto, feeds: Feeds, ask: Ask, rows: int, seed: 
     at_thresholds = threshold_rows(model, feeds, rows, rng)
     odd = accepted_missing(ask, feeds) | accepted_unseen(ask, feeds)
     mixed = _mixed(feeds, rows - len(at_thresholds), odd, rng)
-    first = at_thresholds.feeds
-    return Probes({name: np.concatenate([first[name], mixed[name]]) for name in feeds}, at_thresholds)
+    parts = ((name, (at_thresholds.feeds[name], mixed[name])) for name in feeds)
+    return Probes({name: np.concatenate(both) for name, both in parts}, at_thresholds)
 
 
 def accepted_missing(ask: Ask, feeds: Feeds) -> Columns:

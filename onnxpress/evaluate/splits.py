@@ -50,7 +50,7 @@ class Operator:
         return goes_true(self.forest, splits, compared.astype(self.forest.threshold.dtype))
 
     def arrives(self, splits: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether ``rows`` (n, columns) come to ``splits`` (n,), one each, on their way from the root."""
+        """Whether ``rows`` (n, columns) come to ``splits`` (n,), one each, from the root."""
         arrived, at = np.ones(len(rows), np.bool_), np.asarray(splits)
         below = np.flatnonzero(self.parent[at] != ROOT)
         while len(below):
@@ -101,11 +101,11 @@ def distinct_splits(operators: Sequence[Operator], values: Values) -> NDArray[np
     if not operators:
         return np.zeros((0, 2), np.intp)
     columns = _column_numbers(operators, values)
-    parts = [_questions(number, operator, columns[operator.reads]) for number, operator in enumerate(operators)]
-    # column mode threshold depth, operator at       sorted, and the first of each column, mode and threshold:
-    #   4      0     1.5      2       0     7              4 0 1.5 1  0 3
-    #   4      0     1.5      1       0     3              4 0 2.5 1  0 4
-    #   4      0     2.5      1       0     4
+    parts = [_questions(i, each, columns[each.reads]) for i, each in enumerate(operators)]
+    # column mode threshold depth operator at      the first of each column, mode, threshold:
+    #   4     0     1.5      2      0     7          4 0 1.5 1 0 3
+    #   4     0     1.5      1      0     3          4 0 2.5 1 0 4
+    #   4     0     2.5      1      0     4
     table = np.concatenate(parts)
     table = table[np.lexsort(table.T[::-1])]
     fresh = np.r_[True, (table[1:, :3] != table[:-1, :3]).any(axis=1)][: len(table)]
@@ -113,7 +113,7 @@ def distinct_splits(operators: Sequence[Operator], values: Values) -> NDArray[np
 
 
 def _questions(number: int, operator: Operator, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A row for each finite split: column, mode, threshold, depth, operator, number of the split."""
+    """A row per finite split: column, mode, threshold, depth, operator, number of the split."""
     forest = operator.forest
     threshold = forest.threshold.astype(np.float64)
     for member in np.flatnonzero(forest.mode == Mode.MEMBER):
@@ -121,8 +121,8 @@ def _questions(number: int, operator: Operator, columns: NDArray[np.int64]) -> N
         threshold[member] = members[0] if len(members) else np.nan
     depth = _depth(forest)
     at = np.flatnonzero(np.isfinite(threshold) & (depth >= 0))
-    same = np.full(len(at), number)
-    return np.column_stack([columns[forest.feature[at]], forest.mode[at], threshold[at], depth[at], same, at])
+    column, same = columns[forest.feature[at]], np.full(len(at), number)
+    return np.column_stack([column, forest.mode[at], threshold[at], depth[at], same, at])
 
 
 def _depth(forest: Forest) -> NDArray[np.int32]:
@@ -147,5 +147,6 @@ def _column_numbers(operators: Sequence[Operator], values: Values) -> dict[str, 
     numbers = {}
     for name in reads:
         digests = (sha256(column.tobytes()).digest() for column in values[name].T)
-        numbers[name] = np.array([known.setdefault(digest, len(known)) for digest in digests], np.int64)
+        found = [known.setdefault(digest, len(known)) for digest in digests]
+        numbers[name] = np.array(found, np.int64)
     return numbers

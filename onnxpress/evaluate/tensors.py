@@ -18,10 +18,10 @@ Values = dict[str, NDArray[Any]]
 
 
 class Tensors:
-    """The part of a model that some of its tensors follow from, as a function from feeds to them."""
+    """The part of a model that some of its tensors follow from, as a function."""
 
     def __init__(self, model: onnx.ModelProto, names: Iterable[str]) -> None:
-        """``names`` are the tensors asked for; those that are inputs of the model need no computing."""
+        """``names`` are the tensors asked for; inputs of the model need no computing."""
         given = {value.name for value in model.graph.input}
         self.raw = [name for name in names if name in given]
         self.computed = [name for name in names if name not in given]

@@ -1,4 +1,4 @@
-"""Pairs of rows on both sides of a split: next to each other in one raw column, and equal in all others."""
+"""Rows in pairs on both sides of a split, next to each other in one raw column."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from onnxpress.evaluate.float_order import number, rank
 from onnxpress.evaluate.pairs import Judge, Pair, Target, placed
 from onnxpress.evaluate.passing import PassingRows
-from onnxpress.evaluate.raw_columns import RawColumn, Source, find_sources
+from onnxpress.evaluate.raw_columns import RawColumn, Source, Wanted, find_sources
 from onnxpress.evaluate.splits import Operator, Split, distinct_splits, read_operators, tree_nodes
 from onnxpress.evaluate.tensors import Tensors
 from stages.common.table import Feeds, take
 
 Random = np.random.Generator
-Wanted = dict[str, NDArray[np.int64]]
 
 SAMPLE_CELLS = 20_000_000
 """Upper bound on the cells of what trees read for the sampled training rows."""
@@ -36,10 +35,10 @@ class ThresholdRows:
     asked: int
     """For how many of them rows were looked for, as far as the rows allowed reach."""
     hit: int
-    """How many have two rows that come to the split and leave it on different sides, next to each other."""
+    """How many have two neighbouring rows that come to the split and part there."""
     operators: int
     unread: int
-    """Tree operators of the model, and how many of them have no probes since they cannot be read."""
+    """Tree operators of the model, and how many of them cannot be read and have no probes."""
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -64,8 +63,9 @@ def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random)
     splits = distinct_splits(operators, inputs(_shuffled(sample, rng)))
     random = splits[rng.permutation(len(splits))[: rows // 2]].tolist()
     chosen = [Split(operator, at) for operator, at in random]
-    sources = find_sources(inputs, feeds, _wanted(operators, chosen), rng)
-    targets = _targets(operators, chosen, sources, PassingRows(operators, sample, inputs(sample)))
+    values = inputs(sample)
+    sources = find_sources(inputs, sample, values, _wanted(operators, chosen), rng)
+    targets = _targets(operators, chosen, sources, PassingRows(operators, sample, values))
     pairs, hit = _settled(targets, Judge(inputs, operators, sample))
     made, columns = _as_rows(pairs, sample, rows)
     unread = len(nodes) - len(operators) + inside

@@ -212,6 +212,13 @@ def test_answers_that_are_no_numbers_are_counted_for_each_model() -> None:
     assert "outputs/model.joblib answers NaN or infinity on 2 of 3 test rows, first test row 1 ('f0' is 0)" in said[0]
 
 
+def test_labels_that_differ_on_ties_are_counted_as_such() -> None:
+    original, other = proba(0.5, 0.9, 0.2), proba(0.5 + 1e-8, 0.9, 0.2)
+    rows = Asked("probe", {"X": np.zeros((3, 1), np.float32)}, [original, other, other])
+    (line,) = doubts(numeric_schema(1), np.array([0, 1, 0]), [rows])
+    assert line.startswith("outputs/model.onnx gives the other class on 1 of 3 probe rows")
+
+
 def test_nan_agrees_with_nan_on_probes() -> None:
     copy = Answer(np.array([1.0, np.nan, np.inf]), None)
     other = Answer(np.array([1.0, 2.0, -np.inf]), None)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.answers import finite
+from onnxpress.evaluate.lossless import differences
 from onnxpress.evaluate.threshold_rows import ThresholdRows
 from stages.common.files import MODELS, ONNX_MODEL, ORIGINAL_MODEL
 from stages.common.scores import worse_than_constant
@@ -17,7 +18,7 @@ from stages.evaluate.asked import Asked
 
 
 def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator[str]:
-    """A warning for an original below a constant answer, and one for each model and kind of rows with NaN or infinity."""
+    """Warnings: an original below a constant answer, answers with NaN or infinity; and how many labels are ties."""
     worse = worse_than_constant(schema, target, asked[0].answers[0].values)
     if worse:
         yield (
@@ -33,6 +34,12 @@ def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator
                     f"warning: {path} answers NaN or infinity on {int(bad.sum())} of {len(each)} {each.kind} rows, "
                     f"first {where}; metrics that this leaves undefined are not in metrics.json"
                 )
+        ties = len(differences(*each.answers[:2]).ties)
+        if ties:
+            yield (
+                f"{ONNX_MODEL} gives the other class on {ties} of {len(each)} {each.kind} rows "
+                "where the two highest scores of the original are equal within rounding"
+            )
 
 
 def about_thresholds(at: ThresholdRows) -> Iterator[str]:

@@ -191,7 +191,8 @@ def test_trees_that_disagree_are_no_step(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def lines(target: Any, values: Any, task: str = "classification") -> list[str]:
-    answer = Answer(np.asarray(values), None)
+    found = np.asarray(values)
+    answer = Answer(found, None if task == "regression" else (found[:, None] == np.unique(target)).astype(float))
     rows = Asked("test", {"X": np.zeros((len(target), 1), np.float32)}, [answer] * 3)
     return list(doubts(numeric_schema(1, task), np.asarray(target), [rows]))
 

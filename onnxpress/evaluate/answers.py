@@ -9,15 +9,9 @@ from stages.common.models import Answer
 
 
 def numbers(answer: Answer) -> NDArray[np.float64]:
-    """Scores (rows, classes), or predictions (rows, 1).
-
-    Of labels alone there are none: (rows, 0).
-    """
-    if answer.scores is not None:
-        return answer.scores
-    rows = len(answer.values)
-    found = answer.values if answer.values.dtype.kind == "f" else np.zeros((rows, 0))
-    return found.reshape(rows, -1)
+    """Scores (rows, classes), or predictions (rows, 1)."""
+    found = answer.values if answer.scores is None else answer.scores
+    return np.asarray(found, np.float64).reshape(len(answer.values), -1)
 
 
 def finite(answer: Answer) -> NDArray[np.bool_]:

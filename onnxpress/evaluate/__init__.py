@@ -1,1 +1,1 @@
-"""The proof: rows that ask a model at its own thresholds, and what its answers must hold to."""
+"""The proof: scores, agreement, probes, and rows that do not depend on each other."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from onnxpress.evaluate.raw_columns import RawColumn
 from stages.common.models import Answer
-from stages.common.table import NUMERIC_INPUT, Feeds, Schema
+from stages.common.table import Feeds, Schema
 
 SHOWN_COLUMNS = 4
 
@@ -27,17 +27,17 @@ class Asked:
 
     def describe(self, row: int, schema: Schema) -> str:
         """A row by its number from 0, and the value at a threshold or its first few values."""
-        names = [column.name for column in schema.columns]
-        at = self.column(row)
-        if at is None:
-            shown = names[:SHOWN_COLUMNS]
-        else:
-            shown = [names[at.position] if at.name == NUMERIC_INPUT and schema.all_numeric else at.name]
-        values = [f"{name!r} is {self._value(row, name, names, schema)}" for name in shown]
-        more = [] if at or len(names) <= SHOWN_COLUMNS else ["..."]
+        at, last = self.column(row), min(len(schema.columns), SHOWN_COLUMNS)
+        places = range(last) if at is None else [self._place(at, schema)]
+        values = [f"{schema.columns[place].name!r} is {self._value(row, place, schema)}" for place in places]
+        more = ["..."] if at is None and last < len(schema.columns) else []
         return f"{self.kind} row {row} ({', '.join([*values, *more])})"
 
-    def _value(self, row: int, name: str, names: list[str], schema: Schema) -> str:
-        matrix = schema.all_numeric
-        value = self.feeds[NUMERIC_INPUT if matrix else name][row, names.index(name) if matrix else 0]
+    def _place(self, at: RawColumn, schema: Schema) -> int:
+        """The place of a column in the schema: inputs stand in the same order."""
+        return at.position if schema.all_numeric else list(self.feeds).index(at.name)
+
+    def _value(self, row: int, place: int, schema: Schema) -> str:
+        inputs = list(self.feeds.values())
+        value = inputs[0][row, place] if schema.all_numeric else inputs[place][row, 0]
         return repr(str(value)) if isinstance(value, str) else f"{value:.9g}"

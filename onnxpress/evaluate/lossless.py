@@ -9,6 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.tensors import Tensors, Values
+from stages.common.differences import numbers
 from stages.common.models import Answer
 from stages.common.table import Feeds, take
 from stages.quantize.forest.reader import is_tree
@@ -37,20 +38,20 @@ class Differences:
 
 def differences(plain: Answer, quantized: Answer) -> Differences:
     """Where the answers of the two models differ."""
-    if plain.scores is None or quantized.scores is None:
-        none = np.zeros(0, np.intp)
-        return Differences(none, none, np.flatnonzero(_apart(plain.values, quantized.values)))
-    other = plain.values != quantized.values
-    tied = _tied(plain.scores)
-    scores = _apart(plain.scores, quantized.scores).reshape(len(other), -1).any(axis=1)
-    return Differences(*map(np.flatnonzero, (other & ~tied, other & tied, scores & ~other)))
+    apart = _apart(numbers(plain), numbers(quantized))
+    scores = plain.scores
+    if scores is None:
+        return Differences(*map(np.flatnonzero, (apart & False, apart & False, apart)))
+    other, tied = plain.values != quantized.values, _tied(scores)
+    return Differences(*map(np.flatnonzero, (other & ~tied, other & tied, apart & ~other)))
 
 
 def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether two numbers differ beyond the tolerance; NaN equals NaN."""
+    """Whether the numbers of a row differ beyond the tolerance, (rows,); NaN equals NaN."""
     if one.shape != other.shape:
         return np.ones(len(one), np.bool_)
-    return ~np.isclose(one, other, rtol=0, atol=_limit(one), equal_nan=True)
+    near = np.isclose(one, other, rtol=0, atol=_limit(one), equal_nan=True)
+    return np.asarray(~near.all(axis=1))
 
 
 def _limit(values: NDArray[np.float64]) -> float:
@@ -60,8 +61,9 @@ def _limit(values: NDArray[np.float64]) -> float:
 
 def _tied(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether the two highest scores of a row are equal within rounding, (rows,)."""
-    both = np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores
-    highest = np.sort(both, axis=1)[:, -2:]
+    if scores.shape[1] < 2:
+        return np.zeros(len(scores), np.bool_)
+    highest = np.sort(scores, axis=1)[:, -2:]
     with np.errstate(invalid="ignore"):
         return np.asarray(highest[:, 1] - highest[:, 0] <= _limit(scores))
 

@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.answers import numbers
 from onnxpress.evaluate.raw_columns import RawColumn, is_number, raw_columns
 from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
+from stages.common.differences import numbers
 from stages.common.models import Answer
 from stages.common.table import Feeds, take
 

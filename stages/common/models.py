@@ -25,8 +25,9 @@ class Answer:
     """What a model says of some rows.
 
     ``values`` has shape (rows,): labels (int64 or str) or predictions (float64).
-    ``scores`` has shape (rows, classes), float64: probabilities, or decision scores of an estimator without them;
-    None for regression. ``proper`` tells probabilities from decision scores.
+    ``scores`` has shape (rows, classes), float64: probabilities, or decision scores of an estimator without them, the
+    greatest of them the label's (an SVC with ``decision_function_shape="ovo"`` has a column for each pair of three and
+    more classes instead); None for regression. ``proper`` tells probabilities from decision scores.
     """
 
     values: NDArray[Any]
@@ -112,7 +113,13 @@ def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
             f"{name} gives labels alone, and should give probabilities or scores too (VotingClassifier: voting='soft')"
         )
     scores = estimator.predict_proba(rows) if proper else estimator.decision_function(rows)
-    return Answer(labels(values), np.asarray(scores, np.float64).reshape(len(values), -1), proper)
+    columns = np.asarray(scores, np.float64).reshape(len(values), -1)
+    return Answer(labels(values), columns if proper else by_class(columns), proper)
+
+
+def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores with a column a class: the one column d of a binary decision function becomes [-d, d]."""
+    return np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores
 
 
 def open_session(model: bytes, threads: int = 1) -> Any:

@@ -110,6 +110,9 @@ class Gate(Section):
     """Limits on the test metrics; null switches one off."""
 
     min_onnx_agreement: Share | None = Field(description="share of test rows on which ONNX gives the original's answer")
+    max_score_diff: Annotated[float, Field(ge=0)] | None = Field(
+        description="difference of ONNX's scores or predictions from the original's, relative where a score is above 1"
+    )
     max_accuracy_drop: Share | None = Field(description="score (accuracy or R2) that test rows may lose, 0.01 = one point")
     max_size_ratio: PositiveFloat | None = Field(description="size of the quantised model over size of the ONNX model")
     min_onnx_speedup: PositiveFloat | None = Field(description="latency of scikit-learn over the ONNX model's")

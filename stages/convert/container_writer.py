@@ -25,6 +25,11 @@ class ContainerWriter(Writer):
         name = self._scope.get_unique_operator_name(op_type)
         self._container.add_node(op_type, list(inputs), outputs, op_version=version, name=name, **attributes)
 
+    def write_ml(self, op_type: str, inputs: tuple[str, ...], outputs: list[str], attributes: dict[str, Any]) -> None:
+        """One operator of ai.onnx.ml, in its first version."""
+        name, domain = self._scope.get_unique_operator_name(op_type), "ai.onnx.ml"
+        self._container.add_node(op_type, list(inputs), outputs, op_domain=domain, op_version=1, name=name, **attributes)
+
     def name(self, base: str) -> str:
         """See Writer."""
         return str(self._scope.get_unique_variable_name(base))

@@ -15,7 +15,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
-from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
+from stages.convert import discriminant, in_double, neighbors, support_vectors, thresholds, trees, vectorizers
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -32,7 +32,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
 
     Inputs: one float32 ``X`` of shape (rows, features) for all-numeric data, otherwise one (rows, 1) float32 or string
     input per column. Outputs: ``label`` (rows,) and ``probabilities`` (rows, classes), or ``scores`` for an estimator
-    without ``predict_proba``; regressors ``prediction`` (rows, 1).
+    without ``predict_proba``, [-d, d] of a binary decision d; regressors ``prediction`` (rows, 1).
 
     A model that came as ONNX keeps its own opset (:mod:`stages.convert.adopted`).
 
@@ -44,7 +44,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     estimator = as_known(estimator)
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant):
+        for family in (trees, support_vectors, neighbors, discriminant, in_double):
             family.register()
         with trees.deferred() as fill:
             model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))
@@ -52,6 +52,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
             vectorizers.set_locale(model, estimator)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
+            _keep_both_columns(model.graph)
         fill(model)
         model, _ = rewrite_svm_nodes(model)
         if thresholds.has_threshold(estimator[-1] if hasattr(estimator, "steps") else estimator):
@@ -114,6 +115,18 @@ def _drop_needless_casts(graph: onnx.GraphProto) -> None:
         output.name = needless.get(output.name, output.name)
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _keep_both_columns(graph: onnx.GraphProto) -> None:
+    """Take out, in place, the operator by which skl2onnx gives the second of two columns of scores alone."""
+    columns = next((node for node in graph.node if SCORES in node.output and node.op_type == "ArrayFeatureExtractor"), None)
+    if columns is None:
+        return
+    both = columns.input[0]
+    graph.node.remove(columns)
+    for node in graph.node:
+        for field in (node.input, node.output):
+            field[:] = [SCORES if name == both else name for name in field]
 
 
 def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> None:

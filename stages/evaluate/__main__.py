@@ -34,7 +34,7 @@ from stages.common.params import load_params
 from stages.common.table import Feeds, Rows, read_rows, read_schema
 from stages.evaluate.asked import Asked
 from stages.evaluate.doubts import about_thresholds, doubts
-from stages.evaluate.metrics import compare_models, compare_on_probes, compare_sizes, count_thresholds
+from stages.evaluate.metrics import compare_models, compare_on_probes, compare_scores, compare_sizes, count_thresholds
 from stages.evaluate.promise import hold_to_promise
 
 Asking = Mapping[Path, Callable[[Feeds], Answer]]
@@ -61,6 +61,7 @@ def main() -> None:
     metrics = {
         **compare_sizes(*(size_kb(path) for path in MODELS.values())),
         **compare_models(schema, test.target, tested.answers, params.evaluate.tolerance),
+        **compare_scores(original, test.feeds, schema, tested.answers),
         **(compare_on_probes(schema, probed.answers, params.evaluate.tolerance) if probed else {}),
         **(count_thresholds(probes.at_thresholds) if probed else {}),
         "quantized_modified": int(chosen["modified"]),
@@ -71,6 +72,8 @@ def main() -> None:
     for line in doubts(schema, test.target, asked):
         say(line)
     tell(metrics)
+    if rows := metrics.get("onnx_step_rows"):
+        say(f"warning: on {rows:.0f} of {len(test)} test rows scores jump by rounding, and ONNX has those beside the jump")
     for line in about_thresholds(probes.at_thresholds) if probed else ():
         say(line)
     hold_to_promise(chosen["candidate"], (plain, quantized), asked, schema)

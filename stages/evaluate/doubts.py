@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.answers import finite
 from onnxpress.evaluate.lossless import differences
 from onnxpress.evaluate.threshold_rows import ThresholdRows
+from stages.common.differences import numbers
 from stages.common.files import MODELS, ONNX_MODEL, ORIGINAL_MODEL
 from stages.common.scores import worse_than_constant
 from stages.common.table import Schema
@@ -27,7 +27,7 @@ def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator
         )
     for each in asked:
         for path, answer in zip(MODELS.values(), each.answers, strict=True):
-            bad = ~finite(answer)
+            bad = ~np.isfinite(numbers(answer)).all(axis=1)
             if bad.any():
                 where = each.describe(int(np.argmax(bad)), schema)
                 yield (

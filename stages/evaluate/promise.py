@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.answers import numbers
 from onnxpress.evaluate.lossless import TOLERANCE, differences, only_steps, promised
 from stages.common.console import say
+from stages.common.differences import numbers
 from stages.common.errors import UserError
 from stages.common.files import ONNX_MODEL, QUANTIZED_MODEL
 from stages.common.table import Schema

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -131,14 +132,22 @@ def create_experiment(subject: Subject) -> Any:
     """The new experiment; an embedded store keeps its files beside its database."""
     from mlflow.exceptions import MlflowException
 
-    folder, database = re.sub(r"[^\w.-]", "_", subject.name), subject.store.database
-    location = f"{artifact_root(database)}/{folder}" if database else None
+    database = subject.store.database
+    location = f"{artifact_root(database)}/{folder_name(subject.name)}" if database else None
     try:
         subject.client.create_experiment(subject.name, artifact_location=location)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another publisher was faster
             raise
     return subject.client.get_experiment_by_name(subject.name)
+
+
+def folder_name(experiment: str) -> str:
+    """The folder of an experiment's artefacts: its name, or where it cannot be that, what it may be and a digest of it."""
+    if re.fullmatch(r"[A-Za-z0-9_][\w.-]{0,99}", experiment, re.ASCII):
+        return experiment
+    letters = re.sub(r"\W+", "_", experiment, flags=re.ASCII).strip("_")[:40]
+    return f"{letters or 'experiment'}-{sha256(experiment.encode()).hexdigest()[:12]}"
 
 
 def default_location(subject: Subject) -> str:

@@ -452,3 +452,14 @@ def test_thresholds_of_rare_words_are_hit_by_the_texts_that_hold_them() -> None:
     expected = thresholds_of(trees_in(model[-1]))
     assert len({column for column, _ in expected}) > 20
     assert (made.thresholds, made.hit) == (len(expected), len(expected))
+
+
+def test_rows_of_other_data_are_recombined_to_come_to_splits_that_none_of_them_reaches() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(3000, 4)).astype(np.float32)
+    y = (x[:, 0] + x[:, 1] * x[:, 2] + rng.normal(0, 0.5, 3000) > 0).astype(int)
+    tree = DecisionTreeClassifier(random_state=0).fit(x[:2500], y[:2500])
+    made = rows_of(tree, {"X": x[2500:]}, numeric_schema(4), rows=4000)
+    parted = split_apart(tree, made.feeds["X"][: 2 * made.hit])
+    assert made.hit == len(parted & thresholds_of([tree]))
+    assert made.hit > 0.9 * made.asked

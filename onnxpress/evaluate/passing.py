@@ -9,21 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.raw_columns import RawColumn, is_number
+from onnxpress.evaluate.row_sets import count
 from onnxpress.evaluate.splits import ROOT, Operator, Split
 from onnxpress.evaluate.tensors import Values
 from stages.common.table import Feeds
 
 NOBODY = -1
+LAST_RESORT = 1e300
+"""Added to the distance of rows that are not preferred."""
 
 
 class PassingRows:
     """Sampled rows on their ways through the trees; quick if asked tree by tree."""
 
-    def __init__(self, operators: Sequence[Operator], sample: Feeds, values: Values) -> None:
-        """``values`` are what the trees read of the rows in ``sample``."""
-        self._operators, self._sample = operators, sample
+    def __init__(
+        self,
+        operators: Sequence[Operator],
+        sample: Feeds,
+        values: Values,
+        preferred: int,
+    ) -> None:
+        """``values`` are what the trees read of ``sample``, whose first rows are ``preferred``."""
+        self._operators, self._sample, self._preferred = operators, sample, preferred
         self._columns = {name: np.ascontiguousarray(array.T) for name, array in values.items()}
-        self._rows = len(next(iter(sample.values())))
+        self._rows = count(sample)
         self._tree = (-1, -1)
         self._coming: dict[int, NDArray[np.intp]] = {}
 
@@ -40,6 +49,7 @@ class PassingRows:
         raw = self._sample[column.name][rows, column.position]
         without = np.isnan(raw) if is_number(raw) else np.zeros(len(rows), np.bool_)
         distance[np.isnan(distance) | without] = np.inf
+        distance[rows >= self._preferred] += LAST_RESORT
         return _first(rows[taken], distance[taken]), _first(rows[~taken], distance[~taken])
 
     def _coming_to(self, split: Split) -> NDArray[np.intp]:

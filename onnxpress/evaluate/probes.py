@@ -11,6 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.raw_columns import RawColumn, is_number, raw_columns
+from onnxpress.evaluate.row_sets import count, joined, recombined
 from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
 from stages.common.differences import numbers
 from stages.common.models import Answer
@@ -32,7 +33,7 @@ class Probes:
     at_thresholds: ThresholdRows
 
     def __len__(self) -> int:
-        return len(next(iter(self.feeds.values())))
+        return count(self.feeds)
 
     def column(self, row: int) -> RawColumn | None:
         """The column in which a row lies at a threshold; None for a mixed one."""
@@ -50,8 +51,7 @@ def probe_rows(model: onnx.ModelProto, feeds: Feeds, ask: Ask, rows: int, seed: 
     at_thresholds = threshold_rows(model, feeds, rows, rng)
     odd = accepted_missing(ask, feeds) | accepted_unseen(ask, feeds)
     mixed = _mixed(feeds, rows - len(at_thresholds), odd, rng)
-    parts = ((name, (at_thresholds.feeds[name], mixed[name])) for name in feeds)
-    return Probes({name: np.concatenate(both) for name, both in parts}, at_thresholds)
+    return Probes(joined(at_thresholds.feeds, mixed), at_thresholds)
 
 
 def accepted_missing(ask: Ask, feeds: Feeds) -> Columns:
@@ -105,18 +105,15 @@ def _roomy(values: NDArray[Any]) -> np.dtype[Any]:
 
 def _mixed(feeds: Feeds, rows: int, odd: Columns, rng: np.random.Generator) -> Feeds:
     """Rows with each value from one of two sampled rows, and a few of them unusual."""
-    size = len(next(iter(feeds.values())))
-    one, other = (take(feeds, rng.integers(0, size, rows)) for _ in (0, 1))
-    mixed = {}
-    for name, values in one.items():
-        swap, unusual = (rng.random(values.shape) < share for share in (0.5, UNUSUAL_SHARE))
-        mixed[name] = np.where(swap, other[name], values)
+    mixed = recombined(take(feeds, rng.integers(0, count(feeds), rows)), rng)
+    for name, values in mixed.items():
+        unusual = rng.random(values.shape) < UNUSUAL_SHARE
         accepts = np.array([RawColumn(name, i) in odd for i in range(values.shape[1])])
         if is_number(values):
-            mixed[name][unusual & accepts] = np.nan
+            values[unusual & accepts] = np.nan
         else:
             rare = rng.choice(np.unique(feeds[name]), values.shape)
             unseen = accepts & (rng.random(values.shape) < 0.5)
             strange = np.where(unseen, UNSEEN_CATEGORY, rare)
-            mixed[name] = np.where(unusual, strange, mixed[name])
+            mixed[name] = np.where(unusual, strange, values)
     return mixed

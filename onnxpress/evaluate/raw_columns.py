@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.evaluate.row_sets import count
 from onnxpress.evaluate.tensors import Tensors, Values
 from stages.common.table import Feeds, take
 
@@ -72,7 +73,7 @@ def find_sources(
     most: dict[Place, float] = {}
     cells = sum(len(features) for features in wanted.values())
     limit = TRIED_CELLS // max(1, cells * TRIED_ROWS * len(raw_columns(feeds)))
-    base = take(feeds, rng.integers(0, len(next(iter(feeds.values()))), TRIED_ROWS))
+    base = take(feeds, rng.integers(0, count(feeds), TRIED_ROWS))
     extreme = _extreme_rows(values, wanted)
     for column in _in_question(inputs, feeds, wanted):
         tried = known_values(feeds, column, max(2, min(TRIED_VALUES, limit)))
@@ -115,9 +116,8 @@ def known_values(feeds: Feeds, column: RawColumn, limit: int) -> NDArray[Any]:
 
 def _with_each(base: Feeds, column: RawColumn, tried: NDArray[Any]) -> Feeds:
     """Each base row with each of the values: rows in blocks of ``len(tried)``."""
-    rows = len(next(iter(base.values())))
     feeds = {name: np.repeat(values, len(tried), axis=0) for name, values in base.items()}
-    feeds[column.name][:, column.position] = np.tile(tried, rows)
+    feeds[column.name][:, column.position] = np.tile(tried, count(base))
     return feeds
 
 

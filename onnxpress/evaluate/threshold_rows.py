@@ -13,13 +13,14 @@ from onnxpress.evaluate.float_order import number, rank
 from onnxpress.evaluate.pairs import Judge, Pair, Target, placed
 from onnxpress.evaluate.passing import PassingRows
 from onnxpress.evaluate.raw_columns import RawColumn, Source, Wanted, find_sources
+from onnxpress.evaluate.row_sets import count, joined, recombined
 from onnxpress.evaluate.splits import Operator, Split, distinct_splits, read_operators, tree_nodes
 from onnxpress.evaluate.tensors import Tensors
 from stages.common.table import Feeds, take
 
 Random = np.random.Generator
 
-SAMPLE_CELLS = 20_000_000
+SAMPLE_CELLS = 10_000_000
 """Upper bound on the cells of what trees read for the sampled training rows."""
 
 
@@ -49,7 +50,8 @@ def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random)
 
     1. Splits that ask the same count as one threshold. Where ``rows`` are too few for all, a
        random choice is made.
-    2. A pair starts from a row of the data that comes to the split.
+    2. A pair starts from a row of the data that comes to the split, or if none does, from one that
+       mixes two rows.
     3. In a column of numbers the two are moved together until they are float32 neighbours. In a
        column of text they are the known values nearest to the threshold on either side.
     4. The pair is asked for what the trees read: a threshold counts as hit only if the split was.
@@ -58,14 +60,16 @@ def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random)
     if not nodes or not rows:
         return ThresholdRows(_none(feeds), (), 0, 0, 0, len(nodes) + inside, inside)
     inputs = Tensors(model, dict.fromkeys(node.input[0] for node in nodes))
-    sample = _sample(inputs, feeds, rng)
+    own = _sample(inputs, feeds, rng)
+    sample = joined(own, recombined(own, rng))
     operators = read_operators(nodes, inputs(take(sample, np.arange(1))))
     splits = distinct_splits(operators, inputs(_shuffled(sample, rng)))
     random = splits[rng.permutation(len(splits))[: rows // 2]].tolist()
     chosen = [Split(operator, at) for operator, at in random]
     values = inputs(sample)
     sources = find_sources(inputs, sample, values, _wanted(operators, chosen), rng)
-    targets = _targets(operators, chosen, sources, PassingRows(operators, sample, values))
+    passing = PassingRows(operators, sample, values, preferred=count(own))
+    targets = _targets(operators, chosen, sources, passing)
     pairs, hit = _settled(targets, Judge(inputs, operators, sample))
     made, columns = _as_rows(pairs, sample, rows)
     unread = len(nodes) - len(operators) + inside
@@ -79,7 +83,7 @@ def _none(feeds: Feeds) -> Feeds:
 
 def _sample(inputs: Tensors, feeds: Feeds, rng: Random) -> Feeds:
     """As many rows as fit in memory by what the trees read of them."""
-    size = len(next(iter(feeds.values())))
+    size = count(feeds)
     first = inputs(take(feeds, np.arange(1)))
     limit = max(200, SAMPLE_CELLS // sum(values.shape[1] for values in first.values()))
     return feeds if size <= limit else take(feeds, np.sort(rng.permutation(size)[:limit]))

@@ -17,8 +17,8 @@ SOURCES = (
     "stages/train",
     "stages/convert",
     "stages/quantize",
-    "stages/evaluate",
     "stages/benchmark",
+    "onnxpress",
     "bench",
 )
 AFTERWARDS = {"__main__.py", "cache.py", "table.py", "bars.py", "report.py"}

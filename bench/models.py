@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import joblib
@@ -16,6 +17,7 @@ import onnx
 from onnx import numpy_helper
 
 from bench.data import FORESTS, Split, unfitted
+from onnxpress.evaluate.probes import probe_rows
 from stages.common.models import Answer, ask_onnx, ask_original, fit, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.params import Quantize
@@ -23,8 +25,6 @@ from stages.common.parts import set_threads
 from stages.common.scores import score
 from stages.common.table import Rows
 from stages.convert.conversion import to_onnx
-from stages.evaluate.probes import accepts_missing, probe_rows
-from stages.evaluate.thresholds import split_thresholds
 from stages.quantize import forest
 from stages.quantize.choice import choose
 from stages.quantize.trials import Trials, cross_fits, held_out
@@ -112,9 +112,8 @@ def probe_agreement(models: Models, part: Split, rows: int) -> float:
 
     Predictions of a regressor are held against 1e-6 of the largest of them: float32 has no finer steps for large targets.
     """
-    thresholds = split_thresholds(onnx.load_from_string(models.forms["onnx"]), part.schema)
-    missing = accepts_missing(lambda feeds: ask_original(models.estimator, feeds, part.schema), part.test.feeds)
-    probes = probe_rows(part.test.feeds, thresholds, rows, missing=missing, unseen=False, seed=part.seed)
+    ask = partial(ask_original, models.estimator, schema=part.schema)
+    probes = probe_rows(onnx.load_from_string(models.forms["onnx"]), part.test.feeds, ask, rows, part.seed).feeds
     one, other = (ask_onnx(open_session(models.forms[name]), probes) for name in ("onnx", "lossless"))
     if one.scores is None or other.scores is None:
         near = np.abs(one.values - other.values) <= SCORE_TOLERANCE * max(1.0, float(np.abs(one.values).max()))

@@ -61,6 +61,12 @@ def test_each_model_has_a_line_with_its_size_latency_score_and_agreement(capsys:
     assert row(text, "ONNX, quantised")[1:] == ["1.1", "-99.3 %", "0.0148", "304x", "0.9333", "0.9667", "0.9000"]
 
 
+def test_below_the_table_stands_how_many_thresholds_the_probes_hit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "rows in one call " in printed(capsys, METRICS)
+    text = printed(capsys, {**METRICS, "probe_thresholds": 98, "probe_thresholds_hit": 97})
+    assert "ms: median latency of 30 rows in one call; probes: 97 of 98 thresholds hit" in text
+
+
 def test_a_regression_shows_r2_and_what_is_undefined_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
     sizes = {key: value for key, value in METRICS.items() if "size" in key or key == "test_rows"}
     scores = {f"{model}_r2": 0.5 for model in ("original", "onnx", "quantized")}

@@ -24,3 +24,14 @@ def r2(target: NDArray[Any], values: NDArray[Any]) -> float:
     """Coefficient of determination; NaN for a constant target, where it is undefined."""
     spread = float(np.sum((target - target.mean()) ** 2))
     return 1 - float(np.sum((target - values) ** 2)) / spread if spread else float("nan")
+
+
+def worse_than_constant(schema: Schema, target: NDArray[Any], values: NDArray[Any]) -> str | None:
+    """In words how ``values`` score below one answer for all rows, as a wrong export does; None where they do not."""
+    found = score(schema, target, values)
+    if schema.task == "regression":
+        return f"R2 {found:.4g}, where the mean of the target for every row has 0" if found < 0 else None
+    labels, counts = np.unique(target, return_counts=True)
+    share = float(counts.max() / len(target))
+    often = labels.tolist()[int(counts.argmax())]
+    return f"accuracy {found:.4g}, where {often!r} for every row has {share:.4g}" if found < share else None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import onnx
 
+from onnxpress.evaluate.probes import Probes, probe_rows
 from stages.common.console import say, working
 from stages.common.errors import UserError, run_stage
 from stages.common.files import (
@@ -28,47 +31,85 @@ from stages.common.files import (
 from stages.common.models import Answer, ask_onnx, ask_original, checked_original, load_original, open_session, read_onnx
 from stages.common.params import load_params
 from stages.common.table import Feeds, Rows, read_rows, read_schema
-from stages.evaluate.metrics import compare_models, compare_on_probes, compare_scores, compare_sizes
-from stages.evaluate.probes import accepts_missing, accepts_unseen, probe_rows
-from stages.evaluate.thresholds import split_thresholds
+from stages.evaluate.asked import Asked
+from stages.evaluate.doubts import about_thresholds, doubts
+from stages.evaluate.metrics import compare_models, compare_on_probes, compare_scores, compare_sizes, count_thresholds
+from stages.evaluate.promise import hold_to_promise
+
+Asking = Mapping[Path, Callable[[Feeds], Answer]]
+"""How each model is asked, by its file; the original first."""
 
 
 def main() -> None:
     """Test rows and three models in, metrics.json and predictions.csv out."""
     params, schema = load_params(), read_schema()
     train, test = read_rows(TRAIN, schema).feeds, read_rows(TEST, schema)
+    plain, quantized = (read_onnx(path, schema) for path in (ONNX_MODEL, QUANTIZED_MODEL))
     original = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema)
-    models = [read_onnx(path, schema) for path in (ONNX_MODEL, QUANTIZED_MODEL)]
-    sessions = [open_session(model) for model in models]
-
-    ask_estimator = partial(ask_original, original, schema=schema)
-
-    def ask(feeds: Feeds) -> list[Answer]:
-        return [ask_estimator(feeds), *(ask_onnx(session, feeds) for session in sessions)]
-
-    thresholds = split_thresholds(onnx.load_from_string(models[0]), schema)
-    missing, unseen = accepts_missing(ask_estimator, train), accepts_unseen(ask_estimator, train)
-    probes = probe_rows(train, thresholds, params.evaluate.probe_rows, missing=missing, unseen=unseen, seed=params.seed)
-    with working(f"asking three models about {len(test)} test rows and {params.evaluate.probe_rows} probe rows"):
-        try:
-            answers = ask(test.feeds)
-        except ValueError as error:  # scikit-learn's refusal, as of a category that its encoder has not seen
-            raise UserError(f"{ORIGINAL_MODEL} refuses the test rows of data.source: {' '.join(str(error).split())}") from error
-        probed = compare_on_probes(schema, ask(probes), params.evaluate.tolerance) if params.evaluate.probe_rows else {}
+    asking: Asking = {
+        ORIGINAL_MODEL: partial(ask_original, original, schema=schema),
+        ONNX_MODEL: partial(ask_onnx, open_session(plain)),
+        QUANTIZED_MODEL: partial(ask_onnx, open_session(quantized)),
+    }
+    chosen = read_json(QUANTIZATION, "modified", "candidate")
+    wanted = params.evaluate.probe_rows
+    with working(f"asking three models about {len(test)} test rows and {wanted} probe rows"):
+        tested = Asked("test", test.feeds, ask(asking, test.feeds, "the test rows of data.source"))
+        probes = probe_rows(onnx.load_from_string(plain), train, asking[ORIGINAL_MODEL], wanted, params.seed)
+        probed = ask_probes(asking, probes) if wanted else None
     metrics = {
         **compare_sizes(*(size_kb(path) for path in MODELS.values())),
-        **compare_models(schema, test.target, answers, params.evaluate.tolerance),
-        **compare_scores(original, test.feeds, schema, answers),
-        **probed,
-        "quantized_modified": int(read_json(QUANTIZATION, "modified")["modified"]),
+        **compare_models(schema, test.target, tested.answers, params.evaluate.tolerance),
+        **compare_scores(original, test.feeds, schema, tested.answers),
+        **(compare_on_probes(schema, probed.answers, params.evaluate.tolerance) if probed else {}),
+        **(count_thresholds(probes.at_thresholds) if probed else {}),
+        "quantized_modified": int(chosen["modified"]),
     }
     write_json(METRICS, metrics)
-    write_bytes(PREDICTIONS, as_csv(test, answers))
+    write_bytes(PREDICTIONS, as_csv(test, tested.answers))
+    asked = [tested, *([probed] if probed else [])]
+    for line in doubts(schema, test.target, asked):
+        say(line)
     tell(metrics)
     if rows := metrics.get("onnx_step_rows"):
-        say(f"warning: on {rows:.0f} of {len(test)} test rows the original's scores are at a step, and ONNX has those beside it")
+        say(f"warning: on {rows:.0f} of {len(test)} test rows scores jump by rounding, and ONNX has those beside the jump")
     if rows := metrics.get("onnx_rounded_rows"):
         say(f"warning: on {rows:.0f} of {len(test)} test rows float32 rounds the original's own scores; scaled columns help")
+    for line in about_thresholds(probes.at_thresholds) if probed else ():
+        say(line)
+    hold_to_promise(chosen["candidate"], (plain, quantized), asked, schema)
+
+
+def ask(asking: Asking, feeds: Feeds, what: str) -> list[Answer]:
+    """The answers of all models.
+
+    Raises:
+        UserError: one refuses the rows, as scikit-learn does a category that its encoder has not seen.
+    """
+    answers = []
+    for path, answer in asking.items():
+        try:
+            answers.append(answer(feeds))
+        except UserError:
+            raise
+        except Exception as error:  # each library has its own
+            raise UserError(f"{path} refuses {what}: {' '.join(str(error).split())}") from error
+    return answers
+
+
+def ask_probes(asking: Asking, probes: Probes) -> Asked | None:
+    """The answers of all models; None, with a warning, if the original refuses the rows that probes are made of.
+
+    Raises:
+        UserError: the original answers, and another model refuses.
+    """
+    try:
+        asking[ORIGINAL_MODEL](probes.feeds)
+    except Exception as error:  # each library has its own
+        reason = " ".join(str(error).split())
+        say(f"warning: {ORIGINAL_MODEL} refuses rows made from training rows, so nothing is probed: {reason}")
+        return None
+    return Asked("probe", probes.feeds, ask(asking, probes.feeds, "the probe rows"), probes.column)
 
 
 def as_csv(test: Rows, answers: list[Answer]) -> bytes:

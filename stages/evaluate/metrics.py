@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.evaluate.threshold_rows import ThresholdRows
 from stages.common.differences import compare
 from stages.common.models import Answer
 from stages.common.scores import accuracy, r2
@@ -60,6 +61,11 @@ def compare_on_probes(schema: Schema, answers: list[Answer], tolerance: float) -
     return _defined({**shares, "probe_rows": rows})
 
 
+def count_thresholds(at: ThresholdRows) -> dict[str, float]:
+    """How many thresholds the trees of model.onnx have, and how many the probes hit; nothing without trees."""
+    return {"probe_thresholds": at.thresholds, "probe_thresholds_hit": at.hit} if at.operators else {}
+
+
 def _compare_classifiers(target: NDArray[Any], answers: list[Answer]) -> dict[str, float]:
     metrics = {f"{name}_accuracy": accuracy(target, answer.values) for name, answer in zip(NAMES, answers, strict=True)}
     metrics["accuracy_loss_pp"] = 100 * (metrics["original_accuracy"] - metrics["quantized_accuracy"])
@@ -89,7 +95,8 @@ def _others(answers: list[Answer]) -> list[tuple[str, Answer]]:
 
 
 def _within(original: NDArray[np.float64], values: NDArray[np.float64], limit: float) -> float:
-    return float(np.mean(np.abs(original - values) <= limit))
+    """Share of values within ``limit``; what is not finite is so where both are the same."""
+    return float(np.mean(np.isclose(values, original, rtol=0, atol=limit, equal_nan=True)))
 
 
 def _max_score_diff(original: NDArray[np.float64] | None, scores: NDArray[np.float64] | None) -> float:

@@ -55,8 +55,11 @@ def table(metrics: Json, latency: Json, original: str) -> tuple[list[str], list[
 
 
 def caption(metrics: Json) -> str:
-    """What the table's latencies are of."""
-    return f"ms: median latency of {min(metrics['test_rows'], 1024):.0f} rows in one call"
+    """What the table's latencies are of, and how many thresholds the probes hit."""
+    latencies = f"ms: median latency of {min(metrics['test_rows'], 1024):.0f} rows in one call"
+    if "probe_thresholds" not in metrics:
+        return latencies
+    return f"{latencies}; probes: {metrics['probe_thresholds_hit']:.0f} of {metrics['probe_thresholds']:.0f} thresholds hit"
 
 
 def conclusion(quantization: Json) -> str:

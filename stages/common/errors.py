@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from onnxpress.pipeline import unchanged
 from stages.common import signals
 
 
@@ -28,6 +29,7 @@ class ServerError(UserError):
     exit_code = 4
 
 
+SHOWN = 5
 KEPT = "finished stages are kept, `dvc repro` goes on from here"
 
 
@@ -35,13 +37,14 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
     """Run a stage's ``main`` and leave the process with its exit code; ``kept`` says what an interrupt leaves.
 
     Exit codes: 0 done, 1 a bug (with its traceback), 2 :class:`UserError`, 3 :class:`GateFailed`,
-    4 :class:`ServerError`, 130 interrupted, 143 terminated.
+    4 :class:`ServerError`, 130 interrupted, 143 terminated. What a stage depends on may not change while it runs.
     """
     try:
         signals.raise_in_main()
         signals.end_with_dvc()
         main()
         sys.stdout.flush()
+        refuse_changes(name)
     except UserError as error:
         _leave(name, str(error), error.exit_code)
     except OSError as error:
@@ -55,6 +58,20 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
         _leave(name, f"interrupted; {kept}", signals.INTERRUPTED)
     except signals.Terminated:
         _leave(name, f"terminated; {kept}", signals.TERMINATED)
+
+
+def refuse_changes(stage: str) -> None:
+    """Fail a stage under which something has changed, before DVC records the change as what ran.
+
+    Raises:
+        UserError: naming what has changed.
+    """
+    if changed := unchanged.changes(stage):
+        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+        raise UserError(
+            f"{', '.join(changed[:SHOWN])}{more} changed while this stage ran, so what it made may belong to neither state; "
+            "run `dvc repro` again"
+        )
 
 
 def _leave(name: str, line: str, code: int) -> NoReturn:

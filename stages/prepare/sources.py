@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from onnxpress.pipeline.copies import absent
 from stages.common.errors import UserError
 
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
@@ -33,9 +34,8 @@ def load_source(source: str, target: str | None) -> tuple[pd.DataFrame, str]:
             f"params.yaml: data.source should lie under data/ so that DVC sees it change, got {source!r}; move it there"
         )
     if not path.is_file():
-        raise UserError(
-            f"params.yaml: data.source names {source!r}, which does not exist; put the file there or correct the name"
-        )
+        usual = "which does not exist; put the file there or correct the name"
+        raise UserError(f"params.yaml: data.source names {source!r}, {absent(source, usual)}")
     frame = read_csv(path) if path.suffix == ".csv" else read_parquet(path)
     columns = ", ".join(map(str, frame.columns[:20]))
     if target is None:

@@ -14,6 +14,7 @@ WATCH = Path(__file__).parent / "watch"
 """On PYTHONPATH it makes every stage note what it reads (see sitecustomize.py there)."""
 
 NEEDS_NO_DECLARATION = {
+    "dvc.yaml",  # to know what to compare when the stage ends
     "params.yaml",  # each section is noted by itself
     "stages/__init__.py",  # signals only: nothing in it can change an output
     "onnxpress/__init__.py",  # a docstring

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxpress.pipeline.copies import absent
 from stages.common.errors import UserError
 from stages.common.files import read_bytes
 from stages.common.models import labels, load_original
@@ -59,7 +60,8 @@ def _checked_path(name: str) -> Path:
     if not path.resolve().is_relative_to(MODELS.resolve()):
         raise UserError(f"params.yaml: train.model_path should lie under models/ so that DVC sees it change, got {name!r}")
     if not path.is_file():
-        raise UserError(f"params.yaml: train.model_path names {name!r}, which does not exist; put the file there")
+        usual = "which does not exist; put the file there"
+        raise UserError(f"params.yaml: train.model_path names {name!r}, {absent(name, usual)}")
     return path
 
 

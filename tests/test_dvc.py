@@ -217,8 +217,10 @@ def test_what_is_edited_while_a_stage_runs_is_not_recorded_as_what_ran(project: 
         _, told = repro.communicate()
     assert repro.returncode != 0
     assert [line for line in told.splitlines() if line.startswith("benchmark: ")] == [
-        "benchmark: params.yaml: benchmark.threads, stages/benchmark/measure.py changed while this stage ran, "
-        "so what it made may belong to neither state; run `dvc repro` again"
+        (
+            "benchmark: params.yaml: benchmark.threads, stages/benchmark/measure.py changed while this stage ran, "
+            "so what it made may belong to neither state; run `dvc repro` again"
+        )
     ]
     assert lock_of(project, "benchmark") == before
     project.run("git", "checkout", "-q", "params.yaml", "stages")  # even where the edit is taken back
@@ -271,8 +273,10 @@ def test_an_experiment_in_a_copy_says_which_file_git_does_not_know(project: Proj
     done = project.run("dvc", "exp", "run", "--temp", "-S", "data.source='data/my rows.csv'", check=False)
     assert done.returncode != 0
     assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
-        "prepare: params.yaml: data.source names 'data/my rows.csv', which git does not know, so the copy that this "
-        "experiment runs in lacks it; run `git add 'data/my rows.csv'`"
+        (
+            "prepare: params.yaml: data.source names 'data/my rows.csv', which git does not know, so the copy that this "
+            "experiment runs in lacks it; run `git add 'data/my rows.csv'`"
+        )
     ]
 
 
@@ -283,6 +287,8 @@ def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Proj
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
-        "prepare: stages/prepare/extra.py cannot be imported, which git does not know, so the copy that this experiment "
-        "runs in lacks it; run `git add stages/prepare/extra.py`"
+        (
+            "prepare: stages/prepare/extra.py cannot be imported, which git does not know, so the copy that this experiment "
+            "runs in lacks it; run `git add stages/prepare/extra.py`"
+        )
     ]

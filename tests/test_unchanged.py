@@ -139,12 +139,15 @@ def test_a_stage_run_by_hand_fails_with_one_line(workspace: Path) -> None:
         "import sys; sys.orig_argv = ['python', '-m', 'stages.prepare']; sys.argv = ['-m']\n"
         "import stages; from stages.prepare import __main__ as stage; from stages.common.errors import run_stage\n"
         "from pathlib import Path\n"
-        "def main(): stage.main(); Path('params.yaml').write_text(Path('params.yaml').read_text().replace('seed: 42', 'seed: 43'))\n"
+        "params = Path('params.yaml')\n"
+        "def main(): stage.main(); params.write_text(params.read_text().replace('seed: 42', 'seed: 43'))\n"
         "run_stage('prepare', main)\n"
     )
     done = subprocess.run([sys.executable, "-c", edit], cwd=workspace, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "prepare: params.yaml: seed changed while this stage ran, so what it made may belong to neither state; "
-        "run `dvc repro` again"
+        (
+            "prepare: params.yaml: seed changed while this stage ran, so what it made may belong to neither state; "
+            "run `dvc repro` again"
+        )
     ]

@@ -1,4 +1,4 @@
-"""Experiments in a copy of the repository (``dvc exp run --temp``, queue, sweep), which lacks what git does not know."""
+"""Experiments run in a copy of the repository (``--temp``, queue, sweep): it has what git knows."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ CODE = ("onnxpress", "stages")
 
 
 def absent(name: str, otherwise: str) -> str:
-    """What to say of a file that is not here, as the end of a sentence; ``otherwise`` if no copy is the reason."""
+    """What to say of a file that is not here: ``otherwise``, unless the original has it."""
     original = _original()
     if original is None or not (original / name).exists():
         return otherwise
-    return f"which git does not know, so the copy that this experiment runs in lacks it; {cure(name, original)}"
+    lacks = "which git does not know, so the copy that this experiment runs in lacks it"
+    return f"{lacks}; {cure(name, original)}"
 
 
 def cure(name: str, root: Path = Path()) -> str:
@@ -30,32 +31,33 @@ def cure(name: str, root: Path = Path()) -> str:
 
 
 def explain_imports(command: list[str]) -> None:
-    """In a copy, have a module that only the original has explained in a line where it cannot be imported."""
+    """In a copy, explain in a line that a module cannot be imported which only the original has."""
     if _original() is None:
         return
-    stage = next((word.removeprefix("stages.") for word in command if word.startswith("stages.")), "")
+    module = next((word for word in command if word.startswith("stages.")), "")
+    stage = module.removeprefix("stages.")
     before = sys.excepthook
 
-    def explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    def explain(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
         name = _absent_module(error) if isinstance(error, ImportError) else None
         if name is None:
-            before(kind, error, trace)
+            before(kind, error, at)
             return
         sys.stderr.write(f"{stage}: {name} cannot be imported, {absent(name, '')}\n")
         sys.stderr.flush()
-        os._exit(2)
+        os._exit(2)  # a hook cannot change the exit code otherwise
 
     sys.excepthook = explain
 
 
 def absent_module(error: ImportError) -> str:
-    """As :func:`absent`, of the module that could not be imported; empty if a copy is not the reason."""
+    """As :func:`absent`, of a module that cannot be imported; empty if the original lacks it."""
     name = _absent_module(error)
     return "" if name is None else f"{name}, {absent(name, '')}"
 
 
 def untracked_code(modules: Iterable[str]) -> list[str]:
-    """Python files that git does not know: those of the project itself, and of the top-level ``modules``."""
+    """Python files of the project, and of the top-level ``modules``, that git does not know."""
     places = [*CODE, *(f"{module}.py" for module in modules), *modules]
     listed = subprocess.run(
         ["git", "ls-files", "--others", "--exclude-standard", "--", *places],
@@ -87,6 +89,7 @@ def _absent_module(error: ImportError) -> str | None:
 
 def _git(root: Path, *arguments: str) -> int:
     try:
-        return subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False).returncode
-    except OSError:  # no git: DVC would not run experiments
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+    except OSError:  # no git, without which DVC runs no experiments
         return -1
+    return done.returncode

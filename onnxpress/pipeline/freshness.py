@@ -18,7 +18,7 @@ ABSENT = {"deleted", "not in cache"}
 
 
 def stale_stages() -> list[str]:
-    """The stages whose outputs do not belong to the code, parameters and data, in alphabetical order.
+    """The stages whose outputs do not belong to the code, parameters and data, by alphabet.
 
     Raises:
         UserError: this is no DVC repository, or dvc is at work in it.
@@ -37,10 +37,10 @@ def stale_in_lock() -> dict[str, list[str]]:
     """
     status, lock = _status(), _lock()
     made = {out["path"]: out for entry in lock.values() for out in entry.get("outs", [])}
-    found = {
-        stage: [*_differences(status.get(stage, []), made), *_disagreements(lock.get(stage, {}), made)]
-        for stage in {**lock, **status}
-    }
+    found: dict[str, list[str]] = {}
+    for stage in {**lock, **status}:
+        found[stage] = [*_differences(status.get(stage, []), made)]
+        found[stage] += _torn(lock.get(stage, {}), made)
     return {stage: differences for stage, differences in found.items() if differences}
 
 
@@ -69,7 +69,8 @@ def _lock() -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, LookupError, yaml.YAMLError) as error:
-        raise UserError(f"{LOCK} is not what dvc writes ({error}); run `git restore {LOCK}`") from error
+        why = f"{LOCK} is not what dvc writes ({error}); run `git restore {LOCK}`"
+        raise UserError(why) from error
 
 
 def _differences(status: list[Any], made: Mapping[str, Any]) -> Iterator[str]:
@@ -85,7 +86,7 @@ def _differences(status: list[Any], made: Mapping[str, Any]) -> Iterator[str]:
                 yield path
 
 
-def _disagreements(entry: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
+def _torn(entry: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
     """Inputs that dvc.lock has otherwise where they are read than where they are made."""
     for dep in entry.get("deps", []):
         if dep["path"] in made and dep.get("md5") != made[dep["path"]].get("md5"):

@@ -1,7 +1,7 @@
 """Whether what a stage has read is still there when it ends.
 
-DVC notes the state of params, code and inputs *after* a stage has run. What is edited meanwhile would
-be recorded as what ran, so each stage compares at its end, and fails if something has changed.
+DVC notes the state of params, code and inputs *after* a stage has run: what is edited meanwhile
+would be recorded as what ran. So each stage compares at its end, and fails if anything has changed.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ _begun: dict[str, Reading] = {}
 
 @dataclass(frozen=True)
 class File:
-    """The state of a file: equal stamps mean equal content; where only they differ, the digests decide."""
+    """The state of a file. Equal stamps mean equal content; if they differ, the digests decide."""
 
     stamp: tuple[int, ...]
     digest: bytes | None
 
     def same(self, other: File) -> bool:
         """Whether the two states have the same content, as far as can be told."""
-        return self.stamp == other.stamp or (self.digest is not None and self.digest == other.digest)
+        if self.stamp == other.stamp:
+            return True
+        return self.digest is not None and self.digest == other.digest
 
 
 @dataclass(frozen=True)
@@ -44,25 +46,30 @@ class Reading:
     params: Mapping[str, Any]
 
     def changes(self) -> list[str]:
-        """Files and keys of params.yaml that differ now. A new file counts where it may have been imported."""
+        """Files and keys of params.yaml that differ now. Of new files only code counts: it is imported."""
         now = {path: found for dep in self.deps for path, found in _files(dep, self.files)}
         gone = [path for path in self.files if path not in now]
         new = [path for path in now if path not in self.files and path.endswith(CODE)]
-        edited = [path for path, file in self.files.items() if path in now and not file.same(now[path])]
+        kept = [path for path in self.files if path in now]
+        edited = [path for path in kept if not self.files[path].same(now[path])]
         params = _params(self.keys)
         keys = [key for key in {**self.params, **params} if self.params.get(key) != params.get(key)]
         return [f"{PARAMS}: {key}" for key in sorted(keys)] + sorted(gone + new + edited)
 
 
 def begin(command: list[str]) -> None:
-    """Note what the stage of a command line ``python -m stages.<name>`` depends on, before its code is imported."""
-    stage = next((word.removeprefix("stages.") for word in command if word.startswith("stages.")), ".")
-    if "." not in stage and (reading := _reading_of(stage)):
+    """Note what a stage depends on before its code is imported.
+
+    ``command`` is a command line; only ``python -m stages.<name>`` is a stage's.
+    """
+    module = next((word for word in command if word.startswith("stages.")), "")
+    stage = module.removeprefix("stages.")
+    if stage and "." not in stage and (reading := _reading_of(stage)):
         _begun[stage] = reading
 
 
 def changes(stage: str) -> list[str]:
-    """What has changed since the stage began; nothing for what is no stage of dvc.yaml, or was not begun."""
+    """What has changed since the stage began; nothing for what is no stage of dvc.yaml."""
     return _begun[stage].changes() if stage in _begun else []
 
 
@@ -78,7 +85,7 @@ def _reading_of(stage: str) -> Reading | None:
 
 
 def _files(dep: str, known: Mapping[str, File] | None = None) -> Iterator[tuple[str, File]]:
-    """The files of a dependency with their states; what ``known`` has with the same stamp is not read again."""
+    """The files of a dependency with their states; one with the stamp in ``known`` is not read."""
     for path in _paths(dep):
         with suppress(OSError):  # removed a moment ago
             status = Path(path).stat()
@@ -92,12 +99,12 @@ def _files(dep: str, known: Mapping[str, File] | None = None) -> Iterator[tuple[
 
 
 def _paths(dep: str) -> Iterator[str]:
-    """The dependency itself, or the files below it that DVC sees and that no editor leaves behind."""
+    """The dependency itself, or the files below it, without byte code and editors' leftovers."""
     if not Path(dep).is_dir():
         yield dep
         return
     for folder, folders, names in os.walk(dep):
-        folders[:] = [name for name in folders if name != "__pycache__" and not name.startswith(".")]
+        folders[:] = [name for name in folders if not name.startswith((".", "__pycache__"))]
         for name in names:
             if not name.startswith(".") and not name.endswith((".pyc", "~")):
                 yield str(Path(folder, name))
@@ -108,15 +115,16 @@ def _digest(path: str) -> bytes:
 
 
 def _loaded(path: Path) -> Any:
-    """The content of a YAML file; it is read with the C parser, twenty times as fast, where there is one.
+    """The content of a YAML file, read with the C parser if there is one: it is 20 times as fast.
 
     Raises:
         ValueError: it cannot be read.
     """
     import yaml  # 40 ms that a process without a stage need not pay
 
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+        return yaml.load(path.read_bytes(), loader)  # noqa: S506 - both loaders are safe
     except (OSError, yaml.YAMLError) as error:
         raise ValueError(str(error)) from error
 

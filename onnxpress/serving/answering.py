@@ -55,8 +55,8 @@ class ServedModel:
         except ValueError as error:
             line = " ".join(str(error).split())
             raise MlflowException.invalid_parameter_value(line) from error
-        answers = self.session.run(self.outputs, feeds)
-        return {name: np.asarray(answer) for name, answer in zip(self.outputs, answers, strict=True)}
+        answers = map(np.asarray, self.session.run(self.outputs, feeds))
+        return dict(zip(self.outputs, answers, strict=True))
 
     def feeds(self, data: Any) -> dict[str, Array]:
         """The inputs of the ONNX model by name.

@@ -1,5 +1,6 @@
 """onnxpress: one room per stage, in the order the data flows (see dvc.yaml)."""
 
+import atexit
 import sys
 
 from stages.common.signals import leave_at_once
@@ -7,6 +8,8 @@ from stages.common.signals import leave_at_once
 if sys.argv[:1] == ["-m"]:  # what runpy sets while it looks for the module of `python -m stages.<name>`
     leave_at_once()
     from onnxpress.pipeline import copies, unchanged
+    from stages.common.errors import end_unchanged
 
+    atexit.register(end_unchanged)  # before any library, so that it is called after all
     unchanged.begin(sys.orig_argv)
     copies.explain_imports(sys.orig_argv)

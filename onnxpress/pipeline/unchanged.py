@@ -68,6 +68,11 @@ def begin(command: list[str]) -> None:
         _begun[stage] = reading
 
 
+def begun(stage: str) -> bool:
+    """Whether it is known how things were when the stage began."""
+    return stage in _begun
+
+
 def changes(stage: str) -> list[str]:
     """What has changed since the stage began; nothing for what is no stage of dvc.yaml."""
     return _begun[stage].changes() if stage in _begun else []

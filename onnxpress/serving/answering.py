@@ -54,7 +54,7 @@ class ServedModel:
             feeds = self.feeds(data)
         except ValueError as error:
             line = " ".join(str(error).split())
-            raise MlflowException.invalid_parameter_value(line) from error
+            raise MlflowException.invalid_parameter_value(line) from None
         answers = map(np.asarray, self.session.run(self.outputs, feeds))
         return dict(zip(self.outputs, answers, strict=True))
 

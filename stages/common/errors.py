@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from onnxpress.pipeline import unchanged
@@ -30,6 +32,7 @@ class ServerError(UserError):
 
 
 SHOWN = 5
+_succeeded: list[str] = []
 KEPT = "finished stages are kept, `dvc repro` goes on from here"
 
 
@@ -44,7 +47,7 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
         signals.end_with_dvc()
         main()
         sys.stdout.flush()
-        refuse_changes(name)
+        _succeeded.append(name)
     except UserError as error:
         _leave(name, str(error), error.exit_code)
     except OSError as error:
@@ -58,6 +61,24 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
         _leave(name, f"interrupted; {kept}", signals.INTERRUPTED)
     except signals.Terminated:
         _leave(name, f"terminated; {kept}", signals.TERMINATED)
+
+
+def end_unchanged() -> None:
+    """End a stage that has succeeded, or fail it if something has changed under it: the last thing that its process does.
+
+    DVC looks at the files as soon as the process has ended. What libraries do after this, which can take half a second,
+    would be time for changes that nobody sees, so the process leaves without it.
+    """
+    for stage in filter(unchanged.begun, _succeeded):
+        code = 0
+        try:
+            refuse_changes(stage)
+        except UserError as error:
+            code = error.exit_code
+            _tell(stage, str(error))
+        with suppress(OSError, ValueError):  # closed
+            sys.stdout.flush()
+        os._exit(code)
 
 
 def refuse_changes(stage: str) -> None:
@@ -75,5 +96,9 @@ def refuse_changes(stage: str) -> None:
 
 
 def _leave(name: str, line: str, code: int) -> NoReturn:
-    print(f"{name}: {' '.join(line.split())}", file=sys.stderr)
+    _tell(name, line)
     sys.exit(code)
+
+
+def _tell(name: str, line: str) -> None:
+    print(f"{name}: {' '.join(line.split())}", file=sys.stderr, flush=True)

@@ -17,7 +17,6 @@ from stages.common.errors import UserError, refuse_changes
 from tests.conftest import ROOT, changed, default_params, write_params
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-COMMAND = ["python", "-m"]
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_nothing_has_changed_where_nothing_has(project: Path, stage: str) -> None:
-    unchanged.begin([*COMMAND, f"stages.{stage}"])
+    unchanged.begin(stage)
     for path in project.rglob("*"):
         os.utime(path, (1, 1))  # a touch is no change
     refuse_changes(stage)
@@ -44,7 +43,7 @@ def test_nothing_has_changed_where_nothing_has(project: Path, stage: str) -> Non
 def test_a_change_of_anything_that_a_stage_depends_on_is_named(project: Path, stage: str) -> None:
     for dep in STAGES[stage]["deps"]:
         path = dep if "." in dep else f"{dep}/inner/file.py"
-        unchanged.begin([*COMMAND, f"stages.{stage}"])
+        unchanged.begin(stage)
         (project / path).write_text("other\n")
         with pytest.raises(UserError, match=f"^{path} changed while this stage ran"):
             refuse_changes(stage)
@@ -52,7 +51,7 @@ def test_a_change_of_anything_that_a_stage_depends_on_is_named(project: Path, st
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_a_stage_does_not_depend_on_may_change(project: Path, stage: str) -> None:
-    unchanged.begin([*COMMAND, f"stages.{stage}"])
+    unchanged.begin(stage)
     for other in {dep for entry in STAGES.values() for dep in entry["deps"]} - set(STAGES[stage]["deps"]):
         (project / (other if "." in other else f"{other}/inner/file.py")).write_text("other\n")
     content = default_params() if stage in {"gate", "publish"} else default_params(gate__max_size_ratio=0.5)
@@ -73,7 +72,7 @@ def test_what_a_stage_does_not_depend_on_may_change(project: Path, stage: str) -
     ],
 )
 def test_a_changed_key_is_named(project: Path, stage: str, key: str, value: object) -> None:
-    unchanged.begin([*COMMAND, f"stages.{stage}"])
+    unchanged.begin(stage)
     write_params(project, changed(default_params(), **{key.replace(".", "__"): value}))
     named = f"{key}.n_estimators" if isinstance(value, dict) else key
     with pytest.raises(UserError, match=f"^params.yaml: {named} changed while"):
@@ -82,7 +81,7 @@ def test_a_changed_key_is_named(project: Path, stage: str, key: str, value: obje
 
 def test_a_file_may_be_replaced_removed_or_come_new(project: Path) -> None:
     def found(path: str, content: str | None) -> list[str]:
-        unchanged.begin([*COMMAND, "stages.prepare"])
+        unchanged.begin("prepare")
         if content is None:
             (project / path).unlink()
         else:
@@ -102,19 +101,18 @@ def test_a_file_may_be_replaced_removed_or_come_new(project: Path) -> None:
 def test_a_large_file_is_told_by_its_time(project: Path) -> None:
     path = project / "data/large.parquet"
     path.write_bytes(bytes(unchanged.HASHED_BYTES + 1))
-    unchanged.begin([*COMMAND, "stages.prepare"])
+    unchanged.begin("prepare")
     with path.open("r+b") as file:
         file.write(b"x")
     assert unchanged.changes("prepare") == ["data/large.parquet"]
 
 
 def test_what_is_no_stage_or_no_project_is_not_looked_at(project: Path) -> None:
-    unchanged.begin([*COMMAND, "stages.report"])
-    unchanged.begin([*COMMAND, "stages.benchmark.load_cost", "outputs/model.onnx"])
+    unchanged.begin("report")
     (project / "dvc.yaml").write_text("stages: [")
-    unchanged.begin([*COMMAND, "stages.gate"])
+    unchanged.begin("gate")
     (project / "dvc.yaml").unlink()
-    unchanged.begin([*COMMAND, "stages.gate"])
+    unchanged.begin("gate")
     assert unchanged._begun == {}
 
 
@@ -124,7 +122,7 @@ def test_looking_costs_a_tenth_of_a_second_at_most(monkeypatch: pytest.MonkeyPat
     costs = []
     for _ in range(3):
         start = time.process_time()
-        unchanged.begin([*COMMAND, "stages.train"])
+        unchanged.begin("train")
         assert unchanged.changes("train") == []
         costs.append(time.process_time() - start)
     assert min(costs) < 0.1

@@ -30,12 +30,10 @@ def cure(name: str, root: Path = Path()) -> str:
     return f"run `git add {'--force ' if ignored else ''}{shlex.quote(tracked)}`"
 
 
-def explain_imports(command: list[str]) -> None:
+def explain_imports(stage: str) -> None:
     """In a copy, explain in a line that a module cannot be imported which only the original has."""
     if _original() is None:
         return
-    module = next((word for word in command if word.startswith("stages.")), "")
-    stage = module.removeprefix("stages.")
     before = sys.excepthook
 
     def explain(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:

@@ -6,7 +6,6 @@ would be recorded as what ran. So each stage compares at its end, and fails if a
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -57,14 +56,9 @@ class Reading:
         return [f"{PARAMS}: {key}" for key in sorted(keys)] + sorted(gone + new + edited)
 
 
-def begin(command: list[str]) -> None:
-    """Note what a stage depends on before its code is imported.
-
-    ``command`` is a command line; only ``python -m stages.<name>`` is a stage's.
-    """
-    module = next((word for word in command if word.startswith("stages.")), "")
-    stage = module.removeprefix("stages.")
-    if stage and "." not in stage and (reading := _reading_of(stage)):
+def begin(stage: str) -> None:
+    """Note what a stage depends on, before its code is imported."""
+    if reading := _reading_of(stage):
         _begun[stage] = reading
 
 
@@ -116,6 +110,8 @@ def _paths(dep: str) -> Iterator[str]:
 
 
 def _digest(path: str) -> bytes:
+    import hashlib  # loads OpenSSL, which would show in a measurement of memory
+
     return hashlib.blake2b(Path(path).read_bytes()).digest()
 
 

@@ -18,12 +18,13 @@ import pytest
 import requests
 from sklearn.ensemble import RandomForestClassifier
 
-from stages.common.files import read_json, write_bytes, write_json
+from stages.common.files import QUANTIZED_MODEL, TEST, read_json, write_bytes, write_json
 from stages.common.onnx_model import to_bytes
 from stages.common.params import parse_params
-from stages.common.table import read_rows, sklearn_input
+from stages.common.table import read_rows, read_schema, sklearn_input
 from stages.convert.conversion import to_onnx
 from stages.prepare.frames import settle, write_parquet
+from stages.publish.serving import save_serving_model
 from stages.train.estimator import build
 from tests.conftest import ROOT, default_params
 from tests.publish_fixtures import LIBRARY_WARNINGS, fit, make_repository, mixed_rows, numeric_rows, publish_in_process
@@ -248,3 +249,20 @@ def test_a_missing_category_that_decides_is_not_an_unknown_one(tmp_path: Path) -
     with served(tmp_path, labels, estimator.predict_proba(sklearn_input(rows.feeds))) as model:
         for body, kind in requests_of(table.drop(columns="y")).values():
             model.answers(body, kind)
+
+
+def test_what_travels_with_a_model_is_the_same_each_time_and_names_no_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    penguin_repository(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    schema = read_schema()
+    rows = read_rows(TEST, schema)
+    made = []
+    for name in ("one", "two"):
+        save_serving_model(tmp_path / name, QUANTIZED_MODEL.read_bytes(), rows.feeds, schema, {"content_digest": "x"}, run_id="1")
+        files = [path for path in (tmp_path / name).rglob("*") if path.is_file()]
+        assert not any(str(place).encode() in path.read_bytes() for path in files for place in (ROOT, tmp_path))
+        made.append({str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files if path.name != "MLmodel"})
+    assert made[0] == made[1]
+    assert made[0]["model.onnx"] == QUANTIZED_MODEL.read_bytes()

@@ -20,7 +20,7 @@ NEEDS_NO_DECLARATION = {
     "onnxpress/__init__.py",  # a docstring
     "dvc.lock",  # publish tags a run with its digest; DVC writes the file after the stage
     "mlflow.db",  # the store that publish writes to is no input
-    "model",  # MLflow looks whether an artefact's name is a local folder
+    *("model", "code"),  # in the temporary folder that publish clears away: opened by name, relative to it
 }
 
 

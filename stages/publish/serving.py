@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from onnxpress.serving import ANSWERING, COLUMNS
 from stages.common.errors import UserError
-from stages.common.files import QUANTIZED_MODEL
+from stages.common.files import QUANTIZED_MODEL, SCHEMA
 from stages.common.table import Feeds, Schema
 
 EXAMPLE_ROWS = 3
@@ -37,12 +37,17 @@ def save_serving_model(
     ``mlflow.onnx.load_model`` gives the ONNX model. The signature names the outputs alone: of declared inputs MLflow
     would drop unknown columns, refuse whole numbers, and make the text "None" of null, before the model sees them.
     ``identity`` is what MLflow's ``Model`` takes: ``run_id``, and ``model_id`` of a logged model.
+
+    Raises:
+        UserError: the model is not of this schema.
     """
     import mlflow.onnx
     from mlflow import pyfunc
     from mlflow.models import Model
 
     parsed = onnx.load_from_string(model)
+    if {value.name for value in parsed.graph.input} != set(feeds):
+        raise UserError(f"{QUANTIZED_MODEL} does not take the columns of {SCHEMA}; run `dvc repro`")
     description = Model(**identity)
     mlflow.onnx.save_model(
         parsed,
@@ -56,7 +61,7 @@ def save_serving_model(
         metadata=metadata,
     )
     (folder / "model.onnx").write_bytes(model)  # MLflow has written it anew, without packed fields
-    columns = json.dumps(columns_of(parsed, schema), indent=2, sort_keys=True, ensure_ascii=False)
+    columns = json.dumps(columns_of(feeds, schema), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / COLUMNS).write_text(f"{columns}\n", encoding="utf-8")
     pyfunc.add_to_model(
         description,
@@ -83,24 +88,13 @@ def _ship(source: Path, folder: Path) -> str:
     return name
 
 
-def columns_of(model: onnx.ModelProto, schema: Schema) -> Mapping[str, Any]:
-    """What a served model has to know of its columns: names, kinds, and the ONNX inputs that they go to.
-
-    Raises:
-        UserError: the model's inputs are not those of the schema.
-    """
-    inputs = [value.name for value in model.graph.input]
-    names = [column.name for column in schema.columns]
-    matrix = schema.all_numeric and len(inputs) == 1
-    if not matrix and len(inputs) != len(names):
-        raise UserError(f"{QUANTIZED_MODEL} takes {len(inputs)} inputs, the data has {len(names)} columns; run `dvc repro`")
-    by_name = set(inputs) == set(names)
-    columns = [
-        {"name": column.name, "kind": column.kind, "missing": column.missing}
-        | ({} if matrix else {"input": column.name if by_name else given})
-        for column, given in zip(schema.columns, inputs * len(names) if matrix else inputs, strict=False)
-    ]
-    return {"matrix": inputs[0] if matrix else None, "columns": columns}
+def columns_of(inputs: Collection[str], schema: Schema) -> Mapping[str, Any]:
+    """What a served model has to know of its columns: names, kinds, and the ONNX ``inputs`` that they go to, in their order."""
+    matrix = next(iter(inputs)) if schema.all_numeric else None
+    columns = [{"name": column.name, "kind": column.kind, "missing": column.missing} for column in schema.columns]
+    if matrix is None:
+        columns = [{**column, "input": name} for column, name in zip(columns, inputs, strict=True)]
+    return {"matrix": matrix, "columns": columns}
 
 
 def example_of(feeds: Feeds, schema: Schema) -> Any:
@@ -110,7 +104,8 @@ def example_of(feeds: Feeds, schema: Schema) -> Any:
     if schema.all_numeric:
         frame = pd.DataFrame(next(iter(feeds.values()))[:EXAMPLE_ROWS])
     else:
-        frame = pd.concat([_example_column(feeds[column.name], column.kind) for column in schema.columns], axis=1)
+        kinds = [column.kind for column in schema.columns]
+        frame = pd.concat([_example_column(*pair) for pair in zip(feeds.values(), kinds, strict=True)], axis=1)
     names = [column.name for column in schema.columns]
     frame.columns = pd.Index(names, dtype=object)  # MLflow compares them with a range, which warns for pandas' own text
     return frame

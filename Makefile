@@ -36,7 +36,7 @@ bench: $(PEERS) ## measure forests against other runtimes, other families, every
 	@for suite in bench bench.families bench.coverage; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
-	@dvc repro --dry --allow-missing --quiet
+	@python -m stages.fresh
 
 reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of dvc.lock
 	@python -m stages.reproduce $(REPRODUCE)

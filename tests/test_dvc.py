@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import time
 from pathlib import Path
 
 import joblib
 import numpy as np
 import onnx
+import psutil
 import pytest
 import skl2onnx
+import yaml
 from mlflow.tracking import MlflowClient
 
 from stages.common.files import PICTURES
@@ -182,3 +186,109 @@ def test_a_users_mistake_ends_with_one_line_and_no_traceback(project: Project) -
         "prepare: params.yaml: data.source names 'data/none.csv', which does not exist; put the file there or correct the name"
     ]
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def lock_of(project: Project, stage: str) -> object:
+    """What dvc.lock says of a stage."""
+    return yaml.safe_load((project.folder / "dvc.lock").read_text(encoding="utf-8"))["stages"][stage]
+
+
+def status_of(project: Project) -> dict[str, object]:
+    """What DVC says is not up to date, by stage."""
+    return dict(json.loads(project.run("dvc", "status", "--json").stdout))
+
+
+def append(path: Path, line: str) -> None:
+    path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
+
+
+def test_what_is_edited_while_a_stage_runs_is_not_recorded_as_what_ran(project: Project) -> None:
+    before = lock_of(project, "benchmark")
+    project.change(benchmark__max_seconds=6, benchmark__n_iterations=10**7)
+    command = ["dvc", "repro", "benchmark"]
+    with subprocess.Popen(
+        command, cwd=project.folder, env=project.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as repro:
+        while not any("stages.benchmark" in child.cmdline() for child in psutil.Process(repro.pid).children(recursive=True)):
+            time.sleep(0.05)
+        time.sleep(1.5)
+        project.change(benchmark__threads=2)
+        append(project.folder / "stages/benchmark/measure.py", "# a remark")
+        _, told = repro.communicate()
+    assert repro.returncode != 0
+    assert [line for line in told.splitlines() if line.startswith("benchmark: ")] == [
+        (
+            "benchmark: params.yaml: benchmark.threads, stages/benchmark/measure.py changed while this stage ran, "
+            "so what it made may belong to neither state; run `dvc repro` again"
+        )
+    ]
+    assert lock_of(project, "benchmark") == before
+    project.run("git", "checkout", "-q", "params.yaml", "stages")  # even where the edit is taken back
+    assert "benchmark" in status_of(project)
+    assert "benchmark" in project.repro("benchmark")
+    assert "benchmark" not in status_of(project)
+
+
+def fresh(project: Project) -> str:
+    """What ``make fresh`` says; nothing if all is well."""
+    done = project.run("python", "-m", "stages.fresh", check=False)
+    assert (done.returncode, done.stdout) == (2 if done.stderr else 0, "")
+    return done.stderr
+
+
+def test_fresh_tells_stale_code_and_params_with_and_without_outputs(project: Project, tmp_path: Path) -> None:
+    bare = Project(tmp_path / "bare")
+    project.run("git", "clone", "-q", str(project.folder), str(bare.folder))
+    for place in (project, bare):
+        append(place.folder / "params.yaml", "# a remark")
+        assert fresh(place) == ""
+        place.change(train__params={"n_estimators": 11}, publish__experiment="another")
+        (line,) = fresh(place).splitlines()
+        assert line.startswith("fresh: dvc.lock is stale: train (params.yaml: train")
+        assert "publish (params.yaml: train, params.yaml: publish) differ" in line
+        place.run("git", "checkout", "-q", "params.yaml")
+        append(place.folder / "stages/gate/gates.py", "# a remark")
+        append(place.folder / "dvc.yaml", "# a remark")
+        assert fresh(place) == "fresh: dvc.lock is stale: gate (stages/gate) differ; run `dvc repro` and commit dvc.lock\n"
+        place.run("git", "checkout", "-q", ".")
+        assert fresh(place) == ""
+
+
+def test_fresh_tells_a_lock_that_disagrees_with_itself_or_lacks_a_stage(project: Project, tmp_path: Path) -> None:
+    bare = Project(tmp_path / "bare")
+    project.run("git", "clone", "-q", str(project.folder), str(bare.folder))
+    lock = yaml.safe_load((bare.folder / "dvc.lock").read_text(encoding="utf-8"))
+    lock["stages"]["convert"]["outs"][0]["md5"] = "0" * 32  # convert was run again, and nothing after it
+    (bare.folder / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    assert "quantize (outputs/model.onnx)" in fresh(bare)
+    del lock["stages"]["convert"]
+    (bare.folder / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    assert "convert (" in fresh(bare)
+    (bare.folder / "dvc.lock").unlink()
+    assert all(f"{stage} (" in fresh(bare) for stage in CHAIN)
+
+
+def test_an_experiment_in_a_copy_says_which_file_git_does_not_know(project: Project) -> None:
+    (project.folder / "data" / "my rows.csv").write_text("a,y\n1,0\n2,1\n", encoding="utf-8")
+    done = project.run("dvc", "exp", "run", "--temp", "-S", "data.source='data/my rows.csv'", check=False)
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
+        (
+            "prepare: params.yaml: data.source names 'data/my rows.csv', which git does not know, so the copy that this "
+            "experiment runs in lacks it; run `git add 'data/my rows.csv'`"
+        )
+    ]
+
+
+def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Project) -> None:
+    (project.folder / "stages/prepare/extra.py").write_text("x = 1\n", encoding="utf-8")
+    append(project.folder / "stages/prepare/split.py", "from stages.prepare import extra  # noqa: F401, E402")
+    done = project.run("dvc", "exp", "run", "--temp", check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
+        (
+            "prepare: stages/prepare/extra.py cannot be imported, which git does not know, so the copy that this experiment "
+            "runs in lacks it; run `git add stages/prepare/extra.py`"
+        )
+    ]

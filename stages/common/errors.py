@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
+from onnxpress.pipeline import unchanged
 from stages.common import signals
 from stages.common.console import visible
 
@@ -30,6 +33,8 @@ class ServerError(UserError):
     exit_code = 4
 
 
+SHOWN = 5
+_succeeded: list[str] = []
 KEPT = "finished stages are kept, `dvc repro` goes on from here"
 
 
@@ -37,7 +42,7 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
     """Run a stage's ``main`` and leave the process with its exit code; ``kept`` says what an interrupt leaves.
 
     Exit codes: 0 done, 1 a bug (with its traceback), 2 :class:`UserError`, 3 :class:`GateFailed`,
-    4 :class:`ServerError`, 130 interrupted, 143 terminated.
+    4 :class:`ServerError`, 130 interrupted, 143 terminated. What a stage depends on may not change while it runs.
     """
     try:
         _print_whatever_the_encoding()
@@ -45,6 +50,7 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
         signals.end_with_dvc()
         main()
         sys.stdout.flush()
+        _succeeded.append(name)
     except UserError as error:
         _leave(name, str(error), error.exit_code)
     except OSError as error:
@@ -66,6 +72,42 @@ def _print_whatever_the_encoding() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
+def end_unchanged() -> None:
+    """End a stage that has succeeded, or fail it if something has changed under it: the last thing that its process does.
+
+    DVC looks at the files as soon as the process has ended. What libraries do after this, which can take half a second,
+    would be time for changes that nobody sees, so the process leaves without it.
+    """
+    for stage in filter(unchanged.begun, _succeeded):
+        code = 0
+        try:
+            refuse_changes(stage)
+        except UserError as error:
+            code = error.exit_code
+            _tell(stage, str(error))
+        with suppress(OSError, ValueError):  # closed
+            sys.stdout.flush()
+        os._exit(code)
+
+
+def refuse_changes(stage: str) -> None:
+    """Fail a stage under which something has changed, before DVC records the change as what ran.
+
+    Raises:
+        UserError: naming what has changed.
+    """
+    if changed := unchanged.changes(stage):
+        more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+        raise UserError(
+            f"{', '.join(changed[:SHOWN])}{more} changed while this stage ran, so what it made may belong to neither state; "
+            "run `dvc repro` again"
+        )
+
+
 def _leave(name: str, line: str, code: int) -> NoReturn:
-    print(f"{name}: {visible(' '.join(line.split()))}", file=sys.stderr)
+    _tell(name, line)
     sys.exit(code)
+
+
+def _tell(name: str, line: str) -> None:
+    print(f"{name}: {visible(' '.join(line.split()))}", file=sys.stderr, flush=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
+from onnxpress.pipeline.copies import absent
 from onnxpress.tables.csv_file import read_cells
 from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
 from onnxpress.tables.parquet_file import read_columns
@@ -90,9 +91,8 @@ def checked(source: str) -> Path:
             f"params.yaml: data.source should lie under data/ so that DVC sees it change, got {source!r}; move it there"
         )
     if not path.is_file():
-        raise UserError(
-            f"params.yaml: data.source names {source!r}, which does not exist; put the file there or correct the name"
-        )
+        usual = "which does not exist; put the file there or correct the name"
+        raise UserError(f"params.yaml: data.source names {shown(source)}, {absent(source, usual)}")
     return path
 
 

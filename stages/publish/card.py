@@ -32,7 +32,7 @@ def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
         found = [[metrics[f"{model}_{name}"] for name in names if f"{model}_{name}" in metrics] for names in COLUMNS.values()]
         lines.append(f"| {model} | {' | '.join(f'{values[0]:.6g}' if values else '' for values in found)} |")
     load = "Load the quantised model with `mlflow.pyfunc.load_model` from this run's `model`."
-    rows = "It takes raw rows, a missing category as empty text."
+    rows = "It takes raw rows in any form, matched by column name; null is missing."
     return "\n".join([*lines, "", f"Quantisation: {summary}", "", load, rows, ""])
 
 

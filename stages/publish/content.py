@@ -30,7 +30,7 @@ from stages.common.files import (
 from stages.common.params import Params
 from stages.common.table import read_schema
 
-LAYOUT = 3
+LAYOUT = 4
 """Part of the digest: raise it when params, metrics or artefacts of a run change their names or form."""
 
 ARTIFACTS = {

@@ -11,7 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from stages.common.errors import ServerError
 from stages.common.files import QUANTIZED_MODEL, read_bytes
-from stages.common.table import Feeds
+from stages.common.table import Feeds, Schema
 from stages.publish.content import Content
 from stages.publish.preflight import Experiment
 from stages.publish.serving import save_serving_model
@@ -21,7 +21,7 @@ ATTEMPTS = 3
 ABSENT = {"ENDPOINT_NOT_FOUND", "NOT_FOUND", "RESOURCE_DOES_NOT_EXIST"}
 
 
-def ensure_model(experiment: Experiment, run_id: str, content: Content, feeds: Feeds) -> None:
+def ensure_model(experiment: Experiment, run_id: str, content: Content, feeds: Feeds, schema: Schema) -> None:
     """Give the run its model, ``runs:/<run_id>/model``, unless it has it.
 
     Of several models, which interrupted or simultaneous publishers leave, the oldest ready one stays. Who loses an
@@ -36,7 +36,7 @@ def ensure_model(experiment: Experiment, run_id: str, content: Content, feeds: F
         except MlflowException as error:
             if error.error_code not in ABSENT:
                 raise
-            log_as_artifacts(experiment, run_id, content, feeds)  # a 2.x server knows no logged models
+            log_as_artifacts(experiment, run_id, content, feeds, schema)  # a 2.x server knows no logged models
             return
         if ready := [model for model in models if model.status == LoggedModelStatus.READY]:
             for other in models:
@@ -44,7 +44,7 @@ def ensure_model(experiment: Experiment, run_id: str, content: Content, feeds: F
                     experiment.client.delete_logged_model(other.model_id)
             link(experiment, run_id, ready[0].model_id)
             return
-        log_model(experiment, run_id, content, feeds)
+        log_model(experiment, run_id, content, feeds, schema)
     raise ServerError(f"other publishers to {experiment.store.public_uri} are in the way; publish again when they are done")
 
 
@@ -54,14 +54,14 @@ def models_of(experiment: Experiment, run_id: str) -> list[Any]:
     return sorted(found, key=lambda model: (model.creation_timestamp, model.model_id))
 
 
-def log_model(experiment: Experiment, run_id: str, content: Content, feeds: Feeds) -> None:
+def log_model(experiment: Experiment, run_id: str, content: Content, feeds: Feeds, schema: Schema) -> None:
     """Make a logged model, upload it, and declare it ready; nothing if another publisher takes it away meanwhile."""
     client, metadata = experiment.client, {"content_digest": content.digest}
     model = client.create_logged_model(experiment.id, name=MODEL, source_run_id=run_id, tags=metadata, model_type="onnx")
     try:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, MODEL)
-            save_serving_model(path, read_bytes(QUANTIZED_MODEL), feeds, metadata, run_id=run_id, model_id=model.model_id)
+            path, model_bytes = Path(folder, MODEL), read_bytes(QUANTIZED_MODEL)
+            save_serving_model(path, model_bytes, feeds, schema, metadata, run_id=run_id, model_id=model.model_id)
             client.log_model_artifacts(model.model_id, str(path))
         client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     except MlflowException as error:
@@ -76,9 +76,9 @@ def link(experiment: Experiment, run_id: str, model_id: str) -> None:
         experiment.client.log_outputs(run_id, [LoggedModelOutput(model_id, step=0)])
 
 
-def log_as_artifacts(experiment: Experiment, run_id: str, content: Content, feeds: Feeds) -> None:
+def log_as_artifacts(experiment: Experiment, run_id: str, content: Content, feeds: Feeds, schema: Schema) -> None:
     """Store the model as a folder of the run's artefacts."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, MODEL)
-        save_serving_model(path, read_bytes(QUANTIZED_MODEL), feeds, {"content_digest": content.digest}, run_id=run_id)
+        path, metadata = Path(folder, MODEL), {"content_digest": content.digest}
+        save_serving_model(path, read_bytes(QUANTIZED_MODEL), feeds, schema, metadata, run_id=run_id)
         experiment.client.log_artifacts(run_id, str(path), MODEL)

@@ -137,7 +137,7 @@ def fill(experiment: Experiment, run: Any, publication: Publication) -> None:
         (folder / "params.yaml").write_text(settings, encoding="utf-8")
         (folder / "model_card.md").write_text(publication.card, encoding="utf-8")
         client.log_artifacts(run_id, name)
-    ensure_model(experiment, run_id, content, publication.feeds)
+    ensure_model(experiment, run_id, content, publication.feeds, publication.schema)
     add_measurement(experiment, run, publication.measurement)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from onnxpress.pipeline.freshness import dvc, stale_stages
 from stages.common.errors import UserError
 from stages.common.files import (
     CANDIDATES,
@@ -26,7 +27,6 @@ from stages.common.files import (
 )
 from stages.common.table import read_predictions, read_rows, read_schema
 from stages.report.disagreement import worst_rows
-from stages.report.freshness import draw_pictures, stale_stages
 from stages.report.page import render
 from stages.report.summary import Json
 
@@ -60,7 +60,7 @@ def write_report(title: str, results: Mapping[str, Json], original: str) -> None
     detail = read_json(LATENCY_DETAIL, "batches", "candidates", "environment", "warnings")
     stale = stale_stages()
     if "plot" in stale or not all(path.exists() for path in PICTURES.values()):
-        draw_pictures()
+        dvc("repro", "--quiet", "--single-item", "plot")
         stale = stale_stages()
     pictures = {name: read_bytes(path) for name, path in PICTURES.items()}
     files = FILES | dict.fromkeys(sorted(CANDIDATES.glob("*.onnx")), "the model of a candidate")

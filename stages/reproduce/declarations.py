@@ -14,12 +14,13 @@ WATCH = Path(__file__).parent / "watch"
 """On PYTHONPATH it makes every stage note what it reads (see sitecustomize.py there)."""
 
 NEEDS_NO_DECLARATION = {
+    "dvc.yaml",  # to know what to compare when the stage ends
     "params.yaml",  # each section is noted by itself
     "stages/__init__.py",  # signals only: nothing in it can change an output
     "onnxpress/__init__.py",  # a docstring
     "dvc.lock",  # publish tags a run with its digest; DVC writes the file after the stage
     "mlflow.db",  # the store that publish writes to is no input
-    "model",  # MLflow looks whether an artefact's name is a local folder
+    *("model", "code"),  # in the temporary folder that publish clears away: opened by name, relative to it
 }
 
 

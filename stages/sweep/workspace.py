@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
+from onnxpress.pipeline.copies import cure, untracked_code
 from stages.common.errors import UserError
 from stages.sweep.points import Sweep
 
@@ -52,12 +53,15 @@ def refuse_untracked(sweep: Sweep) -> None:
     """Stop before a point that its experiment's copy of the repository has no file for.
 
     Raises:
-        UserError: naming the first file that git does not track.
+        UserError: naming the first file, of data, models or code, that git does not track.
     """
     named = [name for point in sweep.points for name in (point.content["data"]["source"], point.content["train"]["model_path"])]
     for name in dict.fromkeys(filter(None, named)):
         if Path(name).is_file() and not _git("ls-files", "--", name, f"{name}.dvc"):
-            raise UserError(f"git does not track {name}, so experiments, which run in a copy, lack it; run `git add {name}`")
+            raise UserError(f"git does not track {name}, so experiments, which run in a copy, lack it; {cure(name)}")
+    modules = {str(point.content["train"]["estimator"]).partition(".")[0] for point in sweep.points}
+    if code := untracked_code(sorted(modules)):
+        raise UserError(f"git does not track {code[0]}, so experiments, which run in a copy, lack it; {cure(code[0])}")
 
 
 def _git(*arguments: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from onnxpress.pipeline.copies import absent_module
 from stages.common.errors import UserError
 from stages.common.params import Train
 from stages.common.table import Schema
@@ -32,7 +33,9 @@ def _import_class(path: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"params.yaml: train.estimator {path!r} cannot be imported ({error}); check the path") from error
+        lacking = absent_module(error) if isinstance(error, ImportError) else ""
+        why = f": it needs {lacking}" if lacking else f" ({error}); check the path"
+        raise UserError(f"params.yaml: train.estimator {path!r} cannot be imported{why}") from error
 
 
 def _scikit_learn_class(name: str) -> Any:

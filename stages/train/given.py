@@ -10,6 +10,7 @@ import numpy as np
 
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.estimators.worth import worse_than_a_constant
+from onnxpress.pipeline.copies import absent
 from stages.common.console import say
 from stages.common.errors import UserError
 from stages.common.files import read_bytes
@@ -64,7 +65,8 @@ def _checked_path(name: str) -> Path:
     if not path.resolve().is_relative_to(MODELS.resolve()):
         raise UserError(f"params.yaml: train.model_path should lie under models/ so that DVC sees it change, got {name!r}")
     if not path.is_file():
-        raise UserError(f"params.yaml: train.model_path names {name!r}, which does not exist; put the file there")
+        usual = "which does not exist; put the file there"
+        raise UserError(f"params.yaml: train.model_path names {name!r}, {absent(name, usual)}")
     return path
 
 

@@ -12,7 +12,10 @@ import os
 import sys
 from typing import Any
 
-PARAMS_READER = os.path.join("stages", "common", "params.py")
+PARAMS_READERS = (
+    os.path.join("stages", "common", "params.py"),
+    os.path.join("onnxpress", "pipeline", "unchanged.py"),  # compares the declared sections
+)
 METADATA = os.path.join("importlib", "metadata", "__init__.py")
 PAST_THE_READER = "(by another way than load_params)"
 
@@ -45,7 +48,7 @@ class Watcher:
         name = os.path.relpath(importlib.util.source_from_cache(full) if full.endswith(".pyc") else full, self.root)
         if name == "." and called_from(METADATA):
             return  # looks for installed packages wherever it may import from
-        if name == "params.yaml" and not called_from(PARAMS_READER):
+        if name == "params.yaml" and not called_from(PARAMS_READERS):
             self.note("params", PAST_THE_READER)
         self.note(kind, name)
 
@@ -61,8 +64,8 @@ def reads(flags: int) -> bool:
     return not flags & (os.O_WRONLY | os.O_TRUNC | os.O_EXCL)
 
 
-def called_from(file: str, depth: int = 50) -> bool:
-    """Whether code of ``file`` is among the callers."""
+def called_from(file: str | tuple[str, ...], depth: int = 50) -> bool:
+    """Whether code of ``file``, or of one of them, is among the callers."""
     frame = sys._getframe(1)
     for _ in range(depth):
         if frame is None or frame.f_code.co_filename.endswith(file):

@@ -1,0 +1,1 @@
+"""What stages and commands share, and what they know of DVC."""

@@ -1,0 +1,93 @@
+"""Experiments run in a copy of the repository (``--temp``, queue, sweep): it has what git knows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+CODE = ("onnxpress", "stages")
+
+
+def absent(name: str, otherwise: str) -> str:
+    """What to say of a file that is not here: ``otherwise``, unless the original has it."""
+    original = _original()
+    if original is None or not (original / name).exists():
+        return otherwise
+    lacks = "which git does not know, so the copy that this experiment runs in lacks it"
+    return f"{lacks}; {cure(name, original)}"
+
+
+def cure(name: str, root: Path = Path()) -> str:
+    """The command that has git track a file."""
+    tracked = f"{name}.dvc" if (root / f"{name}.dvc").exists() else name
+    ignored = _git(root, "check-ignore", "--quiet", "--", tracked) == 0
+    return f"run `git add {'--force ' if ignored else ''}{shlex.quote(tracked)}`"
+
+
+def explain_imports(stage: str) -> None:
+    """In a copy, explain in a line that a module cannot be imported which only the original has."""
+    if _original() is None:
+        return
+    before = sys.excepthook
+
+    def explain(kind: type[BaseException], error: BaseException, at: TracebackType | None) -> None:
+        name = _absent_module(error) if isinstance(error, ImportError) else None
+        if name is None:
+            before(kind, error, at)
+            return
+        sys.stderr.write(f"{stage}: {name} cannot be imported, {absent(name, '')}\n")
+        sys.stderr.flush()
+        os._exit(2)  # a hook cannot change the exit code otherwise
+
+    sys.excepthook = explain
+
+
+def absent_module(error: ImportError) -> str:
+    """As :func:`absent`, of a module that cannot be imported; empty if the original lacks it."""
+    name = _absent_module(error)
+    return "" if name is None else f"{name}, {absent(name, '')}"
+
+
+def untracked_code(modules: Iterable[str]) -> list[str]:
+    """Python files of the project, and of the top-level ``modules``, that git does not know."""
+    places = [*CODE, *(f"{module}.py" for module in modules), *modules]
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard", "--", *places],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return [name for name in listed.stdout.splitlines() if name.endswith(".py")]
+
+
+def _original() -> Path | None:
+    """The repository that this folder is a copy of, if DVC runs an experiment in a copy."""
+    named = os.environ.get("DVC_ROOT")
+    if not named or Path(named).resolve() == Path.cwd().resolve():
+        return None
+    return Path(named)
+
+
+def _absent_module(error: ImportError) -> str | None:
+    """The file of the module, if it is in the original and not here."""
+    original, name = _original(), (error.name or "").replace(".", "/")
+    if inner := re.search(r"cannot import name '(\w+)'", str(error)):
+        name = f"{name}/{inner[1]}"
+    for path in (f"{name}.py", f"{name}/__init__.py"):
+        if original and (original / path).is_file() and not Path(path).exists():
+            return path
+    return None
+
+
+def _git(root: Path, *arguments: str) -> int:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+    except OSError:  # no git, without which DVC runs no experiments
+        return -1
+    return done.returncode

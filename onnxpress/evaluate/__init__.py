@@ -1,0 +1,1 @@
+"""The proof: scores, agreement, probes, and rows that do not depend on each other."""

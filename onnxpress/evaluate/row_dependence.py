@@ -62,9 +62,7 @@ def row_dependence(ask: Ask, feeds: Feeds, tolerance: float = TOLERANCE) -> Depe
     for words, outlier in _outliers(rows):
         found = _beside(ask, rows, outlier)
         if found is not None:
-            worst = max(
-                worst, _compare(alone, found, tolerance, f"beside {words}"), key=lambda item: item.difference
-            )
+            worst = max(worst, _compare(alone, found, tolerance, f"beside {words}"), key=lambda item: item.difference)
     return worst
 
 

@@ -23,7 +23,7 @@ from stages.quantize.dense import MATRIX_PRODUCTS, weights_to_treat
 MIN_STATIC_WEIGHTS = 256 * 128
 """A smaller matrix is slower in int8 than in float32 at 32 rows: quantising its input costs more than the product saves."""
 MAX_CALIBRATION_ROWS = 1000
-ADVICE = ("Please consider to run pre-processing before quantization",)
+ADVICE = ("Please consider to run pre-processing before quantization", "Please consider pre-processing before quantization")
 """What onnxruntime tells the authors of models, which these are not; its pre-processing fuses what is fused at load anyway."""
 
 

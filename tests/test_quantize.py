@@ -213,7 +213,11 @@ def test_no_method_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("opset", "ml_opset", "ir_version", "release"),
-    [(12, 1, 7, "1.3"), (12, 3, 7, "1.11"), (12, 5, 7, "1.21"), (21, 3, 10, "1.18"), (22, 1, 10, "1.21"), (12, 1, 11, "1.23")],
+    [
+        *((12, 1, 7, "1.3"), (12, 3, 7, "1.11"), (12, 5, 7, "1.21"), (21, 3, 10, "1.18"), (22, 1, 10, "1.21")),
+        *((12, 1, 11, "1.23"), (12, 1, 12, "1.24"), (24, 1, 7, "1.24"), (26, 1, 7, "1.25"), (27, 1, 7, "1.32")),
+        *((12, 1, 14, "1.32"), (29, 1, 7, "unknown"), (12, 1, 15, "unknown"), (12, 6, 7, "unknown")),
+    ],
 )
 def test_the_oldest_runtime_follows_from_opsets_and_ir_version(opset: int, ml_opset: int, ir_version: int, release: str) -> None:
     opsets = [onnx.helper.make_opsetid("", opset), onnx.helper.make_opsetid("ai.onnx.ml", ml_opset)]

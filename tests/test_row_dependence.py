@@ -109,8 +109,8 @@ def linear(weights: NDArray[np.float32], write: Callable[..., tuple[onnx.NodePro
     """Two layers of which the second is large enough for int8; the first is written by ``write``."""
     inputs, hidden = weights.shape
     random = np.random.default_rng(1)
-    large = random.normal(scale=1 / 16, size=(hidden, 256)).astype(np.float32)
-    bias = random.normal(size=hidden).astype(np.float32)
+    large = np.asarray(random.normal(scale=1 / 16, size=(hidden, 256)), np.float32)
+    bias = np.asarray(random.normal(size=hidden), np.float32)
     node, stored = write(weights)
     nodes = [node, helper.make_node("Relu", ["h"], ["r"]), helper.make_node("MatMul", ["r", "v"], ["y"])]
     constants = {"w": stored, "b": bias, "v": large}

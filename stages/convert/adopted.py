@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, ValueInfoProto, helper, version_converter
 
+from onnxpress.graph.binary_trees import as_regressors
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -35,6 +36,7 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
         behind = take_out_zipmaps(model.graph)
         _connect_outputs(model, [behind.get(name, name) for name in estimator.outputs], _contract_outputs(estimator))
         _connect_inputs(model, estimator.columns, schema)
+        as_regressors(model)
         del model.graph.value_info[:]
         helper.set_model_props(model, {"feature_names": json.dumps(list(estimator.columns))})
         onnx.checker.check_model(model, full_check=True)

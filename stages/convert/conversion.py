@@ -9,6 +9,7 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from onnxpress.graph.binary_trees import as_regressors
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -53,6 +54,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
         fill(model)
+        as_regressors(model)
         model, _ = rewrite_svm_nodes(model)
         if thresholds.has_threshold(estimator[-1] if hasattr(estimator, "steps") else estimator):
             thresholds.apply_threshold(model, estimator)

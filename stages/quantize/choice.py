@@ -16,7 +16,7 @@ from stages.common.onnx_model import same_computation, to_bytes
 from stages.common.params import Quantize
 from stages.common.table import Rows, Schema, take
 from stages.quantize.candidates import Candidate, NotApplicable
-from stages.quantize.runtimes import min_onnxruntime
+from stages.quantize.runtimes import bad_onnxruntime, min_onnxruntime
 from stages.quantize.scoring import Scorer
 from stages.quantize.speed import relative_latencies
 from stages.quantize.trials import Trials
@@ -68,10 +68,12 @@ class Choice:
 
     def to_json(self) -> dict[str, Any]:
         """The content of quantization.json."""
+        model = onnx.load_from_string(self.model)
         return {
             "method": self.candidate.partition("/")[0],
             "candidate": self.candidate,
-            "min_onnxruntime": min_onnxruntime(onnx.load_from_string(self.model)),
+            "min_onnxruntime": min_onnxruntime(model),
+            "bad_onnxruntime": bad_onnxruntime(model),
             "modified": self.candidate != "none",
             "summary": self.summary,
             "scoring": self.scoring,

@@ -64,11 +64,11 @@ def with_code_columns(forest: Forest, site: Site, x: str) -> tuple[Forest, str]:
     feature[chains.heads] = len(numbers) + column
     true_child[chains.heads] = forest.false_child[chains.last]
     false_child[chains.heads] = forest.true_child[chains.heads]
-    changed = {"feature": feature, "mode": mode, "threshold": threshold}
-    changed |= {"true_child": true_child, "false_child": false_child}
     parts = [site.add("Gather", [x, site.constant(numbers.astype(np.int64))], axis=1)] if len(numbers) else []
     parts += [_columns(table, site, x) for table in tables]
-    return _without(replace(forest, **changed), inside), site.add("Concat", parts, axis=1)
+    changed = replace(forest, feature=feature, mode=mode, threshold=threshold)
+    changed = replace(changed, true_child=true_child, false_child=false_child)
+    return _without(changed, inside), site.add("Concat", parts, axis=1)
 
 
 def _without(forest: Forest, gone: NDArray[np.bool_]) -> Forest:

@@ -11,7 +11,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.graph.binary_trees import BAD_RELEASES, is_answered_badly
-from stages.quantize.forest.forest import Floats, Forest, Mode
+from stages.quantize.forest.forest import Floats, Mode
 from stages.quantize.forest.graphs import graphs
 from stages.quantize.forest.reader import Untreatable, is_tree, read
 
@@ -41,8 +41,8 @@ OPSETS: dict[str, dict[int, Release]] = {
 IR_VERSIONS: dict[int, Release] = {7: (1, 3), 8: (1, 10), 9: (1, 15), 10: (1, 18), 11: (1, 23), 13: (1, 24), 14: (1, 32)}
 UNKNOWN = "unknown"
 
-BAD_FOR_CHAINS = ("1.21.0", "1.21.1", "1.22.0", "1.22.1")
-"""These mix up the codes of a chain of ``x == a``, else ``x == b``, ... where only some are whole numbers from 1 to 32."""
+BAD_FOR_CODES = ("1.21.0", "1.21.1", "1.22.0", "1.22.1")
+"""These mix up codes where all splits are ``x == code`` and only some codes are whole numbers from 1 to 32."""
 MASKED = 32
 
 
@@ -66,39 +66,28 @@ def bad_onnxruntime(model: onnx.ModelProto) -> list[str]:
     """Releases, as ``major.minor.patch``, that load the model and give wrong answers (measured in the releases themselves)."""
     nodes = [node for graph in graphs(model.graph) for node in graph.node if is_tree(node)]
     bad = set(BAD_RELEASES) if any(is_answered_badly(node) for node in nodes) else set()
-    if any(_has_mixed_chain(node) for node in nodes):
-        bad |= set(BAD_FOR_CHAINS)
+    if any(_mixes_codes(node) for node in nodes):
+        bad |= set(BAD_FOR_CODES)
     return sorted(bad)
 
 
-def _has_mixed_chain(node: onnx.NodeProto) -> bool:
-    """Whether a chain of equal comparisons, or a set, holds codes that those releases keep in a mask and others."""
+def _mixes_codes(node: onnx.NodeProto) -> bool:
+    """Whether all splits compare codes, of which those releases keep some in a mask and some not."""
+    if not _compares_codes_only(node):
+        return False
     try:
-        forest = read(node) if _compares_codes(node) else None
+        forest = read(node)
     except Untreatable:
         return True
-    return forest is not None and (_chains_differ(forest) or any(_differ(codes) for codes in forest.member_sets))
+    masked = _masked(np.concatenate([forest.threshold[forest.mode == Mode.EQ], *forest.member_sets]))
+    return bool(masked.any() and not masked.all())
 
 
-def _compares_codes(node: onnx.NodeProto) -> bool:
+def _compares_codes_only(node: onnx.NodeProto) -> bool:
     modes = next((item for item in node.attribute if item.name == "nodes_modes"), onnx.AttributeProto())
     if modes.HasField("t"):
-        return bool(np.isin(onnx.numpy_helper.to_array(modes.t), (Mode.EQ, Mode.MEMBER)).any())
-    return b"BRANCH_EQ" in modes.strings
-
-
-def _chains_differ(forest: Forest) -> bool:
-    """Whether an equal comparison is followed, where it fails, by one of the same feature and the other kind of code."""
-    first = np.flatnonzero((forest.mode == Mode.EQ) & (forest.false_child >= 0))
-    second = forest.false_child[first]
-    kept = (forest.mode[second] == Mode.EQ) & (forest.feature[second] == forest.feature[first])
-    masked = _masked(forest.threshold)
-    return bool((masked[first[kept]] != masked[second[kept]]).any())
-
-
-def _differ(codes: Floats) -> bool:
-    masked = _masked(codes)
-    return bool(masked.any() and not masked.all())
+        return bool(np.isin(onnx.numpy_helper.to_array(modes.t), (Mode.EQ, Mode.MEMBER)).all())
+    return b"BRANCH_EQ" in modes.strings and set(modes.strings) <= {b"BRANCH_EQ", b"LEAF"}
 
 
 def _masked(codes: Floats) -> NDArray[np.bool_]:

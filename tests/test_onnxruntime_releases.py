@@ -151,7 +151,7 @@ def code_files(tmp_path_factory: pytest.TempPathFactory) -> Right:
     for form, made in {"plain": model, **{f"lossless {ml}": rewrite_trees(model, ml_opset=ml) for ml in (3, 5)}}.items():
         path = folder / f"codes, {form}.onnx"
         path.write_bytes(to_bytes(made, packed=form != "plain"))
-        right[str(path)] = booster.predict(x), booster.predict_proba(x)
+        right[str(path)] = np.asarray(booster.predict(x)), np.asarray(booster.predict_proba(x))
     return right
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -13,10 +14,12 @@ import onnxmltools
 import pytest
 import xgboost
 from numpy.typing import NDArray
+from onnx import TensorProto, helper
 from onnxmltools.convert.common.data_types import FloatTensorType
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
-from stages.quantize.forest.forest import Mode
+from stages.quantize.forest.forest import Forest, Mode
+from stages.quantize.forest.lowering import Site, lower
 from stages.quantize.forest.reader import read
 from stages.quantize.forest.rewrite import rewrite_trees
 from tests.forest_probes import assert_same, outputs, packed_size, probes, reference_outputs
@@ -82,31 +85,75 @@ def categorical() -> tuple[onnx.ModelProto, NDArray[np.float32]]:
     return converted(estimator.fit(x, y.astype(int), categorical_feature=[0]), 3), x
 
 
-def test_a_chain_of_equal_comparisons_becomes_one_split_on_a_set(
-    categorical: tuple[onnx.ModelProto, NDArray[np.float32]],
+def at_opset_12(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model as the convert stage adopts it: its only operator is one of ai.onnx.ml."""
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    for entry in result.opset_import:
+        entry.version = 12 if not entry.domain else entry.version
+    return result
+
+
+@pytest.mark.parametrize("ml_opset", [3, 5])
+def test_a_chain_of_equal_comparisons_becomes_one_split_on_a_column(
+    categorical: tuple[onnx.ModelProto, NDArray[np.float32]], ml_opset: int
 ) -> None:
-    model, _ = categorical
-    trees = next(node for node in rewrite_trees(model, ml_opset=5).graph.node if node.op_type == "TreeEnsemble")
-    forest = read(trees)
-    assert (forest.mode == Mode.MEMBER).any()
-    assert max(map(len, forest.member_sets)) > 1
-    assert forest.n_splits < read(model.graph.node[0]).n_splits
+    model = at_opset_12(categorical[0])
+    small = rewrite_trees(model, ml_opset=ml_opset)
+    onnx.checker.check_model(small, full_check=True)
+    forest = read(next(node for node in small.graph.node if node.op_type.startswith("TreeEnsemble")))
+    assert set(forest.mode.tolist()) == {Mode.LEQ}
+    assert forest.n_splits < read(model.graph.node[0]).n_splits / 2
+    assert packed_size(small) < packed_size(model)
 
 
-def test_splits_on_sets_answer_alike_also_for_categories_never_seen(
-    categorical: tuple[onnx.ModelProto, NDArray[np.float32]],
+@pytest.mark.parametrize("ml_opset", [3, 5])
+def test_sets_hold_their_codes_and_no_other_float(
+    categorical: tuple[onnx.ModelProto, NDArray[np.float32]], ml_opset: int
 ) -> None:
-    model, x = categorical
-    rows = probes(model, x)
-    rows[:200, 0] = np.arange(200) % 40
-    assert_same(outputs(rewrite_trees(model, ml_opset=5), rows), outputs(model, rows))
+    model, x = at_opset_12(categorical[0]), categorical[1]
+    small = rewrite_trees(model, ml_opset=ml_opset)
+    rows = np.repeat(x[:20], 200, axis=0)
+    codes = np.arange(-5, 45, dtype=np.float32)
+    around = [codes, codes + np.float32(0.5), np.nextafter(codes, np.float32(99)), np.nextafter(codes, np.float32(-99))]
+    rows[:, 0] = np.resize(np.concatenate(around), len(rows))
+    rows[-9:, 0] = [np.nan, np.inf, -np.inf, 1e10, -1e10, 2**32 + 5, -0.0, 1e-45, 3e38]
+    wanted = list(reference_outputs(model, rows[-60:]))
+    assert_same(outputs(small, rows[-60:]), wanted)
+    assert_same(outputs(small, rows), outputs(model, rows))
+    assert_same(reference_outputs(small, rows[-60:]), wanted)
 
 
-def test_splits_on_sets_agree_with_the_reference_implementation(
-    categorical: tuple[onnx.ModelProto, NDArray[np.float32]],
-) -> None:
-    model, x = categorical
-    assert_same(reference_outputs(rewrite_trees(model, ml_opset=5), x[:30]), outputs(model, x[:30]))
+@pytest.mark.parametrize("shared", [True, False], ids=["the true child is shared", "each has its own"])
+@pytest.mark.parametrize("codes", [[1, 3, 5, 40, 41], [0, -3, 2.5], [7], [100, 101, 3e9]])
+def test_a_written_chain_answers_as_the_specification_says(codes: list[float], shared: bool) -> None:
+    """Leaves 1 where x is one of ``codes``, 0.25 where not, by IEEE equality."""
+    size = len(codes)
+    true_leaves = [0] * size if shared else list(range(size))
+    forest = Forest(
+        feature=np.zeros(size, np.int32),
+        threshold=np.array(codes, np.float32),
+        mode=np.full(size, Mode.EQ, np.uint8),
+        missing_true=np.zeros(size, np.bool_),
+        true_child=~np.array(true_leaves, np.int32),
+        false_child=np.array([*range(1, size), ~size], np.int32),
+        roots=np.zeros(1, np.int32),
+        leaf_offset=np.arange(size + 2, dtype=np.int32),
+        leaf_target=np.zeros(size + 1, np.int32),
+        leaf_weight=np.array([1.0] * size + [0.25], np.float32),
+        n_targets=1,
+    )
+    graph = onnx.GraphProto(name="g")
+    graph.input.append(helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 1]))
+    graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1]))
+    site = Site("X", "", "y", TensorProto.FLOAT, 12, map("v{}".format, itertools.count()), graph)
+    lower(forest, site)
+    opsets = [helper.make_opsetid("", 12), helper.make_opsetid("ai.onnx.ml", 5)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=10)
+    x = np.concatenate([np.array(codes), np.array(codes) + 0.5, np.arange(-50, 50, 0.25), [np.nan, np.inf, 1e30]])
+    x = x.astype(np.float32)
+    wanted = np.where(np.isin(x, np.array(codes, np.float32)), 1, 0.25)
+    np.testing.assert_array_equal(np.asarray(next(iter(outputs(model, x[:, None]))))[:, 0], wanted)
 
 
 def test_the_portable_encoding_keeps_the_chains_with_their_shared_child(

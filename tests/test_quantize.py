@@ -9,6 +9,7 @@ import pytest
 from onnx import numpy_helper
 from sklearn.linear_model import LogisticRegression
 
+from onnxpress.quantize.dynamic import dynamic
 from stages.common.files import candidate_name, read_json
 from stages.common.models import ask_onnx, open_session
 from stages.common.onnx_model import to_bytes
@@ -18,7 +19,7 @@ from stages.convert import __main__ as convert
 from stages.convert.conversion import to_onnx
 from stages.prepare import __main__ as prepare
 from stages.quantize import __main__ as quantize
-from stages.quantize import dense, runtime_quantizers
+from stages.quantize import dense
 from stages.quantize.candidates import Candidate, NotApplicable
 from stages.quantize.choice import Choice, choose
 from stages.quantize.methods import METHODS, list_candidates
@@ -175,8 +176,8 @@ def test_small_layers_are_left_in_float_and_said_so() -> None:
 
     rows = digits_rows(0, 300)
     model = MLPClassifier((16,), random_state=0, early_stopping=True, max_iter=20).fit(rows.feeds["X"], rows.target)
-    with pytest.raises(NotApplicable, match="fewer than 4096 weights each; int8 would be slower"):
-        runtime_quantizers.dynamic(to_onnx(model, numeric_schema(64), 12), rows)
+    with pytest.raises(NotApplicable, match="fewer than 65536 weights each; int8 would be slower"):
+        dynamic(to_onnx(model, numeric_schema(64), 12), rows)
 
 
 def test_quantising_does_not_change_the_model_it_is_given(digits_mlp_onnx: onnx.ModelProto) -> None:
@@ -212,7 +213,11 @@ def test_no_method_is_none() -> None:
 
 @pytest.mark.parametrize(
     ("opset", "ml_opset", "ir_version", "release"),
-    [(12, 1, 7, "1.3"), (12, 3, 7, "1.11"), (12, 5, 7, "1.21"), (21, 3, 10, "1.18"), (22, 1, 10, "1.21"), (12, 1, 11, "1.23")],
+    [
+        *((12, 1, 7, "1.3"), (12, 3, 7, "1.11"), (12, 5, 7, "1.21"), (21, 3, 10, "1.18"), (22, 1, 10, "1.21")),
+        *((12, 1, 11, "1.23"), (12, 1, 12, "1.24"), (24, 1, 7, "1.24"), (26, 1, 7, "1.25"), (27, 1, 7, "1.32")),
+        *((12, 1, 14, "1.32"), (29, 1, 7, "unknown"), (12, 1, 15, "unknown"), (12, 6, 7, "unknown")),
+    ],
 )
 def test_the_oldest_runtime_follows_from_opsets_and_ir_version(opset: int, ml_opset: int, ir_version: int, release: str) -> None:
     opsets = [onnx.helper.make_opsetid("", opset), onnx.helper.make_opsetid("ai.onnx.ml", ml_opset)]

@@ -122,7 +122,7 @@ def test_the_matrices_of_neighbours_and_machines_are_no_layers() -> None:
     for estimator in (KNeighborsClassifier(), SVC()):
         model = to_onnx(estimator.fit(rows.feeds["X"], rows.target), numeric_schema(64), 12)
         with pytest.raises(NotApplicable):
-            runtime_quantizers.dynamic(model, rows)
+            runtime_quantizers.static(model, rows)
         with pytest.raises(NotApplicable):
             float16(model, rows)
 
@@ -130,10 +130,10 @@ def test_the_matrices_of_neighbours_and_machines_are_no_layers() -> None:
 def test_only_the_known_advice_of_the_quantisers_is_kept_from_the_user(
     digits_mlp_onnx: onnx.ModelProto, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    runtime_quantizers.dynamic(digits_mlp_onnx, digits_rows(0, 100))
+    runtime_quantizers.static(digits_mlp_onnx, digits_rows(0, 100))
     assert caplog.messages == []
     monkeypatch.setattr(runtime_quantizers, "ADVICE", ("nothing begins like this",))
-    runtime_quantizers.dynamic(digits_mlp_onnx, digits_rows(0, 100))
+    runtime_quantizers.static(digits_mlp_onnx, digits_rows(0, 100))
     assert any("pre-processing" in message for message in caplog.messages)
     caplog.clear()
     with runtime_quantizers._quiet():

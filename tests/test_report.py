@@ -10,7 +10,7 @@ from stages.common.files import PICTURES
 from stages.common.table import Rows
 from stages.report.disagreement import worst_rows
 from stages.report.page import render
-from stages.report.summary import print_summary
+from stages.report.summary import conclusion, print_summary
 from tests.conftest import numeric_schema
 from tests.plot_fixtures import measured, quantization
 
@@ -48,6 +48,12 @@ def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float], **oth
     }
     print_summary("a forest on iris", {name: value for name, value in (results | others).items() if value is not None})
     return capsys.readouterr().out
+
+
+def test_releases_that_answer_wrongly_are_named() -> None:
+    quantization = {"summary": "chosen", "min_onnxruntime": "1.3", "bad_onnxruntime": ["1.26.0", "1.27.0"]}
+    assert conclusion(quantization).endswith("runs in onnxruntime 1.3 and newer, but gives wrong answers in 1.26.0, 1.27.0")
+    assert conclusion({"summary": "chosen", "min_onnxruntime": "unknown"}).endswith("that runs it is not known")
 
 
 def row(text: str, name: str) -> list[str]:

@@ -11,13 +11,23 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 GRAPH_NAME = "onnxpress"
 
 
+OWN_METADATA = {"feature_names"}
+"""Keys of ``metadata_props`` that the convert stage writes; what others have written there is not needed to run a model."""
+
+OLDEST_IR = 7
+"""The quantisers refuse IR versions in which initializers have to be inputs too; from 7 on all runtimes since 1.3 agree."""
+FUNCTIONS_IR = 8
+"""The first IR version with functions in a model."""
+
+
 def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of ``model`` without anything that differs between two runs of the same conversion.
+    """A copy of ``model`` without anything that differs between two runs of the same conversion, or that nothing runs.
 
     1. The graph has a fixed name (skl2onnx names it with a uuid).
     2. ``opset_import`` has each domain once, at its highest version, sorted (skl2onnx writes it from a set).
-    3. ``metadata_props`` are sorted by key.
-    4. Producer and documentation strings are dropped.
+    3. The IR version is the lowest that these opsets need.
+    4. ``metadata_props`` hold our own keys alone, sorted: exporters leave stack traces with local paths there.
+    5. Producer, documentation strings and inferred shapes are dropped, in subgraphs and functions too.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -28,14 +38,55 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
         versions[domain] = max(opset.version, versions.get(domain, 0))
     del result.opset_import[:]
     result.opset_import.extend(onnx.helper.make_opsetid(*item) for item in sorted(versions.items()))
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    result.ir_version = lowest_ir_version(result)
+    metadata = {entry.key: entry.value for entry in model.metadata_props if entry.key in OWN_METADATA}
     del result.metadata_props[:]
     onnx.helper.set_model_props(result, dict(sorted(metadata.items())))
-    for field in ("producer_name", "producer_version", "doc_string"):
+    for field in ("producer_name", "producer_version", "doc_string", "domain", "model_version"):
         result.ClearField(field)
-    for message in (result.graph, *result.graph.node):
-        message.ClearField("doc_string")
+    for function in result.functions:
+        _clear(function)
+        del function.value_info[:]
+        for node in function.node:
+            _clear_node(node)
+    _clear_graph(result.graph)
     return result
+
+
+def lowest_ir_version(model: onnx.ModelProto) -> int:
+    """The lowest IR version from ``OLDEST_IR`` on that has the opsets of ``model``; its own where onnx does not know one."""
+    known = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training"}
+    opsets = [opset for opset in model.opset_import if opset.domain in known]
+    try:
+        needed = onnx.helper.find_min_ir_version_for(opsets) if opsets else OLDEST_IR
+    except ValueError:
+        return int(model.ir_version)
+    return max(OLDEST_IR, needed, FUNCTIONS_IR if model.functions else 0)
+
+
+def _clear(message: Any) -> None:
+    """Drop what people and tools wrote beside a graph, node, tensor, value or function, in place."""
+    message.ClearField("doc_string")
+    del message.metadata_props[:]
+
+
+def _clear_graph(graph: onnx.GraphProto) -> None:
+    _clear(graph)
+    del graph.value_info[:]
+    for message in (*graph.initializer, *graph.input, *graph.output):
+        _clear(message)
+    for node in graph.node:
+        _clear_node(node)
+
+
+def _clear_node(node: onnx.NodeProto) -> None:
+    _clear(node)
+    for attribute in node.attribute:
+        attribute.ClearField("doc_string")
+        for tensor in (*attribute.tensors, *([attribute.t] if attribute.HasField("t") else [])):
+            _clear(tensor)
+        for inner in (*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])):
+            _clear_graph(inner)
 
 
 def to_bytes(model: onnx.ModelProto, *, packed: bool = False) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import onnx
 from onnx import TensorProto, ValueInfoProto, helper, version_converter
 
+from onnxpress.graph.binary_trees import as_regressors
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -31,24 +34,31 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
     Raises:
         UserError: the result would be no valid model.
     """
-    columns = tuple(map(input_name, estimator.columns))
-    try:
+    with _part("its versions", f"export it with ai.onnx {OLDEST_OPSET} or newer"):
         model = canonical(_modern(onnx.load_from_string(estimator.model)))
         rename(model.graph, {value.name: input_name(value.name) for value in _inputs(model.graph)})
+    with _part(f"its outputs {', '.join(estimator.outputs)}", "export it with a label and a tensor of scores, or one prediction"):
         behind = take_out_zipmaps(model.graph)
         _connect_outputs(model, [behind.get(name, name) for name in estimator.outputs], _contract_outputs(estimator))
         _fill_up_scores(model)
-        _connect_inputs(model, columns, schema)
-        del model.graph.value_info[:]
-        helper.set_model_props(model, {"feature_names": json.dumps(list(estimator.columns))})
+    with _part("its inputs", "export it with one float32 input, or one of shape [None, 1] per column"):
+        _connect_inputs(model, tuple(map(input_name, estimator.columns)), schema)
+    as_regressors(model)
+    del model.graph.value_info[:]
+    helper.set_model_props(model, {"feature_names": json.dumps(list(estimator.columns))})
+    with _part("the whole", "onnx.checker.check_model(model, full_check=True) should pass on the file itself"):
         onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+@contextmanager
+def _part(name: str, cure: str) -> Iterator[None]:
+    """Name the part of the model that does not fit the chain, and a cure."""
+    try:
+        yield
     except Exception as error:  # of onnx's version converter and checker, which share no base class
         reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"the ONNX model of train.model_path cannot get the inputs and outputs of the chain ({reason}); "
-            "export it again with float32 inputs and a tensor of scores"
-        ) from error
-    return model
+        raise UserError(f"the ONNX model of train.model_path does not fit the chain in {name} ({reason}); {cure}") from error
 
 
 def _modern(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -13,6 +13,7 @@ from onnxpress.convert import columns, encoders, imputers, inputs, meta, selecti
 from onnxpress.convert.wrappers import unwrapped
 from onnxpress.estimators.layout import layout
 from onnxpress.estimators.paths import evidence
+from onnxpress.graph.binary_trees import as_regressors
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -56,6 +57,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
             _name_outputs(model, estimator, schema)
             _keep_both_columns(model.graph)
         fill(model)
+        as_regressors(model)
         model, _ = rewrite_svm_nodes(model)
         _name_inputs(model.graph, schema)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
@@ -109,6 +111,7 @@ def _register() -> None:
 def _convert(estimator: Any, whole: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
     """skl2onnx's model of ``estimator``, with the inputs that suit ``whole``, which it is a part of."""
     from skl2onnx import convert_sklearn
+
     taken = layout(whole, schema)
     blank = evidence(whole, len(taken.columns)).blank
     with imputers.blank_is_a_text(blank), warnings.catch_warnings():

@@ -28,6 +28,7 @@ from stages.common.files import (
     read_json,
 )
 from stages.common.params import Params
+from stages.common.runs_in import chosen_and_runs_in
 from stages.common.table import read_schema
 
 LAYOUT = 4
@@ -104,7 +105,7 @@ def read_content(params: Params) -> Content:
             "files": {name: hashlib.sha256(read_bytes(path)).hexdigest() for name, path in files.items()},
         }
     )
-    summary = str(quantization.get("summary", method))
+    summary = chosen_and_runs_in(quantization) if "min_onnxruntime" in quantization else method
     return Content(logged, metrics, {**ARTIFACTS, **_drawn(pictures)}, settings, summary, digest)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 
+from onnxpress.evaluate.row_dependence import TOLERANCE, Dependence, row_dependence
 from stages.common.console import progress
 from stages.common.models import ask_onnx, open_session
 from stages.common.onnx_model import same_computation, to_bytes
 from stages.common.params import Quantize
 from stages.common.table import Rows, Schema, take
 from stages.quantize.candidates import Candidate, NotApplicable
-from stages.quantize.runtimes import min_onnxruntime
+from stages.quantize.runtimes import bad_onnxruntime, min_onnxruntime
 from stages.quantize.scoring import Scorer
 from stages.quantize.speed import relative_latencies
 from stages.quantize.trials import Trials
@@ -24,6 +26,10 @@ ROUNDING = 1e-9
 
 SAME_SIZE = 1.05
 """Models are equally small within this factor."""
+WORTHWHILE = 0.95
+"""Share of the plain model's size (or, for another objective, of its time) that a candidate has to stay below."""
+NOISE = 10
+"""How many times the plain model's own rounding a candidate may round more."""
 SLOWER = 1.05
 """A candidate above this share of the plain model's time is slower, below it no difference can be told in so few rounds."""
 
@@ -62,10 +68,12 @@ class Choice:
 
     def to_json(self) -> dict[str, Any]:
         """The content of quantization.json."""
+        model = onnx.load_from_string(self.model)
         return {
             "method": self.candidate.partition("/")[0],
             "candidate": self.candidate,
-            "min_onnxruntime": min_onnxruntime(onnx.load_from_string(self.model)),
+            "min_onnxruntime": min_onnxruntime(model),
+            "bad_onnxruntime": bad_onnxruntime(model),
             "modified": self.candidate != "none",
             "summary": self.summary,
             "scoring": self.scoring,
@@ -114,6 +122,9 @@ def _attempt(candidate: Candidate, plain: bytes, trials: Trials, scorer: Scorer,
             return Verdict(candidate.name, "unchanged", "it left every operator and every weight as it was")
         if len(model) >= len(plain):
             return Verdict(candidate.name, "not smaller", f"{size_kb:.1f} KB against {len(plain) / 1024:.1f} KB", size_kb)
+        mixed = _mixed_rows(model, plain, trials.train)
+        if mixed:
+            return Verdict(candidate.name, "depends on other rows", mixed, size_kb)
         drop = scorer.drop(candidate, plain, model)
     except NotApplicable as inapplicable:
         return Verdict(candidate.name, "not applicable", str(inapplicable))
@@ -124,12 +135,26 @@ def _attempt(candidate: Candidate, plain: bytes, trials: Trials, scorer: Scorer,
     return Verdict(candidate.name, outcome, reason, size_kb, drop, model=model)
 
 
+def _mixed_rows(model: bytes, plain: bytes, train: Rows) -> str:
+    """What shows that answers depend on other rows of the call, beyond what the plain model's do; empty if nothing does."""
+    found = _dependence(model, train, TOLERANCE)
+    if found.difference <= TOLERANCE:
+        return ""
+    limit = max(TOLERANCE, NOISE * _dependence(plain, train, TOLERANCE).difference)
+    return "" if found.difference <= limit else str(_dependence(model, train, limit))
+
+
+def _dependence(model: bytes, rows: Rows, tolerance: float) -> Dependence:
+    return row_dependence(partial(ask_onnx, open_session(model)), rows.feeds, tolerance)
+
+
 def _best(found: list[Verdict], plain: bytes, train: Rows, params: Quantize) -> Verdict | None:
     """The smallest, or for another objective the fastest, timed side by side on training rows.
 
     Of equally small ones the first: methods are listed by speed.
     """
     if params.objective == "size":
+        found = [verdict for verdict in found if _saves(verdict, plain)]
         least = min((len(verdict.model) for verdict in found), default=0)
         return next((verdict for verdict in found if len(verdict.model) <= SAME_SIZE * least), None)
     ratios = relative_latencies(plain, [verdict.model for verdict in found], train, params.objective)
@@ -138,8 +163,19 @@ def _best(found: list[Verdict], plain: bytes, train: Rows, params: Quantize) -> 
         verdict.reason += f", {ratio:.2f} of the plain model's time"
         if ratio > SLOWER:
             verdict.outcome = "slower"
-    faster = [verdict for verdict in found if verdict.outcome != "slower"]
+        elif ratio > WORTHWHILE:
+            _saves(verdict, plain)
+    faster = [verdict for verdict in found if verdict.outcome == "within budget"]
     return min(faster, key=lambda verdict: verdict.relative_latency or 0, default=None)
+
+
+def _saves(verdict: Verdict, plain: bytes) -> bool:
+    """Whether the candidate is smaller by a share worth another file; if not, that becomes its outcome."""
+    if len(verdict.model) <= WORTHWHILE * len(plain):
+        return True
+    verdict.outcome = "no real saving"
+    verdict.reason += f", less than {1 - WORTHWHILE:.0%} smaller"
+    return False
 
 
 def _conclude(plain: bytes, chosen: Verdict | None, trials: Trials, verdicts: list[Verdict]) -> Choice:

@@ -1,6 +1,7 @@
-"""The quantisers that come with onnxruntime, as candidates: dynamic and static int8.
+"""The static int8 quantiser that comes with onnxruntime, as a candidate.
 
-They treat matrix products and leave every ai.onnx.ml operator alone, so most scikit-learn models come out as they went in.
+It treats matrix products and leaves every ai.onnx.ml operator alone, so most scikit-learn models come out as they went in.
+Its dynamic one gives all rows of a call one scale; :mod:`onnxpress.quantize.dynamic` takes its place.
 """
 
 from __future__ import annotations
@@ -15,38 +16,15 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from onnxpress.graph.gemm import with_upright_weights
 from stages.common.table import Feeds, Rows, take
-from stages.quantize.candidates import NotApplicable
-from stages.quantize.dense import MATRIX_PRODUCTS, layers
+from stages.quantize.dense import MATRIX_PRODUCTS, weights_to_treat
 
-MIN_DYNAMIC_WEIGHTS = 64 * 64
 MIN_STATIC_WEIGHTS = 256 * 128
 """A smaller matrix is slower in int8 than in float32 at 32 rows: quantising its input costs more than the product saves."""
 MAX_CALIBRATION_ROWS = 1000
-ADVICE = ("Please consider to run pre-processing before quantization",)
+ADVICE = ("Please consider to run pre-processing before quantization", "Please consider pre-processing before quantization")
 """What onnxruntime tells the authors of models, which these are not; its pre-processing fuses what is fused at load anyway."""
-
-
-def dynamic(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
-    """Weights in int8, activations quantised at run time.
-
-    Raises:
-        NotApplicable: the graph has no matrix product large enough to gain.
-    """
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    nodes = _large_products(model, MIN_DYNAMIC_WEIGHTS)
-    with _output_file() as path, _quiet():
-        quantize_dynamic(
-            _copy(model),
-            path,
-            op_types_to_quantize=list(MATRIX_PRODUCTS),
-            nodes_to_quantize=nodes,
-            weight_type=QuantType.QInt8,
-            reduce_range=True,  # 7 bits: 8 saturate in the 16-bit sums of CPUs without VNNI, and answers differ between CPUs
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
-        )
-        return _tidy(onnx.load(path), model)
 
 
 def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
@@ -57,7 +35,9 @@ def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
     """
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
-    nodes = _large_products(model, MIN_STATIC_WEIGHTS)
+    model = _named(with_upright_weights(model))
+    weights = weights_to_treat(model, MIN_STATIC_WEIGHTS)
+    nodes = [node.name for node in model.graph.node if node.op_type in MATRIX_PRODUCTS and node.input[1] in weights]
 
     class Reader(CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
         """Feeds the calibrator with training rows, a hundred at a time."""
@@ -70,7 +50,7 @@ def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
 
     with _output_file() as path, _quiet():
         quantize_static(
-            _copy(model),
+            model,
             path,
             Reader(),
             op_types_to_quantize=list(MATRIX_PRODUCTS),
@@ -82,28 +62,16 @@ def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
         return _tidy(onnx.load(path), model)
 
 
-def _large_products(model: onnx.ModelProto, min_weights: int) -> list[str]:
-    """Names of the matrix products with a layer's weights of at least ``min_weights`` elements."""
-    products = [node for node in model.graph.node if node.op_type in MATRIX_PRODUCTS]
-    if not products:
-        raise NotApplicable("the graph has no matrix product; these quantisers treat nothing else")
-    weights = layers(model, min_weights)
-    large = [node.name for node in products if node.input[1] in weights]
-    if not large:
-        raise NotApplicable(f"its matrix products have fewer than {min_weights} weights each; int8 would be slower")
-    return large
+def _named(model: onnx.ModelProto) -> onnx.ModelProto:
+    """``model`` with a name of its own for each node, in place: the quantiser finds nodes by their names."""
+    for position, node in enumerate(model.graph.node):
+        node.name = f"n{position}"
+    return model
 
 
 def _batches(rows: Rows, size: int = 100) -> Iterator[Feeds]:
     for start in range(0, min(len(rows), MAX_CALIBRATION_ROWS), size):
         yield take(rows.feeds, np.arange(start, min(start + size, len(rows))))
-
-
-def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The quantisers move weights out of the model they are given."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    return copy
 
 
 def _tidy(quantized: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from stages.common.console import screen, visible
+from stages.common.runs_in import chosen_and_runs_in
 
 Json = Mapping[str, Any]
 
@@ -64,7 +65,7 @@ def caption(metrics: Json) -> str:
 
 def conclusion(quantization: Json) -> str:
     """What was chosen, and what it needs."""
-    return f"{quantization['summary']}; runs in onnxruntime {quantization['min_onnxruntime']} and newer"
+    return chosen_and_runs_in(quantization)
 
 
 def gates(verdicts: Json | None) -> str:

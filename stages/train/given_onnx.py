@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
+from onnxpress.evaluate.row_dependence import row_dependence
+from onnxpress.graph.imports import loadable
+from stages.common.console import say
 from stages.common.errors import UserError
 from stages.common.files import read_bytes
-from stages.common.models import labels, open_session
+from stages.common.models import ask_original, labels, open_session
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.table import Rows, Schema, sklearn_input
 
 FLOATS = ("tensor(float)", "tensor(double)")
 LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
+GIVEN_TOLERANCE = 1e-3
+"""A given model may be quantised already: int8 steps turn a difference in the last bit into one of this size."""
 SUMS_TO_ONE = 1e-3
 """Probabilities in float32 of many classes add up to 1 within this."""
 
@@ -30,20 +37,52 @@ def load_onnx(path: Path, rows: Rows, schema: Schema) -> OnnxClassifier | OnnxRe
     model = read_bytes(path)
     try:
         proto = onnx.load_from_string(model)
+        if loadable(proto):
+            model = proto.SerializeToString(deterministic=True)
         tensors = [*proto.graph.initializer, *(item.t for node in proto.graph.node for item in node.attribute)]
         elsewhere = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors)
         session = None if elsewhere else open_session(model)
     except Exception as error:  # protobuf's and onnxruntime's exceptions share no base class
-        raise UserError(f"{path} is no ONNX model that onnxruntime can load: {error.__cause__ or error}") from error
+        raise UserError(f"{path} is no ONNX model that onnxruntime can load: {_reason(error)}") from error
     if elsewhere:
         raise UserError(f"{path} keeps weights in another file; save the model with all its weights inside")
     _check_inputs(session, schema, path)
     columns, outputs = tuple(column.name for column in schema.columns), _outputs(session, schema, path)
     if schema.task == "classification":
-        return _classifier(proto, OnnxClassifier(model, columns, outputs, (), width=0, proper=True), rows, path)
-    regressor = OnnxRegressor(model, columns, outputs)
-    _answer(regressor, rows, path)
-    return regressor
+        estimator: OnnxClassifier | OnnxRegressor = _classifier(
+            proto, OnnxClassifier(model, columns, outputs, (), width=0, proper=True), rows, path
+        )
+    else:
+        estimator = OnnxRegressor(model, columns, outputs)
+        _answer(estimator, rows, path)
+    _warn_of_mixed_rows(estimator, rows, schema, path)
+    return estimator
+
+
+def _reason(error: BaseException) -> str:
+    """What onnxruntime or protobuf says, without places in its sources, and what to do about an opset that is too new."""
+    text = re.sub(
+        r"\[ONNXRuntimeError\] : \d+ : \w+ : |/\S*onnxruntime\S*\.(cc|h):\d+ .*?\) (?=[A-Z])", "", _line(error.__cause__ or error)
+    )
+    newest = re.search(r"Current official support for domain (\S+) is till opset (\d+)", text)
+    if newest is None:
+        return text
+    return f"it imports a newer {newest[1]} than this onnxruntime has; export it with opset {newest[2]} or older"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, path: Path) -> None:
+    """Say so where the answer to a row depends on the other rows of the call."""
+    try:
+        found = row_dependence(partial(ask_original, estimator, schema=schema), rows.feeds)
+    except Exception as error:  # onnxruntime's exceptions share no base class
+        free = "export it with a first dimension of any size"
+        raise UserError(f"{path} cannot be asked about one row of data.source ({_line(error)[:200]}); {free}") from error
+    if found.difference > GIVEN_TOLERANCE:
+        say(f"warning: {path}: {found}; one call with all rows and one call per row do not agree")
 
 
 def _check_inputs(session: Any, schema: Schema, path: Path) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
+from onnxpress.graph.gemm import with_upright_weights
 from stages.common.kernel_machine import COEFFICIENTS, VECTORS
 from stages.common.neighbor_names import ROWS
 from stages.common.table import Rows
@@ -30,7 +31,7 @@ OTHERS = (VECTORS, COEFFICIENTS, ROWS)
 
 def candidates(model: onnx.ModelProto) -> list[Candidate]:
     """What is worth trying on the layers of ``model``; nothing if it has none that are large enough."""
-    if not layers(as_products(model, MIN_WEIGHTS), MIN_WEIGHTS):
+    if not layers(_products(model), MIN_WEIGHTS):
         return []
     return [Candidate("dense/int8", partial(_stored, form=columns_int8))]
 
@@ -47,11 +48,15 @@ def float16(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
 def _stored(model: onnx.ModelProto, rows: Rows, *, form: Form) -> onnx.ModelProto:
     """``rows`` are not needed."""
     del rows
-    products = as_products(model, MIN_WEIGHTS)
+    products = _products(model)
     names = layers(products, MIN_WEIGHTS)
     if not names:
         raise NotApplicable(SMALL)
     return store(products, lambda name: form if name in names else None)
+
+
+def _products(model: onnx.ModelProto) -> onnx.ModelProto:
+    return with_upright_weights(as_products(model, MIN_WEIGHTS))
 
 
 def layers(model: onnx.ModelProto, min_weights: int) -> set[str]:
@@ -63,3 +68,22 @@ def layers(model: onnx.ModelProto, min_weights: int) -> set[str]:
     }
     factors = {node.input[1] for node in model.graph.node if node.op_type in MATRIX_PRODUCTS}
     return {name for name in factors if sizes.get(name, 0) >= min_weights}
+
+
+def weights_to_treat(model: onnx.ModelProto, min_weights: int) -> set[str]:
+    """Names of the layers up to the last one of at least ``min_weights`` elements, for products in int8.
+
+    Small layers before a large one are among them: in float32 their sums differ in the last bit between batch sizes, and
+    rounding to 8 bits would make a whole step of that.
+
+    Raises:
+        NotApplicable: there is no layer so large.
+    """
+    factors = [node.input[1] for node in model.graph.node if node.op_type in MATRIX_PRODUCTS]
+    if not factors:
+        raise NotApplicable("the graph has no matrix product; these quantisers treat nothing else")
+    names, large = layers(model, 1), layers(model, min_weights)
+    if not large:
+        raise NotApplicable(f"its matrix products have fewer than {min_weights} weights each; int8 would be slower")
+    last = max(position for position, name in enumerate(factors) if name in large)
+    return names.intersection(factors[: last + 1])

@@ -15,6 +15,7 @@ import onnx
 from numpy.typing import DTypeLike, NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from onnxpress.quantize.code_columns import with_code_columns
 from stages.quantize.forest.forest import Forest
 from stages.quantize.forest.leaf_table import numbered, reduced_axes, rows_by_tree, smallest_form
 from stages.quantize.forest.leaves import base_as_trees, drop_zeros
@@ -79,6 +80,7 @@ def lower(forest: Forest, site: Site) -> None:
     x = site.x
     if site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         x = site.add("Cast", [x], to=TensorProto.FLOAT)
+    forest, x = with_code_columns(forest, site, x)
     post = _post_steps(forest) if site.scores else []
     if forest.labels is None:
         steps = _base_step(forest, site) + post

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.quantize.forest.forest import Forest, Mode
+from stages.quantize.forest.forest import Forest
 from stages.quantize.forest.leaves import order_leaves, share_leaves
 from stages.quantize.forest.reader import Untreatable
 
@@ -15,8 +15,8 @@ MAX_GROWTH = 4  # shared subtrees may be copied until a forest has this many tim
 
 
 def lossless(forest: Forest) -> Forest:
-    """All passes: sets of equal comparisons, trees without sharing, shared leaves, no split without effect."""
-    return order_leaves(merge_equal_children(share_leaves(preorder(join_members(forest)))))
+    """All passes: trees without sharing, shared leaves, no split without effect."""
+    return order_leaves(merge_equal_children(share_leaves(preorder(forest))))
 
 
 def shares_children(forest: Forest) -> bool:
@@ -118,42 +118,3 @@ def merge_equal_children(forest: Forest) -> Forest:
     roots[roots >= 0] = stands_for[: int((roots >= 0).sum())]
     unfolded = replace(take_splits(forest, tree.old), true_child=true_child, false_child=false_child, roots=roots)
     return preorder(unfolded)
-
-
-def join_members(forest: Forest) -> Forest:
-    """A chain of ``x == a``, else ``x == b``, ... that all lead to one child becomes one split on the set {a, b, ...}.
-
-    LightGBM's categorical splits are converted to such chains, with the true branch shared by the whole chain.
-    """
-    parents = np.bincount(
-        np.concatenate([c[c >= 0] for c in (forest.true_child, forest.false_child, forest.roots)]),
-        minlength=forest.n_splits,
-    )
-    following = forest.false_child
-    equal = np.flatnonzero((forest.mode == Mode.EQ) & (following >= 0))
-    equal = equal[parents[following[equal]] == 1]
-    equal = equal[~np.isnan(forest.threshold[equal] + forest.threshold[following[equal]])]  # NaN ends a set
-    for name in ("mode", "feature", "true_child", "missing_true"):
-        values = getattr(forest, name)
-        equal = equal[values[equal] == values[following[equal]]]
-    if not len(equal):
-        return forest
-    joined = np.zeros(forest.n_splits, np.bool_)
-    joined[equal] = True
-    inside = np.zeros(forest.n_splits, np.bool_)
-    inside[following[equal]] = True
-    heads = np.flatnonzero(joined & ~inside)
-    sets = [[forest.threshold[head]] for head in heads]
-    last = heads.copy()
-    active = np.arange(len(heads))
-    while len(active):
-        last[active] = following[last[active]]
-        for chain, value in zip(active, forest.threshold[last[active]], strict=True):
-            sets[chain].append(value)
-        active = active[joined[last[active]]]
-    threshold, mode, false_child = forest.threshold.copy(), forest.mode.copy(), forest.false_child.copy()
-    threshold[heads] = len(forest.member_sets) + np.arange(len(heads))
-    mode[heads] = Mode.MEMBER
-    false_child[heads] = forest.false_child[last]
-    members = tuple(np.unique(np.array(values, forest.threshold.dtype)) for values in sets)
-    return replace(forest, threshold=threshold, mode=mode, false_child=false_child, member_sets=forest.member_sets + members)

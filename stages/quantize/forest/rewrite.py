@@ -11,6 +11,7 @@ import onnx
 from google.protobuf.message import Message
 from onnx import helper
 
+from onnxpress.quantize.code_columns import with_code_columns
 from stages.quantize.candidates import NotApplicable
 from stages.quantize.forest.forest import Forest
 from stages.quantize.forest.graphs import ML_DOMAIN, element_types, graphs, nested
@@ -73,6 +74,7 @@ class _Rewriter:
 
     def __init__(self, model: onnx.ModelProto, treat: Treat | None) -> None:
         self.model = model
+        self.treat_is_none = treat is None
         self.treat = treat or (lambda forest: forest)
         self.reasons: list[str] = []
         everything = list(graphs(model.graph))
@@ -152,12 +154,14 @@ class _Rewriter:
 
     def _portable_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         try:
-            original = read(node, self._site(node, graph).dtype)
-            forest = self.treat(original)
-            if forest is original and shares_children(forest):
-                portable(forest, node, graph, shared=True)
+            site = self._site(node, graph)
+            original = read(node, site.dtype)
+            forest, x = with_code_columns(self.treat(original), site, node.input[0])
+            place = onnx.NodeProto(input=[x], output=node.output, name=node.name)
+            if self.treat_is_none and shares_children(forest):
+                portable(forest, place, graph, shared=True)
             else:
-                portable(merge_equal_children(share_leaves(forest)), node, graph)
+                portable(merge_equal_children(share_leaves(forest)), place, graph)
         except Untreatable as reason:
             self.reasons.append(f"{node.op_type} {node.name!r} is left as it is: {reason}")
             graph.node.append(node)

@@ -1,0 +1,1 @@
+"""ONNX graphs: forms that every runtime computes alike."""

@@ -1,0 +1,50 @@
+"""Gemm in the one form that the quantisers treat: constant weights (inputs, outputs)."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from stages.common.writer import GraphWriter, names_of
+
+
+def with_upright_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy of ``model`` in which no Gemm transposes constant weights: they are stored transposed.
+
+    PyTorch writes a layer as ``Gemm(transB=1)``. A weight per output is then a row, and a form
+    with a scale per column would scale inputs instead.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    writer = GraphWriter(result.graph, 0, names_of(model))
+    upright: dict[str, str] = {}
+    for node in result.graph.node:
+        flag = next((item for item in node.attribute if item.name == "transB" and item.i), None)
+        if node.op_type != "Gemm" or flag is None or node.input[1] not in constants:
+            continue
+        name = node.input[1]
+        if name not in upright:
+            turned = np.ascontiguousarray(numpy_helper.to_array(constants[name]).T)
+            upright[name] = writer.constant(turned, name)
+        node.input[1] = upright[name]
+        node.attribute.remove(flag)
+    _drop_unused(result.graph, set(upright))
+    return result
+
+
+def _drop_unused(graph: onnx.GraphProto, names: set[str]) -> None:
+    """Take out the initializers of ``names`` that nothing reads any more, in place."""
+    read = {name for node in graph.node for name in node.input} | {item.name for item in graph.output}
+    inner = any(item.HasField("g") or item.graphs for node in graph.node for item in node.attribute)
+    kept = [tensor for tensor in graph.initializer if tensor.name not in names - read or inner]
+    if len(kept) < len(graph.initializer):
+        del graph.initializer[:]
+        graph.initializer.extend(kept)
+
+
+def gemm_attribute(node: onnx.NodeProto, name: str, default: float) -> float:
+    """An attribute of a Gemm: ``alpha``, ``beta``, ``transA`` or ``transB``."""
+    values = (helper.get_attribute_value(item) for item in node.attribute if item.name == name)
+    return float(next(values, default))

@@ -1,0 +1,1 @@
+"""Quantising: candidates and what they are made of."""

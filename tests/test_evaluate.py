@@ -28,13 +28,13 @@ CLASSIFICATION_KEYS = {
     *("onnx_agreement", "quantized_agreement", "onnx_max_probability_diff", "quantized_max_probability_diff"),
     *("probe_rows", "onnx_probe_agreement", "quantized_probe_agreement", "test_rows", "quantized_modified"),
     *("probe_thresholds", "probe_thresholds_hit"),
-    *("onnx_max_relative_diff", "onnx_step_rows"),
+    *("onnx_max_relative_diff", "onnx_step_rows", "onnx_rounded_rows"),
 }
 """The keys of the contract for forests with probabilities."""
 
 REGRESSION_KEYS = {
     *(key for key in CLASSIFICATION_KEYS if "size" in key or key.startswith(("probe", "test")) or key == "quantized_modified"),
-    *("onnx_max_relative_diff", "onnx_step_rows"),
+    *("onnx_max_relative_diff", "onnx_step_rows", "onnx_rounded_rows"),
     *(f"{model}_{key}" for model in ("original", "onnx", "quantized") for key in ("r2", "rmse")),
     *(f"{model}_{key}" for model in ("onnx", "quantized") for key in ("max_abs_diff", "within_tolerance")),
     *(f"{model}_probe_within_tolerance" for model in ("onnx", "quantized")),

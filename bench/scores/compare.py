@@ -24,6 +24,7 @@ class Outcome(StrEnum):
 
     EQUAL = "equal"
     STEPS = "step function"
+    ROUNDED = "rounded by the original"
     REFUSED = "refused"
     UNSUITABLE = "does not fit the data"
     DIFFERENT = "DIFFERENT"
@@ -39,6 +40,7 @@ class Found:
     difference: float = 0.0
     labels: int = 0
     steps: int = 0
+    rounded: int = 0
     reason: str = ""
 
 
@@ -67,5 +69,8 @@ def _through(case: Case, data: Data) -> Found:
     except Exception as error:  # accepted by the rehearsal, and still no model that runs
         return Found(case, Outcome.DIFFERENT, reason=f"fails: {' '.join(str(error).split())}")
     found = compare(estimator, feeds, data.schema, original, answer)
-    outcome = Outcome.DIFFERENT if found.beyond else Outcome.STEPS if found.steps else Outcome.EQUAL
-    return Found(case, outcome, len(original.values), found.largest, found.labels, found.steps)
+    if found.beyond:
+        outcome = Outcome.DIFFERENT
+    else:
+        outcome = Outcome.STEPS if found.steps else Outcome.ROUNDED if found.rounded else Outcome.EQUAL
+    return Found(case, outcome, len(original.values), found.largest, found.labels, found.steps, found.rounded)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from bench.scores.compare import Found, Outcome
 from stages.common.differences import TOLERANCE
 
-HEADER = ("estimator", "data", "place", "outcome", "largest difference", "labels", "rows", "at a step")
-RULE = "|---|---|---|---|---:|---:|---:|---:|"
+HEADER = ("estimator", "data", "place", "outcome", "largest difference", "labels", "rows", "at a step", "rounded")
+RULE = "|---|---|---|---|---:|---:|---:|---:|---:|"
 
 
 def markdown(tables: Mapping[str, Sequence[Found]]) -> str:
@@ -32,11 +32,12 @@ def _preface() -> list[str]:
         "Written by `python -m bench.scores`. *equal*: on training rows, fresh rows, rows of columns drawn apart, rows",
         f"between two and at the splits of trees, every score differs by at most {TOLERANCE:g} · max(1, |score|), and labels",
         "are equal but where the two greatest scores of the original are that close. *at a step*: rows where the original",
-        "itself gives ONNX's scores once its inputs are moved by 4 units of their last place (isotonic calibration).",
+        "itself gives ONNX's scores once its inputs are moved by 4 units of their last place (isotonic calibration). *rounded*:",
+        "rows whose scores scikit-learn, which computes in float32 there, rounds as much itself.",
     ]
 
 
 def _cells(found: Found) -> list[str]:
     case = found.case
-    numbers = [f"{found.difference:.1e}", str(found.labels), str(found.rows), str(found.steps)]
+    numbers = [f"{found.difference:.1e}", str(found.labels), str(found.rows), str(found.steps), str(found.rounded)]
     return [case.model, case.data, case.place, str(found.outcome), *numbers]

@@ -102,7 +102,11 @@ def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
 
 def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
     """Predict with the scikit-learn estimator."""
-    rows = sklearn_input(feeds)
+    return ask_rows(estimator, sklearn_input(feeds), schema)
+
+
+def ask_rows(estimator: Any, rows: Any, schema: Schema) -> Answer:
+    """Predict with the scikit-learn estimator, from a matrix or frame."""
     values = estimator.predict(rows)
     if schema.task == "regression":
         return Answer(_column(values).astype(np.float64), None)

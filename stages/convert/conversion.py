@@ -16,7 +16,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema, input_name
-from stages.convert import discriminant, in_double, neighbors, support_vectors, thresholds, trees, vectorizers
+from stages.convert import discriminant, gradient_descent, in_double, neighbors, support_vectors, thresholds, trees, vectorizers
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -45,7 +45,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     estimator = by_position(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant, in_double):
+        for family in (trees, support_vectors, neighbors, discriminant, gradient_descent, in_double):
             family.register()
         with trees.deferred() as fill:
             model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))

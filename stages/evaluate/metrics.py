@@ -44,10 +44,10 @@ def compare_models(schema: Schema, target: NDArray[Any], answers: list[Answer], 
 def compare_scores(estimator: Any, feeds: Feeds, schema: Schema, answers: list[Answer]) -> dict[str, float]:
     """The largest difference of a score or prediction of ONNX from the original's, relative to max(1, |score|).
 
-    Rows at a step of the original (:mod:`stages.common.differences`) are counted instead.
+    Rows at a step of the original, and those that it rounds more itself (:mod:`stages.common.differences`), are counted apart.
     """
     found = compare(estimator, feeds, schema, *answers[:2])
-    return _defined({"onnx_max_relative_diff": found.largest, "onnx_step_rows": found.steps})
+    return _defined({"onnx_max_relative_diff": found.largest, "onnx_step_rows": found.steps, "onnx_rounded_rows": found.rounded})
 
 
 def compare_on_probes(schema: Schema, answers: list[Answer], tolerance: float) -> dict[str, float]:

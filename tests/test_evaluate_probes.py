@@ -36,6 +36,7 @@ from stages.common.models import Answer, ask_onnx, ask_original, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.table import Column, Feeds, Schema, sklearn_input
 from stages.convert.conversion import to_onnx
+from stages.evaluate.doubts import about_thresholds
 from stages.evaluate.metrics import compare_on_probes
 from tests.conftest import numeric_schema
 from tests.test_convert import mixed_rows
@@ -463,3 +464,14 @@ def test_rows_of_other_data_are_recombined_to_come_to_splits_that_none_of_them_r
     parted = split_apart(tree, made.feeds["X"][: 2 * made.hit])
     assert made.hit == len(parted & thresholds_of([tree]))
     assert made.hit > 0.9 * made.asked
+
+
+def test_trees_that_compare_columns_which_their_input_lacks_have_no_probes_and_are_counted() -> None:
+    x, y = numbers()
+    model = to_onnx(DecisionTreeClassifier(random_state=0).fit(x, y), numeric_schema(5), 12)
+    features = next(item for item in model.graph.node[0].attribute if item.name == "nodes_featureids")
+    features.ints[0] = 5
+    made = threshold_rows(model, {"X": x}, 100, np.random.default_rng(0))
+    assert (made.operators, made.unread, made.thresholds, len(made)) == (1, 1, 0, 0)
+    (line,) = about_thresholds(made)
+    assert line.startswith("warning: 1 of 1 tree operators of outputs/model.onnx cannot be read")

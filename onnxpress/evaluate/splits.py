@@ -79,7 +79,7 @@ def tree_nodes(model: onnx.ModelProto) -> tuple[list[onnx.NodeProto], int]:
 
 
 def read_operators(nodes: Sequence[onnx.NodeProto], values: Values) -> list[Operator]:
-    """The operators that can be read; ``values`` tell in which type each compares."""
+    """The operators that can be read and compare columns that there are in ``values``."""
     found = []
     for node in nodes:
         double = values[node.input[0]].dtype == np.float64
@@ -87,7 +87,8 @@ def read_operators(nodes: Sequence[onnx.NodeProto], values: Values) -> list[Oper
             forest = read(node, np.float64 if double else np.float32)
         except Untreatable:
             continue
-        found.append(Operator(node.input[0], forest))
+        if forest.feature.max(initial=-1) < values[node.input[0]].shape[1]:
+            found.append(Operator(node.input[0], forest))
     return found
 
 

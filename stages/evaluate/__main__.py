@@ -72,7 +72,7 @@ def main() -> None:
         say(line)
     tell(metrics)
     if rows := metrics.get("onnx_step_rows"):
-        say(f"warning: on {rows:.0f} of {len(test)} test rows scores jump by rounding, and ONNX has those beside the jump")
+        say(f"warning: on {rows:.0f} of {len(test)} test rows the original's scores are at a step, and ONNX has those beside it")
     if rows := metrics.get("onnx_rounded_rows"):
         say(f"warning: on {rows:.0f} of {len(test)} test rows float32 rounds the original's own scores; scaled columns help")
     for line in about_thresholds(probes.at_thresholds) if probed else ():

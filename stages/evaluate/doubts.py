@@ -49,8 +49,9 @@ def about_thresholds(at: ThresholdRows) -> Iterator[str]:
     if at.unread:
         which = f"{at.unread} of {at.operators} tree operators of {ONNX_MODEL}"
         yield f"warning: {which} cannot be read, so none of their thresholds is probed"
-    if not at.thresholds:
+    if not at.thresholds and at.unread < at.operators:
         yield f"probes: no split of {ONNX_MODEL} has a finite threshold to hit"
+    if not at.thresholds:
         return
     line = f"probes: {at.hit} of {at.thresholds} split thresholds of {ONNX_MODEL} are hit, each by two rows beside it"
     if at.asked < at.thresholds:

@@ -184,7 +184,8 @@ def test_models_of_other_converters_get_the_contract_and_keep_their_answers(work
     assert np.mean(answer.values == source.predict(x)) > 0.99  # float32 where scikit-learn has float64
     assert outputs_of(made) == ["label", "scores" if kind == "scores" else "probabilities"]
     original = checked_original(load_original(Path("outputs/model.joblib")), read_schema())
-    said = original.decision_function(x) if kind == "scores" else original.predict_proba(x)
+    decided = original.decision_function(x).reshape(-1, 1) if kind == "scores" else None
+    said = original.predict_proba(x) if decided is None else np.hstack([-decided, decided])
     assert answer.scores == pytest.approx(said, abs=1e-6)
     assert workspace
 

@@ -75,7 +75,7 @@ def _decisions(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float
     """What the estimator decides by, a column a class, where that is more than its probabilities."""
     if schema.task == "regression" or not hasattr(estimator, "decision_function"):
         return None
-    rows = sklearn_input(feeds)
+    rows = original_input(estimator, feeds, schema)
     decided = np.asarray(estimator.decision_function(rows), np.float64).reshape(len(rows), -1)
     return by_class(decided) if decided.shape[1] in (1, len(estimator.classes_)) else None
 

@@ -184,7 +184,7 @@ def test_models_of_other_converters_get_the_contract_and_keep_their_answers(work
     assert np.mean(answer.values == source.predict(x)) > 0.99  # float32 where scikit-learn has float64
     assert outputs_of(made) == ["label", "scores" if kind == "scores" else "probabilities"]
     original = checked_original(load_original(Path("outputs/model.joblib")), read_schema())
-    said = by_class(original.decision_function(x)) if kind == "scores" else original.predict_proba(x)
+    said = by_class(original.decision_function(x).reshape(len(x), -1)) if kind == "scores" else original.predict_proba(x)
     if kind == "scores":
         decided = source.decision_function(x)
         assert answer.scores == pytest.approx(np.column_stack([-decided, decided]), rel=1e-4, abs=1e-4)

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.estimators.paths import MISSING_TEXT, Evidence, as_text, evidence, is_missing
-from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.parts import parts_of
 from stages.common.table import NUMERIC_INPUT, Column, Feeds, Schema, input_name
 
@@ -41,6 +40,8 @@ def layout(estimator: Any, schema: Schema, table: str = "data.source") -> Layout
     Raises:
         DoesNotFit: it takes columns that the table does not have, or as many as no part of the table.
     """
+    from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor  # scikit-learn, 1 s that ONNX alone need not pay
+
     known = {column.name: column for column in schema.columns}
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return Layout("matrix" if schema.all_numeric else "frame", schema.columns)

@@ -56,8 +56,8 @@ def floor_model(feeds: Feeds) -> bytes:
     ]
     output = onnx.ValueInfoProto()
     output.CopyFrom(inputs[0])
-    output.name = "same"
-    graph = helper.make_graph([helper.make_node("Identity", [inputs[0].name], ["same"])], "floor", inputs, [output])
+    output.name = f"{max(feeds, key=len)}_same"  # longer than every input's
+    graph = helper.make_graph([helper.make_node("Identity", [inputs[0].name], [output.name])], "floor", inputs, [output])
     opsets = [helper.make_opsetid("", FLOOR_OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=FLOOR_IR_VERSION)
     return bytes(model.SerializeToString())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import NoReturn
 
 from onnxpress.pipeline import unchanged
 from stages.common import signals
+from stages.common.console import visible
 
 
 class UserError(Exception):
@@ -43,6 +45,7 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
     4 :class:`ServerError`, 130 interrupted, 143 terminated. What a stage depends on may not change while it runs.
     """
     try:
+        _print_whatever_the_encoding()
         signals.raise_in_main()
         signals.end_with_dvc()
         main()
@@ -95,10 +98,16 @@ def refuse_changes(stage: str) -> None:
         )
 
 
+def _print_whatever_the_encoding() -> None:
+    """Let stdout show what its encoding has no letter for as an escape, as stderr does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _leave(name: str, line: str, code: int) -> NoReturn:
     _tell(name, line)
     sys.exit(code)
 
 
 def _tell(name: str, line: str) -> None:
-    print(f"{name}: {' '.join(line.split())}", file=sys.stderr, flush=True)
+    print(f"{name}: {visible(' '.join(line.split()))}", file=sys.stderr, flush=True)

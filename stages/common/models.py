@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
 from stages.common.parts import set_threads
-from stages.common.table import NUMERIC_INPUT, Feeds, Rows, Schema, sklearn_input
+from stages.common.table import NUMERIC_INPUT, OUTPUT_NAMES, Feeds, Rows, Schema, input_name, sklearn_input
 
-LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
+LABEL, PROBABILITIES, SCORES, PREDICTION = OUTPUT_NAMES
 """Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
 
 
@@ -156,7 +156,7 @@ def read_onnx(path: Path, schema: Schema) -> bytes:
         raise UserError(f"{path} is no ONNX model: {error}") from error
     came = {item.name: item.shape[1] for item in session.get_inputs()}
     single = {NUMERIC_INPUT: len(schema.columns)}
-    expected = single if schema.all_numeric else {column.name: 1 for column in schema.columns}
+    expected = single if schema.all_numeric else {input_name(column.name): 1 for column in schema.columns}
     if came != expected:
         raise UserError(f"{path} takes the inputs {came}, {SCHEMA} has {expected}; run `dvc repro` to make it again")
     return model

@@ -128,10 +128,10 @@ class Promote(Section):
 class Publish(Section):
     """Where the results are recorded."""
 
-    experiment: str = Field(min_length=1, description="name of the MLflow experiment")
+    experiment: str = Field(min_length=1, max_length=500, description="name of the MLflow experiment")
     tracking_uri: str | None = Field(description="MLflow store; MLFLOW_TRACKING_URI wins; null: sqlite:///mlflow.db")
     registered_model: str | None = Field(  # pydantic's classes have a method of the key's name
-        alias="register", min_length=1, description="registered model that gets a version per content; null: none"
+        alias="register", min_length=1, max_length=250, description="registered model that gets a version per content; null: none"
     )
     promote: Promote
 

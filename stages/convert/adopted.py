@@ -12,7 +12,7 @@ from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
-from stages.common.table import NUMERIC_INPUT, Schema
+from stages.common.table import NUMERIC_INPUT, Schema, input_name
 from stages.common.writer import GraphWriter, names_of
 from stages.convert.names import rename, take_out_zipmaps
 
@@ -30,11 +30,13 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
     Raises:
         UserError: the result would be no valid model.
     """
+    columns = tuple(map(input_name, estimator.columns))
     try:
         model = canonical(_modern(onnx.load_from_string(estimator.model)))
+        rename(model.graph, {value.name: input_name(value.name) for value in _inputs(model.graph)})
         behind = take_out_zipmaps(model.graph)
         _connect_outputs(model, [behind.get(name, name) for name in estimator.outputs], _contract_outputs(estimator))
-        _connect_inputs(model, estimator.columns, schema)
+        _connect_inputs(model, columns, schema)
         del model.graph.value_info[:]
         helper.set_model_props(model, {"feature_names": json.dumps(list(estimator.columns))})
         onnx.checker.check_model(model, full_check=True)
@@ -73,9 +75,9 @@ def _connect_outputs(model: onnx.ModelProto, ends: list[str], wanted: list[Value
     declared = {value.name: value for value in graph.output}  # what went into a ZipMap is float32 (rows, classes), as wanted
     pairs = list(zip(ends, wanted, strict=True))
     alike = {end: value.name for end, value in pairs if end not in declared or _alike(declared[end], value)}
-    others = {end: f"{value.name}_given" for end, value in pairs if end not in alike}
-    rename(graph, alike | others)
     writer = GraphWriter(graph, _opset(model), names_of(model))
+    others = {end: writer.name(f"{value.name}_given") for end, value in pairs if end not in alike}
+    rename(graph, alike | others)
     for end, value in pairs:
         if end in others:
             kind = value.type.tensor_type.elem_type
@@ -95,14 +97,13 @@ def _alike(one: ValueInfoProto, other: ValueInfoProto) -> bool:
 def _connect_inputs(model: onnx.ModelProto, columns: tuple[str, ...], schema: Schema) -> None:
     """Let the model take one float32 matrix ``X``, or a float32 or string input per column, in place."""
     graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    given = [value for value in graph.input if value.name not in constants]
+    given = _inputs(graph)
     double = {value.name for value in given if value.type.tensor_type.elem_type == TensorProto.DOUBLE}
     split = schema.all_numeric and len(given) > 1
-    inner = {value.name: f"{value.name}_given" for value in given if split or value.name in double}
-    rename(graph, inner if inner or not schema.all_numeric else {given[0].name: NUMERIC_INPUT})
     head = onnx.GraphProto()
     writer = GraphWriter(head, _opset(model), names_of(model) | {NUMERIC_INPUT, *columns})
+    inner = {value.name: writer.name(f"{value.name}_given") for value in given if split or value.name in double}
+    rename(graph, inner if inner or not schema.all_numeric else {given[0].name: NUMERIC_INPUT})
     for name, target in inner.items():
         source = NUMERIC_INPUT if schema.all_numeric else name
         if split:
@@ -117,10 +118,18 @@ def _connect_inputs(model: onnx.ModelProto, columns: tuple[str, ...], schema: Sc
     graph.input.extend(_contract_inputs(schema))
 
 
+def _inputs(graph: onnx.GraphProto) -> list[ValueInfoProto]:
+    """The inputs that are fed."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]
+
+
 def _contract_inputs(schema: Schema) -> list[ValueInfoProto]:
     if schema.all_numeric:
         return [helper.make_tensor_value_info(NUMERIC_INPUT, TensorProto.FLOAT, [None, len(schema.columns)])]
-    kinds = {column.name: TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING for column in schema.columns}
+    kinds = {
+        input_name(column.name): TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING for column in schema.columns
+    }
     return [helper.make_tensor_value_info(name, kind, [None, 1]) for name, kind in kinds.items()]
 
 

@@ -9,12 +9,13 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from onnxpress.convert.by_position import any_order, by_position
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
-from stages.common.table import NUMERIC_INPUT, Schema
+from stages.common.table import NUMERIC_INPUT, Schema, input_name
 from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
@@ -41,7 +42,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     """
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return adopted(estimator, schema)
-    estimator = as_known(estimator)
+    estimator = by_position(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
         for family in (trees, support_vectors, neighbors, discriminant):
@@ -56,6 +57,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         model, _ = rewrite_svm_nodes(model)
         if thresholds.has_threshold(estimator[-1] if hasattr(estimator, "steps") else estimator):
             thresholds.apply_threshold(model, estimator)
+        _name_inputs(model.graph, schema)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # skl2onnx raises whatever its converters raise, down to AttributeError
@@ -76,13 +78,13 @@ def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelPro
         inputs = [(NUMERIC_INPUT, FloatTensorType([None, len(schema.columns)]))]
     else:
         kinds = {"number": FloatTensorType, "category": StringTensorType, "text": StringTensorType}
-        inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
+        inputs = [(f"column{place}", kinds[column.kind]([None, 1])) for place, column in enumerate(schema.columns)]
     # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
     inside = [estimator, *estimator.get_params().values()]
     options = vectorizers.conversion_options(estimator)
     if any(isinstance(item, LinearSVC) for item in inside):
         options[LinearSVC] = {}
-    with warnings.catch_warnings():
+    with any_order(), warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)
         model: onnx.ModelProto = convert_sklearn(
@@ -114,6 +116,13 @@ def _drop_needless_casts(graph: onnx.GraphProto) -> None:
         output.name = needless.get(output.name, output.name)
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _name_inputs(graph: onnx.GraphProto, schema: Schema) -> None:
+    """Give the inputs of columns their names, in place: last, so that no converter meets a name that a user gave."""
+    if not schema.all_numeric:
+        names = [input_name(column.name) for column in schema.columns]
+        rename(graph, dict(zip((value.name for value in graph.input), names, strict=True)))
 
 
 def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from functools import partial
 
 import numpy as np
@@ -69,11 +68,15 @@ def main() -> None:
 
 def as_csv(test: Rows, answers: list[Answer]) -> bytes:
     """The target and the three models' answers, a line per test row: the data behind the plots."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["target", *MODELS])
-    writer.writerows(zip(test.target.tolist(), *(answer.values.tolist() for answer in answers), strict=True))
-    return text.getvalue().encode()
+    columns = [test.target.tolist(), *(answer.values.tolist() for answer in answers)]
+    lines = [("target", *MODELS), *zip(*columns, strict=True)]
+    return "".join(f"{','.join(map(_cell, line))}\n" for line in lines).encode()
+
+
+def _cell(value: object) -> str:
+    """A cell of a CSV file (RFC 4180); Python's own writer leaves a carriage return unquoted, which ends a line."""
+    text = str(value)
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if re.search('[,"\r\n]', text) else text
 
 
 def tell(metrics: dict[str, float]) -> None:

@@ -151,7 +151,7 @@ def test_a_missing_value_that_numpy_has_made_text_of_is_refused(texts: Any) -> N
 
 
 @pytest.mark.parametrize(
-    "values", [[1, 2], [1.0, np.nan], [Decimal(1), "x"], [b"x", "x"], pd.DatetimeIndex(["2020-01-01", pd.NaT])]
+    "values", [[1, 2], [1.0, np.nan], [True, False], [Decimal(1), "x"], [b"x", "x"], pd.DatetimeIndex(["2020-01-01", pd.NaT])]
 )
 def test_what_is_no_text_is_refused_by_its_column(texts: Any, values: Any) -> None:
     for data in (pd.DataFrame({"b": values, "a": ["x", "y"]}), {"b": values, "a": ["x", "y"]}):

@@ -266,3 +266,27 @@ def test_what_travels_with_a_model_is_the_same_each_time_and_names_no_place(
         made.append({str(path.relative_to(tmp_path / name)): path.read_bytes() for path in files if path.name != "MLmodel"})
     assert made[0] == made[1]
     assert made[0]["model.onnx"] == QUANTIZED_MODEL.read_bytes()
+
+
+def test_columns_of_any_name_reach_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    penguin_repository(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names = dict(
+        zip(RAW.columns, ["label", "bill length (mm)", "길이 [mm]", "1", "probabilities", "label_input", "a\nb"], strict=True)
+    )
+    table = PENGUINS.rename(columns=names)
+    frame, schema = settle(table, "species", "auto")
+    write_parquet(TEST, frame)
+    renamed = read_rows(TEST, schema)
+    estimator = build(parse_params(default_params(train__params={"n_estimators": 10})).train, schema, 0)
+    estimator.fit(sklearn_input(renamed.feeds), renamed.target)
+    write_bytes(QUANTIZED_MODEL, to_bytes(to_onnx(estimator, schema, 12)))
+    save_serving_model(tmp_path / "model", QUANTIZED_MODEL.read_bytes(), renamed.feeds, schema, {}, run_id="1")
+    loaded = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    expected = estimator.predict(sklearn_input(renamed.feeds)).tolist()
+    raw = table.drop(columns="species")
+    for data in (raw, raw[raw.columns[::-1]], raw.to_dict("list"), raw.to_dict("records")):
+        assert loaded.predict(data)["label"].tolist() == expected
+    assert len(set(expected)) == 3
+    with pytest.raises(mlflow.MlflowException, match="has unknown 'label_input_input'"):
+        loaded.predict(raw.rename(columns={"label_input": "label_input_input"}))

@@ -197,8 +197,8 @@ def _texts(column: Mapping[str, Any], values: Array) -> Array:
 def _text(column: Mapping[str, Any], row: int, value: Any) -> str:
     if _is_missing(value):
         return ""
-    if isinstance(value, (str, bool)):
-        return str(value)
+    if isinstance(value, str):
+        return value
     came = f"got {_quoted(value)} in row {row + 1}"
     raise ValueError(f"column {column['name']!r} should be text, {came}; send JSON, with quotes")
 

@@ -66,12 +66,6 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
         _leave(name, f"terminated; {kept}", signals.TERMINATED)
 
 
-def _print_whatever_the_encoding() -> None:
-    """Let stdout show what its encoding has no letter for as an escape, as stderr does."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-
-
 def end_unchanged() -> None:
     """End a stage that has succeeded, or fail it if something has changed under it: the last thing that its process does.
 
@@ -102,6 +96,12 @@ def refuse_changes(stage: str) -> None:
             f"{', '.join(changed[:SHOWN])}{more} changed while this stage ran, so what it made may belong to neither state; "
             "run `dvc repro` again"
         )
+
+
+def _print_whatever_the_encoding() -> None:
+    """Let stdout show what its encoding has no letter for as an escape, as stderr does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _leave(name: str, line: str, code: int) -> NoReturn:

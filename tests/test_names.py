@@ -315,9 +315,9 @@ def test_an_experiment_has_a_folder_in_the_store_whatever_its_name() -> None:
 @pytest.mark.parametrize("name", ["a?b", "a%20b"])
 def test_a_place_that_mlflow_cannot_address_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(UserError, match=r"take no \? or % in a path"):
+    with pytest.raises(UserError, match=r"take no \? and nothing like %20 in a path"):
         resolve_store(None, tmp_path / name)
-    other = tmp_path / "한 글#&"
+    other = tmp_path / "한 글#& 100%"
     assert resolve_store(None, other).database == resolve_store(f"sqlite:///{other}/mlflow.db", tmp_path).database
 
 

@@ -33,7 +33,7 @@ def _preface() -> list[str]:
         f"between two and at the splits of trees, every score differs by at most {TOLERANCE:g} · max(1, |score|), and labels",
         "are equal but where the two greatest scores of the original are that close. *at a step*: rows where the original",
         "itself gives ONNX's scores once its inputs are moved by 4 units of their last place (isotonic calibration). *rounded*:",
-        "rows whose scores scikit-learn, which computes in float32 here, rounds by more than half the difference itself.",
+        "rows whose scores scikit-learn, which computes in float32 there, rounds as much itself.",
     ]
 
 

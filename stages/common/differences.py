@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.models import Answer, ask_original, ask_rows
+from stages.common.models import Answer, ask_original, ask_rows, by_class
 from stages.common.parts import parts_of
 from stages.common.table import Feeds, Schema, sklearn_input, take
 
@@ -49,21 +50,33 @@ def compare(estimator: Any, feeds: Feeds, schema: Schema, original: Answer, answ
     """Compare the ``answer`` of a model to the rows in ``feeds`` with the ``original`` one, which ``estimator`` gave.
 
     A row is at a step where the estimator itself gives the other scores once its numbers are moved by their rounding, as
-    isotonic calibration may. It is rounded if the estimator's own scores of float32 and of float64 rows differ half as much.
+    isotonic calibration may. It is rounded if the estimator computes in float32 itself, which rounds its scores as much.
     """
     apart = relative(numbers(original), numbers(answer))
     wrong = other_labels(original, answer)
+    decided = _decisions(estimator, feeds, schema) if (original.values != answer.values).any() else None
+    if decided is not None:  # equal probabilities of unequal decisions are no tie
+        wrong = other_labels(replace(original, scores=decided), answer)
     beyond = (apart > TOLERANCE) | wrong
     steps, rounded = np.zeros(len(apart), bool), np.zeros(len(apart), bool)
-    if beyond.any():
-        rows = np.flatnonzero(beyond)
+    rows = np.flatnonzero(beyond)
+    if len(rows):
         few = take(feeds, rows)
         if has_steps(estimator):
             steps[rows] = _at_step(estimator, few, schema, numbers(answer)[rows], ~wrong[rows])
-        rounded[rows] = ~wrong[rows] & (apart[rows] <= TOLERANCE + 2 * _own_rounding(estimator, few, schema))
-    rounded &= ~steps
+        elif _computes_in_float32(estimator, few, schema):
+            rounded[rows] = ~wrong[rows] & (apart[rows] <= TOLERANCE + 2 * _spread(estimator, few, schema))  # of both
     left = ~steps & ~rounded
     return Differences(float(apart[left].max(initial=0)), int((wrong & left).sum()), int(steps.sum()), int(rounded.sum()))
+
+
+def _decisions(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float64] | None:
+    """What the estimator decides by, a column a class, where that is more than its probabilities."""
+    if schema.task == "regression" or not hasattr(estimator, "decision_function"):
+        return None
+    rows = sklearn_input(feeds)
+    decided = np.asarray(estimator.decision_function(rows), np.float64).reshape(len(rows), -1)
+    return by_class(decided) if decided.shape[1] in (1, len(estimator.classes_)) else None
 
 
 def numbers(answer: Answer) -> NDArray[np.float64]:
@@ -103,24 +116,36 @@ def has_steps(estimator: Any) -> bool:
     return trees and any(".".join(type(part).__module__.split(".")[:2]) not in EXACT for part in parts)
 
 
-def _own_rounding(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float64]:
-    """How far the estimator's scores of these rows are from those of the same rows in float64, in which it computes then."""
+def _at_step(estimator: Any, feeds: Feeds, schema: Schema, scores: NDArray[np.float64], same_label: Flags) -> Flags:
+    """Whether ``estimator`` gives these scores of nearly these rows; of text, which cannot be moved, whether labels agree."""
+    found = np.zeros(len(scores), bool) if any(values.dtype.kind == "f" for values in feeds.values()) else same_label
+    for moved in _moved(estimator, feeds, schema):
+        found = found | (relative(moved, scores) <= TOLERANCE)
+    return found
+
+
+def _spread(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float64]:
+    """How far the estimator's scores of these rows move with the rounding of their numbers."""
+    scores = numbers(ask_original(estimator, feeds, schema))
+    return np.asarray(np.max([relative(scores, moved) for moved in _moved(estimator, feeds, schema)], axis=0))
+
+
+def _moved(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[NDArray[np.float64]]:
+    """The estimator's scores of these rows, each number moved by some units of its last place, again and again."""
+    random = np.random.default_rng(0)
+    for _ in range(NUDGES):
+        moved = {
+            name: (values * (1 + random.uniform(-ROUNDING, ROUNDING, values.shape))).astype(np.float32)
+            for name, values in feeds.items()
+            if values.dtype.kind == "f"
+        }
+        yield numbers(ask_original(estimator, feeds | moved, schema))
+
+
+def _computes_in_float32(estimator: Any, feeds: Feeds, schema: Schema) -> bool:
+    """Whether the estimator's scores of these rows differ from those of the same rows in float64 by much of the tolerance."""
     rows = sklearn_input(feeds)
     singles = {name: np.float64 for name, kind in getattr(rows, "dtypes", {}).items() if kind == np.float32}
     wide = rows.astype(np.float64) if isinstance(rows, np.ndarray) else rows.astype(singles)
     one, other = (numbers(ask_rows(estimator, each, schema)) for each in (rows, wide))
-    return relative(one, other)
-
-
-def _at_step(estimator: Any, feeds: Feeds, schema: Schema, scores: NDArray[np.float64], same_label: Flags) -> Flags:
-    """Whether ``estimator`` gives these scores of nearly these rows; of text, which cannot be moved, whether labels agree."""
-    moving = {name: values for name, values in feeds.items() if values.dtype.kind == "f"}
-    if not moving:
-        return same_label
-    random = np.random.default_rng(0)
-    found = np.zeros(len(scores), bool)
-    for _ in range(NUDGES):
-        by = {name: 1 + random.uniform(-ROUNDING, ROUNDING, values.shape) for name, values in moving.items()}
-        moved = feeds | {name: (values * by[name]).astype(np.float32) for name, values in moving.items()}
-        found |= relative(numbers(ask_original(estimator, moved, schema)), scores) <= TOLERANCE
-    return found
+    return bool(relative(one, other).max() > TOLERANCE / 4)

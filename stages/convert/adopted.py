@@ -25,7 +25,8 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
 
     1. Its ai.onnx opset is kept, unless it is older than ``OLDEST_OPSET``.
     2. A ZipMap goes; what went into it comes out.
-    3. Inputs and outputs get the contract's names; a Cast, Gather or Reshape is added where types or shapes differ.
+    3. One column d of scores becomes [-d, d].
+    4. Inputs and outputs get the contract's names; a Cast, Gather or Reshape is added where types or shapes differ.
 
     Raises:
         UserError: the result would be no valid model.
@@ -34,6 +35,7 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
         model = canonical(_modern(onnx.load_from_string(estimator.model)))
         behind = take_out_zipmaps(model.graph)
         _connect_outputs(model, [behind.get(name, name) for name in estimator.outputs], _contract_outputs(estimator))
+        _fill_up_scores(model)
         _connect_inputs(model, estimator.columns, schema)
         del model.graph.value_info[:]
         helper.set_model_props(model, {"feature_names": json.dumps(list(estimator.columns))})
@@ -84,6 +86,19 @@ def _connect_outputs(model: onnx.ModelProto, ends: list[str], wanted: list[Value
             writer.add("Reshape", cast, writer.constant(np.array(shape, np.int64)), output=value.name)
     del graph.output[:]
     graph.output.extend(wanted)
+
+
+def _fill_up_scores(model: onnx.ModelProto) -> None:
+    """Write, in place, a score for each of two classes where the model has that of the second alone."""
+    found = next((value for value in model.graph.output if value.name == SCORES), None)
+    if found is None or found.type.tensor_type.shape.dim[1].dim_value != 1:
+        return
+    inner = f"{SCORES}_second"
+    rename(model.graph, {SCORES: inner})
+    found.name = SCORES
+    found.type.tensor_type.shape.dim[1].dim_value = 2
+    writer = GraphWriter(model.graph, _opset(model), names_of(model))
+    writer.add("Concat", writer.add("Neg", inner), inner, output=SCORES, axis=1)
 
 
 def _alike(one: ValueInfoProto, other: ValueInfoProto) -> bool:

@@ -17,7 +17,7 @@ from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
 from stages.common.table import NUMERIC_INPUT, Schema
-from stages.convert import discriminant, in_double, neighbors, support_vectors, trees, vectorizers
+from stages.convert import discriminant, gradient_descent, in_double, neighbors, support_vectors, trees, vectorizers
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -46,7 +46,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     estimator = unwrapped(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant, in_double, selection, meta):
+        for family in (trees, support_vectors, neighbors, discriminant, gradient_descent, in_double, selection, meta):
             family.register()
         with trees.deferred() as fill:
             model = canonical(_convert(estimator, schema, target_opset))

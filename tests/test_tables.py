@@ -360,6 +360,12 @@ def test_a_surprise_in_the_target_gets_a_line_that_names_it(told: Told, name: st
     assert set(prepared("y").values()) == whole.get(name, set(values))
 
 
+def test_what_float32_cannot_hold_may_stand_in_rows_without_a_target(told: Told) -> None:
+    run_csv({"c": ["inf", "1e39", *noise()[2:]], "y": [None, None, *Y[2:]]})
+    assert warnings(told) == []
+    assert kinds()["c"] == ("number", False)
+
+
 def test_columns_that_share_a_surprise_share_a_line(told: Told) -> None:
     run_csv({f"c{number}": [number] * ROWS for number in range(60)})
     (line,) = warnings(told)

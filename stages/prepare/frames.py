@@ -168,6 +168,7 @@ def settle_target(target: pa.ChunkedArray, name: str, task: Task, rows: NDArray[
     """
     if task == "regression":
         if not is_number(target.type):
+            class_names(target, name, rows)  # which may know better what is wrong
             raise UserError(f"data.source: target {shown(name)} holds text; regression expects numbers (params.yaml: data.task)")
         quantities = numbers(target)
         if np.isinf(quantities).any():

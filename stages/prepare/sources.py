@@ -45,9 +45,13 @@ def read_csv(path: Path, form: CsvForm = PLAIN, free_text: Collection[str] = ())
 def read_parquet(path: Path, form: CsvForm = PLAIN, _: Collection[str] = ()) -> Contents:
     """A Parquet file, whose columns have types of their own."""
     table, lines = read_columns(path)
-    if form != PLAIN:
-        lines.append("data.missing_values, data.decimal and data.thousands are for CSV files and change nothing here")
-    return Contents(table, tuple(lines))
+    return Contents(table, (*lines, *not_csv(form)))
+
+
+def not_csv(form: CsvForm) -> tuple[str, ...]:
+    """A line about params that only CSV files need."""
+    told = "data.missing_values, data.decimal and data.thousands are for CSV files and change nothing here"
+    return () if form == PLAIN else (told,)
 
 
 READERS = {".csv": read_csv, ".parquet": read_parquet}
@@ -60,7 +64,7 @@ def load_source(source: str, target: str | None, form: CsvForm = PLAIN, free_tex
         UserError: the source is unknown, unreadable, or has no such target column.
     """
     if source in BUNDLED:
-        return Source(as_table(load_bundled(source)))
+        return Source(as_table(load_bundled(source)), not_csv(form))
     path = checked(source)
     came = READERS[path.suffix](path, form, free_text)
     columns = listed(came.table.column_names, 20)

@@ -146,7 +146,11 @@ def decide_task(target: pa.ChunkedArray) -> Task:
     if not is_number(target.type) or types.is_boolean(target.type):
         return "classification"
     whole = whole_numbers(target)
-    return "regression" if whole is None or len(np.unique(whole)) > MAX_INTEGER_CLASSES else "classification"
+    beyond = types.is_integer(target.type) or (types.is_decimal(target.type) and target.type.scale == 0)
+    if whole is None and not beyond:
+        return "regression"
+    distinct = pc.count_distinct(target).as_py() if whole is None else len(np.unique(whole))
+    return "classification" if distinct <= MAX_INTEGER_CLASSES else "regression"
 
 
 def whole_numbers(values: pa.ChunkedArray) -> NDArray[np.int64] | None:

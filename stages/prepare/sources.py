@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -36,13 +37,13 @@ class Source(Contents):
     target: str = "target"
 
 
-def read_csv(path: Path, form: CsvForm = PLAIN, free_text: Collection[str] = ()) -> Contents:
+def read_csv(path: Path, form: CsvForm = PLAIN, free_text: Collection[str] = (), target: str | None = None) -> Contents:
     """A CSV file; ``form`` says how missing values and numbers are written."""
     cells = read_cells(path)
-    return Contents(typed(cells, form, free_text), cells=cells)
+    return Contents(typed(cells, form, free_text, target), cells=cells)
 
 
-def read_parquet(path: Path, form: CsvForm = PLAIN, _: Collection[str] = ()) -> Contents:
+def read_parquet(path: Path, form: CsvForm = PLAIN, *_: Any) -> Contents:
     """A Parquet file, whose columns have types of their own."""
     table, lines = read_columns(path)
     return Contents(table, (*lines, *not_csv(form)))
@@ -54,7 +55,7 @@ def not_csv(form: CsvForm) -> tuple[str, ...]:
     return () if form == PLAIN else (told,)
 
 
-READERS = {".csv": read_csv, ".parquet": read_parquet}
+READERS: dict[str, Callable[..., Contents]] = {".csv": read_csv, ".parquet": read_parquet}
 
 
 def load_source(source: str, target: str | None, form: CsvForm = PLAIN, free_text: Collection[str] = ()) -> Source:
@@ -66,7 +67,7 @@ def load_source(source: str, target: str | None, form: CsvForm = PLAIN, free_tex
     if source in BUNDLED:
         return Source(as_table(load_bundled(source)), not_csv(form))
     path = checked(source)
-    came = READERS[path.suffix](path, form, free_text)
+    came = READERS[path.suffix](path, form, free_text, target)
     columns = listed(came.table.column_names, 20)
     if target is None:
         raise UserError(

@@ -196,9 +196,12 @@ def link_out(folder: Path) -> None:
     (folder / "data" / "x.csv").symlink_to(outside)
 
 
-def arrow(names: list[str]) -> Spoil:
+NOT_UTF8 = pa.array([b"a", b"\xff"]).view(pa.string())
+
+
+def arrow(names: list[str], values: Any = (0.0, 1.0)) -> Spoil:
     """A Parquet file of columns with these names, which need not be those of a DataFrame."""
-    table = pa.Table.from_arrays([pa.array([0.0, 1.0])] * len(names), names=names)
+    table = pa.Table.from_arrays([pa.array(values)] * len(names), names=names)
     return both(
         lambda folder: pq.write_table(table, folder / "data" / "x.parquet"),
         params(data__source="data/x.parquet", data__target="y"),
@@ -382,6 +385,14 @@ IN_DATA = [
     Bad("NUL in a category", "prepare", parquet({"a": ["p", "p\0q"], "y": [0, 1]}), "column 'a' has a NUL character in row 2"),
     Bad("NUL in a class", "prepare", parquet({"a": [1, 2], "y": ["p", "p\0q"]}), "target 'y' has a NUL character in row 2"),
     Bad("a name twice in Parquet", "prepare", arrow(["a", "a", "y"]), "column 'a' is there more than once; rename or drop one"),
+    Bad("a NUL in a name", "prepare", arrow(["a", "b\0c", "y"]), "column 'b\\x00c' has a NUL character in its name"),
+    Bad("text that is not UTF-8 in Parquet", "prepare", arrow(["a", "b", "y"], NOT_UTF8), "should be a Parquet file: "),
+    Bad(
+        "word for a missing quantity to regress on",
+        "prepare",
+        csv(rows(*(f"1,{i}.5" for i in range(40)), "1,NA"), data__task="regression"),
+        "add it to data.missing_values",
+    ),
     Bad("no name in Parquet", "prepare", arrow(["a", "", "y"]), "column 2 has no name"),
     Bad("nothing but nulls", "prepare", parquet({"a": [None, None], "y": [0, 1]}), "column 'a' has no value in any row"),
     Bad("the index to predict", "prepare", indexed("y"), "the DataFrame's index 'y' is left out; call reset_index()"),

@@ -271,7 +271,8 @@ SURPRISES: dict[str, tuple[Any, str]] = {
     "german dates": ([f"{row % 28 + 1}.2.2024" for row in range(ROWS)], "looks like dates"),
     "months in words": ([f"{row % 28 + 1} Mar 2024" for row in range(ROWS)], "looks like dates"),
     "korean dates": ([f"2024년 {row % 9 + 1}월 3일" for row in range(ROWS)], "looks like dates"),
-    "times of day": ([f"{row % 24}:05" for row in range(ROWS)], "looks like times of day"),
+    "times of day": ([f"{row % 24}:05" for row in range(ROWS)], "looks like times ('0:05')"),
+    "durations": ([f"{row} days 00:00:00" for row in range(ROWS)], "looks like times"),
     "decimal commas": ([f"{row},5" for row in range(ROWS)], "a decimal comma ('0,5')"),
     "european numbers": ([f"1.{row + 100},5" for row in range(ROWS)], 'set data.decimal: "," (CSV) and data.thousands: "."'),
     "thousands": ([f"{500 * row:,}" for row in range(ROWS)], 'set data.thousands: ","'),
@@ -358,6 +359,28 @@ def test_a_surprise_in_the_target_gets_a_line_that_names_it(told: Told, name: st
     assert any(expected in line for line in lines) if expected else lines == []
     whole = {"01 and 1": {1, 2}, "True and TRUE": {0, 1}, "whole floats": {1, 2}}
     assert set(prepared("y").values()) == whole.get(name, set(values))
+
+
+def test_what_float32_cannot_hold_may_stand_in_rows_without_a_target(told: Told) -> None:
+    run_csv({"c": ["inf", "1e39", *noise()[2:]], "y": [None, None, *Y[2:]]})
+    assert warnings(told) == []
+    assert kinds()["c"] == ("number", False)
+
+
+@pytest.mark.usefixtures("told")
+def test_a_total_below_the_numbers_does_not_make_text_of_them() -> None:
+    lines = [f"{number},{label}" for number, label in zip(noise(), Y, strict=True)]
+    Path("data/x.csv").write_text("\n".join(["row,y", *lines, "Total:,"]))
+    run("data/x.csv")
+    assert prepared("y") == dict(zip(noise(), Y, strict=True))
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize("write", [run_csv, run_parquet], ids=["csv", "parquet"])
+def test_classes_beyond_64_bits_stay_distinct(write: Callable[..., None]) -> None:
+    labels = [2**63 + row // 2 % 2 for row in range(ROWS)]
+    write({"y": np.array(labels, dtype=np.uint64)})
+    assert prepared("y") == {row: str(label) for row, label in zip(noise(), labels, strict=True)}
 
 
 def test_columns_that_share_a_surprise_share_a_line(told: Told) -> None:

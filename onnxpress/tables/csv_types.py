@@ -28,12 +28,27 @@ class CsvForm:
 PLAIN = CsvForm()
 
 
-def typed(cells: pa.Table, form: CsvForm = PLAIN, texts: Collection[str] = ()) -> pa.Table:
-    """Each column in the narrowest type that all of its cells have; ``texts`` stay as they are."""
-    names = cells.column_names
-    columns = {name: without_missing(cells[name], form.missing) for name in names}
-    read = [columns[name] if name in texts else as_values(columns[name], form) for name in names]
-    return pa.table(read, names=names)
+def typed(
+    cells: pa.Table,
+    form: CsvForm = PLAIN,
+    texts: Collection[str] = (),
+    target: str | None = None,
+) -> pa.Table:
+    """Each column in the narrowest type that all of its cells have; ``texts`` stay as they are.
+
+    Rows without a ``target`` are left out later, so what stands in them decides nothing: a line
+    with a total below the numbers does not make text of them.
+    """
+    columns = {name: without_missing(cells[name], form.missing) for name in cells.column_names}
+    if target in columns:
+        labelled = pc.is_valid(columns[target])
+        columns = {name: pc.if_else(labelled, values, None) for name, values in columns.items()}
+    return pa.table(
+        {
+            name: values if name in texts else as_values(values, form)
+            for name, values in columns.items()
+        }
+    )
 
 
 def without_missing(cells: pa.ChunkedArray, words: Collection[str]) -> pa.ChunkedArray:

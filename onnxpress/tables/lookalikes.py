@@ -55,7 +55,7 @@ class Likeness:
 
 FORMS: tuple[tuple[str, str, str], ...] = (
     ("dates", DATE, "turn it into numbers, such as days since a fixed day, or drop it"),
-    ("times of day", CLOCK, "turn it into numbers, such as seconds"),
+    ("times", rf"(?:[+-]?\d+ days?,? )?{CLOCK}", "turn it into numbers, such as seconds"),
     (THOUSANDS, ANGLO, 'set data.thousands: "," (CSV)'),
     (COMMAS, EUROPEAN, 'set data.decimal: "," (CSV)'),
     (THOUSANDS, SPACED, "set data.thousands (CSV) to what stands between the digits"),

@@ -26,6 +26,7 @@ def read_columns(path: Path) -> tuple[pa.Table, list[str]]:
     """
     try:
         table = read_table(read_bytes(path))
+        table.validate(full=True)  # text may not be UTF-8
     except (OSError, ValueError, pa.ArrowException) as error:
         raise UserError(f"{path} should be a Parquet file: {error}") from error
     stored = pandas_metadata(table.schema)
@@ -73,6 +74,9 @@ def check_names(path: Path, names: list[str], index: list[str]) -> None:
         raise UserError(
             f"{path}: column {shown(twice)} is there more than once; rename or drop one"
         )
+    nul = next((name for name in names if "\0" in name), None)
+    if nul is not None:
+        raise UserError(f"{path}: column {shown(nul)} has a NUL character in its name; rename it")
     if "" in names:
         place = names.index("") + 1
         raise UserError(f"{path}: column {place} has no name; name it or drop it")

@@ -24,6 +24,7 @@ EXACT = 2.0**24
 """Float32 holds every whole number up to this."""
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Numbers closer to 0 than this lose digits in float32, and at last become 0."""
+LARGEST = float(np.finfo(np.float32).max)
 MANY = 0.1
 """Categories per row from which on there are too many to learn from."""
 MISSING_WORDS = frozenset(
@@ -81,7 +82,9 @@ def number_findings(name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
     if types.is_boolean(values.type):
         return
     array = numbers(values)
-    array = array[~np.isnan(array)]
+    array = array[np.abs(array) <= LARGEST]  # what is larger stands in rows without a target
+    if not len(array):
+        return
     whole = bool((array == np.floor(array)).all())
     if whole:
         yield from whole_findings(name, array)

@@ -141,7 +141,11 @@ def decide_task(target: pa.ChunkedArray) -> Task:
     if not is_number(target.type) or types.is_boolean(target.type):
         return "classification"
     whole = whole_numbers(target)
-    return "regression" if whole is None or len(np.unique(whole)) > MAX_INTEGER_CLASSES else "classification"
+    beyond = types.is_integer(target.type) or (types.is_decimal(target.type) and target.type.scale == 0)
+    if whole is None and not beyond:
+        return "regression"
+    distinct = pc.count_distinct(target).as_py() if whole is None else len(np.unique(whole))
+    return "classification" if distinct <= MAX_INTEGER_CLASSES else "regression"
 
 
 def whole_numbers(values: pa.ChunkedArray) -> NDArray[np.int64] | None:
@@ -163,6 +167,7 @@ def settle_target(target: pa.ChunkedArray, name: str, task: Task, rows: NDArray[
     """
     if task == "regression":
         if not is_number(target.type):
+            class_names(target, name, rows)  # which may know better what is wrong
             raise UserError(f"data.source: target {shown(name)} holds text; regression expects numbers (params.yaml: data.task)")
         quantities = numbers(target)
         if np.isinf(quantities).any():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -37,21 +38,25 @@ class Source(Contents):
     target: str = "target"
 
 
-def read_csv(path: Path, form: CsvForm = PLAIN, free_text: Collection[str] = ()) -> Contents:
+def read_csv(path: Path, form: CsvForm = PLAIN, free_text: Collection[str] = (), target: str | None = None) -> Contents:
     """A CSV file; ``form`` says how missing values and numbers are written."""
     cells = read_cells(path)
-    return Contents(typed(cells, form, free_text), cells=cells)
+    return Contents(typed(cells, form, free_text, target), cells=cells)
 
 
-def read_parquet(path: Path, form: CsvForm = PLAIN, _: Collection[str] = ()) -> Contents:
+def read_parquet(path: Path, form: CsvForm = PLAIN, *_: Any) -> Contents:
     """A Parquet file, whose columns have types of their own."""
     table, lines = read_columns(path)
-    if form != PLAIN:
-        lines.append("data.missing_values, data.decimal and data.thousands are for CSV files and change nothing here")
-    return Contents(table, tuple(lines))
+    return Contents(table, (*lines, *not_csv(form)))
 
 
-READERS = {".csv": read_csv, ".parquet": read_parquet}
+def not_csv(form: CsvForm) -> tuple[str, ...]:
+    """A line about params that only CSV files need."""
+    told = "data.missing_values, data.decimal and data.thousands are for CSV files and change nothing here"
+    return () if form == PLAIN else (told,)
+
+
+READERS: dict[str, Callable[..., Contents]] = {".csv": read_csv, ".parquet": read_parquet}
 
 
 def load_source(source: str, target: str | None, form: CsvForm = PLAIN, free_text: Collection[str] = ()) -> Source:
@@ -61,9 +66,9 @@ def load_source(source: str, target: str | None, form: CsvForm = PLAIN, free_tex
         UserError: the source is unknown, unreadable, or has no such target column.
     """
     if source in BUNDLED:
-        return Source(as_table(load_bundled(source)))
+        return Source(as_table(load_bundled(source)), not_csv(form))
     path = checked(source)
-    came = READERS[path.suffix](path, form, free_text)
+    came = READERS[path.suffix](path, form, free_text, target)
     columns = listed(came.table.column_names, 20)
     if target is None:
         raise UserError(

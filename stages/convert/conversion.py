@@ -109,6 +109,7 @@ def _register() -> None:
 def _convert(estimator: Any, whole: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
     """skl2onnx's model of ``estimator``, with the inputs that suit ``whole``, which it is a part of."""
     from skl2onnx import convert_sklearn
+
     taken = layout(whole, schema)
     blank = evidence(whole, len(taken.columns)).blank
     with imputers.blank_is_a_text(blank), warnings.catch_warnings():

@@ -33,7 +33,7 @@ lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
 bench: $(PEERS) ## measure forests against other runtimes, other families, every estimator (an hour); BENCH="--quick" for a sample
-	@for suite in bench bench.families bench.coverage; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
+	@for suite in bench bench.families bench.coverage bench.scores; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@dvc repro --dry --allow-missing --quiet

@@ -33,7 +33,7 @@ from skops import io as skops
 from stages.benchmark import __main__ as benchmark
 from stages.common.errors import UserError
 from stages.common.files import read_json
-from stages.common.models import ask_onnx, checked_original, load_original, load_session
+from stages.common.models import ask_onnx, by_class, checked_original, load_original, load_session
 from stages.common.table import read_rows, read_schema
 from stages.convert import __main__ as convert
 from stages.evaluate import __main__ as evaluate
@@ -184,8 +184,10 @@ def test_models_of_other_converters_get_the_contract_and_keep_their_answers(work
     assert np.mean(answer.values == source.predict(x)) > 0.99  # float32 where scikit-learn has float64
     assert outputs_of(made) == ["label", "scores" if kind == "scores" else "probabilities"]
     original = checked_original(load_original(Path("outputs/model.joblib")), read_schema())
-    decided = original.decision_function(x).reshape(-1, 1) if kind == "scores" else None
-    said = original.predict_proba(x) if decided is None else np.hstack([-decided, decided])
+    said = by_class(original.decision_function(x).reshape(len(x), -1)) if kind == "scores" else original.predict_proba(x)
+    if kind == "scores":
+        decided = source.decision_function(x)
+        assert answer.scores == pytest.approx(np.column_stack([-decided, decided]), rel=1e-4, abs=1e-4)
     assert answer.scores == pytest.approx(said, abs=1e-6)
     assert workspace
 

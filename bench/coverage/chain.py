@@ -13,12 +13,13 @@ from bench.coverage.cases import SEED, Case, Data, data_of, unfitted
 from stages.benchmark.contenders import batch, calls, limited_threads, sessions
 from stages.benchmark.measure import Plan, measure
 from stages.benchmark.summary import ratio, values
+from stages.common.differences import Differences, compare
 from stages.common.errors import UserError
 from stages.common.models import ask_onnx, ask_original, fit, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.params import Quantize
 from stages.common.parts import set_threads
-from stages.common.table import Feeds
+from stages.common.table import Feeds, Rows
 from stages.convert.conversion import to_onnx
 from stages.quantize.choice import Choice, choose
 from stages.quantize.methods import list_candidates
@@ -58,6 +59,7 @@ def _through(case: Case, data: Data, quantize: Quantize) -> Record:
     try:
         plain = to_bytes(to_onnx(estimator, data.schema, OPSET))
         agreement, error_of_scores = compared(estimator, plain, data)
+        scores = differences(estimator, plain, data)
     except Exception as error:  # UserError, or whatever onnxruntime raises on a graph that skl2onnx got wrong
         return {"outcome": "fails", "reason": " ".join(str(error).split())}
     choice = quantised(estimator, plain, data, quantize)
@@ -65,6 +67,9 @@ def _through(case: Case, data: Data, quantize: Quantize) -> Record:
         "outcome": "converts",
         "agreement": agreement,
         "score_error": error_of_scores,
+        "score_difference": max(found.largest for found in scores),
+        "step_rows": sum(found.steps for found in scores),
+        "rounded_rows": sum(found.rounded for found in scores),
         "onnx_kb": len(plain) / 1024,
         "candidate": choice.candidate,
         "quantized_kb": len(choice.model) / 1024,
@@ -78,9 +83,7 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
     Differences are in units of the largest score (of probabilities: 1), or of the target's standard deviation.
     """
     session = open_session(model)
-    pairs = [
-        (ask_original(estimator, rows.feeds, data.schema), ask_onnx(session, rows.feeds)) for rows in (data.test, data.mixed)
-    ]
+    pairs = [(ask_original(estimator, rows.feeds, data.schema), ask_onnx(session, rows.feeds)) for rows in _asked(data)]
     one, other = (np.concatenate([pair[side].values for pair in pairs]) for side in (0, 1))
     if data.schema.task == "regression":
         difference = np.abs(one - other) / np.std(data.train.target)
@@ -88,6 +91,17 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
     scores = [np.concatenate([np.asarray(pair[side].scores) for pair in pairs]) for side in (0, 1)]
     scale = max(1.0, float(np.abs(scores[0][np.isfinite(scores[0])]).max()))
     return float(np.mean(one == other)), float(np.nanmax(np.abs(scores[0] - scores[1])) / scale)
+
+
+def differences(estimator: Any, model: bytes, data: Data) -> list[Differences]:
+    """What gate.max_score_diff would be held against, on test and on mixed rows."""
+    session, schema = open_session(model), data.schema
+    answers = [(rows.feeds, ask_original(estimator, rows.feeds, schema), ask_onnx(session, rows.feeds)) for rows in _asked(data)]
+    return [compare(estimator, feeds, schema, original, answer) for feeds, original, answer in answers]
+
+
+def _asked(data: Data) -> tuple[Rows, Rows]:
+    return data.test, data.mixed
 
 
 def quantised(estimator: Any, plain: bytes, data: Data, params: Quantize) -> Choice:

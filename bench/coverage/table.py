@@ -34,10 +34,11 @@ EXPLAINED = {
 """Why an estimator does not convert, for readers, by words of the message that came; any other message stands as it is."""
 
 HEADER = (
-    "estimator", "data", "agrees", "largest error", "ONNX speed-up at 1", "at 1024", "method", "KB", "x smaller",
+    "estimator", "data", "agrees", "largest error", "score difference", "step rows",
+    "ONNX speed-up at 1", "at 1024", "method", "KB", "x smaller",
     "x faster at 32", "at 1024",
 )  # fmt: skip
-RULE = "|---|---" + "|---:" * 4 + "|---" + "|---:" * 4 + "|"
+RULE = "|---|---" + "|---:" * 6 + "|---" + "|---:" * 4 + "|"
 WORDS = {ALONE: "{} classifiers and regressors alone on numbers", COLUMNS: "{} behind scaled, imputed and one-hot columns"}
 
 
@@ -93,7 +94,8 @@ def _preface() -> list[str]:
         "Written by `make bench` (`python -m bench.coverage`). Default arguments, one thread, `quantize.method: auto`.",
         "*agrees*: share of test rows, and of 500 rows with columns drawn apart from each other, that get scikit-learn's label",
         "(regression: its value within 0.001 standard deviations of the target). *largest error*: of a probability, of a",
-        "decision score over the largest of them, or of a prediction in standard deviations. *ONNX speed-up*: over",
+        "decision score over the largest of them, or of a prediction in standard deviations. *score difference*: the largest",
+        "over max(1, |score|), as `gate.max_score_diff` has it; *step rows* are counted apart. *ONNX speed-up*: over",
         "scikit-learn's `predict`. *x smaller, x faster*: the quantised model against the ONNX model; with `none` it is that.",
     ]
 
@@ -120,6 +122,8 @@ def _cells(record: Record) -> list[str]:
         record["data"],
         f"{record['agreement']:.2%}" + ("" if record["agreement"] >= AGREES else " **!**"),
         f"{record['score_error']:.1e}",
+        _number(record, "score_difference", ".1e"),
+        _number(record, "step_rows", "d"),
         _factor(record["onnx_speedup_1"]),
         _factor(record["onnx_speedup_1024"]),
         record["candidate"],
@@ -128,6 +132,11 @@ def _cells(record: Record) -> list[str]:
         _factor(record["quantized_speedup_32"]),
         _factor(record["quantized_speedup_1024"]),
     ]
+
+
+def _number(record: Record, key: str, form: str) -> str:
+    """Empty in records of an edition that did not measure it."""
+    return format(record[key], form) if key in record else ""
 
 
 def _factor(value: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.scores.case import Case
-from bench.scores.compare import Found, Outcome, scan
+from bench.scores.compare import OPSET, Found, Outcome, scan
 from bench.scores.page import markdown
 from bench.scores.tables import TABLES
 from stages.common.console import say
@@ -27,6 +27,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
     parser.add_argument("--only", default="", help="combinations whose name holds this text")
     parser.add_argument("--table", choices=list(TABLES), help="one table of combinations")
+    parser.add_argument("--opset", type=int, default=OPSET, help=f"of ai.onnx (default: {OPSET})")
     parser.add_argument("--output", type=Path, default=RESULTS, help="folder of scores.md")
     return parser.parse_args(arguments)
 
@@ -52,7 +53,7 @@ def main() -> None:
     for name, cases in chosen(asked).items():
         tables[name] = []
         for case in cases:
-            found = scan(case)
+            found = scan(case, asked.opset)
             tables[name].append(found)
             if found.outcome == Outcome.DIFFERENT:
                 say(f"{case.name}: {found.outcome} {found.difference:.1e}, {found.labels} labels {found.reason[:200]}")

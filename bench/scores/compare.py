@@ -44,15 +44,15 @@ class Found:
     reason: str = ""
 
 
-def scan(case: Case) -> Found:
-    """Rehearse, fit, convert, ask both, compare."""
+def scan(case: Case, opset: int = OPSET) -> Found:
+    """Rehearse, fit, convert to an opset of ai.onnx, ask both, compare."""
     data = data_of(case.data)
     with limited_threads(1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about these fits; whether they are good ones is not the question
-        return _through(case, data)
+        return _through(case, data, opset)
 
 
-def _through(case: Case, data: Data) -> Found:
+def _through(case: Case, data: Data, opset: int) -> Found:
     try:
         estimator = case.unfitted()
         rehearse(estimator, data.train, data.schema)
@@ -65,7 +65,7 @@ def _through(case: Case, data: Data) -> Found:
     except Exception as error:  # of fit or predict, on data that do not suit the estimator
         return Found(case, Outcome.UNSUITABLE, reason=" ".join(str(error).split()))
     try:
-        answer = ask_onnx(open_session(to_bytes(to_onnx(estimator, data.schema, OPSET))), feeds)
+        answer = ask_onnx(open_session(to_bytes(to_onnx(estimator, data.schema, opset))), feeds)
     except Exception as error:  # accepted by the rehearsal, and still no model that runs
         return Found(case, Outcome.DIFFERENT, reason=f"fails: {' '.join(str(error).split())}")
     found = compare(estimator, feeds, data.schema, original, answer)

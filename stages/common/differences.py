@@ -111,7 +111,8 @@ def other_labels(original: Answer, answer: Answer) -> Flags:
 def has_steps(estimator: Any) -> bool:
     """Whether rounding may become a step in it: isotonic calibration, neighbours, or trees that compare computed numbers."""
     parts = list(parts_of(estimator))
-    if any(type(part).__name__ == "IsotonicRegression" or hasattr(part, "n_neighbors") for part in parts):
+    isotonic = any(type(part).__name__ == "IsotonicRegression" or getattr(part, "method", "") == "isotonic" for part in parts)
+    if isotonic or any(hasattr(part, "n_neighbors") for part in parts):
         return True
     trees = any(hasattr(part, "tree_") or hasattr(part, "_predictors") for part in parts)
     return trees and any(".".join(type(part).__module__.split(".")[:2]) not in EXACT for part in parts)

@@ -1,8 +1,8 @@
 """SGDClassifier: the label from the decisions, and scikit-learn's probabilities, in the place of skl2onnx's converter.
 
 skl2onnx 1.20 takes the label from the probabilities. Those of several classes may be equal, as ``modified_huber`` clips
-them and the sigmoid of large decisions is 1: up to every sixth label was another. It also leaves out what becomes of rows
-whose probabilities are all 0: those of ``modified_huber`` are 1 / classes.
+them and the sigmoid of large decisions is 1: up to every sixth label was another. It also leaves out that rows whose
+probabilities are all 0 get 1 / classes, and onnxruntime's Sigmoid never falls below about 1e-8.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from onnx import TensorProto
 
 from stages.common.writer import Writer
 from stages.convert.container_writer import ContainerWriter
+
+EXP_LIMIT = float(np.log(np.finfo(np.float32).max))
 
 
 @cache
@@ -49,13 +51,17 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         writer.add("Identity", decided, output=scores)
     else:
         each = (_sigmoid if model.loss == "log_loss" else _clipped)(decided, writer)
-        found = each if len(model.classes_) == 2 else _shares(each, writer, or_equal=model.loss == "modified_huber")
+        found = each if len(model.classes_) == 2 else _shares(each, writer)
         writer.add("Cast", found, output=scores, to=TensorProto.FLOAT)
 
 
 def _sigmoid(decided: str, writer: Writer) -> str:
-    """In float64: what a class has of a sum of tiny probabilities may be much."""
-    return writer.add("Sigmoid", writer.add("Cast", decided, to=TensorProto.DOUBLE))
+    """1 / (1 + exp(-d)) in float64, as a class may have much of a tiny sum; 0 where float32's exp is infinite."""
+    one = writer.constant(np.ones(1))
+    power = writer.add("Exp", writer.add("Neg", writer.add("Cast", decided, to=TensorProto.DOUBLE)))
+    found = writer.add("Div", one, writer.add("Add", one, power))
+    finite = writer.add("Greater", decided, writer.constant(np.array([-EXP_LIMIT], np.float32)))
+    return writer.add("Mul", found, writer.add("Cast", finite, to=TensorProto.DOUBLE))
 
 
 def _clipped(decided: str, writer: Writer) -> str:
@@ -66,11 +72,9 @@ def _clipped(decided: str, writer: Writer) -> str:
     return writer.add("Add", writer.add("Mul", clipped, half), half)
 
 
-def _shares(each: str, writer: Writer, *, or_equal: bool) -> str:
-    """What each class has of the sum; ``or_equal``: all have the same where the sum is 0."""
+def _shares(each: str, writer: Writer) -> str:
+    """What each class has of the sum; all have the same where that is 0."""
     total = writer.reduce("ReduceSum", each, 1)
-    if or_equal:
-        zero = writer.add("Cast", writer.add("Equal", total, writer.constant(np.zeros(1))), to=TensorProto.DOUBLE)
-        each = writer.add("Add", each, zero)
-        total = writer.reduce("ReduceSum", each, 1)
-    return writer.add("Div", each, total)
+    zero = writer.add("Cast", writer.add("Equal", total, writer.constant(np.zeros(1))), to=TensorProto.DOUBLE)
+    each = writer.add("Add", each, zero)
+    return writer.add("Div", each, writer.reduce("ReduceSum", each, 1))

@@ -25,7 +25,7 @@ HALF_MAX = float(np.finfo(np.float16).max)
 
 
 def store(model: onnx.ModelProto, form_of: Callable[[str], Form | None]) -> onnx.ModelProto:
-    """A copy of ``model`` with each float32 matrix written in the form that ``form_of`` gives its name, or left alone.
+    """A copy of ``model`` with each matrix of floats written in the form that ``form_of`` gives its name, or left alone.
 
     Raises:
         NotApplicable: there is no such matrix, or its values do not fit its form.
@@ -39,10 +39,12 @@ def store(model: onnx.ModelProto, form_of: Callable[[str], Form | None]) -> onnx
     replaced: dict[str, str] = {}
     for tensor in model.graph.initializer:
         form = form_of(tensor.name)
-        if form is None or tensor.data_type != TensorProto.FLOAT:
+        if form is None or tensor.data_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
             graph.initializer.append(tensor)
-        else:
-            replaced[tensor.name] = form(numpy_helper.to_array(tensor), tensor.name, writer)
+            continue
+        stored = form(numpy_helper.to_array(tensor).astype(np.float32), tensor.name, writer)
+        double = tensor.data_type == TensorProto.DOUBLE
+        replaced[tensor.name] = writer.add("Cast", stored, to=TensorProto.DOUBLE) if double else stored
     if not replaced:
         raise NotApplicable("the graph has no float32 matrix to store in fewer bits")
     for node in model.graph.node:

@@ -16,9 +16,10 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import RFE, SelectFromModel, SelectKBest
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, RANSACRegressor, Ridge, RidgeClassifier
 from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
 from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -131,6 +132,7 @@ REGRESSORS: dict[str, Any] = {
     "stacked, and the columns": ensemble.StackingRegressor(some(SMALL_TREE, Ridge()), cv=2, passthrough=True),
     "stacked votes": ensemble.StackingRegressor(some(ensemble.VotingRegressor(some(SMALL_TREE, Ridge())), SMALL_TREE), cv=2),
     "the best of a search": GridSearchCV(SMALL_TREE, {"max_depth": [2, 3]}, cv=2),
+    "the consensus of trees": RANSACRegressor(SMALL_TREE, min_samples=50, random_state=0),
     "a logarithmic target": TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1),
     **{
         f"target by {type(scaler).__name__}": TransformedTargetRegressor(SMALL_TREE, transformer=scaler)
@@ -298,6 +300,18 @@ def test_members_choose_columns_of_mixed_tables(name: str) -> None:
     feeds, schema = mixed("regression" if regression else "classification")
     target = SIGNAL if regression else np.where(SIGNAL > 0, "yes", "no")
     assert_equal(*compared(MIXED[name](), feeds, target, schema))
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: CalibratedClassifierCV(inner, cv=3), OneVsRestClassifier])
+def test_words_inside_are_those_of_scikit_learn(wrap: Callable[[Any], Any]) -> None:
+    """Each vectorizer has options of its own, which are found wherever it is."""
+    words = np.array(["alpha", "beta", "a", "b", "délta", "東京", "x"])
+    texts = [" ".join(row) for row in np.random.default_rng(0).choice(words, (150, 5))]
+    feeds: Feeds = {"text": np.array(texts, object)[:, None], "age": np.random.default_rng(1).random((150, 1), np.float32)}
+    schema = Schema("classification", "target", (Column("text", "text", missing=False), Column("age", "number", missing=False)))
+    columns = ColumnTransformer([("words", TfidfVectorizer(), "text"), ("age", "passthrough", ["age"])])
+    target = np.array([("alpha" in text) + ("délta" in text) for text in texts])
+    assert_equal(*compared(wrap(make_pipeline(columns, LinearSVC())), feeds, target, schema))
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,14 @@ from typing import Any
 
 
 def unwrapped(estimator: Any) -> Any:
-    """What answers in the place of a fitted search, frozen or self-trained estimator, or feature elimination.
+    """What answers in the place of a fitted search, frozen, self-trained or RANSAC's estimator, or feature elimination.
 
     Feature elimination (RFE, RFECV) becomes a pipeline of the choice of columns and the estimator behind it. A pipeline is
     unwrapped at its last step. Any other estimator comes back as it is.
     """
     from sklearn.feature_selection import RFE
     from sklearn.frozen import FrozenEstimator
+    from sklearn.linear_model import RANSACRegressor
     from sklearn.model_selection._search import BaseSearchCV
     from sklearn.pipeline import Pipeline
     from sklearn.semi_supervised import SelfTrainingClassifier
@@ -25,7 +26,7 @@ def unwrapped(estimator: Any) -> Any:
         return unwrapped(estimator.best_estimator_)
     if isinstance(estimator, FrozenEstimator):
         return unwrapped(estimator.estimator)
-    if isinstance(estimator, SelfTrainingClassifier):
+    if isinstance(estimator, (RANSACRegressor, SelfTrainingClassifier)):
         return unwrapped(estimator.estimator_)
     if isinstance(estimator, RFE) and hasattr(estimator.estimator_, "predict"):
         return Pipeline([("columns", _choice(estimator)), ("estimator", unwrapped(estimator.estimator_))])

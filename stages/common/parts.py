@@ -38,3 +38,5 @@ def parts_of(estimator: Any) -> Iterator[Any]:
             waiting.extend(item)
         elif isinstance(item, dict):
             waiting.extend(item.values())
+        elif type(item).__module__.startswith("sklearn.") and hasattr(item, "__dict__") and not isinstance(item, type):
+            waiting.extend(vars(item).values())  # a calibrated classifier of one fold is no estimator

@@ -58,7 +58,10 @@ def differences(estimator: Any, feeds: Feeds, schema: Schema) -> Differences:
         UserError: it cannot be converted, or onnxruntime cannot run it.
     """
     model = to_bytes(to_onnx(estimator, schema, NEWEST_OPSET))
-    original = ask_original(estimator, feeds, schema)
+    try:
+        original = ask_original(estimator, feeds, schema)
+    except AttributeError as error:  # it asks what is inside for what that does not have
+        raise UserError(f"{type(estimator).__name__} cannot predict in scikit-learn either ({error})") from error
     try:
         answer = ask_onnx(open_session(model), feeds)
     except UserError:

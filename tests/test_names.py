@@ -30,6 +30,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from stages.benchmark.contenders import floor_model
 from stages.common.console import visible
+from stages.common.errors import UserError
 from stages.common.files import PICTURES
 from stages.common.models import Answer
 from stages.common.params import parse_params
@@ -42,6 +43,7 @@ from stages.plot.canvas import png, style
 from stages.publish.card import model_card
 from stages.publish.checks import folder_name
 from stages.publish.registry import quoted
+from stages.publish.store import resolve_store
 from stages.quantize.methods import METHODS
 from stages.report.disagreement import Disagreement
 from stages.report.page import render
@@ -308,6 +310,15 @@ def test_an_experiment_has_a_folder_in_the_store_whatever_its_name() -> None:
     assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", folder) for folder in folders)
     assert [folder_name(name) for name in ("onnxpress", "v1.2", "my lab")] == ["onnxpress", "v1.2", "my_lab"]
     assert folder_name("가") != folder_name("나")
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b"])
+def test_a_place_that_mlflow_cannot_address_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(UserError, match=r"take no \? and nothing like %20 in a path"):
+        resolve_store(None, tmp_path / name)
+    other = tmp_path / "한 글#& 100%"
+    assert resolve_store(None, other).database == resolve_store(f"sqlite:///{other}/mlflow.db", tmp_path).database
 
 
 def test_a_registered_model_is_found_by_its_name_whatever_is_in_it() -> None:

@@ -66,10 +66,15 @@ def resolve_store(tracking_uri: str | None, root: Path) -> Store:
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead (for a database MLFLOW_TRACKING_URI)"
         )
     uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or DEFAULT_URI
-    parts = urlsplit(uri)
+    parts = urlsplit(uri, allow_fragments=not uri.startswith("sqlite:"))  # a path may have a #
     scheme = parts.scheme.partition("+")[0]
     if scheme == "sqlite" and not parts.netloc and parts.path not in {"", "/", "/:memory:"}:
         database = root / parts.path[1:]
+        if re.search(r"\?|%[0-9A-Fa-f]{2}", str(database)):  # MLflow would write elsewhere, or wait for ever
+            raise UserError(
+                f"the store {str(database)!r} cannot be opened: MLflow's addresses take no ? and nothing like %20 in a path; "
+                "move the repository or name another store (publish.tracking_uri in params.yaml)"
+            )
         return Store(f"sqlite:///{database}", f"sqlite:///{database}", database)
     if scheme not in SERVERS | DATABASES or not parts.hostname:
         came = re.sub(r"(?<=://)[^/@\s]+@", "", uri)

@@ -26,7 +26,7 @@ from stages.common.errors import UserError
 from stages.common.models import ask_onnx, ask_original, load_original, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.table import Column, Feeds, Rows, Schema, input_name
-from stages.convert.conversion import to_onnx
+from stages.convert.conversion import to_onnx, transformer_to_onnx
 from stages.prepare import __main__ as prepare
 from stages.train import __main__ as train
 from stages.train.given import check_fits
@@ -204,6 +204,50 @@ def test_a_bare_pipeline_of_texts_gets_a_list_of_texts(first: Any) -> None:
     model = make_pipeline(*(step for _, step in first.steps), LogisticRegression())
     model.fit(list(table["review"]), target_of(table))
     assert_answers(model, table, model.predict(list(table["review"])), model.predict_proba(list(table["review"])))
+
+
+ODD_TEXTS = [
+    "",
+    " ",
+    "the cat the dog",
+    "Café ÜBER naïve Straße don't x1 I a 日本 e-mail 22 U.S. _a_b_ ١٢ ½",
+    "the of the",
+    "tab\tand\nline # ## ### a\u00a0b 😀 e\u0301",
+    "cat the dog of cat dog 1 2 3",
+]
+ASCII_WORDS = r"(?u)\b[a-z]{2,}\b"
+WORDS, ONE_LETTER, NO_SPACE, DASHED = r"(?u)\b\w{3,}\b", r"(?u)\b\w+\b", r"\S+", r"[a-zA-Z0-9'-]+"
+EQUAL = [
+    CountVectorizer(),
+    CountVectorizer(lowercase=False, ngram_range=(1, 3)),
+    CountVectorizer(stop_words=["the", "of"], ngram_range=(1, 2)),
+    CountVectorizer(stop_words=["the", "of"], ngram_range=(2, 3), binary=True),
+    CountVectorizer(token_pattern=NO_SPACE, ngram_range=(1, 2)),
+    CountVectorizer(token_pattern=DASHED),
+    CountVectorizer(vocabulary=["cat", "UP", "the dog", "a", "über"]),
+    CountVectorizer(vocabulary=["cat dog", "dog", "cat the dog"], ngram_range=(1, 2), stop_words=["the"]),
+    CountVectorizer(token_pattern=ASCII_WORDS),
+    TfidfVectorizer(sublinear_tf=True, norm="l1", token_pattern=ONE_LETTER),
+    TfidfVectorizer(token_pattern=WORDS, smooth_idf=False, max_features=5, dtype=np.float64),
+    TfidfVectorizer(binary=True, use_idf=False, norm=None, min_df=2, max_df=0.9),
+    TfidfVectorizer(stop_words="english", ngram_range=(1, 2), sublinear_tf=True),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Upper case characters found in vocabulary")  # which is one of the cases
+@pytest.mark.parametrize("vectorizer", EQUAL, ids=[str(number) for number in range(len(EQUAL))])
+def test_a_vectorizer_gives_scikit_learns_weights_of_odd_texts_each_alone_too(vectorizer: Any) -> None:
+    table = pd.DataFrame({"review": pd.Series(ODD_TEXTS * 3, dtype=object)})
+    model = make_pipeline(ColumnTransformer([("t", vectorizer, "review")]), LogisticRegression())
+    model.fit(table, np.arange(len(table)) % 2)
+    expected = model[0].transform(table).toarray()
+    schema = Schema("classification", "y", (Column("review", "text", missing=True),))
+    for opset in (11, 13, 22):
+        session = open_session(to_bytes(transformer_to_onnx(make_pipeline(model[0]), model, schema, opset)))
+        texts = table.to_numpy(object)
+        assert session.run(None, {"review": texts})[0] == pytest.approx(expected, abs=1e-6)
+        alone = np.vstack([session.run(None, {"review": texts[[row]]})[0] for row in range(len(ODD_TEXTS))])
+        assert alone == pytest.approx(expected[: len(ODD_TEXTS)], abs=1e-6)
 
 
 def refused(model: Any, table: pd.DataFrame) -> str:

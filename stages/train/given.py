@@ -110,7 +110,9 @@ def say_if_worthless(model: Any, rows: Rows, schema: Schema, name: str) -> None:
         return
     try:
         values = ask_original(model, rows.feeds, schema).values
-    except ValueError:  # it refuses these rows, which is said where it is tried
+    except UserError:
+        raise
+    except Exception:  # it refuses these rows, which is said where it is tried
         return
     line = worse_than_a_constant(values, rows.target, name)
     if line is not None:

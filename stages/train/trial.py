@@ -47,12 +47,17 @@ def try_as_onnx(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
     """
     feeds = take(rows.feeds, np.arange(min(len(rows), MOST_ROWS)))
     try:
-        session = open_session(to_bytes(to_onnx(model, schema, NEWEST_OPSET)))
+        converted = to_bytes(to_onnx(model, schema, NEWEST_OPSET))
     except NotConvertible as error:
         part = part_at_fault(model, feeds, schema, NEWEST_OPSET)
         cure = CURE if "step" in part else CURE_OF_WHOLE
         raise UserError(f"{path}: {part} cannot become ONNX: {error.reason}; {cure}") from error
-    for found in _compared(model, session, feeds, schema, path):
+    for found in _compared(model, converted, feeds, schema, path):
+        steps = found.differences.steps
+        if steps:
+            say(f"warning: as ONNX, {path} answers {steps} of {found.rows} rows ({found.what}) from the other side of a step")
+        if not found.differences.beyond:
+            continue
         described = _described(found, schema)
         if not found.rounding:
             part = part_at_fault(model, feeds, schema, NEWEST_OPSET)
@@ -60,29 +65,31 @@ def try_as_onnx(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
         say(f"warning: as ONNX, {path} differs by the rounding of float32 on {described}")
 
 
-def _compared(model: Any, session: Any, feeds: Feeds, schema: Schema, path: Path) -> Iterator[Found]:
+def _compared(model: Any, converted: bytes, feeds: Feeds, schema: Schema, path: Path) -> Iterator[Found]:
     groups = [("calibration rows", feeds), *odd_rows(model, feeds, schema)]
     for number, (what, asked) in enumerate(groups):
         try:
             original = ask_original(model, asked, schema)
-        except ValueError as error:  # scikit-learn's refusal, as of a category that its encoder has not seen
+        except UserError:
+            raise
+        except Exception as error:  # a refusal, as of a category that its encoder has not seen; of other packages, any
             if number:
                 continue
             said = " ".join(str(error).split())
             raise UserError(f"{path} refuses the calibration rows of data.source: {said}; {CURE_OF_ROWS}") from error
-        answer = _asked(model, session, asked, schema, path)
+        answer = _asked(model, converted, asked, schema, path)
         differences = compare(model, asked, schema, original, answer)
-        if differences.beyond:
-            rows = len(original.values)
-            yield Found(what, rows, differences, _is_rounding(model, asked, schema, (original, answer)))
+        if differences.beyond or differences.steps:
+            rounding = differences.beyond and _is_rounding(model, asked, schema, (original, answer))
+            yield Found(what, len(original.values), differences, rounding)
 
 
-def _asked(model: Any, session: Any, feeds: Feeds, schema: Schema, path: Path) -> Answer:
+def _asked(model: Any, converted: bytes, feeds: Feeds, schema: Schema, path: Path) -> Answer:
     try:
-        return ask_onnx(session, feeds)
+        return ask_onnx(open_session(converted), feeds)
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         part = part_at_fault(model, feeds, schema, NEWEST_OPSET)
-        said = " ".join(str(error).split())[:200]
+        said = " ".join(str(error).split(";")[0].split())[:200]
         raise UserError(f"{path}: onnxruntime cannot run {part} as ONNX: {said}; {CURE}") from error
 
 

@@ -217,6 +217,8 @@ IN_PARAMS = [
     Bad("seed too large", "prepare", params(seed=2**40), "seed should be less than 4294967296"),
     Bad("unknown opset", "convert", params(convert__target_opset=99), "target_opset should be less than or equal to 22, got 99"),
     Bad("old opset", "convert", params(convert__target_opset=3), "target_opset should be greater than or equal to 11, got 3"),
+    Bad("experiment name too long", "publish", params(publish__experiment="x" * 501), "should have at most 500 characters"),
+    Bad("register with both quotes", "publish", params(publish__register="a'\""), "has quotes of both kinds"),
     Bad("no batch sizes", "benchmark", params(benchmark__batch_sizes=[]), "batch_sizes should have at least 1 item"),
     Bad(
         "empty batch", "benchmark", params(benchmark__batch_sizes=[0]), "benchmark.batch_sizes.0 should be greater than or equal"
@@ -291,7 +293,6 @@ IN_DATA = [
     Bad("dates", "prepare", parquet({"a": pd.to_datetime(["2020-01-01"] * 2), "y": [0, 1]}), "column 'a' holds dates"),
     Bad("lists in a column", "prepare", parquet({"a": [[1], [2]], "y": [0, 1]}), "column 'a' holds list"),
     Bad("lists in the target", "prepare", parquet({"a": [1, 2], "y": [[1, 0], [0, 1]]}), "target 'y' holds list"),
-    Bad("column named as an output", "prepare", csv("label,y\np,0\nq,1\n"), "column 'label' has the name of a model output"),
 ]
 
 IN_ESTIMATORS = [

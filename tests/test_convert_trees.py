@@ -14,7 +14,7 @@ from onnx import helper
 from skl2onnx import convert_sklearn
 from skl2onnx.common._registration import RegisteredConverter, _converter_pool
 from skl2onnx.common.data_types import FloatTensorType
-from skl2onnx.operator_converters import decision_tree, gradient_boosting, random_forest, voting_classifier
+from skl2onnx.operator_converters import decision_tree, gradient_boosting, random_forest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris
@@ -32,7 +32,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
-    VotingClassifier,
 )
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -63,7 +62,6 @@ PLAIN = {
     "SklearnHistGradientBoostingRegressor": random_forest.convert_sklearn_random_forest_regressor_converter,
     "SklearnGradientBoostingClassifier": gradient_boosting.convert_sklearn_gradient_boosting_classifier,
     "SklearnGradientBoostingRegressor": gradient_boosting.convert_sklearn_gradient_boosting_regressor,
-    "SklearnVotingClassifier": voting_classifier.convert_voting_classifier,
 }
 """skl2onnx's own converters, whatever this process has registered."""
 
@@ -218,14 +216,6 @@ def test_several_labels_at_once_follow_scikit_learn_on_missing_values(estimator:
     model, rows = fit(estimator(random_state=0, max_depth=6), IRIS, TWO_LABELS)
     missing = with_missing(rows)
     np.testing.assert_array_equal(answers(converted(model, rows), missing)[0], model.predict(missing))
-
-
-def test_soft_voting_converts_with_scikit_learns_defaults() -> None:
-    members = [("a", RandomForestClassifier(5, random_state=0)), ("b", ExtraTreesClassifier(5, random_state=0))]
-    model, rows = fit(VotingClassifier(members, voting="soft"), IRIS)
-    np.testing.assert_allclose(
-        answers(converted(model, rows), with_missing(rows))[1], model.predict_proba(with_missing(rows)), atol=1e-6
-    )
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, r2_score, root_mean_squared_error
 
 from stages.common.files import read_json
-from stages.common.models import Answer, ask_onnx, ask_original, fit, open_session
+from stages.common.models import Answer, ask_onnx, ask_original, by_class, fit, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.params import Train
 from stages.common.table import Column, Schema
@@ -34,11 +34,13 @@ CLASSIFICATION_KEYS = {
     *("quantized_vs_onnx_size_ratio", "original_accuracy", "onnx_accuracy", "quantized_accuracy", "accuracy_loss_pp"),
     *("onnx_agreement", "quantized_agreement", "onnx_max_probability_diff", "quantized_max_probability_diff"),
     *("probe_rows", "onnx_probe_agreement", "quantized_probe_agreement", "test_rows", "quantized_modified"),
+    *("onnx_max_relative_diff", "onnx_step_rows", "onnx_rounded_rows"),
 }
 """The keys of the contract for classifiers with probabilities."""
 
 REGRESSION_KEYS = {
     *(key for key in CLASSIFICATION_KEYS if "size" in key or key in {"probe_rows", "test_rows", "quantized_modified"}),
+    *("onnx_max_relative_diff", "onnx_step_rows", "onnx_rounded_rows"),
     *(f"{model}_{key}" for model in ("original", "onnx", "quantized") for key in ("r2", "rmse")),
     *(f"{model}_{key}" for model in ("onnx", "quantized") for key in ("max_abs_diff", "within_tolerance")),
     *(f"{model}_probe_within_tolerance" for model in ("onnx", "quantized")),
@@ -103,16 +105,13 @@ def test_a_column_of_predictions_is_compared_row_by_row_and_not_broadcast() -> N
 def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
     values = np.array([0, 1])
     scores = np.array([[-1.0], [2.0]])
+    assert (by_class(scores) == [[1, -1], [-2, 2]]).all()
     two, three = np.hstack([-scores, scores]), np.array([[3.0, 1.0, 2.0], [1.0, 2.0, 3.0]])
-    binary = compare_models(
-        numeric_schema(2), values, [Answer(values, each, proper=False) for each in (scores, two, two + 1)], 0.1
-    )
+    binary = compare_models(numeric_schema(2), values, [Answer(values, each, proper=False) for each in (two, two, two + 1)], 0.1)
     assert (binary["onnx_max_score_diff"], binary["quantized_max_score_diff"]) == (0, 1)
-    half, first = two + np.array([0.0, 0.5]), -two  # one column wrong; the positive class first, as libsvm has it
-    halves = compare_models(
-        numeric_schema(2), values, [Answer(values, each, proper=False) for each in (scores, half, first)], 0.1
-    )
-    assert (halves["onnx_max_score_diff"], halves["quantized_max_score_diff"]) == (0.5, 0)
+    half, first = two + np.array([0.0, 0.5]), -two  # one column wrong; the sign of libsvm
+    halves = compare_models(numeric_schema(2), values, [Answer(values, each, proper=False) for each in (two, half, first)], 0.1)
+    assert (halves["onnx_max_score_diff"], halves["quantized_max_score_diff"]) == (0.5, 4)
     other = compare_models(numeric_schema(2), values, [Answer(values, each, proper=False) for each in (two, two, three)], 0.1)
     assert "quantized_max_score_diff" not in other
     assert not [key for key in (*binary, *other) if "probability" in key]

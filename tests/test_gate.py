@@ -27,6 +27,7 @@ OPSETS = {"": 12, "ai.onnx.ml": 3}
 OFF: dict[str, float | None] = {gate.name: None for gate in GATES}
 GOOD = {
     "onnx_agreement": 1.0,
+    "onnx_max_relative_diff": 1e-6,
     "accuracy_loss_pp": 0.0,
     "onnx_size_kb": 70.0,
     "quantized_size_kb": 7.0,
@@ -80,10 +81,13 @@ class Models:
     def metrics(self, onnx: bytes, quantized: bytes) -> dict[str, float]:
         feeds = {"X": self.rows}
         original = self.original.predict(self.rows)
+        scores = ask_onnx(open_session(onnx), feeds).scores
+        assert scores is not None
         labels = {name: ask_onnx(open_session(data), feeds).values for name, data in (("onnx", onnx), ("quantized", quantized))}
         loss = accuracy_score(self.target, original) - accuracy_score(self.target, labels["quantized"])
         return {
             "onnx_agreement": float(accuracy_score(original, labels["onnx"])),
+            "onnx_max_relative_diff": float(np.abs(scores - self.original.predict_proba(self.rows)).max()),
             "accuracy_loss_pp": 100 * float(loss),
             "onnx_size_kb": len(onnx) / 1024,
             "quantized_size_kb": len(quantized) / 1024,
@@ -115,7 +119,7 @@ def test_good_models_pass_every_gate(models: Models, tmp_path: Path) -> None:
 def test_an_onnx_model_that_answers_otherwise_fails_the_agreement_gate(models: Models, tmp_path: Path) -> None:
     run = Run(tmp_path, models.metrics(models.degraded, models.plain), SAME_SPEED, max_size_ratio=None)
     assert run.exit_code == 3
-    assert run.failed == {"min_onnx_agreement"}
+    assert run.failed == {"min_onnx_agreement", "max_score_diff"}
     assert run.verdicts["min_onnx_agreement"]["limit"] == 1.0
     assert run.verdicts["min_onnx_agreement"]["value"] < 0.9
 
@@ -159,7 +163,7 @@ def test_an_onnx_model_that_is_really_slower_than_the_original_fails_its_gate_on
 def test_a_failure_is_one_line_with_the_value_the_limit_and_what_to_change(models: Models, tmp_path: Path) -> None:
     run = Run(tmp_path, models.metrics(models.plain, models.plain), {"quantized_vs_onnx_speedup": 0.5})
     (line,) = run.errors
-    assert line.startswith("gate: 1 of 4 gates failed")
+    assert line.startswith("gate: 1 of 5 gates failed")
     for part in ("is 0.5", "at least 0.9", "gate.min_quantized_vs_onnx_speedup", "quantize.objective", "params.yaml"):
         assert part in line
 
@@ -174,13 +178,14 @@ def test_a_regressor_is_held_to_its_tolerance_and_r2(tmp_path: Path) -> None:
     expected = original.predict(rows)
     metrics = {
         "onnx_within_tolerance": float(np.mean(np.abs(predicted - expected) <= 0.001 * target.std())),
+        "onnx_max_relative_diff": float((np.abs(predicted - expected) / np.maximum(1, np.abs(expected))).max()),
         "r2_loss": r2_score(target, expected) - r2_score(target, predicted),
         "onnx_size_kb": 1.0,
         "quantized_size_kb": 1.0,
     }
     run = Run(tmp_path, metrics, SAME_SPEED)
     assert run.exit_code == 3
-    assert run.failed == {"min_onnx_agreement", "max_accuracy_drop"}
+    assert run.failed == {"min_onnx_agreement", "max_score_diff", "max_accuracy_drop"}
 
 
 # --- verdicts -----------------------------------------------------------------------------------------------------------
@@ -192,7 +197,12 @@ def passed(limits: dict[str, float], metrics: dict[str, float]) -> dict[str, boo
 
 def test_a_value_equal_to_its_limit_passes() -> None:
     limits = {"min_onnx_agreement": 1.0, "max_accuracy_drop": 0.0, "max_size_ratio": 0.1, "min_quantized_vs_onnx_speedup": 1.3}
+    limits["max_score_diff"] = 1e-6
     assert passed(limits, GOOD) == {**dict.fromkeys(limits, True), "min_onnx_speedup": None}
+
+
+def test_probabilities_that_are_off_fail_where_every_label_is_right() -> None:
+    assert passed({"max_score_diff": 1e-5}, GOOD | {"onnx_max_relative_diff": 0.15})["max_score_diff"] is False
 
 
 def test_a_drop_of_one_point_is_within_a_limit_of_one_hundredth() -> None:

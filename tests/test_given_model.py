@@ -91,7 +91,7 @@ def test_another_scikit_learn_is_named_with_both_versions(tmp_path: Path, monkey
     with monkeypatch.context() as patch:
         patch.setattr("sklearn.base.__version__", "1.2.3")
         joblib.dump(KNeighborsClassifier(), tmp_path / "old.joblib")
-    assert "written by scikit-learn 1.2.3, this is 1.9" in refused(tmp_path / "old.joblib")
+    assert "written by scikit-learn 1.2.3, needs 1.9" in refused(tmp_path / "old.joblib")
 
 
 def test_a_given_model_is_passed_on_byte_for_byte_and_converts(workspace: Path) -> None:

@@ -145,7 +145,6 @@ def test_a_source_that_cannot_be_read_is_named(workspace: Path, source: str, tar
         ({"a": [1, 2], "y": ["u", "v"]}, "regression", "holds text; regression expects numbers"),
         ({"a": [1, 2], "y": [1.0, np.inf]}, "regression", "infinite"),
         ({"a": [1, 2], "y": [None, None]}, "auto", "target 'y' has no value in any row"),
-        ({"label": ["p", "q"], "y": [0, 1]}, "auto", "has the name of a model output"),
     ],
 )
 def test_a_column_that_cannot_be_used_is_named(columns: dict[str, object], task: str, expected: str) -> None:

@@ -119,6 +119,22 @@ def test_pictures_are_drawn_first_where_they_are_missing_or_stale(project: Proje
     assert {path: (project.folder / path).read_bytes() for path in PICTURES.values()} == before
 
 
+def test_names_in_the_page_are_read_and_not_run(project: Project, browser: Any) -> None:
+    attack = "</td></p><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">"
+    run = {"run_id": "abc", "experiment": attack, "tracking_uri": "sqlite:////x"}
+    (project.folder / "outputs/mlflow_run.json").write_text(json.dumps(run), encoding="utf-8")
+    predictions = project.folder / "outputs/predictions.csv"
+    head, first, *others = predictions.read_text(encoding="utf-8").splitlines()
+    quoted = attack.replace('"', '""')
+    predictions.write_text("\n".join([head, f'{first.rpartition(",")[0]},"{quoted}"', *others, ""]), encoding="utf-8")
+    project.run("dvc", "commit", "-q", "-f", "evaluate", "plot", "gate")
+    project.run(*MAKE_REPORT)
+    text = opened(browser, project.folder / REPORT)
+    assert text.count(attack) == 2
+    assert browser.title == "RandomForestClassifier on iris"
+    assert len(browser.find_elements(By.TAG_NAME, "img")) == len(PICTURES)
+
+
 @pytest.mark.parametrize(
     ("missing", "told"),
     [

@@ -44,7 +44,7 @@ def main() -> None:
     with contenders.limited_threads(settings.threads):
         wall, cpu = perf_counter(), process_time()
         measured = measure_batches(
-            lambda size: contenders.calls(estimator, sessions, contenders.batch(rows.feeds, size)),
+            lambda size: contenders.calls(estimator, sessions, contenders.batch(rows.feeds, size), schema),
             [default_rows, *settings.batch_sizes],
             plan,
             params.seed,

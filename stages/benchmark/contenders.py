@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from onnxpress.estimators.layout import original_input
 from stages.benchmark.measure import Calls
 from stages.common.models import open_session
-from stages.common.table import Feeds, sklearn_input, take
+from stages.common.table import Feeds, Schema, sklearn_input, take
 
 FLOOR_OPSET, FLOOR_IR_VERSION = 12, 7  # any runtime that loads the models loads these
 
@@ -27,9 +28,10 @@ def sessions(models: Mapping[str, bytes], threads: int) -> dict[str, Any]:
     return {name: opened[data] for name, data in models.items()}
 
 
-def calls(estimator: Any, sessions: Mapping[str, Any], feeds: Feeds) -> Calls:
-    """The calls to time on ``feeds``, by model: ``original`` and one per session."""
-    return {"original": partial(estimator.predict, sklearn_input(feeds)), **onnx_calls(sessions, feeds)}
+def calls(estimator: Any, sessions: Mapping[str, Any], feeds: Feeds, schema: Schema | None = None) -> Calls:
+    """The calls to time on ``feeds``, by model: ``original`` and one per session; a given original needs the schema."""
+    rows = sklearn_input(feeds) if schema is None else original_input(estimator, feeds, schema)
+    return {"original": partial(estimator.predict, rows), **onnx_calls(sessions, feeds)}
 
 
 def onnx_calls(sessions: Mapping[str, Any], feeds: Feeds) -> Calls:
@@ -56,8 +58,8 @@ def floor_model(feeds: Feeds) -> bytes:
     ]
     output = onnx.ValueInfoProto()
     output.CopyFrom(inputs[0])
-    output.name = "same"
-    graph = helper.make_graph([helper.make_node("Identity", [inputs[0].name], ["same"])], "floor", inputs, [output])
+    output.name = f"{max(feeds, key=len)}_same"  # longer than every input's
+    graph = helper.make_graph([helper.make_node("Identity", [inputs[0].name], [output.name])], "floor", inputs, [output])
     opsets = [helper.make_opsetid("", FLOOR_OPSET)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=FLOOR_IR_VERSION)
     return bytes(model.SerializeToString())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -20,9 +21,18 @@ PLAIN_WIDTH = 110
 """Columns where there is no terminal to ask: logs stay the same wherever they are written."""
 
 
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+"""What commands a terminal or turns the direction of a line: controls, line separators, bidirectional marks, lone surrogates."""
+
+
+def visible(text: str) -> str:
+    """``text`` as it may be shown, whoever wrote it: what is not a letter but a command is shown as its escape."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
 def say(text: str) -> None:
     """Print one line of what the stage does or found."""
-    print(f"  {text}", flush=True)
+    print(f"  {visible(text)}", flush=True)
 
 
 def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
@@ -30,11 +40,12 @@ def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 
     The bar is drawn between items and never by a thread of its own, which would disturb a measurement.
     """
-    from rich.progress import Progress  # a stage that never waits need not pay for it
+    from rich.progress import Progress, TextColumn  # a stage that never waits need not pay for it
 
     drawn = time.monotonic()
-    with Progress(**_on_stderr(), transient=True, auto_refresh=False, disable=not _watched()) as bar:
-        task = bar.add_task(f"  {what}", total=total)
+    columns = TextColumn("{task.description}", markup=False), *Progress.get_default_columns()[1:]
+    with Progress(*columns, **_on_stderr(), transient=True, auto_refresh=False, disable=not _watched()) as bar:
+        task = bar.add_task(f"  {visible(what)}", total=total)
         for item in items:
             yield item
             bar.advance(task)
@@ -54,20 +65,21 @@ def working(what: str) -> Iterator[None]:
         return
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, **_on_stderr(), transient=True) as bar:
-        bar.add_task(f"  {what}", total=None)
+        bar.add_task(f"  {visible(what)}", total=None)
         yield
 
 
 def screen() -> Console:
-    """Where tables are printed: stdout, with colours on a terminal.
+    """Where tables are printed: stdout, with colours on a terminal, and every text as it is.
 
     ``NO_COLOR`` takes them away there, ``FORCE_COLOR`` adds them in a log, whose width is :data:`PLAIN_WIDTH` in any case.
     """
     from rich.console import Console
 
-    return Console(highlight=False, **_colours(), width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    return Console(highlight=False, markup=False, emoji=False, **_colours(), width=width)
 
 
 def json_asked(module: str, description: str) -> bool:
@@ -93,8 +105,9 @@ def answering(*, in_json: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]
         return
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
+        whole = (stdout.encoding or "utf-8").lower().startswith("utf")
         yield lambda result: print(
-            json.dumps(result, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False), file=stdout, flush=True
+            json.dumps(result, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=not whole), file=stdout, flush=True
         )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import io
 import sys
 from collections.abc import Callable
 from typing import NoReturn
 
 from stages.common import signals
+from stages.common.console import visible
 
 
 class UserError(Exception):
@@ -38,6 +40,7 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
     4 :class:`ServerError`, 130 interrupted, 143 terminated.
     """
     try:
+        _print_whatever_the_encoding()
         signals.raise_in_main()
         signals.end_with_dvc()
         main()
@@ -57,6 +60,12 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
         _leave(name, f"terminated; {kept}", signals.TERMINATED)
 
 
+def _print_whatever_the_encoding() -> None:
+    """Let stdout show what its encoding has no letter for as an escape, as stderr does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def _leave(name: str, line: str, code: int) -> NoReturn:
-    print(f"{name}: {' '.join(line.split())}", file=sys.stderr)
+    print(f"{name}: {visible(' '.join(line.split()))}", file=sys.stderr)
     sys.exit(code)

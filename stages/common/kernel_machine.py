@@ -3,7 +3,8 @@
     kernel (rows, vectors) = f(x vectorsᵀ) by one Gemm,    decisions (rows, pairs) = kernel coefficientsᵀ + offset by another
 
 The squared norms of an RBF kernel, |x - s|² = |x|² + |s|² - 2 x·s, are taken around the vectors' mean, where they cancel
-least; where a decision may be a small sum of large terms, all is computed in float64. What depends on vectors and
+least; where a decision may be a small sum of large terms, all is computed in float64, from coefficients in float64 if they
+came so. What depends on vectors and
 coefficients alone is left to operators with constant inputs, which a runtime computes once, when it loads the model: so
 either can be stored in fewer bits without touching anything else.
 """
@@ -25,13 +26,15 @@ VECTORS, COEFFICIENTS = "kernel_vectors", "kernel_coefficients"
 
 GATHER_ELEMENTS = 11  # the version of ai.onnx that brought it
 
-LARGE = 1e4
-"""Decisions whose terms may add up to more than this are computed in float64; the margin of a classifier is 1."""
+LARGE = 50.0
+"""Decisions whose terms may add up to more than this are computed in float64: float32 rounds them by about 6e-8 of that
+sum, and scores should differ by less than 1e-5. The margin of a classifier is 1."""
 
 FAR = 40.0
 """Above this exponent of a vector's own norm, exp of it may leave float32 and is not taken out of the sum."""
 
 Array = NDArray[np.float32]
+Floats = NDArray[np.float32] | NDArray[np.float64]
 
 
 class Untreatable(Exception):
@@ -43,8 +46,10 @@ class KernelMachine:
     """What a SVMClassifier or SVMRegressor node (ai.onnx.ml 1) says of its decisions.
 
     ``vectors`` are (vectors, features) and ``coefficients`` (classes - 1, vectors) in libsvm's layout, one row for a
-    regressor; both float32. ``offset`` has one value a pair of classes. ``per_class`` counts the vectors of each class,
+    regressor; all float32 in a node. ``offset`` has one value a pair of classes. ``per_class`` counts the vectors of each class,
     which stand in the order of the classes; it is empty for a regressor.
+
+    A fitted estimator has coefficients and offset in float64.
     """
 
     kernel: str
@@ -52,8 +57,8 @@ class KernelMachine:
     coef0: float
     degree: float
     vectors: Array
-    coefficients: Array
-    offset: Array
+    coefficients: Floats
+    offset: Floats
     per_class: NDArray[np.int64]
 
     @property
@@ -90,11 +95,11 @@ def read(node: onnx.NodeProto) -> KernelMachine:
 
 def decisions(machine: KernelMachine, x: str, writer: Writer, output: str = "") -> str:
     """Writes what computes the decisions (rows, pairs) of float32 ``x`` (rows, features), and returns their name."""
-    if machine.kernel == "LINEAR":
-        weights = writer.constant(primal(machine).astype(np.float32), COEFFICIENTS)
-        return writer.add("Gemm", x, weights, writer.constant(machine.offset), output=output, transB=1)
     precise = _Precise(writer, double=_cancels(machine))
-    kernel, coefficients = (_rbf if machine.kernel == "RBF" else _of_products)(machine, precise.widened(x), precise)
+    if machine.kernel == "LINEAR":
+        kernel, coefficients = precise.widened(x), precise.matrix(primal(machine), COEFFICIENTS)
+    else:
+        kernel, coefficients = (_rbf if machine.kernel == "RBF" else _of_products)(machine, precise.widened(x), precise)
     found = writer.add(
         "Gemm", kernel, coefficients, precise.number(machine.offset), output="" if precise.double else output, transB=1
     )
@@ -103,7 +108,7 @@ def decisions(machine: KernelMachine, x: str, writer: Writer, output: str = "") 
 
 @dataclass(frozen=True)
 class _Precise:
-    """The precision that a machine is computed in: float32, or float64 from matrices that are stored in float32."""
+    """The precision that a machine is computed in; vectors are stored in float32, as rows are, whichever it is."""
 
     writer: Writer
     double: bool
@@ -112,49 +117,84 @@ class _Precise:
         """A float32 value in this precision."""
         return self.writer.add("Cast", name, to=TensorProto.DOUBLE) if self.double else name
 
-    def number(self, values: Array | float) -> str:
+    def number(self, values: Floats | float) -> str:
         """A small constant in this precision."""
         return self.writer.constant(np.array(values, np.float64 if self.double else np.float32))
 
+    def matrix(self, values: Floats, name: str) -> str:
+        """A matrix in this precision, stored as it came if that is float32."""
+        if self.double and values.dtype == np.float64:
+            return self.writer.constant(values, name)
+        return self.widened(self.writer.constant(values.astype(np.float32), name))
+
 
 def _cancels(machine: KernelMachine) -> bool:
-    """Whether the terms of a decision, whose margin is 1, may be so large that float32 rounds its sign away."""
-    reach = 1.0
+    """Whether the terms of a decision may be so large that float32 rounds more than a score may differ by."""
+    if machine.kernel == "LINEAR":
+        terms = np.abs(primal(machine)) * np.abs(machine.vectors).max(axis=0)
+        return float(terms.sum(axis=1).max()) > LARGE
+    return _reach(machine) * float(np.abs(_by_pair(machine)).sum(axis=1, dtype=np.float64).max()) > LARGE
+
+
+def _reach(machine: KernelMachine) -> float:
+    """About the largest value of the kernel, times what rounding its argument costs."""
+    longest = float(np.square(machine.vectors, dtype=np.float64).sum(axis=1).max())
     if machine.kernel == "POLY":
-        longest = float(np.square(machine.vectors, dtype=np.float64).sum(axis=1).max())
-        reach = (machine.gamma * longest + abs(machine.coef0)) ** machine.degree
-    return reach * float(np.abs(_by_pair(machine)).sum(axis=1, dtype=np.float64).max()) > LARGE
+        return float((machine.gamma * longest + abs(machine.coef0)) ** machine.degree)
+    if machine.kernel == "RBF":
+        longest = float(np.square(centred(machine.vectors)[0], dtype=np.float64).sum(axis=1).max())
+    return 1 + machine.gamma * longest
 
 
 def _of_products(machine: KernelMachine, x: str, precise: _Precise) -> tuple[str, str]:
     writer = precise.writer
     vectors = precise.widened(writer.constant(machine.vectors, VECTORS))
-    inner = writer.add("Gemm", x, vectors, precise.number(np.array([machine.coef0], np.float32)), alpha=machine.gamma, transB=1)
+    inner = _scaled(machine, x, vectors, precise)
     if machine.kernel == "SIGMOID":
         kernel = writer.add("Tanh", inner)
     elif machine.kernel == "POLY":
         kernel = writer.add("Pow", inner, precise.number(machine.degree))
     else:
         raise Untreatable(f"its kernel is {machine.kernel}")
-    return kernel, precise.widened(_coefficients(machine, writer))
+    return kernel, _coefficients(machine, precise)
+
+
+def _scaled(machine: KernelMachine, x: str, vectors: str, precise: _Precise) -> str:
+    """gamma x·s + coef0; attributes are float32, so that in float64 gamma is a constant instead."""
+    writer, coef0 = precise.writer, precise.number(np.array([machine.coef0]))
+    if not precise.double:
+        return writer.add("Gemm", x, vectors, coef0, alpha=machine.gamma, transB=1)
+    inner = writer.add("Mul", x, precise.number(machine.gamma))
+    return writer.add("Gemm", inner, vectors, coef0, transB=1)
 
 
 def _rbf(machine: KernelMachine, x: str, precise: _Precise) -> tuple[str, str]:
     writer = precise.writer
     stored, centre = centred(machine.vectors)
+    vectors = precise.widened(writer.constant(machine.vectors if precise.double else stored, VECTORS))
     if centre is not None:
         x = writer.add("Sub", x, precise.number(centre))
-    vectors = precise.widened(writer.constant(stored, VECTORS))
-    squares = writer.reduce("ReduceSumSquare", x, 1)
-    exponent = writer.add("Gemm", x, vectors, squares, alpha=2 * machine.gamma, beta=-machine.gamma, transB=1)
+        vectors = writer.add("Sub", vectors, precise.number(centre)) if precise.double else vectors  # exact there
+    exponent = _exponent(machine, x, vectors, precise)
     own = writer.reduce("ReduceSumSquare", vectors, 1, keepdims=False)
     own = writer.add("Mul", own, precise.number(-machine.gamma))
-    coefficients = precise.widened(_coefficients(machine, writer))
+    coefficients = _coefficients(machine, precise)
     if machine.gamma * float(np.square(stored, dtype=np.float64).sum(axis=1).max()) < FAR:
         coefficients = writer.add("Mul", coefficients, writer.add("Exp", own))  # constant: an addition less in every call
     else:
         exponent = writer.add("Add", exponent, own)
     return writer.add("Exp", exponent), coefficients
+
+
+def _exponent(machine: KernelMachine, x: str, vectors: str, precise: _Precise) -> str:
+    """gamma (2 x·s - |x|²)."""
+    writer = precise.writer
+    squares = writer.reduce("ReduceSumSquare", x, 1)
+    if not precise.double:
+        return writer.add("Gemm", x, vectors, squares, alpha=2 * machine.gamma, beta=-machine.gamma, transB=1)
+    scale = precise.number(machine.gamma)
+    doubled = writer.add("Mul", x, precise.number(2 * machine.gamma))
+    return writer.add("Gemm", doubled, vectors, writer.add("Mul", squares, scale), beta=-1.0, transB=1)
 
 
 def centred(rows: Array) -> tuple[Array, Array | None]:
@@ -165,22 +205,23 @@ def centred(rows: Array) -> tuple[Array, Array | None]:
     return rows - centre, centre
 
 
-def _coefficients(machine: KernelMachine, writer: Writer) -> str:
+def _coefficients(machine: KernelMachine, precise: _Precise) -> str:
     """Coefficients by pair (pairs, vectors), as constants: stored in libsvm's layout, which repeats none."""
-    if len(machine.coefficients) == 1 or writer.opset < GATHER_ELEMENTS:
-        return writer.constant(_by_pair(machine), COEFFICIENTS)
-    stored = writer.constant(machine.coefficients, COEFFICIENTS)
-    padded = writer.add("Concat", stored, writer.constant(np.zeros((1, len(machine.vectors)), np.float32)), axis=0)
+    writer, values = precise.writer, machine.coefficients
+    if len(values) == 1 or writer.opset < GATHER_ELEMENTS:
+        return precise.matrix(_by_pair(machine), COEFFICIENTS)
+    stored = precise.matrix(values, COEFFICIENTS)
+    padded = writer.add("Concat", stored, precise.number(np.zeros((1, len(machine.vectors)))), axis=0)
     owner = writer.whole(np.repeat(np.arange(len(machine.per_class)), machine.per_class), TensorProto.INT32)
     rows = writer.add("Gather", writer.whole(_layout(machine), TensorProto.INT64), owner, axis=1)
     return writer.add("GatherElements", padded, rows, axis=0)
 
 
-def _by_pair(machine: KernelMachine) -> Array:
+def _by_pair(machine: KernelMachine) -> Floats:
     """Coefficients by pair (pairs, vectors), one row for a regressor."""
     if not len(machine.per_class):
         return machine.coefficients
-    padded = np.vstack([machine.coefficients, np.zeros(len(machine.vectors), np.float32)])
+    padded = np.vstack([machine.coefficients, np.zeros(len(machine.vectors), machine.coefficients.dtype)])
     owner = np.repeat(np.arange(len(machine.per_class)), machine.per_class)
     return np.take_along_axis(padded, _layout(machine)[:, owner], axis=0)
 

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.estimators.layout import DoesNotFit, layout, original_input
+from onnxpress.estimators.written_by import written_by
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
 from stages.common.parts import set_threads
-from stages.common.table import NUMERIC_INPUT, Feeds, Rows, Schema, sklearn_input
+from stages.common.table import NUMERIC_INPUT, OUTPUT_NAMES, Feeds, Rows, Schema, input_name, sklearn_input
 
-LABEL, PROBABILITIES, SCORES, PREDICTION = "label", "probabilities", "scores", "prediction"
+LABEL, PROBABILITIES, SCORES, PREDICTION = OUTPUT_NAMES
 """Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
 
 
@@ -25,8 +27,9 @@ class Answer:
     """What a model says of some rows.
 
     ``values`` has shape (rows,): labels (int64 or str) or predictions (float64).
-    ``scores`` has shape (rows, classes), float64: probabilities, or decision scores of an estimator without them;
-    None for regression. ``proper`` tells probabilities from decision scores.
+    ``scores`` has shape (rows, classes), float64: probabilities, or decision scores of an estimator without them, the
+    greatest of them the label's (an SVC with ``decision_function_shape="ovo"`` has a column for each pair of three and
+    more classes instead); None for regression. ``proper`` tells probabilities from decision scores.
     """
 
     values: NDArray[Any]
@@ -69,23 +72,32 @@ def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
             return (checked_skops if path.suffix == ".skops" else checked_pickle).load_checked(path, trusted)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror or error}); run `dvc repro` to make it") from error
-    except RefusedGlobals as error:
-        raise UserError(
-            f"{path} names {error}, which could run any code, so it was not loaded; if you trust the file, "
-            f"add to train.trust in params.yaml: [{error}]"
-        ) from error
     except InconsistentVersionWarning as error:
-        raise UserError(
-            f"{path} was written by scikit-learn {error.original_sklearn_version}, this is {__version__}; "
-            f"fit and dump the model again with {__version__}"
-        ) from error
+        raise UserError(_other_version(path, error.original_sklearn_version)) from error
     except Exception as error:  # a damaged file leads to any exception
+        version = written_by(path)
+        if version is not None and version != __version__:  # what it names has moved since, which trust cannot cure
+            raise UserError(_other_version(path, version)) from error
+        if isinstance(error, RefusedGlobals):
+            raise UserError(
+                f"{path} names {error}, which could run any code, so it was not loaded; if you trust the file, "
+                f"add to train.trust in params.yaml: [{error}]"
+            ) from error
         kind = "skops" if path.suffix == ".skops" else "joblib"
         raise UserError(f"{path} is not a whole {kind} file ({error!r}); {again}") from error
 
 
+def _other_version(path: Path, version: str) -> str:
+    from sklearn import __version__
+
+    return (
+        f"{path} was written by scikit-learn {version}, needs {__version__}; fit and dump the model again with {__version__}, "
+        f"or export it with skl2onnx where {version} is installed and set train.model_path to the .onnx file"
+    )
+
+
 def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
-    """The estimator, if it is one and was fitted to as many columns as the schema has, computing with ``threads``.
+    """The estimator, if it is one and was fitted to columns of the schema, computing with ``threads``.
 
     Raises:
         UserError: it is something else, or a model of other data.
@@ -93,15 +105,22 @@ def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
     again = f"run `dvc repro --force train` to make {ORIGINAL_MODEL} again"
     if not hasattr(estimator, "predict"):
         raise UserError(f"{ORIGINAL_MODEL} should hold an estimator, got {type(estimator).__name__}; {again}")
-    width = getattr(estimator, "n_features_in_", len(schema.columns))
-    if width != len(schema.columns):
-        raise UserError(f"{ORIGINAL_MODEL} takes {width} features, {SCHEMA} has {len(schema.columns)}; {again}")
+    try:
+        layout(estimator, schema, str(SCHEMA))
+    except DoesNotFit as error:
+        raise UserError(f"{ORIGINAL_MODEL} {error}; {again}") from error
     return set_threads(estimator, threads)
 
 
 def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
     """Predict with the scikit-learn estimator."""
-    rows = sklearn_input(feeds)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
+        return ask_rows(estimator, original_input(estimator, feeds, schema), schema)
+
+
+def ask_rows(estimator: Any, rows: Any, schema: Schema) -> Answer:
+    """Predict with the scikit-learn estimator, from rows in the form that it was fitted on."""
     values = estimator.predict(rows)
     if schema.task == "regression":
         return Answer(_column(values).astype(np.float64), None)
@@ -112,7 +131,13 @@ def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
             f"{name} gives labels alone, and should give probabilities or scores too (VotingClassifier: voting='soft')"
         )
     scores = estimator.predict_proba(rows) if proper else estimator.decision_function(rows)
-    return Answer(labels(values), np.asarray(scores, np.float64).reshape(len(values), -1), proper)
+    columns = np.asarray(scores, np.float64).reshape(len(values), -1)
+    return Answer(labels(values), columns if proper else by_class(columns), proper)
+
+
+def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores with a column a class: the one column d of a binary decision function becomes [-d, d]."""
+    return np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores
 
 
 def open_session(model: bytes, threads: int = 1) -> Any:
@@ -156,7 +181,7 @@ def read_onnx(path: Path, schema: Schema) -> bytes:
         raise UserError(f"{path} is no ONNX model: {error}") from error
     came = {item.name: item.shape[1] for item in session.get_inputs()}
     single = {NUMERIC_INPUT: len(schema.columns)}
-    expected = single if schema.all_numeric else {column.name: 1 for column in schema.columns}
+    expected = single if schema.all_numeric else {input_name(column.name): 1 for column in schema.columns}
     if came != expected:
         raise UserError(f"{path} takes the inputs {came}, {SCHEMA} has {expected}; run `dvc repro` to make it again")
     return model

@@ -110,6 +110,9 @@ class Gate(Section):
     """Limits on the test metrics; null switches one off."""
 
     min_onnx_agreement: Share | None = Field(description="share of test rows on which ONNX gives the original's answer")
+    max_score_diff: Annotated[float, Field(ge=0)] | None = Field(
+        description="difference of ONNX's scores or predictions from the original's, relative where a score is above 1"
+    )
     max_accuracy_drop: Share | None = Field(description="score (accuracy or R2) that test rows may lose, 0.01 = one point")
     max_size_ratio: PositiveFloat | None = Field(description="size of the quantised model over size of the ONNX model")
     min_onnx_speedup: PositiveFloat | None = Field(description="latency of scikit-learn over the ONNX model's")
@@ -128,10 +131,10 @@ class Promote(Section):
 class Publish(Section):
     """Where the results are recorded."""
 
-    experiment: str = Field(min_length=1, description="name of the MLflow experiment")
+    experiment: str = Field(min_length=1, max_length=500, description="name of the MLflow experiment")
     tracking_uri: str | None = Field(description="MLflow store; MLFLOW_TRACKING_URI wins; null: sqlite:///mlflow.db")
     registered_model: str | None = Field(  # pydantic's classes have a method of the key's name
-        alias="register", min_length=1, description="registered model that gets a version per content; null: none"
+        alias="register", min_length=1, max_length=250, description="registered model that gets a version per content; null: none"
     )
     promote: Promote
 

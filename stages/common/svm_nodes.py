@@ -73,14 +73,14 @@ def _replace(node: onnx.NodeProto, writer: GraphWriter, *, is_float: bool) -> No
     classes = np.array([name.decode() for name in names], object) if names else np.array(given["classlabels_ints"], np.int64)
     label, scores = node.output
     if len(machine.per_class) > TWO:
-        _vote(machine, decisions(machine, x, writer, scores), classes, label, writer)
+        vote(decisions(machine, x, writer, scores), classes, label, writer)
         return
     decided = decisions(machine, x, writer)
-    _second_unless_first(decided, classes, label, writer)
+    second_unless_first(decided, classes, label, writer)
     writer.add("Mul", decided, writer.constant(np.array([[-1, 1]], np.float32)), output=scores)
 
 
-def _second_unless_first(decided: str, classes: NDArray[Any], label: str, writer: Writer) -> None:
+def second_unless_first(decided: str, classes: NDArray[Any], label: str, writer: Writer) -> None:
     """The first class where the decision is above 0, else the second."""
     zero = writer.constant(np.zeros(1, np.float32))
     flat = writer.add("Reshape", decided, writer.constant(np.array([-1], np.int64)))
@@ -88,9 +88,9 @@ def _second_unless_first(decided: str, classes: NDArray[Any], label: str, writer
     writer.add("Where", first, writer.constant(classes[:1]), writer.constant(classes[1:]), output=label)
 
 
-def _vote(machine: KernelMachine, decided: str, classes: NDArray[Any], label: str, writer: Writer) -> None:
+def vote(decided: str, classes: NDArray[Any], label: str, writer: Writer) -> None:
     """One vote a pair: for its first class where the decision is above 0, else for its second; most votes, first of equals."""
-    signs, second = vote_matrix(len(machine.per_class))
+    signs, second = vote_matrix(len(classes))
     above = writer.add("Greater", decided, writer.constant(np.zeros(1, np.float32)))
     count = writer.add("Gemm", writer.add("Cast", above, to=TensorProto.FLOAT), writer.whole(signs), writer.whole(second))
     writer.labels(count, classes, label)
@@ -105,17 +105,23 @@ def _couple(node: onnx.NodeProto, machine: KernelMachine, x: str, writer: GraphW
     if size * (size + len(machine.per_class)) >= machine.vectors.size:
         raise Untreatable("its probabilities have too many pairs of classes for its support vectors")
     decided = decisions(machine, x, writer)
-    coefficients, per_class = one_vector_a_pair(len(machine.per_class))
-    replaced = {
-        "kernel_type": "LINEAR",
-        "vectors_per_class": per_class.tolist(),
-        "support_vectors": np.eye(size).ravel().tolist(),
-        "coefficients": coefficients.ravel().tolist(),
-        "rho": [0.0] * size,
-    }
+    replaced = coupling_attributes(len(machine.per_class))
     coupling = writer.graph.node.add()
     coupling.CopyFrom(node)
     coupling.input[:] = [decided]
     kept = [item for item in node.attribute if item.name not in replaced]
     del coupling.attribute[:]
     coupling.attribute.extend([*kept, *(helper.make_attribute(name, value) for name, value in replaced.items())])
+
+
+def coupling_attributes(classes: int) -> dict[str, Any]:
+    """Attributes of a linear SVMClassifier whose vectors are unit vectors, so that it is given decisions for rows."""
+    coefficients, per_class = one_vector_a_pair(classes)
+    size = len(coefficients[0])
+    return {
+        "kernel_type": "LINEAR",
+        "vectors_per_class": per_class.tolist(),
+        "support_vectors": np.eye(size).ravel().tolist(),
+        "coefficients": coefficients.ravel().tolist(),
+        "rho": [0.0] * size,
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,21 @@ Text is an array of objects: one of fixed width would give each row the space of
 """
 
 NUMERIC_INPUT = "X"
+OUTPUT_NAMES = "label", "probabilities", "scores", "prediction"
+_LIKE_AN_OUTPUT = re.compile(f"({'|'.join(OUTPUT_NAMES)})(_input)*")
+
+
+def input_name(column: str) -> str:
+    """The ONNX input of a column: its own name, but for names of outputs, which get ``_input`` behind them.
+
+    So that two columns never share an input, a column that is called like such an input gets one more.
+    """
+    return f"{column}_input" if _LIKE_AN_OUTPUT.fullmatch(column) else column
+
+
+def column_name(name: str) -> str:
+    """The column of an ONNX input."""
+    return name.removesuffix("_input") if _LIKE_AN_OUTPUT.fullmatch(name) else name
 
 
 @dataclass(frozen=True)
@@ -119,7 +135,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         for position, column in enumerate(values.values()):
             matrix[:, position] = column
         return Rows({NUMERIC_INPUT: matrix}, target)
-    return Rows({name: column.reshape(-1, 1) for name, column in values.items()}, target)
+    return Rows({input_name(name): column.reshape(-1, 1) for name, column in values.items()}, target)
 
 
 def read_predictions() -> dict[str, NDArray[np.str_]]:
@@ -131,7 +147,7 @@ def read_predictions() -> dict[str, NDArray[np.str_]]:
     try:
         rows = list(csv.DictReader(io.StringIO(read_bytes(PREDICTIONS).decode())))
         columns = {name: np.array([row[name] or "" for row in rows], np.str_) for name in ("target", *MODELS)}
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, csv.Error) as error:
         again = "run `dvc repro --force evaluate`"
         raise UserError(f"{PREDICTIONS} is not what the evaluate stage writes ({error!r}); {again}") from error
     if not rows:
@@ -151,4 +167,4 @@ def sklearn_input(feeds: Feeds) -> Any:
     import pandas as pd  # 0.4 s that all-numeric data need not pay
 
     kinds = {name: object if values.dtype.kind in "UO" else values.dtype for name, values in feeds.items()}
-    return pd.DataFrame({name: values[:, 0].astype(kinds[name]) for name, values in feeds.items()})
+    return pd.DataFrame({column_name(name): values[:, 0].astype(kinds[name]) for name, values in feeds.items()})

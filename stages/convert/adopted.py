@@ -15,7 +15,7 @@ from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
-from stages.common.table import NUMERIC_INPUT, Schema
+from stages.common.table import NUMERIC_INPUT, Schema, input_name
 from stages.common.writer import GraphWriter, names_of
 from stages.convert.names import rename, take_out_zipmaps
 
@@ -28,18 +28,22 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
 
     1. Its ai.onnx opset is kept, unless it is older than ``OLDEST_OPSET``.
     2. A ZipMap goes; what went into it comes out.
-    3. Inputs and outputs get the contract's names; a Cast, Gather or Reshape is added where types or shapes differ.
+    3. One column d of scores becomes [-d, d].
+    4. Inputs and outputs get the contract's names; a Cast, Gather or Reshape is added where types or shapes differ.
 
     Raises:
         UserError: the result would be no valid model.
     """
+    columns = tuple(map(input_name, estimator.columns))
     with _part("its versions", f"export it with ai.onnx {OLDEST_OPSET} or newer"):
         model = canonical(_modern(onnx.load_from_string(estimator.model)))
     with _part(f"its outputs {', '.join(estimator.outputs)}", "export it with a label and a tensor of scores, or one prediction"):
+        rename(model.graph, {value.name: input_name(value.name) for value in _inputs(model.graph)})
         behind = take_out_zipmaps(model.graph)
         _connect_outputs(model, [behind.get(name, name) for name in estimator.outputs], _contract_outputs(estimator))
+        _fill_up_scores(model)
     with _part("its inputs", "export it with one float32 input, or one of shape [None, 1] per column"):
-        _connect_inputs(model, estimator.columns, schema)
+        _connect_inputs(model, columns, schema)
     as_regressors(model)
     del model.graph.value_info[:]
     helper.set_model_props(model, {"feature_names": json.dumps(list(estimator.columns))})
@@ -84,9 +88,9 @@ def _connect_outputs(model: onnx.ModelProto, ends: list[str], wanted: list[Value
     declared = {value.name: value for value in graph.output}  # what went into a ZipMap is float32 (rows, classes), as wanted
     pairs = list(zip(ends, wanted, strict=True))
     alike = {end: value.name for end, value in pairs if end not in declared or _alike(declared[end], value)}
-    others = {end: f"{value.name}_given" for end, value in pairs if end not in alike}
-    rename(graph, alike | others)
     writer = GraphWriter(graph, _opset(model), names_of(model))
+    others = {end: writer.name(f"{value.name}_given") for end, value in pairs if end not in alike}
+    rename(graph, alike | others)
     for end, value in pairs:
         if end in others:
             kind = value.type.tensor_type.elem_type
@@ -95,6 +99,19 @@ def _connect_outputs(model: onnx.ModelProto, ends: list[str], wanted: list[Value
             writer.add("Reshape", cast, writer.constant(np.array(shape, np.int64)), output=value.name)
     del graph.output[:]
     graph.output.extend(wanted)
+
+
+def _fill_up_scores(model: onnx.ModelProto) -> None:
+    """Write, in place, a score for each of two classes where the model has that of the second alone."""
+    found = next((value for value in model.graph.output if value.name == SCORES), None)
+    if found is None or found.type.tensor_type.shape.dim[1].dim_value != 1:
+        return
+    inner = f"{SCORES}_second"
+    rename(model.graph, {SCORES: inner})
+    found.name = SCORES
+    found.type.tensor_type.shape.dim[1].dim_value = 2
+    writer = GraphWriter(model.graph, _opset(model), names_of(model))
+    writer.add("Concat", writer.add("Neg", inner), inner, output=SCORES, axis=1)
 
 
 def _alike(one: ValueInfoProto, other: ValueInfoProto) -> bool:
@@ -106,14 +123,13 @@ def _alike(one: ValueInfoProto, other: ValueInfoProto) -> bool:
 def _connect_inputs(model: onnx.ModelProto, columns: tuple[str, ...], schema: Schema) -> None:
     """Let the model take one float32 matrix ``X``, or a float32 or string input per column, in place."""
     graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
-    given = [value for value in graph.input if value.name not in constants]
+    given = _inputs(graph)
     double = {value.name for value in given if value.type.tensor_type.elem_type == TensorProto.DOUBLE}
     split = schema.all_numeric and len(given) > 1
-    inner = {value.name: f"{value.name}_given" for value in given if split or value.name in double}
-    rename(graph, inner if inner or not schema.all_numeric else {given[0].name: NUMERIC_INPUT})
     head = onnx.GraphProto()
     writer = GraphWriter(head, _opset(model), names_of(model) | {NUMERIC_INPUT, *columns})
+    inner = {value.name: writer.name(f"{value.name}_given") for value in given if split or value.name in double}
+    rename(graph, inner if inner or not schema.all_numeric else {given[0].name: NUMERIC_INPUT})
     for name, target in inner.items():
         source = NUMERIC_INPUT if schema.all_numeric else name
         if split:
@@ -128,10 +144,18 @@ def _connect_inputs(model: onnx.ModelProto, columns: tuple[str, ...], schema: Sc
     graph.input.extend(_contract_inputs(schema))
 
 
+def _inputs(graph: onnx.GraphProto) -> list[ValueInfoProto]:
+    """The inputs that are fed."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]
+
+
 def _contract_inputs(schema: Schema) -> list[ValueInfoProto]:
     if schema.all_numeric:
         return [helper.make_tensor_value_info(NUMERIC_INPUT, TensorProto.FLOAT, [None, len(schema.columns)])]
-    kinds = {column.name: TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING for column in schema.columns}
+    kinds = {
+        input_name(column.name): TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING for column in schema.columns
+    }
     return [helper.make_tensor_value_info(name, kind, [None, 1]) for name, kind in kinds.items()]
 
 

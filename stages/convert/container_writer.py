@@ -25,6 +25,26 @@ class ContainerWriter(Writer):
         name = self._scope.get_unique_operator_name(op_type)
         self._container.add_node(op_type, list(inputs), outputs, op_version=version, name=name, **attributes)
 
+    def add_of(self, domain: str, version: int, op_type: str, *inputs: str, **attributes: Any) -> str:
+        """One operator of another domain than ai.onnx, with one output."""
+        output = self.name("v")
+        name = self._scope.get_unique_operator_name(op_type)
+        self._container.add_node(op_type, list(inputs), [output], op_domain=domain, op_version=version, name=name, **attributes)
+        return output
+
+    def add_ml(self, op_type: str, *inputs: str, version: int = 1, **attributes: Any) -> str:
+        """One operator of ai.onnx.ml ``version``."""
+        return self.add_of("ai.onnx.ml", version, op_type, *inputs, **attributes)
+
+    def write_ml(self, op_type: str, inputs: tuple[str, ...], outputs: list[str], attributes: dict[str, Any]) -> None:
+        """One operator of ai.onnx.ml, in its first version."""
+        name, domain = self._scope.get_unique_operator_name(op_type), "ai.onnx.ml"
+        self._container.add_node(op_type, list(inputs), outputs, op_domain=domain, op_version=1, name=name, **attributes)
+
+    def side_by_side(self, parts: list[str], output: str) -> None:
+        """The columns of all ``parts``; one part alone is only named, which skl2onnx takes out again."""
+        self.add("Concat", *parts, output=output, axis=1) if len(parts) > 1 else self.add("Identity", *parts, output=output)
+
     def name(self, base: str) -> str:
         """See Writer."""
         return str(self._scope.get_unique_variable_name(base))

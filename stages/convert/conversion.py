@@ -9,14 +9,18 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from onnxpress.convert import columns, encoders, imputers, inputs, meta, selection, text
+from onnxpress.convert.wrappers import unwrapped
+from onnxpress.estimators.layout import layout
+from onnxpress.estimators.paths import evidence
 from onnxpress.graph.binary_trees import as_regressors
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.onnx_model import canonical
 from stages.common.svm_nodes import rewrite_svm_nodes
-from stages.common.table import NUMERIC_INPUT, Schema
-from stages.convert import discriminant, neighbors, support_vectors, thresholds, trees, vectorizers
+from stages.common.table import Schema, input_name
+from stages.convert import discriminant, gradient_descent, in_double, neighbors, support_vectors, trees
 from stages.convert.adopted import adopted
 from stages.convert.names import rename, take_out_zipmaps
 from stages.convert.own_classes import as_known
@@ -33,7 +37,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
 
     Inputs: one float32 ``X`` of shape (rows, features) for all-numeric data, otherwise one (rows, 1) float32 or string
     input per column. Outputs: ``label`` (rows,) and ``probabilities`` (rows, classes), or ``scores`` for an estimator
-    without ``predict_proba``; regressors ``prediction`` (rows, 1).
+    without ``predict_proba``, [-d, d] of a binary decision d; regressors ``prediction`` (rows, 1).
 
     A model that came as ONNX keeps its own opset (:mod:`stages.convert.adopted`).
 
@@ -42,54 +46,84 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     """
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return adopted(estimator, schema)
-    estimator = as_known(estimator)
+    original, estimator = estimator, unwrapped(as_known(estimator))
     name = type(estimator[-1] if hasattr(estimator, "steps") else estimator).__name__
     try:
-        for family in (trees, support_vectors, neighbors, discriminant):
-            family.register()
+        _register()
         with trees.deferred() as fill:
-            model = canonical(_convert(thresholds.without_threshold(estimator), schema, target_opset))
+            model = canonical(_convert(estimator, original, schema, target_opset))
             _stamp_opset(model, target_opset)
-            vectorizers.set_locale(model, estimator)
             _drop_needless_casts(model.graph)
             _name_outputs(model, estimator, schema)
+            _keep_both_columns(model.graph)
         fill(model)
         as_regressors(model)
         model, _ = rewrite_svm_nodes(model)
-        if thresholds.has_threshold(estimator[-1] if hasattr(estimator, "steps") else estimator):
-            thresholds.apply_threshold(model, estimator)
+        _name_inputs(model.graph, schema)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # skl2onnx raises whatever its converters raise, down to AttributeError
-        reason = " ".join(str(error).split())[:300]
-        raise UserError(
-            f"skl2onnx cannot convert {name} to ONNX opset {target_opset} ({type(error).__name__}: {reason}); "
-            "choose another train.estimator or convert.target_opset in params.yaml"
-        ) from error
+        raise NotConvertible(name, target_opset, error) from error
     return model
 
 
-def _convert(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-    from sklearn.svm import LinearSVC
+class NotConvertible(UserError):
+    """There is no ONNX form of an estimator, or none in this opset; ``reason`` says why."""
 
-    if schema.all_numeric:
-        inputs = [(NUMERIC_INPUT, FloatTensorType([None, len(schema.columns)]))]
-    else:
-        kinds = {"number": FloatTensorType, "category": StringTensorType, "text": StringTensorType}
-        inputs = [(column.name, kinds[column.kind]([None, 1])) for column in schema.columns]
-    # Without an entry of its own, LinearSVC in a pipeline is given the zipmap option, which it alone does not know.
-    inside = [estimator, *estimator.get_params().values()]
-    options = vectorizers.conversion_options(estimator)
-    if any(isinstance(item, LinearSVC) for item in inside):
-        options[LinearSVC] = {}
-    with warnings.catch_warnings():
+    def __init__(self, name: str, opset: int, error: Exception) -> None:
+        """``name`` is the estimator's class, ``error`` what its converter raised."""
+        said = " ".join(str(error).split())[:300]
+        if type(error).__name__ in {"MissingShapeCalculator", "MissingConverter"}:
+            said = "skl2onnx has no converter for it"
+        elif not isinstance(error, text.CannotTokenize):
+            said = f"{type(error).__name__}: {said}"
+        self.reason = said
+        super().__init__(
+            f"skl2onnx cannot convert {name} to ONNX opset {opset} ({self.reason}); "
+            "choose another train.estimator or convert.target_opset in params.yaml"
+        )
+
+
+def transformer_to_onnx(transformer: Any, whole: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
+    """The first steps of the pipeline ``whole`` as a model of its own, whose outputs are what they make of raw rows.
+
+    Raises:
+        NotConvertible: there is no ONNX form of them.
+    """
+    try:
+        _register()
+        with trees.deferred() as fill:
+            model = canonical(_convert(as_known(transformer), whole, schema, target_opset))
+            _stamp_opset(model, target_opset)
+        fill(model)
+        _name_inputs(model.graph, schema)
+    except Exception as error:  # as above
+        raise NotConvertible(type(transformer).__name__, target_opset, error) from error
+    return model
+
+
+def _register() -> None:
+    predictors = trees, support_vectors, neighbors, discriminant, gradient_descent, in_double, meta
+    for family in (*predictors, selection, columns, encoders, imputers, text):
+        family.register()
+
+
+def _convert(estimator: Any, whole: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
+    """skl2onnx's model of ``estimator``, with the inputs that suit ``whole``, which it is a part of."""
+    from skl2onnx import convert_sklearn
+
+    taken = layout(whole, schema)
+    blank = evidence(whole, len(taken.columns)).blank
+    with imputers.blank_is_a_text(blank), warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
         warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)
         model: onnx.ModelProto = convert_sklearn(
-            estimator, initial_types=inputs, target_opset=target_opset, options=options or None, black_op=INEXACT
+            estimator,
+            initial_types=inputs.initial_types(taken, schema),
+            target_opset=target_opset,
+            black_op=INEXACT,
         )
+    inputs.declare(model, taken, schema)
     return model
 
 
@@ -116,6 +150,25 @@ def _drop_needless_casts(graph: onnx.GraphProto) -> None:
         output.name = needless.get(output.name, output.name)
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def _name_inputs(graph: onnx.GraphProto, schema: Schema) -> None:
+    """Give the inputs of columns their names, in place: last, so that no converter meets a name that a user gave."""
+    if not schema.all_numeric:
+        names = [input_name(column.name) for column in schema.columns]
+        rename(graph, dict(zip((value.name for value in graph.input), names, strict=True)))
+
+
+def _keep_both_columns(graph: onnx.GraphProto) -> None:
+    """Take out, in place, the operator by which skl2onnx gives the second of two columns of scores alone."""
+    columns = next((node for node in graph.node if SCORES in node.output and node.op_type == "ArrayFeatureExtractor"), None)
+    if columns is None:
+        return
+    both = columns.input[0]
+    graph.node.remove(columns)
+    for node in graph.node:
+        for field in (node.input, node.output):
+            field[:] = [SCORES if name == both else name for name in field]
 
 
 def _name_outputs(model: onnx.ModelProto, estimator: Any, schema: Schema) -> None:

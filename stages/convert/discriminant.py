@@ -1,4 +1,8 @@
-"""Quadratic discriminant analysis, whose converter in skl2onnx 1.20 asks for a sum over no axis and fails.
+"""Linear and quadratic discriminant analysis, in the place of skl2onnx's converters.
+
+Linear: skl2onnx 1.20 gives two classes the probabilities expit(2 d) of a decision d, where scikit-learn has expit(d), and
+sums large terms of columns far from 0 in float32, where scikit-learn has float64.
+Quadratic: skl2onnx 1.20 asks for a sum over no axis and fails.
 
 The log posterior of class k is ``-(|(x - mean_k) R_k S_k^-1/2|^2 + sum(log S_k)) / 2 + log prior_k``, eq. 4.12 of Hastie,
 Tibshirani and Friedman, "The Elements of Statistical Learning" (2nd edition), as scikit-learn computes it.
@@ -10,6 +14,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from onnx import TensorProto
 
 from stages.common.writer import Writer
 from stages.convert.container_writer import ContainerWriter
@@ -17,17 +22,44 @@ from stages.convert.container_writer import ContainerWriter
 
 @cache
 def register() -> None:
-    """Put the converter in the place of skl2onnx's, for this process; calling it again changes nothing."""
+    """Put the converters in the place of skl2onnx's, for this process; calling it again changes nothing."""
     from skl2onnx import update_registered_converter
     from skl2onnx.common._registration import get_converter, get_shape_calculator
-    from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis as Model
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 
-    alias = f"Sklearn{Model.__name__}"
-    options = get_converter(alias).get_allowed_options()
-    update_registered_converter(Model, alias, get_shape_calculator(alias), _convert, options=options)
+    for model, own in ((QuadraticDiscriminantAnalysis, _quadratic), (LinearDiscriminantAnalysis, _linear)):
+        alias = f"Sklearn{model.__name__}"
+        known = alias if model is QuadraticDiscriminantAnalysis else "SklearnLinearClassifier"
+        options = get_converter(known).get_allowed_options()
+        update_registered_converter(model, alias, get_shape_calculator(known), own, options=options)
 
 
-def _convert(scope: Any, operator: Any, container: Any) -> None:
+def _linear(scope: Any, operator: Any, container: Any) -> None:
+    """softmax of the decisions; of a binary decision d, that of [-d / 2, d / 2], whose second value is expit(d)."""
+    model, (label, scores) = operator.raw_operator, (variable.full_name for variable in operator.outputs)
+    writer = ContainerWriter(scope, container)
+    coefficients = np.asarray(model.coef_, np.float64)
+    rows = writer.add("Cast", operator.inputs[0].full_name, to=TensorProto.DOUBLE)
+    offset = writer.constant(np.asarray(model.intercept_, np.float64))
+    decided = writer.add("Gemm", rows, writer.constant(coefficients), offset, transB=1)
+    if len(coefficients) == 1:
+        decided = writer.add("Mul", decided, writer.constant(np.array([[-0.5, 0.5]])))
+    writer.labels(decided, model.classes_, label)
+    raw = container.get_options(model, {}).get("raw_scores")
+    if raw and len(coefficients) == 1:
+        decided = writer.add("Mul", decided, writer.constant(np.array([2.0])))
+    found = decided if raw else writer.add("Softmax", decided, axis=1)
+    kind = TensorProto.DOUBLE if _is_double(operator) else TensorProto.FLOAT
+    writer.add("Cast", found, output=scores, to=kind)
+
+
+def _is_double(operator: Any) -> bool:
+    from skl2onnx.common.data_types import DoubleTensorType
+
+    return isinstance(operator.inputs[0].type, DoubleTensorType)
+
+
+def _quadratic(scope: Any, operator: Any, container: Any) -> None:
     label, probabilities = (variable.full_name for variable in operator.outputs)
     writer = ContainerWriter(scope, container)
     scores = _log_posterior(operator.raw_operator, operator.inputs[0].full_name, writer)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 
 import onnx
 
 
 def rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    """Rename values in place, in subgraphs too; another value that has one of the new names gets ``_inner`` behind it."""
-    taken = set(names.values()) - set(names)
-    _rename(graph, {**{name: f"{name}_inner" for name in taken}, **names})
+    """Rename values in place, in subgraphs too; another value that has one of the new names gets one with ``_inner`` behind."""
+    present, wanted = set(_values(graph)), set(names.values())
+    taken = present | wanted
+    inner = {}
+    for name in sorted(present & wanted - set(names)):
+        inner[name] = next(free for number in _numbers() if (free := f"{name}_inner{number}") not in taken)
+        taken.add(inner[name])
+    _rename(graph, {**inner, **names})
 
 
 def take_out_zipmaps(graph: onnx.GraphProto) -> dict[str, str]:
@@ -22,6 +28,21 @@ def take_out_zipmaps(graph: onnx.GraphProto) -> dict[str, str]:
     return behind
 
 
+def _numbers() -> Iterator[str]:
+    """What tells names apart: first nothing, then 2, 3 and so on."""
+    return itertools.chain([""], map(str, itertools.count(2)))
+
+
+def _values(graph: onnx.GraphProto) -> Iterator[str]:
+    """The name of every value, in subgraphs too."""
+    for group in (graph.input, graph.output, graph.initializer, graph.value_info):
+        yield from (value.name for value in group)
+    for node in graph.node:
+        yield from (*node.input, *node.output)
+        for inner in _subgraphs(node):
+            yield from _values(inner)
+
+
 def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     for group in (graph.input, graph.output, graph.initializer, graph.value_info):
         for value in group:
@@ -29,6 +50,12 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
     for node in graph.node:
         for field in (node.input, node.output):
             field[:] = [names.get(name, name) for name in field]
-        for attribute in node.attribute:
-            for inner in [*attribute.graphs, *([attribute.g] if attribute.HasField("g") else [])]:
-                _rename(inner, names)
+        for inner in _subgraphs(node):
+            _rename(inner, names)
+
+
+def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for attribute in node.attribute:
+        yield from attribute.graphs
+        if attribute.HasField("g"):
+            yield attribute.g

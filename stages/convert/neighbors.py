@@ -23,6 +23,7 @@ from stages.common.kernel_machine import centred
 from stages.common.neighbor_names import ROWS, TARGETS
 from stages.common.writer import Writer
 from stages.convert.container_writer import ContainerWriter
+from stages.convert.in_double import in_double
 
 METRICS = ("euclidean", "sqeuclidean", "cosine")
 MORE = 2
@@ -43,12 +44,14 @@ def register() -> None:
 
 
 def _or_as_product(original: Callable[..., None]) -> Callable[..., None]:
+    double = in_double(original)
+
     def convert(scope: Any, operator: Any, container: Any) -> None:
         if _is_covered(operator):
             outputs = [variable.full_name for variable in operator.outputs]
             _write(operator.raw_operator, operator.inputs[0].full_name, outputs, ContainerWriter(scope, container))
         else:
-            original(scope, operator, container)
+            double(scope, operator, container)
 
     return convert
 
@@ -91,23 +94,24 @@ def _nearest(model: Any, x: str, *, weighted: bool, writer: Writer) -> tuple[str
         rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         norm = writer.reduce("ReduceL2", x, 1)
         x = writer.add("Div", x, writer.add("Max", norm, writer.constant(np.array([1e-30], np.float32))))
-    stored, centre = centred(rows.astype(np.float32))
+    stored = rows.astype(np.float32)
+    _, centre = centred(stored)
+    stored_name = writer.constant(stored, ROWS)
+    around, name = x, stored_name
     if centre is not None:
-        x = writer.add("Sub", x, writer.constant(centre))
-    exact = (stored == np.round(stored)).all()
-    count = model.n_neighbors if exact else min(model.n_neighbors + MORE, len(stored))
-    name = writer.constant(stored, ROWS)
+        around, name = (writer.add("Sub", value, writer.constant(centre)) for value in (x, stored_name))
+    whole = centre is None
+    count = model.n_neighbors if whole else min(model.n_neighbors + MORE, len(stored))
     own = writer.reduce("ReduceSumSquare", name, 1, keepdims=False)
-    ranks = writer.add("Gemm", x, name, own, alpha=-2.0, transB=1)
-    ranked, index = _top(ranks, count, writer)
-    if exact:
-        squares = writer.add("Add", ranked, writer.reduce("ReduceSumSquare", x, 1)) if weighted else ""
-        return index, writer.add("Relu", squares) if weighted else ""
-    near = writer.add("Gather", name, index, axis=0)
+    ranks = writer.add("Gemm", around, name, own, alpha=-2.0, transB=1)
+    _, index = _top(ranks, count, writer)
+    if whole and not weighted:
+        return index, ""
+    near = writer.add("Cast", writer.add("Gather", stored_name, index, axis=0), to=TensorProto.DOUBLE)
     row = writer.add("Reshape", x, writer.constant(np.array([-1, 1, stored.shape[1]], np.int64)))
-    squares = writer.reduce("ReduceSumSquare", writer.add("Sub", near, row), 2, keepdims=False)
-    squares, place = _top(squares, model.n_neighbors, writer)
-    return writer.add("GatherElements", index, place, axis=1), squares
+    apart = writer.add("Sub", near, writer.add("Cast", row, to=TensorProto.DOUBLE))
+    squares, place = _top(writer.reduce("ReduceSumSquare", apart, 2, keepdims=False), model.n_neighbors, writer)
+    return writer.add("GatherElements", index, place, axis=1), writer.add("Cast", squares, to=TensorProto.FLOAT)
 
 
 def _top(values: str, count: int, writer: Writer) -> tuple[str, str]:

@@ -1,28 +1,32 @@
-"""skl2onnx's converters of support vector machines, for what they write at length or round too early.
+"""Support vector machines as matrix products, in the place of skl2onnx's converters, for what those get wrong.
 
-1. skl2onnx 1.20 turns the decisions of three and more classes into one score a class by operators of their own for every
-   pair of classes; here those are matrix products. ``break_ties``, which it leaves out, takes the label from these scores.
-2. A linear kernel's support vectors become one vector a pair of classes, their sum, taken in float64. Sums of float32
-   coefficients, which skl2onnx writes, lost the first digit of decisions on columns that are not scaled.
+1. skl2onnx 1.20 stores coefficients in float32 and leaves sums to float32, which rounds away what a score may differ by:
+   here they are summed in float64 where they are many or large (:mod:`stages.common.kernel_machine`).
+2. Its scores of two classes are those of libsvm, whose sign is the other way round: here ``[-d, d]``.
+3. Its labels of a machine with probabilities come from these, and scikit-learn's from the votes of the decisions.
+4. ``break_ties``, which it leaves out, takes the label from the scores.
+5. Scores of three and more classes are two matrix products, where it writes operators for every pair of classes.
+
+A linear kernel's support vectors become one vector a pair of classes, their sum.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from functools import cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
-from stages.common.kernel_machine import KernelMachine, one_vector_a_pair, primal, vote_matrix
+from stages.common.kernel_machine import KernelMachine, decisions, vote_matrix
+from stages.common.svm_nodes import coupling_attributes, second_unless_first, vote
 from stages.common.writer import Writer
 from stages.convert.container_writer import ContainerWriter
-from stages.convert.trees import convert_as
 
 TWO = 2
+KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
 
 @cache
@@ -32,53 +36,95 @@ def register() -> None:
     from skl2onnx.common._registration import get_converter, get_shape_calculator
     from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
-    for alias, models, wrap in (("SklearnSVC", (SVC, NuSVC), _with_short_tail), ("SklearnSVR", (SVR, NuSVR), _summed)):
+    for alias, models, own in (("SklearnSVC", (SVC, NuSVC), _classifier), ("SklearnSVR", (SVR, NuSVR), _regressor)):
         original, shapes = get_converter(alias), get_shape_calculator(alias)
-        options, converter = original.get_allowed_options(), wrap(original)
+        options, converter = original.get_allowed_options(), _of_float32(own, original)
         for model in models:
             update_registered_converter(model, alias, shapes, converter, options=options)
 
 
-def _summed(original: Callable[..., None]) -> Callable[..., None]:
+def _of_float32(own: Callable[..., None], original: Callable[..., None]) -> Callable[..., None]:
+    """``own`` for numbers other than float64, which are cast to float32; skl2onnx's converter for the rest."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
     def convert(scope: Any, operator: Any, container: Any) -> None:
-        convert_as(_primal(operator.raw_operator), original, scope, operator, container)
-
-    return convert
-
-
-def _with_short_tail(original: Callable[..., None]) -> Callable[..., None]:
-    def convert(scope: Any, operator: Any, container: Any) -> None:
-        model, (label, scores) = operator.raw_operator, operator.outputs
-        one_score_a_class = model.decision_function_shape == "ovr" and len(model.classes_) > TWO and not len(model._probA)
-        if not one_score_a_class:
-            convert_as(_primal(model), original, scope, operator, container)
+        given = operator.inputs[0]
+        if isinstance(given.type, DoubleTensorType) or operator.raw_operator.kernel not in KERNELS:
+            original(scope, operator, container)
             return
-        writer = ContainerWriter(scope, container)
-        names = [writer.name("votes_label") if model.break_ties else label.full_name, writer.name("decisions")]
-        by_pair = copy.copy(_primal(model))
-        by_pair.decision_function_shape = "ovo"
-        outputs = [SimpleNamespace(full_name=name) for name in names]
-        by_pairs = SimpleNamespace(raw_operator=by_pair, type=operator.type, inputs=operator.inputs, outputs=outputs)
-        original(scope, by_pairs, container)
-        _scores_by_class(names[1], len(model.classes_), scores.full_name, writer)
-        if model.break_ties:
-            writer.labels(scores.full_name, model.classes_, label.full_name)
+        writer, x = ContainerWriter(scope, container), given.full_name
+        if not isinstance(given.type, FloatTensorType):
+            x = writer.add("Cast", x, to=TensorProto.FLOAT)
+        own(operator, x, writer, container)
 
     return convert
 
 
-def _primal(model: Any) -> Any:
-    """A copy of a linear machine with one vector a pair of classes; any other machine as it is."""
-    if model.kernel != "linear" or not isinstance(model.support_vectors_, np.ndarray):
-        return model
-    result, classes = copy.copy(model), len(getattr(model, "classes_", ()))
-    per_class = model.n_support_ if classes else np.zeros(0, np.int64)
-    machine = KernelMachine("LINEAR", 0, 0, 0, model.support_vectors_, model.dual_coef_, model.intercept_, per_class)
-    result.support_vectors_ = primal(machine)
-    coefficients, counts = one_vector_a_pair(classes) if classes else (np.ones((1, 1)), np.ones(1))
-    result.dual_coef_, result._n_support = coefficients.astype(np.float64), counts.astype(np.int32)
-    result.support_ = np.arange(len(result.support_vectors_), dtype=np.int32)
-    return result
+def _regressor(operator: Any, x: str, writer: Writer, _container: Any) -> None:
+    decided = decisions(_machine(operator.raw_operator), x, writer)
+    writer.add("Reshape", decided, writer.constant(np.array([-1, 1], np.int64)), output=operator.outputs[0].full_name)
+
+
+def _classifier(operator: Any, x: str, writer: ContainerWriter, container: Any) -> None:
+    model, (label, scores) = operator.raw_operator, (variable.full_name for variable in operator.outputs)
+    decided = decisions(_machine(model), x, writer)
+    if len(model._probA) and not container.get_options(model, {}).get("raw_scores"):
+        coupled = {**coupling_attributes(len(model.classes_)), **_probability_attributes(model)}
+        writer.write_ml("SVMClassifier", (decided,), [writer.name("v"), scores], coupled)
+        _label(model, decided, label, writer)
+    elif len(model.classes_) == TWO:
+        _label(model, decided, label, writer)
+        writer.add("Mul", decided, writer.constant(np.array([[-1, 1]], np.float32)), output=scores)
+    elif model.decision_function_shape == "ovo":
+        _label(model, decided, label, writer)
+        writer.add("Identity", decided, output=scores)
+    else:
+        _scores_by_class(decided, len(model.classes_), scores, writer)
+        if model.break_ties:
+            writer.labels(scores, model.classes_, label)
+        else:
+            _label(model, decided, label, writer)
+
+
+def _label(model: Any, decided: str, output: str, writer: Writer) -> None:
+    """The class with most votes of its pairs, whose decisions have scikit-learn's signs."""
+    classes = model.classes_.astype(np.int64 if model.classes_.dtype.kind in "biu" else object)
+    if len(classes) > TWO:
+        vote(decided, classes, output, writer)
+    else:
+        second_unless_first(writer.add("Neg", decided), classes, output, writer)
+
+
+def _machine(model: Any) -> KernelMachine:
+    """What scikit-learn computes, in float64, but for the vectors, which are rows."""
+    vectors, coefficients = (_dense(values) for values in (model.support_vectors_, model.dual_coef_))
+    per_class = model.n_support_ if hasattr(model, "classes_") else []
+    return KernelMachine(
+        model.kernel.upper(),
+        float(model._gamma),
+        float(model.coef0),
+        float(model.degree),
+        vectors.astype(np.float32),
+        coefficients.astype(np.float64),
+        np.asarray(model.intercept_, np.float64),
+        np.array(per_class, np.int64),
+    )
+
+
+def _dense(values: Any) -> NDArray[Any]:
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+
+
+def _probability_attributes(model: Any) -> dict[str, Any]:
+    """The coupling of libsvm, which for two classes has a sign of its own: its first class is the positive one."""
+    sign = -1 if len(model.classes_) == TWO else 1
+    return {
+        "prob_a": (sign * model._probA).astype(np.float32).tolist(),
+        "prob_b": model._probB.astype(np.float32).tolist(),
+        "classlabels_ints": list(range(len(model.classes_))),
+        "post_transform": "NONE",
+        "kernel_params": [0.0, 0.0, 3.0],
+    }
 
 
 def _scores_by_class(decisions: str, classes: int, output: str, writer: Writer) -> None:

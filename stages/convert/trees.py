@@ -77,7 +77,6 @@ def register() -> None:
     for module, names in families.items():
         for model in (getattr(module, name + kind) for name in names for kind in ("Classifier", "Regressor")):
             wrap(model, _in_arrays)
-    wrap(ensemble.VotingClassifier, _without_flattening)
 
 
 def _in_arrays(original: Callable[..., None]) -> Callable[..., None]:
@@ -102,17 +101,6 @@ def _in_arrays(original: Callable[..., None]) -> Callable[..., None]:
             arrays = (_attributes(model, held) for held in operators)
         around = AroundTrees(_Filling(container, arrays), scope, memberships, exponential=exponential)
         convert_as(model if as_is else _hollow(model), original, scope, operator, around)
-
-    return convert
-
-
-def _without_flattening(original: Callable[..., None]) -> Callable[..., None]:
-    """skl2onnx refuses the default ``flatten_transform=True`` of soft voting, which concerns ``transform`` alone."""
-
-    def convert(scope: Any, operator: Any, container: Any) -> None:
-        plain = copy.copy(operator.raw_operator)
-        plain.flatten_transform = False
-        convert_as(plain, original, scope, operator, container)
 
     return convert
 

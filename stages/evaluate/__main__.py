@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 from functools import partial
 
 import numpy as np
@@ -29,7 +28,7 @@ from stages.common.files import (
 from stages.common.models import Answer, ask_onnx, ask_original, checked_original, load_original, open_session, read_onnx
 from stages.common.params import load_params
 from stages.common.table import Feeds, Rows, read_rows, read_schema
-from stages.evaluate.metrics import compare_models, compare_on_probes, compare_sizes
+from stages.evaluate.metrics import compare_models, compare_on_probes, compare_scores, compare_sizes
 from stages.evaluate.probes import accepts_missing, accepts_unseen, probe_rows
 from stages.evaluate.thresholds import split_thresholds
 
@@ -59,21 +58,30 @@ def main() -> None:
     metrics = {
         **compare_sizes(*(size_kb(path) for path in MODELS.values())),
         **compare_models(schema, test.target, answers, params.evaluate.tolerance),
+        **compare_scores(original, test.feeds, schema, answers),
         **probed,
         "quantized_modified": int(read_json(QUANTIZATION, "modified")["modified"]),
     }
     write_json(METRICS, metrics)
     write_bytes(PREDICTIONS, as_csv(test, answers))
     tell(metrics)
+    if rows := metrics.get("onnx_step_rows"):
+        say(f"warning: on {rows:.0f} of {len(test)} test rows the original's scores are at a step, and ONNX has those beside it")
+    if rows := metrics.get("onnx_rounded_rows"):
+        say(f"warning: on {rows:.0f} of {len(test)} test rows float32 rounds the original's own scores; scaled columns help")
 
 
 def as_csv(test: Rows, answers: list[Answer]) -> bytes:
     """The target and the three models' answers, a line per test row: the data behind the plots."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["target", *MODELS])
-    writer.writerows(zip(test.target.tolist(), *(answer.values.tolist() for answer in answers), strict=True))
-    return text.getvalue().encode()
+    columns = [test.target.tolist(), *(answer.values.tolist() for answer in answers)]
+    lines = [("target", *MODELS), *zip(*columns, strict=True)]
+    return "".join(f"{','.join(map(_cell, line))}\n" for line in lines).encode()
+
+
+def _cell(value: object) -> str:
+    """A cell of a CSV file (RFC 4180); Python's own writer leaves a carriage return unquoted, which ends a line."""
+    text = str(value)
+    return f'"{text.replace(chr(34), chr(34) * 2)}"' if re.search('[,"\r\n]', text) else text
 
 
 def tell(metrics: dict[str, float]) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.common.differences import compare
 from stages.common.models import Answer
 from stages.common.scores import accuracy, r2
-from stages.common.table import Schema
+from stages.common.table import Feeds, Schema
 
 NAMES = ("original", "onnx", "quantized")
 
@@ -37,6 +38,15 @@ def compare_models(schema: Schema, target: NDArray[Any], answers: list[Answer], 
     else:
         metrics = _compare_regressors(target, answers, tolerance * (schema.target_std or 0))
     return _defined({**metrics, "test_rows": len(target)})
+
+
+def compare_scores(estimator: Any, feeds: Feeds, schema: Schema, answers: list[Answer]) -> dict[str, float]:
+    """The largest difference of a score or prediction of ONNX from the original's, relative to max(1, |score|).
+
+    Rows at a step of the original, and those that it rounds more itself (:mod:`stages.common.differences`), are counted apart.
+    """
+    found = compare(estimator, feeds, schema, *answers[:2])
+    return _defined({"onnx_max_relative_diff": found.largest, "onnx_step_rows": found.steps, "onnx_rounded_rows": found.rounded})
 
 
 def compare_on_probes(schema: Schema, answers: list[Answer], tolerance: float) -> dict[str, float]:
@@ -83,16 +93,9 @@ def _within(original: NDArray[np.float64], values: NDArray[np.float64], limit: f
 
 
 def _max_score_diff(original: NDArray[np.float64] | None, scores: NDArray[np.float64] | None) -> float:
-    """Largest difference of a score; NaN where the two have no common form.
-
-    A binary decision function is one column in scikit-learn; in ONNX it may be two, one the negative of the other, and
-    skl2onnx writes the positive class last for linear models and first for libsvm's. Both columns count, in one order for
-    all rows; which order is right, the labels tell.
-    """
+    """Largest difference of a score; NaN where the two have no common form."""
     if original is None or scores is None:
         return math.nan
-    if (original.shape[1], scores.shape[1]) == (1, 2):
-        return float(min(np.abs(sign * np.hstack([-original, original]) - scores).max() for sign in (1, -1)))
     return float(np.max(np.abs(original - scores))) if original.shape == scores.shape else math.nan
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from stages.common.table import NUMERIC_INPUT, Schema
+from stages.common.table import NUMERIC_INPUT, Schema, input_name
 
 Thresholds = list[tuple[str, int, NDArray[np.float32]]]
 """(input name, column within it, its distinct thresholds in rising order)."""
@@ -51,7 +51,8 @@ def _raw_columns(graph: onnx.GraphProto, schema: Schema) -> dict[str, list[tuple
     if schema.all_numeric:
         known: dict[str, list[tuple[str, int] | None]] = {NUMERIC_INPUT: [(NUMERIC_INPUT, i) for i in range(len(schema.columns))]}
     else:
-        known = {column.name: [(column.name, 0)] for column in schema.columns if column.kind == "number"}
+        names = [input_name(column.name) for column in schema.columns if column.kind == "number"]
+        known = {name: [(name, 0)] for name in names}
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         first = known.get(node.input[0]) if node.input else None

@@ -72,6 +72,13 @@ GATES = (
         advice="try another convert.target_opset or train.estimator (for regression also evaluate.tolerance)",
     ),
     Gate(
+        "max_score_diff",
+        "the largest difference of ONNX's scores or predictions from the original's, relative where one is above 1,",
+        at_least=False,
+        values={"onnx_max_relative_diff": lambda metrics: metrics["onnx_max_relative_diff"]},
+        advice="scale the columns (train.scale), or try another train.estimator",
+    ),
+    Gate(
         "max_accuracy_drop",
         "the score that quantisation costs on test rows",
         at_least=False,

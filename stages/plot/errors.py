@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.common.console import visible
 from stages.common.table import Schema
 from stages.plot.canvas import ACCENT, MODELS, figure
 
@@ -55,7 +57,7 @@ def _confusion(columns: Columns, target: str) -> Any:
 
 def _place(value: str) -> tuple[int, float, str]:
     """Numbers by value and before words."""
-    return (0, float(value), "") if value.lstrip("-").isdigit() else (1, 0.0, value)
+    return (0, float(value), value) if re.fullmatch("-?[0-9]+", value) else (1, 0.0, value)
 
 
 def _counts(target: NDArray[Any], answers: NDArray[Any], classes: list[str]) -> NDArray[np.int64]:
@@ -75,7 +77,8 @@ def _name(ax: Any, classes: list[str]) -> None:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 20 else f"{name[:18]}..."
+    shown = visible(name)
+    return shown if len(shown) <= 20 else f"{shown[:18]}..."
 
 
 def _residuals(columns: Columns, target: str) -> Any:

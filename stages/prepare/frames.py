@@ -13,7 +13,6 @@ from pyarrow import parquet
 
 from stages.common.errors import UserError
 from stages.common.files import atomic_path
-from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.table import Column, Schema
 
 MAX_INTEGER_CLASSES = 20
@@ -57,11 +56,7 @@ def settle(
     refuse_containers(frame[target], "target")
     task = decide_task(frame[target]) if task == "auto" else task
     values[target] = settle_target(frame[target], task)
-    schema = Schema(task, target, tuple(columns))
-    taken = {LABEL, PROBABILITIES, SCORES, PREDICTION}
-    if not schema.all_numeric and (clash := sorted(taken.intersection(features))):
-        raise UserError(f"data.source: column {clash[0]!r} has the name of a model output; rename it")
-    return pd.DataFrame(values), schema
+    return pd.DataFrame(values), Schema(task, target, tuple(columns))
 
 
 def settle_feature(values: pd.Series) -> tuple[Column, pd.Series]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from stages.common.console import visible
 from stages.common.files import MODELS, TEST, read_bytes
 from stages.common.table import Schema
 
@@ -19,10 +21,13 @@ COLUMNS = {
 }
 """Titles of the card's table, and the metrics of the contract that fill them: classification, regression."""
 
+LONGEST_SCHEMA = 65_535
+"""Characters of a dataset's schema that servers since MLflow 2.4 take."""
+
 
 def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
     """A model card in Markdown; latency, which is measured anew at times, is left to the run's metrics."""
-    lines = [f"# {title}", "", f"| model | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
+    lines = [f"# {_plain(title)}", "", f"| model | {' | '.join(COLUMNS)} |", "|---" * (len(COLUMNS) + 1) + "|"]
     for model in MODELS:
         found = [[metrics[f"{model}_{name}"] for name in names if f"{model}_{name}" in metrics] for names in COLUMNS.values()]
         lines.append(f"| {model} | {' | '.join(f'{values[0]:.6g}' if values else '' for values in found)} |")
@@ -31,14 +36,20 @@ def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
     return "\n".join([*lines, "", f"Quantisation: {summary}", "", load, rows, ""])
 
 
+def _plain(text: str) -> str:
+    """Markdown that reads as ``text``, whatever is in it."""
+    return re.sub(r"([\\`*_\[\]<>|~&#!$])", r"\\\1", visible(text))
+
+
 def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:
     """The test rows as the fields of MLflow's ``Dataset``."""
     columns = [{"name": column.name, "type": "float" if column.kind == "number" else "string"} for column in schema.columns]
+    described = json.dumps({"mlflow_colspec": columns})
     return {
         "name": Path(source).stem,
         "digest": sha256(read_bytes(TEST)).hexdigest()[:16],
         "source_type": "local",
         "source": json.dumps({"uri": source}),
-        "schema": json.dumps({"mlflow_colspec": columns}),
+        "schema": described if len(described) <= LONGEST_SCHEMA else None,
         "profile": json.dumps({"num_rows": rows, "num_elements": rows * len(columns)}),
     }

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -131,14 +132,22 @@ def create_experiment(subject: Subject) -> Any:
     """The new experiment; an embedded store keeps its files beside its database."""
     from mlflow.exceptions import MlflowException
 
-    folder, database = re.sub(r"[^\w.-]", "_", subject.name), subject.store.database
-    location = f"{artifact_root(database)}/{folder}" if database else None
+    database = subject.store.database
+    location = f"{artifact_root(database)}/{folder_name(subject.name)}" if database else None
     try:
         subject.client.create_experiment(subject.name, artifact_location=location)
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another publisher was faster
             raise
     return subject.client.get_experiment_by_name(subject.name)
+
+
+def folder_name(experiment: str) -> str:
+    """The folder of an experiment's artefacts, never one above it: its name in plain letters, or a digest of it."""
+    plain = re.sub(r"[^\w.-]", "_", experiment, flags=re.ASCII)
+    if re.fullmatch(r"\w.{0,99}", plain) and re.search(r"[A-Za-z0-9]", plain):
+        return plain
+    return f"experiment-{sha256(experiment.encode()).hexdigest()[:12]}"
 
 
 def default_location(subject: Subject) -> str:

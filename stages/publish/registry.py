@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
+from stages.common.errors import UserError
 from stages.publish.logged_model import ABSENT, MODEL, models_of
 from stages.publish.preflight import Experiment
 
@@ -44,9 +45,22 @@ def find_version(client: Any, name: str, digest: str) -> Any | None:
     found: list[Any] = []
     page = None
     while page is None or page.token:
-        page = client.search_model_versions(f"name = '{name}'", page_token=page and page.token)
+        page = client.search_model_versions(f"name = {quoted(name)}", page_token=page and page.token)
         found += [version for version in page if version.tags.get(DIGEST) == digest]
     return min(found, key=lambda version: int(version.version), default=None)
+
+
+def quoted(name: str) -> str:
+    """A name as MLflow's search reads it, which knows two kinds of quotes and no escape.
+
+    Raises:
+        UserError: the name has quotes of both kinds.
+    """
+    if {"'", '"'} <= set(name):
+        raise UserError(
+            f"params.yaml: publish.register {name!r} has quotes of both kinds, which MLflow cannot search; leave one out"
+        )
+    return f'"{name}"' if "'" in name else f"'{name}'"
 
 
 def source_of(experiment: Experiment, run_id: str) -> dict[str, str]:

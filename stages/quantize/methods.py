@@ -7,6 +7,7 @@ from itertools import product
 
 import onnx
 
+from onnxpress.convert.plain_inputs import under_plain_inputs
 from onnxpress.quantize.dynamic import dynamic
 from stages.common.params import Quantize
 from stages.common.table import Rows
@@ -22,7 +23,7 @@ def _forest(model: onnx.ModelProto, params: Quantize, seed: int) -> list[Candida
 
 METHODS: dict[str, Method] = {
     "dynamic": lambda _model, _params, _seed: [Candidate("dynamic", dynamic)],
-    "static": lambda _model, _params, _seed: [Candidate("static", runtime_quantizers.static)],
+    "static": lambda _model, _params, _seed: [Candidate("static", under_plain_inputs(runtime_quantizers.static))],
     "dense": lambda model, _params, _seed: dense.candidates(model),
     "float16": lambda _model, _params, _seed: [Candidate("float16", dense.float16)],
     "forest": _forest,

@@ -33,10 +33,9 @@ def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
     """
     order = _by_class(columns) if schema.task == "classification" else _by_difference(columns)
     names = [column.name for column in schema.columns][:SHOWN_COLUMNS]
+    shown = str if schema.task == "classification" else _number
     headings = ["test row", f"true {schema.target}", "original", "ONNX", "ONNX, quantised", *names]
-    rows = [
-        [str(row), *(_number(column[row]) for column in columns.values()), *_features(test, row)] for row in order[:SHOWN_ROWS]
-    ]
+    rows = [[str(row), *(shown(column[row]) for column in columns.values()), *_features(test, row)] for row in order[:SHOWN_ROWS]]
     return Disagreement(headings, rows, _told(len(order), len(test), len(schema.columns)))
 
 
@@ -54,15 +53,12 @@ def _by_difference(columns: Columns) -> list[int]:
 
 def _features(test: Rows, row: int) -> list[str]:
     values = [value for column in test.feeds.values() for value in column[row, :SHOWN_COLUMNS]]
-    return [_number(value) for value in values[:SHOWN_COLUMNS]]
+    return [value if isinstance(value, str) else _number(value) for value in values[:SHOWN_COLUMNS]]
 
 
 def _number(value: Any) -> str:
-    """A number with six digits that count, any other text as it is."""
-    try:
-        return f"{float(value):.6g}"
-    except ValueError:
-        return str(value)
+    """A number with six digits that count."""
+    return f"{float(value):.6g}"
 
 
 def _told(differing: int, rows: int, columns: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from stages.common.console import visible
 from stages.report.disagreement import Disagreement
 from stages.report.summary import Json, caption, conclusion, origin, table
 
@@ -45,6 +46,7 @@ def render(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.finalize = lambda value: visible(value) if type(value) is str else value
     environment.filters |= {"number": _number, "times": lambda value: f"{value:.3g}x"}
     headings, rows = table(results["metrics"], results["latency"], original)
     return environment.get_template("page.html.jinja").render(

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from stages.common.console import screen
+from stages.common.console import screen, visible
 from stages.common.runs_in import chosen_and_runs_in
 
 Json = Mapping[str, Any]
@@ -21,7 +21,7 @@ def print_summary(title: str, results: Mapping[str, Json], original: str = "scik
     """
     console = screen()
     headings, rows = table(results["metrics"], results["latency"], original)
-    shown = Table(title=title, caption=caption(results["metrics"]))
+    shown = Table(title=visible(title), caption=caption(results["metrics"]))
     for heading in headings:
         shown.add_column(heading, justify="left" if heading == "model" else "right")
     for row in rows:
@@ -30,7 +30,7 @@ def print_summary(title: str, results: Mapping[str, Json], original: str = "scik
     verdicts = results.get("gate")
     failed = any(verdict["passed"] is False for verdict in (verdicts or {}).values())
     for line in (conclusion(results["quantization"]), gates(verdicts), origin(results.get("mlflow_run"), earlier=failed)):
-        console.print(line, soft_wrap=True)
+        console.print(visible(line), soft_wrap=True)
     console.print("next: make ui | dvc metrics diff | dvc exp run -S quantize.method=none | edit params.yaml and dvc repro")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from stages.common.console import screen
+from stages.common.console import screen, visible
 from stages.sweep.pareto import Entry, front
 from stages.sweep.points import Sweep, shown
 
@@ -18,7 +18,7 @@ def print_table(sweep: Sweep, parent: str, entries: Sequence[Entry]) -> None:
     console.print(table(sweep, entries))
     for entry in entries:
         if entry.outcome.reason:
-            console.print(f"failed: {entry.point}: {entry.outcome.reason}", soft_wrap=True, markup=False)
+            console.print(visible(f"failed: {entry.point}: {entry.outcome.reason}"), soft_wrap=True)
     console.print(f"MLflow: the children of the run {parent!r}; one of them into the workspace: dvc exp apply <experiment>")
 
 
@@ -38,7 +38,7 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
     for entry, (size_kb, latency_ms, cost) in sorted(
         ((entry, costs) for entry in entries if (costs := entry.costs)), key=lambda row: row[1]
     ):
-        values = [Text(shown(entry.point.values[key]) if key in entry.point.values else "") for key in sweep.keys]
+        values = [Text(visible(shown(entry.point.values[key])) if key in entry.point.values else "") for key in sweep.keys]
         numbers = (f"{size_kb:,.1f}", f"{latency_ms:.3g}", f"{-cost:.4f}")
         result.add_row("*" if entry.point.name in best else "", entry.point.name, *values, *numbers)
     return result

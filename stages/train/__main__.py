@@ -12,7 +12,7 @@ from stages.common.params import load_params
 from stages.common.parts import set_threads
 from stages.common.table import read_rows, read_schema
 from stages.train.estimator import build
-from stages.train.given import given_model
+from stages.train.given import given_model, say_if_worthless
 from stages.train.rehearsal import rehearse
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     params, schema = load_params(), read_schema()
     rows = read_rows(TRAIN, schema)
     if params.train.model_path is not None:
-        write_bytes(ORIGINAL_MODEL, given_model(params.train, rows, len(read_rows(CALIBRATION, schema)), schema))
+        write_bytes(ORIGINAL_MODEL, given_model(params.train, rows, read_rows(CALIBRATION, schema), schema))
         say(f"{params.train.model_path} taken, not fitted: {size_kb(ORIGINAL_MODEL):.1f} KB")
         return
     estimator = build(params.train, schema, params.seed)
@@ -34,6 +34,9 @@ def main() -> None:
         seconds = time.perf_counter() - start
     with atomic_path(ORIGINAL_MODEL) as temporary:
         joblib.dump(set_threads(estimator, None), temporary)
+    calibration = read_rows(CALIBRATION, schema)
+    kept, name = (calibration, "calibration rows") if len(calibration) else (rows, "training rows")
+    say_if_worthless(estimator, kept, schema, name)
     for line in warned:
         say(f"scikit-learn warns: {line}")
     for line in sorted(set(rehearsed) - set(warned)):

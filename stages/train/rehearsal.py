@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from stages.common.differences import TOLERANCE, Differences, compare
 from stages.common.errors import UserError
 from stages.common.models import ask_onnx, ask_original, fit, open_session
 from stages.common.onnx_model import to_bytes
@@ -16,12 +17,6 @@ REHEARSAL_ROWS = 300
 REHEARSAL_EFFORT = 10
 EFFORTS = ("n_estimators", "max_iter")
 """Parameters that make a fit longer without changing what it converts to."""
-
-LEAST_AGREEMENT = 0.9
-"""Below, the ONNX form is wrong; single rows on a threshold, where float32 decides, are for the gates to judge."""
-NEARLY = 0.01
-"""Regression: difference in standard deviations of the predictions."""
-TINY = 1e-30
 
 
 def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
@@ -45,34 +40,39 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
     except UserError as error:  # too few rows for this estimator, perhaps: the real fit tells whether it works
         return [f"it could not be fitted to {len(few)} rows, so whether it becomes ONNX is known after the fit only ({error})"]
     try:
-        agreement = _agreement(rehearsed, few.feeds, schema)
+        found = differences(rehearsed, few.feeds, schema)
     except UserError as error:
         raise UserError(f"params.yaml: train.estimator cannot become ONNX, so it was not fitted: {error}") from error
-    if agreement < LEAST_AGREEMENT:
+    if found.beyond:
         raise UserError(
-            f"params.yaml: train.estimator would answer otherwise as ONNX, so it was not fitted: a rehearsal on {len(few)} rows "
-            f"agrees with scikit-learn on {agreement:.1%} of them; choose another estimator or other train.params"
+            f"params.yaml: train.estimator would answer otherwise as ONNX, so it was not fitted: "
+            f"in a rehearsal on {len(few)} rows {_described(found, schema)}; choose another estimator or other train.params"
         )
     return warned
 
 
-def _agreement(estimator: Any, feeds: Feeds, schema: Schema) -> float:
-    """Share of rows that get the same label, or nearly the same value, from the estimator and from its ONNX form.
+def differences(estimator: Any, feeds: Feeds, schema: Schema) -> Differences:
+    """What the ONNX form of a fitted estimator answers differently.
 
     Raises:
         UserError: it cannot be converted, or onnxruntime cannot run it.
     """
     model = to_bytes(to_onnx(estimator, schema, NEWEST_OPSET))
-    original = ask_original(estimator, feeds, schema).values
+    original = ask_original(estimator, feeds, schema)
     try:
-        answer = ask_onnx(open_session(model), feeds).values
+        answer = ask_onnx(open_session(model), feeds)
     except UserError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         raise UserError(f"onnxruntime cannot run what skl2onnx makes of it ({' '.join(str(error).split())[:200]})") from error
-    if schema.task == "regression":
-        return float(np.mean(np.abs(original - answer) <= NEARLY * np.std(original) + TINY))
-    return float(np.mean(original == answer))
+    return compare(estimator, feeds, schema, original, answer)
+
+
+def _described(found: Differences, schema: Schema) -> str:
+    """What differs, and by how much."""
+    what = "predictions" if schema.task == "regression" else "scores"
+    labels = f", and {found.labels} labels are others" if found.labels else ""
+    return f"{what} differ by up to {found.largest:.2g}, relative where one is above 1, not by at most {TOLERANCE:g}{labels}"
 
 
 def _few_of_each(rows: Rows, schema: Schema) -> np.ndarray[Any, np.dtype[np.intp]]:

@@ -1,0 +1,76 @@
+"""A case from the fit to its outcome."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bench.scores.case import Case
+from bench.scores.rows import Data, asked, data_of
+from stages.benchmark.contenders import limited_threads
+from stages.common.differences import compare
+from stages.common.errors import UserError
+from stages.common.models import ask_onnx, ask_original, fit, open_session
+from stages.common.onnx_model import to_bytes
+from stages.convert.conversion import to_onnx
+from stages.train.rehearsal import rehearse
+
+OPSET = 12
+
+
+class Outcome(StrEnum):
+    """What became of a case."""
+
+    EQUAL = "equal"
+    STEPS = "step function"
+    ROUNDED = "rounded by the original"
+    REFUSED = "refused"
+    UNSUITABLE = "does not fit the data"
+    DIFFERENT = "DIFFERENT"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The outcome of a case; ``difference`` is relative to max(1, |score|), over the rows that are not at a step."""
+
+    case: Case
+    outcome: Outcome
+    rows: int = 0
+    difference: float = 0.0
+    labels: int = 0
+    steps: int = 0
+    rounded: int = 0
+    reason: str = ""
+
+
+def scan(case: Case) -> Found:
+    """Rehearse, fit, convert, ask both, compare."""
+    data = data_of(case.data)
+    with limited_threads(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about these fits; whether they are good ones is not the question
+        return _through(case, data)
+
+
+def _through(case: Case, data: Data) -> Found:
+    try:
+        estimator = case.unfitted()
+        rehearse(estimator, data.train, data.schema)
+    except UserError as error:
+        return Found(case, Outcome.REFUSED, reason=str(error))
+    try:
+        fit(estimator, data.train)
+        feeds = asked(estimator, data)
+        original = ask_original(estimator, feeds, data.schema)
+    except Exception as error:  # of fit or predict, on data that do not suit the estimator
+        return Found(case, Outcome.UNSUITABLE, reason=" ".join(str(error).split()))
+    try:
+        answer = ask_onnx(open_session(to_bytes(to_onnx(estimator, data.schema, OPSET))), feeds)
+    except Exception as error:  # accepted by the rehearsal, and still no model that runs
+        return Found(case, Outcome.DIFFERENT, reason=f"fails: {' '.join(str(error).split())}")
+    found = compare(estimator, feeds, data.schema, original, answer)
+    if found.beyond:
+        outcome = Outcome.DIFFERENT
+    else:
+        outcome = Outcome.STEPS if found.steps else Outcome.ROUNDED if found.rounded else Outcome.EQUAL
+    return Found(case, outcome, len(original.values), found.largest, found.labels, found.steps, found.rounded)

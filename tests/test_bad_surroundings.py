@@ -227,7 +227,8 @@ def test_no_git_is_said_in_one_line(project: Project, tmp_path: Path) -> None:
 def test_a_folder_that_is_no_git_repository_is_said_in_one_line(tmp_path: Path) -> None:
     project = Project(tmp_path)
     write_params(tmp_path, default_params())
-    shutil.copytree(ROOT / "stages", tmp_path / "stages")
+    for code in ("stages", "onnxpress"):
+        shutil.copytree(ROOT / code, tmp_path / code)
     done = project.run("python", "-m", "stages.reproduce", check=False, GIT_CEILING_DIRECTORIES=str(tmp_path.parent))
     assert done.returncode == 2
     assert "run in a git repository with a commit" in one_line(done.stderr, "reproduce")

@@ -32,7 +32,7 @@ proofs: $(VENV) $(MLFLOW2) ## run the tests that clone, kill, or start servers a
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
-bench: $(PEERS) ## measure forests against other runtimes, other families, every estimator (an hour); BENCH="--quick" for a sample
+bench: $(PEERS) ## measure forests against other runtimes, other families, every estimator, every score (an hour); BENCH="--quick" for a sample
 	@for suite in bench bench.families bench.coverage bench.scores; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing

@@ -199,10 +199,10 @@ def lines(target: Any, values: Any, task: str = "classification") -> list[str]:
 
 def test_an_original_worse_than_a_constant_is_said_so() -> None:
     (line,) = lines([0, 0, 0, 1], [1, 1, 0, 1])
-    assert line.startswith("warning: outputs/model.joblib is worse than a constant")
-    assert "accuracy 0.5, where 0 for every row has 0.75" in line
+    assert line.startswith("warning: the original is worse than a constant on the 4 test rows")
+    assert "accuracy 0.5000, against 0.7500 for 0 every time" in line
     (line,) = lines([1.0, 2.0, 3.0], [3.0, 2.0, 1.0], "regression")
-    assert "R2 -3" in line
+    assert "R2 -3.0000" in line
     assert lines(["a", "b"], ["a", "a"]) == []
     assert lines([1.0, 2.0, 3.0], [2.0, 2.0, 2.0], "regression") == []
 

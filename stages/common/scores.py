@@ -26,12 +26,17 @@ def r2(target: NDArray[Any], values: NDArray[Any]) -> float:
     return 1 - float(np.sum((target - values) ** 2)) / spread if spread else float("nan")
 
 
-def worse_than_constant(schema: Schema, target: NDArray[Any], values: NDArray[Any]) -> str | None:
-    """In words how ``values`` score below one answer for all rows, as a wrong export does; None where they do not."""
+def worse_than_constant(schema: Schema, target: NDArray[Any], values: NDArray[Any], rows: str) -> str | None:
+    """A warning where ``values`` score below one answer for all ``rows``, as those of a wrong export do; else None."""
     found = score(schema, target, values)
     if schema.task == "regression":
-        return f"R2 {found:.4g}, where the mean of the target for every row has 0" if found < 0 else None
-    labels, counts = np.unique(target, return_counts=True)
-    share = float(counts.max() / len(target))
-    often = labels.tolist()[int(counts.argmax())]
-    return f"accuracy {found:.4g}, where {often!r} for every row has {share:.4g}" if found < share else None
+        name, constant, always = "R2", 0.0, "the mean of the target"
+    else:
+        classes, counts = np.unique(target, return_counts=True)
+        name, constant, always = "accuracy", float(counts.max() / len(target)), repr(classes[counts.argmax()].item())
+    if not found < constant:
+        return None
+    return (
+        f"warning: the original is worse than a constant on the {len(target)} {rows} rows: {name} {found:.4f}, against "
+        f"{constant:.4f} for {always} every time; check that it was fitted on these columns and this target"
+    )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnxpress.evaluate.lossless import differences
 from onnxpress.evaluate.threshold_rows import ThresholdRows
 from stages.common.differences import numbers
-from stages.common.files import MODELS, ONNX_MODEL, ORIGINAL_MODEL
+from stages.common.files import MODELS, ONNX_MODEL
 from stages.common.scores import worse_than_constant
 from stages.common.table import Schema
 from stages.evaluate.asked import Asked
@@ -19,12 +19,8 @@ from stages.evaluate.asked import Asked
 
 def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator[str]:
     """Warnings: an original below a constant answer, answers with NaN or infinity; and how many labels are ties."""
-    worse = worse_than_constant(schema, target, asked[0].answers[0].values)
-    if worse:
-        yield (
-            f"warning: {ORIGINAL_MODEL} is worse than a constant on the test rows: {worse}; "
-            "look at the model, its export and the order of its columns before anything else"
-        )
+    if worse := worse_than_constant(schema, target, asked[0].answers[0].values, "test"):
+        yield worse
     for each in asked:
         for path, answer in zip(MODELS.values(), each.answers, strict=True):
             bad = ~np.isfinite(numbers(answer)).all(axis=1)

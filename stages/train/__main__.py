@@ -35,7 +35,7 @@ def main() -> None:
     with atomic_path(ORIGINAL_MODEL) as temporary:
         joblib.dump(set_threads(estimator, None), temporary)
     calibration = read_rows(CALIBRATION, schema)
-    kept, name = (calibration, "calibration rows") if len(calibration) else (rows, "training rows")
+    kept, name = (calibration, "calibration") if len(calibration) else (rows, "training")
     say_if_worthless(estimator, kept, schema, name)
     for line in warned:
         say(f"scikit-learn warns: {line}")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from onnxpress.estimators.layout import DoesNotFit, layout
-from onnxpress.estimators.worth import worse_than_a_constant
 from onnxpress.pipeline.copies import absent
 from stages.common.console import say
 from stages.common.errors import UserError
@@ -18,6 +17,7 @@ from stages.common.models import ask_original, labels, load_original
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.params import Train
 from stages.common.parts import set_threads
+from stages.common.scores import worse_than_constant
 from stages.common.table import Rows, Schema
 from stages.train.given_onnx import load_onnx
 from stages.train.settled import settled
@@ -45,7 +45,7 @@ def given_model(train: Train, rows: Rows, calibration: Rows, schema: Schema) -> 
         )
     model = load_onnx(path, rows, schema) if path.suffix == ".onnx" else load_original(path, train.trusted)
     check_fits(model, rows, schema, path)
-    say_if_worthless(model, calibration, schema, "calibration rows")
+    say_if_worthless(model, calibration, schema, "calibration")
     try_as_onnx(model, calibration, schema, path)
     return read_bytes(path) if path.suffix in {".joblib", ".pkl"} else _dumped(model)
 
@@ -114,6 +114,6 @@ def say_if_worthless(model: Any, rows: Rows, schema: Schema, name: str) -> None:
         raise
     except Exception:  # it refuses these rows, which is said where it is tried
         return
-    line = worse_than_a_constant(values, rows.target, name)
+    line = worse_than_constant(schema, rows.target, values, name)
     if line is not None:
         say(line)

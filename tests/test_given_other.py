@@ -192,6 +192,25 @@ def test_models_of_other_converters_get_the_contract_and_keep_their_answers(work
     assert workspace
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_scores_with_the_lesser_one_at_the_label_are_turned(workspace: Path, columns: int) -> None:
+    x, y = breast_cancer()
+    source = RidgeClassifier(solver="svd").fit(x, y)
+    model = skl2onnx.to_onnx(source, x[:1], target_opset=12, options={"zipmap": False})
+    (scores,) = (output for output in model.graph.output if output.type.tensor_type.elem_type == onnx.TensorProto.FLOAT)
+    model.graph.node.append(onnx.helper.make_node("Neg", [scores.name], ["turned"]))
+    pair = [scores.name, "turned"]  # d and -d
+    model.graph.node.append(onnx.helper.make_node("Concat", pair[-columns:], ["s"], axis=1))
+    scores.CopyFrom(onnx.helper.make_tensor_value_info("s", onnx.TensorProto.FLOAT, [None, columns]))
+    chain(prepare, train, convert, data__source="breast_cancer", train__model_path=given("a.onnx", model))
+    answer = ask_onnx(load_session(Path("outputs/model.onnx")), {"X": x})
+    assert answer.scores is not None
+    assert (answer.scores.argmax(axis=1) == answer.values).all()
+    decided = source.decision_function(x)
+    assert answer.scores == pytest.approx(np.column_stack([-decided, decided]), rel=1e-4, abs=1e-4)
+    assert workspace
+
+
 def test_mixed_columns_and_a_regressor(workspace: Path) -> None:
     (workspace / "data" / "x.csv").write_text("a,b,y\n" + "".join(f"{i},{'uvw'[i % 3]},{i * 1.5 + i % 3}\n" for i in range(90)))
     chain(prepare, data__source="data/x.csv", data__target="y", data__task="regression")

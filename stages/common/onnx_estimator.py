@@ -86,6 +86,8 @@ class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # s
         """``classes`` in the order of the ``width`` scores; ``proper`` tells probabilities from other scores."""
         super().__init__(model, columns, outputs)
         self.classes, self.width, self.proper = classes, width, proper
+        self.sign = 1
+        """-1 where the model gives scores of two classes of which the label's is the lesser: the given ones times this count."""
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -107,4 +109,4 @@ class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # s
         found = self._run(rows, self.outputs[1])
         if isinstance(found, list):  # of a ZipMap: a mapping from class to score per row
             found = [[row[label] for label in self.classes] for row in found]
-        return np.asarray(found, np.float64).reshape(len(found), -1)
+        return self.sign * np.asarray(found, np.float64).reshape(len(found), -1)

@@ -40,7 +40,8 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
     with _part(f"its outputs {', '.join(estimator.outputs)}", "export it with a label and a tensor of scores, or one prediction"):
         behind = take_out_zipmaps(model.graph)
         _connect_outputs(model, [behind.get(name, name) for name in estimator.outputs], _contract_outputs(estimator))
-        _fill_up_scores(model)
+        if isinstance(estimator, OnnxClassifier):
+            _scores_by_class(model, estimator.sign)
     with _part("its inputs", "export it with one float32 input, or one of shape [None, 1] per column"):
         _connect_inputs(model, tuple(map(input_name, estimator.columns)), schema)
     as_regressors(model)
@@ -100,17 +101,24 @@ def _connect_outputs(model: onnx.ModelProto, ends: list[str], wanted: list[Value
     graph.output.extend(wanted)
 
 
-def _fill_up_scores(model: onnx.ModelProto) -> None:
-    """Write, in place, a score for each of two classes where the model has that of the second alone."""
+def _scores_by_class(model: onnx.ModelProto, sign: int) -> None:
+    """Write, in place, the score of each of two classes, the greater at the label, where the model gives one or the lesser."""
     found = next((value for value in model.graph.output if value.name == SCORES), None)
-    if found is None or found.type.tensor_type.shape.dim[1].dim_value != 1:
+    if found is None:
         return
-    inner = f"{SCORES}_second"
-    rename(model.graph, {SCORES: inner})
-    found.name = SCORES
-    found.type.tensor_type.shape.dim[1].dim_value = 2
+    columns = found.type.tensor_type.shape.dim[1]
+    if columns.dim_value > 1 and sign > 0:
+        return
     writer = GraphWriter(model.graph, _opset(model), names_of(model))
-    writer.add("Concat", writer.add("Neg", inner), inner, output=SCORES, axis=1)
+    given = writer.name(f"{SCORES}_given")
+    rename(model.graph, {SCORES: given})
+    found.name = SCORES
+    if columns.dim_value > 1:
+        writer.add("Neg", given, output=SCORES)
+        return
+    pair = [writer.add("Neg", given), given]
+    writer.add("Concat", *pair[::sign], output=SCORES, axis=1)
+    columns.dim_value = 2
 
 
 def _alike(one: ValueInfoProto, other: ValueInfoProto) -> bool:

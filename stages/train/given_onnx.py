@@ -23,6 +23,7 @@ FLOATS = ("tensor(float)", "tensor(double)")
 LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
 GIVEN_TOLERANCE = 1e-3
 """A given model may be quantised already: int8 steps turn a difference in the last bit into one of this size."""
+TWO = 2
 SUMS_TO_ONE = 1e-3
 """Probabilities in float32 of many classes add up to 1 within this."""
 
@@ -129,7 +130,17 @@ def _classifier(proto: onnx.ModelProto, estimator: OnnxClassifier, rows: Rows, p
         raise UserError(f"{path} gives {estimator.width} scores per row for the {len(classes)} classes {estimator.classes}")
     sums = np.abs(scores.sum(axis=1) - 1).max() <= SUMS_TO_ONE
     estimator.proper = bool(estimator.width > 1 and scores.min() >= 0 and sums)
+    if len(classes) == TWO and not estimator.proper and _turned(scores, said == classes[1]):
+        estimator.sign = -1
     return estimator
+
+
+def _turned(scores: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> bool:
+    """Whether scores of one decision, d or (d, -d), have the lesser one at the label, as skl2onnx writes a binary SVC."""
+    if scores.shape[1] == TWO and not np.array_equal(scores[:, 0], -scores[:, 1]):
+        return False
+    decided = scores[:, -1] != 0
+    return bool(np.mean((scores[:, -1] > 0)[decided] == second[decided]) < 1 / TWO)
 
 
 def _class_labels(proto: onnx.ModelProto) -> np.ndarray[Any, Any] | None:

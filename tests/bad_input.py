@@ -544,7 +544,7 @@ IN_OUTPUTS = [
     Bad("metrics in words", "gate", edited(f"{OUT}/metrics.json", lambda it: it.update(onnx_agreement="high")), "numbers only"),
     Bad("no latency", "gate", without(f"{OUT}/latency.json"), "cannot read outputs/latency.json"),
     Bad("half a latency", "gate", cut(f"{OUT}/latency.json"), "outputs/latency.json should hold JSON but does not"),
-    Bad("limit out of reach", "gate", params(gate__max_size_ratio=0.0001), "1 of 2 gates failed", exit_code=3),
+    Bad("limit out of reach", "gate", params(gate__max_size_ratio=0.0001), "1 of 3 gates failed", exit_code=3),
     Bad("no verdict", "publish", without(f"{OUT}/gate.json"), "cannot read outputs/gate.json"),
     Bad("no picture", "publish", without(f"{OUT}/plots/size.png"), "cannot read outputs/plots/size.png"),
     Bad("nothing to report", "report", without(f"{OUT}/latency.json"), "cannot read outputs/latency.json"),

@@ -15,6 +15,7 @@ SMALLER = 1.05
 """x smaller from which a model counts as smaller: canonical form and packed fields alone save a little."""
 
 EXPLAINED = {
+    "skl2onnx has no converter for it": "skl2onnx has no converter for it",
     "Unable to find a shape calculator": "skl2onnx has no converter for it",
     "dimensions for multi-output": "it is for several targets, the data has one",
     "For mono-task outputs": "it is for several targets, the data has one",

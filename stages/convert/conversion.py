@@ -80,7 +80,7 @@ class NotConvertible(UserError):
         self.reason = said
         super().__init__(
             f"skl2onnx cannot convert {name} to ONNX opset {opset} ({self.reason}); "
-            "choose another train.estimator or convert.target_opset in params.yaml"
+            "choose another convert.target_opset or another model in params.yaml"
         )
 
 

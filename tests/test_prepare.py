@@ -149,7 +149,7 @@ def test_a_source_that_cannot_be_read_is_named(workspace: Path, source: str, tar
         ({"a": pd.to_datetime(["2020-01-01", "2020-01-02"]), "y": [0, 1]}, "auto", "column 'a' holds dates with a time"),
         ({"a": [1, 2], "y": ["u", "u"]}, "auto", "one class only"),
         ({"a": [1, 2], "y": ["u", "v"]}, "regression", "holds text; regression expects numbers"),
-        ({"a": [1, 2], "y": [1.0, np.inf]}, "regression", "infinite"),
+        ({"a": [1, 2], "y": [1.0, np.inf]}, "regression", "has inf in row 2"),
         ({"a": [1, 2], "y": [None, None]}, "auto", "target 'y' has no value in any row"),
     ],
 )

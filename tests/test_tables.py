@@ -383,6 +383,35 @@ def test_a_surprise_in_the_target_gets_a_line_that_names_it(told: Told, name: st
     assert set(prepared("y").values()) == whole.get(name, set(values))
 
 
+COARSE: dict[str, tuple[Any, bool]] = {
+    "epoch seconds of an hour": (1.7e9 + 60.0 * np.arange(ROWS), True),
+    "too small": (1e-300 * np.arange(1, ROWS + 1), True),
+    "too small for all digits": (1e-43 * np.arange(1, ROWS + 1), True),
+    "prices in won": (1e6 * (200 + 37 * np.arange(ROWS)) + 0.5, False),
+    "years": (1900.5 + np.arange(ROWS), False),
+    "atoms in metres": (1e-10 * np.arange(1, ROWS + 1), False),
+    "the largest": (8e36 * np.arange(1, ROWS + 1), False),
+}
+
+
+@pytest.mark.parametrize("name", COARSE)
+def test_a_quantity_that_float32_cannot_tell_gets_a_line(told: Told, name: str) -> None:
+    """By numpy: the error of float32 is at most half a step, so that a thousandth of the deviation shows."""
+    values, expected = COARSE[name]
+    run_csv({"y": values[np.random.default_rng(1).permutation(ROWS)]}, data__task="regression")
+    assert [line.startswith("target 'y' has a standard deviation of ") for line in warnings(told)] == [True] * expected
+    error = np.abs(values.astype(np.float32) - values).max() / values.std() if values.std() else np.inf
+    assert expected == (error > 2.5e-4)
+
+
+def test_a_quantity_that_varies_in_no_training_row_is_told(told: Told) -> None:
+    """Which rows are for the test depends on the seed and the number of rows alone."""
+    run_csv({"y": noise()}, data__task="regression")
+    (in_test, *_) = pd.read_parquet("outputs/test.parquet")["row"]
+    run_csv({"y": np.where(noise() == in_test, 2.5, 1.5)}, data__task="regression")
+    assert "target 'y' has the same value in every training row: there is nothing to learn" in warnings(told)
+
+
 def test_what_float32_cannot_hold_may_stand_in_rows_without_a_target(told: Told) -> None:
     run_csv({"c": ["inf", "1e39", *noise()[2:]], "y": [None, None, *Y[2:]]})
     assert warnings(told) == []

@@ -13,8 +13,11 @@ from stages.common.table import Column, Schema
 
 def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
     """Columns that say nothing in training, or have gaps in one part only."""
+    if len(train[schema.target].unique()) == 1:
+        says = "has the same value in every training row: there is nothing to learn"
+        yield Finding("constant", schema.target, says, "target")
     for column in schema.columns:
-        if missing(train[column.name]) == len(train):
+        if column.missing and missing(train[column.name]) == len(train):
             yield Finding("empty", column.name, "has no value in any training row; drop it")
         elif len(train[column.name].unique()) == 1:
             says = "has the same value in every training row; drop it"

@@ -25,6 +25,8 @@ EXACT = 2.0**24
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Numbers closer to 0 than this lose digits in float32, and at last become 0."""
 LARGEST = float(np.finfo(np.float32).max)
+RESOLVED = 0.001
+"""Steps of float32 should be less than this part of a target's standard deviation."""
 MANY = 0.1
 """Categories per row from which on there are too many to learn from."""
 MISSING_WORDS = frozenset(
@@ -263,6 +265,21 @@ def target_findings(
         yield Finding("float classes", target, says, "target")
     if cells is not None:
         yield from merged_classes(target, cells, booleans=types.is_boolean(values.type))
+
+
+def quantity_findings(table: pa.Table, target: str) -> Iterator[Finding]:
+    """A quantity that hardly varies beside its size, so that float32 cannot tell its values."""
+    values = decoded(table[target])
+    array = numbers(values.filter(pa.array(present(values))))
+    largest, varies = np.abs(array).max(), array.std()
+    step = np.spacing(np.float32(largest))
+    if step > RESOLVED * varies:
+        says = (
+            f"has a standard deviation of {varies:.2g} and values up to {largest:.2g}, where "
+            f"float32, in which ONNX answers, has steps of {step:.2g}; "
+            "subtract a constant or write it in another unit"
+        )
+        yield Finding("steps", target, says, "target")
 
 
 def merged_classes(target: str, cells: pa.Table, *, booleans: bool) -> Iterator[Finding]:

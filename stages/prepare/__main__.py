@@ -6,7 +6,7 @@ import pandas as pd
 
 from onnxpress.tables.csv_types import CsvForm
 from onnxpress.tables.parts import leak_findings, part_findings, shared_lines
-from onnxpress.tables.surprises import column_findings, lines, target_findings
+from onnxpress.tables.surprises import column_findings, lines, quantity_findings, target_findings
 from stages.common.console import say, working
 from stages.common.errors import UserError, run_stage
 from stages.common.files import CALIBRATION, SCHEMA, TEST, TRAIN, write_json
@@ -44,7 +44,11 @@ def source_lines(source: Source, frame: pd.DataFrame, schema: Schema, task: str)
     """What may surprise about the data as they come."""
     classes = schema.task == "classification"
     findings = [
-        *(target_findings(source.table, schema.target, source.cells, decided=task != "auto") if classes else ()),
+        *(
+            target_findings(source.table, schema.target, source.cells, decided=task != "auto")
+            if classes
+            else quantity_findings(source.table, schema.target)
+        ),
         *leak_findings(frame, schema),
         *column_findings(source.table, schema, source.cells),
     ]

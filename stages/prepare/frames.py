@@ -109,7 +109,7 @@ def settle_feature(values: pa.ChunkedArray, name: str, rows: NDArray[np.intp], *
         raise UserError(f"data.source: column {shown(name)} has no value in any row; drop it")
     missing = not there.all()
     if meaning(values, name) == "number" and not is_free:
-        return Column(name, "number", missing), single(numbers(values), name, rows)
+        return Column(name, "number", missing), single(numbers(values), f"column {shown(name)}", rows)
     words = texts(values)
     refuse_nul(words, f"column {shown(name)}", rows)
     if not is_free:
@@ -117,7 +117,7 @@ def settle_feature(values: pa.ChunkedArray, name: str, rows: NDArray[np.intp], *
     return Column(name, "text" if is_free else "category", missing), pd.Series(words, dtype="str")
 
 
-def single(values: NDArray[np.float64], name: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+def single(values: NDArray[np.float64], what: str, rows: NDArray[np.intp]) -> NDArray[np.float32]:
     """Numbers as float32.
 
     Raises:
@@ -127,9 +127,7 @@ def single(values: NDArray[np.float64], name: str, rows: NDArray[np.intp]) -> ND
         narrow = values.astype(np.float32)
     if np.isinf(narrow).any():
         place = int(np.flatnonzero(np.isinf(narrow))[0])
-        raise UserError(
-            f"data.source: column {shown(name)} has {values[place]} in row {rows[place] + 1}; expected finite float32 numbers"
-        )
+        raise UserError(f"data.source: {what} has {values[place]} in row {rows[place] + 1}; expected finite float32 numbers")
     return narrow
 
 
@@ -163,15 +161,16 @@ def settle_target(target: pa.ChunkedArray, name: str, task: Task, rows: NDArray[
     """The target as int64 or str (classification) or float64 (regression); it has a value in every row.
 
     Raises:
-        UserError: values are infinite, not numbers for a regression, or of one class only.
+        UserError: values are beyond float32, not numbers for a regression, or all the same.
     """
     if task == "regression":
         if not is_number(target.type):
             class_names(target, name, rows)  # which may know better what is wrong
             raise UserError(f"data.source: target {shown(name)} holds text; regression expects numbers (params.yaml: data.task)")
         quantities = numbers(target)
-        if np.isinf(quantities).any():
-            raise UserError(f"data.source: target {shown(name)} holds infinite values; expected finite numbers")
+        single(quantities, f"target {shown(name)}", rows)  # in which ONNX answers
+        if (quantities == quantities[0]).all():
+            raise UserError(f"data.source: target {shown(name)} has one value only, {quantities[0]}; expected at least two")
         return quantities
     whole = whole_numbers(target) if is_number(target.type) else None
     labels: Any = whole if whole is not None else class_names(target, name, rows)

@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfTransformer, TfidfVectorizer
 from sklearn.impute import SimpleImputer
@@ -352,3 +353,10 @@ def test_an_old_pickle_is_one_line_even_if_it_names_what_has_moved(tmp_path: Pat
 
 class Moved:
     """A class that no module has any more, as far as the reader knows."""
+
+
+def test_a_classifier_among_the_transformers_is_named_as_the_part_at_fault() -> None:
+    table = numbers()
+    three = np.digitize(table.iloc[:, 0], [-0.5, 0.5])
+    model = make_pipeline(LinearDiscriminantAnalysis(n_components=2), LogisticRegression()).fit(table, three)
+    assert "its step 'lineardiscriminantanalysis' (LinearDiscriminantAnalysis)" in refused(model, table)

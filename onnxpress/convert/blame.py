@@ -57,7 +57,7 @@ def _dense(values: Any) -> NDArray[Any]:
 
 
 def _columns(parts: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    return [part[:, place] for part in parts for place in range(part.shape[1])]
+    return [column for part in parts for column in part.reshape(len(part), -1).T]
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:

@@ -169,6 +169,19 @@ def test_words_for_nothing_are_labels_and_categories_like_others(told: Told, wri
     assert any("target 'y' has 'NA' as a class in 20 rows" in line for line in warnings(told))
 
 
+@pytest.mark.parametrize("named", [" ", "\u00a0", ""])
+def test_cells_of_spaces_are_told_and_missing_where_params_say_so(told: Told, named: str) -> None:
+    """As in the table of telephone customers that half of all courses use: charges of a new one are a space."""
+    run_csv({"c": [" ", *["True", "False", "True"] * 13]})
+    assert any("column 'c' has ' ' as a category in 1 rows" in line for line in warnings(told))
+    charges = [" ", *(f"{row}.5" for row in range(1, ROWS))]
+    with pytest.raises(UserError, match=r"text in 1, first ' ' in row 1; .* add it to data.missing_values .*: \[' '\]"):
+        run_csv({"c": charges})
+    run_csv({"c": charges}, data__missing_values=[named])
+    assert kinds()["c"] == ("number", True)
+    assert [row for row, key in enumerate(noise()) if np.isnan(prepared("c")[key])] == [0]
+
+
 def test_words_for_nothing_are_missing_where_params_say_so(told: Told) -> None:
     numbers = ["NA" if row % 5 == 0 else f"{row}.5" for row in range(ROWS)]
     labels = ["-999" if row < 4 else "uv"[row // 2 % 2] for row in range(ROWS)]
@@ -200,6 +213,15 @@ def test_numbers_are_read_as_params_say_that_they_are_written(decimal: str, thou
     run("data/x.csv", data__decimal=decimal, data__thousands=thousands)
     assert kinds()["n"] == ("number", False)
     assert set(pd.read_parquet("outputs/train.parquet")["n"]) == {1234.5}
+
+
+@pytest.mark.usefixtures("told")
+def test_one_long_cell_does_not_cost_its_length_in_each_row() -> None:
+    run_csv({"c": ["x", "y"] * (ROWS // 2 - 1) + ["z" * 200_000] * 2})
+    schema = read_schema()
+    parts = [read_rows(Path(f"outputs/{part}.parquet"), schema).feeds["c"] for part in ("train", "test")]
+    assert max(len(text) for part in parts for text in part[:, 0]) == 200_000
+    assert sum(part.nbytes for part in parts) < 200_000
 
 
 @pytest.mark.usefixtures("told")

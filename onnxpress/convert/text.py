@@ -104,8 +104,8 @@ def _texts(operator: Any) -> str:
 
 def _weighted(model: Any, counts: str, writer: ContainerWriter) -> str:
     """Counts as TF-IDF: logarithms if they are sublinear, times the inverse document frequencies, rows of norm 1."""
-    one = writer.constant(np.ones(1, np.float32))
     if model.sublinear_tf:  # 1 + log(count), and 0 of 0
+        one = writer.constant(np.ones(1, np.float32))
         logarithms = writer.add("Log", writer.add("Max", counts, one))
         counts = writer.add("Add", logarithms, writer.add("Min", counts, one))
     if model.use_idf:

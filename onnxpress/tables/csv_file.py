@@ -135,10 +135,11 @@ def parse(path: Path, data: bytes, width: int) -> pa.Table:
         ragged.append(row)
         return "skip"
 
+    whole = data if data.endswith(b"\n") else data + b"\n"  # Arrow takes half a line for no header
     kinds = {f"f{position}": pa.string() for position in range(width)}
     try:
         table = arrow_csv.read_csv(
-            pa.BufferReader(data),
+            pa.BufferReader(whole),
             read_options=arrow_csv.ReadOptions(
                 autogenerate_column_names=True, use_threads=False, block_size=BLOCK_BYTES
             ),

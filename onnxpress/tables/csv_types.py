@@ -56,7 +56,8 @@ def without_missing(cells: pa.ChunkedArray, words: Collection[str]) -> pa.Chunke
     if not words:
         return cells
     trimmed = pc.utf8_trim_whitespace(cells)
-    return pc.if_else(pc.is_in(trimmed, pa.array(list(words), pa.string())), None, cells)
+    missing = pc.utf8_trim_whitespace(pa.array(list(words), pa.string()))
+    return pc.if_else(pc.is_in(trimmed, missing), None, cells)
 
 
 def as_values(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray:

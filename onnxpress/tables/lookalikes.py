@@ -84,9 +84,10 @@ def likeness(words: Sequence[str], least: int = 2) -> Likeness | None:
     ``least``: so many must have the form.
     """
     trimmed = [word.strip() for word in words]
-    plain = sum(ANY_NUMBER.fullmatch(word) is not None for word in trimmed)
+    rest = [word for word in trimmed if not ANY_NUMBER.fullmatch(word)]
+    plain = len(trimmed) - len(rest)
     for what, form, cure in PATTERNS:
-        alike = [w for w in trimmed if form.fullmatch(w) and not ANY_NUMBER.fullmatch(w)]
+        alike = [word for word in rest if form.fullmatch(word)]
         enough = len(alike) + plain >= SHARE * len(trimmed)
         if len(alike) < least or not enough or (what == UNITS and motley(alike)):
             continue

@@ -28,9 +28,12 @@ LARGEST = float(np.finfo(np.float32).max)
 MANY = 0.1
 """Categories per row from which on there are too many to learn from."""
 MISSING_WORDS = frozenset(
-    ("na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "missing", "unknown", "?", "-", ".")
+    (
+        *("na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "missing", "unknown"),
+        *("?", "-", ".", ""),
+    )
 )
-"""Texts that elsewhere mean a missing value, in lower case."""
+"""Texts that elsewhere mean a missing value, in lower case; the last of spaces alone."""
 LEADING_ZERO = re.compile(r"[+-]?0\d+")
 DAY_NUMBER = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 

@@ -125,12 +125,11 @@ def read_rows(path: Path, schema: Schema) -> Rows:
     try:
         data = pa.BufferReader(read_bytes(path))  # bytes: what C++ opens, no audit hook sees
         table = parquet.ParquetFile(data, pre_buffer=False).read(use_threads=False)  # threads may abort a process that ends
-        texts = {column.name for column in schema.columns if column.kind == "text"}
-        names = [*(column.name for column in schema.columns), schema.target]
-        values = {name: table[name].to_numpy() if name in texts else _numpy(table[name]) for name in names}
+        values = {column.name: table[column.name].to_numpy() for column in schema.columns}
+        target = table[schema.target].to_numpy()
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UserError(f"{path} is not what the prepare stage writes ({error}); run `dvc repro --force prepare`") from error
-    target = values.pop(schema.target)
+    target = target.astype(str) if target.dtype == object else target
     if schema.all_numeric:
         matrix = np.empty((len(target), len(values)), np.float32)
         for position, column in enumerate(values.values()):
@@ -154,11 +153,6 @@ def read_predictions() -> dict[str, NDArray[np.str_]]:
     if not rows:
         raise UserError(f"{PREDICTIONS} holds no row; run `dvc repro --force evaluate`")
     return columns
-
-
-def _numpy(column: Any) -> NDArray[Any]:
-    array: NDArray[Any] = column.to_numpy()
-    return array.astype(str) if array.dtype == object else array
 
 
 def sklearn_input(feeds: Feeds) -> Any:

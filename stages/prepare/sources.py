@@ -95,6 +95,8 @@ def checked(source: str) -> Path:
         raise UserError(
             f"params.yaml: data.source should lie under data/ so that DVC sees it change, got {source!r}; move it there"
         )
+    if path.is_dir():
+        raise UserError(f"params.yaml: data.source names {shown(source)}, which is a folder; write its rows to one file")
     if not path.is_file():
         usual = "which does not exist; put the file there or correct the name"
         raise UserError(f"params.yaml: data.source names {shown(source)}, {absent(source, usual)}")

@@ -59,10 +59,13 @@ def _split_off(frame: pd.DataFrame, schema: Schema, share: float, key: str, seed
     try:
         rest, part = train_test_split(frame, test_size=share, random_state=seed, stratify=classes)
     except ValueError as error:
-        rarest = (
-            ""
-            if classes is None
-            else f" (rarest class: {plain(classes.value_counts().idxmin())!r}, {classes.value_counts().min()} rows)"
-        )
+        rarest = "" if classes is None else _rarest(classes)
         raise UserError(f"params.yaml: {key} {share} cannot split {len(frame)} rows: {error}{rarest}") from error
     return rest, part
+
+
+def _rarest(classes: pd.Series) -> str:
+    """The class that is too rare, and that numbers may be no classes."""
+    counts = classes.value_counts()
+    quantity = "; if it is a quantity, set data.task: regression" if pd.api.types.is_numeric_dtype(classes) else ""
+    return f" (rarest class: {plain(counts.idxmin())!r}, {counts.min()} rows{quantity})"

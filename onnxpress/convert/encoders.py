@@ -140,6 +140,7 @@ def _of_one_column(encoder: Any, place: int) -> Any:
     """A copy of a fitted encoder that knows the column at ``place`` alone."""
     alone = copy.copy(encoder)
     vars(alone).pop("feature_names_in_", None)
+    alone._sklearn_output_config = {"transform": "default"}  # a data frame of pandas is never sparse
     alone.n_features_in_ = 1
     for name in ("categories_", "_infrequent_indices", "_default_to_infrequent_mappings", "_n_features_outs"):
         if getattr(encoder, name, None) is not None:

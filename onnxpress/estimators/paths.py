@@ -78,7 +78,7 @@ def follow(part: Any, paths: Paths, found: Evidence) -> Paths:
     if hasattr(part, "get_support") and hasattr(part, "transform"):
         return [paths[index] for index in part.get_support(indices=True)]
     for inner in _children(part):
-        if getattr(inner, "n_features_in_", None) == len(paths):
+        if _width(inner) == len(paths):
             follow(inner, paths, found)
     return [None] * len(paths)
 
@@ -92,8 +92,16 @@ def _children(part: Any) -> list[Any]:
         items = value if isinstance(value, (list, tuple)) else [value]
         for item in items:
             inside = item[1] if isinstance(item, tuple) and len(item) > 1 else item
+            if type(inside).__name__ == "_CalibratedClassifier":  # of one fold, and no estimator
+                children.append(inside.estimator)
             children += [inside] if isinstance(inside, BaseEstimator) else []
     return children
+
+
+def _width(part: Any) -> int | None:
+    """How many columns it was fitted on; a pipeline does not say so where its first step passes everything on."""
+    steps = [step for _, step in getattr(part, "steps", []) if step is not None and step != "passthrough"]
+    return _width(steps[0]) if steps else getattr(part, "n_features_in_", None)
 
 
 def _pipeline(part: Any, paths: Paths, found: Evidence) -> Paths:
@@ -120,7 +128,7 @@ def _columns(part: Any, paths: Paths, found: Evidence) -> Paths:
 def _union(part: Any, paths: Paths, found: Evidence) -> Paths:
     result: Paths = []
     for _, inner in part.transformer_list:
-        result += [None] if isinstance(inner, str) else follow(inner, paths, found)
+        result += [] if isinstance(inner, str) else follow(inner, paths, found)  # "drop"
     return result
 
 

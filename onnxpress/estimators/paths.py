@@ -160,7 +160,15 @@ def _function(part: Any, paths: Paths, _found: Evidence) -> Paths:
     return paths if part.func is None else [None] * len(paths)
 
 
+def _neighbours(part: Any, paths: Paths, found: Evidence) -> Paths:
+    for path in paths:
+        if path is not None:
+            found.imputed.setdefault(path.column, part.missing_values)
+    return [None] * len(paths)
+
+
 _STEPS = {
+    "KNNImputer": _neighbours,
     "Pipeline": _pipeline,
     "ColumnTransformer": _columns,
     "FeatureUnion": _union,

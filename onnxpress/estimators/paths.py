@@ -44,9 +44,10 @@ Paths = list[Path | None]
 class Evidence:
     """What the parts say of the raw columns, by their place.
 
-    ``categories`` has the categories of the encoder that sees the column, ``missing`` what stands for a missing value there:
-    what an encoder lists, else what an imputer takes for it (``imputed``). ``blank`` are the ids of imputers that leave such
-    a value as it is, for an encoder behind them lists it. ``texts`` are the columns whose words a vectoriser counts.
+    ``categories`` has the categories of the encoder that sees the column, ``imputed`` its imputer, and ``missing`` what
+    stands for a missing value there: what an encoder lists, else what the imputer takes for it. ``blank`` are the ids of
+    imputers that leave an empty text as it is, for an encoder behind them lists it, be it of one of their columns. ``texts``
+    are the columns whose words a vectoriser counts.
     """
 
     categories: dict[int, list[Any]] = field(default_factory=dict)
@@ -60,8 +61,8 @@ def evidence(estimator: Any, columns: int) -> Evidence:
     """Follow ``columns`` raw columns through a fitted estimator."""
     found = Evidence()
     follow(estimator, [Path(column) for column in range(columns)], found)
-    for column, missing in found.imputed.items():
-        found.missing.setdefault(column, missing)
+    for column, imputer in found.imputed.items():
+        found.missing.setdefault(column, MISSING_TEXT if id(imputer) in found.blank else imputer.missing_values)
     return found
 
 
@@ -136,7 +137,7 @@ def _imputer(part: Any, paths: Paths, found: Evidence) -> Paths:
     result: Paths = []
     for path, statistic in zip(paths, part.statistics_, strict=False):
         if path is not None and path.imputer is None and (is_missing(part.missing_values) or part.missing_values == ""):
-            found.imputed.setdefault(path.column, part.missing_values)
+            found.imputed.setdefault(path.column, part)
         if not is_missing(statistic) or part.keep_empty_features:
             result.append(path and replace(path, imputer=part, statistic=statistic))
     return result
@@ -163,7 +164,7 @@ def _function(part: Any, paths: Paths, _found: Evidence) -> Paths:
 def _neighbours(part: Any, paths: Paths, found: Evidence) -> Paths:
     for path in paths:
         if path is not None:
-            found.imputed.setdefault(path.column, part.missing_values)
+            found.imputed.setdefault(path.column, part)
     return [None] * len(paths)
 
 

@@ -90,6 +90,15 @@ def test_byte_code_of_a_first_run_makes_nothing_stale(project: Project) -> None:
     assert project.repro() == []
 
 
+def test_leftovers_of_editors_make_nothing_stale(project: Project) -> None:
+    for name in ("gates.py~", ".gates.py.swp", ".#gates.py", "#gates.py#", ".DS_Store", ".ipynb_checkpoints/x.py"):
+        path = project.folder / "stages/gate" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    assert fresh(project) == ""
+    assert project.repro() == []
+
+
 def test_another_clone_with_another_hash_seed_makes_the_same_bytes(finished: Project, tmp_path: Path) -> None:
     other = clone(tmp_path / "deeper" / "with a space" / "project")
     for stage in CHAIN[:5]:

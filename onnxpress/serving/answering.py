@@ -250,7 +250,8 @@ def _column(name: str, values: Any) -> Array:
 
 def _unmasked(values: Any) -> Array:
     """A masked array with None where it is masked."""
-    filled: Array = values.astype(object).filled(None)
+    filled: Array = np.array(values.data, object)
+    filled[np.ma.getmaskarray(values)] = None
     return filled
 
 

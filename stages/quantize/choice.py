@@ -166,8 +166,8 @@ def _best(found: list[Verdict], plain: bytes, train: Rows, params: Quantize) -> 
         elif ratio > WORTHWHILE:
             _saves(verdict, plain)
     left = [(verdict, ratio) for verdict, ratio in zip(found, ratios, strict=True) if verdict.outcome == "within budget"]
-    least = min((ratio for _, ratio in left), default=0.0)
-    fastest = [verdict for verdict, ratio in left if ratio <= SLOWER * least]
+    shortest = min((ratio for _, ratio in left), default=0.0)
+    fastest = [verdict for verdict, ratio in left if ratio <= SLOWER * shortest]
     return min(fastest, key=lambda verdict: len(verdict.model), default=None)
 
 

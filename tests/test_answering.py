@@ -107,6 +107,7 @@ def texts(tmp_path: Path) -> Any:
         (pd.Categorical([2, None]), [2, np.nan]),
         (np.array([1, 2], np.uint64), [1, 2]),
         (np.array([1.5, np.nan], np.float16), [1.5, np.nan]),
+        (np.ma.masked_array([1.5, 7], mask=[False, True]), [1.5, np.nan]),
         ([pd.NaT, pd.NA], [np.nan, np.nan]),
     ],
 )
@@ -160,7 +161,9 @@ def test_what_is_no_text_is_refused_by_its_column(texts: Any, values: Any) -> No
 
 def test_arrays_and_frames_without_names_are_in_the_order_of_training(numbers: Any) -> None:
     rows = np.array([[1.0, 2.0], [3.0, np.nan]])
-    for data in (rows, rows.tolist(), pd.DataFrame(rows), scipy.sparse.csr_matrix(rows), {"X": rows}, rows.astype(object)):
+    masked = np.ma.masked_array([[1.0, 2.0], [3.0, 9.0]], mask=[[False, False], [False, True]])
+    frames = pd.DataFrame(rows), scipy.sparse.csr_matrix(rows)
+    for data in (rows, rows.tolist(), *frames, {"X": rows}, {"X": masked}, masked, rows.astype(object)):
         assert np.array_equal(same(numbers, data), rows.astype(np.float32), equal_nan=True)
 
 

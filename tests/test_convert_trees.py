@@ -287,6 +287,23 @@ def test_histogram_boosting_knows_native_categories_unknown_ones_and_missing_one
     np.testing.assert_allclose(answers(converted(model, rows), rows)[1], model.predict_proba(rows), atol=1e-6)
 
 
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_histogram_boosting_has_trees_that_ask_for_no_category(classes: int) -> None:
+    rng = np.random.default_rng(3)
+    rows = np.column_stack([rng.normal(size=(300, 3)), rng.integers(0, 12, 300)]).astype(np.float32)
+    target = rows[:, 0] + np.isin(rows[:, 3], [2, 5, 7])
+    if not classes:
+        model: Any = HistGradientBoostingRegressor(max_iter=1, max_depth=1, categorical_features=[3]).fit(rows, target)
+        np.testing.assert_allclose(answers(converted(model, rows), rows)[0].ravel(), model.predict(rows), rtol=1e-5)
+        return
+    labels = np.digitize(target, [0.5, 1.2][: classes - 1])
+    model = HistGradientBoostingClassifier(max_iter=20, max_depth=1, categorical_features=[3]).fit(rows, labels)
+    split = [tree.nodes["is_categorical"].any() for trees in model._predictors for tree in trees]
+    assert any(split)
+    assert not all(split)
+    np.testing.assert_allclose(answers(converted(model, rows), rows)[1], model.predict_proba(rows), atol=1e-6)
+
+
 # --- the seam and the parts -------------------------------------------------------------------------------------------
 
 

@@ -90,6 +90,15 @@ def test_byte_code_of_a_first_run_makes_nothing_stale(project: Project) -> None:
     assert project.repro() == []
 
 
+def test_leftovers_of_editors_make_nothing_stale(project: Project) -> None:
+    for name in ("gates.py~", ".gates.py.swp", ".#gates.py", "#gates.py#", ".DS_Store", ".ipynb_checkpoints/x.py"):
+        path = project.folder / "stages/gate" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    assert fresh(project) == ""
+    assert project.repro() == []
+
+
 def test_another_clone_with_another_hash_seed_makes_the_same_bytes(finished: Project, tmp_path: Path) -> None:
     other = clone(tmp_path / "deeper" / "with a space" / "project")
     for stage in CHAIN[:5]:
@@ -264,8 +273,13 @@ def test_fresh_tells_a_lock_that_disagrees_with_itself_or_lacks_a_stage(project:
     del lock["stages"]["convert"]
     (bare.folder / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
     assert "convert (" in fresh(bare)
+    for torn in ("<<<<<<< HEAD\nschema: '2.0'\n", "", "stages: 5\n"):
+        (bare.folder / "dvc.lock").write_text(torn, encoding="utf-8")
+        assert fresh(bare).endswith("run `git restore dvc.lock`\n")
     (bare.folder / "dvc.lock").unlink()
     assert all(f"{stage} (" in fresh(bare) for stage in CHAIN)
+    (bare.folder / "dvc.yaml").unlink()
+    assert fresh(bare) == "fresh: there is no dvc.yaml here; run `git restore dvc.yaml`\n"
 
 
 def test_an_experiment_in_a_copy_says_which_file_git_does_not_know(project: Project) -> None:

@@ -19,10 +19,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
-from stages.common.models import open_session
+from stages.common.models import ask_onnx, ask_original, open_session
 from stages.common.onnx_model import to_bytes
 from stages.common.table import Column, Feeds, Schema
-from stages.convert.conversion import transformer_to_onnx
+from stages.convert.conversion import to_onnx, transformer_to_onnx
 
 OPSETS = (11, 12, 13, 18, 22)
 ROWS = 240
@@ -166,3 +166,19 @@ def test_an_imputer_of_texts_fills_what_its_owner_calls_missing(options: str, gi
     first = ColumnTransformer([("c", make_pipeline(imputer, OneHotEncoder(handle_unknown="ignore")), ["city", "plan"])])
     for opset in (11, 13, 22):
         assert_same_transform(first, MISSING[given], opset)
+
+
+@pytest.mark.parametrize("missing", MISSING)
+def test_what_is_missing_in_a_column_is_what_its_imputer_has_seen_in_another(missing: str) -> None:
+    """Plans are missing in rows that came later: blank, None or NaN, as cities were where the imputer was fitted."""
+    blank = MISSING[missing]
+    part = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore"))
+    model = make_pipeline(ColumnTransformer([("c", part, ["city", "plan"])]), LinearRegression())
+    model.fit(frame(blank), np.random.default_rng(1).normal(size=ROWS))
+    rows = frame(blank).assign(plan=pd.Series([blank] * ROWS, dtype=object))
+    expected = model.predict(rows)
+    for answer in (
+        ask_original(model, feeds_of(rows), SCHEMA),
+        ask_onnx(open_session(to_bytes(to_onnx(model, SCHEMA, 12))), feeds_of(rows)),
+    ):
+        np.testing.assert_allclose(answer.values, expected, atol=1e-6)

@@ -6,9 +6,16 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
+import skops.io
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from stages.common.errors import UserError
 from stages.common.models import load_original
@@ -85,6 +92,19 @@ def test_models_of_scikit_learn_load_as_they_were(tmp_path: Path, model: Any, pr
     for name in ("a.pkl", "a.joblib"):
         loaded = load_original(tmp_path / name)
         assert np.array_equal(loaded.predict_proba(rows.feeds["X"]), model.predict_proba(rows.feeds["X"]))
+
+
+@pytest.mark.parametrize("scoring", ["r2", "neg_root_mean_squared_error", "neg_mean_absolute_error", "neg_mean_squared_error"])
+def test_a_search_over_selected_columns_loads_as_it_was(tmp_path: Path, scoring: str) -> None:
+    rows = pd.DataFrame({"a": np.arange(20.0), "b": np.arange(20.0) % 3, "c": ["x", "y"] * 10})
+    columns = ColumnTransformer([("n", StandardScaler(), make_column_selector(dtype_include=np.number))])
+    model = GridSearchCV(make_pipeline(columns, Ridge()), {"ridge__alpha": [0.1, 1.0]}, cv=2, scoring=scoring).fit(
+        rows, rows["a"]
+    )
+    joblib.dump(model, tmp_path / "a.joblib")
+    skops.io.dump(model, tmp_path / "a.skops")
+    for name in ("a.joblib", "a.skops"):
+        assert np.array_equal(load_original(tmp_path / name).predict(rows), model.predict(rows))
 
 
 def test_another_scikit_learn_is_named_with_both_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

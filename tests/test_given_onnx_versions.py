@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from onnxpress.graph.imports import loadable
+from onnxpress.quantize.dynamic import dynamic
 from stages.common.errors import UserError
 from stages.common.models import ask_onnx, open_session
 from stages.common.onnx_model import canonical, to_bytes
@@ -142,6 +143,21 @@ def test_answers_that_depend_on_other_rows_are_warned_of(tmp_path: Path, capsys:
     assert "rows get another answer" in capsys.readouterr().out
     taken(tree({"ai.onnx.ml": 2}, 7, [None, 1]), tmp_path)
     assert capsys.readouterr().out == ""
+
+
+def test_weights_in_constants_are_weights(tmp_path: Path) -> None:
+    random, value = np.random.default_rng(0), helper.make_tensor_value_info
+    shapes = {"w": (2, 300), "v": (300, 300), "u": (300, 1)}
+    weights = {name: random.normal(size=shape).astype(np.float32) / 17 for name, shape in shapes.items()}
+    nodes = [helper.make_node("Constant", [], [name], value=numpy_helper.from_array(w)) for name, w in weights.items()]
+    nodes += [helper.make_node("MatMul", [one, w], [other]) for one, w, other in ("Xwh", "hvi", "iup")]
+    graph = helper.make_graph(nodes, "g", [value("X", TensorProto.FLOAT, [None, 2])], [value("p", TensorProto.FLOAT, [None, 1])])
+    given = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    model = taken(given, tmp_path)
+    assert dynamic(model, ROWS).ByteSize() < given.ByteSize() / 3.5
+    (wanted,) = list(ReferenceEvaluator(given).run(None, {"X": X}))
+    answer = ask_onnx(open_session(to_bytes(model)), {"X": X})
+    np.testing.assert_allclose(answer.values, np.asarray(wanted)[:, 0], rtol=1e-4, atol=1e-5)
 
 
 def marked(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -128,7 +128,7 @@ def test_column_transformers_choose_by_name_wherever_they_stand_in_an_estimator(
 def test_columns_of_a_matrix_are_taken_in_the_order_that_they_are_named_in(chosen: Any) -> None:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(ROWS, 2)) * [1, 9], columns=["a", "b"]).astype(np.float32)
     model = make_pipeline(ColumnTransformer([("s", StandardScaler(), chosen)]), LogisticRegression()).fit(frame, frame["a"] > 0)
-    schema = Schema("classification", "target", tuple(Column(name, "number", missing=False) for name in frame))
+    schema = Schema("classification", "target", tuple(Column(name, "number", missing=False) for name in ("a", "b")))
     found = answers(to_onnx(model, schema, 12), {"X": frame.to_numpy()})
     np.testing.assert_allclose(found["probabilities"], model.predict_proba(frame), atol=2e-6)
 

@@ -163,6 +163,24 @@ def test_layers_are_int8_row_by_row_however_a_gemm_is_written(attributes: dict[s
     np.testing.assert_array_equal(alone, got)
 
 
+def test_layers_that_share_their_weights_share_them_in_int8() -> None:
+    weights = np.random.default_rng(0).normal(scale=1 / 16, size=(300, 300)).astype(np.float32)
+    nodes = [helper.make_node("MatMul", [one, "w"], [other]) for one, other in ("Xh", "hi", "iy")]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 300])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 300])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    small = dynamic(model, NOTHING)
+    assert small.ByteSize() < model.ByteSize() / 3.5
+    x = np.random.default_rng(1).normal(size=(20, 300)).astype(np.float32)
+    wanted, got = reference(model, x), open_session(small.SerializeToString()).run(None, {"X": x})[0]
+    assert (np.abs(got - wanted) / np.abs(wanted).max(axis=1, keepdims=True)).max() < 0.1
+
+
 def test_a_saving_of_less_than_a_twentieth_is_none(digits_mlp_onnx: onnx.ModelProto) -> None:
     def ballast(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
         """Drops 3 % of the file: the weights of the last layer's bias and a little padding."""

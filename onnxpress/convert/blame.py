@@ -57,7 +57,7 @@ def _dense(values: Any) -> NDArray[Any]:
 
 
 def _columns(parts: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    return [part[:, place] for part in parts for place in range(part.shape[1])]
+    return [column for part in parts for column in part.reshape(len(part), -1).T]
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
@@ -81,16 +81,28 @@ def _inside(step: Any, whole: Any, prefix: Any, schema: Schema, opset: int) -> s
     """The step that does not convert, and the first of its transformers that does not convert alone."""
     from sklearn.pipeline import Pipeline
 
-    for entry in getattr(step, "transformers_", []):
-        alone = copy.copy(step)
-        alone.transformers_ = [entry]
-        try:
-            transformer_to_onnx(Pipeline([*prefix.steps[:-1], ("part", alone)]), whole, schema, opset)
-        except UserError:
-            return f"{type(step).__name__}, its part {entry[0]!r} ({_class_name(entry[1])})"
+    alone = copy.copy(step)
+    for name, part, columns in getattr(step, "transformers_", []):
+        for alone.transformers_ in ([(name, start, columns)] for start in _starts(part)):
+            try:
+                transformer_to_onnx(Pipeline([*prefix.steps[:-1], ("part", alone)]), whole, schema, opset)
+            except UserError:
+                last = alone.transformers_[0][1]
+                return f"{type(step).__name__}, its part {name!r} ({_class_name(getattr(last, 'steps', [(name, last)])[-1][1])})"
     return type(step).__name__
 
 
+def _starts(part: Any) -> list[Any]:
+    """A pipeline's first step, its first two, and so on; any other part by itself."""
+    from sklearn.pipeline import Pipeline
+
+    if not isinstance(part, Pipeline):
+        return [part]
+    return [Pipeline(part.steps[:count]) for count in range(1, len(part.steps) + 1)]
+
+
 def _class_name(part: Any) -> str:
-    last = part.steps[-1][1] if hasattr(part, "steps") else part
-    return type(last).__name__ if not isinstance(last, str) else last
+    """The class of a part, those of its steps if it is a pipeline."""
+    if hasattr(part, "steps"):
+        return ", ".join(_class_name(step) for _, step in part.steps)
+    return part if isinstance(part, str) else type(part).__name__

@@ -1,8 +1,9 @@
-"""Which columns a ColumnTransformer gives to which of its transformers, by position.
+"""Which columns a ColumnTransformer gives to which of its transformers, by position; pipelines and unions likewise.
 
 skl2onnx looks columns up by the names that they had where the estimator was fitted, which a matrix does not have; it leaves
 out a permutation of all columns of an input, and groups columns of several inputs by input. scikit-learn keeps the
-positions beside the names, which are right for every form.
+positions beside the names, which are right for every form. Of pipelines and unions it fails at steps that pass everything
+on and at parts that are dropped, and takes the first of several outputs alone.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import Any
 
 @cache
 def register() -> None:
-    """Put the parser in the place of skl2onnx's, for this process; calling it again changes nothing."""
+    """Put the parsers in the place of skl2onnx's, for this process; calling it again changes nothing."""
     from skl2onnx import update_registered_parser
     from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import FeatureUnion, Pipeline
 
-    update_registered_parser(ColumnTransformer, parse)
+    for kind, parser in {ColumnTransformer: parse, FeatureUnion: _parse_union, Pipeline: _parse_pipeline}.items():
+        update_registered_parser(kind, parser)
 
 
 def parse(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
@@ -34,6 +37,25 @@ def parse(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None)
         _set_width(made, model.output_indices_[name])
         results += made
     return joined(scope, results)
+
+
+def _parse_union(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
+    results = []
+    for name, part in model.transformer_list:
+        if part == "drop":
+            continue
+        taken = _taken(scope, part, inputs)
+        made = taken if _passes(part) else _parsed(scope, part, taken, custom_parsers)
+        results += _weighted(scope, made, (model.transformer_weights or {}).get(name))
+    return joined(scope, results)
+
+
+def _parse_pipeline(scope: Any, model: Any, inputs: list[Any], custom_parsers: Any = None) -> list[Any]:
+    from skl2onnx._parse import _parse_sklearn_pipeline
+    from sklearn.pipeline import Pipeline
+
+    steps = [(name, step) for name, step in model.steps if step is not None and not _passes(step)]
+    return list(_parse_sklearn_pipeline(scope, Pipeline(steps), inputs, custom_parsers=custom_parsers))
 
 
 def columns_of(scope: Any, inputs: list[Any], chosen: list[int]) -> list[Any]:

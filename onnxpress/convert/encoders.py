@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -46,10 +47,27 @@ class Table:
 def register() -> None:
     """Put the converters in the place of skl2onnx's, for this process; calling it again changes nothing."""
     from skl2onnx import update_registered_converter
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
+    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, OrdinalEncoder, TargetEncoder
 
+    alias = "SklearnKBinsDiscretizer"
+    bins, shape = _without_sparse_bins(get_converter(alias)), get_shape_calculator(alias)
+    update_registered_converter(KBinsDiscretizer, alias, shape, bins)
     for model in (OneHotEncoder, OrdinalEncoder, TargetEncoder):
         update_registered_converter(model, f"Sklearn{model.__name__}", _shape, _convert)
+
+
+def _without_sparse_bins(original: Callable[[Any, Any, Any], None]) -> Callable[[Any, Any, Any], None]:
+    """skl2onnx's converter of bins, which refuses those that scikit-learn keeps in a sparse matrix."""
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        bins = operator.raw_operator
+        if bins.encode == "onehot":
+            operator.raw_operator = copy.copy(bins)
+            operator.raw_operator.encode = "onehot-dense"
+        original(scope, operator, container)
+
+    return convert
 
 
 def _shape(operator: Any) -> None:
@@ -140,6 +158,7 @@ def _of_one_column(encoder: Any, place: int) -> Any:
     """A copy of a fitted encoder that knows the column at ``place`` alone."""
     alone = copy.copy(encoder)
     vars(alone).pop("feature_names_in_", None)
+    alone._sklearn_output_config = {"transform": "default"}  # a data frame of pandas is never sparse
     alone.n_features_in_ = 1
     for name in ("categories_", "_infrequent_indices", "_default_to_infrequent_mappings", "_n_features_outs"):
         if getattr(encoder, name, None) is not None:

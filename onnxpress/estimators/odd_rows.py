@@ -12,6 +12,7 @@ from onnxpress.estimators.paths import Evidence, as_text, evidence, is_missing
 from stages.common.table import NUMERIC_INPUT, Feeds, Schema, input_name, take
 
 MOST_CATEGORIES = 300
+BLANKS = 100
 UNSEEN = "a category never seen"
 TEXTS = (
     "",
@@ -28,6 +29,11 @@ def odd_rows(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[tuple[str
     seen = evidence(estimator, len(columns))
     if layout(estimator, schema).form == "texts":
         seen = Evidence(texts={0})
+    blank = [column.name for place, column in enumerate(columns) if column.kind == "number" and place in seen.imputed]
+    also = [column.name for column in columns if column.kind == "number" and column.missing]
+    for names in dict.fromkeys([tuple(blank), tuple(also)]):
+        if names:
+            yield "missing numbers, a column each", _blanks(feeds, schema, names[:MOST_CATEGORIES])
     for place, column in enumerate(columns):
         if place in seen.texts:
             shouted = [str(value).upper() for value in feeds[input_name(column.name)][:50, 0]]
@@ -44,6 +50,18 @@ def odd_rows(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[tuple[str
             yield f"its categories of {column.name!r}", _with(feeds, schema, column.name, known[:MOST_CATEGORIES])
         yield f"categories of {column.name!r} that it has not seen", _with(feeds, schema, column.name, odd)
         yield f"missing values of {column.name!r}", _with(feeds, schema, column.name, [np.nan if column.kind == "number" else ""])
+
+
+def _blanks(feeds: Feeds, schema: Schema, names: tuple[str, ...]) -> Feeds:
+    """As many rows as ``names``, and more of the first ones, each without its number in one of these columns."""
+    rows = np.arange(max(len(names), BLANKS))
+    made = take(feeds, rows % len(next(iter(feeds.values()))))
+    places = {column.name: place for place, column in enumerate(schema.columns)}
+    for number, name in enumerate(names):
+        key, place = (NUMERIC_INPUT, places[name]) if schema.all_numeric else (input_name(name), 0)
+        made[key] = made[key].copy()
+        made[key][number :: len(names), place] = np.nan
+    return made
 
 
 def _with(feeds: Feeds, schema: Schema, name: str, values: list[Any]) -> Feeds:

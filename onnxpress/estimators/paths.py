@@ -44,9 +44,10 @@ Paths = list[Path | None]
 class Evidence:
     """What the parts say of the raw columns, by their place.
 
-    ``categories`` has the categories of the encoder that sees the column, ``missing`` what stands for a missing value there:
-    what an encoder lists, else what an imputer takes for it (``imputed``). ``blank`` are the ids of imputers that leave such
-    a value as it is, for an encoder behind them lists it. ``texts`` are the columns whose words a vectoriser counts.
+    ``categories`` has the categories of the encoder that sees the column, ``imputed`` its imputer, and ``missing`` what
+    stands for a missing value there: what an encoder lists, else what the imputer takes for it. ``blank`` are the ids of
+    imputers that leave an empty text as it is, for an encoder behind them lists it, be it of one of their columns. ``texts``
+    are the columns whose words a vectoriser counts.
     """
 
     categories: dict[int, list[Any]] = field(default_factory=dict)
@@ -60,8 +61,8 @@ def evidence(estimator: Any, columns: int) -> Evidence:
     """Follow ``columns`` raw columns through a fitted estimator."""
     found = Evidence()
     follow(estimator, [Path(column) for column in range(columns)], found)
-    for column, missing in found.imputed.items():
-        found.missing.setdefault(column, missing)
+    for column, imputer in found.imputed.items():
+        found.missing.setdefault(column, MISSING_TEXT if id(imputer) in found.blank else imputer.missing_values)
     return found
 
 
@@ -78,7 +79,7 @@ def follow(part: Any, paths: Paths, found: Evidence) -> Paths:
     if hasattr(part, "get_support") and hasattr(part, "transform"):
         return [paths[index] for index in part.get_support(indices=True)]
     for inner in _children(part):
-        if getattr(inner, "n_features_in_", None) == len(paths):
+        if _width(inner) == len(paths):
             follow(inner, paths, found)
     return [None] * len(paths)
 
@@ -92,8 +93,16 @@ def _children(part: Any) -> list[Any]:
         items = value if isinstance(value, (list, tuple)) else [value]
         for item in items:
             inside = item[1] if isinstance(item, tuple) and len(item) > 1 else item
+            if type(inside).__name__ == "_CalibratedClassifier":  # of one fold, and no estimator
+                children.append(inside.estimator)
             children += [inside] if isinstance(inside, BaseEstimator) else []
     return children
+
+
+def _width(part: Any) -> int | None:
+    """How many columns it was fitted on; a pipeline does not say so where its first step passes everything on."""
+    steps = [step for _, step in getattr(part, "steps", []) if step is not None and step != "passthrough"]
+    return _width(steps[0]) if steps else getattr(part, "n_features_in_", None)
 
 
 def _pipeline(part: Any, paths: Paths, found: Evidence) -> Paths:
@@ -120,7 +129,7 @@ def _columns(part: Any, paths: Paths, found: Evidence) -> Paths:
 def _union(part: Any, paths: Paths, found: Evidence) -> Paths:
     result: Paths = []
     for _, inner in part.transformer_list:
-        result += [None] if isinstance(inner, str) else follow(inner, paths, found)
+        result += [] if isinstance(inner, str) else follow(inner, paths, found)  # "drop"
     return result
 
 
@@ -128,7 +137,7 @@ def _imputer(part: Any, paths: Paths, found: Evidence) -> Paths:
     result: Paths = []
     for path, statistic in zip(paths, part.statistics_, strict=False):
         if path is not None and path.imputer is None and (is_missing(part.missing_values) or part.missing_values == ""):
-            found.imputed.setdefault(path.column, part.missing_values)
+            found.imputed.setdefault(path.column, part)
         if not is_missing(statistic) or part.keep_empty_features:
             result.append(path and replace(path, imputer=part, statistic=statistic))
     return result
@@ -152,7 +161,15 @@ def _function(part: Any, paths: Paths, _found: Evidence) -> Paths:
     return paths if part.func is None else [None] * len(paths)
 
 
+def _neighbours(part: Any, paths: Paths, found: Evidence) -> Paths:
+    for path in paths:
+        if path is not None:
+            found.imputed.setdefault(path.column, part)
+    return [None] * len(paths)
+
+
 _STEPS = {
+    "KNNImputer": _neighbours,
     "Pipeline": _pipeline,
     "ColumnTransformer": _columns,
     "FeatureUnion": _union,

@@ -12,7 +12,7 @@ import yaml
 
 from stages.common.errors import UserError
 
-LOCK = Path("dvc.lock")
+LOCK, PIPELINE = Path("dvc.lock"), Path("dvc.yaml")
 ABSENT = {"deleted", "not in cache"}
 """What DVC says of outputs that are not here."""
 
@@ -35,7 +35,7 @@ def stale_in_lock() -> dict[str, list[str]]:
     Raises:
         UserError: this is no DVC repository, or dvc is at work in it.
     """
-    status, lock = _status(), _lock()
+    lock, status = _lock(), _status()
     made = {out["path"]: out for entry in lock.values() for out in entry.get("outs", [])}
     found: dict[str, list[str]] = {}
     for stage in {**lock, **status}:
@@ -59,7 +59,10 @@ def dvc(*arguments: str) -> str:
 
 
 def _status() -> dict[str, list[Any]]:
-    return dict(json.loads(dvc("status", "--json")))
+    status = dict(json.loads(dvc("status", "--json")))
+    if not PIPELINE.exists():  # then dvc knows of no stage that could be stale
+        raise UserError(f"there is no {PIPELINE} here; run `git restore {PIPELINE}`")
+    return status
 
 
 def _lock() -> dict[str, Any]:

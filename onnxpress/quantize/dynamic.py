@@ -56,6 +56,7 @@ class _Rewriter:
         self.writer = GraphWriter(graph, opset, names_of(model))
         arrays = {tensor.name: tensor for tensor in model.graph.initializer if tensor.name in treated}
         self.weights = {name: numpy_helper.to_array(tensor) for name, tensor in arrays.items()}
+        self.written: dict[tuple[str, float], tuple[str, str]] = {}
 
     def run(self) -> onnx.ModelProto:
         """The model with its treated layers in int8."""
@@ -80,19 +81,27 @@ class _Rewriter:
         """The operators of one layer, with the output of ``node``."""
         writer, gemm = self.writer, node.op_type == "Gemm"
         alpha = gemm_attribute(node, "alpha", 1) if gemm else 1
-        weights, steps = _int8(self.weights[node.input[1]] * np.float32(alpha))
+        weights, steps = self._stored(node.input[1], alpha)
         biased = gemm and len(node.input) > 2 and bool(node.input[2])
         rows, scale = self._quantised(node.input[0])
         zeros = writer.constant(np.array(ZERO, np.uint8)), writer.constant(np.array(0, np.int8))
-        sums = writer.add("MatMulInteger", rows, writer.constant(weights, "weights"), *zeros)
+        sums = writer.add("MatMulInteger", rows, weights, *zeros)
         scaled = writer.add("Mul", writer.add("Cast", sums, to=TensorProto.FLOAT), scale)
         last = "" if biased else node.output[0]
-        product = writer.add("Mul", scaled, writer.constant(steps), output=last)
+        product = writer.add("Mul", scaled, steps, output=last)
         if biased:
             beta, bias = gemm_attribute(node, "beta", 1), node.input[2]
             if beta != 1:
                 bias = writer.add("Mul", bias, writer.constant(np.array(beta, np.float32)))
             writer.add("Add", product, bias, output=node.output[0])
+
+    def _stored(self, name: str, alpha: float) -> tuple[str, str]:
+        """``alpha`` times the weights in int8, and their steps; layers that share them share these."""
+        if (name, alpha) not in self.written:
+            weights, steps = _int8(self.weights[name] * np.float32(alpha))
+            constants = self.writer.constant(weights, "weights"), self.writer.constant(steps)
+            self.written[name, alpha] = constants
+        return self.written[name, alpha]
 
     def _quantised(self, values: str) -> tuple[str, str]:
         """``values`` in uint8 around 128, and the scale of each row."""

@@ -85,6 +85,8 @@ class ServedModel:
             data = _listed(data)
         elif hasattr(data, "toarray"):  # a sparse matrix
             data = data.toarray()
+        elif isinstance(data, np.ma.MaskedArray):
+            data = _unmasked(data)
         if isinstance(data, Mapping):
             return self.of_mapping(data)
         if isinstance(data, pd.DataFrame):
@@ -240,8 +242,17 @@ def _column(name: str, values: Any) -> Array:
         values = values.to_numpy() if simple else values.to_numpy(dtype=object)
     elif isinstance(values, (list, tuple)):
         values = _array(values, f"column {name!r}")
+    elif isinstance(values, np.ma.MaskedArray):
+        values = _unmasked(values)
     array = np.atleast_1d(np.asarray(values))
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _unmasked(values: Any) -> Array:
+    """A masked array with None where it is masked."""
+    filled: Array = np.array(values.data, object)
+    filled[np.ma.getmaskarray(values)] = None
+    return filled
 
 
 def _listed(rows: list[Any]) -> Any:

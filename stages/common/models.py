@@ -200,7 +200,8 @@ def ask_onnx(session: Any, feeds: Feeds) -> Answer:
 def labels(values: NDArray[Any]) -> NDArray[Any]:
     """Labels as a (rows,) array of int64 or str, whichever container they came in."""
     flat = np.asarray(values).reshape(-1)
-    return flat.astype(np.int64) if flat.dtype.kind in "biu" else flat.astype(str)
+    whole = flat.dtype.kind in "biu" or (flat.dtype.kind == "f" and np.array_equal(flat, np.trunc(flat)))  # 1.0 of a float target
+    return flat.astype(np.int64) if whole else flat.astype(str)
 
 
 def _column(values: Any) -> NDArray[Any]:

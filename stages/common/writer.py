@@ -58,10 +58,11 @@ class Writer(ABC):
 
     def labels(self, scores: str, classes: NDArray[Any], output: str) -> str:
         """The label of the first greatest of ``scores`` (rows, classes), int64 or string."""
-        if classes.dtype.kind in "iu" and np.array_equal(classes, np.arange(len(classes))):
+        text = classes.dtype.kind in "UO"
+        if not text and np.array_equal(classes, np.arange(len(classes))):
             return self.add("ArgMax", scores, output=output, axis=1, keepdims=0)
         best = self.add("ArgMax", scores, axis=1, keepdims=0)
-        kind = np.int64 if classes.dtype.kind in "iu" else object
+        kind = object if text else np.int64
         return self.add("Gather", self.constant(classes.astype(kind)), best, output=output, axis=0)
 
 

@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, ValueInfoProto, helper, version_converter
 
 from onnxpress.graph.binary_trees import as_regressors
+from onnxpress.graph.constants import as_initializers
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -26,7 +27,7 @@ OLDEST_OPSET, RAISED_OPSET = 11, 12
 def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.ModelProto:
     """The given model with the contract's inputs and outputs, canonical and checked in full.
 
-    1. Its ai.onnx opset is kept, unless it is older than ``OLDEST_OPSET``.
+    1. Its ai.onnx opset is kept, unless it is older than ``OLDEST_OPSET``. Constants become initializers.
     2. A ZipMap goes; what went into it comes out.
     3. One column d of scores becomes [-d, d].
     4. Inputs and outputs get the contract's names; a Cast, Gather or Reshape is added where types or shapes differ.
@@ -36,6 +37,7 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
     """
     with _part("its versions", f"export it with ai.onnx {OLDEST_OPSET} or newer"):
         model = canonical(_modern(onnx.load_from_string(estimator.model)))
+        as_initializers(model.graph)
         rename(model.graph, {value.name: input_name(value.name) for value in _inputs(model.graph)})
     with _part(f"its outputs {', '.join(estimator.outputs)}", "export it with a label and a tensor of scores, or one prediction"):
         behind = take_out_zipmaps(model.graph)

@@ -18,6 +18,9 @@ from stages.convert.tree_arrays import Array, TreeArrays
 LOG_LINKED = ("poisson", "gamma")
 """Losses whose prediction is the exponential of the trees' sum."""
 
+WORDS = 8
+"""Of 32 bits, in scikit-learn's bit set of 256 categories."""
+
 _LOWEST_OPSET = 11  # the first Equal for floats
 
 
@@ -64,7 +67,7 @@ def without_categories(model: Any, trees: Sequence[TreeArrays]) -> tuple[list[Tr
 def _tests(predictor: Any, at: Array) -> Array:
     """Feature, where missing values go, and the 8 words of the bit set of categories that go left, for nodes ``at``."""
     nodes = predictor.nodes[at]
-    left = predictor.raw_left_cat_bitsets[nodes["bitset_idx"]].reshape(len(at), -1)
+    left = predictor.raw_left_cat_bitsets[nodes["bitset_idx"]].reshape(len(at), WORDS)
     return np.column_stack([nodes["feature_idx"], nodes["missing_go_to_left"], left]).astype(np.uint32)
 
 

@@ -65,8 +65,7 @@ def _is_covered(operator: Any) -> bool:
         return False
     if model.effective_metric_ not in METRICS or model.weights not in ("uniform", "distance") or model._y.ndim > 1:
         return False
-    labels = getattr(model, "classes_", np.zeros(1, np.int64))
-    return labels.dtype.kind in "iuUO" and not (model.effective_metric_ == "cosine" and (model._fit_X == 0).all(axis=1).any())
+    return not (model.effective_metric_ == "cosine" and (model._fit_X == 0).all(axis=1).any())
 
 
 def _write(model: Any, x: str, outputs: list[str], writer: Writer) -> None:

@@ -88,7 +88,7 @@ def _classifier(operator: Any, x: str, writer: ContainerWriter, container: Any) 
 
 def _label(model: Any, decided: str, output: str, writer: Writer) -> None:
     """The class with most votes of its pairs, whose decisions have scikit-learn's signs."""
-    classes = model.classes_.astype(np.int64 if model.classes_.dtype.kind in "biu" else object)
+    classes = model.classes_.astype(object if model.classes_.dtype.kind in "UO" else np.int64)
     if len(classes) > TWO:
         vote(decided, classes, output, writer)
     else:

@@ -31,7 +31,7 @@ WORTHWHILE = 0.95
 NOISE = 10
 """How many times the plain model's own rounding a candidate may round more."""
 SLOWER = 1.05
-"""A candidate above this share of the plain model's time is slower, below it no difference can be told in so few rounds."""
+"""Above this share of another model's time a model is slower; below it so few rounds tell no difference."""
 
 
 @dataclass
@@ -151,7 +151,7 @@ def _dependence(model: bytes, rows: Rows, tolerance: float) -> Dependence:
 def _best(found: list[Verdict], plain: bytes, train: Rows, params: Quantize) -> Verdict | None:
     """The smallest, or for another objective the fastest, timed side by side on training rows.
 
-    Of equally small ones the first: methods are listed by speed.
+    Of equally small ones the first: methods are listed by speed. Of equally fast ones the smallest.
     """
     if params.objective == "size":
         found = [verdict for verdict in found if _saves(verdict, plain)]
@@ -165,8 +165,10 @@ def _best(found: list[Verdict], plain: bytes, train: Rows, params: Quantize) -> 
             verdict.outcome = "slower"
         elif ratio > WORTHWHILE:
             _saves(verdict, plain)
-    faster = [verdict for verdict in found if verdict.outcome == "within budget"]
-    return min(faster, key=lambda verdict: verdict.relative_latency or 0, default=None)
+    left = [(verdict, ratio) for verdict, ratio in zip(found, ratios, strict=True) if verdict.outcome == "within budget"]
+    shortest = min((ratio for _, ratio in left), default=0.0)
+    fastest = [verdict for verdict, ratio in left if ratio <= SLOWER * shortest]
+    return min(fastest, key=lambda verdict: len(verdict.model), default=None)
 
 
 def _saves(verdict: Verdict, plain: bytes) -> bool:

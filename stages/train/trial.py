@@ -32,6 +32,7 @@ class Found:
     """What the ONNX form answers differently on some rows; ``rounding``: no more than float32 inputs explain."""
 
     what: str
+    feeds: Feeds
     rows: int
     differences: Differences
     rounding: bool
@@ -60,7 +61,7 @@ def try_as_onnx(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
             continue
         described = _described(found, schema)
         if not found.rounding:
-            part = part_at_fault(model, feeds, schema, NEWEST_OPSET)
+            part = part_at_fault(model, found.feeds, schema, NEWEST_OPSET)
             raise UserError(f"{path}: {part} gives other answers as ONNX: on {described}; {CURE}")
         say(f"warning: as ONNX, {path} differs by the rounding of float32 on {described}")
 
@@ -81,7 +82,7 @@ def _compared(model: Any, converted: bytes, feeds: Feeds, schema: Schema, path: 
         differences = compare(model, asked, schema, original, answer)
         if differences.beyond or differences.steps:
             rounding = differences.beyond and _is_rounding(model, asked, schema, (original, answer))
-            yield Found(what, len(original.values), differences, rounding)
+            yield Found(what, asked, len(original.values), differences, rounding)
 
 
 def _asked(model: Any, converted: bytes, feeds: Feeds, schema: Schema, path: Path) -> Answer:

@@ -31,6 +31,7 @@ from stages.common.differences import TOLERANCE, compare, has_steps, other_label
 from stages.common.models import Answer, ask_onnx, ask_original, open_session
 from stages.common.onnx_model import to_bytes
 from stages.convert.conversion import to_onnx
+from stages.train.rehearsal import differences
 from tests.conftest import numeric_schema
 
 SCALES = np.array([1e5, 1e-3, 1, 300, 20])
@@ -245,3 +246,14 @@ def test_the_scan_writes_a_page_of_what_it_found(tmp_path: Path, monkeypatch: py
     page = (tmp_path / "scores.md").read_text(encoding="utf-8")
     assert "| LinearDiscriminantAnalysis | two ints | alone | equal |" in page
     assert "- 0 DIFFERENT" in page
+
+
+def test_rows_between_equally_near_neighbours_are_at_a_step() -> None:
+    x = np.random.default_rng(0).integers(1, 6, (200, 3)).astype(np.float32)  # a survey: many rows are equally near
+    y = (x.sum(axis=1) + np.arange(200) % 3 > 9).astype(np.int64)
+    model = KNeighborsClassifier(5, algorithm="kd_tree").fit(x, y)
+    found = differences(model, {"X": x}, numeric_schema(3))
+    distances = np.sort(((x[:, None] - x) ** 2).sum(axis=2), axis=1)
+    tied = distances[:, 4] == distances[:, 5]
+    assert 0 < found.steps <= tied.sum()
+    assert not found.beyond

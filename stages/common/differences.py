@@ -65,6 +65,7 @@ def compare(estimator: Any, feeds: Feeds, schema: Schema, original: Answer, answ
         few = take(feeds, rows)
         if has_steps(estimator):
             steps[rows] = _at_step(estimator, few, schema, numbers(answer)[rows], ~wrong[rows])
+            steps[rows] |= _between_neighbours(estimator, original_input(estimator, few, schema))
         elif _computes_in_float32(estimator, few, schema):
             rounded[rows] = ~wrong[rows] & (apart[rows] <= TOLERANCE + 2 * _spread(estimator, few, schema))  # of both
     left = ~steps & ~rounded
@@ -124,6 +125,17 @@ def _at_step(estimator: Any, feeds: Feeds, schema: Schema, scores: NDArray[np.fl
     for moved in _moved(estimator, feeds, schema):
         found = found | (relative(moved, scores) <= TOLERANCE)
     return found
+
+
+def _between_neighbours(estimator: Any, rows: Any) -> Flags:
+    """Rows of which the last nearest neighbour and the next one are equally near: which counts, no rule of the model says."""
+    steps = getattr(estimator, "steps", [("", estimator)])
+    model = steps[-1][1]
+    if not (hasattr(model, "kneighbors") and getattr(model, "n_neighbors", None)) or model.n_neighbors >= model.n_samples_fit_:
+        return np.zeros(len(rows), bool)
+    rows = estimator[:-1].transform(rows) if len(steps) > 1 else rows
+    *_, last, following = model.kneighbors(rows, model.n_neighbors + 1)[0].T
+    return np.asarray(following - last <= ROUNDING * following)
 
 
 def _spread(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float64]:

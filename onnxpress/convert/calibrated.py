@@ -29,11 +29,6 @@ class Calibrated(Part):
         return members.single(mean)
 
 
-def is_isotonic(estimator: Any) -> bool:
-    """Whether the probabilities of a calibrated classifier come of steps, which may be steep."""
-    return getattr(estimator, "method", "") == "isotonic" and hasattr(estimator, "calibrated_classifiers_")
-
-
 def _calibrated(one: Any, members: Members, inputs: Inputs) -> str:
     """The probabilities of one of the classifiers, float64."""
     if one.method == "temperature":

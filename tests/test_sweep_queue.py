@@ -108,7 +108,7 @@ def test_the_table_has_the_measured_points_and_failed_ones_below_with_their_gate
     assert [row[2:4] for row in rows(story.resumed.stdout)] == [["forest", "1.0"], ["none", "1.0"]]
     (failed,) = [line for line in story.resumed.stdout.splitlines() if line.startswith("failed: ")]
     assert failed.startswith("failed: quantize.method=none, gate.max_size_ratio=0.0001: ")
-    assert "gate: 1 of 2 gates failed" in failed
+    assert "gate: 1 of 3 gates failed" in failed
 
 
 def test_results_are_children_of_one_parent_run(story: Story) -> None:

@@ -16,7 +16,6 @@ SMALLER = 1.05
 
 EXPLAINED = {
     "skl2onnx has no converter for it": "skl2onnx has no converter for it",
-    "Unable to find a shape calculator": "skl2onnx has no converter for it",
     "dimensions for multi-output": "it is for several targets, the data has one",
     "For mono-task outputs": "it is for several targets, the data has one",
     "tuple index out of range": "it is for several targets, the data has one",
@@ -24,8 +23,7 @@ EXPLAINED = {
     "Only binary classification is supported": "it is for two classes, the data has three",
     "Only binary classification is iplemented": "skl2onnx has it for two classes only, the data has three",
     "com.microsoft:Solve": "skl2onnx writes an operator, Solve, which onnxruntime does not have",
-    "differ in rank": "skl2onnx writes a label of another shape than it declares, which onnx's checker refuses",
-    "Inferred elem type differs": "skl2onnx declares string labels as numbers, which onnx's checker refuses",
+    "gives labels alone": "it gives labels alone, without probabilities or scores",
     "out of bounds for axis 1": "it refuses a category that no training row has, and the test rows have one",
     "knny_ArrayFeatureExtractor": "onnxruntime stops in what skl2onnx writes, at an index out of range",
     "would answer otherwise as ONNX": "skl2onnx's graph gives other answers than scikit-learn, which the rehearsal noticed",

@@ -224,15 +224,15 @@ class _Builder:
     def finish(self, node: Any) -> None:
         """Fill it, or make it of its parts."""
         kind, made = type(node), self.made.get(id(node))
-        if kind is List:
+        if made is None or id(node) in self.unfinished:
+            self.made[id(node)] = self.of_parts(node)
+            self.unfinished.discard(id(node))
+        elif kind is List:
             made.extend([self.of(item) for item in node.items])
         elif kind is Mapping:
             containers.fill_pairs(made, node.pairs, self.of)
-        elif kind is Made and id(node) not in self.unfinished:
-            self.fill(node, made)
         else:
-            self.made[id(node)] = self.of_parts(node)
-            self.unfinished.discard(id(node))
+            self.fill(node, made)
 
     def of_parts(self, node: Any) -> Any:
         """What cannot contain itself."""
@@ -268,7 +268,7 @@ class _Builder:
         """An object without attributes."""
         if made.how != "new" or made.arguments or made.keywords:
             raise Damaged(f"{found.__name__} is made with arguments")
-        return found.__new__(found)
+        return found.__new__(found)  # type: ignore[call-overload] # some class, not type itself
 
     def fill(self, made: Made, instance: Any) -> None:
         """Give an object its state."""
@@ -277,16 +277,20 @@ class _Builder:
         state = self.of(made.states[0]) if made.states else {}
         known = classes.known_class(made.maker.module, made.maker.name) is not None
         try:
-            if not known:
-                self.fill_trusted(made, instance, state)
-            elif made.items or made.pairs:
-                raise Damaged(f"a {type(instance).__name__} with items")
+            if known:
+                self.fill_known(made, instance, state)
             else:
-                classes.set_state(instance, state)
+                self.fill_trusted(made, instance, state)
         except (Damaged, OtherVersion, MemoryError):
             raise
         except Exception as error:  # a trusted class may raise anything
             raise Damaged(f"a {type(instance).__name__} does not take its state: {error}") from error
+
+    def fill_known(self, made: Made, instance: Any, state: Any) -> None:
+        """Give an object of a known class its attributes."""
+        if made.items or made.pairs:
+            raise Damaged(f"a {type(instance).__name__} with items")
+        classes.set_state(instance, state)
 
     def fill_trusted(self, made: Made, instance: Any, state: Any) -> None:
         """Give an object of a trusted class its items and its state, by its own method if it has one."""

@@ -11,7 +11,18 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
-from onnxpress.estimators.stored import arrays, classes, containers, random_states, sparse, values
+from onnxpress.estimators.stored import (
+    arrays,
+    classes,
+    containers,
+    losses,
+    neighbor_trees,
+    owners,
+    random_states,
+    sparse,
+    trees,
+    values,
+)
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion, Refused
 from onnxpress.estimators.stored.nodes import Array, Global, List, Made, Mapping, Set, Tuple
 from onnxpress.estimators.stored.rules import Rule
@@ -20,7 +31,7 @@ RULES: dict[str, Rule] = {}
 """How each thing that is no plain container or object is made, by the name of its maker."""
 NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
-for _module in (arrays, containers, random_states, sparse):
+for _module in (arrays, classes, containers, losses, neighbor_trees, random_states, sparse, trees, values):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
 
@@ -55,7 +66,11 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
     Raises:
         Damaged: its parts do not fit together.
     """
-    return _Builder(trusted).build(root)
+    builder = _Builder(trusted)
+    made = builder.build(root)
+    for instance in builder.instances:
+        owners.check(instance)
+    return made
 
 
 def trusted_class(path: str, trusted: Collection[str]) -> type | None:
@@ -158,6 +173,7 @@ class _Builder:
         self.made: dict[int, Any] = {}
         self.unfinished: set[int] = set()
         self.kept: list[Any] = []
+        self.instances: list[Any] = []
 
     def build(self, root: Any) -> Any:
         """Make the root: a walk that comes to each node twice, before and after its parts."""
@@ -268,7 +284,10 @@ class _Builder:
         """An object without attributes."""
         if made.how != "new" or made.arguments or made.keywords:
             raise Damaged(f"{found.__name__} is made with arguments")
-        return found.__new__(found)
+        known = classes.known_class(made.maker.module, made.maker.name) is not None
+        instance = classes.empty(found) if known else found.__new__(found)
+        self.instances.append(instance)
+        return instance
 
     def fill(self, made: Made, instance: Any) -> None:
         """Give an object its state."""
@@ -296,7 +315,5 @@ class _Builder:
             containers.fill_pairs(instance, made.pairs, self.of)
         elif made.items or made.pairs:
             raise Damaged(f"a {type(instance).__name__} with items")
-        if made.states and hasattr(instance, "__setstate__"):
-            instance.__setstate__(state)
-        else:
-            classes.set_state(instance, state)
+        if made.states:
+            classes.set_trusted_state(instance, state)

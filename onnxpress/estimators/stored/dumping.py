@@ -54,8 +54,8 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
 
     def save(self, obj: Any) -> None:
         """Write an object. Equal texts, bytes and types of numbers are one object, so that the second refers to the first."""
-        kind = type(obj)
-        if kind in (str, bytes) or isinstance(obj, np.dtype):
+        kind = np.dtype if isinstance(obj, np.dtype) else type(obj)  # the class of long is another than that of long long
+        if kind in (str, bytes, np.dtype):
             obj = self._values.setdefault((kind, obj), obj)
         elif kind is np.ndarray or kind is np.memmap:
             obj = _settled(np.asarray(obj))
@@ -119,7 +119,7 @@ def _settled(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.dtype.names is None:
         return array
-    clean = np.zeros_like(array)
+    clean = np.zeros(array.shape, array.dtype)  # zeros_like leaves what lies between fields
     for name in array.dtype.names:
         clean[name] = array[name]
     return clean

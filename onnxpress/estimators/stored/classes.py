@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion
+from onnxpress.estimators.stored.nodes import Global, Made
+from onnxpress.estimators.stored.rules import Rule
 
 ESTIMATORS = (
     "sklearn.calibration "
@@ -112,45 +115,37 @@ def known_class(module: str, name: str) -> type[Any] | None:
     return found if name in parts or issubclass(found, BaseEstimator) else None
 
 
-def trusted_class(path: str) -> type[Any] | None:
-    """The class that a user trusts by ``package.module.Class``, which imports its module; None if it is no class.
+def empty(kind: type[Any]) -> Any:
+    """An instance of a known class without any state; the class is not asked.
 
     Raises:
-        ImportError: the module is not installed, or fails.
+        Damaged: it is abstract, or is no class that is made empty.
     """
-    module, _, name = path.rpartition(".")
-    found = getattr(importlib.import_module(module), name, None)
-    return found if isinstance(found, type) else None
-
-
-def make(kind: type[Any], arguments: list[Any]) -> Any:
-    """An instance without any state; of a named tuple, with its items.
-
-    Raises:
-        Damaged: arguments for a class that takes none, or an abstract class.
-    """
-    if issubclass(kind, tuple):
-        if len(arguments) != len(getattr(kind, "_fields", ())):
-            raise Damaged(f"{kind.__name__} should have {len(getattr(kind, '_fields', ()))} items, got {len(arguments)}")
-        return tuple.__new__(kind, arguments)
-    if arguments:
-        raise Damaged(f"{kind.__name__} should be made without arguments")
     try:
-        return dict.__new__(kind) if issubclass(kind, dict) else object.__new__(kind)
-    except TypeError as error:  # an abstract class, or one of a base in C
+        return object.__new__(kind)
+    except TypeError as error:
         raise Damaged(f"{kind.__name__} is no class that a file holds instances of") from error
 
 
-def make_trusted(kind: type[Any]) -> Any:
-    """An instance of a trusted class by its own ``__new__``, without arguments.
+def named_tuple(made: Made, build: Callable[[Any], Any]) -> Any:
+    """A named tuple of the table, with as many items as it has names."""
+    if not isinstance(made.maker, Global) or made.keywords or made.states or made.items or made.pairs:
+        raise Damaged("a named tuple that is not written so")
+    kind = known_class(made.maker.module, made.maker.name)
+    fields = getattr(kind, "_fields", ())
+    if kind is None or len(fields) != len(made.arguments):
+        raise Damaged(f"{made.maker.name} should have {len(fields)} items, got {len(made.arguments)}")
+    return tuple.__new__(kind, [build(argument) for argument in made.arguments])
 
-    Raises:
-        Damaged: it cannot be made so.
-    """
-    try:
-        return kind.__new__(kind)
-    except Exception as error:  # whatever a foreign class raises
-        raise Damaged(f"{kind.__name__} cannot be made without arguments ({error})") from error
+
+RULES: dict[str, Rule] = dict.fromkeys(
+    (
+        "sklearn.impute._iterative._ImputerTriplet",
+        "sklearn.utils._metadata_requests.MethodPair",
+        "sklearn.utils._metadata_requests.RouterMappingPair",
+    ),
+    named_tuple,
+)
 
 
 def set_state(instance: Any, state: Any) -> None:
@@ -163,10 +158,6 @@ def set_state(instance: Any, state: Any) -> None:
     from sklearn.base import BaseEstimator
 
     kind = type(instance)
-    if issubclass(kind, dict | tuple):
-        if state:
-            raise Damaged(f"{kind.__name__} should have no state")
-        return
     if type(state) is not dict:
         raise Damaged(f"the state of {kind.__name__} should be a dict, got {type(state).__name__}")
     content = dict(state)

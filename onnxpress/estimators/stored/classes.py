@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion
-from onnxpress.estimators.stored.nodes import Global, Made
-from onnxpress.estimators.stored.rules import Rule
 
 ESTIMATORS = (
     "sklearn.calibration "
@@ -95,8 +92,7 @@ PARTS: dict[str, str] = {
 """Classes that are no estimators, by their modules, and our own of models given as ONNX."""
 
 VERSION = "_sklearn_version"
-NO_VERSION = "pre-0.18"
-"""What scikit-learn says of an estimator without a version."""
+LONGEST_VERSION = 40
 
 
 def known_class(module: str, name: str) -> type[Any] | None:
@@ -115,37 +111,35 @@ def known_class(module: str, name: str) -> type[Any] | None:
     return found if name in parts or issubclass(found, BaseEstimator) else None
 
 
-def empty(kind: type[Any]) -> Any:
-    """An instance of a known class without any state; the class is not asked.
+def make(kind: type[Any], arguments: list[Any]) -> Any:
+    """An instance of a known class without any state, which the class is not asked for; of a named tuple, with its items.
 
     Raises:
-        Damaged: it is abstract, or is no class that is made empty.
+        Damaged: arguments for a class that takes none, or an abstract class.
     """
+    if issubclass(kind, tuple):
+        fields = getattr(kind, "_fields", ())
+        if len(arguments) != len(fields):
+            raise Damaged(f"{kind.__name__} should have {len(fields)} items, got {len(arguments)}")
+        return tuple.__new__(kind, arguments)
+    if arguments:
+        raise Damaged(f"{kind.__name__} should be made without arguments")
     try:
         return object.__new__(kind)
-    except TypeError as error:
+    except TypeError as error:  # an abstract class
         raise Damaged(f"{kind.__name__} is no class that a file holds instances of") from error
 
 
-def named_tuple(made: Made, build: Callable[[Any], Any]) -> Any:
-    """A named tuple of the table, with as many items as it has names."""
-    if not isinstance(made.maker, Global) or made.keywords or made.states or made.items or made.pairs:
-        raise Damaged("a named tuple that is not written so")
-    kind = known_class(made.maker.module, made.maker.name)
-    fields = getattr(kind, "_fields", ())
-    if kind is None or len(fields) != len(made.arguments):
-        raise Damaged(f"{made.maker.name} should have {len(fields)} items, got {len(made.arguments)}")
-    return tuple.__new__(kind, [build(argument) for argument in made.arguments])
+def make_trusted(kind: type[Any]) -> Any:
+    """An instance of a trusted class by its own ``__new__``, without arguments.
 
-
-RULES: dict[str, Rule] = dict.fromkeys(
-    (
-        "sklearn.impute._iterative._ImputerTriplet",
-        "sklearn.utils._metadata_requests.MethodPair",
-        "sklearn.utils._metadata_requests.RouterMappingPair",
-    ),
-    named_tuple,
-)
+    Raises:
+        Damaged: it cannot be made so.
+    """
+    try:
+        return kind.__new__(kind)
+    except Exception as error:  # whatever a foreign class raises
+        raise Damaged(f"{kind.__name__} cannot be made without arguments ({error})") from error
 
 
 def set_state(instance: Any, state: Any) -> None:
@@ -162,7 +156,7 @@ def set_state(instance: Any, state: Any) -> None:
         raise Damaged(f"the state of {kind.__name__} should be a dict, got {type(state).__name__}")
     content = dict(state)
     if issubclass(kind, BaseEstimator) and kind.__module__.startswith("sklearn."):
-        _check_version(content.pop(VERSION, NO_VERSION))
+        _check_version(kind, content.pop(VERSION, None))
     _check_names(kind, content)
     vars(instance).update(content)
     if kind.__name__ == "IsotonicRegression":
@@ -192,11 +186,13 @@ def set_trusted_state(instance: Any, state: Any) -> None:
         raise Damaged(f"{kind.__name__} does not take its state ({error!r})") from error
 
 
-def _check_version(version: Any) -> None:
+def _check_version(kind: type[Any], version: Any) -> None:
     import sklearn
 
+    if type(version) is not str or len(version) > LONGEST_VERSION:
+        raise Damaged(f"{kind.__name__} should say which scikit-learn has written it")
     if version != sklearn.__version__:
-        raise OtherVersion(version if type(version) is str and len(version) < 30 else NO_VERSION)
+        raise OtherVersion(version)
 
 
 def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:

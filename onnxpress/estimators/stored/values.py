@@ -18,7 +18,7 @@ TYPES: dict[str, str] = {
     "builtins": "bool bytes complex float int object str",
     "numpy": (
         "bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32 float64 longdouble complex64 complex128 "
-        "object_ str_ bytes_ datetime64 timedelta64 number integer floating ndarray"
+        "object_ str_ bytes_ datetime64 timedelta64 number integer floating"
     ),
 }
 """Types that are given as parameters, ``dtype`` most of all."""
@@ -105,7 +105,9 @@ def _is_keyword(key: Any) -> bool:
 def _is_plain(item: Any) -> bool:
     if type(item) in (list, tuple):
         return all(_is_plain(inner) for inner in item)
-    return item is None or type(item) in (bool, int, float, str) or (isinstance(item, type) and f"numpy.{item.__name__}" in VALUES)
+    return (
+        item is None or type(item) in (bool, int, float, str) or (isinstance(item, type) and f"numpy.{item.__name__}" in VALUES)
+    )
 
 
 RULES = {"functools.partial": partial}

@@ -14,6 +14,7 @@ from onnxpress.estimators.stored import (
     arrays,
     classes,
     containers,
+    histogram_nodes,
     losses,
     neighbor_trees,
     owners,
@@ -30,7 +31,7 @@ RULES: dict[str, Rule] = {}
 """How each thing that is no plain container or object is made, by the name of its maker."""
 NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
-for _module in (arrays, classes, containers, losses, neighbor_trees, random_states, sparse, trees, values):
+for _module in (arrays, classes, containers, histogram_nodes, losses, neighbor_trees, random_states, sparse, trees, values):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
 

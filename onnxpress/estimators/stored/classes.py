@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion
+from onnxpress.estimators.stored.histogram_nodes import BOUND
 from onnxpress.estimators.stored.nodes import Global, Made
 from onnxpress.estimators.stored.rules import Rule
 
@@ -95,8 +96,7 @@ PARTS: dict[str, str] = {
 """Classes that are no estimators, by their modules, and our own of models given as ONNX."""
 
 VERSION = "_sklearn_version"
-NO_VERSION = "pre-0.18"
-"""What scikit-learn says of an estimator without a version."""
+LONGEST_VERSION = 40
 
 
 def known_class(module: str, name: str) -> type[Any] | None:
@@ -138,6 +138,18 @@ def named_tuple(made: Made, build: Callable[[Any], Any]) -> Any:
     return tuple.__new__(kind, [build(argument) for argument in made.arguments])
 
 
+def make_trusted(kind: type[Any]) -> Any:
+    """An instance of a trusted class by its own ``__new__``, without arguments.
+
+    Raises:
+        Damaged: it cannot be made so.
+    """
+    try:
+        return kind.__new__(kind)
+    except Exception as error:  # whatever a foreign class raises
+        raise Damaged(f"{kind.__name__} cannot be made without arguments ({error})") from error
+
+
 RULES: dict[str, Rule] = dict.fromkeys(
     (
         "sklearn.impute._iterative._ImputerTriplet",
@@ -162,7 +174,9 @@ def set_state(instance: Any, state: Any) -> None:
         raise Damaged(f"the state of {kind.__name__} should be a dict, got {type(state).__name__}")
     content = dict(state)
     if issubclass(kind, BaseEstimator) and kind.__module__.startswith("sklearn."):
-        _check_version(content.pop(VERSION, NO_VERSION))
+        _check_version(kind, content.pop(VERSION, None))
+    if kind.__name__.startswith("HistGradientBoosting") and content.get(BOUND, kind) is None:
+        del content[BOUND]
     _check_names(kind, content)
     vars(instance).update(content)
     if kind.__name__ == "IsotonicRegression":
@@ -192,11 +206,13 @@ def set_trusted_state(instance: Any, state: Any) -> None:
         raise Damaged(f"{kind.__name__} does not take its state ({error!r})") from error
 
 
-def _check_version(version: Any) -> None:
+def _check_version(kind: type[Any], version: Any) -> None:
     import sklearn
 
+    if type(version) is not str or len(version) > LONGEST_VERSION:
+        raise Damaged(f"{kind.__name__} should say which scikit-learn has written it")
     if version != sklearn.__version__:
-        raise OtherVersion(version if type(version) is str and len(version) < 30 else NO_VERSION)
+        raise OtherVersion(version)
 
 
 def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:

@@ -14,6 +14,7 @@ from onnxpress.estimators.stored import (
     arrays,
     classes,
     containers,
+    histogram_nodes,
     losses,
     neighbor_trees,
     owners,
@@ -30,9 +31,12 @@ RULES: dict[str, Rule] = {}
 """How each thing that is no plain container or object is made, by the name of its maker."""
 NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
-for _module in (arrays, classes, containers, losses, neighbor_trees, random_states, sparse, trees, values):
+UNMADE: set[str] = set()
+"""Makers whose rules look at parts before these are made, because they need not all be copied."""
+for _module in (arrays, classes, containers, histogram_nodes, losses, neighbor_trees, random_states, sparse, trees, values):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
+    UNMADE |= set(getattr(_module, "UNMADE", ()))
 
 DEEPEST = 300
 """Parts within parts: an estimator in another takes four."""
@@ -183,8 +187,14 @@ class _Builder:
                     raise Damaged(f"its parts are nested deeper than {DEEPEST}")
                 self.begin(node)
                 work.append((node, True))
-                work.extend((part, False) for part in reversed(children(node)) if type(part) not in _PLAIN)
+                work.extend((part, False) for part in reversed(self.parts(node)) if type(part) not in _PLAIN)
         return self.of(root)
+
+    def parts(self, node: Any) -> list[Any]:
+        """What is made before the node itself is."""
+        if type(node) is Made and isinstance(node.maker, Global) and node.maker.path in UNMADE:
+            return []
+        return children(node)
 
     def of(self, node: Any) -> Any:
         """What was made of a node."""
@@ -195,7 +205,7 @@ class _Builder:
             return node
         if kind is Global:
             return self.named(node)
-        if id(node) not in self.made:  # a node that a rule has put together
+        if id(node) not in self.made:  # a node that a rule has put together, or that it wants unmade
             self.kept.append(node)
             self.build(node)
         return self.made[id(node)]
@@ -251,7 +261,7 @@ class _Builder:
         if kind is Set:
             return containers.build_set(node, self.of)
         if kind is Array:
-            return arrays.build_array(node, self.of)
+            return arrays.build_array(node)
         return self.by_rule(node)
 
     def by_rule(self, made: Made) -> Any:

@@ -49,13 +49,28 @@ def of_objects(shape: tuple[int, ...], items: Sequence[Any], order: str = "C") -
     return np.fromiter(items, OBJECTS, len(items)).reshape(shape, order="F" if order == "F" else "C")
 
 
-def build_array(array: Array, _build: Build) -> Any:
+def build_array(array: Array) -> Any:
     """The array of raw bytes.
 
     Raises:
         Damaged: as :func:`from_bytes`.
     """
     return from_bytes(array.shape, dtype_of(array.dtype), array.order, array.data)
+
+
+def seen(node: Any, build: Build) -> Any:
+    """The array of a node to look at and to copy from: raw bytes of numbers or records stay where they are.
+
+    Raises:
+        Damaged: as :func:`from_bytes`.
+    """
+    dtype = dtype_of(node.dtype) if isinstance(node, Array) else OBJECTS
+    if not dtype.isnative or dtype.kind not in "iufcV" or 0 in node.shape or node.order != "C":
+        return build(node)
+    count = math.prod(node.shape)
+    if count * dtype.itemsize > len(node.data):
+        raise Damaged("an array with fewer bytes than its shape needs")
+    return np.frombuffer(node.data, dtype, count).reshape(node.shape)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:
@@ -107,25 +122,36 @@ def names(node: Any, *paths: str) -> bool:
 
 
 def _dtype(made: Made, _build: Build) -> Any:
-    """``numpy.dtype("f8", False, True)`` and its state; as a value, in native byte order as its arrays are."""
-    return dtype_of(made).newbyteorder("=")
+    """``numpy.dtype("f8", False, True)`` and its state."""
+    return dtype_of(made)
 
 
-def _scalar(made: Made, _build: Build) -> Any:
+def _type(node: Any, build: Build) -> np.dtype[Any]:
+    """The type of a node, looked up once for all arrays that share it."""
+    return dtype_of(build(node) if isinstance(node, Made) else node)
+
+
+def _scalar(made: Made, build: Build) -> Any:
     """``scalar(dtype, bytes)``."""
     kind, content = only_called(made, 2)
-    dtype = dtype_of(kind)
+    dtype = _type(kind, build)
     if dtype.names is not None or not isinstance(content, bytes) or len(content) != dtype.itemsize:
         raise Damaged("a number whose bytes are not of its type")
     return from_bytes((1,), dtype, "C", content)[0]
 
 
-def _from_buffer(made: Made, _build: Build) -> Any:
-    """``_frombuffer(bytes, dtype, shape, order)``: an array in protocol 5."""
-    content, kind, shape, order = only_called(made, 4)
-    if order not in ("C", "F"):
+def _from_buffer(made: Made, build: Build) -> Any:
+    """``_frombuffer(bytes, dtype, shape, order)``, of order K with the order of the axes: an array in protocol 5."""
+    content, kind, shape, order, *axes = only_called(made, 4, 5)
+    turned = shape_of(axes[0]) if axes and axes[0] is not None else None
+    if order not in (("C", "F") if turned is None else ("K",)):
         raise Damaged("an array in an order that is none")
-    return _exactly(shape_of(shape), dtype_of(kind), order, raw_bytes(content))
+    array = _exactly(shape_of(shape), _type(kind, build), order, raw_bytes(content))
+    if turned is None:
+        return array
+    if sorted(turned) != list(range(array.ndim)):
+        raise Damaged("an array in an order that is none")
+    return array.transpose(turned)
 
 
 def _exactly(shape: tuple[int, ...], dtype: np.dtype[Any], order: str, data: bytes | memoryview) -> Any:
@@ -157,7 +183,7 @@ def _of_state(state: list[Any], build: Build) -> Any:
     if len(state) != 5 or state[0] != 1 or type(state[3]) not in (bool, int):
         raise Damaged("an array whose state numpy does not write")
     _, shape, kind, fortran, content = state
-    dtype, order = dtype_of(kind), "F" if fortran else "C"
+    dtype, order = _type(kind, build), "F" if fortran else "C"
     if dtype == OBJECTS:
         if not isinstance(content, List):
             raise Damaged("an array of objects that is given as bytes")

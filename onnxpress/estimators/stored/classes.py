@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion
+from onnxpress.estimators.stored.histogram_nodes import BOUND
+from onnxpress.estimators.stored.nodes import Global, Made
+from onnxpress.estimators.stored.rules import Rule
 
 ESTIMATORS = (
     "sklearn.calibration "
@@ -91,11 +96,14 @@ PARTS: dict[str, str] = {
 }
 """Classes that are no estimators, by their modules, and our own of models given as ONNX."""
 
+MOST_CACHED = 10_000
+"""Names looked up once: a boosted ensemble has thousands of objects of the same class."""
+
 VERSION = "_sklearn_version"
-NO_VERSION = "pre-0.18"
-"""What scikit-learn says of an estimator without a version."""
+LONGEST_VERSION = 40
 
 
+@lru_cache(maxsize=MOST_CACHED)
 def known_class(module: str, name: str) -> type[Any] | None:
     """The class of that name, None if no fitted estimator holds one of it; nothing else is imported."""
     parts = PARTS.get(module, "").split()
@@ -112,33 +120,27 @@ def known_class(module: str, name: str) -> type[Any] | None:
     return found if name in parts or issubclass(found, BaseEstimator) else None
 
 
-def trusted_class(path: str) -> type[Any] | None:
-    """The class that a user trusts by ``package.module.Class``, which imports its module; None if it is no class.
+def empty(kind: type[Any]) -> Any:
+    """An instance of a known class without any state; the class is not asked.
 
     Raises:
-        ImportError: the module is not installed, or fails.
+        Damaged: it is abstract, or is no class that is made empty.
     """
-    module, _, name = path.rpartition(".")
-    found = getattr(importlib.import_module(module), name, None)
-    return found if isinstance(found, type) else None
-
-
-def make(kind: type[Any], arguments: list[Any]) -> Any:
-    """An instance without any state; of a named tuple, with its items.
-
-    Raises:
-        Damaged: arguments for a class that takes none, or an abstract class.
-    """
-    if issubclass(kind, tuple):
-        if len(arguments) != len(getattr(kind, "_fields", ())):
-            raise Damaged(f"{kind.__name__} should have {len(getattr(kind, '_fields', ()))} items, got {len(arguments)}")
-        return tuple.__new__(kind, arguments)
-    if arguments:
-        raise Damaged(f"{kind.__name__} should be made without arguments")
     try:
-        return dict.__new__(kind) if issubclass(kind, dict) else object.__new__(kind)
-    except TypeError as error:  # an abstract class, or one of a base in C
+        return object.__new__(kind)
+    except TypeError as error:
         raise Damaged(f"{kind.__name__} is no class that a file holds instances of") from error
+
+
+def named_tuple(made: Made, build: Callable[[Any], Any]) -> Any:
+    """A named tuple of the table, with as many items as it has names."""
+    if not isinstance(made.maker, Global) or made.keywords or made.states or made.items or made.pairs:
+        raise Damaged("a named tuple that is not written so")
+    kind = known_class(made.maker.module, made.maker.name)
+    fields = getattr(kind, "_fields", ())
+    if kind is None or len(fields) != len(made.arguments):
+        raise Damaged(f"{made.maker.name} should have {len(fields)} items, got {len(made.arguments)}")
+    return tuple.__new__(kind, [build(argument) for argument in made.arguments])
 
 
 def make_trusted(kind: type[Any]) -> Any:
@@ -153,6 +155,16 @@ def make_trusted(kind: type[Any]) -> Any:
         raise Damaged(f"{kind.__name__} cannot be made without arguments ({error})") from error
 
 
+RULES: dict[str, Rule] = dict.fromkeys(
+    (
+        "sklearn.impute._iterative._ImputerTriplet",
+        "sklearn.utils._metadata_requests.MethodPair",
+        "sklearn.utils._metadata_requests.RouterMappingPair",
+    ),
+    named_tuple,
+)
+
+
 def set_state(instance: Any, state: Any) -> None:
     """Give an instance of a known class its attributes.
 
@@ -163,15 +175,13 @@ def set_state(instance: Any, state: Any) -> None:
     from sklearn.base import BaseEstimator
 
     kind = type(instance)
-    if issubclass(kind, dict | tuple):
-        if state:
-            raise Damaged(f"{kind.__name__} should have no state")
-        return
     if type(state) is not dict:
         raise Damaged(f"the state of {kind.__name__} should be a dict, got {type(state).__name__}")
     content = dict(state)
     if issubclass(kind, BaseEstimator) and kind.__module__.startswith("sklearn."):
-        _check_version(content.pop(VERSION, NO_VERSION))
+        _check_version(kind, content.pop(VERSION, None))
+    if kind.__name__.startswith("HistGradientBoosting") and content.get(BOUND, kind) is None:
+        del content[BOUND]
     _check_names(kind, content)
     vars(instance).update(content)
     if kind.__name__ == "IsotonicRegression":
@@ -201,11 +211,13 @@ def set_trusted_state(instance: Any, state: Any) -> None:
         raise Damaged(f"{kind.__name__} does not take its state ({error!r})") from error
 
 
-def _check_version(version: Any) -> None:
+def _check_version(kind: type[Any], version: Any) -> None:
     import sklearn
 
+    if type(version) is not str or len(version) > LONGEST_VERSION:
+        raise Damaged(f"{kind.__name__} should say which scikit-learn has written it")
     if version != sklearn.__version__:
-        raise OtherVersion(version if type(version) is str and len(version) < 30 else NO_VERSION)
+        raise OtherVersion(version)
 
 
 def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:
@@ -217,6 +229,7 @@ def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:
             raise Damaged(f"{kind.__name__} should have {key} by its class, not by the file")
 
 
+@lru_cache(maxsize=MOST_CACHED)
 def hides(kind: type[Any], key: str) -> bool:
     """Whether an attribute of that name would hide something of the class.
 

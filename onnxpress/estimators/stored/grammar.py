@@ -10,12 +10,16 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from onnxpress.estimators.stored import (
     arrays,
     classes,
     containers,
+    histogram_nodes,
     losses,
     neighbor_trees,
+    owners,
     random_states,
     sparse,
     trees,
@@ -29,9 +33,12 @@ RULES: dict[str, Rule] = {}
 """How each thing that is no plain container or object is made, by the name of its maker."""
 NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
-for _module in (arrays, containers, losses, neighbor_trees, random_states, sparse, trees, values):
+UNMADE: set[str] = set()
+"""Makers whose rules look at parts before these are made, because they need not all be copied."""
+for _module in (arrays, classes, containers, histogram_nodes, losses, neighbor_trees, random_states, sparse, trees, values):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
+    UNMADE |= set(getattr(_module, "UNMADE", ()))
 
 DEEPEST = 300
 """Parts within parts: an estimator in another takes four."""
@@ -64,7 +71,11 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
     Raises:
         Damaged: its parts do not fit together.
     """
-    return _Builder(trusted).build(root)
+    builder = _Builder(trusted)
+    made = builder.build(root)
+    for instance in builder.instances:
+        owners.check(instance)
+    return made
 
 
 def trusted_class(path: str, trusted: Collection[str]) -> type | None:
@@ -111,7 +122,7 @@ class _Judgement:
             elif kind is Made:
                 work.extend(self.made(node))
             elif kind is Array:
-                work.append(node.dtype)
+                work.extend([] if isinstance(node.dtype, np.dtype) else [node.dtype])
             elif kind in _CONTAINERS:
                 work.extend(children(node))
             else:
@@ -129,12 +140,9 @@ class _Judgement:
         path = made.maker.path
         if path in RULES:
             return [part for part in children(made) if not self.is_argument(part, made)]
-        if self.is_class(made.maker):
-            self.look_at_version(made)
-        elif made.how == "call":
-            self.calls.add(path)
-        else:
-            self.names.add(path)
+        self.look_at_version(made)
+        if not self.is_class(made.maker):
+            (self.calls if made.how == "call" else self.names).add(path)
         return children(made)
 
     def is_argument(self, part: Any, made: Made) -> bool:
@@ -149,10 +157,10 @@ class _Judgement:
         return known is not None or trusted_class(name.path, self.trusted) is not None
 
     def look_at_version(self, made: Made) -> None:
-        """Keep the first version that is not the installed one."""
+        """Keep the first version of an estimator of scikit-learn that is not the installed one."""
         from sklearn import __version__
 
-        for state in made.states:
+        for state in made.states if made.maker.module.partition(".")[0] == "sklearn" else []:
             for key, value in state.pairs if isinstance(state, Mapping) else []:
                 if key == VERSION and isinstance(value, str) and value != __version__ and self.version is None:
                     self.version = value
@@ -164,6 +172,7 @@ class _Builder:
         self.made: dict[int, Any] = {}
         self.unfinished: set[int] = set()
         self.kept: list[Any] = []
+        self.instances: list[Any] = []
 
     def build(self, root: Any) -> Any:
         """Make the root: a walk that comes to each node twice, before and after its parts."""
@@ -180,8 +189,14 @@ class _Builder:
                     raise Damaged(f"its parts are nested deeper than {DEEPEST}")
                 self.begin(node)
                 work.append((node, True))
-                work.extend((part, False) for part in reversed(children(node)) if type(part) not in _PLAIN)
+                work.extend((part, False) for part in reversed(self.parts(node)) if type(part) not in _PLAIN)
         return self.of(root)
+
+    def parts(self, node: Any) -> list[Any]:
+        """What is made before the node itself is."""
+        if type(node) is Made and isinstance(node.maker, Global) and node.maker.path in UNMADE:
+            return []
+        return children(node)
 
     def of(self, node: Any) -> Any:
         """What was made of a node."""
@@ -192,7 +207,7 @@ class _Builder:
             return node
         if kind is Global:
             return self.named(node)
-        if id(node) not in self.made:  # a node that a rule has put together
+        if id(node) not in self.made:  # a node that a rule has put together, or that it wants unmade
             self.kept.append(node)
             self.build(node)
         return self.made[id(node)]
@@ -248,14 +263,14 @@ class _Builder:
         if kind is Set:
             return containers.build_set(node, self.of)
         if kind is Array:
-            return arrays.build_array(node, self.of)
+            return arrays.build_array(node)
         return self.by_rule(node)
 
     def by_rule(self, made: Made) -> Any:
         """What the rule of its maker makes."""
         path = made.maker.path if isinstance(made.maker, Global) else ""
         if path not in RULES:
-            return self.tuple_of(made)
+            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
         try:
             return RULES[path](made, self.of)
         except (Damaged, MemoryError):
@@ -274,15 +289,9 @@ class _Builder:
         """An object without state."""
         if made.how != "new" or made.keywords:
             raise Damaged(f"it calls the class {found.__name__}")
-        return classes.make(found, []) if self.is_known(made.maker) else classes.make_trusted(found)
-
-    def tuple_of(self, made: Made) -> Any:
-        """A named tuple of a known class, the only object that is made with arguments."""
-        maker = made.maker
-        known = classes.known_class(maker.module, maker.name) if isinstance(maker, Global) else None
-        if known is None or made.how != "new" or made.keywords or made.states or made.items or made.pairs:
-            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
-        return classes.make(known, [self.of(argument) for argument in made.arguments])
+        instance = classes.empty(found) if self.is_known(made.maker) else classes.make_trusted(found)
+        self.instances.append(instance)
+        return instance
 
     def is_known(self, name: Global) -> bool:
         """Whether it is a class of the grammar, not one that is trusted."""

@@ -250,7 +250,8 @@ def test_a_booster_of_another_package_is_loaded_when_it_is_trusted(workspace: Pa
     assert workspace
 
 
-def test_a_given_model_forgets_its_threads(workspace: Path) -> None:
+@pytest.mark.usefixtures("workspace")
+def test_a_given_model_forgets_its_threads() -> None:
     rows = digits_rows(0, 300)
     forest = RandomForestClassifier(3, n_jobs=-1, random_state=0).fit(rows.feeds["X"], rows.target)
     Path("models").mkdir()

@@ -198,7 +198,7 @@ def test_a_child_has_no_open_file_of_ours_but_its_own_and_its_answer() -> None:
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
     with own_keeper({"attempt": TASKS["attempt"], "third": TASKS["attempt"]}) as started:
-        source = "found = [os.readlink(f'/proc/self/fd/{number}') for number in range(3, 200) if os.path.lexists(f'/proc/self/fd/{number}')]"
+        source = "found = [os.readlink(link) for link in Path('/proc/self/fd').iterdir() if int(link.name) > 2 and link.exists()]"
         found = ask(started, source)
     os.close(reader)
     os.close(writer)

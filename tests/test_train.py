@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import psutil
 import pytest
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -27,7 +31,7 @@ from stages.train import __main__ as train
 from stages.train import given
 from stages.train.estimator import build
 from stages.train.rehearsal import rehearse
-from tests.conftest import default_params, digits_rows, numeric_schema, write_params
+from tests.conftest import ROOT, default_params, digits_rows, numeric_schema, write_params
 
 MIXED = Schema(
     "classification",
@@ -201,14 +205,21 @@ def test_a_class_of_the_users_own_goes_through_the_chain(
 # Given models, in the held process
 
 
+GIVEN = {
+    "train__model_path": "models/a.joblib",
+    "train__max_seconds": 2,
+    "data__source": "digits",
+    "data__calibration_size": 0.2,
+}
+
+
 @pytest.fixture
 def given_forest(workspace: Path) -> Path:
     """A project whose given model is a forest of digits, its tables made."""
     rows = digits_rows(0, 300)
     (workspace / "models").mkdir()
     joblib.dump(RandomForestClassifier(3, random_state=0).fit(rows.feeds["X"], rows.target), workspace / "models" / "a.joblib")
-    changes = {"train__model_path": "models/a.joblib", "data__source": "digits", "data__calibration_size": 0.2}
-    write_params(workspace, default_params(**changes, train__max_seconds=2))
+    write_params(workspace, default_params(**GIVEN))
     prepare.main()
     return workspace
 
@@ -248,6 +259,47 @@ def test_what_a_given_model_says_commands_no_terminal(
     told = capsys.readouterr()
     assert (told.out, told.err) == ("  \\x1b[2Jline\n", "train: \\x1b[2Jreason\n")
     assert given_forest
+
+
+STAGE = """
+from stages.common.errors import run_stage
+from stages.train import __main__ as train, given
+given.TRIED, given.HEAVY = "tests.held_tasks:hang", ()
+print("started", flush=True)
+run_stage("train", train.main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGTERM, 143, "train: terminated"), (signal.SIGINT, 130, "train: interrupted"), (signal.SIGKILL, -9, "")],
+)
+def test_the_stage_and_the_process_that_it_holds_end_together(
+    given_forest: Path, number: signal.Signals, code: int, words: str
+) -> None:
+    write_params(given_forest, default_params(**{**GIVEN, "train__max_seconds": 600}))
+    stage = subprocess.Popen(
+        [sys.executable, "-c", STAGE],
+        cwd=given_forest,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while not [child for child in below(stage.pid) if child.cpu_times().user > 0.5]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    family = below(stage.pid)
+    stage.send_signal(number)
+    _, told = stage.communicate(timeout=30)
+    assert (stage.returncode, told.startswith(words)) == (code, True)
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """The processes that a process has started, and those that they have."""
+    return psutil.Process(pid).children(recursive=True)
 
 
 def test_a_given_model_written_to_while_it_is_tried_is_refused(given_forest: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,6 +159,8 @@ def _whole(kind: str, found: re.Match[str]) -> bool:
     """Whether what the grammar found is enough for an address of that kind."""
     if kind in FILES or not (found["authority"] or kind in PATHS):
         return False
+    if kind in DATABASES and found["fragment"]:  # to SQLAlchemy a part of what is before it
+        return False
     return bool(found["host"]) or (kind in PATHS and not found["user"])
 
 

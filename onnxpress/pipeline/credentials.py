@@ -21,9 +21,9 @@ from urllib.parse import quote, quote_plus, unquote
 from onnxpress.pipeline.addresses import Unreadable, read
 
 _NAME = (
-    r"(?:[\w.-]*[_.-])?(?:passw(?:or)?d|passphrase|pwd|secret|credentials?|authorization"
+    r"(?:(?:[\w.-]*[_.-])?(?:passw(?:or)?d|passphrase|pwd|secret|credentials?|authorization"
     r"|(?:api|access|account|private|secret)[_-]?key(?:[_-]?id)?|(?:aws)?accesskeyid"
-    r"|(?:x|auth|access|api|bearer|id|private|refresh|security|session|tracking)[_-]?token|x-[\w-]+-token|token)"
+    r"|(?:x|auth|access|api|bearer|id|private|refresh|security|session|tracking)[_-]?token)|x-[\w-]+-token|token)"
 )
 SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 """Names of keys that hold a secret."""
@@ -80,7 +80,7 @@ def _of_environment(variables: tuple[tuple[str, str], ...]) -> frozenset[str]:
     for name, value in variables:
         if SECRET_VARIABLE.fullmatch(name) and not _is_path(value):
             found.add(value)
-        if ADDRESS_VARIABLE.fullmatch(name) or "://" in value:
+        if ADDRESS_VARIABLE.fullmatch(name) or re.match(r"[A-Za-z][\w+.-]*://", value):
             found.update(_of_address(value))
         found.update(_of_pairs(value))
     user, password = (environment.get(f"MLFLOW_TRACKING_{part}", "") for part in ("USERNAME", "PASSWORD"))

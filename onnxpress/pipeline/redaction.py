@@ -125,7 +125,7 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
             continue
         for form in credentials.encodings(secret):
             if len(form) >= LONG and form.lower() not in WORDS:
-                anywhere.add(r"\s*".join(map(re.escape, re.sub(r"\s", "", form))))
+                anywhere.add(r"\s*".join(map(re.escape, re.sub(r"\s", "", form))) + "(?:={1,2}|(?:%3D){1,2})?")
             elif form == secret:
                 words.add(rf"(?<![^\W_]){re.escape(form)}(?![^\W_])")
     forms = sorted(anywhere, key=len, reverse=True) + sorted(words)

@@ -21,7 +21,7 @@ EXPECTED = (
     f"publish.tracking_uri (or MLFLOW_TRACKING_URI) should be {DEFAULT_URI} or the address of an MLflow server "
     "such as http://127.0.0.1:5000"
 )
-PERCENT = "percent-encode / ? # @ % and such in its user and password: @ is %40"
+PERCENT = "if its user or password has a / ? # @ % or the like, percent-encode it, as in %40 for @"
 LOGIN = "set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 LOCK_SECONDS = 300.0
 LOCKED_SECONDS = 5.0

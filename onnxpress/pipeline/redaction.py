@@ -87,9 +87,13 @@ def scrubbed_data(value: Any) -> Any:
 
 
 def repeats(text: str) -> bool:
-    """Whether a text repeats a known secret, or eight characters of one, in any encoding, letter case or line breaking."""
+    """Whether a text repeats a known secret, or eight characters of one, in any encoding, letter case or line breaking.
+
+    Also backwards. It may say so of a harmless text: then an error is told by its type alone.
+    """
     plain = re.sub(r"\\[nrtu]|[\s\\]", "", text).lower()
     readings = {plain, unquote(plain), unquote(plain, errors="ignore").replace("+", "")}
+    readings |= {reading[::-1] for reading in readings}
     return any(_repeats(secret, text, readings) for secret in credentials.known())
 
 

@@ -36,6 +36,7 @@ SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # "View run at"
 }
 QUIET = (
+    "mlflow.exceptions",  # "Received error code not recognized by MLflow", which is whatever the server says
     "alembic.runtime.migration",  # one line per migration of a new database
     "mlflow.store.db.utils",  # "Creating initial MLflow database tables..."
     "mlflow.store.model_registry.abstract_store",  # "Waiting up to 300 seconds for model version to finish creation."

@@ -16,11 +16,6 @@ from stages.common.params import Params
 DVC_LOCK = Path("dvc.lock")
 
 
-def repository_root() -> Path:
-    """The user's repository: DVC names it even while an experiment runs in a temporary copy of it."""
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
-
-
 def provenance_tags() -> dict[str, str]:
     """Tags that lead from a run back to the commit and the DVC state it was made from; what is unknown is left out."""
     commit = _git("rev-parse", "HEAD")

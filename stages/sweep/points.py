@@ -14,7 +14,8 @@ from typing import Any
 
 from stages.common.errors import UserError
 from stages.common.files import PARAMS
-from stages.common.params import Params, parse_params, read_yaml
+from stages.common.params import Params, parse_params
+from stages.common.yaml_file import read_yaml
 
 FORM = "`grid:` (keys of params.yaml, each with a list of values) or `list:` (points, each with keys and values)"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")

@@ -10,9 +10,9 @@ import numpy as np
 
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.pipeline.copies import absent
-from stages.common.console import say
+from stages.common.console import say, shortened
 from stages.common.errors import UserError
-from stages.common.files import read_bytes
+from stages.common.files import placed, read_bytes
 from stages.common.models import ask_original, labels, load_original
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.params import Train
@@ -59,15 +59,16 @@ def _dumped(model: Any) -> bytes:
 
 
 def _checked_path(name: str) -> Path:
-    path = Path(name)
-    if path.suffix not in KINDS:
-        raise UserError(f"params.yaml: train.model_path should be a {', '.join(KINDS[:-1])} or {KINDS[-1]} file, got {name!r}")
-    if not path.resolve().is_relative_to(MODELS.resolve()):
-        raise UserError(f"params.yaml: train.model_path should lie under models/ so that DVC sees it change, got {name!r}")
-    if not path.is_file():
+    if Path(name).suffix not in KINDS:
+        raise UserError(
+            f"params.yaml: train.model_path should be a {', '.join(KINDS[:-1])} or {KINDS[-1]} file, got {shortened(repr(name))}"
+        )
+    try:
+        return placed(name, MODELS, "train.model_path")
+    except FileNotFoundError as error:
         usual = "which does not exist; put the file there"
-        raise UserError(f"params.yaml: train.model_path names {name!r}, {absent(name, usual)}")
-    return path
+        came = shortened(repr(name))
+        raise UserError(f"params.yaml: train.model_path names {came}, {absent(name, usual)}") from error
 
 
 def check_fits(model: Any, rows: Rows, schema: Schema, path: Path) -> None:

@@ -20,8 +20,8 @@ def refuse_place(root: Path, tracking_uri: str | None) -> None:
     Raises:
         UserError: naming the path and what it may not have.
     """
-    if re.search(r"[{}]", str(root)):  # dvc takes it for a format: KeyError
-        raise UserError(f"the repository's path {str(root)!r} has a {{ or }}, with which DVC cannot work; move it")
+    if re.search(r"[{}\ud800-\udfff]", str(root)):  # dvc takes it for a format, and hashes paths as UTF-8
+        raise UserError(f"the repository's path {str(root)!r} has a {{, a }} or bytes that are no UTF-8; DVC needs another path")
     uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri
     if not uri:
         refuse_unaddressable(root / "mlflow.db")

@@ -104,7 +104,11 @@ class _Loader(yaml.SafeLoader):
                 line = node.start_mark.line + 1
                 raise yaml.YAMLError(f"key {shortened(key.value)!r} stands twice, again in line {line} or below; keep one")
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else None)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        if len(kinds := {type(key) for key in mapping}) > 1 or not kinds <= {str, int, float, bool}:
+            line, came = node.start_mark.line + 1, ", ".join(sorted(kind.__name__ for kind in kinds))
+            raise yaml.YAMLError(f"the keys in line {line} and below should be all text or all numbers, got {came}")
+        return mapping
 
     def whole_number(self, node: yaml.ScalarNode) -> int:
         """A whole number of 64 bits, which is what libraries take."""

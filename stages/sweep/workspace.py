@@ -57,16 +57,26 @@ def refuse_untracked(sweep: Sweep) -> None:
     """
     named = [name for point in sweep.points for name in (point.content["data"]["source"], point.content["train"]["model_path"])]
     for name in dict.fromkeys(filter(None, named)):
-        if Path(name).is_file() and not _git("ls-files", "--", name, f"{name}.dvc"):
+        if _is_file(name) and not _git("ls-files", "--", name, f"{name}.dvc"):
             raise UserError(f"git does not track {name}, so experiments, which run in a copy, lack it; {cure(name)}")
     modules = {str(point.content["train"]["estimator"]).partition(".")[0] for point in sweep.points}
-    if code := untracked_code(sorted(modules)):
+    if code := untracked_code(sorted(filter(str.isidentifier, modules))):
         raise UserError(f"git does not track {code[0]}, so experiments, which run in a copy, lack it; {cure(code[0])}")
+
+
+def _is_file(name: str) -> bool:
+    """Whether there is a file; names that no file can have are the stages' to refuse."""
+    try:
+        return Path(name).is_file()
+    except OSError:
+        return False
 
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, errors="replace", check=True)
+        done = subprocess.run(
+            ["git", "--literal-pathspecs", *arguments], capture_output=True, text=True, errors="replace", check=True
+        )
     except OSError as error:
         raise UserError(f"git does not start ({error.strerror}); install it, or correct PATH") from error
     except subprocess.CalledProcessError as error:

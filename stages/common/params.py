@@ -36,6 +36,15 @@ PositiveInt = Annotated[int, Field(ge=1), _at_most(2**31 - 1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+def _of_a_registered_model(name: str) -> str:
+    """A name that MLflow takes for a registered model, and can search: it knows two kinds of quotes and no escape."""
+    if {"/", ":"} & set(name) or name == "." or name.startswith("..") or not name.strip():
+        raise PydanticCustomError("name", "Input should be a name without / and :, not empty, and not begin with ..")
+    if {"'", '"'} <= set(name):
+        raise PydanticCustomError("name", "Input should be a name that MLflow can search, not one that has quotes of both kinds")
+    return name
+
+
 class Section(BaseModel):
     """One section of params.yaml; unknown keys and wrong types are errors."""
 
@@ -158,8 +167,13 @@ class Publish(Section):
 
     experiment: str = Field(min_length=1, max_length=500, description="name of the MLflow experiment")
     tracking_uri: str | None = Field(description="MLflow store; MLFLOW_TRACKING_URI wins; null: sqlite:///mlflow.db")
-    registered_model: str | None = Field(  # pydantic's classes have a method of the key's name
-        alias="register", min_length=1, max_length=250, description="registered model that gets a version per content; null: none"
+    registered_model: Annotated[str, AfterValidator(_of_a_registered_model)] | None = (
+        Field(  # pydantic's classes have a method of the key's name
+            alias="register",
+            min_length=1,
+            max_length=250,
+            description="registered model that gets a version per content; null: none",
+        )
     )
     promote: Promote
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from stages.common.errors import UserError
 from stages.sweep.points import Sweep
 
 WHAT_RUNS = ("dvc.yaml", "requirements.lock", "onnxpress", "stages", "data", "models")
+NOT_IN_PATHS = re.compile(r"[^\x20-\x7e]|[#?]")
 LOCK = Path(".dvc/tmp/sweep.lock")
 
 
@@ -21,12 +23,16 @@ def alone() -> Iterator[None]:
     """Hold the repository's lock for sweeps, which ends with the process.
 
     Raises:
-        UserError: another sweep holds it, or this is no DVC repository.
+        UserError: another sweep holds it, this is no DVC repository, or one in which DVC cannot run experiments.
     """
     from filelock import FileLock, Timeout
 
     if not Path(".dvc").is_dir():
         raise UserError("there is no .dvc here; run from the repository's folder")
+    if found := NOT_IN_PATHS.search(str(Path.cwd())):  # it writes them as ASCII, and into an URL
+        raise UserError(
+            f"DVC runs no experiments in a path with {found[0]!r} (#, ? and letters that are not ASCII): move the repository"
+        )
     LOCK.parent.mkdir(exist_ok=True)
     try:
         with FileLock(LOCK).acquire(timeout=0):

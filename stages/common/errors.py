@@ -45,7 +45,7 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
     4 :class:`ServerError`, 130 interrupted, 143 terminated. What a stage depends on may not change while it runs.
     """
     try:
-        _print_whatever_the_encoding()
+        _have_streams()
         signals.raise_in_main()
         signals.end_with_dvc()
         main()
@@ -98,8 +98,19 @@ def refuse_changes(stage: str) -> None:
         )
 
 
-def _print_whatever_the_encoding() -> None:
-    """Let stdout show what its encoding has no letter for as an escape, as stderr does."""
+def _have_streams() -> None:
+    """Let stdout show what its encoding has no letter for as an escape, as stderr does.
+
+    A closed stream leads to nowhere from here on: the next file to be opened would get its number, and what a library
+    prints would go there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 

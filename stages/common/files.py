@@ -177,6 +177,9 @@ def placed(name: str, folder: Path, key: str) -> Path:
         mode = path.stat().st_mode if inside else 0
     except FileNotFoundError:
         raise
+    except UnicodeEncodeError as error:
+        usual = "the locale has no letters for; set PYTHONUTF8=1 or a locale of UTF-8 (LC_ALL=C.UTF-8)"
+        raise UserError(f"{place} names {came}, which {usual}") from error
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL, too many letters
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{place} names {came}, which cannot be opened ({shortened(why)}); correct the name") from error

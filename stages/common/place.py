@@ -33,8 +33,9 @@ def refuse_unaddressable(database: Path) -> None:
     Raises:
         UserError: naming the path.
     """
-    if re.search(r"\?|%[0-9A-Fa-f]{2}", str(database)):
+    if re.search(r"[?\t\r\n]|%[0-9A-Fa-f]{2}", str(database)):
         raise UserError(
-            f"the store {str(database)!r} cannot be opened: MLflow's addresses take no ? and nothing like %20 in a path; "
+            f"the store {str(database)!r} cannot be opened: MLflow's addresses take no ? and nothing like %20 in a path, "
+            "and no line breaks; "
             "move the repository or name another store (publish.tracking_uri in params.yaml)"
         )

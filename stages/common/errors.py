@@ -13,6 +13,7 @@ from typing import NoReturn
 from onnxpress.pipeline import unchanged
 from stages.common import signals
 from stages.common.console import visible
+from stages.common.memory import out_of_memory
 
 
 class UserError(Exception):
@@ -38,6 +39,9 @@ _succeeded: list[str] = []
 KEPT = "finished stages are kept, `dvc repro` goes on from here"
 
 
+OUT_OF_MEMORY = "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again"
+
+
 def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
     """Run a stage's ``main`` and leave the process with its exit code; ``kept`` says what an interrupt leaves.
 
@@ -54,16 +58,20 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
     except UserError as error:
         _leave(name, str(error), error.exit_code)
     except OSError as error:
+        if out_of_memory(error):
+            _leave(name, OUT_OF_MEMORY, 2)
         if error.filename is not None or error.errno not in {errno.EPIPE, errno.ENOSPC}:
             raise
         sys.stdout = None  # nothing is left to flush at exit
         _leave(name, f"cannot print ({error.strerror}); outputs are whole, point stdout elsewhere and run again", 2)
-    except MemoryError:
-        _leave(name, "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again", 2)
     except KeyboardInterrupt:
         _leave(name, f"interrupted; {kept}", signals.INTERRUPTED)
     except signals.Terminated:
         _leave(name, f"terminated; {kept}", signals.TERMINATED)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        _leave(name, OUT_OF_MEMORY, 2)
 
 
 def end_unchanged() -> None:

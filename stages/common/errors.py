@@ -35,10 +35,9 @@ class ServerError(UserError):
 
 
 SHOWN = 5
+LONGEST_LINE = 4000
 _succeeded: list[str] = []
 KEPT = "finished stages are kept, `dvc repro` goes on from here"
-
-
 OUT_OF_MEMORY = "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again"
 
 
@@ -129,4 +128,4 @@ def _leave(name: str, line: str, code: int) -> NoReturn:
 
 
 def _tell(name: str, line: str) -> None:
-    print(f"{name}: {visible(' '.join(line.split()))}", file=sys.stderr, flush=True)
+    print(f"{name}: {visible(' '.join(line.split()))[:LONGEST_LINE]}", file=sys.stderr, flush=True)

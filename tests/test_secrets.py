@@ -23,7 +23,8 @@ from onnxpress.pipeline.addresses import Address, Unreadable, public, read
 from onnxpress.pipeline.output import Scrubbing
 from onnxpress.pipeline.redaction import repeats, scrubbed, scrubbed_data
 from stages.common.errors import UserError
-from stages.common.params import parse_params, read_yaml
+from stages.common.params import parse_params
+from stages.common.yaml_file import read_yaml
 from stages.publish.failures import explain
 from stages.publish.store import Store, resolve_store
 from stages.sweep.points import read_sweep

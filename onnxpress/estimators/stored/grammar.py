@@ -1,0 +1,302 @@
+"""The grammar of stored estimators: what a description may name, and how that is made.
+
+:func:`judge` looks at names only and makes nothing. :func:`build` makes what was judged: containers and objects first and
+their content afterwards, so that they may contain themselves; whatever else there is, of its parts, by a rule.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Collection
+from typing import Any
+
+from onnxpress.estimators.stored import arrays, classes, containers, random_states, sparse, values
+from onnxpress.estimators.stored.errors import Damaged, OtherVersion, Refused
+from onnxpress.estimators.stored.nodes import Array, Global, List, Made, Mapping, Set, Tuple
+from onnxpress.estimators.stored.rules import Rule
+
+RULES: dict[str, Rule] = {}
+"""How each thing that is no plain container or object is made, by the name of its maker."""
+NAMED: set[str] = set()
+"""Names that a rule takes as an argument and that mean nothing elsewhere."""
+for _module in (arrays, containers, random_states, sparse):
+    RULES |= _module.RULES
+    NAMED |= set(getattr(_module, "NAMED", ()))
+
+DEEPEST = 300
+"""Parts within parts: an estimator in another takes four."""
+VERSION = "_sklearn_version"
+_PLAIN = frozenset((type(None), bool, int, float, str, bytes))
+_CONTAINERS = frozenset((List, Tuple, Mapping, Set))
+
+
+def judge(root: Any, trusted: Collection[str] = ()) -> None:
+    """Look at every name in a description; of modules, only known ones and those of trusted classes are imported.
+
+    Raises:
+        OtherVersion: an estimator in it was written by another scikit-learn.
+        Refused: it names what is not in the grammar and not ``trusted``.
+        Damaged: it calls what it has made.
+    """
+    judgement = _Judgement(trusted)
+    judgement.walk(root)
+    if judgement.version is not None:
+        raise OtherVersion(judgement.version)
+    if judgement.calls:
+        raise Refused(judgement.calls, "calls")
+    if judgement.names:
+        raise Refused(judgement.names)
+
+
+def build(root: Any, trusted: Collection[str] = ()) -> Any:
+    """Make what a judged description describes.
+
+    Raises:
+        Damaged: its parts do not fit together.
+    """
+    return _Builder(trusted).build(root)
+
+
+def trusted_class(path: str, trusted: Collection[str]) -> type | None:
+    """The class of that name if it is ``trusted``, which holds names of classes; a function of a trusted name is none."""
+    if path not in trusted:
+        return None
+    module, _, name = path.rpartition(".")
+    try:
+        importlib.import_module(module)
+    except (ImportError, ValueError):
+        return None
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) else None
+
+
+def children(node: Any) -> list[Any]:
+    """What lies directly in a node."""
+    if isinstance(node, List | Tuple | Set):
+        return node.items
+    if isinstance(node, Mapping):
+        return [part for pair in node.pairs for part in pair]
+    if isinstance(node, Made):
+        pairs = [part for pair in node.pairs for part in pair]
+        return [*node.arguments, *(value for _, value in node.keywords), *node.states, *node.items, *pairs]
+    return []
+
+
+class _Judgement:
+    def __init__(self, trusted: Collection[str]) -> None:
+        self.trusted = trusted
+        self.names: set[str] = set()
+        self.calls: set[str] = set()
+        self.version: str | None = None
+
+    def walk(self, root: Any) -> None:
+        """Look at each node once."""
+        seen: set[int] = set()
+        work = [root]
+        while work:
+            node = work.pop()
+            kind = type(node)
+            if kind in _PLAIN or id(node) in seen:
+                continue
+            seen.add(id(node))
+            if kind is Global:
+                self.value(node)
+            elif kind is Made:
+                work.extend(self.made(node))
+            elif kind is Array:
+                work.append(node.dtype)
+            elif kind in _CONTAINERS:
+                work.extend(children(node))
+            else:
+                raise Damaged(f"a part that is a {kind.__name__}")
+
+    def value(self, name: Global) -> None:
+        """A name that the file holds."""
+        if name.path not in values.VALUES:
+            self.names.add(name.path)
+
+    def made(self, made: Made) -> list[Any]:
+        """A name that the file has made something of; the parts that are left to look at."""
+        if not isinstance(made.maker, Global):
+            raise Damaged("it calls what it has made itself")
+        path = made.maker.path
+        if path in RULES:
+            return [part for part in children(made) if not self.is_argument(part, made)]
+        if self.is_class(made.maker):
+            self.look_at_version(made)
+        elif made.how == "call":
+            self.calls.add(path)
+        else:
+            self.names.add(path)
+        return children(made)
+
+    def is_argument(self, part: Any, made: Made) -> bool:
+        """Whether it is a name that rules take as an argument."""
+        if not isinstance(part, Global) or not any(part is argument for argument in made.arguments):
+            return False
+        return part.path in NAMED or part.path in RULES or self.is_class(part)
+
+    def is_class(self, name: Global) -> bool:
+        """Whether it is a class whose objects are made without arguments."""
+        known = classes.known_class(name.module, name.name)
+        return known is not None or trusted_class(name.path, self.trusted) is not None
+
+    def look_at_version(self, made: Made) -> None:
+        """Keep the first version that is not the installed one."""
+        from sklearn import __version__
+
+        for state in made.states:
+            for key, value in state.pairs if isinstance(state, Mapping) else []:
+                if key == VERSION and isinstance(value, str) and value != __version__ and self.version is None:
+                    self.version = value
+
+
+class _Builder:
+    def __init__(self, trusted: Collection[str]) -> None:
+        self.trusted = trusted
+        self.made: dict[int, Any] = {}
+        self.unfinished: set[int] = set()
+        self.kept: list[Any] = []
+
+    def build(self, root: Any) -> Any:
+        """Make the root: a walk that comes to each node twice, before and after its parts."""
+        work: list[tuple[Any, bool]] = [(root, False)]
+        depth = 0
+        while work:
+            node, parts_made = work.pop()
+            if parts_made:
+                depth -= 1
+                self.finish(node)
+            elif not self.is_done(node):
+                depth += 1
+                if depth > DEEPEST:
+                    raise Damaged(f"its parts are nested deeper than {DEEPEST}")
+                self.begin(node)
+                work.append((node, True))
+                work.extend((part, False) for part in reversed(children(node)) if type(part) not in _PLAIN)
+        return self.of(root)
+
+    def of(self, node: Any) -> Any:
+        """What was made of a node."""
+        kind = type(node)
+        if kind is str:
+            return sys.intern(node)
+        if kind in _PLAIN:
+            return node
+        if kind is Global:
+            return self.named(node)
+        if id(node) not in self.made:  # a node that a rule has put together
+            self.kept.append(node)
+            self.build(node)
+        return self.made[id(node)]
+
+    def named(self, name: Global) -> Any:
+        """The object of a name that stands as a value."""
+        if name.path not in values.VALUES:
+            raise Damaged(f"{name.path} is not expected where it is")
+        return values.value(name.path)
+
+    def is_done(self, node: Any) -> bool:
+        """Whether nothing is left to do for a node.
+
+        Raises:
+            Damaged: it lies in itself, and is nothing that can.
+        """
+        if type(node) in _PLAIN or type(node) is Global or id(node) in self.made:
+            return True
+        if id(node) in self.unfinished:
+            raise Damaged("a part that contains itself")
+        return False
+
+    def begin(self, node: Any) -> None:
+        """Make what is filled afterwards; note what is made of its parts."""
+        kind = type(node)
+        if kind is List:
+            self.made[id(node)] = []
+        elif kind is Mapping:
+            self.made[id(node)] = {}
+        elif kind is Made and (found := self.class_of(node)) is not None:
+            self.made[id(node)] = self.empty(node, found)
+        else:
+            self.unfinished.add(id(node))
+
+    def finish(self, node: Any) -> None:
+        """Fill it, or make it of its parts."""
+        kind, made = type(node), self.made.get(id(node))
+        if kind is List:
+            made.extend([self.of(item) for item in node.items])
+        elif kind is Mapping:
+            containers.fill_pairs(made, node.pairs, self.of)
+        elif kind is Made and id(node) not in self.unfinished:
+            self.fill(node, made)
+        else:
+            self.made[id(node)] = self.of_parts(node)
+            self.unfinished.discard(id(node))
+
+    def of_parts(self, node: Any) -> Any:
+        """What cannot contain itself."""
+        kind = type(node)
+        if kind is Tuple:
+            return tuple([self.of(item) for item in node.items])
+        if kind is Set:
+            return containers.build_set(node, self.of)
+        if kind is Array:
+            return arrays.build_array(node, self.of)
+        return self.by_rule(node)
+
+    def by_rule(self, made: Made) -> Any:
+        """What the rule of its maker makes."""
+        path = made.maker.path if isinstance(made.maker, Global) else ""
+        if path not in RULES:
+            raise Damaged("it calls what it has made itself")
+        try:
+            return RULES[path](made, self.of)
+        except (Damaged, MemoryError):
+            raise
+        except Exception as error:  # what a constructor raises of data that do not fit together
+            raise Damaged(f"a {path} cannot be made: {error}") from error
+
+    def class_of(self, made: Made) -> type | None:
+        """The class of an object that is made without arguments."""
+        if not isinstance(made.maker, Global) or made.maker.path in RULES:
+            return None
+        known = classes.known_class(made.maker.module, made.maker.name)
+        return trusted_class(made.maker.path, self.trusted) if known is None else known
+
+    def empty(self, made: Made, found: type) -> Any:
+        """An object without attributes."""
+        if made.how != "new" or made.arguments or made.keywords:
+            raise Damaged(f"{found.__name__} is made with arguments")
+        return found.__new__(found)
+
+    def fill(self, made: Made, instance: Any) -> None:
+        """Give an object its state."""
+        if len(made.states) > 1:
+            raise Damaged(f"a {type(instance).__name__} with more than one state")
+        state = self.of(made.states[0]) if made.states else {}
+        known = classes.known_class(made.maker.module, made.maker.name) is not None
+        try:
+            if not known:
+                self.fill_trusted(made, instance, state)
+            elif made.items or made.pairs:
+                raise Damaged(f"a {type(instance).__name__} with items")
+            else:
+                classes.set_state(instance, state)
+        except (Damaged, OtherVersion, MemoryError):
+            raise
+        except Exception as error:  # a trusted class may raise anything
+            raise Damaged(f"a {type(instance).__name__} does not take its state: {error}") from error
+
+    def fill_trusted(self, made: Made, instance: Any, state: Any) -> None:
+        """Give an object of a trusted class its items and its state, by its own method if it has one."""
+        if made.items and isinstance(instance, list):
+            instance.extend(self.of(item) for item in made.items)
+        elif made.pairs and isinstance(instance, dict):
+            containers.fill_pairs(instance, made.pairs, self.of)
+        elif made.items or made.pairs:
+            raise Damaged(f"a {type(instance).__name__} with items")
+        if made.states and hasattr(instance, "__setstate__"):
+            instance.__setstate__(state)
+        else:
+            classes.set_state(instance, state)

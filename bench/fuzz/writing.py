@@ -10,7 +10,7 @@ from typing import Any
 from onnxpress.estimators.stored.nodes import Array, Global, List, Made, Mapping, Set, Tuple
 
 JOBLIB_ALIGNMENT = 16
-DEEPEST = 400
+DEEPEST = 100
 """Levels that are written; what lies deeper becomes None."""
 
 
@@ -25,6 +25,8 @@ class _Writer:
         self.out = bytearray(b"\x80" + bytes([protocol])) if protocol > 1 else bytearray()
         self.memo: dict[int, int] = {}
         self.kept: list[Any] = []  # alive as long as the writer, so that no id is used twice
+        self.open: set[int] = set()
+        """What is not remembered before it is whole, and is being written: within itself it becomes None."""
         self.depth = 0
 
     def stream(self, node: Any) -> bytes:
@@ -32,15 +34,20 @@ class _Writer:
         return bytes(self.out + b".")
 
     def node(self, node: Any) -> None:
-        if self.depth > DEEPEST:
-            self.out += b"N"
-            return
         if id(node) in self.memo:
             self.get(self.memo[id(node)])
             return
+        if self.depth > DEEPEST or id(node) in self.open:
+            self.out += b"N"
+            return
+        inner = isinstance(node, Tuple | Set | Made | Array)
         self.depth += 1
+        if inner:
+            self.open.add(id(node))
         self.fresh(node)
         self.depth -= 1
+        if inner:
+            self.open.discard(id(node))
 
     def fresh(self, node: Any) -> None:
         match node:

@@ -6,12 +6,21 @@ their content afterwards, so that they may contain themselves; whatever else the
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Collection
 from typing import Any
 
-from onnxpress.estimators.stored import arrays, classes, containers, random_states, sparse, values
+from onnxpress.estimators.stored import (
+    arrays,
+    classes,
+    containers,
+    losses,
+    neighbor_trees,
+    random_states,
+    sparse,
+    trees,
+    values,
+)
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion, Refused
 from onnxpress.estimators.stored.nodes import Array, Global, List, Made, Mapping, Set, Tuple
 from onnxpress.estimators.stored.rules import Rule
@@ -20,7 +29,7 @@ RULES: dict[str, Rule] = {}
 """How each thing that is no plain container or object is made, by the name of its maker."""
 NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
-for _module in (arrays, containers, random_states, sparse):
+for _module in (arrays, containers, losses, neighbor_trees, random_states, sparse, trees, values):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
 
@@ -62,13 +71,10 @@ def trusted_class(path: str, trusted: Collection[str]) -> type | None:
     """The class of that name if it is ``trusted``, which holds names of classes; a function of a trusted name is none."""
     if path not in trusted:
         return None
-    module, _, name = path.rpartition(".")
     try:
-        importlib.import_module(module)
+        return classes.trusted_class(path)
     except (ImportError, ValueError):
         return None
-    found = getattr(sys.modules.get(module), name, None)
-    return found if isinstance(found, type) else None
 
 
 def children(node: Any) -> list[Any]:
@@ -224,15 +230,15 @@ class _Builder:
     def finish(self, node: Any) -> None:
         """Fill it, or make it of its parts."""
         kind, made = type(node), self.made.get(id(node))
-        if kind is List:
+        if made is None or id(node) in self.unfinished:
+            self.made[id(node)] = self.of_parts(node)
+            self.unfinished.discard(id(node))
+        elif kind is List:
             made.extend([self.of(item) for item in node.items])
         elif kind is Mapping:
             containers.fill_pairs(made, node.pairs, self.of)
-        elif kind is Made and id(node) not in self.unfinished:
-            self.fill(node, made)
         else:
-            self.made[id(node)] = self.of_parts(node)
-            self.unfinished.discard(id(node))
+            self.fill(node, made)
 
     def of_parts(self, node: Any) -> Any:
         """What cannot contain itself."""
@@ -249,7 +255,7 @@ class _Builder:
         """What the rule of its maker makes."""
         path = made.maker.path if isinstance(made.maker, Global) else ""
         if path not in RULES:
-            raise Damaged("it calls what it has made itself")
+            return self.tuple_of(made)
         try:
             return RULES[path](made, self.of)
         except (Damaged, MemoryError):
@@ -258,45 +264,44 @@ class _Builder:
             raise Damaged(f"a {path} cannot be made: {error}") from error
 
     def class_of(self, made: Made) -> type | None:
-        """The class of an object that is made without arguments."""
-        if not isinstance(made.maker, Global) or made.maker.path in RULES:
+        """The class of an object that is made first and filled afterwards."""
+        if not isinstance(made.maker, Global) or made.maker.path in RULES or made.arguments:
             return None
         known = classes.known_class(made.maker.module, made.maker.name)
         return trusted_class(made.maker.path, self.trusted) if known is None else known
 
     def empty(self, made: Made, found: type) -> Any:
-        """An object without attributes."""
-        if made.how != "new" or made.arguments or made.keywords:
-            raise Damaged(f"{found.__name__} is made with arguments")
-        return found.__new__(found)
+        """An object without state."""
+        if made.how != "new" or made.keywords:
+            raise Damaged(f"it calls the class {found.__name__}")
+        return classes.make(found, []) if self.is_known(made.maker) else classes.make_trusted(found)
+
+    def tuple_of(self, made: Made) -> Any:
+        """A named tuple of a known class, the only object that is made with arguments."""
+        maker = made.maker
+        known = classes.known_class(maker.module, maker.name) if isinstance(maker, Global) else None
+        if known is None or made.how != "new" or made.keywords or made.states or made.items or made.pairs:
+            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
+        return classes.make(known, [self.of(argument) for argument in made.arguments])
+
+    def is_known(self, name: Global) -> bool:
+        """Whether it is a class of the grammar, not one that is trusted."""
+        return classes.known_class(name.module, name.name) is not None
 
     def fill(self, made: Made, instance: Any) -> None:
-        """Give an object its state."""
+        """Give an object its items and its state."""
+        name = type(instance).__name__
         if len(made.states) > 1:
-            raise Damaged(f"a {type(instance).__name__} with more than one state")
-        state = self.of(made.states[0]) if made.states else {}
-        known = classes.known_class(made.maker.module, made.maker.name) is not None
-        try:
-            if not known:
-                self.fill_trusted(made, instance, state)
-            elif made.items or made.pairs:
-                raise Damaged(f"a {type(instance).__name__} with items")
-            else:
-                classes.set_state(instance, state)
-        except (Damaged, OtherVersion, MemoryError):
-            raise
-        except Exception as error:  # a trusted class may raise anything
-            raise Damaged(f"a {type(instance).__name__} does not take its state: {error}") from error
-
-    def fill_trusted(self, made: Made, instance: Any, state: Any) -> None:
-        """Give an object of a trusted class its items and its state, by its own method if it has one."""
-        if made.items and isinstance(instance, list):
-            instance.extend(self.of(item) for item in made.items)
-        elif made.pairs and isinstance(instance, dict):
+            raise Damaged(f"a {name} with more than one state")
+        known = self.is_known(made.maker)
+        if made.pairs and isinstance(instance, dict):
             containers.fill_pairs(instance, made.pairs, self.of)
+        elif made.items and isinstance(instance, list) and not known:
+            list.extend(instance, [self.of(item) for item in made.items])
         elif made.items or made.pairs:
-            raise Damaged(f"a {type(instance).__name__} with items")
-        if made.states and hasattr(instance, "__setstate__"):
-            instance.__setstate__(state)
-        else:
+            raise Damaged(f"a {name} with items")
+        state = self.of(made.states[0]) if made.states else {}
+        if known:
             classes.set_state(instance, state)
+        elif made.states:
+            classes.set_trusted_state(instance, state)

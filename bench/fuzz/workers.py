@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import resource
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from select import select
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 BATCH = 250
 """Cases of a fork. A process that read damaged memory may die later: the batch is then run again, case by case."""
@@ -35,6 +35,16 @@ class Outcome:
     """The names that were refused."""
 
 
+PHASES = ("making the case", "reading", "dumping again", "predicting", "running")
+_phase = mmap.mmap(-1, 1)
+"""Shared with the forks: what the present case is at, an index of ``PHASES``."""
+
+
+def enter(phase: str) -> None:
+    """Remember what the case is at, in case that it does not come back."""
+    _phase[0] = PHASES.index(phase)
+
+
 Try = Callable[[str, int], Outcome]
 """Makes and runs a case by its kind and number."""
 
@@ -56,7 +66,7 @@ def _alone(kind: str, number: int, death: str, attempt: Try) -> Outcome:
     """What a case does that others died in: the same alone, or in the company of those before it."""
     done, again = _fork(kind, [number], attempt)
     if again:
-        return Outcome(kind, number, "died", again)
+        return Outcome(kind, number, f"died {again.partition(' while ')[2]}", again)
     return Outcome(kind, number, "died", f"{death}, not alone but after the cases before it; alone: {done[0].outcome}")
 
 
@@ -74,13 +84,16 @@ def _fork(kind: str, numbers: Sequence[int], attempt: Try) -> tuple[list[Outcome
     outcomes = [Outcome(kind, line["number"], line["outcome"], line["finding"], tuple(line["names"])) for line in lines]
     if len(outcomes) == len(numbers):
         return outcomes, ""
-    if hung or -code in {signal.SIGXCPU, signal.SIGPROF}:
-        return outcomes, f"hangs ({CPU_SECONDS} s of processor time are the limit)"
-    return outcomes, f"died of {signal.Signals(-code).name}" if code < 0 else f"left with exit code {code}"
+    while_ = f"while {PHASES[_phase[0]]}"
+    if hung or -code == signal.SIGPROF:
+        return outcomes, f"takes more than {CPU_SECONDS} s {while_}"
+    return outcomes, f"died of {signal.Signals(-code).name} {while_}" if code < 0 else f"left with exit code {code} {while_}"
 
 
-def _lines(pipe: BinaryIO, child: int) -> tuple[list[dict[str, object]] | list[dict], bool]:  # type: ignore[type-arg]
-    found, buffer = [], b""
+def _lines(pipe: BinaryIO, child: int) -> tuple[list[dict[str, Any]], bool]:
+    """What the child has said, a line a case, and whether it went silent and was killed."""
+    found: list[dict[str, Any]] = []
+    buffer = b""
     while True:
         if not select([pipe], [], [], QUIET_SECONDS)[0]:
             os.kill(child, signal.SIGKILL)
@@ -99,9 +112,9 @@ def _work(kind: str, numbers: Sequence[int], attempt: Try, pipe: int) -> None:
     os.dup2(silent, 2)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    code = 0
     for number in numbers:
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+        enter(PHASES[0])
         try:
             outcome = attempt(kind, number)
         except BaseException as error:  # a bug of the bench, or an exit that a case has raised
@@ -113,9 +126,4 @@ def _work(kind: str, numbers: Sequence[int], attempt: Try, pipe: int) -> None:
             "names": outcome.names,
         }
         os.write(pipe, json.dumps(line).encode() + b"\n")
-    os._exit(code)
-
-
-def seconds_since(start: float) -> float:
-    """Seconds on the clock."""
-    return time.monotonic() - start
+    os._exit(0)

@@ -13,10 +13,14 @@ from numpy.typing import NDArray
 
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.written_by import written_by
+from stages.common.console import visible
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
 from stages.common.parts import set_threads
 from stages.common.table import NUMERIC_INPUT, OUTPUT_NAMES, Feeds, Rows, Schema, input_name, sklearn_input
+
+MOST_NAMES = 10
+"""Names of a refused file that an error shows."""
 
 LABEL, PROBABILITIES, SCORES, PREDICTION = OUTPUT_NAMES
 """Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
@@ -54,44 +58,61 @@ def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ())
 
 
 def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
-    """Load a fitted estimator from a pickle, joblib or skops file; nothing runs but what is admitted or ``trusted``.
+    """Load a fitted estimator from a pickle, joblib or skops file: nothing that the file names is called.
+
+    ``trusted`` are classes, ``package.module.Class``, that the file may hold besides those of scikit-learn.
 
     Raises:
-        UserError: the file is missing, damaged, of another scikit-learn, or names globals that are not admitted.
+        UserError: the file is missing, damaged, of another scikit-learn, or names what no fitted estimator holds.
     """
-    from sklearn import __version__
-    from sklearn.exceptions import InconsistentVersionWarning
-
-    from stages.common import checked_pickle, checked_skops
-    from stages.common.admitted import RefusedGlobals
+    from onnxpress.estimators import stored
 
     again = "run `dvc repro --force train` to make it again" if path == ORIGINAL_MODEL else "dump the model again"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            return (checked_skops if path.suffix == ".skops" else checked_pickle).load_checked(path, trusted)
+        return stored.load(path, trusted)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror or error}); run `dvc repro` to make it") from error
-    except InconsistentVersionWarning as error:
-        raise UserError(_other_version(path, error.original_sklearn_version)) from error
-    except Exception as error:  # a damaged file leads to any exception
+    except stored.OtherVersion as error:
+        raise UserError(_other_version(path, one_line(error.version))) from error
+    except stored.Refused as error:
+        raise UserError(f"{path} {_refusal(error.names, error.what)}") from error
+    except MemoryError as error:
+        raise UserError(f"{path} needs more memory than there is to be loaded; {again}") from error
+    except Exception as error:  # stored.Damaged, and what its checks have not foreseen
         version = written_by(path)
-        if version is not None and version != __version__:  # what it names has moved since, which trust cannot cure
+        if version is not None and version != _version():
             raise UserError(_other_version(path, version)) from error
-        if isinstance(error, RefusedGlobals):
-            raise UserError(
-                f"{path} names {error}, which could run any code, so it was not loaded; if you trust the file, "
-                f"add to train.trust in params.yaml: [{error}]"
-            ) from error
         kind = "skops" if path.suffix == ".skops" else "joblib"
-        raise UserError(f"{path} is not a whole {kind} file ({error!r}); {again}") from error
+        raise UserError(f"{path} is not a whole {kind} file ({one_line(error)}); {again}") from error
+
+
+def one_line(text: object, longest: int = 300) -> str:
+    """Text of a file as it may be shown, shortened."""
+    shown = visible(str(text)[:longest])
+    return shown if len(shown) <= longest else f"{shown[:longest]}…"
+
+
+def _refusal(names: list[str], what: str) -> str:
+    """What a file does that no estimator does, and what can be done about it."""
+    shown = ", ".join(one_line(name, 100) for name in names[:MOST_NAMES])
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    said = f"{what} {shown}{more}, which no fitted estimator of scikit-learn"
+    if what == "calls":
+        return f"{said} does, so nothing of it was made"
+    ask = "if it is a class that you trust, add it" if len(names) == 1 else "if they are classes that you trust, add them"
+    return f"{said} holds, so nothing of it was made; {ask} to train.trust in params.yaml: [{shown}]"
+
+
+def _version() -> str:
+    from sklearn import __version__
+
+    return str(__version__)
 
 
 def _other_version(path: Path, version: str) -> str:
-    from sklearn import __version__
-
+    needed = _version()
     return (
-        f"{path} was written by scikit-learn {version}, needs {__version__}; fit and dump the model again with {__version__}, "
+        f"{path} was written by scikit-learn {version}, needs {needed}; fit and dump the model again with {needed}, "
         f"or export it with skl2onnx where {version} is installed and set train.model_path to the .onnx file"
     )
 

@@ -121,11 +121,17 @@ def _scalar(made: Made, _build: Build) -> Any:
 
 
 def _from_buffer(made: Made, _build: Build) -> Any:
-    """``_frombuffer(bytes, dtype, shape, order)``: an array in protocol 5."""
-    content, kind, shape, order = only_called(made, 4)
-    if order not in ("C", "F"):
+    """``_frombuffer(bytes, dtype, shape, order)``, of order K with the order of the axes: an array in protocol 5."""
+    content, kind, shape, order, *axes = only_called(made, 4, 5)
+    turned = shape_of(axes[0]) if axes and axes[0] is not None else None
+    if order not in (("C", "F") if turned is None else ("K",)):
         raise Damaged("an array in an order that is none")
-    return _exactly(shape_of(shape), dtype_of(kind), order, raw_bytes(content))
+    array = _exactly(shape_of(shape), dtype_of(kind), order, raw_bytes(content))
+    if turned is None:
+        return array
+    if sorted(turned) != list(range(array.ndim)):
+        raise Damaged("an array in an order that is none")
+    return array.transpose(turned)
 
 
 def _exactly(shape: tuple[int, ...], dtype: np.dtype[Any], order: str, data: bytes | memoryview) -> Any:

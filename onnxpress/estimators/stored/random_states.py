@@ -120,12 +120,16 @@ def _seeds(made: Made, build: Build) -> Any:
         raise Damaged("a seed without a state")
     entropy, children, pool, size, key = build(state)
     whole = [*(entropy if type(entropy) in (list, tuple) else [entropy]), children, size, *key]
-    if not all(type(number) is int and number >= 0 for number in whole) or size > LARGEST_POOL or type(key) is not tuple:
+    if not all(_is_natural(number) for number in whole) or size > LARGEST_POOL or type(key) is not tuple:
         raise Damaged("a seed of something else")
     found = np.random.SeedSequence(entropy, spawn_key=key, pool_size=size, n_children_spawned=children)
     if not np.array_equal(found.pool, pool):
         raise Damaged("a seed whose numbers do not belong together")
     return found
+
+
+def _is_natural(number: Any) -> bool:
+    return type(number) is not bool and isinstance(number, int | np.integer) and number >= 0
 
 
 RULES: dict[str, Rule] = {

@@ -92,8 +92,7 @@ PARTS: dict[str, str] = {
 """Classes that are no estimators, by their modules, and our own of models given as ONNX."""
 
 VERSION = "_sklearn_version"
-NO_VERSION = "pre-0.18"
-"""What scikit-learn says of an estimator without a version."""
+LONGEST_VERSION = 40
 
 
 def known_class(module: str, name: str) -> type[Any] | None:
@@ -112,32 +111,22 @@ def known_class(module: str, name: str) -> type[Any] | None:
     return found if name in parts or issubclass(found, BaseEstimator) else None
 
 
-def trusted_class(path: str) -> type[Any] | None:
-    """The class that a user trusts by ``package.module.Class``, which imports its module; None if it is no class.
-
-    Raises:
-        ImportError: the module is not installed, or fails.
-    """
-    module, _, name = path.rpartition(".")
-    found = getattr(importlib.import_module(module), name, None)
-    return found if isinstance(found, type) else None
-
-
 def make(kind: type[Any], arguments: list[Any]) -> Any:
-    """An instance without any state; of a named tuple, with its items.
+    """An instance of a known class without any state, which the class is not asked for; of a named tuple, with its items.
 
     Raises:
         Damaged: arguments for a class that takes none, or an abstract class.
     """
     if issubclass(kind, tuple):
-        if len(arguments) != len(getattr(kind, "_fields", ())):
-            raise Damaged(f"{kind.__name__} should have {len(getattr(kind, '_fields', ()))} items, got {len(arguments)}")
+        fields = getattr(kind, "_fields", ())
+        if len(arguments) != len(fields):
+            raise Damaged(f"{kind.__name__} should have {len(fields)} items, got {len(arguments)}")
         return tuple.__new__(kind, arguments)
     if arguments:
         raise Damaged(f"{kind.__name__} should be made without arguments")
     try:
-        return dict.__new__(kind) if issubclass(kind, dict) else object.__new__(kind)
-    except TypeError as error:  # an abstract class, or one of a base in C
+        return object.__new__(kind)
+    except TypeError as error:  # an abstract class
         raise Damaged(f"{kind.__name__} is no class that a file holds instances of") from error
 
 
@@ -163,15 +152,11 @@ def set_state(instance: Any, state: Any) -> None:
     from sklearn.base import BaseEstimator
 
     kind = type(instance)
-    if issubclass(kind, dict | tuple):
-        if state:
-            raise Damaged(f"{kind.__name__} should have no state")
-        return
     if type(state) is not dict:
         raise Damaged(f"the state of {kind.__name__} should be a dict, got {type(state).__name__}")
     content = dict(state)
     if issubclass(kind, BaseEstimator) and kind.__module__.startswith("sklearn."):
-        _check_version(content.pop(VERSION, NO_VERSION))
+        _check_version(kind, content.pop(VERSION, None))
     _check_names(kind, content)
     vars(instance).update(content)
     if kind.__name__ == "IsotonicRegression":
@@ -201,11 +186,13 @@ def set_trusted_state(instance: Any, state: Any) -> None:
         raise Damaged(f"{kind.__name__} does not take its state ({error!r})") from error
 
 
-def _check_version(version: Any) -> None:
+def _check_version(kind: type[Any], version: Any) -> None:
     import sklearn
 
+    if type(version) is not str or len(version) > LONGEST_VERSION:
+        raise Damaged(f"{kind.__name__} should say which scikit-learn has written it")
     if version != sklearn.__version__:
-        raise OtherVersion(version if type(version) is str and len(version) < 30 else NO_VERSION)
+        raise OtherVersion(version)
 
 
 def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:

@@ -16,6 +16,7 @@ from onnxpress.estimators.stored import (
     containers,
     losses,
     neighbor_trees,
+    owners,
     random_states,
     sparse,
     trees,
@@ -64,7 +65,11 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
     Raises:
         Damaged: its parts do not fit together.
     """
-    return _Builder(trusted).build(root)
+    builder = _Builder(trusted)
+    made = builder.build(root)
+    for instance in builder.instances:
+        owners.check(instance)
+    return made
 
 
 def trusted_class(path: str, trusted: Collection[str]) -> type | None:
@@ -161,6 +166,7 @@ class _Builder:
         self.made: dict[int, Any] = {}
         self.unfinished: set[int] = set()
         self.kept: list[Any] = []
+        self.instances: list[Any] = []
 
     def build(self, root: Any) -> Any:
         """Make the root: a walk that comes to each node twice, before and after its parts."""
@@ -271,7 +277,9 @@ class _Builder:
         """An object without state."""
         if made.how != "new" or made.keywords:
             raise Damaged(f"it calls the class {found.__name__}")
-        return classes.make(found, []) if self.is_known(made.maker) else classes.make_trusted(found)
+        instance = classes.make(found, []) if self.is_known(made.maker) else classes.make_trusted(found)
+        self.instances.append(instance)
+        return instance
 
     def tuple_of(self, made: Made) -> Any:
         """A named tuple of a known class, the only object that is made with arguments."""

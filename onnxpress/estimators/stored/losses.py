@@ -67,10 +67,10 @@ SPLINE = {"_c", "_t", "axis", "extrapolate", "k"}
 
 def spline(made: Made, build: Callable[[Any], Any]) -> Any:
     """A ``scipy.interpolate.BSpline`` made anew from knots, coefficients and degree, which its constructor checks."""
-    state = dict(_named(made))
-    state.pop("_asarray", None)  # the function that scipy makes arrays by, which its constructor sets
-    content = {key: build(item) for key, item in state.items()}
-    if made.arguments[1:] or set(content) != SPLINE:
+    state = build(made.states[0]) if len(made.states) == 1 else None
+    content = dict(state) if type(state) is dict else {}
+    content.pop("_asarray", None)  # the function that scipy makes arrays by, which its constructor sets
+    if made.how != "new" or made.arguments or made.keywords or set(content) != SPLINE:
         raise Damaged("a spline should have knots, coefficients and a degree")
     knots, coefficients, degree = content["_t"], content["_c"], content["k"]
     if not all(type(array) is np.ndarray and array.dtype == np.float64 for array in (knots, coefficients)):
@@ -86,18 +86,6 @@ def spline(made: Made, build: Callable[[Any], Any]) -> Any:
     if content["axis"] != 0:
         raise Damaged("a spline should have its coefficients along the first axis")
     return made_anew
-
-
-def _named(made: Made) -> list[tuple[str, Any]]:
-    """The pairs of an object's only state, whose keys are text."""
-    from onnxpress.estimators.stored.nodes import Mapping
-
-    if len(made.states) != 1 or not isinstance(made.states[0], Mapping):
-        raise Damaged("an object should have one state, by names")
-    pairs = made.states[0].pairs
-    if not all(type(key) is str for key, _ in pairs):
-        raise Damaged("an object should have one state, by names")
-    return pairs
 
 
 RULES: dict[str, Rule] = {

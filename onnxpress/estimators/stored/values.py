@@ -30,6 +30,7 @@ FUNCTIONS: dict[str, str] = {
         "deg2rad rad2deg degrees radians floor ceil trunc rint isnan isinf isfinite logical_not maximum minimum fmax fmin "
         "mean median nanmean nanmedian min max amin amax sum std var clip round nan_to_num where ravel cumsum diff"
     ),
+    "scipy._lib.array_api_compat.numpy._aliases": "asarray",
     "scipy.special._special_ufuncs": "erf erfc expit gammaln log_expit logit xlogy",
     "scipy.special._ufuncs": "boxcox boxcox1p inv_boxcox inv_boxcox1p",
     "sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd",

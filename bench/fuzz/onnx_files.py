@@ -17,7 +17,6 @@ from bench.fuzz.estimators import COLUMNS, fitted, small_rows
 from bench.fuzz.mutations import CHANGES
 from bench.fuzz.watch import FORBIDDEN, watched
 from bench.fuzz.workers import Outcome, enter
-from onnxpress.graph.checks import BadModel, read_model
 
 CONVERTED = ("RandomForestClassifier", "LogisticRegression", "HistGradientBoostingRegressor", "MLPClassifier", "SVC", "KNeighborsClassifier")
 OPERATORS = ("If", "Loop", "Scan", "Constant", "Identity", "Tile", "ConstantOfShape", "Range", "Evil", "Gather", "Reshape", "Cast")
@@ -56,6 +55,8 @@ def changed(random: Random) -> bytes:
 
 def judged(kind: str, number: int, data: bytes) -> Outcome:
     """Look at a model as train does before anything runs it."""
+    from onnxpress.graph.checks import BadModel, read_model
+
     enter("reading")
     with watched(FORBIDDEN) as seen:
         try:

@@ -30,7 +30,7 @@ RULES: dict[str, Rule] = {}
 """How each thing that is no plain container or object is made, by the name of its maker."""
 NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
-for _module in (arrays, containers, losses, neighbor_trees, random_states, sparse, trees, values):
+for _module in (arrays, classes, containers, losses, neighbor_trees, random_states, sparse, trees, values):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
 
@@ -258,7 +258,7 @@ class _Builder:
         """What the rule of its maker makes."""
         path = made.maker.path if isinstance(made.maker, Global) else ""
         if path not in RULES:
-            return self.tuple_of(made)
+            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
         try:
             return RULES[path](made, self.of)
         except (Damaged, MemoryError):
@@ -277,17 +277,9 @@ class _Builder:
         """An object without state."""
         if made.how != "new" or made.keywords:
             raise Damaged(f"it calls the class {found.__name__}")
-        instance = classes.make(found, []) if self.is_known(made.maker) else classes.make_trusted(found)
+        instance = classes.empty(found) if self.is_known(made.maker) else classes.make_trusted(found)
         self.instances.append(instance)
         return instance
-
-    def tuple_of(self, made: Made) -> Any:
-        """A named tuple of a known class, the only object that is made with arguments."""
-        maker = made.maker
-        known = classes.known_class(maker.module, maker.name) if isinstance(maker, Global) else None
-        if known is None or made.how != "new" or made.keywords or made.states or made.items or made.pairs:
-            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
-        return classes.make(known, [self.of(argument) for argument in made.arguments])
 
     def is_known(self, name: Global) -> bool:
         """Whether it is a class of the grammar, not one that is trusted."""

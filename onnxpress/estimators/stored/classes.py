@@ -11,6 +11,7 @@ import inspect
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion
+from onnxpress.estimators.stored.histogram_nodes import BOUND
 
 ESTIMATORS = (
     "sklearn.calibration "
@@ -157,6 +158,8 @@ def set_state(instance: Any, state: Any) -> None:
     content = dict(state)
     if issubclass(kind, BaseEstimator) and kind.__module__.startswith("sklearn."):
         _check_version(kind, content.pop(VERSION, None))
+    if kind.__name__.startswith("HistGradientBoosting") and content.get(BOUND, kind) is None:
+        del content[BOUND]
     _check_names(kind, content)
     vars(instance).update(content)
     if kind.__name__ == "IsotonicRegression":

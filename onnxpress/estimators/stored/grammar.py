@@ -14,6 +14,7 @@ from onnxpress.estimators.stored import (
     arrays,
     classes,
     containers,
+    histogram_nodes,
     losses,
     neighbor_trees,
     owners,
@@ -30,7 +31,7 @@ RULES: dict[str, Rule] = {}
 """How each thing that is no plain container or object is made, by the name of its maker."""
 NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
-for _module in (arrays, classes, containers, losses, neighbor_trees, random_states, sparse, trees, values):
+for _module in (arrays, containers, histogram_nodes, losses, neighbor_trees, random_states, sparse, trees, values):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
 
@@ -134,9 +135,12 @@ class _Judgement:
         path = made.maker.path
         if path in RULES:
             return [part for part in children(made) if not self.is_argument(part, made)]
-        self.look_at_version(made)
-        if not self.is_class(made.maker):
-            (self.calls if made.how == "call" else self.names).add(path)
+        if self.is_class(made.maker):
+            self.look_at_version(made)
+        elif made.how == "call":
+            self.calls.add(path)
+        else:
+            self.names.add(path)
         return children(made)
 
     def is_argument(self, part: Any, made: Made) -> bool:
@@ -151,10 +155,10 @@ class _Judgement:
         return known is not None or trusted_class(name.path, self.trusted) is not None
 
     def look_at_version(self, made: Made) -> None:
-        """Keep the first version of an estimator of scikit-learn that is not the installed one."""
+        """Keep the first version that is not the installed one."""
         from sklearn import __version__
 
-        for state in made.states if made.maker.module.partition(".")[0] == "sklearn" else []:
+        for state in made.states:
             for key, value in state.pairs if isinstance(state, Mapping) else []:
                 if key == VERSION and isinstance(value, str) and value != __version__ and self.version is None:
                     self.version = value
@@ -258,7 +262,7 @@ class _Builder:
         """What the rule of its maker makes."""
         path = made.maker.path if isinstance(made.maker, Global) else ""
         if path not in RULES:
-            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
+            return self.tuple_of(made)
         try:
             return RULES[path](made, self.of)
         except (Damaged, MemoryError):
@@ -277,9 +281,17 @@ class _Builder:
         """An object without state."""
         if made.how != "new" or made.keywords:
             raise Damaged(f"it calls the class {found.__name__}")
-        instance = classes.empty(found) if self.is_known(made.maker) else classes.make_trusted(found)
+        instance = classes.make(found, []) if self.is_known(made.maker) else classes.make_trusted(found)
         self.instances.append(instance)
         return instance
+
+    def tuple_of(self, made: Made) -> Any:
+        """A named tuple of a known class, the only object that is made with arguments."""
+        maker = made.maker
+        known = classes.known_class(maker.module, maker.name) if isinstance(maker, Global) else None
+        if known is None or made.how != "new" or made.keywords or made.states or made.items or made.pairs:
+            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
+        return classes.make(known, [self.of(argument) for argument in made.arguments])
 
     def is_known(self, name: Global) -> bool:
         """Whether it is a class of the grammar, not one that is trusted."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.estimators.stored.errors import Damaged
+from onnxpress.estimators.stored.nodes import Made
 from onnxpress.estimators.stored.trees import check_children
 
 WORDS = 8
 """A set of categories is 256 bits."""
+BOUND = "_raw_predict"
+"""A method that an early stopped fit leaves in the estimator's own attributes, bound to it."""
 
 
 def check_predictor(nodes: Any, sets: tuple[Any, Any]) -> None:
@@ -38,3 +42,18 @@ def features(nodes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The features that the inner nodes ask about, and those of them that they take for categories."""
     inner = nodes[nodes["is_leaf"] == 0]
     return np.unique(inner["feature_idx"]), np.unique(inner["feature_idx"][inner["is_categorical"] == 1])
+
+
+def bound_method(made: Made, build: Callable[[Any], Any]) -> None:
+    """None, in place of the one bound method that a file may hold, since the class has it.
+
+    Raises:
+        Damaged: any other attribute of anything.
+    """
+    named = len(made.arguments) == 2 and made.arguments[1] == BOUND and made.how == "call"
+    owner = type(build(made.arguments[0])) if named else object
+    if not owner.__module__.startswith("sklearn.ensemble._hist_gradient_boosting.") or made.states or made.keywords:
+        raise Damaged("builtins.getattr of anything else than HistGradientBoosting's own method")
+
+
+RULES = {"builtins.getattr": bound_method}

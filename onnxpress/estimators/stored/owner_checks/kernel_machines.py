@@ -100,8 +100,8 @@ def _row_format(found: Any, name: str) -> tuple[int, ...]:
     if type(found) not in (sparse.csr_matrix, sparse.csr_array):
         raise Damaged(f"{name} should be a sparse matrix of rows")
     is_array(found.data, name, "f8", None)
-    is_array(found.indices, name, "i4", len(found.data))
-    is_array(found.indptr, name, "i4", None)
+    is_array(found.indices, name, "i4 i8", len(found.data))
+    is_array(found.indptr, name, "i4 i8", None)
     return tuple(found.shape)
 
 

@@ -53,10 +53,10 @@ STORED: dict[str, tuple[str, Callable[[Random], Case]]] = {
 """What the cases of a kind are, and how one is made."""
 
 ONNX = {
-    "onnx bytes": ("bytes of real ONNX models, changed", onnx_files.damaged),
-    "onnx fields": ("fields of real ONNX models, changed", onnx_files.changed),
+    "onnx_bytes": ("bytes of real ONNX models, changed", onnx_files.damaged),
+    "onnx_fields": ("fields of real ONNX models, changed", onnx_files.changed),
 }
-SHARES = {"opcodes": 25, "made": 20, "changed": 20, "shuffled": 10, "damaged": 10, "skops": 8, "onnx bytes": 3, "onnx fields": 4}
+SHARES = {"opcodes": 25, "made": 20, "changed": 20, "shuffled": 10, "damaged": 10, "skops": 8, "onnx_bytes": 3, "onnx_fields": 4}
 """Percent of all cases."""
 
 

@@ -740,10 +740,10 @@ def _many_names() -> bytes:
 
 
 def _gzip_bomb() -> bytes:
-    """Four gigabytes in four megabytes: a block of zeros of deflate, again and again."""
+    """A hundred megabytes in a hundred kilobytes, without an end: a block of zeros of deflate, again and again."""
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
-    return b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + block * 4096
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + block * 128
 
 
 def _estimators(marks: Path) -> Iterator[Payload]:

@@ -58,8 +58,8 @@ def _pickled_calls(marks: Path) -> Iterator[Payload]:
         "eval": (Call(eval, opened(marks, "eval")), "builtins.eval"),
         "exec": (Call(exec, opened(marks, "exec")), "builtins.exec"),
         "import": (Call(__import__, "antigravity"), "builtins.__import__"),
-        "partial_system": (functools.partial(os.system, touch(marks, "partial")), "functools.partial"),
-        "partial_in_dict": ({"a": [functools.partial(os.system, touch(marks, "partial2"))]}, "functools.partial"),
+        "partial_system": (functools.partial(os.system, touch(marks, "partial")), "system"),
+        "partial_in_dict": ({"a": [functools.partial(os.system, touch(marks, "partial2"))]}, "system"),
         "attrgetter": (Call(operator.attrgetter, "os.system"), "operator.attrgetter"),
         "methodcaller": (Call(operator.methodcaller, "system", touch(marks, "methodcaller")), "operator.methodcaller"),
     }
@@ -71,11 +71,11 @@ def _old_opcodes(marks: Path) -> Iterator[Payload]:
     yield Payload("inst", f"(S'{touch(marks, 'inst')}'\nios\nsystem\n.".encode(), ("os.system",))
     yield Payload("inst_posix", f"(S'{touch(marks, 'inst_posix')}'\niposix\nsystem\n.".encode(), ("posix.system",))
     yield Payload("obj", f"(cos\nsystem\nS'{touch(marks, 'obj')}'\no.".encode(), ("os.system",))
-    yield Payload("extension_1", b"\x80\x02\x82\x01.", ("extension",))
-    yield Payload("extension_4", b"\x80\x02\x84\xff\xff\x00\x00.", ("extension",))
-    yield Payload("persistent", b"Psomething\n.", ("persistent",))
-    yield Payload("persistent_binary", b"\x80\x02X\x01\x00\x00\x00aQ.", ("persistent",))
-    yield Payload("next_buffer", b"\x80\x05\x97.", ("buffer",))
+    yield Payload("extension_1", b"\x80\x02\x82\x01.", ("outside the file",))
+    yield Payload("extension_4", b"\x80\x02\x84\xff\xff\x00\x00.", ("outside the file",))
+    yield Payload("persistent", b"Psomething\n.", ("outside the file",))
+    yield Payload("persistent_binary", b"\x80\x02X\x01\x00\x00\x00aQ.", ("outside the file",))
+    yield Payload("next_buffer", b"\x80\x05\x97.", ("outside the file",))
 
 
 def _by_name(marks: Path) -> Iterator[Payload]:

@@ -15,6 +15,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import sklearn
 
 from bench.fuzz.assembler import Assembler
 from bench.fuzz.writing import write
@@ -31,7 +32,9 @@ def doors(marks: Path) -> Iterator[Payload]:
     described = {**_constructors(marks), **_dtypes(), **_arrays(), **_random_states(), **_sparse(), **_c_types()}
     described |= {**_shadows(marks), **_values(marks), **_containers(marks), **_classes(), **_stops()}
     for name, (node, *culprits) in described.items():
-        yield Payload(f"door_{name}", write(nodes(node), Random(name), 4), tuple(culprits))
+        # a line can name what has a name; of data that do not fit together it says what does not fit
+        named = tuple(culprit for culprit in culprits if "." in culprit or name.startswith("shadow"))
+        yield Payload(f"door_{name}", write(nodes(node), Random(name), 4), named)
     yield from _joblib_wrappers(marks)
     yield from _streams()
     yield from _estimators(marks)
@@ -309,9 +312,9 @@ def _random_states() -> Doors:
     return {
         "generator_of_system": (call(generator, "true", name("os:system")), "os.system"),
         "generator_of_class": (call(generator, "MT19937", name(KERNEL)), "ConstantKernel", "generator"),
-        "generator_of_value": (call(generator, [1], name("numpy:exp")), "generator", "numpy.exp"),
+        "generator_of_value": (call(generator, [1], name("numpy:exp")), "generator"),
         "generator_of_array": (call(generator, doubles([1.0])), "generator"),
-        "bit_generator_by_name": (call(ctor, "os.system"), "os.system", "bit_generator", "generator"),
+        "bit_generator_by_name": (call(ctor, "os.system"), "bit_generator", "generator"),
         "bit_generator_of_class": (call(ctor, name("subprocess:Popen")), "subprocess.Popen"),
         "randomstate_of_function": (call(randomstate, "true", name("os:popen")), "os.popen"),
         "twister_position": (twister(key, 1 << 20), "MT19937", "random", "position", "pos"),
@@ -407,7 +410,7 @@ def _c_types() -> Doors:
             "predictor",
         ),
         "kd_tree_of_other": (call("sklearn.neighbors._kd_tree:newObj", name("os:system")), "os.system"),
-        "kd_tree_of_estimator": (call("sklearn.neighbors._kd_tree:newObj", name(KERNEL)), "ConstantKernel", "KDTree", "newObj"),
+        "kd_tree_of_estimator": (call("sklearn.neighbors._kd_tree:newObj", name(KERNEL)), "KDTree", "newObj"),
         "kd_tree_of_numbers": (
             call(
                 "sklearn.neighbors._kd_tree:newObj",
@@ -434,7 +437,7 @@ def _c_types() -> Doors:
             "PyFuncDistance",
             "os.system",
         ),
-        "loss_of_other": (call("sklearn._loss._loss:__pyx_unpickle_CyHuberLoss", name("os:system"), 0, None), "os.system"),
+        "loss_of_other": (call("sklearn._loss._loss:__pyx_unpickle_CyHuberLoss", name("os:system"), 0, None), "os.system", "sklearn._loss"),
         "loss_of_text": (
             call(
                 "sklearn._loss._loss:__pyx_unpickle_CyHuberLoss",
@@ -488,7 +491,7 @@ def _shadows(marks: Path) -> Doors:
     }
     found: Doors = {}
     for key, value in values.items():
-        state = {"C": 1.0, "classes_": whole([0, 1]), "coef_": doubles([[1.0]]), "intercept_": doubles([0.0]), key: value}
+        state = {"_sklearn_version": sklearn.__version__, "C": 1.0, "classes_": whole([0, 1]), "coef_": doubles([[1.0]]), "intercept_": doubles([0.0]), key: value}
         found[f"shadow_{key.strip('_').replace(chr(0), '0')}"] = (
             new(LOGISTIC, state=state),
             key.replace("\0", ""),
@@ -547,7 +550,7 @@ def _values(marks: Path) -> Doors:
             new("sklearn.neighbors._classification:KNeighborsClassifier", state={"weights": name("posix:remove")}),
             "posix.remove",
         ),
-        "command": (new(transformer, state={"func": call("functools:partial", name("os:system"), command)}), "functools.partial"),
+        "command": (new(transformer, state={"func": call("functools:partial", name("os:system"), command)}), "os.system", "functools.partial"),
     }
 
 
@@ -711,10 +714,10 @@ def _streams() -> Iterator[Payload]:
         "hundred_thousand_lists": (b"\x80\x04" + b"]" * 100_000 + b"a" * 99_999 + b".", ()),
         "doubling": (_doubling(), ()),
         "int_of_many_digits": (b"I" + b"9" * 100_000 + b"\n.", ()),
-        "readonly_buffer": (b"\x80\x05\x97\x98.", ("buffer",)),
+        "readonly_buffer": (b"\x80\x05\x97\x98.", ("outside the file",)),
         "gzip_bomb": (_gzip_bomb(), ()),
         "bytearray_huge": (b"\x80\x05\x96" + struct.pack("<Q", 1 << 62) + b".", ()),
-        "persistent_of_function": (asm().name("os", "system").raw(b"Q").stop(), ("os.system", "persistent")),
+        "persistent_of_function": (asm().name("os", "system").raw(b"Q").stop(), ("os.system", "outside the file")),
         "global_with_newline": (asm().text("os\nsystem").text("x").raw(b"\x93").stop(), ("os",)),
         "global_with_escape": (asm().text("\x1b]0;owned\x07os").text("system").raw(b"\x93").stop(), ("system",)),
         "global_of_10_000_letters": (asm().text("a" * 10_000).text("b").raw(b"\x93").stop(), ("aaaa",)),

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import sklearn
+
 from tests.hostile.memory import offset_of
 from tests.hostile.payload import Payload, touch
 
@@ -78,7 +80,7 @@ def _by_name(marks: Path) -> Iterator[Payload]:
         "slice": node("SliceNode", "builtins", "slice", content={"start": 0, "stop": 1, "step": call("os", "system", command)}),
     }
     for name, root in roots.items():
-        culprits = (root["__class__"], *SYSTEM, "sparse", "nothing", "passwd", "EvilNode")
+        culprits = (root["__class__"], root["__loader__"], *SYSTEM, "nothing", "passwd", "random state", "generator", "masked array")
         yield Payload(f"skops_{name}", archive(root), culprits, ".skops")
 
 
@@ -96,7 +98,7 @@ def _hostile_state(marks: Path) -> Iterator[Payload]:
         "reduce": ("__reduce__", tuple_of(function("os", "system"), command)),
     }
     for name, (key, value) in states.items():
-        root = instance("sklearn.linear_model._logistic", "LogisticRegression", {"C": js(1.0), key: value})
+        root = instance("sklearn.linear_model._logistic", "LogisticRegression", {"_sklearn_version": js(sklearn.__version__), "C": js(1.0), key: value})
         yield Payload(f"skops_attribute_{name}", archive(root), (key, *SYSTEM, "numpy.matrix"), ".skops")
     root = instance("sklearn.preprocessing._function_transformer", "FunctionTransformer", {"func": function("os", "system")})
     yield Payload("skops_transformer", archive(root), SYSTEM, ".skops")

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from stages.common.errors import UserError
 from stages.common.files import PARAMS
@@ -18,6 +19,17 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _class_path(text: str) -> str:
+    """``package.module.Class``: a package or module by itself is none, a function is found to be none when it is looked up."""
+    parts = text.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise PydanticCustomError("class_path", "It should name a class as package.module.Class")
+    return text
+
+
+ClassPath = Annotated[str, AfterValidator(_class_path)]
 
 
 class Section(BaseModel):
@@ -61,7 +73,9 @@ class Train(Section):
     text: Text = Field(
         default=Text(max_features=None, ngram_range=[1, 1]), description="how columns of data.text become numbers (TF-IDF)"
     )
-    trust: list[str] = Field(description="packages or package.module.name that a stored model may load besides scikit-learn's")
+    trust: list[ClassPath] = Field(
+        description="classes, package.module.Class, that a stored model may hold besides scikit-learn's; they run their own code"
+    )
 
     @property
     def title(self) -> str:
@@ -70,9 +84,9 @@ class Train(Section):
 
     @property
     def trusted(self) -> tuple[str, ...]:
-        """What a stored model may name: ``trust``, and the package of an estimator from elsewhere than scikit-learn."""
+        """The classes that a stored model may hold: ``trust``, and an estimator from elsewhere than scikit-learn, it alone."""
         package, _, rest = self.estimator.partition(".")
-        return (*self.trust, package) if rest and package != "sklearn" else tuple(self.trust)
+        return (*self.trust, self.estimator) if rest and package != "sklearn" else tuple(self.trust)
 
 
 class Convert(Section):

@@ -12,6 +12,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from stages.common.confidential import refuse_secrets, without_snippet
 from stages.common.errors import UserError
 from stages.common.files import PARAMS
 
@@ -191,7 +192,7 @@ def read_yaml(path: Path, expected: str) -> dict[str, Any]:
     """The mapping in a YAML file that users write; ``expected`` says in words what it should hold.
 
     Raises:
-        UserError: the file is missing, is not YAML, or holds no mapping.
+        UserError: the file is missing, is not YAML, holds no mapping, or holds a secret.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - _Loader is a SafeLoader
@@ -202,10 +203,11 @@ def read_yaml(path: Path, expected: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} should be UTF-8 text, got a byte that is not ({error}); save it as UTF-8") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+        raise UserError(f"{path} is not valid YAML: {without_snippet(error)}") from error
     if not isinstance(content, dict):
         came = "an empty file" if content is None else type(content).__name__
         raise UserError(f"{path} should hold {expected}, got {came}; restore it from git")
+    refuse_secrets(content, path)
     return content
 
 
@@ -213,8 +215,9 @@ def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
     """Check the content of a params file; ``origin`` is the file that an error is looked for in.
 
     Raises:
-        UserError: naming the first wrong key, what was expected there and what came.
+        UserError: naming the first wrong key, what was expected there and what came; or a key that holds a secret, not what.
     """
+    refuse_secrets(content, origin)
     try:
         return Params.model_validate(content)
     except ValidationError as error:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 CHUNK = 1 << 20
 OVERLAP = 400
-_VERSION = re.compile(rb"_sklearn_version.{0,300}?(\d+\.\d+(?:\.\w+)*)", re.DOTALL)
+_VERSION = re.compile(rb"_sklearn_version.{0,300}?(\d+\.\d+(?:\.(?:dev|post)?\d+)*(?:(?:a|b|rc)\d+)?)", re.DOTALL)
 
 
 def written_by(path: Path) -> str | None:

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from onnxpress.pipeline.output import beneath
+from onnxpress.pipeline.redaction import scrubbed_data
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -107,7 +110,9 @@ def answering(*, in_json: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]
     with redirect_stdout(sys.stderr):
         whole = (stdout.encoding or "utf-8").lower().startswith("utf")
         yield lambda result: print(
-            json.dumps(result, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=not whole), file=stdout, flush=True
+            json.dumps(scrubbed_data(result), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=not whole),
+            file=beneath(stdout),
+            flush=True,
         )
 
 

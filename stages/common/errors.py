@@ -11,6 +11,7 @@ from contextlib import nullcontext, suppress
 from typing import NoReturn
 
 from onnxpress.pipeline import unchanged
+from onnxpress.pipeline.output import guard_output
 from stages.common import signals
 from stages.common.console import visible
 
@@ -43,10 +44,11 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT, *, insist: 
 
     Exit codes: 0 done, 1 a bug (with its traceback), 2 :class:`UserError`, 3 :class:`GateFailed`,
     4 :class:`ServerError`, 130 interrupted, 143 terminated. What a stage depends on may not change while it runs.
-    ``insist`` on the end after a signal, unless the command has others to wait for.
+    Nothing that is printed from here on holds a secret, a traceback neither.
     """
     try:
         _print_whatever_the_encoding()
+        guard_output()
         signals.raise_in_main()
         signals.end_with_dvc()
         with signals.obeyed(name) if insist else nullcontext():
@@ -81,8 +83,9 @@ def end_unchanged() -> None:
         except UserError as error:
             code = error.exit_code
             _tell(stage, str(error))
-        with suppress(OSError, ValueError):  # closed
-            sys.stdout.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # closed
+                stream.flush()
         os._exit(code)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
+from stages.common.confidential import refuse_secrets, without_snippet
 from stages.common.errors import UserError
 from stages.common.files import PARAMS
 
@@ -18,6 +20,17 @@ Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _class_path(text: str) -> str:
+    """``package.module.Class``: a package or module by itself is none, a function is found to be none when it is looked up."""
+    parts = text.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise PydanticCustomError("class_path", "It should name a class as package.module.Class")
+    return text
+
+
+ClassPath = Annotated[str, AfterValidator(_class_path)]
 
 
 class Section(BaseModel):
@@ -61,9 +74,9 @@ class Train(Section):
     text: Text = Field(
         default=Text(max_features=None, ngram_range=[1, 1]), description="how columns of data.text become numbers (TF-IDF)"
     )
-    max_seconds: PositiveFloat = Field(default=600, description="time that loading and trying the model of model_path may take")
-    max_memory_mb: PositiveInt = Field(default=8192, description="memory that it may take, in MB of 1024**2 bytes")
-    trust: list[str] = Field(description="packages or package.module.name that a stored model may load besides scikit-learn's")
+    trust: list[ClassPath] = Field(
+        description="classes, package.module.Class, that a stored model may hold besides scikit-learn's; they run their own code"
+    )
 
     @property
     def title(self) -> str:
@@ -72,9 +85,9 @@ class Train(Section):
 
     @property
     def trusted(self) -> tuple[str, ...]:
-        """What a stored model may name: ``trust``, and the package of an estimator from elsewhere than scikit-learn."""
+        """The classes that a stored model may hold: ``trust``, and an estimator from elsewhere than scikit-learn, it alone."""
         package, _, rest = self.estimator.partition(".")
-        return (*self.trust, package) if rest and package != "sklearn" else tuple(self.trust)
+        return (*self.trust, self.estimator) if rest and package != "sklearn" else tuple(self.trust)
 
 
 class Convert(Section):
@@ -179,7 +192,7 @@ def read_yaml(path: Path, expected: str) -> dict[str, Any]:
     """The mapping in a YAML file that users write; ``expected`` says in words what it should hold.
 
     Raises:
-        UserError: the file is missing, is not YAML, or holds no mapping.
+        UserError: the file is missing, is not YAML, holds no mapping, or holds a secret.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - _Loader is a SafeLoader
@@ -190,10 +203,11 @@ def read_yaml(path: Path, expected: str) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise UserError(f"{path} should be UTF-8 text, got a byte that is not ({error}); save it as UTF-8") from error
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+        raise UserError(f"{path} is not valid YAML: {without_snippet(error)}") from error
     if not isinstance(content, dict):
         came = "an empty file" if content is None else type(content).__name__
         raise UserError(f"{path} should hold {expected}, got {came}; restore it from git")
+    refuse_secrets(content, path)
     return content
 
 
@@ -201,8 +215,9 @@ def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
     """Check the content of a params file; ``origin`` is the file that an error is looked for in.
 
     Raises:
-        UserError: naming the first wrong key, what was expected there and what came.
+        UserError: naming the first wrong key, what was expected there and what came; or a key that holds a secret, not what.
     """
+    refuse_secrets(content, origin)
     try:
         return Params.model_validate(content)
     except ValidationError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from onnxpress.pipeline.redaction import scrubbed
 from stages.common.console import say, working
-from stages.common.errors import run_stage
+from stages.common.errors import ServerError, run_stage
 from stages.common.files import GATE, MLFLOW_RUN, TEST, read_json, write_json
 from stages.common.params import Params, load_params
 from stages.common.table import read_rows, read_schema
@@ -53,6 +55,7 @@ def _publish(params: Params, store: Store, content: Content, gates: Mapping[str,
 
         publication = Publication(content, measurement, run_name(params), provenance_tags(), rows.feeds, schema, data)
         run_id, done = patiently(lambda: publish(experiment, publication))
+        refuse_strange(run_id, store)
         news = [f"{done}: run {run_id} of experiment {params.publish.experiment}"]
         if experiment.moved_paths:
             news.append(f"the store has moved: {experiment.moved_paths} paths in it now lead to artefacts beside it")
@@ -61,6 +64,16 @@ def _publish(params: Params, store: Store, content: Content, gates: Mapping[str,
         if name := params.publish.registered_model:
             news.insert(0, patiently(lambda: ensure_version(experiment, name, run_id, content.digest, gates)))
     return run_id, news
+
+
+def refuse_strange(run_id: str, store: Store) -> None:
+    """See that what a server calls the id of a run is one: it is stored in outputs/, which git keeps.
+
+    Raises:
+        ServerError: it is not, or a secret comes with it.
+    """
+    if not re.fullmatch(r"[\w-]{1,64}", run_id, re.ASCII) or scrubbed(run_id) != run_id:
+        raise ServerError(f"{store.public_uri} gives a run an id that MLflow never does, so it is not stored; check the server")
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+from onnxpress.pipeline.addresses import local_path, public
 from stages.common.errors import ServerError
 from stages.publish.failures import explain, is_foreign
 from stages.publish.moved import place_here
 from stages.publish.patience import patiently, within
-from stages.publish.s3 import identity, limit_waiting
+from stages.publish.s3 import identity, limit_waiting, refuse_endpoints
 from stages.publish.store import Store, artifact_root, request_seconds, verify_database
 
 TOTAL_SECONDS = 10.0
@@ -57,7 +57,7 @@ class Subject:
         except Exception as error:
             if not is_foreign(error):
                 raise
-            part = "" if title in {"tracking server", "experiment"} else f"the artefact store {self.location} of "
+            part = "" if title in {"tracking server", "experiment"} else f"the artefact store {shown(self.location)} of "
             raise ServerError(explain(error, self.store, part)) from error
 
 
@@ -163,7 +163,8 @@ def default_location(subject: Subject) -> str:
 def s3_identity(subject: Subject) -> str:
     """Whose credentials write to S3; with proxied artefacts that is the server's business."""
     if not subject.location.startswith("s3://"):
-        return f"not needed here: artefacts go to {subject.location.partition(':')[0] or 'an unknown place'}:"
+        return f"not needed here: artefacts go to {shown(subject.location).partition(':')[0] or 'an unknown place'}:"
+    refuse_endpoints()
     limit_waiting(request_seconds())
     return identity()
 
@@ -172,9 +173,14 @@ def writable_artifacts(subject: Subject) -> str:
     """A small file can be written to the artefact store and taken away again."""
     if not subject.location:
         return "not tried: the experiment has no place yet"
-    parts = urlsplit(subject.location)
-    left = write_locally(Path(unquote(parts.path))) if parts.scheme in {"", "file"} else write_remotely(subject)
-    return f"{subject.location} can be written to{left}"
+    folder = local_path(subject.location)
+    left = write_locally(folder) if folder else write_remotely(subject)
+    return f"{shown(subject.location)} can be written to{left}"
+
+
+def shown(location: str) -> str:
+    """The place of artefacts as it may be shown: a path as it is, of an address what is public."""
+    return public(location) if ":" in location else location
 
 
 def write_locally(folder: Path) -> str:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from onnxpress.pipeline.redaction import repeats, scrubbed
 from stages.common.errors import ServerError, UserError
 from stages.publish.store import Store
 
 FOREIGN = {"azure", "boto3", "botocore", "google", "mlflow", "requests", "sqlalchemy", "sqlite3", "urllib3"}
 """Packages whose exceptions are a store's failure, not a bug of ours."""
+TRANSPORTS = {"botocore", "requests", "sqlalchemy", "urllib3"}
+"""Packages in which a plain ValueError means an address or a header that cannot be sent."""
 
 CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
 CAUSES = (
@@ -55,7 +59,15 @@ def server_errors(store: Store) -> Iterator[None]:
 def is_foreign(error: BaseException) -> bool:
     """Whether a store or its client library raised ``error``."""
     packages = {base.__module__.partition(".")[0] for base in type(error).__mro__}
-    return bool(packages & FOREIGN) or isinstance(error, (OSError, ImportError))
+    if packages & FOREIGN or isinstance(error, (OSError, ImportError)):
+        return True
+    return isinstance(error, ValueError) and bool(_at_work(error) & TRANSPORTS)
+
+
+def _at_work(error: BaseException) -> set[str]:
+    """The packages whose functions ``error`` has passed through."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return {str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames}
 
 
 def explain(error: BaseException, store: Store, part: str = "") -> str:
@@ -64,5 +76,7 @@ def explain(error: BaseException, store: Store, part: str = "") -> str:
     for pattern, what, cure in CAUSES:
         if found := re.search(pattern, text):
             return f"{part}{store.public_uri} {what.format(**found.groupdict())}; {cure}"
-    first_line = store.scrubbed(str(error)).strip().partition("\n")[0] or type(error).__name__
+    if repeats(text):
+        return f"{part}{store.public_uri} failed ({type(error).__name__}); its message repeats a secret, so it is not shown"
+    first_line = scrubbed(str(error)).strip().partition("\n")[0] or type(error).__name__
     return f"{part}{store.public_uri} failed: {first_line[:300]}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
+from onnxpress.pipeline.addresses import local_path
 from stages.publish.store import LOCKED_SECONDS, artifact_root
 
 STORED = {
@@ -69,4 +69,5 @@ def place_here(place: str, database: Path) -> str:
 
 def present(place: str) -> bool:
     """Whether there is something at a ``file:`` URI."""
-    return Path(unquote(urlsplit(place).path)).exists()
+    path = local_path(place)
+    return path is not None and path.exists()

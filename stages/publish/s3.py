@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from stages.common.errors import ServerError
+from onnxpress.pipeline.addresses import SERVERS, Unreadable, read
+from onnxpress.pipeline.credentials import remember
+from stages.common.errors import ServerError, UserError
 
 CONNECT_SECONDS = 3
 STS_SECONDS = 3
@@ -16,6 +18,25 @@ CONFIGURE = (
     "on Kubernetes annotate the service account with its role (IRSA: eks.amazonaws.com/role-arn), elsewhere set "
     "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 )
+
+
+def refuse_endpoints() -> None:
+    """See that the variables that name another S3 or STS hold its address, and no login, which S3 does not know.
+
+    Raises:
+        UserError: naming the variable, and nothing of an address that cannot be read.
+    """
+    for name in (*S3_COMPATIBLE, *ASIDE):
+        text = os.environ.get(name, "").strip()
+        try:
+            address = read(text) if text else None
+        except Unreadable as error:
+            raise UserError(f"{name} should be the address of an S3 store, got one that cannot be read ({error})") from error
+        if address and (address.scheme not in SERVERS or address.login or address.query or address.fragment):
+            raise UserError(
+                f"{name} should be the plain address of an S3 store such as https://s3.example.org, got {address.public} with "
+                "more to it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for a login"
+            )
 
 
 def limit_waiting(read_seconds: float) -> None:
@@ -47,6 +68,8 @@ def identity() -> str:
     credentials = boto3.DEFAULT_SESSION and boto3.DEFAULT_SESSION.get_credentials()
     if credentials is None:
         raise ServerError(f"artefacts are kept in S3, and this machine has no S3 credentials; {CONFIGURE}")
+    frozen: Any = credentials.get_frozen_credentials()
+    remember(frozen.access_key, frozen.secret_key, frozen.token)
     if any(map(os.environ.get, S3_COMPATIBLE)) and not any(map(os.environ.get, ASIDE)):
         return f"credentials found ({credentials.method}); an S3-compatible store tells no identity"
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"

@@ -49,13 +49,28 @@ def of_objects(shape: tuple[int, ...], items: Sequence[Any], order: str = "C") -
     return np.fromiter(items, OBJECTS, len(items)).reshape(shape, order="F" if order == "F" else "C")
 
 
-def build_array(array: Array, _build: Build) -> Any:
+def build_array(array: Array) -> Any:
     """The array of raw bytes.
 
     Raises:
         Damaged: as :func:`from_bytes`.
     """
     return from_bytes(array.shape, dtype_of(array.dtype), array.order, array.data)
+
+
+def seen(node: Any, build: Build) -> Any:
+    """The array of a node to look at and to copy from: raw bytes of numbers or records stay where they are.
+
+    Raises:
+        Damaged: as :func:`from_bytes`.
+    """
+    dtype = dtype_of(node.dtype) if isinstance(node, Array) else OBJECTS
+    if not dtype.isnative or dtype.kind not in "iufcV" or 0 in node.shape or node.order != "C":
+        return build(node)
+    count = math.prod(node.shape)
+    if count * dtype.itemsize > len(node.data):
+        raise Damaged("an array with fewer bytes than its shape needs")
+    return np.frombuffer(node.data, dtype, count).reshape(node.shape)
 
 
 def _check_shape(shape: tuple[int, ...]) -> None:

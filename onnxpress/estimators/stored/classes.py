@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion
 from onnxpress.estimators.stored.histogram_nodes import BOUND
+from onnxpress.estimators.stored.nodes import Global, Made
+from onnxpress.estimators.stored.rules import Rule
 
 ESTIMATORS = (
     "sklearn.calibration "
@@ -112,23 +115,27 @@ def known_class(module: str, name: str) -> type[Any] | None:
     return found if name in parts or issubclass(found, BaseEstimator) else None
 
 
-def make(kind: type[Any], arguments: list[Any]) -> Any:
-    """An instance of a known class without any state, which the class is not asked for; of a named tuple, with its items.
+def empty(kind: type[Any]) -> Any:
+    """An instance of a known class without any state; the class is not asked.
 
     Raises:
-        Damaged: arguments for a class that takes none, or an abstract class.
+        Damaged: it is abstract, or is no class that is made empty.
     """
-    if issubclass(kind, tuple):
-        fields = getattr(kind, "_fields", ())
-        if len(arguments) != len(fields):
-            raise Damaged(f"{kind.__name__} should have {len(fields)} items, got {len(arguments)}")
-        return tuple.__new__(kind, arguments)
-    if arguments:
-        raise Damaged(f"{kind.__name__} should be made without arguments")
     try:
         return object.__new__(kind)
-    except TypeError as error:  # an abstract class
+    except TypeError as error:
         raise Damaged(f"{kind.__name__} is no class that a file holds instances of") from error
+
+
+def named_tuple(made: Made, build: Callable[[Any], Any]) -> Any:
+    """A named tuple of the table, with as many items as it has names."""
+    if not isinstance(made.maker, Global) or made.keywords or made.states or made.items or made.pairs:
+        raise Damaged("a named tuple that is not written so")
+    kind = known_class(made.maker.module, made.maker.name)
+    fields = getattr(kind, "_fields", ())
+    if kind is None or len(fields) != len(made.arguments):
+        raise Damaged(f"{made.maker.name} should have {len(fields)} items, got {len(made.arguments)}")
+    return tuple.__new__(kind, [build(argument) for argument in made.arguments])
 
 
 def make_trusted(kind: type[Any]) -> Any:
@@ -141,6 +148,16 @@ def make_trusted(kind: type[Any]) -> Any:
         return kind.__new__(kind)
     except Exception as error:  # whatever a foreign class raises
         raise Damaged(f"{kind.__name__} cannot be made without arguments ({error})") from error
+
+
+RULES: dict[str, Rule] = dict.fromkeys(
+    (
+        "sklearn.impute._iterative._ImputerTriplet",
+        "sklearn.utils._metadata_requests.MethodPair",
+        "sklearn.utils._metadata_requests.RouterMappingPair",
+    ),
+    named_tuple,
+)
 
 
 def set_state(instance: Any, state: Any) -> None:

@@ -193,8 +193,9 @@ def _bunch(made: Made, build: Build) -> Any:
         raise Damaged("a Bunch that is not written so")
     found = Bunch()
     fill_pairs(found, made.pairs, build)
-    if not all(type(key) is str for key in found):
-        raise Damaged("a Bunch with a key that is no text")
+    if not all(type(key) is str and not key.startswith("__") for key in found):
+        # its keys are attributes too, and numpy takes what __array_interface__ says for an address in memory
+        raise Damaged("a Bunch with a key that is no name")
     return found
 
 

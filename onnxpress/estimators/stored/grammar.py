@@ -31,9 +31,12 @@ RULES: dict[str, Rule] = {}
 """How each thing that is no plain container or object is made, by the name of its maker."""
 NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
-for _module in (arrays, containers, histogram_nodes, losses, neighbor_trees, random_states, sparse, trees, values):
+UNMADE: set[str] = set()
+"""Makers whose rules look at parts before these are made, because they need not all be copied."""
+for _module in (arrays, classes, containers, histogram_nodes, losses, neighbor_trees, random_states, sparse, trees, values):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
+    UNMADE |= set(getattr(_module, "UNMADE", ()))
 
 DEEPEST = 300
 """Parts within parts: an estimator in another takes four."""
@@ -187,8 +190,14 @@ class _Builder:
                     raise Damaged(f"its parts are nested deeper than {DEEPEST}")
                 self.begin(node)
                 work.append((node, True))
-                work.extend((part, False) for part in reversed(children(node)) if type(part) not in _PLAIN)
+                work.extend((part, False) for part in reversed(self.parts(node)) if type(part) not in _PLAIN)
         return self.of(root)
+
+    def parts(self, node: Any) -> list[Any]:
+        """What is made before the node itself is."""
+        if type(node) is Made and isinstance(node.maker, Global) and node.maker.path in UNMADE:
+            return []
+        return children(node)
 
     def of(self, node: Any) -> Any:
         """What was made of a node."""
@@ -199,7 +208,7 @@ class _Builder:
             return node
         if kind is Global:
             return self.named(node)
-        if id(node) not in self.made:  # a node that a rule has put together
+        if id(node) not in self.made:  # a node that a rule has put together, or that it wants unmade
             self.kept.append(node)
             self.build(node)
         return self.made[id(node)]
@@ -255,7 +264,7 @@ class _Builder:
         if kind is Set:
             return containers.build_set(node, self.of)
         if kind is Array:
-            return arrays.build_array(node, self.of)
+            return arrays.build_array(node)
         return self.by_rule(node)
 
     def by_rule(self, made: Made) -> Any:
@@ -281,17 +290,9 @@ class _Builder:
         """An object without state."""
         if made.how != "new" or made.keywords:
             raise Damaged(f"it calls the class {found.__name__}")
-        instance = classes.make(found, []) if self.is_known(made.maker) else classes.make_trusted(found)
+        instance = classes.empty(found) if self.is_known(made.maker) else classes.make_trusted(found)
         self.instances.append(instance)
         return instance
-
-    def tuple_of(self, made: Made) -> Any:
-        """A named tuple of a known class, the only object that is made with arguments."""
-        maker = made.maker
-        known = classes.known_class(maker.module, maker.name) if isinstance(maker, Global) else None
-        if known is None or made.how != "new" or made.keywords or made.states or made.items or made.pairs:
-            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
-        return classes.make(known, [self.of(argument) for argument in made.arguments])
 
     def is_known(self, name: Global) -> bool:
         """Whether it is a class of the grammar, not one that is trusted."""

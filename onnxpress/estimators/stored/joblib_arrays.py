@@ -3,30 +3,32 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
-
-import numpy as np
 
 from onnxpress.estimators.stored.dtypes import dtype_of
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.nodes import Array, Global, Made, Mapping, Tuple
 
 WRAPPER = "joblib.numpy_pickle.NumpyArrayWrapper"
-OBJECTS = np.dtype("O")
 MOST_DIMENSIONS = 32
 LARGEST_DIMENSION = 1 << 48
 _KEYS = {"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"}
+_RECORD = re.compile(r"V([1-9]\d{0,3})", re.ASCII)
 _SUBCLASSES = ("numpy.ndarray", "numpy.memmap")
 
 
 @dataclass(frozen=True)
 class Announced:
-    """An array that is to follow; ``padded`` says that its bytes are aligned."""
+    """An array that is to follow: ``padded`` says that its bytes are aligned, ``size`` is the bytes of a number.
+
+    Objects, which have the size 0 here, follow as a pickle of their own.
+    """
 
     shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    node: Any
+    dtype: Any
+    size: int
     order: Literal["C", "F"]
     padded: bool
 
@@ -57,8 +59,22 @@ def wrapped(made: Made) -> Announced:
     alignment = values.get("numpy_array_alignment_bytes")
     if alignment is not None and (type(alignment) is not int or not 0 < alignment < 256):
         raise Damaged("an array with an alignment that is none")
-    node = values["dtype"]
-    return Announced(shape_of(values["shape"]), dtype_of(node), node, values["order"], alignment is not None)
+    kind = values["dtype"]
+    return Announced(shape_of(values["shape"]), kind, size_of(kind), values["order"], alignment is not None)
+
+
+def size_of(kind: Any) -> int:
+    """The bytes of a number, 0 for objects; of a record too that is not known, which another scikit-learn may have had.
+
+    Raises:
+        Damaged: no type that a fitted estimator has.
+    """
+    text = kind.arguments[0] if isinstance(kind, Made) and kind.arguments else None
+    record = _RECORD.fullmatch(text) if isinstance(text, str) else None
+    if record is not None:
+        return int(record[1])
+    dtype = dtype_of(kind)
+    return 0 if dtype.hasobject else dtype.itemsize
 
 
 def shape_of(node: Any) -> tuple[int, ...]:
@@ -85,7 +101,7 @@ def raw_array(array: Announced, view: memoryview, at: int) -> tuple[Array, int]:
         if at >= len(view):
             raise Damaged("its end is missing")
         at += 1 + view[at]
-    end = at + math.prod(array.shape) * array.dtype.itemsize
+    end = at + math.prod(array.shape) * array.size
     if end > len(view):
         raise Damaged("its end is missing")
-    return Array(array.shape, array.node, array.order, view[at:end]), end
+    return Array(array.shape, array.dtype, array.order, view[at:end]), end

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.joblib_arrays import OBJECTS, is_wrapper, raw_array, wrapped
+from onnxpress.estimators.stored.joblib_arrays import is_wrapper, raw_array, wrapped
 from onnxpress.estimators.stored.nodes import Global, List, Made, Mapping, Set, Tuple
 from onnxpress.estimators.stored.spelling import called, items_of, keywords_of, spelled
 from onnxpress.estimators.stored.unpacking import LARGEST, unpacked
@@ -205,7 +205,7 @@ class _Reader:
 
     def _array(self, wrapper: Made) -> Any:
         array = wrapped(wrapper)
-        if array.dtype != OBJECTS:
+        if array.size:
             node, self.at = raw_array(array, self.view, self.at)
             return node
         reader = _Reader(self.view, self.at, inner=True)

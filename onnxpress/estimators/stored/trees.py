@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.estimators.stored.arrays import seen
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.nodes import Made
+from onnxpress.estimators.stored.nodes import Array, Made, Mapping
 
 LEAF, NO_FEATURE = -1, -2
 """What a leaf has for its children and for its feature."""
@@ -33,14 +34,20 @@ def tree(made: Made, build: Callable[[Any], Any]) -> Any:
         raise Damaged("a tree should have a number of classes for each output")
     if n_classes.min() < 1 or n_classes.max() > MOST:
         raise Damaged("a tree's numbers of classes should be positive")
-    state = build(made.states[0])
+    state = _state(made.states[0], build)
     nodes, values = _arrays(state, n_outputs, int(n_classes.max()))
     check_nodes(nodes, int(n_features))
     made_tree = Tree(int(n_features), n_classes, int(n_outputs))
-    made_tree.__setstate__(
-        {"max_depth": state["max_depth"], "node_count": len(nodes), "nodes": without_padding(nodes), "values": values}
-    )
+    made_tree.__setstate__({"max_depth": state["max_depth"], "node_count": len(nodes), "nodes": nodes, "values": values})
+    clear_padding(made_tree.__getstate__()["nodes"])
     return made_tree
+
+
+def _state(node: Any, build: Callable[[Any], Any]) -> dict[str, Any]:
+    """The parts of a state, the arrays as they lie in the file: the tree copies them."""
+    if not isinstance(node, Mapping) or not all(type(key) is str for key, _ in node.pairs):
+        raise Damaged("a tree should have one state, by names")
+    return {key: seen(part, build) if isinstance(part, Array) else build(part) for key, part in node.pairs}
 
 
 def _arrays(state: Any, n_outputs: int, most_classes: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -85,12 +92,10 @@ def check_children(left: NDArray[Any], right: NDArray[Any], parents: NDArray[Any
         raise Damaged("a tree has a node with two parents, or with none")
 
 
-def without_padding(records: NDArray[Any]) -> NDArray[Any]:
-    """The same records, with zeros in the bytes between their fields: what lies there is no data."""
-    clean = np.zeros(records.shape, records.dtype)
-    for name in records.dtype.names or ():
-        clean[name] = records[name]
-    return clean
+def clear_padding(nodes: NDArray[Any]) -> None:
+    """Write zeros behind the last field of each of a tree's own nodes: what lies there is no data."""
+    last, offset = max((field[:2] for field in (nodes.dtype.fields or {}).values()), key=lambda field: field[1])
+    nodes.view(np.uint8).reshape(len(nodes), nodes.dtype.itemsize)[:, offset + last.itemsize :] = 0
 
 
 def whole(number: Any, what: str, least: int, most: int) -> int:
@@ -107,3 +112,5 @@ def whole(number: Any, what: str, least: int, most: int) -> int:
 
 
 RULES = {"sklearn.tree._tree.Tree": tree}
+UNMADE = tuple(RULES)
+"""The tree copies its arrays, so they are not copied before."""

@@ -33,7 +33,11 @@ def _starting_point(instance: Any, columns: int) -> None:
     """``init_`` predicts ``columns`` scores, or one number, for each row."""
     start = get(instance, "init_")
     loss = get(instance, "_loss")
-    if getattr(type(loss), "is_multiclass", None) is not (columns > 1) or not hasattr(type(loss), "predict_proba") and columns > 1:
+    if (
+        getattr(type(loss), "is_multiclass", None) is not (columns > 1)
+        or not hasattr(type(loss), "predict_proba")
+        and columns > 1
+    ):
         raise Damaged("its loss should be of as many columns as it has trees in an iteration")
     if isinstance(start, str) and start == "zero":
         return

@@ -9,8 +9,8 @@ from typing import Any
 import onnx
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-from onnxpress.graph.checks.errors import BadModel
-from onnxpress.graph.checks.tensors import check_sparse, check_tensor
+from onnxpress.onnx_file.errors import BadModel
+from onnxpress.onnx_file.tensors import check_sparse, check_tensor
 
 Place = tuple[Any, ...]
 """Where a message stands: the place of what it is in, its field, and its index or None; empty for the model."""

@@ -43,32 +43,42 @@ FIELDS = ("float_data", "int32_data", "string_data", "int64_data", "double_data"
 
 def check_tensor(tensor: onnx.TensorProto) -> str | None:
     """What is wrong with a tensor, if anything."""
+    return _elsewhere(tensor) or _unknown(tensor) or _unfit(tensor)
+
+
+def _elsewhere(tensor: onnx.TensorProto) -> str | None:
     if tensor.data_location != TensorProto.DEFAULT or tensor.external_data:
         place = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
         named = f" ({place[:100]!r})" if place else ""
         return f"keeps weights in another file{named}; save the model with all its weights inside"
-    if tensor.HasField("segment"):
-        return "is a part of a tensor; save it whole"
+    return "is a part of a tensor; save it whole" if tensor.HasField("segment") else None
+
+
+def _unknown(tensor: onnx.TensorProto) -> str | None:
     if tensor.data_type not in TYPES:
-        return f"has the data type {tensor.data_type}, which ONNX {onnx.__version__} does not know"
-    if any(size < 0 for size in tensor.dims):
-        return f"has negative dimensions {list(tensor.dims)}"
+        return f"has the data type {tensor.data_type}, which is not supported"
+    return f"has negative dimensions {list(tensor.dims)[:9]}" if any(size < 0 for size in tensor.dims) else None
+
+
+def _unfit(tensor: onnx.TensorProto) -> str | None:
+    """What does not fit between dimensions, type and values."""
     bits, field, per_entry = TYPES[tensor.data_type]
     count = math.prod(tensor.dims)
     filled = [name for name in FIELDS if len(getattr(tensor, name))]
     if tensor.raw_data:
         if filled or not bits:
-            return "holds its values twice"
-        expected, held = -(-count * bits // 8), len(tensor.raw_data)
-        return _unlike(tensor, f"{expected} bytes", f"{held}") if expected != held else None
+            return "holds its values twice, or texts as raw bytes"
+        return _unlike(tensor, "bytes", -(-count * bits // 8), len(tensor.raw_data))
     if filled and filled != [field]:
         return f"holds values in {' and '.join(filled)}, which are not of its type"
-    expected, held = math.ceil(count / per_entry) if count < LARGEST else count, len(getattr(tensor, field))
-    return _unlike(tensor, f"{expected} values", f"{held}") if expected != held else None
+    expected = math.ceil(count / per_entry) if count < LARGEST else count
+    return _unlike(tensor, "values", expected, len(getattr(tensor, field)))
 
 
-def _unlike(tensor: onnx.TensorProto, expected: str, held: str) -> str:
-    return f"has the dimensions {list(tensor.dims)}, so it needs {expected}, and holds {held}"
+def _unlike(tensor: onnx.TensorProto, what: str, expected: int, held: int) -> str | None:
+    if expected == held:
+        return None
+    return f"has the dimensions {list(tensor.dims)[:9]}, so it needs {expected} {what}, and holds {held}"
 
 
 def check_sparse(tensor: onnx.SparseTensorProto) -> str | None:

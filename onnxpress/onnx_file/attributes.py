@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxpress.graph.checks.errors import BadModel
+from onnxpress.onnx_file.errors import BadModel
 
 
 class Attributes:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.graph.checks.attributes import Attributes
-from onnxpress.graph.checks.errors import BadModel
+from onnxpress.onnx_file.attributes import Attributes
+from onnxpress.onnx_file.errors import BadModel
 
 Ints = NDArray[np.int64]
 
@@ -48,7 +48,7 @@ def check_labelled_trees(found: Attributes) -> None:
         raise BadModel(f"it has {count} nodes and {targets} targets or classes")
     if unknown := sorted(set(modes) - MODES):
         raise BadModel(f"it has nodes of the unknown mode {unknown[0][:40].decode(errors='replace')!r}")
-    is_leaf = np.fromiter((mode == b"LEAF" for mode in modes), bool, count)
+    is_leaf = np.fromiter(map(b"LEAF".__eq__, modes), bool, count)
     table = _Table(trees, nodes)
     branches = np.flatnonzero(~is_leaf)
     children = [table.rows(trees[branches], found.ints(f"nodes_{side}nodeids")[branches]) for side in ("true", "false")]

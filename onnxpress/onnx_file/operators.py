@@ -7,9 +7,9 @@ from typing import Any
 
 import onnx
 
-from onnxpress.graph.checks.attributes import Attributes
-from onnxpress.graph.checks.errors import BadModel
-from onnxpress.graph.checks.trees import check_ensemble, check_labelled_trees
+from onnxpress.onnx_file.attributes import Attributes
+from onnxpress.onnx_file.errors import BadModel
+from onnxpress.onnx_file.trees import check_ensemble, check_labelled_trees
 
 ML_DOMAIN = "ai.onnx.ml"
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import onnx
 from google.protobuf.message import DecodeError
 
-from onnxpress.graph.checks.errors import BadModel
-from onnxpress.graph.checks.messages import check_messages
-from onnxpress.graph.checks.operators import check_operators
-from onnxpress.graph.checks.structure import check_structure
+from onnxpress.onnx_file.errors import BadModel
+from onnxpress.onnx_file.messages import check_messages
+from onnxpress.onnx_file.operators import check_operators
+from onnxpress.onnx_file.structure import check_structure
 
 __all__ = ["BadModel", "judge", "read_model"]
 

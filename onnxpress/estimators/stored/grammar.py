@@ -138,12 +138,9 @@ class _Judgement:
         path = made.maker.path
         if path in RULES:
             return [part for part in children(made) if not self.is_argument(part, made)]
-        if self.is_class(made.maker):
-            self.look_at_version(made)
-        elif made.how == "call":
-            self.calls.add(path)
-        else:
-            self.names.add(path)
+        self.look_at_version(made)
+        if not self.is_class(made.maker):
+            (self.calls if made.how == "call" else self.names).add(path)
         return children(made)
 
     def is_argument(self, part: Any, made: Made) -> bool:
@@ -158,10 +155,10 @@ class _Judgement:
         return known is not None or trusted_class(name.path, self.trusted) is not None
 
     def look_at_version(self, made: Made) -> None:
-        """Keep the first version that is not the installed one."""
+        """Keep the first version of an estimator of scikit-learn that is not the installed one."""
         from sklearn import __version__
 
-        for state in made.states:
+        for state in made.states if made.maker.module.partition(".")[0] == "sklearn" else []:
             for key, value in state.pairs if isinstance(state, Mapping) else []:
                 if key == VERSION and isinstance(value, str) and value != __version__ and self.version is None:
                     self.version = value
@@ -271,7 +268,7 @@ class _Builder:
         """What the rule of its maker makes."""
         path = made.maker.path if isinstance(made.maker, Global) else ""
         if path not in RULES:
-            return self.tuple_of(made)
+            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
         try:
             return RULES[path](made, self.of)
         except (Damaged, MemoryError):

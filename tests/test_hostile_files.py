@@ -127,4 +127,3 @@ def left_by_joblib(payloads: list[Payload], folder: Path, marks: Path) -> int:
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, *map(str, paths)], check=False, capture_output=True)
     return len(list(marks.iterdir()))
-

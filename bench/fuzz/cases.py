@@ -46,6 +46,10 @@ STORED: dict[str, tuple[str, Callable[[Random], Case]]] = {
         "descriptions of real estimators, changed, as pickles",
         lambda random: Case(write(descriptions.changed(random), random, random.randrange(6))),
     ),
+    "numbers": (
+        "real estimators with other numbers, shapes and bytes of arrays, as pickles",
+        lambda random: Case(write(descriptions.renumbered(random), random, random.randrange(6))),
+    ),
     "shuffled": ("opcodes of real pickles, changed", lambda random: _named(mutations.opcodes_changed(random))),
     "damaged": ("bytes of real joblib, pickle and skops files, changed", lambda random: _named(mutations.damaged(random))),
     "skops": ("descriptions in real skops files, changed", lambda random: _named(mutations.skops_changed(random))),
@@ -56,7 +60,10 @@ ONNX = {
     "onnx_bytes": ("bytes of real ONNX models, changed", onnx_files.damaged),
     "onnx_fields": ("fields of real ONNX models, changed", onnx_files.changed),
 }
-SHARES = {"opcodes": 25, "made": 20, "changed": 20, "shuffled": 10, "damaged": 10, "skops": 8, "onnx_bytes": 3, "onnx_fields": 4}
+SHARES = {
+    **{"opcodes": 20, "made": 15, "changed": 16, "numbers": 16, "shuffled": 8, "damaged": 10, "skops": 8},
+    **{"onnx_bytes": 3, "onnx_fields": 4},
+}
 """Percent of all cases."""
 
 

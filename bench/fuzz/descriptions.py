@@ -28,7 +28,15 @@ HOSTILE = (
     *("pickle:loads", "joblib:load", "shutil:rmtree", "antigravity:x", "sys:exit", "builtins:open", "importlib:import_module"),
 )
 ADMITTED = (
-    *("builtins:list", "builtins:set", "builtins:dict", "builtins:object", "builtins:int", "builtins:bytearray", "builtins:slice"),
+    *(
+        "builtins:list",
+        "builtins:set",
+        "builtins:dict",
+        "builtins:object",
+        "builtins:int",
+        "builtins:bytearray",
+        "builtins:slice",
+    ),
     *("builtins:range", "builtins:complex", "builtins:str", "collections:OrderedDict", "collections:defaultdict"),
     *("collections:deque", "collections:Counter", "copyreg:_reconstructor", "copyreg:__newobj__", "copyreg:__newobj_ex__"),
     *("_codecs:encode", "numpy:dtype", "numpy:ndarray", "numpy:matrix", "numpy:float64", "numpy:exp", "numpy:float32"),
@@ -37,7 +45,12 @@ ADMITTED = (
     *("numpy.random._pickle:__generator_ctor", "numpy.random._pickle:__randomstate_ctor"),
     *("numpy.random._pickle:__bit_generator_ctor", "numpy.random._mt19937:MT19937", "numpy.random._pcg64:PCG64"),
     *("numpy.random.bit_generator:__pyx_unpickle_SeedSequence", "numpy.random.bit_generator:SeedSequence"),
-    *("scipy.sparse._csr:csr_matrix", "scipy.sparse._csc:csc_matrix", "scipy.sparse._coo:coo_matrix", "scipy.sparse._csr:csr_array"),
+    *(
+        "scipy.sparse._csr:csr_matrix",
+        "scipy.sparse._csc:csc_matrix",
+        "scipy.sparse._coo:coo_matrix",
+        "scipy.sparse._csr:csr_array",
+    ),
     *("scipy.interpolate._bsplines:BSpline", "sklearn.tree._tree:Tree", "sklearn.utils._bunch:Bunch"),
     *("sklearn._loss._loss:__pyx_unpickle_CyHuberLoss", "sklearn._loss._loss:CyHuberLoss", "sklearn._loss.loss:HuberLoss"),
     *("sklearn.neighbors._kd_tree:newObj", "sklearn.neighbors._kd_tree:KDTree", "sklearn.neighbors._ball_tree:newObj"),
@@ -76,6 +89,15 @@ def changed(random: Random) -> Any:
         places = list(_places(root))
         if places:
             random.choice(CHANGES)(random, *random.choice(places), places)
+    return root
+
+
+def renumbered(random: Random) -> Any:
+    """A real description in which only numbers, shapes and the bytes of arrays are changed: its form is good."""
+    root = copy.deepcopy(random.choice(real()))
+    places = [place for place in _places(root) if type(place[1]) in {int, float, bytes}]
+    for put, value, held in random.sample(places, min(len(places), random.choice((1, 1, 2, 4)))):
+        _replace(random, put, value, held, places)
     return root
 
 
@@ -144,7 +166,9 @@ def _dtype(random: Random, depth: int = 0) -> Made:
     if random.random() < 0.2:
         parts = random.sample(("left_child", "right_child", "feature", "threshold", "value"), 2)
         names = Tuple(list(parts))
-        inner = [_dtype(random, depth - 1) if depth > 0 else Made(Global("numpy", "dtype"), "call", ["O8", False, True]) for _ in parts]
+        inner = [
+            _dtype(random, depth - 1) if depth > 0 else Made(Global("numpy", "dtype"), "call", ["O8", False, True]) for _ in parts
+        ]
         fields = Mapping([(part, Tuple([kind, random.choice(INTEGERS[:12])])) for part, kind in zip(parts, inner, strict=True)])
     size, align = random.choice((-1, -1, -1, 8, 0, 12, 2**40)), random.choice((-1, -1, 1, 4))
     state = [3, random.choice("<|>="), None, names, fields, size, align, random.choice((0, 0, 8, 16, 63))]
@@ -152,7 +176,9 @@ def _dtype(random: Random, depth: int = 0) -> Made:
 
 
 def _array(random: Random, depth: int) -> Any:
-    shape = [random.choice((1, 2, 3, 8)) if random.random() < 0.8 else random.choice(INTEGERS) for _ in range(random.randrange(4))]
+    shape = [
+        random.choice((1, 2, 3, 8)) if random.random() < 0.8 else random.choice(INTEGERS) for _ in range(random.randrange(4))
+    ]
     data: Any = random.randbytes(random.choice((0, 8, 24, 64, 512)))
     kind = _dtype(random, depth)
     if random.random() < 0.15:

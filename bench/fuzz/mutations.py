@@ -200,5 +200,14 @@ def _change_json(random: Random, root: Any) -> None:
 
 def _other_text(random: Random, value: str) -> str:
     choices = [value + "_", value[:-1], *TEXTS, json.dumps(random.choice(INTEGERS)), json.dumps(random.choice(REALS)), "[]", "{}"]
-    choices += ["NdArrayNode", "ObjectNode", "FunctionNode", "ConstructorFromReduceNode", "TreeNode", "CachedNode", "numpy", "sklearn"]
+    choices += [
+        "NdArrayNode",
+        "ObjectNode",
+        "FunctionNode",
+        "ConstructorFromReduceNode",
+        "TreeNode",
+        "CachedNode",
+        "numpy",
+        "sklearn",
+    ]
     return random.choice(choices)

@@ -18,8 +18,28 @@ from bench.fuzz.mutations import CHANGES
 from bench.fuzz.watch import FORBIDDEN, watched
 from bench.fuzz.workers import Outcome, enter
 
-CONVERTED = ("RandomForestClassifier", "LogisticRegression", "HistGradientBoostingRegressor", "MLPClassifier", "SVC", "KNeighborsClassifier")
-OPERATORS = ("If", "Loop", "Scan", "Constant", "Identity", "Tile", "ConstantOfShape", "Range", "Evil", "Gather", "Reshape", "Cast")
+CONVERTED = (
+    "RandomForestClassifier",
+    "LogisticRegression",
+    "HistGradientBoostingRegressor",
+    "MLPClassifier",
+    "SVC",
+    "KNeighborsClassifier",
+)
+OPERATORS = (
+    "If",
+    "Loop",
+    "Scan",
+    "Constant",
+    "Identity",
+    "Tile",
+    "ConstantOfShape",
+    "Range",
+    "Evil",
+    "Gather",
+    "Reshape",
+    "Cast",
+)
 DOMAINS = ("", "ai.onnx.ml", "com.microsoft", "evil", "ai.onnx.preview.training")
 
 

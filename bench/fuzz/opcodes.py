@@ -85,7 +85,9 @@ _ARGUMENTS: dict[str, Encode] = {
     "int4": lambda random: struct.pack("<i", random.choice(INTEGERS) % 2**32 - 2**31),
     "uint4": lambda random: struct.pack("<I", random.choice((0, 1, 2, 3, random.randrange(2**32)))),
     "uint8": lambda random: struct.pack("<Q", random.choice((0, 8, 100, 2**62))),
-    "stringnl": lambda random: random.choice((repr(random.choice(TEXTS)).encode("ascii", "replace"), _text(random))).replace(b"\n", b"") + b"\n",
+    "stringnl": lambda random: (
+        random.choice((repr(random.choice(TEXTS)).encode("ascii", "replace"), _text(random))).replace(b"\n", b"") + b"\n"
+    ),
     "stringnl_noescape": _line,
     "unicodestringnl": _line,
     "decimalnl_short": _decimal,

@@ -70,7 +70,12 @@ def markdown(fuzz: Fuzz) -> str:
     refused = names(fuzz)
     if refused:
         shown = ", ".join(f"`{_plain(name)}` {number:,}" for name, number in refused.most_common(SHOWN_NAMES))
-        lines += ["## Names that were refused", "", f"{len(refused):,} names in all, of at most three counted a case: {shown}", ""]
+        lines += [
+            "## Names that were refused",
+            "",
+            f"{len(refused):,} names in all, of at most three counted a case: {shown}",
+            "",
+        ]
     if fuzz.findings:
         lines += ["## Findings", ""]
         lines += [f"- {item.kind} {item.number}: {_plain(item.finding)}" for item in fuzz.findings]

@@ -44,7 +44,9 @@ def fuzzed(cases: int, seed: int, output: Path | None) -> None:
 
 def main() -> None:
     """Kills in, exit code 2 and the first loss if not all of them were recovered from."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description="kill at random points and recover, read hostile files")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.soak", description="kill at random points and recover, read hostile files"
+    )
     parser.add_argument("soak", nargs="?", choices=[*SOAKS, FUZZ], help="default: all")
     parser.add_argument("--kills", type=int, default=200, help="of chain and publish; default 200")
     parser.add_argument("--cases", type=int, default=100_000, help="of fuzz; default 100,000")

@@ -437,7 +437,11 @@ def _c_types() -> Doors:
             "PyFuncDistance",
             "os.system",
         ),
-        "loss_of_other": (call("sklearn._loss._loss:__pyx_unpickle_CyHuberLoss", name("os:system"), 0, None), "os.system", "sklearn._loss"),
+        "loss_of_other": (
+            call("sklearn._loss._loss:__pyx_unpickle_CyHuberLoss", name("os:system"), 0, None),
+            "os.system",
+            "sklearn._loss",
+        ),
         "loss_of_text": (
             call(
                 "sklearn._loss._loss:__pyx_unpickle_CyHuberLoss",
@@ -486,12 +490,18 @@ def _shadows(marks: Path) -> Doors:
         "__call__": 1,
         "__del__": 1,
         "_repr_html_": 1,
-        "_validate_data": 1,
         "predict\0": 1,
     }
     found: Doors = {}
     for key, value in values.items():
-        state = {"_sklearn_version": sklearn.__version__, "C": 1.0, "classes_": whole([0, 1]), "coef_": doubles([[1.0]]), "intercept_": doubles([0.0]), key: value}
+        state = {
+            "_sklearn_version": sklearn.__version__,
+            "C": 1.0,
+            "classes_": whole([0, 1]),
+            "coef_": doubles([[1.0]]),
+            "intercept_": doubles([0.0]),
+            key: value,
+        }
         found[f"shadow_{key.strip('_').replace(chr(0), '0')}"] = (
             new(LOGISTIC, state=state),
             key.replace("\0", ""),
@@ -499,7 +509,11 @@ def _shadows(marks: Path) -> Doors:
             "builtins.print",
             "numpy.matrix",
         )
-    found["slots_class"] = (new(LOGISTIC, state=(None, {"__class__": name("numpy:matrix")})), "numpy.matrix", "LogisticRegression")
+    found["slots_class"] = (
+        new(LOGISTIC, state=(None, {"__class__": name("numpy:matrix")})),
+        "numpy.matrix",
+        "LogisticRegression",
+    )
     found["slots_dict"] = (new(LOGISTIC, state=({"C": 1.0}, {"predict": 1})), "predict", "LogisticRegression", "slot")
     found["state_list"] = (new(LOGISTIC, state=[("C", 1.0)]), "LogisticRegression", "state")
     found["state_numbers"] = (new(LOGISTIC, state={1: 2}), "LogisticRegression", "state", "key")
@@ -522,7 +536,10 @@ def _values(marks: Path) -> Doors:
             new(transformer, state={"func": name("numpy:savetxt"), "kw_args": {"fname": str(marks / "saved")}}),
             "numpy.savetxt",
         ),
-        "transformer_load": (new(transformer, state={"func": name("numpy:load"), "kw_args": {"allow_pickle": True}}), "numpy.load"),
+        "transformer_load": (
+            new(transformer, state={"func": name("numpy:load"), "kw_args": {"allow_pickle": True}}),
+            "numpy.load",
+        ),
         "transformer_class": (new(transformer, state={"func": name("subprocess:Popen")}), "subprocess.Popen"),
         "transformer_method": (
             new(transformer, state={"func": call("builtins:getattr", name("os:environ"), "get")}),
@@ -540,7 +557,10 @@ def _values(marks: Path) -> Doors:
         "counts_analyzer": (new(counts, state={"analyzer": name("os:system")}), "os.system"),
         "counts_tokenizer": (new(counts, state={"tokenizer": name("builtins:open")}), "builtins.open", "io.open"),
         "counts_preprocessor": (new(counts, state={"preprocessor": call("operator:methodcaller", "x")}), "methodcaller"),
-        "pipeline_memory_object": (new("sklearn.pipeline:Pipeline", state={"steps": steps, "memory": memory}), "joblib.memory.Memory"),
+        "pipeline_memory_object": (
+            new("sklearn.pipeline:Pipeline", state={"steps": steps, "memory": memory}),
+            "joblib.memory.Memory",
+        ),
         "kernel_of_callable": (new("sklearn.svm._classes:SVC", state={"kernel": name("os:system")}), "os.system"),
         "metric_of_callable": (
             new("sklearn.neighbors._classification:KNeighborsClassifier", state={"metric": name("os:system")}),
@@ -550,7 +570,11 @@ def _values(marks: Path) -> Doors:
             new("sklearn.neighbors._classification:KNeighborsClassifier", state={"weights": name("posix:remove")}),
             "posix.remove",
         ),
-        "command": (new(transformer, state={"func": call("functools:partial", name("os:system"), command)}), "os.system", "functools.partial"),
+        "command": (
+            new(transformer, state={"func": call("functools:partial", name("os:system"), command)}),
+            "os.system",
+            "functools.partial",
+        ),
     }
 
 
@@ -694,14 +718,31 @@ def _streams() -> Iterator[Payload]:
         "set_item_of_nothing": (asm().set_item().stop(), ()),
         "append_to_number": (asm().number(1).number(2).append().stop(), ()),
         "build_on_class": (
-            asm().name("sklearn.linear_model._ridge", "Ridge").none().empty_dict().text("predict").number(1).set_item()
-            .tuple_of(2).build().stop(),
+            asm()
+            .name("sklearn.linear_model._ridge", "Ridge")
+            .none()
+            .empty_dict()
+            .text("predict")
+            .number(1)
+            .set_item()
+            .tuple_of(2)
+            .build()
+            .stop(),
             ("Ridge", "class", "state"),
         ),
         "build_on_list": (asm().empty_list().empty_dict().build().stop(), ()),
         "build_on_module_function": (
-            asm().name("sklearn.feature_selection._univariate_selection", "chi2").none().empty_dict().text("__defaults__")
-            .number(1).tuple_of(1).set_item().tuple_of(2).build().stop(),
+            asm()
+            .name("sklearn.feature_selection._univariate_selection", "chi2")
+            .none()
+            .empty_dict()
+            .text("__defaults__")
+            .number(1)
+            .tuple_of(1)
+            .set_item()
+            .tuple_of(2)
+            .build()
+            .stop(),
             ("chi2", "state"),
         ),
         "reduce_of_number": (asm().number(1).tuple_of(0).reduce().stop(), ()),

@@ -67,20 +67,38 @@ def _by_name(marks: Path) -> Iterator[Payload]:
         "antigravity": kind("antigravity", "webbrowser"),
         "unknown_loader": node("EvilNode", "builtins", "exec", content=command),
         "cached_node": node("CachedNode", "builtins", "exec", __id__=1),
-        "default_dict": node("DefaultDictNode", "collections", "defaultdict", content={
-            "main": mapping({}), "default_factory": function("os", "system")}),
+        "default_dict": node(
+            "DefaultDictNode",
+            "collections",
+            "defaultdict",
+            content={"main": mapping({}), "default_factory": function("os", "system")},
+        ),
         "random_state": node("RandomStateNode", "os", "system", content=mapping({})),
-        "generator": node("RandomGeneratorNode", "numpy.random._generator", "Generator", content={
-            "bit_generator": kind("os", "system"), "state": mapping({})}),
+        "generator": node(
+            "RandomGeneratorNode",
+            "numpy.random._generator",
+            "Generator",
+            content={"bit_generator": kind("os", "system"), "state": mapping({})},
+        ),
         "sparse": node("SparseMatrixNode", "scipy.sparse", "csr_matrix", type="scipy", file="nothing.npz"),
-        "masked": node("MaskedArrayNode", "numpy.ma", "MaskedArray", content={
-            "data": call("os", "system", command), "mask": js(False)}),
+        "masked": node(
+            "MaskedArrayNode", "numpy.ma", "MaskedArray", content={"data": call("os", "system", command), "mask": js(False)}
+        ),
         "dtype": node("DTypeNode", "numpy", "dtype", content=call("os", "system", command)),
         "bytes_of_file": node("BytesNode", "builtins", "bytes", file="/etc/passwd"),
         "slice": node("SliceNode", "builtins", "slice", content={"start": 0, "stop": 1, "step": call("os", "system", command)}),
     }
     for name, root in roots.items():
-        culprits = (root["__class__"], root["__loader__"], *SYSTEM, "nothing", "passwd", "random state", "generator", "masked array")
+        culprits = (
+            root["__class__"],
+            root["__loader__"],
+            *SYSTEM,
+            "nothing",
+            "passwd",
+            "random state",
+            "generator",
+            "masked array",
+        )
         yield Payload(f"skops_{name}", archive(root), culprits, ".skops")
 
 
@@ -98,7 +116,11 @@ def _hostile_state(marks: Path) -> Iterator[Payload]:
         "reduce": ("__reduce__", tuple_of(function("os", "system"), command)),
     }
     for name, (key, value) in states.items():
-        root = instance("sklearn.linear_model._logistic", "LogisticRegression", {"_sklearn_version": js(sklearn.__version__), "C": js(1.0), key: value})
+        root = instance(
+            "sklearn.linear_model._logistic",
+            "LogisticRegression",
+            {"_sklearn_version": js(sklearn.__version__), "C": js(1.0), key: value},
+        )
         yield Payload(f"skops_attribute_{name}", archive(root), (key, *SYSTEM, "numpy.matrix"), ".skops")
     root = instance("sklearn.preprocessing._function_transformer", "FunctionTransformer", {"func": function("os", "system")})
     yield Payload("skops_transformer", archive(root), SYSTEM, ".skops")

@@ -19,7 +19,7 @@ from onnxpress.estimators.stored.dumping import dump
 
 Kind = Literal["pickle", "skops"]
 Loads = Callable[[bytes, Kind], Any]
-DOCUMENTED = {stored.Refused: "refused by name", stored.Damaged: "damaged", stored.OtherVersion: "of another scikit-learn"}
+DOCUMENTED: dict[type[Exception], str] = {stored.Refused: "refused by name", stored.Damaged: "damaged", stored.OtherVersion: "of another scikit-learn"}
 """What reading may raise, and how it is counted."""
 
 
@@ -61,8 +61,15 @@ ONNX = {
     "onnx_fields": ("fields of real ONNX models, changed", onnx_files.changed),
 }
 SHARES = {
-    **{"opcodes": 20, "made": 15, "changed": 16, "numbers": 16, "shuffled": 8, "damaged": 10, "skops": 8},
-    **{"onnx_bytes": 3, "onnx_fields": 4},
+    "opcodes": 20,
+    "made": 15,
+    "changed": 16,
+    "numbers": 16,
+    "shuffled": 8,
+    "damaged": 10,
+    "skops": 8,
+    "onnx_bytes": 3,
+    "onnx_fields": 4,
 }
 """Percent of all cases."""
 
@@ -83,7 +90,7 @@ def _ours(data: bytes, kind: Kind) -> Any:
 def tried(kind: str, number: int, case: Case, loads: Loads) -> Outcome:
     """Read a case; what can be read is dumped, read again, and asked for predictions."""
     enter("reading")
-    finding, names = "", ()
+    finding, names = "", tuple[str, ...]()
     with warnings.catch_warnings(), watched(FORBIDDEN) as seen:
         warnings.simplefilter("ignore")
         try:

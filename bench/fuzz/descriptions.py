@@ -88,7 +88,7 @@ def changed(random: Random) -> Any:
     for _ in range(random.choice((1, 1, 1, 2, 4))):
         places = list(_places(root))
         if places:
-            random.choice(CHANGES)(random, *random.choice(places), places)
+            random.choice(CHANGES)(random, random.choice(places), places)
     return root
 
 
@@ -96,8 +96,8 @@ def renumbered(random: Random) -> Any:
     """A real description in which only numbers, shapes and the bytes of arrays are changed: its form is good."""
     root = copy.deepcopy(random.choice(real()))
     places = [place for place in _places(root) if type(place[1]) in {int, float, bytes}]
-    for put, value, held in random.sample(places, min(len(places), random.choice((1, 1, 2, 4)))):
-        _replace(random, put, value, held, places)
+    for place in random.sample(places, min(len(places), random.choice((1, 1, 2, 4)))):
+        _replace(random, place, places)
     return root
 
 
@@ -182,7 +182,7 @@ def _array(random: Random, depth: int) -> Any:
     data: Any = random.randbytes(random.choice((0, 8, 24, 64, 512)))
     kind = _dtype(random, depth)
     if random.random() < 0.15:
-        return Array(tuple(size for size in shape if abs(size) < 2**63), kind, random.choice("CF"), memoryview(data))
+        return Array(tuple(size for size in shape if abs(size) < 2**63), kind, "F" if random.random() < 0.5 else "C", memoryview(data))
     if random.random() < 0.3:
         data = List(_several(random, depth))
     ctor = Global("numpy._core.multiarray", "_reconstruct")
@@ -282,8 +282,9 @@ def _put_attribute(node: Any, attribute: str) -> Put:
     return put
 
 
-def _replace(random: Random, put: Put, value: Any, _held: Any, places: list[Place]) -> None:
+def _replace(random: Random, place: Place, places: list[Place]) -> None:
     """The like for the like: a number for a number, mostly."""
+    put, value, _ = place
     if isinstance(value, bool):
         put(random.choice((not value, None, 2, 0.5)))
     elif isinstance(value, int):
@@ -320,40 +321,39 @@ def _globals(places: list[Place]) -> list[Any]:
     return [value for _, value, _ in places if isinstance(value, Global)] or [None]
 
 
-def _swap(random: Random, put: Put, _value_: Any, _held: Any, places: list[Place]) -> None:
+def _swap(random: Random, place: Place, places: list[Place]) -> None:
     """Another part of the same description."""
-    put(random.choice(places)[1])
+    place[0](random.choice(places)[1])
 
 
-def _graft(random: Random, put: Put, _value_: Any, _held: Any, _places_: list[Place]) -> None:
+def _graft(random: Random, place: Place, _: list[Place]) -> None:
     """A branch of another description."""
-    put(_branch(random, 1) if random.random() < 0.6 else _value(random, 2))
+    place[0](_branch(random, 1) if random.random() < 0.6 else _value(random, 2))
 
 
-def _drop(random: Random, _put: Put, _value_: Any, held: Any, _places_: list[Place]) -> None:
-    if held:
+def _drop(random: Random, place: Place, _: list[Place]) -> None:
+    if held := place[2]:
         del held[random.randrange(len(held))]
 
 
-def _double(random: Random, _put: Put, _value_: Any, held: Any, _places_: list[Place]) -> None:
-    if held:
+def _double(random: Random, place: Place, _: list[Place]) -> None:
+    if held := place[2]:
         held.insert(random.randrange(len(held)), random.choice(held))
 
 
-def _shuffle(random: Random, _put: Put, _value_: Any, held: Any, _places_: list[Place]) -> None:
-    if held:
+def _shuffle(random: Random, place: Place, _: list[Place]) -> None:
+    if held := place[2]:
         random.shuffle(held)
 
 
-def _add_key(random: Random, _put: Put, _value_: Any, held: Any, places: list[Place]) -> None:
+def _add_key(random: Random, _: Place, places: list[Place]) -> None:
     """A key more in some dict."""
-    del held
     dicts = [value for _, value, _ in places if isinstance(value, Mapping)]
     if dicts:
         random.choice(dicts).pairs.append((random.choice(KEYS), random.choice((_value(random, 1), random.choice(places)[1]))))
 
 
-CHANGES: tuple[Callable[[Random, Put, Any, Any, list[Place]], None], ...] = (
+CHANGES: tuple[Callable[[Random, Place, list[Place]], None], ...] = (
     *(_replace,) * 8,
     *(_swap, _swap, _graft, _drop, _double, _shuffle, _add_key),
 )

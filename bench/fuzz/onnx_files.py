@@ -17,6 +17,7 @@ from bench.fuzz.estimators import COLUMNS, fitted, small_rows
 from bench.fuzz.mutations import CHANGES
 from bench.fuzz.watch import FORBIDDEN, watched
 from bench.fuzz.workers import Outcome, enter
+from onnxpress.onnx_file import BadModel, read_model
 
 CONVERTED = (
     "RandomForestClassifier",
@@ -70,13 +71,11 @@ def changed(random: Random) -> bytes:
             random.choice(FIELDS)(random, model)
         except (ValueError, TypeError, IndexError, OverflowError):  # a value that the field cannot hold
             continue
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 def judged(kind: str, number: int, data: bytes) -> Outcome:
     """Look at a model as train does before anything runs it."""
-    from onnxpress.graph.checks import BadModel, read_model
-
     enter("reading")
     with watched(FORBIDDEN) as seen:
         try:

@@ -42,11 +42,11 @@ def stream(random: Random) -> bytes:
 
 
 def _argument(random: Random, code: int) -> bytes:
-    kind: Any = CODES[code].arg
+    kind = CODES[code].arg
     if code == ord("c") or code == ord("i"):
         module, name = random.choice(HOSTILE if random.random() < 0.05 else ADMITTED).split(":")
         return f"{module}\n{name}\n".encode()
-    return _ARGUMENTS[kind.name](random) if kind is not None else b""
+    return _ARGUMENTS[kind.name](random) if kind else b""
 
 
 def _text(random: Random) -> bytes:

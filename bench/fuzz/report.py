@@ -50,15 +50,15 @@ def names(fuzz: Fuzz) -> Counter[str]:
 
 def markdown(fuzz: Fuzz) -> str:
     """The run as Markdown."""
+    command = f"python -m bench.soak fuzz --cases {len(fuzz.outcomes)} --seed {fuzz.seed}"
     lines = [
         "# Made and damaged model files",
         "",
-        f"Written by `python -m bench.soak fuzz --cases {len(fuzz.outcomes)} --seed {fuzz.seed} --output bench/results` "
-        f"at commit {fuzz.commit}, in {fuzz.minutes:.0f} minutes.",
+        f"Written by `{command} --output bench/results` at commit {fuzz.commit}, in {fuzz.minutes:.0f} minutes.",
         "",
-        "Each case is read in a fork, under an audit hook that knows every program, import, file, socket and compiled code that is",
-        "asked for. What can be read must be dumped and read again with equal bytes, and answer rows without a crash.",
-        "A *finding* is anything run, imported, opened or written, an exception that is not documented, a signal, or 20 s of work.",
+        "Each case is read in a fork, under an audit hook that sees every program, import, file, socket and compiled code",
+        "that is asked for. What can be read must be dumped and read again with equal bytes, and answer rows without a crash.",
+        "A *finding* is anything run, imported, opened or written, an undocumented exception, a signal, or 20 s of work.",
         "",
         f"**{fuzz.verdict}.**",
         "",

@@ -49,7 +49,7 @@ class _Writer:
         if inner:
             self.open.discard(id(node))
 
-    def fresh(self, node: Any) -> None:
+    def fresh(self, node: Any) -> None:  # noqa: C901, PLR0912 # a table of kinds
         match node:
             case None:
                 self.out += b"N"
@@ -66,7 +66,7 @@ class _Writer:
             case Global():
                 self.name(node)
             case Tuple():
-                self.tuple(node.items)
+                self.sequence(node.items)
                 self.remember(node)
             case List():
                 self.out += b"]"
@@ -117,7 +117,7 @@ class _Writer:
             forms.append(b"C" + bytes([len(value)]) + value)
         if self.random.random() < 0.2:
             self.node(Global("_codecs", "encode"))
-            self.tuple([value.decode("latin-1"), "latin-1"])
+            self.sequence([value.decode("latin-1"), "latin-1"])
             self.out += b"R"
             return
         self.out += self.random.choice(forms)
@@ -132,7 +132,7 @@ class _Writer:
             self.out += b"\x93"
         self.remember(node)
 
-    def tuple(self, items: list[Any]) -> None:
+    def sequence(self, items: list[Any]) -> None:
         if len(items) < 4 and self.random.random() < 0.7:
             for item in items:
                 self.node(item)
@@ -175,7 +175,7 @@ class _Writer:
 
     def made(self, node: Made) -> None:
         self.node(node.maker)
-        self.tuple(node.arguments)
+        self.sequence(node.arguments)
         if node.keywords:
             self.fresh(Mapping(node.keywords))
             self.out += b"\x92"

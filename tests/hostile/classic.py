@@ -82,8 +82,8 @@ def _by_name(marks: Path) -> Iterator[Payload]:
     for number, (module, name) in enumerate(CALLED_BY_NAME):
         label = f"name_{number}"
         data = Assembler().stack_name(module, name).text(touch(marks, label)).tuple_of(1).reduce().stop()
-        module = "builtins" if module == "__builtin__" else module
-        shown = (f"{module}.{name}", f"{module}.{name}".replace("\x00", "\\x00"), name)
+        path = f"{module.replace('__builtin__', 'builtins')}.{name}"
+        shown = (path, path.replace("\x00", "\\x00"), name)
         yield Payload(label, data, shown)
 
 

@@ -95,7 +95,7 @@ class Design:
         self.asm.put(22).number(0).text(code).set_item().pop()
         self.view(22, 8)
         self.asm.tuple_of(0).get(21).set_item().pop()
-        self.call(22, code)
+        self.call(22)
         return self.asm.stop()
 
     def follow(self, address: int, size: int, offset: int, out: int) -> None:
@@ -158,7 +158,7 @@ class Design:
         else:
             asm.none().flag(False).tuple_of(3).reduce()
 
-    def call(self, array: int, code: str) -> None:
+    def call(self, array: int) -> None:
         """Call the function that was forged as the second item of an array, with the first."""
         asm = self.asm
         if self.call_by == "generator":

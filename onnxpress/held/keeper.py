@@ -11,6 +11,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -25,6 +26,8 @@ Task = Callable[[GivenFile, Any], tuple[dict[str, Any], Sequence[bytes]]]
 
 DESCRIPTORS = 3
 PROBE_MB = 1024
+EXIT_SECONDS = 1
+"""How long a process may take to be gone that has closed its files: the kernel takes its memory back first."""
 
 
 def main(settings: Settings, control: socket.socket, parent: int) -> None:
@@ -75,14 +78,32 @@ def _served(settings: Settings, held: list[str], control: socket.socket, descrip
         os.close(descriptor)
     waited_for: list[Any] = [ended, control]
     due = select.select(waited_for, [], [], order.seconds)[0]
-    with contextlib.suppress(ProcessLookupError):  # also if it has only closed its end of the pipe
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
     os.close(ended)
-    if control in due:
-        os._exit(0)  # nobody waits any longer
-    code = os.waitstatus_to_exitcode(status)
-    return {"ended": "code" if code >= 0 else "signal", "number": abs(code)} if due else {"ended": "time", "number": 0}
+    if due == [ended]:
+        code = _ended_by_itself(child)
+        return {"ended": "code" if code >= 0 else "signal", "number": abs(code)}
+    _killed(child)
+    if due:  # nobody waits any longer
+        os._exit(0)
+    return {"ended": "time", "number": 0}
+
+
+def _ended_by_itself(child: int) -> int:
+    """The exit code of a child, or minus its signal; 1 of one that has only closed its end of the pipe, and is killed."""
+    end = time.monotonic() + EXIT_SECONDS
+    while time.monotonic() < end:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(EXIT_SECONDS / 1000)
+    _killed(child)
+    return 1
+
+
+def _killed(child: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 def _work(settings: Settings, held: list[str], order: answers.Order, file: int, answer: int) -> NoReturn:

@@ -82,6 +82,7 @@ class Keeper:
                 self._start([])
                 return self.locks
             if hello is None or "locks" not in hello:
+                self.close()
                 why = "ended" if hello is None else hello.get("error", "")
                 raise NotStarted(f"cannot be started ({why})")
             self._locks = [BUBBLEWRAP] * self._wrapped + list(hello["locks"])

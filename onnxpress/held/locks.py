@@ -46,11 +46,13 @@ def missing(held: Collection[str]) -> str:
     wrapped, files, calls = (name in held for name in (BUBBLEWRAP, LANDLOCK, SECCOMP))
     found = []
     if not (calls or wrapped):
-        found += ["use the network", "write files", "start programs"]
+        found += ["use the network", "start programs"]
     elif not calls:
         found += ["start programs inside bubblewrap"]
     if not (files or wrapped):
         found += ["read your files"]
+    if not (files or wrapped or calls):
+        found += ["write files"]
     return ", ".join(found)
 
 

@@ -77,6 +77,11 @@ def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
     except stored.OtherVersion as error:
         raise UserError(_other_version(path, one_line(error.version))) from error
     except stored.Refused as error:
+        if useless := [name for name in error.names if name in trusted]:
+            raise UserError(
+                f"train.trust in params.yaml names {one_line(useless[0])}, which is no class here; "
+                f"only classes that are installed can be trusted, by package.module.Class"
+            ) from error
         raise UserError(f"{path} {_refusal(error.names, error.what)}") from error
     except MemoryError as error:
         raise UserError(f"{path} needs more memory than there is to be loaded; {again}") from error

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # the held process imports it: here it would take seconds for
 
 MODELS = Path("models")
 KINDS = (".joblib", ".pkl", ".skops", ".onnx")
-TASK = "try a given model"
+TASK, TRIED = "try a given model", "stages.train.tried:tried"
 HEAVY = (
     *("stages.train.tried", "onnxruntime", "pandas", "pyarrow", "sklearn.ensemble", "sklearn.linear_model"),
     *("sklearn.pipeline", "sklearn.compose", "skl2onnx", "onnxpress.estimators.stored.grammar"),
@@ -41,7 +41,7 @@ def begin(train: Train) -> held.Keeper:
         UserError: no process can be started.
     """
     try:
-        return held.begin(held.settings({TASK: "stages.train.tried:tried"}, HEAVY, _modules(train)))
+        return held.begin(held.settings({TASK: TRIED}, HEAVY, _modules(train)))
     except held.NotStarted as error:
         raise UserError(f"the process that opens {train.model_path} {error}; free memory and processes, and run again") from error
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion, Refused
 
-__all__ = ["Damaged", "OtherVersion", "Refused", "judge", "load", "loads"]
+__all__ = ["Damaged", "OtherVersion", "Refused", "dump", "judge", "load", "loads"]
 
 Kind = Literal["pickle", "skops"]
 
@@ -53,6 +53,17 @@ def judge(data: bytes | memoryview, trusted: Collection[str] = (), *, kind: Kind
     from onnxpress.estimators.stored import grammar
 
     grammar.judge(_read(data, kind), trusted)
+
+
+def dump(estimator: Any) -> bytes:
+    """Bytes of a joblib file, the same each time: those of ``loads(dump(x))`` are those of ``x``.
+
+    Raises:
+        Damaged: its parts are nested too deeply.
+    """
+    from onnxpress.estimators.stored.dumping import dump
+
+    return dump(estimator)
 
 
 def _read(data: bytes | memoryview, kind: Kind) -> Any:

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from onnxpress.estimators.stored import (
     arrays,
     classes,
@@ -120,7 +122,7 @@ class _Judgement:
             elif kind is Made:
                 work.extend(self.made(node))
             elif kind is Array:
-                work.append(node.dtype)
+                work.extend([] if isinstance(node.dtype, np.dtype) else [node.dtype])
             elif kind in _CONTAINERS:
                 work.extend(children(node))
             else:

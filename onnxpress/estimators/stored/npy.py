@@ -26,7 +26,6 @@ _HEADER = re.compile(
     r"'fortran_order': (?P<order>True|False), 'shape': \((?P<shape>[0-9, ]{0,600})\), \} *\n?"
 )
 _NAMED = re.compile(rf"\('(\w{{0,200}})', '({_PLAIN})'\)")
-_TIME = re.compile(r"(?P<order>[<>])(?P<kind>[mM]8)\[(?P<count>\d*)(?P<unit>[a-zA-Z]+)\]", re.ASCII)
 OBJECTS = "O"
 RECORD_FLAGS = 16
 """What numpy writes of a record of plain fields."""
@@ -51,14 +50,8 @@ def array_of(file: memoryview) -> Array:
 
 
 def dtype_node(spelled: str) -> Made:
-    """The dtype of that spelling, as pickle would have it: dates and durations have their unit in their state."""
-    made = Made(Global("numpy", "dtype"), "call", [spelled, False, True])
-    time = _TIME.fullmatch(spelled)
-    if time is not None:
-        unit = Tuple([time["unit"].encode(), int(time["count"] or 1), 1, 1])
-        made.arguments[0] = time["kind"]
-        made.states.append(Tuple([4, time["order"], None, None, None, -1, -1, 0, Tuple([Mapping(), unit])]))
-    return made
+    """The dtype of that spelling, as pickle would have it."""
+    return Made(Global("numpy", "dtype"), "call", [spelled, False, True])
 
 
 def _header(file: memoryview) -> tuple[str, memoryview]:

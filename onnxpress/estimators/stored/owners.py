@@ -14,7 +14,10 @@ from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.owner_checks import boosting, encoders, kernel_machines, neighbors, small, trees
+from onnxpress.estimators.stored.values import OWN
 
+PLACE = "_kmeans_single"
+"""The attribute that holds a function of :data:`values.OWN`."""
 CHECKS: dict[str, Callable[[Any], None]] = {}
 for _module in (boosting, encoders, kernel_machines, neighbors, small, trees):
     CHECKS |= _module.CHECKS
@@ -26,6 +29,9 @@ def check(instance: Any) -> None:
     Raises:
         Damaged: its parts do not fit together; the message says which.
     """
+    for name, item in vars(instance).items():
+        if name != PLACE and getattr(item, "__module__", "") in OWN and callable(item) and not isinstance(item, type):
+            raise Damaged(f"{type(instance).__name__}: {name} should be no function of scikit-learn's own")
     for kind in type(instance).__mro__:
         found = CHECKS.get(f"{kind.__module__}.{kind.__qualname__}")
         if found is None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 RANDOM = "numpy.random._pickle"
 MULTIARRAY = "numpy._core.multiarray"
+RECONSTRUCT = f"{MULTIARRAY}._reconstruct"
 ARRAYS = {"numpy.ndarray", "numpy.memmap"}
 """What was mapped into memory is an array to whom loads it."""
 
@@ -126,7 +127,7 @@ def of_dtype(reader: Reader, entry: Entry) -> Any:
     content = reader.node(entry.get("content"))
     if isinstance(content, Array):
         return content.dtype
-    if isinstance(content, Made) and content.states:
+    if isinstance(content, Made) and isinstance(content.maker, Global) and content.maker.path == RECONSTRUCT:
         return dtype_node("O8")
     raise Damaged(f"{SCHEMA} has a type of numbers of no array")
 

@@ -33,7 +33,6 @@ FUNCTIONS: dict[str, str] = {
     "scipy._lib.array_api_compat.numpy._aliases": "asarray",
     "scipy.special._special_ufuncs": "erf erfc expit gammaln log_expit logit xlogy",
     "scipy.special._ufuncs": "boxcox boxcox1p inv_boxcox inv_boxcox1p",
-    "sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd",
     "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
     "sklearn.feature_selection._univariate_selection": "chi2 f_classif f_oneway f_regression r_regression",
     "sklearn.metrics._classification": (
@@ -60,12 +59,15 @@ FUNCTIONS: dict[str, str] = {
 }
 """Scores, metrics and functions of numbers, by the module that a pickle names."""
 
+OWN: dict[str, str] = {"sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd"}
+"""Functions that scikit-learn calls itself, with sizes that they do not check: each stands where it stands, no other place."""
+
 
 def _paths(table: dict[str, str]) -> dict[str, tuple[str, str]]:
     return {f"{module}.{name}": (module, name) for module, names in table.items() for name in names.split()}
 
 
-VALUES = {**_paths(TYPES), **_paths(FUNCTIONS)}
+VALUES = {**_paths(TYPES), **_paths(FUNCTIONS), **_paths(OWN)}
 """Module and name of each value, by ``package.module.name``."""
 
 

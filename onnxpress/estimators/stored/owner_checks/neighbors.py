@@ -10,6 +10,9 @@ from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.neighbor_trees import TREES
 from onnxpress.estimators.stored.owner_checks.attributes import MOST, array, get, has, instance_of, is_array, number, within
 
+PARAMETERS = {"V", "VI", "copy", "missing_values", "p", "w"}
+"""What metrics take."""
+
 
 def neighbors(instance: Any) -> None:
     """Every estimator that is asked for neighbours: points, their number, their tree, the metric and its arrays."""
@@ -59,6 +62,8 @@ def _metric(instance: Any, name: str, parameters: str, n_features: int) -> None:
         return
     if type(found) is not dict:
         raise Damaged(f"{parameters} should be parameters by name")
+    if not set(found) <= PARAMETERS:  # among others are norms of rows, which are believed to be as many as the rows
+        raise Damaged(f"{parameters} should be of {sorted(PARAMETERS)}")
     for key, item in found.items():
         shape: dict[str, tuple[int, ...]] = {"V": (n_features,), "VI": (n_features, n_features), "w": (n_features,)}
         if metric == "mahalanobis":

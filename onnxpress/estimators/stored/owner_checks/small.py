@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.owner_checks.attributes import MOST_THREADS, array, get, has, number
+from onnxpress.estimators.stored.trees import whole
 
 
 def covariance(instance: Any) -> None:
@@ -22,12 +21,30 @@ def covariance(instance: Any) -> None:
 
 
 def estimator(instance: Any) -> None:
-    """``n_jobs`` is a number of threads or processes that a machine can start."""
+    """Parameters of a fitted estimator are what scikit-learn takes at a fit: with others, compiled code counts wrongly.
+
+    ``n_jobs`` is a number of threads or processes that a machine can start. Decision trees, of which there may be thousands,
+    have no parameter that matters after the fit.
+    """
     jobs = vars(instance).get("n_jobs")
-    if jobs is None:
+    if jobs is not None:
+        whole(jobs, "n_jobs", -MOST_THREADS, MOST_THREADS)
+    fitted = any(name.endswith("_") for name in vars(instance))
+    if not fitted or not hasattr(instance, "_parameter_constraints") or has(instance, "tree_"):
         return
-    if not isinstance(jobs, int | np.integer) or isinstance(jobs, bool) or not -MOST_THREADS <= jobs <= MOST_THREADS:
-        raise Damaged(f"n_jobs should be a number from {-MOST_THREADS} to {MOST_THREADS}")
+    try:
+        instance._validate_params()
+    except Exception as error:  # InvalidParameterError, or what odd parameters lead to
+        raise Damaged(
+            f"a parameter that scikit-learn refuses: {str(error).splitlines()[0] if str(error) else error!r}"
+        ) from error
+
+
+def birch(instance: Any) -> None:
+    """The norms of the centres are one for each."""
+    if has(instance, "subcluster_centers_"):
+        centers = array(instance, "subcluster_centers_", "f4 f8", None, number(instance, "n_features_in_", 1))
+        array(instance, "_subcluster_norms", "f4 f8", len(centers))
 
 
 def onnx_model(instance: Any) -> None:
@@ -39,5 +56,6 @@ def onnx_model(instance: Any) -> None:
 CHECKS = {
     "sklearn.covariance._empirical_covariance.EmpiricalCovariance": covariance,
     "sklearn.base.BaseEstimator": estimator,
+    "sklearn.cluster._birch.Birch": birch,
     "stages.common.onnx_estimator._OnnxEstimator": onnx_model,
 }

@@ -15,11 +15,14 @@ from bench.fuzz.watch import FORBIDDEN, HARMFUL, watched
 from bench.fuzz.workers import Outcome, enter
 from bench.fuzz.writing import write
 from onnxpress.estimators import stored
-from onnxpress.estimators.stored.dumping import dump
 
 Kind = Literal["pickle", "skops"]
 Loads = Callable[[bytes, Kind], Any]
-DOCUMENTED: dict[type[Exception], str] = {stored.Refused: "refused by name", stored.Damaged: "damaged", stored.OtherVersion: "of another scikit-learn"}
+DOCUMENTED: dict[type[Exception], str] = {
+    stored.Refused: "refused by name",
+    stored.Damaged: "damaged",
+    stored.OtherVersion: "of another scikit-learn",
+}
 """What reading may raise, and how it is counted."""
 
 
@@ -122,8 +125,8 @@ def _round_trip(loaded: Any) -> str:
     """What is wrong with the loaded object dumped anew."""
     enter("dumping again")
     try:
-        first = dump(loaded)
-        second = dump(stored.loads(first))
+        first = stored.dump(loaded)
+        second = stored.dump(stored.loads(first))
     except Exception as error:
         return f"loads, but not again: {_place(error)}"
     return "" if first == second else "dumped anew, it has other bytes each time"
@@ -153,7 +156,7 @@ def warm_up(loads: Loads | None = None) -> None:
             with suppress(*DOCUMENTED):
                 loaded = (loads or _ours)(data, "skops" if name.endswith(".skops") else "pickle")
                 _predicted(loaded)
-                dump(loaded)
+                stored.dump(loaded)
         for estimator in fitted().values():
             _predicted(estimator)
     descriptions.real()

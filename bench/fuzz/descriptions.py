@@ -182,7 +182,9 @@ def _array(random: Random, depth: int) -> Any:
     data: Any = random.randbytes(random.choice((0, 8, 24, 64, 512)))
     kind = _dtype(random, depth)
     if random.random() < 0.15:
-        return Array(tuple(size for size in shape if abs(size) < 2**63), kind, "F" if random.random() < 0.5 else "C", memoryview(data))
+        return Array(
+            tuple(size for size in shape if abs(size) < 2**63), kind, "F" if random.random() < 0.5 else "C", memoryview(data)
+        )
     if random.random() < 0.3:
         data = List(_several(random, depth))
     ctor = Global("numpy._core.multiarray", "_reconstruct")

@@ -6,7 +6,7 @@ import pickletools
 import struct
 from collections.abc import Callable
 from random import Random
-from typing import Any
+
 
 from bench.fuzz.descriptions import ADMITTED, HOSTILE, INTEGERS, TEXTS
 
@@ -46,7 +46,7 @@ def _argument(random: Random, code: int) -> bytes:
     if code == ord("c") or code == ord("i"):
         module, name = random.choice(HOSTILE if random.random() < 0.05 else ADMITTED).split(":")
         return f"{module}\n{name}\n".encode()
-    return _ARGUMENTS[kind.name](random) if kind else b""
+    return bytes(_ARGUMENTS[kind.name](random)) if kind else b""
 
 
 def _text(random: Random) -> bytes:

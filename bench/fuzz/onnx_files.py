@@ -172,10 +172,11 @@ def _node(random: Random, model: onnx.ModelProto) -> None:
 
 def _subgraph(random: Random, model: onnx.ModelProto) -> None:
     """The graph within itself, in an attribute of one of its nodes."""
+    graph = model.graph.SerializeToString()  # protobuf crashes on a message that is copied into itself
     node = random.choice(model.graph.node)
     attribute = node.attribute.add()
     attribute.name, attribute.type = random.choice(("body", "then_branch", "else_branch")), onnx.AttributeProto.GRAPH
-    attribute.g.CopyFrom(model.graph)
+    attribute.g.ParseFromString(graph)
     node.op_type = random.choice(("If", "Loop", "Scan"))
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.written_by import written_by
 from stages.common.console import visible
+from stages.common.digest import refuse_exchanged
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
 from stages.common.parts import set_threads
@@ -113,6 +114,16 @@ def _version() -> str:
     from sklearn import __version__
 
     return str(__version__)
+
+
+def load_trained(schema: Schema, trusted: Collection[str], threads: int = 1) -> Any:
+    """The estimator that train has written, computing with ``threads``.
+
+    Raises:
+        UserError: the file is missing, was exchanged since, cannot be loaded, or does not fit the schema.
+    """
+    refuse_exchanged(ORIGINAL_MODEL)
+    return checked_original(load_original(ORIGINAL_MODEL, trusted), schema, threads)
 
 
 def _other_version(path: Path, version: str) -> str:

@@ -7,6 +7,7 @@ from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 PLAIN = (bool, int, str, bytes, bytearray, type(None), slice, range, type, FunctionType, np.dtype, np.ufunc)
 ASKED = slice(7, 11)
@@ -90,6 +91,8 @@ def _state(item: Any) -> Any:
         state = list(item.__getstate__())
         del state[ASKED]
         return state
+    if sparse.issparse(item):  # scipy makes the indices of small ones narrower when it reads them
+        return {key: value.astype(int) if key.startswith("ind") else value for key, value in sorted(vars(item).items())}
     if hasattr(item, "__dict__"):
         return dict(sorted(vars(item).items()))
     state = item.__reduce__()

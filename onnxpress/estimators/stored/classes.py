@@ -120,6 +120,17 @@ def known_class(module: str, name: str) -> type[Any] | None:
     return found if name in parts or issubclass(found, BaseEstimator) else None
 
 
+def trusted_class(path: str) -> type[Any] | None:
+    """The class that a user trusts by ``package.module.Class``, which imports its module; None if it is no class.
+
+    Raises:
+        ImportError: the module is not installed, or fails.
+    """
+    module, _, name = path.rpartition(".")
+    found = getattr(importlib.import_module(module), name, None)
+    return found if isinstance(found, type) else None
+
+
 def empty(kind: type[Any]) -> Any:
     """An instance of a known class without any state; the class is not asked.
 

@@ -74,6 +74,8 @@ def tree(made: Made, build: Callable[[Any], Any]) -> Any:
         raise Damaged("a tree of neighbours should have a matrix of points")
     if weights is not None and (not _numbers(weights, number, 1) or len(weights) != len(points)):
         raise Damaged("a tree of neighbours should have a weight for each point")
+    if f"{type(distance).__module__}.{type(distance).__name__}" not in METRICS:
+        raise Damaged("a tree of neighbours should have a distance metric")
     whole(leaf_size, "a leaf size", 1, MOST)
     counts = tuple(whole(count, "a tree's count", 0, MOST) for count in state[7:11])
     try:

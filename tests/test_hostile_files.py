@@ -127,3 +127,12 @@ def left_by_joblib(payloads: list[Payload], folder: Path, marks: Path) -> int:
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, *map(str, paths)], check=False, capture_output=True)
     return len(list(marks.iterdir()))
+
+
+def test_a_good_file_that_was_cut_is_said_to_be_cut(tmp_path: Path) -> None:
+    """The names in it are no news, though nobody can say what would have become of them."""
+    data = dumped(fitted_pipeline())
+    for size in range(50, len(data) - 1, 97):
+        (tmp_path / "cut.joblib").write_bytes(data[:size])
+        with pytest.raises(UserError, match="is not a whole joblib file"):
+            load_original(tmp_path / "cut.joblib")

@@ -50,7 +50,7 @@ def _culprits(plan: tuple[str, str, str]) -> tuple[str, ...]:
     windows = {"matrix": "numpy.matrix", "masked": "MaskedArray", "asarray": "numpy.asarray"}
     calls = {"generator": "__generator_ctor", "randomstate": "__randomstate_ctor", "partial": "functools.partial"}
     named = (windows.get(plan[0], "numpy.matrix"), "numpy.frombuffer", calls[plan[2]])
-    return (*named, "numpy.ndarray", "__array_interface__", "builtins.int")
+    return (*named, "numpy.flip", "numpy.ndarray", "__array_interface__", "builtins.int")
 
 
 def _forest() -> bytes:

@@ -39,7 +39,7 @@ def _through_memory(marks: Path) -> Iterator[Payload]:
     for window, reader, holder in itertools.product(*MEMORY):
         name = f"skops_memory_{window}_{reader}_{holder}"
         code = f"__import__('os').system({touch(marks, name)!r})"
-        culprits = ("numpy.ndarray", "numpy.matrix", "MaskedArray", "asarray", "builtins.int", "__array_interface__")
+        culprits = ("numpy.ndarray", "numpy.matrix", "MaskedArray", "asarray", "frombuffer", "_reconstructor", "builtins.int")
         yield Payload(name, archive(_Memory(window, reader, holder).root(code)), culprits, ".skops")
 
 
@@ -111,7 +111,7 @@ def _hostile_state(marks: Path) -> Iterator[Payload]:
         "class": ("__class__", kind("numpy", "matrix")),
         "dict": ("__dict__", mapping({})),
         "setstate": ("__setstate__", function("os", "system")),
-        "tags": ("__sklearn_tags__", js({})),
+        "tags": ("__sklearn_tags__", js(1)),
         "array_interface": ("__array_interface__", mapping({})),
         "reduce": ("__reduce__", tuple_of(function("os", "system"), command)),
     }

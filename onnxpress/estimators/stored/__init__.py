@@ -39,9 +39,7 @@ def loads(data: bytes | memoryview, trusted: Collection[str] = (), *, kind: Kind
     """
     from onnxpress.estimators.stored import grammar
 
-    root = _read(data, kind)
-    grammar.judge(root, trusted)
-    return grammar.build(root, trusted)
+    return grammar.build(_judged(data, trusted, kind), trusted)
 
 
 def judge(data: bytes | memoryview, trusted: Collection[str] = (), *, kind: Kind = "pickle") -> None:
@@ -50,9 +48,7 @@ def judge(data: bytes | memoryview, trusted: Collection[str] = (), *, kind: Kind
     Raises:
         Refused, Damaged, OtherVersion: as :func:`loads`.
     """
-    from onnxpress.estimators.stored import grammar
-
-    grammar.judge(_read(data, kind), trusted)
+    _judged(data, trusted, kind)
 
 
 def dump(estimator: Any) -> bytes:
@@ -64,6 +60,19 @@ def dump(estimator: Any) -> bytes:
     from onnxpress.estimators.stored.dumping import dump
 
     return dump(estimator)
+
+
+def _judged(data: bytes | memoryview, trusted: Collection[str], kind: Kind) -> Any:
+    """The description in a file, if all that it names is in the grammar or trusted. A bad name is said before other damage."""
+    from onnxpress.estimators.stored import grammar
+
+    try:
+        root = _read(data, kind)
+    except Damaged as error:
+        grammar.judge_names(error.names, trusted)
+        raise
+    grammar.judge(root, trusted)
+    return root
 
 
 def _read(data: bytes | memoryview, kind: Kind) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,20 @@ def judge(root: Any, trusted: Collection[str] = ()) -> None:
         raise Refused(judgement.calls, "calls")
     if judgement.names:
         raise Refused(judgement.names)
+    if judgement.calls_made:
+        raise Damaged("it calls what it has made itself")
+
+
+def judge_names(names: Sequence[Global], trusted: Collection[str] = ()) -> None:
+    """Look at the names in a file that was not read to its end, where nobody knows what would have become of them.
+
+    Raises:
+        Refused: one of them is of no use anywhere.
+    """
+    judgement = _Judgement(trusted)
+    elsewhere = RULES.keys() | NAMED | UNMADE | values.VALUES.keys()
+    if bad := {name.path for name in names if name.path not in elsewhere and not judgement.is_class(name)}:
+        raise Refused(bad)
 
 
 def build(root: Any, trusted: Collection[str] = ()) -> Any:
@@ -113,6 +127,7 @@ class _Judgement:
         self.names: set[str] = set()
         self.calls: set[str] = set()
         self.version: str | None = None
+        self.calls_made = False
 
     def walk(self, root: Any) -> None:
         """Look at each node once."""
@@ -143,7 +158,8 @@ class _Judgement:
     def made(self, made: Made) -> list[Any]:
         """A name that the file has made something of; the parts that are left to look at."""
         if not isinstance(made.maker, Global):
-            raise Damaged("it calls what it has made itself")
+            self.calls_made = True
+            return [made.maker, *children(made)]
         path = made.maker.path
         if path in RULES:
             return [part for part in children(made) if not self.is_argument(part, made)]

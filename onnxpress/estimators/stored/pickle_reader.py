@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.joblib_arrays import Types, is_wrapper, raw_array, wrapped
+from onnxpress.estimators.stored.joblib_arrays import WRAPPER, Types, is_wrapper, raw_array, wrapped
 from onnxpress.estimators.stored.nodes import Global, List, Made, Mapping, Set, Tuple
-from onnxpress.estimators.stored.spelling import called, items_of, keywords_of, spelled
+from onnxpress.estimators.stored.spelling import HELPERS, called, items_of, keywords_of, spelled
 from onnxpress.estimators.stored.unpacking import LARGEST, unpacked
 
 HIGHEST_PROTOCOL = 5
@@ -33,7 +33,12 @@ def read(data: bytes | memoryview, largest: int = LARGEST) -> Any:
     Raises:
         Damaged: cut, changed, or made by hand.
     """
-    return _Reader(unpacked(data, largest), 0, inner=False).run()
+    reader = _Reader(unpacked(data, largest), 0, inner=False)
+    try:
+        return reader.run()
+    except Damaged as error:
+        error.names = reader.names
+        raise
 
 
 class _Reader:
@@ -45,6 +50,7 @@ class _Reader:
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
         self.types = Types()
+        self.names: list[Global] = []
 
     def run(self) -> Any:
         """The described object; ``at`` is behind its last byte then."""
@@ -155,7 +161,10 @@ class _Reader:
         """
         if type(module) is not str or type(name) is not str:
             raise Damaged("a name that is no text")
-        self.push(spelled(module, name, self.protocol))
+        named = spelled(module, name, self.protocol)
+        if named.path not in HELPERS and named.path != WRAPPER:
+            self.names.append(named)
+        self.push(named)
 
     def fill(self, items: list[Any]) -> None:
         """Append to the list, or what behaves like one, on top of the stack.
@@ -210,6 +219,7 @@ class _Reader:
             node, self.at = raw_array(array, self.view, self.at)
             return node
         reader = _Reader(self.view, self.at, inner=True)
+        reader.names = self.names
         found = reader.run()
         self.at = reader.at
         if not (isinstance(found, Made) and isinstance(found.maker, Global) and found.maker.path in OBJECT_ARRAYS):

@@ -7,18 +7,28 @@ of arrays and bytes in members of their own. Files of skops 0.3 to 0.16 (protoco
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from onnxpress.estimators.stored import skops_numbers, skops_objects
 from onnxpress.estimators.stored.archive import Archive
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.nodes import Array, Tuple
+from onnxpress.estimators.stored.nodes import Array, Global, Tuple
 from onnxpress.estimators.stored.npy import array_of
-from onnxpress.estimators.stored.skops_entry import SCHEMA, Entry, parsed
+from onnxpress.estimators.stored.skops_entry import SCHEMA, Entry, JsonObject, name_of, parsed
 
 NEWEST_PROTOCOL = 2
 DEEPEST = 300
 """Objects within objects; an estimator within another takes four."""
+
+PLAIN = frozenset(
+    f"{kind}Node"
+    for kind in (
+        *("Bytearray", "Bytes", "DType", "DefaultDict", "Dict", "Json", "List", "MaskedArray", "Method", "NdArray"),
+        *("RandomGenerator", "RandomState", "Set", "Slice", "SparseMatrix", "Tuple"),
+    )
+)
+"""Loaders whose ``__class__`` is the container or array itself."""
 
 DIMENSIONS = 32
 """An array of objects is laid out once for each of its dimensions."""
@@ -39,6 +49,25 @@ def read_skops(data: bytes | memoryview) -> Any:
         return Reader(archive).node(schema)
     except RecursionError as error:
         raise Damaged("its objects are nested too deeply") from error
+    except Damaged as error:
+        error.names = _names(schema)
+        raise
+
+
+def _names(schema: Any) -> list[Global]:
+    """Every class and function that a schema names, whatever else is wrong with it."""
+    found, work = [], [schema]
+    while work:
+        part = work.pop()
+        if isinstance(part, JsonObject):
+            fields = dict(part)
+            with suppress(Damaged, KeyError, TypeError):
+                if fields["__loader__"] not in PLAIN:  # those name the containers that they are
+                    found.append(name_of(fields["__module__"], fields["__class__"]))
+            work.extend(fields.values())
+        elif isinstance(part, list):
+            work.extend(part)
+    return found
 
 
 class Reader:

@@ -13,6 +13,10 @@ PYTHON_2_PROTOCOLS = 3
 
 BYTES = ("_codecs.encode", "builtins.bytes")
 OLD_NUMPY = "numpy.core"
+HELPERS = frozenset(
+    (*BYTES, "copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__", "builtins.object", "builtins.dict")
+)
+"""Names that readers understand themselves, so that no description holds them."""
 
 
 def spelled(module: str, name: str, protocol: int) -> Global:
@@ -31,8 +35,8 @@ def called(maker: Any, arguments: Any) -> Any:
     Raises:
         Damaged: arguments that are no tuple, or none that the helper takes.
     """
-    items = items_of(arguments)
     path = maker.path if isinstance(maker, Global) else ""
+    items = items_of(arguments, path)
     if path in BYTES:
         return _bytes(items)
     if path == "copyreg._reconstructor":
@@ -44,14 +48,14 @@ def called(maker: Any, arguments: Any) -> Any:
     return Made(maker, "call", list(items))
 
 
-def items_of(arguments: Any) -> list[Any]:
-    """The items of a tuple.
+def items_of(arguments: Any, path: str = "") -> list[Any]:
+    """The items of a tuple, the arguments of what ``path`` names.
 
     Raises:
         Damaged: it is something else.
     """
     if not isinstance(arguments, Tuple):
-        raise Damaged("arguments that are no tuple")
+        raise Damaged(f"arguments of {path} that are no tuple" if path else "arguments that are no tuple")
     return arguments.items
 
 

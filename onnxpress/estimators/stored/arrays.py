@@ -122,26 +122,31 @@ def names(node: Any, *paths: str) -> bool:
 
 
 def _dtype(made: Made, _build: Build) -> Any:
-    """``numpy.dtype("f8", False, True)`` and its state; as a value, in native byte order as its arrays are."""
-    return dtype_of(made).newbyteorder("=")
+    """``numpy.dtype("f8", False, True)`` and its state."""
+    return dtype_of(made)
 
 
-def _scalar(made: Made, _build: Build) -> Any:
+def _type(node: Any, build: Build) -> np.dtype[Any]:
+    """The type of a node, looked up once for all arrays that share it."""
+    return dtype_of(build(node) if isinstance(node, Made) else node)
+
+
+def _scalar(made: Made, build: Build) -> Any:
     """``scalar(dtype, bytes)``."""
     kind, content = only_called(made, 2)
-    dtype = dtype_of(kind)
+    dtype = _type(kind, build)
     if dtype.names is not None or not isinstance(content, bytes) or len(content) != dtype.itemsize:
         raise Damaged("a number whose bytes are not of its type")
     return from_bytes((1,), dtype, "C", content)[0]
 
 
-def _from_buffer(made: Made, _build: Build) -> Any:
+def _from_buffer(made: Made, build: Build) -> Any:
     """``_frombuffer(bytes, dtype, shape, order)``, of order K with the order of the axes: an array in protocol 5."""
     content, kind, shape, order, *axes = only_called(made, 4, 5)
     turned = shape_of(axes[0]) if axes and axes[0] is not None else None
     if order not in (("C", "F") if turned is None else ("K",)):
         raise Damaged("an array in an order that is none")
-    array = _exactly(shape_of(shape), dtype_of(kind), order, raw_bytes(content))
+    array = _exactly(shape_of(shape), _type(kind, build), order, raw_bytes(content))
     if turned is None:
         return array
     if sorted(turned) != list(range(array.ndim)):
@@ -178,7 +183,7 @@ def _of_state(state: list[Any], build: Build) -> Any:
     if len(state) != 5 or state[0] != 1 or type(state[3]) not in (bool, int):
         raise Damaged("an array whose state numpy does not write")
     _, shape, kind, fortran, content = state
-    dtype, order = dtype_of(kind), "F" if fortran else "C"
+    dtype, order = _type(kind, build), "F" if fortran else "C"
     if dtype == OBJECTS:
         if not isinstance(content, List):
             raise Damaged("an array of objects that is given as bytes")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion
@@ -96,10 +97,14 @@ PARTS: dict[str, str] = {
 }
 """Classes that are no estimators, by their modules, and our own of models given as ONNX."""
 
+MOST_CACHED = 10_000
+"""Names looked up once: a boosted ensemble has thousands of objects of the same class."""
+
 VERSION = "_sklearn_version"
 LONGEST_VERSION = 40
 
 
+@lru_cache(maxsize=MOST_CACHED)
 def known_class(module: str, name: str) -> type[Any] | None:
     """The class of that name, None if no fitted estimator holds one of it; nothing else is imported."""
     parts = PARTS.get(module, "").split()
@@ -236,6 +241,7 @@ def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:
             raise Damaged(f"{kind.__name__} should have {key} by its class, not by the file")
 
 
+@lru_cache(maxsize=MOST_CACHED)
 def hides(kind: type[Any], key: str) -> bool:
     """Whether an attribute of that name would hide something of the class.
 

@@ -85,7 +85,7 @@ def _record(made: Made) -> np.dtype[Any]:
         for known in records():
             if _describes(state, known):
                 return known
-    raise Damaged("records that no fitted estimator has")
+    raise Damaged("records that are no nodes of a tree")
 
 
 def _describes(state: list[Any], known: np.dtype[Any]) -> bool:

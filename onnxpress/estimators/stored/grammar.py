@@ -6,9 +6,12 @@ their content afterwards, so that they may contain themselves; whatever else the
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Collection
 from typing import Any
+
+import numpy as np
 
 from onnxpress.estimators.stored import (
     arrays,
@@ -77,13 +80,19 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
 
 
 def trusted_class(path: str, trusted: Collection[str]) -> type | None:
-    """The class of that name if it is ``trusted``, which holds names of classes; a function of a trusted name is none."""
+    """The class of that name if it is ``trusted``, which imports its module; a function of a trusted name is none.
+
+    Raises:
+        Damaged: the module cannot be imported.
+    """
     if path not in trusted:
         return None
+    module, _, name = path.rpartition(".")
     try:
-        return classes.trusted_class(path)
-    except (ImportError, ValueError):
-        return None
+        found = getattr(importlib.import_module(module), name, None)
+    except Exception as error:  # a user's module may raise anything
+        raise Damaged(f"its trusted class {path} cannot be imported: {error}") from error
+    return found if isinstance(found, type) else None
 
 
 def children(node: Any) -> list[Any]:
@@ -120,7 +129,7 @@ class _Judgement:
             elif kind is Made:
                 work.extend(self.made(node))
             elif kind is Array:
-                work.append(node.dtype)
+                work.extend([] if isinstance(node.dtype, np.dtype) else [node.dtype])
             elif kind in _CONTAINERS:
                 work.extend(children(node))
             else:
@@ -287,9 +296,16 @@ class _Builder:
         """An object without state."""
         if made.how != "new" or made.keywords:
             raise Damaged(f"it calls the class {found.__name__}")
-        instance = classes.empty(found) if self.is_known(made.maker) else classes.make_trusted(found)
+        instance = classes.empty(found) if self.is_known(made.maker) else self.empty_trusted(found)
         self.instances.append(instance)
         return instance
+
+    def empty_trusted(self, found: type) -> Any:
+        """An object of a trusted class without state, by its own ``__new__``."""
+        try:
+            return found.__new__(found)  # type: ignore[call-overload] # some class, not type itself
+        except Exception as error:  # a user's class may raise anything
+            raise Damaged(f"a {found.__name__} cannot be made without arguments: {error}") from error
 
     def is_known(self, name: Global) -> bool:
         """Whether it is a class of the grammar, not one that is trusted."""

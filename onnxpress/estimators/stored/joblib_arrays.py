@@ -38,7 +38,7 @@ def is_wrapper(made: Made) -> bool:
     return isinstance(made.maker, Global) and made.maker.path == WRAPPER
 
 
-def wrapped(made: Made) -> Announced:
+def wrapped(made: Made, types: Types) -> Announced:
     """What a wrapper announces.
 
     Raises:
@@ -59,22 +59,40 @@ def wrapped(made: Made) -> Announced:
     alignment = values.get("numpy_array_alignment_bytes")
     if alignment is not None and (type(alignment) is not int or not 0 < alignment < 256):
         raise Damaged("an array with an alignment that is none")
-    kind = values["dtype"]
-    return Announced(shape_of(values["shape"]), kind, size_of(kind), values["order"], alignment is not None)
+    dtype, size = types.of(values["dtype"])
+    return Announced(shape_of(values["shape"]), dtype, size, values["order"], alignment is not None)
 
 
-def size_of(kind: Any) -> int:
-    """The bytes of a number, 0 for objects; of a record too that is not known, which another scikit-learn may have had.
+class Types:
+    """The types that arrays of a file are announced with, each looked up once: most arrays share one."""
 
-    Raises:
-        Damaged: no type that a fitted estimator has.
-    """
-    text = kind.arguments[0] if isinstance(kind, Made) and kind.arguments else None
-    record = _RECORD.fullmatch(text) if isinstance(text, str) else None
-    if record is not None:
-        return int(record[1])
-    dtype = dtype_of(kind)
-    return 0 if dtype.hasobject else dtype.itemsize
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.found: dict[int, tuple[Any, Any, int]] = {}
+
+    def of(self, node: Any) -> tuple[Any, int]:
+        """The type of a node and the bytes of a number, 0 for objects.
+
+        A record that is not known, which another scikit-learn may have had, stays a node.
+
+        Raises:
+            Damaged: no type that a fitted estimator has.
+        """
+        if id(node) not in self.found:
+            self.found[id(node)] = (node, *_type_of(node))  # with the node, so that no other gets its id
+        return self.found[id(node)][1:]
+
+
+def _type_of(node: Any) -> tuple[Any, int]:
+    try:
+        dtype = dtype_of(node)
+    except Damaged:
+        text = node.arguments[0] if isinstance(node, Made) and node.arguments else None
+        record = _RECORD.fullmatch(text) if isinstance(text, str) else None
+        if record is None:
+            raise
+        return node, int(record[1])
+    return dtype, 0 if dtype.hasobject else dtype.itemsize
 
 
 def shape_of(node: Any) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.joblib_arrays import is_wrapper, raw_array, wrapped
+from onnxpress.estimators.stored.joblib_arrays import Types, is_wrapper, raw_array, wrapped
 from onnxpress.estimators.stored.nodes import Global, List, Made, Mapping, Set, Tuple
 from onnxpress.estimators.stored.spelling import called, items_of, keywords_of, spelled
 from onnxpress.estimators.stored.unpacking import LARGEST, unpacked
@@ -44,6 +44,7 @@ class _Reader:
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
+        self.types = Types()
 
     def run(self) -> Any:
         """The described object; ``at`` is behind its last byte then."""
@@ -204,7 +205,7 @@ class _Reader:
             self.stack[-1] = self._array(target)
 
     def _array(self, wrapper: Made) -> Any:
-        array = wrapped(wrapper)
+        array = wrapped(wrapper, self.types)
         if array.size:
             node, self.at = raw_array(array, self.view, self.at)
             return node

@@ -299,7 +299,7 @@ def test_the_stage_and_the_process_that_it_holds_end_together(
 
 def below(pid: int) -> list[psutil.Process]:
     """The processes that a process has started, and those that they have."""
-    return psutil.Process(pid).children(recursive=True)
+    return list(psutil.Process(pid).children(recursive=True))
 
 
 def test_a_given_model_written_to_while_it_is_tried_is_refused(given_forest: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def test_no_opcode_calls_a_refused_global(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_class_is_given_no_state(tmp_path: Path) -> None:
     path = tmp_path / "bad.pkl"
     path.write_bytes(b"csklearn.tree._classes\nDecisionTreeClassifier\n(N}S'poisoned'\nI1\nstb.")
-    assert "state for a class" in refused(path)
+    assert "state for what is no object" in refused(path)
     from sklearn.tree import DecisionTreeClassifier
 
     assert not hasattr(DecisionTreeClassifier, "poisoned")

@@ -56,7 +56,7 @@ def judge(data: bytes | memoryview, trusted: Collection[str] = (), *, kind: Kind
 
 
 def dump(estimator: Any) -> bytes:
-    """The bytes of a joblib file, the same each time: ``dump(loads(dump(x))) == dump(x)``.
+    """Bytes of a joblib file, the same each time: those of ``loads(dump(x))`` are those of ``x``.
 
     Raises:
         Damaged: its parts are nested too deeply.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable, Collection
+from types import MethodType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -81,7 +82,7 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
     def save_reduce(self, func: Any, args: Any, state: Any = None, *rest: Any, obj: Any = None, **more: Any) -> None:
         """Write an object that was taken apart, the attributes of it in alphabetical order."""
         if type(state) is dict and all(type(key) is str for key in state):
-            state = {key: state[key] for key in sorted(state)}
+            state = {key: state[key] for key in sorted(state) if not _is_own_method(obj, key, state[key])}
             if isinstance(obj, BaseEstimator) and "n_jobs" in state:
                 state["n_jobs"] = None
             if issparse(obj):
@@ -106,6 +107,11 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
         self.memoize(obj)
 
     dispatch[set], dispatch[frozenset] = save_set, save_frozenset
+
+
+def _is_own_method(obj: Any, name: str, value: Any) -> bool:
+    """Whether an attribute is a method that the class has anyway; an early stopped fit leaves one."""
+    return isinstance(value, MethodType) and value.__self__ is obj and getattr(type(obj), name, None) is value.__func__
 
 
 def _in_order(items: Collection[Any]) -> list[Any]:

@@ -35,7 +35,9 @@ def estimator(instance: Any) -> None:
     try:
         instance._validate_params()
     except Exception as error:  # InvalidParameterError, or what odd parameters lead to
-        raise Damaged(f"a parameter that scikit-learn refuses: {str(error).splitlines()[0] if str(error) else error!r}") from error
+        raise Damaged(
+            f"a parameter that scikit-learn refuses: {str(error).splitlines()[0] if str(error) else error!r}"
+        ) from error
 
 
 def birch(instance: Any) -> None:

@@ -94,8 +94,8 @@ def _masked(reader: Reader, mask: Any, shape: list[Any], order: Literal["C", "F"
         except ValueError as error:
             raise Damaged("a masked array whose mask has another size") from error
     if mask is False or (isinstance(mask, Made) and mask.arguments[1:] == [NOT_MASKED]):
-        count = math.prod(size if type(size) is int else 0 for size in shape)
-        reader.check_size(count)
+        count = math.prod(size if type(size) is int and size > 0 else 0 for size in shape)
+        reader.spend(count)
         return NOT_MASKED * count
     raise Damaged("a masked array whose mask has another shape")
 

@@ -54,15 +54,17 @@ class Archive:
         """Whether it has a member of that name."""
         return name in self._members
 
-    def read(self, name: str) -> memoryview:
+    def read(self, name: str, most: int | None = None) -> memoryview:
         """The bytes of a member.
 
         Raises:
-            Damaged: there is none of that name, or its bytes are cut or changed.
+            Damaged: there is none of that name, it has more than ``most`` bytes, or they are cut or changed.
         """
         info = self._members.get(name)
         if info is None:
             raise Damaged(f"it has no member {name!r}")
+        if most is not None and info.file_size > most:
+            raise Damaged(f"its member {name!r} has more than {most >> 20} MB")
         try:
             content = UNPACK[info.compress_type](self._packed(info), info.file_size)
         except KeyError as error:

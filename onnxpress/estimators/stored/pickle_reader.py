@@ -45,6 +45,7 @@ class _Reader:
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
         self.types = Types()
+        self.encoded: dict[int, tuple[str, bytes]] = {}
 
     def run(self) -> Any:
         """The described object; ``at`` is behind its last byte then."""
@@ -271,7 +272,7 @@ def _number_line(reader: _Reader, kind: Callable[[str], Any]) -> Any:
 
 def _int_line(reader: _Reader) -> None:
     """An integer; protocol 0 has no other way to write a bool."""
-    if reader.view[reader.at : reader.at + 3] in (b"00\n", b"01\n"):
+    if bytes(reader.view[reader.at : reader.at + 3]) in (b"00\n", b"01\n"):
         reader.push(reader.line() == b"01")
     else:
         reader.push(_number_line(reader, int))
@@ -289,7 +290,7 @@ def _string_line(reader: _Reader) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of escapes that mean themselves
         try:
-            content = codecs.escape_decode(raw[1:-1])[0]  # type: ignore[attr-defined] # what pickle uses
+            content = codecs.escape_decode(raw[1:-1])[0]  # as pickle does
         except ValueError as error:
             raise Damaged("a text with a wrong escape") from error
     reader.push(_text(content, "ascii"))
@@ -358,30 +359,30 @@ def _stack_global(reader: _Reader) -> None:
 
 def _reduce(reader: _Reader) -> None:
     arguments = reader.stack.pop()
-    reader.stack[-1] = called(reader.stack[-1], arguments)
+    reader.stack[-1] = called(reader.stack[-1], arguments, reader.encoded)
 
 
 def _new(reader: _Reader) -> None:
     arguments = reader.stack.pop()
-    reader.stack[-1] = Made(reader.stack[-1], "new", list(items_of(arguments)))
+    reader.stack[-1] = Made(reader.stack[-1], "new", items_of(arguments))
 
 
 def _new_with_keywords(reader: _Reader) -> None:
     keywords, arguments = reader.stack.pop(), reader.stack.pop()
-    reader.stack[-1] = Made(reader.stack[-1], "new", list(items_of(arguments)), keywords_of(keywords))
+    reader.stack[-1] = Made(reader.stack[-1], "new", items_of(arguments), keywords_of(keywords))
 
 
 def _object(reader: _Reader) -> None:
     """A call written as mark, callable, arguments."""
     items = reader.pop_mark()
-    reader.push(called(items[0], Tuple(items[1:])))
+    reader.push(called(items[0], Tuple(items[1:]), reader.encoded))
 
 
 def _instance(reader: _Reader) -> None:
     """A call written as mark, arguments, and the callable's name."""
     _global_line(reader)
     maker = reader.stack.pop()
-    reader.push(called(maker, Tuple(reader.pop_mark())))
+    reader.push(called(maker, Tuple(reader.pop_mark()), reader.encoded))
 
 
 def _protocol(reader: _Reader) -> None:

@@ -17,6 +17,9 @@ from onnxpress.estimators.stored.npy import array_of
 from onnxpress.estimators.stored.skops_entry import SCHEMA, Entry, parsed
 
 NEWEST_PROTOCOL = 2
+LARGEST_SCHEMA = 256 << 20
+"""Bytes of schema.json, which takes twenty times as much memory once it is read; a vocabulary has 400 bytes a word."""
+
 DEEPEST = 300
 """Objects within objects; an estimator within another takes four."""
 
@@ -31,7 +34,7 @@ def read_skops(data: bytes | memoryview) -> Any:
         Damaged: the file is cut, changed, made by hand or by a newer skops.
     """
     archive = Archive(data)
-    schema = parsed(archive.read(SCHEMA))
+    schema = parsed(archive.read(SCHEMA, LARGEST_SCHEMA))
     protocol = Entry(schema).get("protocol")
     if type(protocol) is not int or not 0 <= protocol <= NEWEST_PROTOCOL:
         raise Damaged(f"it has the skops protocol {protocol!r:.20}, and 0 to {NEWEST_PROTOCOL} are read")

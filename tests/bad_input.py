@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from stages.convert.conversion import to_onnx
-from tests.conftest import changed, numeric_schema, write_params
+from tests.conftest import changed, numeric_schema, sign, write_params
 
 Spoil = Callable[[Path], None]
 """Changes a finished project, given its folder."""
@@ -125,7 +126,41 @@ def rows(*lines: str, times: int = 1) -> str:
 
 def dumped(make: Callable[[], Any]) -> Spoil:
     """Another object in model.joblib."""
-    return lambda folder: void(joblib.dump(make(), folder / "outputs" / "model.joblib"))
+    return signed(lambda folder: void(joblib.dump(make(), folder / "outputs" / "model.joblib")))
+
+
+def signed(spoil: Spoil) -> Spoil:
+    """As if train had written the spoilt model.joblib."""
+    return both(spoil, sign)
+
+
+def exchanged(folder: Path) -> None:
+    """Another model in the place of the fitted one."""
+    joblib.dump(wine_forest(), folder / "outputs" / "model.joblib")
+
+
+def pipe(folder: Path) -> None:
+    """A pipe in the place of a given model, from which nothing ever comes."""
+    (folder / "models" / "a.pkl").unlink()
+    os.mkfifo(folder / "models" / "a.pkl")
+
+
+def folder_of_models(folder: Path) -> None:
+    """A folder in the place of a given model."""
+    (folder / "models" / "a.pkl").unlink()
+    (folder / "models" / "a.pkl").mkdir()
+
+
+def model_elsewhere(folder: Path) -> None:
+    """A link in the place of a given model, to a file that nobody has given."""
+    (folder / "models" / "a.pkl").unlink()
+    (folder / "models" / "a.pkl").symlink_to("/etc/passwd")
+
+
+def loop(folder: Path) -> None:
+    """A link to itself in the place of a given model."""
+    (folder / "models" / "a.pkl").unlink()
+    (folder / "models" / "a.pkl").symlink_to("a.pkl")
 
 
 def wine_forest() -> Any:
@@ -465,6 +500,23 @@ IN_MODELS = [
         model("a.h5", b""),
         ".skops or .onnx file, got 'models/a.h5'",
     ),
+    Bad(
+        "a pipe for a given model", "train", both(model("a.pkl", b""), pipe), "should name a regular file, 'models/a.pkl' is none"
+    ),
+    Bad("a folder for a given model", "train", both(model("a.pkl", b""), folder_of_models), "should name a regular file"),
+    Bad("a link out of models", "train", both(model("a.pkl", b""), model_elsewhere), "should lie under models/"),
+    Bad("a link to itself", "train", both(model("a.pkl", b""), loop), "train.model_path 'models/a.pkl'"),
+    Bad("a name with a NUL", "train", params(train__model_path="models/a\0.pkl"), "cannot be a file (embedded null byte)"),
+    Bad(
+        "a name of 300 characters",
+        "train",
+        model(f"{'a' * 200}.pkl", b"", train__model_path=f"models/{'a' * 300}.pkl"),
+        "too long",
+    ),
+    Bad("a long path to a model", "train", params(train__model_path=f"models/{'a/' * 3000}.pkl"), "train.model_path"),
+    Bad("an empty given model", "train", model("a.pkl", b""), "models/a.pkl is not a whole", ("prepare",)),
+    Bad("no time for a given model", "train", params(train__max_seconds=0), "train.max_seconds should be greater than 0, got 0"),
+    Bad("half a megabyte", "train", params(train__max_memory_mb=0.5), "train.max_memory_mb should be a valid integer, got 0.5"),
     Bad("text for a given ONNX model", "train", model("a.onnx", b"hello"), "models/a.onnx is no ONNX model", ("prepare",)),
     Bad("half a given ONNX model", "train", both(model("a.onnx", wine_model), cut("models/a.onnx")), "is no ONNX", ("prepare",)),
     Bad("given ONNX model of other data", "train", model("a.onnx", wine_model), "data.source needs one float32", ("prepare",)),
@@ -525,15 +577,26 @@ IN_OUTPUTS = [
         'Field "z" does not exist',
     ),
     Bad("no fitted model", "convert", without(f"{OUT}/model.joblib"), "cannot read outputs/model.joblib"),
-    Bad("half a fitted model", "convert", cut(f"{OUT}/model.joblib"), "outputs/model.joblib is not a whole joblib file"),
-    Bad("empty fitted model", "convert", file(f"{OUT}/model.joblib", b""), "outputs/model.joblib"),
-    Bad("text for a fitted model", "convert", file(f"{OUT}/model.joblib", "hello"), "outputs/model.joblib"),
-    Bad("ONNX for a fitted model", "convert", swapped(f"{OUT}/model.joblib", f"{OUT}/model.onnx"), "outputs/model.joblib"),
+    *(
+        Bad(f"a fitted model exchanged before {stage}", stage, exchanged, "outputs/model.joblib is not what train has written")
+        for stage in ("convert", "evaluate", "benchmark")
+    ),
+    Bad("no digest of the fitted model", "convert", without(f"{OUT}/model.sha256"), "is missing; run `dvc repro train`"),
+    Bad("another's digest", "convert", file(f"{OUT}/model.sha256", "0" * 64), "dvc repro --force train"),
+    Bad("half a fitted model", "convert", signed(cut(f"{OUT}/model.joblib")), "outputs/model.joblib is not a whole joblib file"),
+    Bad("empty fitted model", "convert", signed(file(f"{OUT}/model.joblib", b"")), "outputs/model.joblib"),
+    Bad("text for a fitted model", "convert", signed(file(f"{OUT}/model.joblib", "hello")), "outputs/model.joblib"),
+    Bad(
+        "ONNX for a fitted model", "convert", signed(swapped(f"{OUT}/model.joblib", f"{OUT}/model.onnx")), "outputs/model.joblib"
+    ),
     Bad("a dict for a fitted model", "convert", dumped(lambda: {"a": 1}), "outputs/model.joblib"),
     Bad("an unfitted model", "convert", dumped(RandomForestClassifier), "RandomForestClassifier"),
     Bad("a fitted model of other data", "convert", dumped(wine_forest), "takes 13 features, outputs/schema.json has 4"),
     Bad(
-        "a pickled model that is half there", "evaluate", file(f"{OUT}/model.joblib", pickle.dumps({"a": 1})[:-3]), "model.joblib"
+        "a pickled model that is half there",
+        "evaluate",
+        signed(file(f"{OUT}/model.joblib", pickle.dumps({"a": 1})[:-3])),
+        "model.joblib",
     ),
     Bad("a fitted model of two targets", "convert", dumped(two_targets), "RandomForestRegressor"),
     Bad("fitted model of other data", "evaluate", dumped(wine_forest), "takes 13 features, outputs/schema.json has 4"),

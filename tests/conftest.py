@@ -10,6 +10,7 @@ import onnx
 import pytest
 import yaml
 
+from stages.common.digest import line
 from stages.common.table import Column, Rows, Schema
 from stages.convert.conversion import to_onnx
 
@@ -71,6 +72,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_params(folder: Path, content: dict[str, Any]) -> None:
     """Write a params file."""
     (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def sign(folder: Path) -> None:
+    """Write the digest of the fitted model in the project ``folder``, as train does."""
+    (folder / "outputs" / "model.sha256").write_text(line((folder / "outputs" / "model.joblib").read_bytes()))
 
 
 def digits_rows(start: int = 0, stop: int | None = None) -> Rows:

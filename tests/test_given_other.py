@@ -258,11 +258,12 @@ def test_a_booster_of_another_package_is_loaded_when_its_classes_are_trusted(
     assert workspace
 
 
-def test_a_given_model_forgets_its_threads_and_keeps_its_bytes(workspace: Path) -> None:
+@pytest.mark.usefixtures("workspace")
+def test_a_given_model_forgets_its_threads() -> None:
     rows = digits_rows(0, 300)
     forest = RandomForestClassifier(3, n_jobs=-1, random_state=0).fit(rows.feeds["X"], rows.target)
     Path("models").mkdir()
     joblib.dump(forest, "models/a.joblib")
     chain(prepare, train, data__source="digits", train__model_path="models/a.joblib")
-    assert (workspace / "outputs" / "model.joblib").read_bytes() == (workspace / "models" / "a.joblib").read_bytes()
-    assert checked_original(load_original(Path("outputs/model.joblib")), read_schema(), threads=2).n_jobs is None
+    assert load_original(Path("outputs/model.joblib")).n_jobs is None
+    assert checked_original(load_original(Path("models/a.joblib")), read_schema(), threads=2).n_jobs is None

@@ -22,6 +22,7 @@ CALIBRATION = OUTPUTS / "calibration.parquet"
 TEST = OUTPUTS / "test.parquet"
 SCHEMA = OUTPUTS / "schema.json"
 ORIGINAL_MODEL = OUTPUTS / "model.joblib"
+ORIGINAL_DIGEST = OUTPUTS / "model.sha256"
 ONNX_MODEL = OUTPUTS / "model.onnx"
 QUANTIZED_MODEL = OUTPUTS / "model_quantized.onnx"
 CANDIDATES = OUTPUTS / "candidates"
@@ -100,7 +101,7 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write ``data`` to ``path`` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)

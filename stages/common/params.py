@@ -73,6 +73,8 @@ class Train(Section):
     text: Text = Field(
         default=Text(max_features=None, ngram_range=[1, 1]), description="how columns of data.text become numbers (TF-IDF)"
     )
+    max_seconds: PositiveFloat = Field(default=600, description="seconds that loading and trying the file of model_path may take")
+    max_memory_mb: PositiveInt = Field(default=8192, description="MB of memory that it may take")
     trust: list[ClassPath] = Field(
         description="classes, package.module.Class, that a stored model may hold besides scikit-learn's; they run their own code"
     )

@@ -28,7 +28,7 @@ from stages.common.files import (
     write_bytes,
     write_json,
 )
-from stages.common.models import Answer, ask_onnx, ask_original, checked_original, load_original, open_session, read_onnx
+from stages.common.models import Answer, ask_onnx, ask_original, load_trained, open_session, read_onnx
 from stages.common.params import load_params
 from stages.common.table import Feeds, Rows, read_rows, read_schema
 from stages.evaluate.asked import Asked
@@ -45,7 +45,7 @@ def main() -> None:
     params, schema = load_params(), read_schema()
     train, test = read_rows(TRAIN, schema).feeds, read_rows(TEST, schema)
     plain, quantized = (read_onnx(path, schema) for path in (ONNX_MODEL, QUANTIZED_MODEL))
-    original = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema)
+    original = load_trained(schema, params.train.trusted)
     asking: Asking = {
         ORIGINAL_MODEL: partial(ask_original, original, schema=schema),
         ONNX_MODEL: partial(ask_onnx, open_session(plain)),

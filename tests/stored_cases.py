@@ -150,6 +150,11 @@ def _boosters() -> dict[str, Case]:
         "histogram of gaps": (HistGradientBoostingClassifier(**short, **early), GAPS, TEXTS),
         "histogram of codes": (HistGradientBoostingClassifier(categorical_features=[0, 2], **short), CODES, THREE),
         "histogram by mask": (HistGradientBoostingRegressor(categorical_features=[True, *[False] * 3], **short), CODES, NUMBER),
+        "histogram of codes only": (
+            HistGradientBoostingClassifier(categorical_features=[0, 1], **short),
+            CODES[:, [0, 2]],
+            THREE,
+        ),
         "histogram of categories": (HistGradientBoostingClassifier(**short), CATEGORIES, THREE),
         "constrained": (
             HistGradientBoostingRegressor(monotonic_cst=[1, 0, 0, 0], interaction_cst=[{0, 1}], **short),

@@ -313,6 +313,8 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("envelope", put(location_=np.zeros(2)), "location_"),
     ("polynomial", step(0, put(interaction_only=2)), "interaction_only"),
     ("forest", put(n_jobs=10**6), "n_jobs"),
+    ("a function", step(0, put(kw_args={"out": np.zeros(3)})), "an array to write into"),
+    ("a function", step(0, put(inv_kw_args={"out": (np.zeros(3),)})), "an array to write into"),
 ]
 
 

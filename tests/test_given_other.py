@@ -248,8 +248,16 @@ def test_mixed_columns_and_a_regressor(workspace: Path) -> None:
 # packages besides scikit-learn, and threads
 
 
-@pytest.mark.parametrize("package", ["lightgbm", "xgboost"])
-def test_a_booster_of_another_package_is_loaded_when_it_is_trusted(workspace: Path, package: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "classes"),
+    [
+        ("lightgbm", ["lightgbm.LGBMClassifier", "lightgbm.Booster"]),
+        ("xgboost", ["xgboost.sklearn.XGBClassifier", "xgboost.core.Booster"]),
+    ],
+)
+def test_a_booster_of_another_package_is_loaded_when_its_classes_are_trusted(
+    workspace: Path, package: str, classes: list[str]
+) -> None:
     x, y = breast_cancer()
     model = (
         lightgbm.LGBMClassifier(n_estimators=3, verbose=-1) if package == "lightgbm" else xgboost.XGBClassifier(n_estimators=3)
@@ -258,10 +266,10 @@ def test_a_booster_of_another_package_is_loaded_when_it_is_trusted(workspace: Pa
     joblib.dump(model.fit(x, y), "models/a.joblib")
     with pytest.raises(UserError, match=rf"names {package}\."):
         load_original(Path("models/a.joblib"))
-    chain(prepare, data__source="breast_cancer", train__model_path="models/a.joblib", train__trust=[package, "collections"])
+    chain(prepare, data__source="breast_cancer", train__model_path="models/a.joblib", train__trust=classes)
     with pytest.raises(UserError, match=f"{type(model).__name__} cannot become ONNX: .* give its .onnx file"):
         train.main()  # as .onnx, by onnxmltools, it is taken
-    loaded = checked_original(load_original(Path("models/a.joblib"), [package, "collections"]), numeric_schema(30))
+    loaded = checked_original(load_original(Path("models/a.joblib"), classes), numeric_schema(30))
     assert loaded.n_jobs == 1
     assert np.array_equal(loaded.predict(x), model.predict(x))
     assert workspace

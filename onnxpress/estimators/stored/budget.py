@@ -89,7 +89,7 @@ def _size(value: Any) -> int:
     if kind is np.ndarray:
         return int(value.nbytes)
     if kind is Array:
-        return value.data.nbytes
+        return int(value.data.nbytes)
     return len(value) if kind in _CONTAINERS or kind in _BYTES else 1
 
 

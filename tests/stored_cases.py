@@ -36,7 +36,10 @@ WORDS = list(FRAME["t"])
 RECORDS = FRAME[["a", "k"]].to_dict("records")
 SEED: dict[str, Any] = {"random_state": 0}
 Case = tuple[Any, Any, Any]
-METHODS = "predict predict_proba decision_function transform score_samples kneighbors apply decision_path".split()
+METHODS = (
+    *("predict", "predict_proba", "decision_function", "transform"),
+    *("score_samples", "kneighbors", "apply", "decision_path"),
+)
 
 
 def fitted(*names: str) -> Iterator[tuple[str, Any, Any]]:
@@ -65,19 +68,17 @@ def answers(estimator: Any, rows: Any) -> dict[str, Any]:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two answers are equal to the last bit."""
+    if sparse.issparse(one):  # in a tuple: the path of each row
+        one, other = one.toarray(), other.toarray()
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, pd.DataFrame):
-        return bool(one.equals(other))
     if isinstance(one, np.ndarray) and one.dtype != object:
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
     if isinstance(one, np.ndarray):
         return one.shape == other.shape and all(map(same, one.ravel(), other.ravel()))
-    if sparse.issparse(one):
-        return same(one.toarray(), other.toarray())
-    return bool(one == other)
+    return bool(one.equals(other) if isinstance(one, pd.DataFrame) else one == other)
 
 
 @cache
@@ -149,6 +150,11 @@ def _boosters() -> dict[str, Case]:
         "histogram of gaps": (HistGradientBoostingClassifier(**short, **early), GAPS, TEXTS),
         "histogram of codes": (HistGradientBoostingClassifier(categorical_features=[0, 2], **short), CODES, THREE),
         "histogram by mask": (HistGradientBoostingRegressor(categorical_features=[True, *[False] * 3], **short), CODES, NUMBER),
+        "histogram of codes only": (
+            HistGradientBoostingClassifier(categorical_features=[0, 1], **short),
+            CODES[:, [0, 2]],
+            THREE,
+        ),
         "histogram of categories": (HistGradientBoostingClassifier(**short), CATEGORIES, THREE),
         "constrained": (
             HistGradientBoostingRegressor(monotonic_cst=[1, 0, 0, 0], interaction_cst=[{0, 1}], **short),
@@ -326,7 +332,7 @@ def _meta() -> dict[str, Case]:
         "temperature": (CalibratedClassifierCV(tree, cv=2, method="temperature"), X, THREE),
         "frozen": (CalibratedClassifierCV(FrozenEstimator(clone(bayes).fit(X, TWO))), X, TWO),
         "one against the rest": (OneVsRestClassifier(SVC()), X, THREE),
-        "constant labels": (OneVsRestClassifier(bayes), X, np.c_[TWO, TWO * 0]),
+        "one against nothing": (OneVsRestClassifier(bayes), X, TWO),
         "one against one": (OneVsOneClassifier(LogisticRegression()), X, TEXTS),
         "codes": (OutputCodeClassifier(LogisticRegression(), **SEED), X, THREE),
         "chain": (ClassifierChain(LogisticRegression()), X, np.c_[TWO, 1 - TWO]),
@@ -413,8 +419,16 @@ def _transformers() -> dict[str, Case]:
     from sklearn import preprocessing
     from sklearn.cluster import Birch, BisectingKMeans, FeatureAgglomeration, KMeans, MiniBatchKMeans
     from sklearn.decomposition import NMF, PCA, DictionaryLearning, FastICA, KernelPCA, LatentDirichletAllocation
-    from sklearn.feature_selection import RFE, RFECV, SelectFromModel, SelectKBest, SelectPercentile, chi2, f_regression
-    from sklearn.feature_selection import mutual_info_classif
+    from sklearn.feature_selection import (
+        RFE,
+        RFECV,
+        SelectFromModel,
+        SelectKBest,
+        SelectPercentile,
+        chi2,
+        f_regression,
+        mutual_info_classif,
+    )
     from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
     from sklearn.kernel_approximation import Nystroem, RBFSampler
     from sklearn.linear_model import LogisticRegression, Ridge
@@ -469,5 +483,6 @@ def _transformers() -> dict[str, Case]:
         "k-means": (KMeans(3, n_init=1, **SEED), X, None),
         "bisections": (BisectingKMeans(3, **SEED), X, None),
         "batches": (MiniBatchKMeans(3, n_init=1, **SEED), X, None),
+        "labels": (preprocessing.MultiLabelBinarizer(), [["a", "b"], ["c"]] * 30, None),
         "Birch": (Birch(n_clusters=2), X, None),
     }

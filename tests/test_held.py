@@ -489,7 +489,7 @@ def test_a_kernel_without_landlock_has_version_0(monkeypatch: pytest.MonkeyPatch
     assert landlock.version() == 0
 
 
-OPENING: dict[str, Callable[[Any], object]] = {
+OPENING: dict[str, Callable[[Any], Any]] = {
     "Path.read_bytes": lambda path: path.read_bytes(),
     "open": lambda path: open(path, "rb").read(),  # noqa: SIM115, PTH123 - what libraries do
     "zipfile": lambda path: zipfile.ZipFile(path).read("a"),

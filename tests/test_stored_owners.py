@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.metrics import _dist_metrics
 from sklearn.metrics._dist_metrics import EuclideanDistance64, PyFuncDistance64
-from sklearn.metrics._dist_metrics import newObj as new_metric
-from sklearn.neighbors._kd_tree import KDTree64, newObj
+from sklearn.neighbors import _kd_tree
+from sklearn.neighbors._kd_tree import KDTree64
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.tree._tree import Tree
+from sklearn.utils import Bunch
 
 from onnxpress.estimators import stored
 from tests.stored_cases import X, fitted
@@ -178,7 +180,7 @@ def cut(*names: str) -> Callable[[Any], None]:
     return change
 
 
-def added(name: str, place: Any, amount: int) -> Callable[[Any], None]:
+def added(name: str, place: Any, amount: Any) -> Callable[[Any], None]:
     """A number in an array is another."""
 
     def change(estimator: Any) -> None:
@@ -225,6 +227,8 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("gradient of three", lambda model: put(strategy="uniform")(model.init_), "init_ should give"),
     ("gradient of three", put(init_=DummyRegressor()), "init_ should be a DummyClassifier"),
     ("gradient", lambda model: put(n_classes_=1)(model.init_), "n_classes_"),
+    ("gradient of three", lambda model: put(link=Bunch(link=np.diff))(model._loss), "with its link"),
+    ("gradient of three", put(_loss=None), "one of scikit-learn's"),
     ("numbers from zero", put(init_=DummyClassifier()), "init_ should be a DummyRegressor"),
     ("gradient, huber", lambda model: put(n_outputs_=0)(model.init_), "n_outputs_"),
     ("gradient, huber", lambda model: put(constant_=np.zeros((0, 1)))(model.init_), "constant_"),
@@ -294,6 +298,10 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("few categories", step(0, lambda one: one._default_to_infrequent_mappings[0].__setitem__(0, 99)), "mappings"),
     ("few categories", step(0, lambda one: one._infrequent_indices[0].__setitem__(0, 99)), "_infrequent_indices"),
     ("rare categories", step(0, put(_drop_idx_after_grouping=np.array([9] * 4, object))), "_drop_idx_after_grouping"),
+    ("few categories", step(0, lambda one: one.categories_.__setitem__(0, one.categories_[0][::-1])), "ascending order"),
+    ("labels", put(_cached_dict={"a": 10**6}), "_cached_dict"),
+    ("one against the rest", lambda model: put(y_type_="multilabel-indicator")(model.label_binarizer_), "several labels"),
+    ("one against the rest", put(label_binarizer_=None), "label_binarizer_ should be a LabelBinarizer"),
     ("letters", step(0, words(lambda found: found.update(a=10**6))), "vocabulary_"),
     ("letters", step(0, words(lambda found: found.update(a=-1))), "vocabulary_"),
     ("letters", step(0, words(lambda found: found.update(a=0, b=0))), "vocabulary_"),
@@ -305,6 +313,8 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("envelope", put(location_=np.zeros(2)), "location_"),
     ("polynomial", step(0, put(interaction_only=2)), "interaction_only"),
     ("forest", put(n_jobs=10**6), "n_jobs"),
+    ("a function", step(0, put(kw_args={"out": np.zeros(3)})), "an array to write into"),
+    ("a function", step(0, put(inv_kw_args={"out": (np.zeros(3),)})), "an array to write into"),
 ]
 
 
@@ -322,7 +332,7 @@ def test_a_tree_of_neighbours_is_built_anew_from_its_points() -> None:
     parts = list(tree.__getstate__())
     parts[1] = np.full(len(X), 10**12)
     parts[2] = np.frombuffer(bytes([255]) * parts[2].nbytes, parts[2].dtype)
-    loaded = stored.loads(pickle.dumps(Reduced(newObj, (KDTree64,), tuple(parts))))
+    loaded = stored.loads(pickle.dumps(Reduced(_kd_tree.newObj, (KDTree64,), tuple(parts))))
     assert all(np.array_equal(*pair) for pair in zip(loaded.query(X, 3), tree.query(X, 3), strict=True))
 
 
@@ -346,7 +356,7 @@ def test_a_tree_of_neighbours_has_parts_that_fit(place: int, value: Any) -> None
     parts = list(KDTree64(X).__getstate__())
     parts[place] = value
     with pytest.raises(stored.Damaged):
-        stored.loads(pickle.dumps(Reduced(newObj, (KDTree64,), tuple(parts))))
+        stored.loads(pickle.dumps(Reduced(_kd_tree.newObj, (KDTree64,), tuple(parts))))
 
 
 def test_a_metric_that_calls_a_function_is_refused() -> None:
@@ -359,4 +369,4 @@ def test_a_metric_that_calls_a_function_is_refused() -> None:
 )
 def test_a_metric_has_a_power_a_vector_and_a_matrix(state: Any) -> None:
     with pytest.raises(stored.Damaged, match="metric"):
-        stored.loads(pickle.dumps(Reduced(new_metric, (EuclideanDistance64,), state)))
+        stored.loads(pickle.dumps(Reduced(_dist_metrics.newObj, (EuclideanDistance64,), state)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -196,7 +197,7 @@ def test_a_class_of_the_users_own_goes_through_the_chain(
     write_params(workspace, default_params(**changes, quantize__level="lossless"))
     for stage in (prepare, train, convert, quantize, evaluate):
         stage.main()
-    model = load_original(workspace / "outputs" / "model.joblib", ["own_models"])
+    model = load_original(workspace / "outputs" / "model.joblib", [f"own_models.kinds.{name}"])
     assert type(model).__name__ == name
     assert {key: getattr(model, key) for key in arguments} == arguments
     assert read_json(workspace / "outputs" / "metrics.json")["onnx_agreement"] == 1
@@ -299,7 +300,7 @@ def test_the_stage_and_the_process_that_it_holds_end_together(
 
 def below(pid: int) -> list[psutil.Process]:
     """The processes that a process has started, and those that they have."""
-    return psutil.Process(pid).children(recursive=True)
+    return list(psutil.Process(pid).children(recursive=True))
 
 
 def test_a_given_model_written_to_while_it_is_tried_is_refused(given_forest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,6 +353,25 @@ def test_an_own_class_that_holds_what_is_not_trusted_is_told_by_train(workspace:
     with pytest.raises(UserError, match=r"Forest holds own_parts.kinds.Note, .* add to train.trust: \[own_parts.kinds.Note\]"):
         train.main()
     assert not (workspace / "outputs" / "model.joblib").exists()
+
+
+def test_a_class_that_the_user_trusts_is_known_in_the_process_that_opens_the_file(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "trusted_kinds.py").write_text(OWN_CLASS, encoding="utf-8")
+    (workspace / "models").mkdir()
+    monkeypatch.syspath_prepend(workspace)
+    forest = importlib.import_module("trusted_kinds").Forest(3, random_state=0)
+    rows = digits_rows(0, 300)
+    joblib.dump(forest.fit(rows.feeds["X"], rows.target), "models/a.joblib")
+    write_params(workspace, default_params(**{**GIVEN, "train__max_seconds": 60}))
+    prepare.main()
+    with pytest.raises(UserError, match=r"trusted_kinds.Forest"):
+        train.main()
+    write_params(workspace, default_params(**{**GIVEN, "train__max_seconds": 60, "train__trust": ["trusted_kinds.Forest"]}))
+    train.main()
+    model = load_trained(read_schema(), ["trusted_kinds.Forest"])
+    assert np.array_equal(model.predict(rows.feeds["X"]), forest.predict(rows.feeds["X"]))
 
 
 OWN_PART = """

@@ -24,7 +24,8 @@ from onnxpress.held.settings import Settings
 Task = Callable[[GivenFile, Any], tuple[dict[str, Any], Sequence[bytes]]]
 """Takes the file and the order's arguments; returns an answer's content and blobs."""
 
-DESCRIPTORS = 3
+DESCRIPTORS, MOST_DESCRIPTORS = 3, 65_536
+"""Of an order; of a keeper, whose limit may be a thousand million, which an old kernel would close one by one."""
 PROBE_MB = 1024
 EXIT_SECONDS = 1
 """How long a process may take to be gone that has closed its files: the kernel takes its memory back first."""
@@ -136,7 +137,7 @@ def _close_all_but(*kept: int) -> None:
     for descriptor in sorted(kept):
         os.closerange(below + 1, descriptor)
         below = descriptor
-    os.closerange(below + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(below + 1, MOST_DESCRIPTORS)
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:

@@ -76,13 +76,14 @@ class Keeper:
         """
         if self._locks is None:
             hello = self._received(START_SECONDS)
-            if hello is None and self._wrapped:  # installed, but forbidden here
+            ready = hello is not None and "locks" in hello
+            if not ready:
                 self.close()
+            if not ready and self._wrapped:  # bubblewrap is forbidden here, or hides what Python needs
                 self._wrapped = False
                 self._start([])
                 return self.locks
-            if hello is None or "locks" not in hello:
-                self.close()
+            if hello is None or not ready:
                 why = "ended" if hello is None else hello.get("error", "")
                 raise NotStarted(f"cannot be started ({why})")
             self._locks = [BUBBLEWRAP] * self._wrapped + list(hello["locks"])

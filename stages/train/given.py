@@ -36,11 +36,12 @@ HOSTILE = "the file is damaged or hostile"
 
 
 def begin(train: Train) -> held.Keeper:
-    """Start the process that given models are opened in; what it imports, it imports while the tables are read.
+    """Start the process that a given model is opened in; what it imports, it imports while the tables are read.
 
     Raises:
-        UserError: no process can be started.
+        UserError: the path is wrong, or no process can be started.
     """
+    _checked_path(str(train.model_path))
     try:
         return held.begin(held.settings({TASK: TRIED}, HEAVY, _modules(train)))
     except held.NotStarted as error:

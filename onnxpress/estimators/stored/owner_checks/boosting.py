@@ -10,6 +10,7 @@ from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.histogram_nodes import check_predictor, features
 from onnxpress.estimators.stored.owner_checks.attributes import array, get, has, instance_of, is_array, number
 
+LOSSES, LINKS = "sklearn._loss.loss", "sklearn._loss.link"
 PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 BINS = "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper"
 TREE = "sklearn.tree._classes.DecisionTreeRegressor"
@@ -30,28 +31,29 @@ def gradient_boosting(instance: Any) -> None:
 
 
 def _starting_point(instance: Any, columns: int) -> None:
-    """``init_`` predicts ``columns`` scores, or one number, for each row."""
-    start = get(instance, "init_")
-    loss = get(instance, "_loss")
-    if (
-        getattr(type(loss), "is_multiclass", None) is not (columns > 1)
-        or not hasattr(type(loss), "predict_proba")
-        and columns > 1
-    ):
-        raise Damaged("its loss should be of as many columns as it has trees in an iteration")
-    if isinstance(start, str) and start == "zero":
-        return
-    if type(instance).__name__ == "GradientBoostingRegressor":
-        instance_of(start, "init_", "sklearn.dummy.DummyRegressor")
+    """``init_`` predicts ``columns`` scores, or one number, for each row, and the loss leaves their number as it is."""
+    start, loss = get(instance, "init_"), get(instance, "_loss")
+    if type(loss).__module__ != LOSSES or type(get(loss, "link")).__module__ != LINKS:
+        raise Damaged("_loss should be one of scikit-learn's, with its link")
+    if type(loss).is_multiclass is not (columns > 1):
+        raise Damaged("_loss should be of as many columns as there are trees in an iteration")
+    if any(kind.__name__ == "GradientBoostingRegressor" for kind in type(instance).__mro__):
+        number(instance, "n_trees_per_iteration_", 1, 1)
+        if not _is_zero(start):
+            instance_of(start, "init_", "sklearn.dummy.DummyRegressor")
+            number(start, "n_outputs_", 1, 1)
+            array(start, "constant_", "f4 f8 i8 i4", 1, 1)
+    elif not _is_zero(start):
+        instance_of(start, "init_", "sklearn.dummy.DummyClassifier")
         number(start, "n_outputs_", 1, 1)
-        array(start, "constant_", "f4 f8 i8 i4", 1, 1)
-        return
-    instance_of(start, "init_", "sklearn.dummy.DummyClassifier")
-    number(start, "n_outputs_", 1, 1)
-    classes = number(start, "n_classes_", max(columns, 2), max(columns, 2))
-    array(start, "class_prior_", "f8", classes)
-    if get(start, "strategy") != "prior":
-        raise Damaged("init_ should give the share of each class")
+        classes = number(start, "n_classes_", max(columns, 2), max(columns, 2))
+        array(start, "class_prior_", "f8", classes)
+        if get(start, "strategy") != "prior":
+            raise Damaged("init_ should give the share of each class")
+
+
+def _is_zero(start: Any) -> bool:
+    return isinstance(start, str) and start == "zero"
 
 
 def predictor(instance: Any) -> None:
@@ -85,14 +87,15 @@ def histogram_boosting(instance: Any) -> None:
 def _predictors(iterations: Any, columns: int, n_features: int, categorical: Any) -> None:
     if type(iterations) is not list or not all(type(row) is list and len(row) == columns for row in iterations):
         raise Damaged(f"_predictors should be lists of {columns} trees")
-    for row in iterations:
-        for tree in row:
-            predictor(instance_of(tree, "_predictors", PREDICTOR))
-            asked, by_category = features(tree.nodes)
-            if len(asked) and asked[-1] >= n_features:
-                raise Damaged(f"a tree asks about a column that is none of its {n_features}")
-            if not np.isin(by_category, categorical).all():
-                raise Damaged("a tree asks for categories of a column of numbers")
+    trees = {id(tree): tree for row in iterations for tree in row}  # a file may have one many times
+    for tree in trees.values():
+        nodes = get(instance_of(tree, "_predictors", PREDICTOR), "nodes")
+        predictor(tree)
+        asked, by_category = features(nodes)
+        if len(asked) and asked[-1] >= n_features:
+            raise Damaged(f"a tree asks about a column that is none of its {n_features}")
+        if not np.isin(by_category, categorical).all():
+            raise Damaged("a tree asks for categories of a column of numbers")
 
 
 def _preprocessor(found: Any, n_features: int) -> None:

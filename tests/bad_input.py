@@ -211,6 +211,12 @@ def model(name: str, content: bytes | Callable[[], onnx.ModelProto], **overrides
     return both(spoil, params(**{"train__model_path": f"models/{name}", "data__calibration_size": 0.2, **overrides}))
 
 
+def given(spoil: Spoil) -> Spoil:
+    """Something that is no file in the place of a given model."""
+    named = params(train__model_path="models/x.onnx", data__calibration_size=0.2)
+    return both(lambda folder: (folder / "models").mkdir(), spoil, named)
+
+
 def two_targets() -> Any:
     """A forest that predicts two values per row."""
     x, y = load_iris(return_X_y=True)
@@ -486,6 +492,13 @@ IN_ESTIMATORS = [
     Bad("unknown import path", "train", params(train__estimator="sklearn.ensemble.Oracle"), "cannot be imported"),
     Bad(
         "import path of a function", "train", params(train__estimator="os.path.join"), "should be a scikit-learn estimator class"
+    ),
+    Bad("import path from two dots", "train", params(train__estimator="..x.y"), "cannot be imported"),
+    Bad("import path with a NUL", "train", params(train__estimator="a\0b.C"), "cannot be imported"),
+    Bad("model that links to itself", "train", given(linked("models/x.onnx", "x.onnx")), LOOP),
+    Bad("model in a pipe", "train", given(pipe("models/x.onnx")), "names 'models/x.onnx', which is a pipe or a device"),
+    Bad(
+        "folder for a model", "train", given(lambda folder: (folder / "models/x.onnx").mkdir()), "which is a folder; name a file"
     ),
     Bad("import path from a dot", "train", params(train__estimator=".Oracle"), "cannot be imported"),
     Bad(

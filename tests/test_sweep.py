@@ -104,7 +104,9 @@ INTERPOLATED = ["${oc.env:HOME}", "a${b}c", "\\${x}", "\\\\${x}", "${a:${b}}", "
 
 @pytest.mark.parametrize("value", [*WORDS, *INTERPOLATED])
 def test_a_value_arrives_literally_or_is_refused_before_anything_is_queued(workspace: Path, value: str) -> None:
-    (workspace / "sweep.yaml").write_text(yaml.safe_dump({"list": [{"train.params": {"x": [value, {"k": value}]}}]}))
+    (workspace / "sweep.yaml").write_text(
+        yaml.safe_dump({"list": [{"train.params": {"x": [value, {"k": value}]}}]}, default_style='"')
+    )
     wanted = default_params(train__params={"x": [value, {"k": value}]})
     if value in REFUSED_VALUES:
         with pytest.raises(UserError, match="sweep.yaml: dvc cannot give an experiment the params"):

@@ -237,7 +237,7 @@ def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:
     for key in state:
         if type(key) is not str or not key.isidentifier() or key.startswith("__"):
             raise Damaged(f"{kind.__name__} should have attributes with plain names, got {str(key)[:60]!r}")
-        if hides(kind, key):
+        if hides(kind, key):  # type: ignore[arg-type] # a class is hashable
             raise Damaged(f"{kind.__name__} should have {key} by its class, not by the file")
 
 

@@ -28,7 +28,7 @@ Task = Callable[[GivenFile, Any], tuple[dict[str, Any], Sequence[bytes]]]
 DESCRIPTORS, MOST_DESCRIPTORS = 3, 65_536
 """Of an order; of a keeper, whose limit may be a thousand million, which an old kernel would close one by one."""
 PROBE_MB = 1024
-EXIT_SECONDS, POLL_SECONDS = 10, 0.001
+EXIT_SECONDS, POLL_SECONDS = 5, 0.001
 """How long a process may take to be gone that has closed its files, and how often it is looked for."""
 
 

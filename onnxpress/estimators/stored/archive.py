@@ -38,7 +38,7 @@ class Archive:
         """
         self._data = memoryview(data).cast("B")
         self._members: dict[str, zipfile.ZipInfo] = {}
-        for info in _directory(self._data):
+        for info in _directory(data if isinstance(data, bytes) else bytes(data)):
             if info.filename in self._members:
                 raise Damaged(f"it has two members of the name {info.filename!r}")
             if info.flag_bits & ENCRYPTED:
@@ -84,12 +84,11 @@ class Archive:
         return self._data[begin : begin + info.compress_size]
 
 
-def _directory(data: memoryview) -> list[zipfile.ZipInfo]:
-    whole = bytes(data)
-    if whole.count(b"PK\1\2") > MOST_MEMBERS:
+def _directory(data: bytes) -> list[zipfile.ZipInfo]:
+    if data.count(b"PK\1\2") > MOST_MEMBERS:
         raise Damaged(f"it has more than {MOST_MEMBERS} members")
     try:
-        with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error) as error:
         raise Damaged("it is no zip file, or is cut") from error

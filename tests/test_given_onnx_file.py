@@ -359,12 +359,9 @@ TENSORS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("what", TENSORS)
 def test_a_tensor_holds_what_its_dimensions_say(what: str) -> None:
     fields, line = TENSORS[what]
-    for put in (
-        lambda m, t: m.graph.initializer[0].CopyFrom(t),
-        lambda m, t: m.graph.node.insert(0, node("Constant", [], ["c"], value=t)),
-    ):
-        model = linear()
-        put(model, tensor(**fields))
+    stored, attribute = linear(), linear(node("Constant", [], ["c"], value=tensor(**fields)))
+    stored.graph.initializer[0].CopyFrom(tensor(**fields))
+    for model in (stored, attribute):
         with pytest.raises(BadModel, match=line):
             judge(model)
 

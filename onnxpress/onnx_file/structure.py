@@ -75,8 +75,8 @@ MICROSOFT_OPERATORS = frozenset(
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 MOST_NODES = 1_000_000
 """Nodes of a model with its functions written out."""
-MOST_CALLS = 50
-"""Functions that call the next: onnxruntime 1.31 crashes on 3,000."""
+MOST_LEVELS = 60
+"""Functions and branches within each other: onnxruntime 1.31 crashes on 3,000 functions that call the next."""
 MOST_TURNS = 10_000
 """Turns of a loop, times those of the loops around it; onnxruntime needs about 10 us for a turn that does nothing."""
 
@@ -208,13 +208,19 @@ def _number(tensor: onnx.TensorProto) -> int | None:
 
 @dataclass(frozen=True)
 class _Size:
-    """Nodes with functions written out, and how many functions lie within each other."""
+    """Nodes with functions written out, and how many functions and branches lie within each other."""
 
     nodes: int = 0
-    calls: int = 0
+    levels: int = 0
 
     def __add__(self, other: _Size) -> _Size:
-        return _Size(self.nodes + other.nodes, max(self.calls, other.calls))
+        return _Size(self.nodes + other.nodes, max(self.levels, other.levels))
+
+    def deeper(self) -> _Size:
+        """The same within a function or branch."""
+        if self.levels >= MOST_LEVELS:
+            raise BadModel(f"its functions and branches lie more than {MOST_LEVELS} deep in each other")
+        return _Size(self.nodes + 1, self.levels + 1)
 
 
 @dataclass
@@ -228,7 +234,7 @@ class _Sizes:
         total = _Size()
         for node in nodes:
             for graph in _subgraphs(node):
-                total += self.of_nodes(graph.node)
+                total += self.of_nodes(graph.node).deeper()
             key = node.domain, node.op_type
             total += self.of_function(key) if key in self.functions else _Size(1)
             if total.nodes > MOST_NODES:
@@ -241,11 +247,8 @@ class _Sizes:
             raise BadModel(f"its function {key[1]} calls itself")
         if key not in self.known:
             self.open.append(key)
-            inner = self.of_nodes(self.functions[key].node) if len(self.open) <= MOST_CALLS else _Size(1, MOST_CALLS)
+            self.known[key] = self.of_nodes(self.functions[key].node).deeper()
             self.open.pop()
-            self.known[key] = _Size(inner.nodes + 1, inner.calls + 1)
-        if self.known[key].calls > MOST_CALLS:
-            raise BadModel(f"its functions call each other more than {MOST_CALLS} deep")
         return self.known[key]
 
 

@@ -325,6 +325,16 @@ def test_what_comes_to_an_end_is_taken(make: Callable[[], onnx.ModelProto], tmp_
     assert taken(make(), tmp_path).predict(X).shape == (60, 1)
 
 
+def test_functions_may_differ_in_their_overload_alone() -> None:
+    one, other = function("F", node("Neg", ["a"], ["o"])), function("F", node("Abs", ["a"], ["o"]))
+    other.overload = "other"
+    model = calling("F", one, other)
+    judge(model)
+    model.graph.node[0].overload = "third"
+    with pytest.raises(BadModel, match="domain 'my'"):
+        judge(model)
+
+
 def test_a_model_that_answers_otherwise_when_asked_again_is_refused(tmp_path: Path) -> None:
     training = [constant("ratio", 0.5, np.float32), constant("yes", True, bool)]
     with pytest.raises(UserError, match="other answers when asked twice"):

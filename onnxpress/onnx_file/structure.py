@@ -80,8 +80,8 @@ MOST_LEVELS = 60
 MOST_TURNS = 10_000
 """Turns of a loop, times those of the loops around it; onnxruntime needs about 10 us for a turn that does nothing."""
 
-Key = tuple[str, str]
-"""Domain and name of a function."""
+Key = tuple[str, str, str]
+"""Domain, name and overload of a function."""
 Names = dict[str, int | None]
 """The names that are defined in a graph, with the value of those that are one known whole number."""
 
@@ -92,7 +92,7 @@ def check_structure(model: onnx.ModelProto) -> None:
     Raises:
         BadModel: naming the node.
     """
-    functions = {(item.domain, item.name): item for item in model.functions}
+    functions = {(item.domain, item.name, item.overload): item for item in model.functions}
     if len(functions) < len(model.functions):
         raise BadModel("two of its functions have the same name")
     _check_calls(model, functions)
@@ -150,7 +150,7 @@ class _Checker:
                 scopes[-1][name] = _constant(node)
 
     def _operator(self, node: onnx.NodeProto, here: str) -> None:
-        if (node.domain, node.op_type) in self.functions:
+        if (node.domain, node.op_type, node.overload) in self.functions:
             return
         if node.domain not in DOMAINS:
             raise BadModel(
@@ -235,7 +235,7 @@ class _Sizes:
         for node in nodes:
             for graph in _subgraphs(node):
                 total += self.of_nodes(graph.node).deeper()
-            key = node.domain, node.op_type
+            key = node.domain, node.op_type, node.overload
             total += self.of_function(key) if key in self.functions else _Size(1)
             if total.nodes > MOST_NODES:
                 raise BadModel(f"it has more than {MOST_NODES} nodes with its functions written out")

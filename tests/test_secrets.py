@@ -28,7 +28,7 @@ from stages.publish.failures import explain
 from stages.publish.store import Store, resolve_store
 from stages.sweep.points import read_sweep
 from tests.conftest import ROOT, default_params
-from tests.secrecy import COMMANDS, KEY_ID, PASSWORD, SECRET_KEY, TOKEN, USER, all_cases, repository, run, traces
+from tests.secrecy import COMMANDS, KEY_ID, PASSWORD, SECRET_KEY, TOKEN, USER, Case, admitting, all_cases, repository, run, traces
 
 SAMPLE = 30
 LOGIN = f"{USER}:{PASSWORD}"
@@ -129,6 +129,25 @@ def test_a_raw_password_that_can_be_read_in_two_ways_is_refused_with_how_to_writ
     ) as error:
         resolve_store(None, tmp_path)
     assert not traces(str(error.value))
+
+
+@pytest.mark.filterwarnings("ignore")  # libraries' own
+@pytest.mark.parametrize("password", ["a/b", "a#b?c", "a@b", "a%2Fb", "a b", "a:b", "한글", "[\\]\"'<>&+="])
+def test_a_server_gets_the_login_that_its_address_has_percent_encoded(
+    password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(default_params()), encoding="utf-8")
+    with admitting(f"me:{password}") as port:
+
+        def doctor(secret: str) -> int:
+            address = f"http://me:{quote(secret, safe='')}@127.0.0.1:{port}"
+            return run("doctor", tmp_path, Case("", {"MLFLOW_TRACKING_URI": address}), monkeypatch)
+
+        admitted, shown = doctor(password), capfd.readouterr()
+        refused = doctor(f"{password}x")
+    assert (admitted, refused) == (0, 4), shown
+    assert "refuses the credentials" in capfd.readouterr().out
+    assert f"http://127.0.0.1:{port}, MLflow 3.1.0" in shown.out
 
 
 # ── what is shown ────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -21,7 +22,7 @@ from sqlalchemy.engine import make_url
 
 from onnxpress.pipeline.addresses import Address, Unreadable, public, read
 from onnxpress.pipeline.output import Scrubbing
-from onnxpress.pipeline.redaction import repeats, scrubbed, scrubbed_data
+from onnxpress.pipeline.redaction import held, repeats, scrubbed, scrubbed_data
 from stages.common.errors import UserError
 from stages.common.params import parse_params, read_yaml
 from stages.publish.failures import explain
@@ -225,6 +226,15 @@ def test_a_password_of_middle_length_is_masked_where_it_is_a_word(monkeypatch: p
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunt2r")
     assert scrubbed("denied: hunt2r/x_hunt2r, not hunt2rs") == "denied: ***/x_***, not hunt2rs"
     assert repeats("xhunt2rx")
+
+
+@pytest.mark.parametrize("unit", ["a", "a-", "a:", "x_", "password", "http://", "eyJaaaaaa.", "@", " ", "<a", "sk-a", "?a=b"])
+def test_no_text_takes_long_to_look_through(unit: str) -> None:
+    text = unit * (20_000 // len(unit))
+    start = time.process_time()
+    for look in (scrubbed, repeats, held):
+        look(text)
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.usefixtures("logged_in")

@@ -23,8 +23,9 @@ from sqlalchemy.engine import make_url
 from onnxpress.pipeline.addresses import Address, Unreadable, public, read
 from onnxpress.pipeline.output import Scrubbing
 from onnxpress.pipeline.redaction import held, repeats, scrubbed, scrubbed_data
-from stages.common.errors import UserError
+from stages.common.errors import ServerError, UserError
 from stages.common.params import parse_params, read_yaml
+from stages.publish.__main__ import refuse_strange
 from stages.publish.failures import explain
 from stages.publish.store import Store, resolve_store
 from stages.sweep.points import read_sweep
@@ -294,6 +295,16 @@ def test_an_error_of_a_store_that_repeats_a_secret_is_not_shown(form: str) -> No
 @pytest.mark.usefixtures("logged_in")
 def test_an_error_of_a_store_without_a_secret_is_shown() -> None:
     assert explain(ForeignError("teapot"), Store("http://h", "http://h")) == "http://h failed: teapot"
+
+
+@pytest.mark.parametrize("run_id", [f"Basic {BASIC}", f"Basic_{BASIC}", PASSWORD, "../x", "", "a" * 65])
+@pytest.mark.usefixtures("logged_in")
+def test_what_a_server_calls_a_run_is_stored_only_if_it_may_be_an_id(run_id: str) -> None:
+    store = Store("http://h", "http://h")
+    refuse_strange("0123456789abcdef0123456789abcdef", store)
+    with pytest.raises(ServerError, match=r"^http://h gives a run an id that MLflow never does") as error:
+        refuse_strange(run_id, store)
+    assert not traces(str(error.value))
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────

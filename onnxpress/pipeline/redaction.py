@@ -103,7 +103,8 @@ def repeats(text: str) -> bool:
 
 
 def _repeats(secret: str, text: str, readings: set[str]) -> bool:
-    if len(secret) < LONG and re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", text) and len(secret) > 1:
+    word = re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)", re.IGNORECASE)
+    if 1 < len(secret) < LONG and any(map(word.search, (text, unquote(text), text[::-1]))):
         return True
     for form in credentials.encodings(secret):
         letters = re.sub(r"\s", "", form).lower()

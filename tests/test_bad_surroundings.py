@@ -127,6 +127,43 @@ def test_a_stage_ends_when_its_dvc_is_killed(project: Project, shell: str) -> No
     dvc.communicate(timeout=60)
 
 
+IN_NATIVE_CODE = {
+    "holding the interpreter's lock": "sum(range(10**13))",
+    "without it": "__import__('hashlib').pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)",
+}
+"""Calls that last for minutes and look at no signal."""
+
+
+def stage_of(call: str) -> list[str]:
+    """The command of a stage that makes the ``call`` and no output."""
+    return [sys.executable, "-c", f"from stages.common.errors import run_stage; run_stage('train', lambda: {call})"]
+
+
+@pytest.mark.parametrize("call", IN_NATIVE_CODE.values(), ids=IN_NATIVE_CODE)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_stage_in_native_code_too(number: signal.Signals, call: str) -> None:
+    alone = {key: value for key, value in os.environ.items() if key != "DVC_STAGE"}
+    with subprocess.Popen(stage_of(call), cwd=ROOT, env=alone, stderr=subprocess.PIPE, text=True) as process:
+        waited_for(lambda: psutil.Process(process.pid).cpu_times().user > 1)
+        process.send_signal(number)
+        _, told = process.communicate(timeout=60)
+    assert told == "train: ended 5 s after a signal, in native code; finished stages are kept, run again\n"
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_stage_in_native_code_ends_when_its_dvc_is_killed(tmp_path: Path) -> None:
+    command = stage_of(IN_NATIVE_CODE["holding the interpreter's lock"])
+    (tmp_path / "dvc.py").write_text(f"import subprocess\nsubprocess.run({command})\n")
+    with subprocess.Popen(
+        [sys.executable, tmp_path / "dvc.py"], cwd=ROOT, env={**os.environ, "DVC_STAGE": "train"}, start_new_session=True
+    ) as dvc:
+        waited_for(lambda: any(child.cpu_times().user > 1 for child in psutil.Process(dvc.pid).children()))
+        family = psutil.Process(dvc.pid).children(recursive=True)
+        dvc.kill()
+        _, alive = psutil.wait_procs(family, timeout=20)
+    assert alive == []
+
+
 @pytest.mark.parametrize(("name", "complaint"), [("dvc.lock", "validation failed"), (".dvc/tmp/rwlock", "is corrupted")])
 @pytest.mark.parametrize("left", ["", '{"stages: ['])
 def test_a_file_cut_off_by_a_killed_dvc_is_mended(project: Project, name: str, left: str, complaint: str) -> None:

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import NoReturn
 
 from onnxpress.pipeline import unchanged
@@ -39,11 +39,12 @@ _succeeded: list[str] = []
 KEPT = "finished stages are kept, `dvc repro` goes on from here"
 
 
-def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
+def run_stage(name: str, main: Callable[[], None], kept: str = KEPT, *, insist: bool = True) -> None:
     """Run a stage's ``main`` and leave the process with its exit code; ``kept`` says what an interrupt leaves.
 
     Exit codes: 0 done, 1 a bug (with its traceback), 2 :class:`UserError`, 3 :class:`GateFailed`,
     4 :class:`ServerError`, 130 interrupted, 143 terminated. What a stage depends on may not change while it runs.
+    ``insist`` on the end after a signal, unless the command has others to wait for.
     Nothing that is printed from here on holds a secret, a traceback neither.
     """
     try:
@@ -51,7 +52,8 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT) -> None:
         guard_output()
         signals.raise_in_main()
         signals.end_with_dvc()
-        main()
+        with signals.obeyed(name) if insist else nullcontext():
+            main()
         sys.stdout.flush()
         _succeeded.append(name)
     except UserError as error:

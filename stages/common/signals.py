@@ -6,12 +6,18 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit codes: 128 and the number of the signal, as shells have it."""
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+PATIENCE_SECONDS = 5.0
+"""How long a stage may take to end after a signal: native code lets no handler of Python run."""
+INSIST = Path(__file__).with_name("insist.py")
 
 
 class Terminated(BaseException):
@@ -33,15 +39,41 @@ def raise_in_main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
 
 
-def end_with_dvc() -> None:
-    """Have this process terminated when the dvc that runs it dies, which even SIGKILL to dvc then brings about.
+@contextlib.contextmanager
+def obeyed(name: str) -> Iterator[None]:
+    """Have this process end ``PATIENCE_SECONDS`` after SIGINT or SIGTERM even where native code runs; see :mod:`insist`.
 
-    DVC leaves its child running otherwise, and the next ``dvc repro`` would race it for the outputs. Linux only
-    (prctl(2)): elsewhere the orphan finishes its stage, and its output is replaced whole or not at all.
+    ``name`` is the stage's, for the line that is then said instead of its own. POSIX only.
+    """
+    if os.name != "posix":
+        yield
+        return
+    line = f"{name}: ended {PATIENCE_SECONDS:g} s after a signal, in native code; finished stages are kept, run again"
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    command = [sys.executable, "-I", "-S", str(INSIST), str(os.getpid()), str(PATIENCE_SECONDS), line]
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        with subprocess.Popen(command, stdin=reading, stdout=subprocess.DEVNULL, start_new_session=True):
+            os.close(reading)
+            try:
+                yield
+            finally:
+                os.close(writing)  # which ends it
+    finally:
+        signal.set_wakeup_fd(before)
+
+
+def end_with_dvc() -> None:
+    """Have this process killed when the dvc that runs it dies, which even SIGKILL to dvc then brings about.
+
+    DVC leaves its child running otherwise, and the next ``dvc repro`` would race it for the outputs. SIGKILL, because native
+    code would hear no other; what it leaves unfinished goes with the next run. Linux only (prctl(2)): elsewhere the orphan
+    finishes its stage, and its output is replaced whole or not at all.
     """
     if "DVC_STAGE" not in os.environ or not sys.platform.startswith("linux"):
         return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if _adopted():
         sys.exit(TERMINATED)
 

@@ -93,4 +93,4 @@ def complaint(verdicts: list[Verdict]) -> str | None:
 
 
 if __name__ == "__main__":
-    run_stage("reproduce", main)
+    run_stage("reproduce", main, insist=False)

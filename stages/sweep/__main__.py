@@ -34,4 +34,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage("sweep", main, KEPT)
+    run_stage("sweep", main, KEPT, insist=False)

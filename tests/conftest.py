@@ -10,6 +10,7 @@ import onnx
 import pytest
 import yaml
 
+from stages.common.digest import line
 from stages.common.table import Column, Rows, Schema
 from stages.convert.conversion import to_onnx
 
@@ -19,7 +20,8 @@ PROOFS = {
     *("bad_surroundings", "publish_errors", "publish_mlflow2", "publish_s3", "publish_server", "publish_soak"),
     *("contributing", "newcomer", "notebook", "publish", "publish_faults", "publish_moved", "publish_registry"),
     *("nasty_chain", "onnxruntime_releases", "publish_serving", "report_page", "reproduce", "scores_scan", "soak"),
-    *("secrets_table", "sweep_queue", "tables_generated", "ui"),
+    *("secrets_table", "stored_corpus", "stored_formats"),
+    *("sweep_queue", "tables_generated", "ui"),
 }
 """Tests that clone, kill, or start servers and browsers for minutes; ``make proofs`` runs them, ``make test`` all others."""
 
@@ -70,6 +72,11 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def write_params(folder: Path, content: dict[str, Any]) -> None:
     """Write a params file."""
     (folder / "params.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
+
+
+def sign(folder: Path) -> None:
+    """Write the digest of the fitted model in the project ``folder``, as train does."""
+    (folder / "outputs" / "model.sha256").write_text(line((folder / "outputs" / "model.joblib").read_bytes()))
 
 
 def digits_rows(start: int = 0, stop: int | None = None) -> Rows:

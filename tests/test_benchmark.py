@@ -39,6 +39,7 @@ from stages.benchmark.report import Batch, crowding, instability, line, slowness
 from stages.benchmark.summary import bootstrap_median_interval, ratio, speedups, summarise
 from stages.common.errors import UserError
 from stages.common.models import open_session
+from tests.conftest import sign
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[1]
@@ -312,6 +313,7 @@ def write(
     (outputs / "candidates" / "none.onnx").write_bytes(models[0])
     (outputs / "candidates" / "forest-refined-8x3.onnx").write_bytes(models[-1])
     joblib.dump(estimator, outputs / "model.joblib")
+    sign(folder)
     (outputs / "model.onnx").write_bytes(models[0])
     (outputs / "model_quantized.onnx").write_bytes(models[-1])
     test.to_parquet(outputs / "test.parquet")

@@ -33,8 +33,8 @@ from stages.common.table import Column, Feeds, Rows, Schema, input_name
 from stages.convert.conversion import to_onnx, transformer_to_onnx
 from stages.prepare import __main__ as prepare
 from stages.train import __main__ as train
-from stages.train.given import check_fits
 from stages.train.trial import try_as_onnx
+from stages.train.tried import check_fits
 from tests.conftest import default_params, write_params
 
 ROWS = 300

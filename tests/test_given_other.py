@@ -107,17 +107,17 @@ def test_a_skops_file_becomes_the_same_joblib_file_each_time(workspace: Path, me
         assert np.array_equal(loaded.predict_proba(rows.feeds["X"]), model.predict_proba(rows.feeds["X"]))
 
 
-def test_a_skops_file_with_a_name_that_is_not_admitted_is_refused_and_runs_nothing(
+def test_a_skops_file_with_a_class_that_is_not_trusted_is_refused_and_runs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     skops.dump({"model": Ridge(), "more": Marks()}, "bad.skops")
     Path("mark").unlink()
-    with pytest.raises(UserError, match=rf"bad.skops names {Marks.__module__}.Marks, which could run any code"):
+    with pytest.raises(UserError, match=rf"bad.skops names {Marks.__module__}.Marks, which no fitted estimator"):
         load_original(Path("bad.skops"))
     assert not Path("mark").exists()
     load_original(Path("bad.skops"), [f"{Marks.__module__}.Marks"])
-    assert not Path("mark").exists()  # skops gives an object its state without a call of __init__
+    assert not Path("mark").exists()  # an object of a trusted class gets its state without a call of __init__
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"hello"], ids=["empty", "begun", "text"])
@@ -250,11 +250,12 @@ def test_a_booster_of_another_package_is_loaded_when_it_is_trusted(workspace: Pa
     assert workspace
 
 
-def test_a_given_model_forgets_its_threads_and_keeps_its_bytes(workspace: Path) -> None:
+@pytest.mark.usefixtures("workspace")
+def test_a_given_model_forgets_its_threads() -> None:
     rows = digits_rows(0, 300)
     forest = RandomForestClassifier(3, n_jobs=-1, random_state=0).fit(rows.feeds["X"], rows.target)
     Path("models").mkdir()
     joblib.dump(forest, "models/a.joblib")
     chain(prepare, train, data__source="digits", train__model_path="models/a.joblib")
-    assert (workspace / "outputs" / "model.joblib").read_bytes() == (workspace / "models" / "a.joblib").read_bytes()
-    assert checked_original(load_original(Path("outputs/model.joblib")), read_schema(), threads=2).n_jobs is None
+    assert load_original(Path("outputs/model.joblib")).n_jobs is None
+    assert checked_original(load_original(Path("models/a.joblib")), read_schema(), threads=2).n_jobs is None

@@ -24,7 +24,8 @@ from onnxpress.pipeline.addresses import Address, Unreadable, public, read
 from onnxpress.pipeline.output import Scrubbing
 from onnxpress.pipeline.redaction import held, repeats, scrubbed, scrubbed_data
 from stages.common.errors import ServerError, UserError
-from stages.common.params import parse_params, read_yaml
+from stages.common.params import parse_params
+from stages.common.yaml_file import read_yaml
 from stages.publish.__main__ import refuse_strange
 from stages.publish.failures import explain
 from stages.publish.store import Store, resolve_store

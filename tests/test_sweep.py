@@ -12,7 +12,7 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 
 from stages.common.errors import GateFailed, ServerError, UserError
-from stages.common.params import read_yaml
+from stages.common.yaml_file import read_yaml
 from stages.sweep.outcomes import Outcome, failure
 from stages.sweep.overrides import overrides
 from stages.sweep.pareto import Entry, as_json, front

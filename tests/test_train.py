@@ -1,29 +1,37 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import psutil
 import pytest
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import ClassifierChain
 
-from stages.common.errors import UserError
+from onnxpress import held
+from stages.common.errors import UserError, run_stage
 from stages.common.files import read_json
-from stages.common.models import fit, load_original
+from stages.common.models import fit, load_original, load_trained
 from stages.common.params import Train
 from stages.common.parts import set_threads
-from stages.common.table import Column, Rows, Schema
+from stages.common.table import Column, Rows, Schema, read_schema
 from stages.convert import __main__ as convert
 from stages.evaluate import __main__ as evaluate
 from stages.prepare import __main__ as prepare
 from stages.quantize import __main__ as quantize
 from stages.train import __main__ as train
+from stages.train import given
 from stages.train.estimator import build
 from stages.train.rehearsal import rehearse
-from tests.conftest import default_params, digits_rows, numeric_schema, write_params
+from tests.conftest import ROOT, default_params, digits_rows, numeric_schema, write_params
 
 MIXED = Schema(
     "classification",
@@ -192,3 +200,168 @@ def test_a_class_of_the_users_own_goes_through_the_chain(
     assert type(model).__name__ == name
     assert {key: getattr(model, key) for key in arguments} == arguments
     assert read_json(workspace / "outputs" / "metrics.json")["onnx_agreement"] == 1
+
+
+# Given models, in the held process
+
+
+GIVEN = {
+    "train__model_path": "models/a.joblib",
+    "train__max_seconds": 2,
+    "data__source": "digits",
+    "data__calibration_size": 0.2,
+}
+
+
+@pytest.fixture
+def given_forest(workspace: Path) -> Path:
+    """A project whose given model is a forest of digits, its tables made."""
+    rows = digits_rows(0, 300)
+    (workspace / "models").mkdir()
+    joblib.dump(RandomForestClassifier(3, random_state=0).fit(rows.feeds["X"], rows.target), workspace / "models" / "a.joblib")
+    write_params(workspace, default_params(**GIVEN))
+    prepare.main()
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("task", "told"),
+    [
+        ("crash", "the process that opened models/a.joblib crashed with SIGSEGV; the file is damaged or hostile"),
+        ("hang", "models/a.joblib was not done within 2 s: if it is meant to take that long, raise train.max_seconds"),
+        ("grow", "models/a.joblib needs more than 8192 MB of memory: if it is meant to be that large, raise train.max_memory_mb"),
+        ("leave", "the process that opened models/a.joblib ended without an answer; the file is damaged or hostile"),
+        ("exit_well", "models/a.joblib cannot be tried (SystemExit: 0); the file is damaged or hostile"),
+        ("talk", "the process that opened models/a.joblib gave an answer that is none of ours"),
+        ("dump_a_call", "the process that opened models/a.joblib dumped what is no model (os.system)"),
+    ],
+)
+def test_whatever_becomes_of_the_process_that_opens_a_given_model_is_one_line(
+    given_forest: Path, monkeypatch: pytest.MonkeyPatch, task: str, told: str
+) -> None:
+    monkeypatch.setattr(given, "TRIED", f"tests.held_tasks:{task}")
+    monkeypatch.setattr(given, "HEAVY", ())
+    with pytest.raises(UserError) as error:
+        train.main()
+    assert str(error.value).startswith(told)
+    assert not (given_forest / "outputs" / "model.joblib").exists()
+    assert not (given_forest / "mark").exists()
+
+
+def test_what_a_given_model_says_commands_no_terminal(
+    given_forest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(given, "TRIED", "tests.held_tasks:command_the_terminal")
+    monkeypatch.setattr(given, "HEAVY", ())
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        run_stage("train", train.main, insist=False)
+    told = capsys.readouterr()
+    assert (told.out, told.err) == ("  \\x1b[2Jline\n", "train: \\x1b[2Jreason\n")
+    assert given_forest
+
+
+STAGE = """
+from stages.common.errors import run_stage
+from stages.train import __main__ as train, given
+given.TRIED, given.HEAVY = "tests.held_tasks:hang", ()
+print("started", flush=True)
+run_stage("train", train.main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGTERM, 143, "train: terminated"), (signal.SIGINT, 130, "train: interrupted"), (signal.SIGKILL, -9, "")],
+)
+def test_the_stage_and_the_process_that_it_holds_end_together(
+    given_forest: Path, number: signal.Signals, code: int, words: str
+) -> None:
+    write_params(given_forest, default_params(**{**GIVEN, "train__max_seconds": 600}))
+    stage = subprocess.Popen(
+        [sys.executable, "-c", STAGE],
+        cwd=given_forest,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while not [child for child in below(stage.pid) if child.cpu_times().user > 0.5]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    family = below(stage.pid)
+    stage.send_signal(number)
+    _, told = stage.communicate(timeout=30)
+    assert (stage.returncode, told.startswith(words)) == (code, True)
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """The processes that a process has started, and those that they have."""
+    return psutil.Process(pid).children(recursive=True)
+
+
+def test_a_given_model_written_to_while_it_is_tried_is_refused(given_forest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = held.Keeper.answer
+
+    def meanwhile(self: held.Keeper, order: held.Order, file: int) -> held.Answer:
+        path = given_forest / "models" / "a.joblib"
+        path.rename(path.with_suffix(".old"))
+        path.write_bytes(path.with_suffix(".old").read_bytes())
+        return answered(self, order, file)
+
+    monkeypatch.setattr(held.Keeper, "answer", meanwhile)
+    with pytest.raises(UserError, match=r"models/a.joblib was exchanged or written to while it was tried"):
+        train.main()
+
+
+def test_train_writes_the_digest_that_sha256sum_knows(given_forest: Path) -> None:
+    train.main()
+    done = subprocess.run(
+        ["sha256sum", "-c", "outputs/model.sha256"], cwd=given_forest, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "outputs/model.joblib: OK\n")
+    assert load_trained(read_schema(), ()).n_features_in_ == 64
+    joblib.dump(RandomForestClassifier(2).fit(digits_rows(0, 50).feeds["X"], digits_rows(0, 50).target), "outputs/model.joblib")
+    with pytest.raises(UserError, match="is not what train has written .exchanged or damaged.; run `dvc repro --force train`"):
+        load_trained(read_schema(), ())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the locks are Linux's")
+def test_a_system_without_locks_is_told_in_one_line(
+    given_forest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(held.Keeper, "locks", ["seccomp"])
+    train.main()
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "lock" in line]
+    assert line == (
+        "  warning: what models/a.joblib might do (read your files), no lock of this system forbids; "
+        "only the check of its contents does"
+    )
+    assert given_forest
+
+
+def test_an_own_class_that_holds_what_is_not_trusted_is_told_by_train(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = workspace / "own_parts"
+    package.mkdir()
+    (package / "kinds.py").write_text(OWN_PART, encoding="utf-8")
+    monkeypatch.syspath_prepend(workspace)
+    write_params(workspace, default_params(train__estimator="own_parts.kinds.Forest", train__params={"n_estimators": 2}))
+    prepare.main()
+    with pytest.raises(UserError, match=r"Forest holds own_parts.kinds.Note, .* add to train.trust: \[own_parts.kinds.Note\]"):
+        train.main()
+    assert not (workspace / "outputs" / "model.joblib").exists()
+
+
+OWN_PART = """
+from sklearn.ensemble import RandomForestClassifier
+
+class Note:
+    pass
+
+class Forest(RandomForestClassifier):
+    def fit(self, rows, target):
+        self.note_ = Note()
+        return super().fit(rows, target)
+"""

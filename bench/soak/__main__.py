@@ -1,4 +1,7 @@
-"""Run one soak or all, and print what became of the kills: ``python -m bench.soak [chain|publish] --kills 200``."""
+"""Run one soak or all: ``python -m bench.soak [chain|publish] --kills 200``, or ``python -m bench.soak fuzz --cases 100000``.
+
+The first two kill and count what was recovered from; fuzz reads made and damaged model files and counts what they did.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,54 @@ import sys
 import time
 from pathlib import Path
 
+from bench.fuzz import report
+from bench.fuzz.run import fuzz
 from bench.soak import chain, publish
 from bench.soak.kills import Soak, commit, markdown, write
+from stages.common.console import say
 from stages.common.errors import UserError, run_stage
 
+FUZZ = "fuzz"
 SOAKS = {"chain": chain.soak, "publish": publish.soak}
 """By name: a function from the number of kills and a seed to what became of each kill."""
 
 
+def fuzzed(cases: int, seed: int, output: Path | None) -> None:
+    """Read so many made and damaged files.
+
+    Raises:
+        UserError: one of them did what it must not.
+    """
+    start, source = time.monotonic(), commit()
+    outcomes = []
+    for outcome in fuzz(cases, seed):
+        outcomes.append(outcome)
+        if outcome.finding:
+            say(f"{outcome.kind} {outcome.number}: {outcome.finding}")
+    found = report.Fuzz(outcomes, seed, source, (time.monotonic() - start) / 60)
+    sys.stdout.write(report.markdown(found))
+    if output:
+        report.write(found, output)
+    if found.findings:
+        raise UserError(f"{found.verdict}, first: {found.findings[0].finding}; the same --seed makes the same cases again")
+
+
 def main() -> None:
     """Kills in, exit code 2 and the first loss if not all of them were recovered from."""
-    parser = argparse.ArgumentParser(prog="python -m bench.soak", description="kill at random points, and recover")
-    parser.add_argument("soak", nargs="?", choices=SOAKS, help="default: all")
-    parser.add_argument("--kills", type=int, default=200, help="default 200")
-    parser.add_argument("--seed", type=int, default=1, help="of the points where it kills; default 1")
-    parser.add_argument("--output", type=Path, help="folder for soak_<name>.md and .json; default: print only")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.soak", description="kill at random points and recover, read hostile files"
+    )
+    parser.add_argument("soak", nargs="?", choices=[*SOAKS, FUZZ], help="default: all")
+    parser.add_argument("--kills", type=int, default=200, help="of chain and publish; default 200")
+    parser.add_argument("--cases", type=int, default=100_000, help="of fuzz; default 100,000")
+    parser.add_argument("--seed", type=int, default=1, help="of the points where it kills, or of the cases; default 1")
+    parser.add_argument("--output", type=Path, help="folder for soak_<name>.md, fuzz.md and .json; default: print only")
     asked = parser.parse_args()
+    if asked.soak in {None, FUZZ}:
+        fuzzed(asked.cases, asked.seed, asked.output)
     for name in [asked.soak] if asked.soak else SOAKS:
+        if name == FUZZ:
+            continue
         start, source = time.monotonic(), commit()
         kills = SOAKS[name](asked.kills, asked.seed)
         soak = Soak(name, kills, asked.seed, source, (time.monotonic() - start) / 60)

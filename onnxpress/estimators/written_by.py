@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import re
-import zipfile
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
-CHUNK = 1 << 20
-OVERLAP = 400
-_VERSION = re.compile(rb"_sklearn_version.{0,300}?(\d+\.\d+(?:\.\w+)*)", re.DOTALL)
+from onnxpress.estimators.stored.archive import Archive
+from onnxpress.estimators.stored.skops_entry import SCHEMA
+from onnxpress.estimators.stored.unpacking import unpacked
+
+LARGEST = 2 << 30
+"""Bytes that are looked at of a file that is compressed."""
+
+MOST_KEYS = 1000
+"""Keys of versions that are looked at; an estimator's has its version behind it, but a file may say anything."""
+
+FAR = 340
+"""Bytes from the key to the end of the version, in schema.json."""
+
+_KEY = re.compile(rb"_sklearn_version")
+_VERSION = re.compile(rb"\d{1,4}\.\d{1,4}(?:\.(?:dev|post)?\d{1,8}){0,4}(?:(?:a|b|rc)\d{1,4})?")
 
 
 def written_by(path: Path) -> str | None:
     """The version that the first estimator of scikit-learn in a pickle, joblib or skops file carries; None if none does."""
-    from joblib.numpy_pickle_utils import _validate_fileobject_and_memmap
-
     try:
-        if path.suffix == ".skops":
-            with zipfile.ZipFile(path) as archive, archive.open("schema.json") as text:
-                return _version(text)  # type: ignore[arg-type] # it reads bytes
-        with path.open("rb") as raw, _validate_fileobject_and_memmap(raw, str(path), None) as (file, _):
-            return None if isinstance(file, str) else _version(file)
+        data = path.read_bytes()
+        view = Archive(data).read(SCHEMA) if path.suffix == ".skops" else unpacked(data, LARGEST)
     except Exception:  # a damaged file leads to any exception, and names no version
         return None
-
-
-def _version(file: BinaryIO) -> str | None:
-    before = b""
-    while chunk := file.read(CHUNK):
-        found = _VERSION.search(before + chunk)
+    for key in islice(_KEY.finditer(view), MOST_KEYS):
+        found = _VERSION.search(view[key.end() : key.end() + FAR])
         if found is not None:
-            return found[1].decode("ascii", "replace")
-        before = (before + chunk)[-OVERLAP:]
+            return found[0].decode("ascii")
     return None

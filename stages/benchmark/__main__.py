@@ -16,7 +16,6 @@ from stages.common.files import (
     LATENCY_DETAIL,
     MODELS,
     ONNX_MODEL,
-    ORIGINAL_MODEL,
     PLAIN,
     QUANTIZED_MODEL,
     TEST,
@@ -24,7 +23,7 @@ from stages.common.files import (
     candidate_path,
     write_json,
 )
-from stages.common.models import checked_original, load_original, read_onnx
+from stages.common.models import load_trained, read_onnx
 from stages.common.params import load_params
 from stages.common.table import Schema, read_rows, read_schema
 
@@ -36,7 +35,7 @@ def main() -> None:
     params, schema = load_params(), read_schema()
     rows = read_rows(TEST, schema)
     settings, default_rows = params.benchmark, min(len(rows), LARGEST_DEFAULT_BATCH)
-    estimator = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema, settings.threads)
+    estimator = load_trained(schema, params.train.trusted, settings.threads)
     models = {"onnx": read_onnx(ONNX_MODEL, schema), "quantized": read_onnx(QUANTIZED_MODEL, schema)}
     tried = read_candidates(schema)
     sessions = contenders.sessions(models | {"floor": contenders.floor_model(rows.feeds)}, settings.threads)

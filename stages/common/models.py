@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,10 +14,15 @@ from numpy.typing import NDArray
 
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.written_by import written_by
+from stages.common.console import visible
+from stages.common.digest import refuse_exchanged
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
 from stages.common.parts import set_threads
 from stages.common.table import NUMERIC_INPUT, OUTPUT_NAMES, Feeds, Rows, Schema, input_name, sklearn_input
+
+MOST_NAMES = 10
+"""Names of a refused file that an error shows."""
 
 LABEL, PROBABILITIES, SCORES, PREDICTION = OUTPUT_NAMES
 """Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
@@ -54,44 +60,76 @@ def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ())
 
 
 def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
-    """Load a fitted estimator from a pickle, joblib or skops file; nothing runs but what is admitted or ``trusted``.
+    """Load a fitted estimator from a pickle, joblib or skops file: nothing that the file names is called.
+
+    ``trusted`` are classes, ``package.module.Class``, that the file may hold besides those of scikit-learn.
 
     Raises:
-        UserError: the file is missing, damaged, of another scikit-learn, or names globals that are not admitted.
+        UserError: the file is missing, damaged, of another scikit-learn, or names what no fitted estimator holds.
     """
-    from sklearn import __version__
-    from sklearn.exceptions import InconsistentVersionWarning
-
-    from stages.common import checked_pickle, checked_skops
-    from stages.common.admitted import RefusedGlobals
+    from onnxpress.estimators import stored
 
     again = "run `dvc repro --force train` to make it again" if path == ORIGINAL_MODEL else "dump the model again"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
-            return (checked_skops if path.suffix == ".skops" else checked_pickle).load_checked(path, trusted)
+        return stored.load(path, trusted)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror or error}); run `dvc repro` to make it") from error
-    except InconsistentVersionWarning as error:
-        raise UserError(_other_version(path, error.original_sklearn_version)) from error
-    except Exception as error:  # a damaged file leads to any exception
-        version = written_by(path)
-        if version is not None and version != __version__:  # what it names has moved since, which trust cannot cure
-            raise UserError(_other_version(path, version)) from error
-        if isinstance(error, RefusedGlobals):
+    except stored.OtherVersion as error:
+        raise UserError(_other_version(path, one_line(error.version))) from error
+    except stored.Refused as error:
+        if useless := [name for name in error.names if name in trusted]:
             raise UserError(
-                f"{path} names {error}, which could run any code, so it was not loaded; if you trust the file, "
-                f"add to train.trust in params.yaml: [{error}]"
+                f"train.trust in params.yaml names {one_line(useless[0])}, which is no class here; "
+                f"only classes that are installed can be trusted, by package.module.Class"
             ) from error
+        raise UserError(f"{path} {_refusal(error.names, error.what)}") from error
+    except MemoryError as error:
+        raise UserError(f"{path} needs more memory than there is to be loaded; {again}") from error
+    except Exception as error:  # stored.Damaged, and what its checks have not foreseen
+        version = written_by(path)
+        if version is not None and version != _version():
+            raise UserError(_other_version(path, version)) from error
         kind = "skops" if path.suffix == ".skops" else "joblib"
-        raise UserError(f"{path} is not a whole {kind} file ({error!r}); {again}") from error
+        raise UserError(f"{path} is not a whole {kind} file ({one_line(error)}); {again}") from error
+
+
+def one_line(text: object, longest: int = 300) -> str:
+    """Text of a file as it may be shown, shortened."""
+    shown = visible(str(text)[:longest])
+    return shown if len(shown) <= longest else f"{shown[:longest]}…"
+
+
+def _refusal(names: list[str], what: str) -> str:
+    """What a file does that no estimator does, and what can be done about it."""
+    shown = ", ".join(one_line(name, 100) for name in names[:MOST_NAMES])
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    said = f"{what} {shown}{more}, which no fitted estimator of scikit-learn"
+    if what == "calls":
+        return f"{said} does, so nothing of it was made"
+    ask = "if it is a class that you trust, add it" if len(names) == 1 else "if they are classes that you trust, add them"
+    return f"{said} holds, so nothing of it was made; {ask} to train.trust in params.yaml: [{shown}]"
+
+
+def _version() -> str:
+    from sklearn import __version__
+
+    return str(__version__)
+
+
+def load_trained(schema: Schema, trusted: Collection[str], threads: int = 1) -> Any:
+    """The estimator that train has written, computing with ``threads``.
+
+    Raises:
+        UserError: the file is missing, was exchanged since, cannot be loaded, or does not fit the schema.
+    """
+    refuse_exchanged(ORIGINAL_MODEL)
+    return checked_original(load_original(ORIGINAL_MODEL, trusted), schema, threads)
 
 
 def _other_version(path: Path, version: str) -> str:
-    from sklearn import __version__
-
+    needed = _version()
     return (
-        f"{path} was written by scikit-learn {version}, needs {__version__}; fit and dump the model again with {__version__}, "
+        f"{path} was written by scikit-learn {version}, needs {needed}; fit and dump the model again with {needed}, "
         f"or export it with skl2onnx where {version} is installed and set train.model_path to the .onnx file"
     )
 
@@ -141,22 +179,48 @@ def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def open_session(model: bytes, threads: int = 1) -> Any:
-    """An onnxruntime session on the CPU.
+    """An onnxruntime session on the CPU, of bytes that are ours or that :func:`checked_onnx` has let pass.
 
     Raises:
         UserError: onnxruntime cannot load the model.
+        MemoryError: it needs more memory than there is.
     """
     import onnxruntime as ort  # 0.2 s
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 3  # warnings of onnxruntime are hints to model authors, errors are raised anyway
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # it would take "ORTM" in the bytes for its own
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        raise_memory_error(error)
         raise UserError(
             f"onnxruntime {ort.__version__} cannot load this ONNX model: {error}; run `dvc repro --force convert`"
         ) from error
+
+
+ALLOCATION_FAILED = re.compile(r"bad_alloc|[Ff]ailed to allocate memory|bad allocation|length_error|bad_array_new_length")
+
+
+def raise_memory_error(error: BaseException) -> None:
+    """Raise MemoryError if that is what an exception of onnxruntime stands for."""
+    if ALLOCATION_FAILED.search(str(error)):
+        raise MemoryError("onnxruntime has no memory for this model") from error
+
+
+def checked_onnx(model: bytes, name: str) -> Any:
+    """The ModelProto in bytes of a file, which may then be given to onnxruntime.
+
+    Raises:
+        UserError: it is no ONNX model, refers to other files, may never end, or does not fit together; ``name`` is in the line.
+    """
+    from onnxpress.onnx_file import BadModel, read_model  # 0.2 s
+
+    try:
+        return read_model(model)
+    except BadModel as error:
+        raise UserError(f"{name} is no ONNX model that can be run: {error}") from error
 
 
 def load_session(path: Path, threads: int = 1) -> Any:
@@ -165,31 +229,45 @@ def load_session(path: Path, threads: int = 1) -> Any:
     Raises:
         UserError: the file is missing or is no ONNX model that onnxruntime can load.
     """
-    return open_session(read_bytes(path), threads)
+    model = read_bytes(path)
+    checked_onnx(model, str(path))
+    return open_session(model, threads)
 
 
 def read_onnx(path: Path, schema: Schema) -> bytes:
-    """The bytes of an ONNX model that takes the columns of the schema.
+    """The bytes of an ONNX model that takes the columns of the schema, judged but not opened yet.
 
     Raises:
         UserError: the file is missing, is no ONNX model, or takes other inputs.
     """
-    model = read_bytes(path)
+    data = read_bytes(path)
     try:
-        session = open_session(model)
+        graph = checked_onnx(data, str(path)).graph
     except UserError as error:
-        raise UserError(f"{path} is no ONNX model: {error}") from error
-    came = {item.name: item.shape[1] for item in session.get_inputs()}
+        raise UserError(f"{error}; run `dvc repro` to make it again") from error
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    shapes = {value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in inputs}
+    came = {name: shape[1] if len(shape) == 2 else shape for name, shape in shapes.items()}
     single = {NUMERIC_INPUT: len(schema.columns)}
     expected = single if schema.all_numeric else {input_name(column.name): 1 for column in schema.columns}
     if came != expected:
         raise UserError(f"{path} takes the inputs {came}, {SCHEMA} has {expected}; run `dvc repro` to make it again")
-    return model
+    return data
 
 
 def ask_onnx(session: Any, feeds: Feeds) -> Answer:
-    """Predict with an ONNX model that follows the contract's output names."""
-    outputs = dict(zip((output.name for output in session.get_outputs()), session.run(None, feeds), strict=True))
+    """Predict with an ONNX model that follows the contract's output names.
+
+    Raises:
+        MemoryError: it needs more memory than there is.
+    """
+    try:
+        results = session.run(None, feeds)
+    except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        raise_memory_error(error)
+        raise
+    outputs = dict(zip((output.name for output in session.get_outputs()), results, strict=True))
     if PREDICTION in outputs:
         return Answer(_column(outputs[PREDICTION]).astype(np.float64), None)
     values = labels(outputs[LABEL])

@@ -6,8 +6,8 @@ from collections import Counter
 
 from stages.common.console import say, working
 from stages.common.errors import run_stage
-from stages.common.files import ONNX_MODEL, ORIGINAL_MODEL, size_kb, write_bytes
-from stages.common.models import checked_original, load_original
+from stages.common.files import ONNX_MODEL, size_kb, write_bytes
+from stages.common.models import load_trained
 from stages.common.onnx_model import to_bytes
 from stages.common.params import load_params
 from stages.common.table import read_schema
@@ -18,9 +18,7 @@ def main() -> None:
     """model.joblib in, model.onnx out."""
     params, schema = load_params(), read_schema()
     with working("converting the estimator"):
-        model = to_onnx(
-            checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema), schema, params.convert.target_opset
-        )
+        model = to_onnx(load_trained(schema, params.train.trusted), schema, params.convert.target_opset)
     write_bytes(ONNX_MODEL, to_bytes(model))
     operators = ", ".join(f"{count} {name}" for name, count in Counter(node.op_type for node in model.graph.node).most_common(5))
     opset = next(entry.version for entry in model.opset_import if not entry.domain)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import onnx
 
 from onnxpress.evaluate.probes import Probes, probe_rows
+from stages.common.cells import cell
 from stages.common.console import say, working
 from stages.common.errors import UserError, run_stage
 from stages.common.files import (
@@ -28,7 +28,7 @@ from stages.common.files import (
     write_bytes,
     write_json,
 )
-from stages.common.models import Answer, ask_onnx, ask_original, checked_original, load_original, open_session, read_onnx
+from stages.common.models import Answer, ask_onnx, ask_original, load_trained, open_session, read_onnx
 from stages.common.params import load_params
 from stages.common.table import Feeds, Rows, read_rows, read_schema
 from stages.evaluate.asked import Asked
@@ -45,7 +45,7 @@ def main() -> None:
     params, schema = load_params(), read_schema()
     train, test = read_rows(TRAIN, schema).feeds, read_rows(TEST, schema)
     plain, quantized = (read_onnx(path, schema) for path in (ONNX_MODEL, QUANTIZED_MODEL))
-    original = checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema)
+    original = load_trained(schema, params.train.trusted)
     asking: Asking = {
         ORIGINAL_MODEL: partial(ask_original, original, schema=schema),
         ONNX_MODEL: partial(ask_onnx, open_session(plain)),
@@ -113,16 +113,10 @@ def ask_probes(asking: Asking, probes: Probes) -> Asked | None:
 
 
 def as_csv(test: Rows, answers: list[Answer]) -> bytes:
-    """The target and the three models' answers, a line per test row: the data behind the plots."""
+    """The target and the three models' answers, a line per test row: the data behind the plots; see :func:`cell`."""
     columns = [test.target.tolist(), *(answer.values.tolist() for answer in answers)]
     lines = [("target", *MODELS), *zip(*columns, strict=True)]
-    return "".join(f"{','.join(map(_cell, line))}\n" for line in lines).encode()
-
-
-def _cell(value: object) -> str:
-    """A cell of a CSV file (RFC 4180); Python's own writer leaves a carriage return unquoted, which ends a line."""
-    text = str(value)
-    return f'"{text.replace(chr(34), chr(34) * 2)}"' if re.search('[,"\r\n]', text) else text
+    return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()
 
 
 def tell(metrics: dict[str, float]) -> None:

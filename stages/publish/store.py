@@ -15,6 +15,7 @@ from typing import Any
 from onnxpress.pipeline.addresses import DATABASES, SERVERS, Address, Unreadable, read
 from stages.common.console import say
 from stages.common.errors import ServerError, UserError
+from stages.common.place import refuse_unaddressable
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 EXPECTED = (
@@ -79,11 +80,7 @@ def resolve_store(tracking_uri: str | None, root: Path) -> Store:
 
 
 def _embedded(database: Path) -> Store:
-    if re.search(r"\?|%[0-9A-Fa-f]{2}", str(database)):  # MLflow would write elsewhere, or wait for ever
-        raise UserError(
-            f"the store {str(database)!r} cannot be opened: MLflow's addresses take no ? and nothing like %20 in a path; "
-            "move the repository or name another store (publish.tracking_uri in params.yaml)"
-        )
+    refuse_unaddressable(database)
     return Store(f"sqlite:///{database}", f"sqlite:///{database}", database)
 
 

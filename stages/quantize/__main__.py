@@ -10,7 +10,6 @@ from stages.common.files import (
     CALIBRATION,
     CANDIDATES,
     ONNX_MODEL,
-    ORIGINAL_MODEL,
     PLAIN,
     QUANTIZATION,
     QUANTIZED_MODEL,
@@ -20,7 +19,7 @@ from stages.common.files import (
     write_folder,
     write_json,
 )
-from stages.common.models import checked_original, load_original, read_onnx
+from stages.common.models import load_trained, read_onnx
 from stages.common.params import load_params
 from stages.common.table import read_rows, read_schema
 from stages.quantize.choice import Choice, choose
@@ -37,7 +36,7 @@ def main() -> None:
         trials = held_out(plain, train, calibration)
     else:
         trials = cross_fits(
-            lambda: checked_original(load_original(ORIGINAL_MODEL, params.train.trusted), schema),
+            lambda: load_trained(schema, params.train.trusted),
             train,
             schema,
             params.convert.target_opset,

@@ -52,9 +52,11 @@ def _onnx(path: Path) -> str:
 
 def _joblib(path: Path) -> str:
     """No part of the estimator keeps a number of threads; a given model is the user's file, whatever it holds."""
+    from stages.common.digest import refuse_exchanged
     from stages.common.models import load_original
     from stages.common.params import load_params
 
+    refuse_exchanged(path)
     train = load_params().train
     return "" if train.model_path else _thread_count(load_original(path, train.trusted), "", set())
 

@@ -17,7 +17,9 @@ def difference(one: Path, other: Path) -> str:
     """The first difference in words, with both values; of two models also whether their predictions differ."""
     if one.is_dir():
         return _folder(one, other)
-    find = {".json": _json, ".onnx": _onnx, ".parquet": _parquet, ".joblib": _joblib, ".csv": _lines}[one.suffix]
+    find = {".json": _json, ".onnx": _onnx, ".parquet": _parquet, ".joblib": _joblib, ".csv": _lines, ".sha256": _lines}[
+        one.suffix
+    ]
     found = find(one, other) or "the bytes differ, what they hold does not"
     return "; ".join(filter(None, [found, _predictions(one, other)]))
 
@@ -65,9 +67,12 @@ def _json(one: Path, other: Path) -> str:
 
 
 def _joblib(one: Path, other: Path) -> str:
+    from stages.common.digest import refuse_exchanged
     from stages.common.models import load_original
     from stages.common.params import load_params
 
+    for path in (one, other):
+        refuse_exchanged(path)
     trusted = load_params().train.trusted
     found = _first_in(load_original(one, trusted), load_original(other, trusted), "")
     return f"attribute {found}" if found else ""

@@ -1,39 +1,51 @@
-"""Build the estimator, make sure that it converts, fit it, and dump it once; or check a fitted one and pass it on."""
+"""Build the estimator, make sure that it converts, fit it, and dump it once; or try a given one and pass it on."""
 
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from stages.common.console import say, working
-from stages.common.errors import run_stage
-from stages.common.files import CALIBRATION, ORIGINAL_MODEL, TRAIN, atomic_path, size_kb, write_bytes
-from stages.common.models import fit
-from stages.common.params import load_params
-from stages.common.parts import set_threads
-from stages.common.table import read_rows, read_schema
-from stages.train.estimator import build
-from stages.train.given import given_model, say_if_worthless
-from stages.train.rehearsal import rehearse
+from stages.common.digest import write_original
+from stages.common.errors import UserError, run_stage
+from stages.common.files import CALIBRATION, ORIGINAL_MODEL, TRAIN, size_kb
+from stages.common.params import Params, Train, load_params
+from stages.common.table import Schema, read_rows, read_schema
+from stages.train import given
 
 
 def main() -> None:
-    """Training rows in, model.joblib out."""
-    import joblib
-
+    """Training rows in, model.joblib and its digest out."""
     params, schema = load_params(), read_schema()
-    rows = read_rows(TRAIN, schema)
-    if params.train.model_path is not None:
-        write_bytes(ORIGINAL_MODEL, given_model(params.train, rows, read_rows(CALIBRATION, schema), schema))
-        say(f"{params.train.model_path} taken, not fitted: {size_kb(ORIGINAL_MODEL):.1f} KB")
-        return
-    estimator = build(params.train, schema, params.seed)
-    with working(f"fitting {params.train.estimator} on {len(rows)} rows"):
+    if params.train.model_path is None:
+        fit_own(params, schema)
+    else:
+        take_given(params.train, schema)
+
+
+def take_given(train: Train, schema: Schema) -> None:
+    """Have the user's model tried, and write it anew."""
+    given.begin(train)
+    rows, calibration = read_rows(TRAIN, schema), read_rows(CALIBRATION, schema)
+    write_original(given.given_model(train, rows, calibration, schema))
+    say(f"{train.model_path} taken, not fitted: {size_kb(ORIGINAL_MODEL):.1f} KB")
+
+
+def fit_own(params: Params, schema: Schema) -> None:
+    """Fit the estimator that params.yaml asks for, and write it."""
+    from stages.common.models import fit
+    from stages.train.estimator import build
+    from stages.train.rehearsal import rehearse
+    from stages.train.worthless import say_if_worthless
+
+    train, rows = params.train, read_rows(TRAIN, schema)
+    estimator = build(train, schema, params.seed)
+    with working(f"fitting {train.estimator} on {len(rows)} rows"):
         rehearsed = rehearse(estimator, rows, schema)
         start = time.perf_counter()
         warned = fit(estimator, rows)
         seconds = time.perf_counter() - start
-    with atomic_path(ORIGINAL_MODEL) as temporary:
-        joblib.dump(set_threads(estimator, None), temporary)
+    write_original(dumped(estimator, train))
     calibration = read_rows(CALIBRATION, schema)
     kept, name = (calibration, "calibration") if len(calibration) else (rows, "training")
     say_if_worthless(estimator, kept, schema, name)
@@ -41,7 +53,31 @@ def main() -> None:
         say(f"scikit-learn warns: {line}")
     for line in sorted(set(rehearsed) - set(warned)):
         say(f"scikit-learn warns of a short rehearsal on a few rows: {line}")
-    say(f"{params.train.estimator} fitted on {len(rows)} rows in {seconds:.1f} s: {size_kb(ORIGINAL_MODEL):.1f} KB")
+    say(f"{train.estimator} fitted on {len(rows)} rows in {seconds:.1f} s: {size_kb(ORIGINAL_MODEL):.1f} KB")
+
+
+def dumped(estimator: Any, train: Train) -> bytes:
+    """The bytes of model.joblib, which later stages will load.
+
+    Raises:
+        UserError: they will not, because of what the estimator holds.
+    """
+    from onnxpress.estimators import stored
+    from onnxpress.estimators.stored.dumping import dump
+
+    try:
+        data = dump(estimator)
+        stored.judge(data, train.trusted)
+    except stored.Refused as error:
+        raise UserError(
+            f"params.yaml: the fitted {train.estimator} holds {error}, which later stages would refuse to load; "
+            f"if these are classes that you trust, add to train.trust: [{error}]"
+        ) from error
+    except stored.Damaged as error:
+        raise UserError(
+            f"params.yaml: the fitted {train.estimator} cannot be stored: {error}; choose another estimator"
+        ) from error
+    return data
 
 
 if __name__ == "__main__":

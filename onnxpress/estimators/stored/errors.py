@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Any
 
 
 class Refused(Exception):
@@ -15,7 +16,12 @@ class Refused(Exception):
 
 
 class Damaged(Exception):
-    """A file that is cut, changed or made by hand: its data do not fit together. The message says which, in one clause."""
+    """A file that is cut, changed or made by hand: its data do not fit together. The message says which, in one clause.
+
+    ``names`` are those that were read until then, :class:`nodes.Global`, where it is a reader that gives up.
+    """
+
+    names: Sequence[Any] = ()
 
 
 class OtherVersion(Exception):

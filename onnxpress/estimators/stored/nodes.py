@@ -73,7 +73,7 @@ class Made:
 class Array:
     """Numbers or fixed-width text that lie beside the description, as joblib's arrays and the .npy files of skops do.
 
-    ``dtype`` is a node (a :class:`Made` of ``numpy.dtype``) or a dtype string. ``data`` are the bytes, at least
+    ``dtype`` is a ``numpy.dtype`` that we have looked up, its string, or its node, a :class:`Made`. ``data`` are bytes, at least
     ``shape`` times the item size of them.
     """
 

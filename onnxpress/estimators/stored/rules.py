@@ -18,5 +18,5 @@ class Rule(Protocol):
         Damaged: arguments, state or items are none that the original writes.
     """
 
-    def __call__(self, made: Made, build: Build) -> Any:
+    def __call__(self, made: Made, build: Build, /) -> Any:
         """Make it."""

@@ -1,0 +1,42 @@
+"""What the parts of one estimator must have in common, because compiled code takes it for granted.
+
+Scikit-learn checks the rows that it is asked about against ``n_features_in_``, and hands them with its fitted arrays to code
+that reads as far as it believes these to be. So wherever that is the case, an estimator that is loaded has the sizes, types
+and indices that its class gives it. The rest of scikit-learn is Python and numpy, which check for themselves.
+
+A class is checked for each class that it derives from. One that is not fitted has nothing to check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from onnxpress.estimators.stored.errors import Damaged
+from onnxpress.estimators.stored.owner_checks import boosting, encoders, kernel_machines, neighbors, small, trees
+from onnxpress.estimators.stored.values import OWN
+
+PLACE = "_kmeans_single"
+"""The attribute that holds a function of :data:`values.OWN`."""
+CHECKS: dict[str, Callable[[Any], None]] = {}
+for _module in (boosting, encoders, kernel_machines, neighbors, small, trees):
+    CHECKS |= _module.CHECKS
+
+
+def check(instance: Any) -> None:
+    """Look at an instance when all of a file has been built.
+
+    Raises:
+        Damaged: its parts do not fit together; the message says which.
+    """
+    for name, item in vars(instance).items():
+        if name != PLACE and getattr(item, "__module__", "") in OWN and callable(item) and not isinstance(item, type):
+            raise Damaged(f"{type(instance).__name__}: {name} should be no function of scikit-learn's own")
+    for kind in type(instance).__mro__:
+        found = CHECKS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if found is None:
+            continue
+        try:
+            found(instance)
+        except Damaged as error:
+            raise Damaged(f"{type(instance).__name__}: {error}") from error

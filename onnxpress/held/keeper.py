@@ -1,0 +1,159 @@
+"""The keeper's own process: imports what is heavy once, then forks a locked child for each order that comes."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from onnxpress.held import answers
+from onnxpress.held.given_file import GivenFile, given_file
+from onnxpress.held.kernel import die_with
+from onnxpress.held.locks import lock
+from onnxpress.held.settings import Settings
+
+Task = Callable[[GivenFile, Any], tuple[dict[str, Any], Sequence[bytes]]]
+"""Takes the file and the order's arguments; returns an answer's content and blobs."""
+
+DESCRIPTORS = 3
+PROBE_MB = 1024
+EXIT_SECONDS = 1
+"""How long a process may take to be gone that has closed its files: the kernel takes its memory back first."""
+
+
+def main(settings: Settings, control: socket.socket, parent: int) -> None:
+    """Say hello through ``control`` once all is imported, and serve until its other end is closed.
+
+    ``parent`` is the id of the process that must not be outlived, 0 if something else sees to that.
+    """
+    if parent:
+        die_with(parent)
+    for module in settings.preload:
+        importlib.import_module(module)
+    held = _probe(settings)
+    gc.collect()
+    gc.freeze()  # children share the memory of what is imported
+    _send(control, {"locks": held})
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 1, DESCRIPTORS)
+        if not message:
+            return
+        _send(control, _served(settings, held, control, descriptors))
+
+
+def _probe(settings: Settings) -> list[str]:
+    """Which locks can be set here, tried in a child."""
+    reader, writer = os.pipe()
+    if (child := os.fork()) == 0:
+        with contextlib.suppress(BaseException):
+            os.write(writer, json.dumps(lock(settings.locks, settings.readable, [], PROBE_MB)).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        told = file.read()
+    os.waitpid(child, 0)
+    return list(json.loads(told or "[]"))
+
+
+def _served(settings: Settings, held: list[str], control: socket.socket, descriptors: Sequence[int]) -> dict[str, Any]:
+    """Have a child carry an order out; how it ended."""
+    file, ordered, answer = descriptors
+    order = answers.take(ordered)
+    os.close(ordered)
+    keeper, (ended, alive) = os.getpid(), os.pipe()
+    if (child := os.fork()) == 0:
+        die_with(keeper)
+        _close_all_but(file, answer, alive)
+        _work(settings, held, order, file, answer)
+    for descriptor in (file, answer, alive):
+        os.close(descriptor)
+    waited_for: list[Any] = [ended, control]
+    due = select.select(waited_for, [], [], order.seconds)[0]
+    os.close(ended)
+    if due == [ended]:
+        code = _ended_by_itself(child)
+        return {"ended": "code" if code >= 0 else "signal", "number": abs(code)}
+    _killed(child)
+    if due:  # nobody waits any longer
+        os._exit(0)
+    return {"ended": "time", "number": 0}
+
+
+def _ended_by_itself(child: int) -> int:
+    """The exit code of a child, or minus its signal; 1 of one that has only closed its end of the pipe, and is killed."""
+    end = time.monotonic() + EXIT_SECONDS
+    while time.monotonic() < end:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(EXIT_SECONDS / 1000)
+    _killed(child)
+    return 1
+
+
+def _killed(child: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+
+
+def _work(settings: Settings, held: list[str], order: answers.Order, file: int, answer: int) -> NoReturn:
+    """In the child: lock, work, answer, end."""
+    code = 1
+    with contextlib.suppress(BaseException):
+        module, _, name = dict(settings.tasks)[order.task].partition(":")
+        task: Task = getattr(importlib.import_module(module), name)
+        for own in order.imports:
+            with contextlib.suppress(Exception):  # the task says so, if it matters
+                importlib.import_module(own)
+        if lock(settings.locks, settings.readable, [file], order.memory_mb) == held:
+            answers.write(answer, *_answered(task, given_file(order.name, file, order.real), order.arguments))
+            code = 0
+    os._exit(code)
+
+
+def _answered(task: Task, path: GivenFile, arguments: Any) -> tuple[dict[str, Any], Sequence[bytes]]:
+    try:
+        return task(path, arguments)
+    except MemoryError:
+        return {"lost": "memory"}, ()
+    except BaseException as error:  # also SystemExit, which a file may raise
+        return {"lost": "error", "why": f"{type(error).__name__}: {error}"}, ()
+
+
+def _close_all_but(*kept: int) -> None:
+    """Close every descriptor above stderr but these."""
+    below = 2
+    for descriptor in sorted(kept):
+        os.closerange(below + 1, descriptor)
+        below = descriptor
+    os.closerange(below + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def _send(control: socket.socket, message: dict[str, Any]) -> None:
+    control.sendall(json.dumps(message).encode() + b"\n")
+
+
+def start(arguments: Sequence[str]) -> None:
+    """What the bootstrap calls: settings as JSON, the descriptor of the control socket, and the parent's id."""
+    given = {key: tuple(map(_tupled, value)) for key, value in json.loads(arguments[0]).items()}
+    control = socket.socket(fileno=int(arguments[1]))
+    try:
+        main(Settings(**given), control, int(arguments[2]))
+    except Exception as error:  # of an import, most likely
+        with contextlib.suppress(OSError):
+            _send(control, {"error": f"{type(error).__name__}: {error}"})
+        sys.exit(1)
+
+
+def _tupled(item: Any) -> Any:
+    return tuple(item) if isinstance(item, list) else item

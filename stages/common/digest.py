@@ -1,0 +1,34 @@
+"""What keeps outputs/model.joblib the file that train has written: its SHA-256 beside it, as ``sha256sum`` writes it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from stages.common.errors import UserError
+from stages.common.files import ORIGINAL_DIGEST, ORIGINAL_MODEL, read_bytes, write_bytes
+
+
+def write_original(data: bytes | memoryview) -> None:
+    """Write outputs/model.joblib and its digest."""
+    write_bytes(ORIGINAL_MODEL, data)
+    write_bytes(ORIGINAL_DIGEST, line(data).encode())
+
+
+def line(data: bytes | memoryview) -> str:
+    """The content of model.sha256 for these bytes of model.joblib."""
+    return f"{hashlib.sha256(data).hexdigest()}  {ORIGINAL_MODEL.as_posix()}\n"
+
+
+def refuse_exchanged(path: Path) -> None:
+    """Fail unless the fitted estimator at ``path``, in any outputs folder, has the digest that lies beside it.
+
+    Raises:
+        UserError: it has another, or one of the two files cannot be read.
+    """
+    found = line(read_bytes(path))
+    beside = path.with_name(ORIGINAL_DIGEST.name)
+    if not beside.exists():
+        raise UserError(f"{beside}, which says what train has written, is missing; run `dvc repro train`")
+    if read_bytes(beside) != found.encode():
+        raise UserError(f"{path} is not what train has written (exchanged or damaged); run `dvc repro --force train`")

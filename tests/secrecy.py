@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -175,6 +175,19 @@ def listening(handler: type[BaseHTTPRequestHandler], certificate: Path | None = 
             yield server.server_port
         finally:
             server.shutdown()
+
+
+def echoing(name: str = "418") -> AbstractContextManager[int]:
+    """The port of a server that answers health checks as MLflow does, and all else as the echo of that name."""
+    return listening(type("Echoing", (_Server,), {"echo": staticmethod(ECHOES[name])}))
+
+
+def admitting(login: str) -> AbstractContextManager[int]:
+    """The port of a server that knows no experiment, and lets in who has this login."""
+    basic = f"Basic {base64.b64encode(login.encode()).decode()}"
+    absent = 404, _json("RESOURCE_DOES_NOT_EXIST", "no such experiment")
+    echo = staticmethod(lambda header: absent if header == basic else (401, "who are you?"))
+    return listening(type("Admitting", (_Server,), {"echo": echo}))
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from stages.publish.failures import CAUSES
 from tests.conftest import ROOT
 from tests.publish_fixtures import make_repository, numeric_rows, publish_command, set_params
 from tests.published import runs_of
+from tests.secrecy import echoing
 from tests.servers import S3, black_hole, free_port, mlflow2_server, proxy, s3_server, surroundings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -253,6 +254,11 @@ def publish_tracking_uri_should_hold_no_password(world: World) -> str:
 
 def publish_tracking_uri_or_mlflow_tracking_uri_should_be(world: World) -> str:
     return world.publish("file:///tmp/mlruns")
+
+
+def its_message_repeats_a_secret_so_it_is_not_shown(world: World) -> str:
+    with echoing() as port:
+        return world.publish(f"http://{ADMIN}@127.0.0.1:{port}")
 
 
 def scenario(row: str) -> Callable[[World], str]:

@@ -9,6 +9,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -21,15 +22,16 @@ from sqlalchemy.engine import make_url
 
 from onnxpress.pipeline.addresses import Address, Unreadable, public, read
 from onnxpress.pipeline.output import Scrubbing
-from onnxpress.pipeline.redaction import repeats, scrubbed, scrubbed_data
-from stages.common.errors import UserError
+from onnxpress.pipeline.redaction import held, repeats, scrubbed, scrubbed_data
+from stages.common.errors import ServerError, UserError
 from stages.common.params import parse_params
 from stages.common.yaml_file import read_yaml
+from stages.publish.__main__ import refuse_strange
 from stages.publish.failures import explain
 from stages.publish.store import Store, resolve_store
 from stages.sweep.points import read_sweep
 from tests.conftest import ROOT, default_params
-from tests.secrecy import COMMANDS, KEY_ID, PASSWORD, SECRET_KEY, TOKEN, USER, all_cases, repository, run, traces
+from tests.secrecy import COMMANDS, KEY_ID, PASSWORD, SECRET_KEY, TOKEN, USER, Case, admitting, all_cases, repository, run, traces
 
 SAMPLE = 30
 LOGIN = f"{USER}:{PASSWORD}"
@@ -132,6 +134,25 @@ def test_a_raw_password_that_can_be_read_in_two_ways_is_refused_with_how_to_writ
     assert not traces(str(error.value))
 
 
+@pytest.mark.filterwarnings("ignore")  # libraries' own
+@pytest.mark.parametrize("password", ["a/b", "a#b?c", "a@b", "a%2Fb", "a b", "a:b", "한글", "[\\]\"'<>&+="])
+def test_a_server_gets_the_login_that_its_address_has_percent_encoded(
+    password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(default_params()), encoding="utf-8")
+    with admitting(f"me:{password}") as port:
+
+        def doctor(secret: str) -> int:
+            address = f"http://me:{quote(secret, safe='')}@127.0.0.1:{port}"
+            return run("doctor", tmp_path, Case("", {"MLFLOW_TRACKING_URI": address}), monkeypatch)
+
+        admitted, shown = doctor(password), capfd.readouterr()
+        refused = doctor(f"{password}x")
+    assert (admitted, refused) == (0, 4), shown
+    assert "refuses the credentials" in capfd.readouterr().out
+    assert f"http://127.0.0.1:{port}, MLflow 3.1.0" in shown.out
+
+
 # ── what is shown ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 FORMS = {
@@ -209,6 +230,15 @@ def test_a_password_of_middle_length_is_masked_where_it_is_a_word(monkeypatch: p
     assert repeats("xhunt2rx")
 
 
+@pytest.mark.parametrize("unit", ["a", "a-", "a:", "x_", "password", "http://", "eyJaaaaaa.", "@", " ", "<a", "sk-a", "?a=b"])
+def test_no_text_takes_long_to_look_through(unit: str) -> None:
+    text = unit * (20_000 // len(unit))
+    start = time.process_time()
+    for look in (scrubbed, repeats, held):
+        look(text)
+    assert time.process_time() - start < 1
+
+
 @pytest.mark.usefixtures("logged_in")
 def test_json_stays_json_whatever_is_masked_in_it() -> None:
     data = {"a": [f'x "{LOGIN}@h" \\', {f"http://{LOGIN}\\@h": None}], "password": PASSWORD, "n": 5, "token": False}
@@ -266,6 +296,16 @@ def test_an_error_of_a_store_that_repeats_a_secret_is_not_shown(form: str) -> No
 @pytest.mark.usefixtures("logged_in")
 def test_an_error_of_a_store_without_a_secret_is_shown() -> None:
     assert explain(ForeignError("teapot"), Store("http://h", "http://h")) == "http://h failed: teapot"
+
+
+@pytest.mark.parametrize("run_id", [f"Basic {BASIC}", f"Basic_{BASIC}", PASSWORD, "../x", "", "a" * 65])
+@pytest.mark.usefixtures("logged_in")
+def test_what_a_server_calls_a_run_is_stored_only_if_it_may_be_an_id(run_id: str) -> None:
+    store = Store("http://h", "http://h")
+    refuse_strange("0123456789abcdef0123456789abcdef", store)
+    with pytest.raises(ServerError, match=r"^http://h gives a run an id that MLflow never does") as error:
+        refuse_strange(run_id, store)
+    assert not traces(str(error.value))
 
 
 # ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -102,8 +103,18 @@ class Address:
         if self.kind in HOSTLESS:
             return f"{self.scheme}:"
         port = f":{self.port}" if self.port else ""
-        path = self.path if self.kind in FILES else _without_tokens(self.path, random=self.kind in SERVERS)
+        path = "/".join(HIDDEN if segment in self.hidden else segment for segment in self.path.split("/"))
         return f"{self.scheme}:{'//' if self.authority else ''}{self.host}{port}{path}"
+
+    @property
+    def hidden(self) -> set[str]:
+        """The segments of the path that look like tokens; none of a path on the disk."""
+        if self.kind in FILES:
+            return set()
+        segments = self.path.split("/")
+        named = {later for name, later in pairwise(segments) if _BEFORE_SECRET.fullmatch(name)}
+        random = {segment for segment in segments if self.kind in SERVERS and _RANDOM.fullmatch(segment)}
+        return (named | random | {segment for segment in segments if TOKEN.search(segment)}) - {""}
 
 
 def read(text: str) -> Address:
@@ -162,12 +173,3 @@ def _whole(kind: str, found: re.Match[str]) -> bool:
     if kind in DATABASES and found["fragment"]:  # to SQLAlchemy a part of what is before it
         return False
     return bool(found["host"]) or (kind in PATHS and not found["user"])
-
-
-def _without_tokens(path: str, *, random: bool) -> str:
-    segments = path.split("/")
-    for place in range(1, len(segments)):
-        named = _BEFORE_SECRET.fullmatch(segments[place - 1])
-        if segments[place] and (named or TOKEN.search(segments[place]) or (random and _RANDOM.fullmatch(segments[place]))):
-            segments[place] = HIDDEN
-    return "/".join(segments)

@@ -21,7 +21,7 @@ from urllib.parse import quote, quote_plus, unquote
 from onnxpress.pipeline.addresses import Unreadable, read
 
 _NAME = (
-    r"(?:(?:[\w.-]*[_.-])?(?:passw(?:or)?d|passphrase|pwd|secret|credentials?|authorization"
+    r"(?:(?:[\w.-]{0,100}[_.-])?(?:passw(?:or)?d|passphrase|pwd|secret|credentials?|authorization"
     r"|(?:api|access|account|private|secret)[_-]?key(?:[_-]?id)?|(?:aws)?accesskeyid"
     r"|(?:x|auth|access|api|bearer|id|private|refresh|security|session|tracking)[_-]?token)|x-[\w-]+-token|token)"
 )
@@ -89,9 +89,10 @@ def _of_environment(variables: tuple[tuple[str, str], ...]) -> frozenset[str]:
 
 
 def _of_address(text: str) -> Iterator[str]:
-    """The user info of an address, and its pieces where it cannot be read."""
+    """The user info and tokens of an address, and the pieces of what may be its user info where it cannot be read."""
     with suppress(Unreadable):
         address = read(text.strip())
+        yield from address.hidden
         if address.login:
             yield from _of_login(*address.login)
             yield from filter(None, (address.password, f"{address.user}:{address.password}"))

@@ -26,6 +26,8 @@ from onnxpress.pipeline import credentials
 from onnxpress.pipeline.addresses import HIDDEN, NAMED, TOKEN, public
 
 LONG, SHORT = 8, 4
+LONGEST_READ = 100_000
+"""Characters of a text of others in which secrets are looked for; a longer one is taken to repeat one."""
 WORDS = {
     *("admin", "anonymous", "changeme", "default", "false", "local", "localhost", "minio", "minioadmin", "mlflow", "model"),
     *("mysql", "none", "null", "password", "postgres", "private", "public", "publish", "root", "secret", "test", "token"),
@@ -34,9 +36,9 @@ WORDS = {
 """Secrets that everybody guesses and lines often say."""
 
 _NAME = credentials.SECRET_NAME.pattern
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/{1,3}[^\s\"'<>`\\]*[^\s\"'<>`\\.,;:)\]}]")
-_LOGIN = re.compile(r"(?<![\w.+%-])[\w.+%-]+:[^\s@/\"'\\]+@(?=[\w.-])")
-_QUERY = re.compile(r"\?[\w.~%-]+=[^\s\"'<>\\)]*")
+_URL = re.compile(r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]{1,40}):/{1,3}[^\s\"'<>`\\]*[^\s\"'<>`\\.,;:)\]}]")
+_LOGIN = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,200}:[^\s@/\"'\\]{1,200}@(?=[\w.-])")
+_QUERY = re.compile(r"\?[\w.~%-]{1,100}=[^\s\"'<>\\)]*")
 _HEADER = re.compile(
     r"\b((?:proxy-)?authorization[\"']?\s*(?:[:=]|%3[ad])\s*)(\"[^\"\\\n]*\"|'[^'\\\n]*'|[^\n\"'\\]+)", re.IGNORECASE
 )
@@ -55,6 +57,7 @@ _NAMED = re.compile(rf"(?<![\w.-])(?:{_NAME}|sig|x-amz-[\w-]+)\s*(?:=|%3d)\s*[^\
 _ELEMENT = re.compile(
     r"(<\w*(?:accesskey(?:id)?|signature|stringtosign|canonicalrequest|token|password)\w*>)[^<]*", re.IGNORECASE
 )
+_ADDRESS = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]{0,40}:/")
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}(?:={1,2}|(?:%3[Dd]){1,2})?")
 
@@ -91,6 +94,8 @@ def repeats(text: str) -> bool:
 
     Also backwards. It may say so of a harmless text: then an error is told by its type alone.
     """
+    if len(text) > LONGEST_READ:
+        return bool(credentials.known())
     plain = re.sub(r"\\[nrtu]|[\s\\]", "", text).lower()
     readings = {plain, unquote(plain), unquote(plain, errors="ignore").replace("+", "")}
     readings |= {reading[::-1] for reading in readings}
@@ -98,7 +103,8 @@ def repeats(text: str) -> bool:
 
 
 def _repeats(secret: str, text: str, readings: set[str]) -> bool:
-    if len(secret) < LONG and re.search(rf"(?<!\w){re.escape(secret)}(?!\w)", text) and len(secret) > 1:
+    word = re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)", re.IGNORECASE)
+    if 1 < len(secret) < LONG and any(map(word.search, (text, unquote(text), text[::-1]))):
         return True
     for form in credentials.encodings(secret):
         letters = re.sub(r"\s", "", form).lower()
@@ -164,7 +170,7 @@ def _holds_login(letters: str) -> bool:
 
 
 _SIGNS: dict[str, Callable[[str], object]] = {
-    "an address with user info": re.compile(r"[A-Za-z][\w+.-]*:/{1,3}.*@", re.DOTALL).search,
+    "an address with user info": lambda text: _ADDRESS.search(text[: text.rfind("@") + 1]),
     "a private key": _PRIVATE_KEY.search,
     "an access key or token": TOKEN.search,
     "a password or token after its name": _NAMED.search,

@@ -91,7 +91,7 @@ def end_unchanged() -> None:
         except UserError as error:
             code = error.exit_code
             _tell(stage, str(error))
-        for stream in (sys.stdout, sys.stderr):
+        for stream in filter(None, (sys.stdout, sys.stderr)):
             with suppress(OSError, ValueError):  # closed
                 stream.flush()
         os._exit(code)

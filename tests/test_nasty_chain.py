@@ -18,6 +18,7 @@ import onnx
 import onnxruntime as ort
 import pandas as pd
 import pytest
+import yaml
 from markdown_it import MarkdownIt
 from pyarrow import parquet
 
@@ -131,7 +132,8 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
         "publish__register": re.sub('[/:"]', "_", experiment)[:250].replace("..", "x.."),
     }
     if estimator in WEIGHTED:
-        content["train__params"] = {**arguments, "class_weight": dict.fromkeys(table.labels, 1.0)}
+        more = [f"no class {number}" for number in range(80)]  # a server takes 100 parameters at once
+        content["train__params"] = {**arguments, "class_weight": dict.fromkeys([*table.labels, *more], 1.0)}
     write_params(workspace, default_params(**content))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for stage in CHAIN:
@@ -252,6 +254,9 @@ def check_served(features: pd.DataFrame, experiment: str) -> None:
     assert folder.parent == Path.cwd() / "mlartifacts"
     assert folder.is_dir()
     run = mlflow.MlflowClient().get_run(receipt["run_id"])
+    given = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train"]["params"]
+    logged = [key for key in run.data.params if key.startswith("train.params.class_weight.")]
+    assert len(logged) == len(given.get("class_weight", []))
     card = MarkdownIt("gfm-like", {"linkify": False}).parse(run.data.tags["mlflow.note.content"])
     inside = {child.type for token in card for child in token.children or []}
     assert inside <= {"text", "code_inline", "softbreak"}

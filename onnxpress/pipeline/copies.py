@@ -88,7 +88,7 @@ def _absent_module(error: ImportError) -> str | None:
 
 def _git(root: Path, *arguments: str) -> int:
     try:
-        done = subprocess.run(["git", "--literal-pathspecs", *arguments], cwd=root, capture_output=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
     except OSError:  # no git, without which DVC runs no experiments
         return -1
     return done.returncode

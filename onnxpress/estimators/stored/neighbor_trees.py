@@ -15,10 +15,11 @@ from onnxpress.estimators.stored.trees import whole
 
 METRICS_MODULE = "sklearn.metrics._dist_metrics"
 PRECISIONS = {"64": np.float64, "32": np.float32}
-PLAIN_METRICS = (
+_PLAIN = (
     "BrayCurtis Canberra Chebyshev Dice Euclidean Hamming Haversine Jaccard Kulsinski Manhattan Matching RogersTanimoto "
     "RussellRao SokalMichener SokalSneath"
-).split()
+)
+PLAIN_METRICS = _PLAIN.split()
 """Metrics without parameters. The one that calls a function, PyFunc, is refused."""
 MOST = 2**31 - 1
 
@@ -74,6 +75,8 @@ def tree(made: Made, build: Callable[[Any], Any]) -> Any:
         raise Damaged("a tree of neighbours should have a matrix of points")
     if weights is not None and (not _numbers(weights, number, 1) or len(weights) != len(points)):
         raise Damaged("a tree of neighbours should have a weight for each point")
+    if f"{type(distance).__module__}.{type(distance).__name__}" not in METRICS:
+        raise Damaged("a tree of neighbours should have a distance metric")
     whole(leaf_size, "a leaf size", 1, MOST)
     counts = tuple(whole(count, "a tree's count", 0, MOST) for count in state[7:11])
     try:

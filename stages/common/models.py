@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -167,22 +168,48 @@ def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def open_session(model: bytes, threads: int = 1) -> Any:
-    """An onnxruntime session on the CPU.
+    """An onnxruntime session on the CPU, of bytes that are ours or that :func:`checked_onnx` has let pass.
 
     Raises:
         UserError: onnxruntime cannot load the model.
+        MemoryError: it needs more memory than there is.
     """
     import onnxruntime as ort  # 0.2 s
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
     options.log_severity_level = 3  # warnings of onnxruntime are hints to model authors, errors are raised anyway
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # it would take "ORTM" in the bytes for its own
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        raise_memory_error(error)
         raise UserError(
             f"onnxruntime {ort.__version__} cannot load this ONNX model: {error}; run `dvc repro --force convert`"
         ) from error
+
+
+ALLOCATION_FAILED = re.compile(r"bad_alloc|[Ff]ailed to allocate memory|bad allocation|length_error|bad_array_new_length")
+
+
+def raise_memory_error(error: BaseException) -> None:
+    """Raise MemoryError if that is what an exception of onnxruntime stands for."""
+    if ALLOCATION_FAILED.search(str(error)):
+        raise MemoryError("onnxruntime has no memory for this model") from error
+
+
+def checked_onnx(model: bytes, name: str) -> Any:
+    """The ModelProto in bytes of a file, which may then be given to onnxruntime.
+
+    Raises:
+        UserError: it is no ONNX model, refers to other files, may never end, or does not fit together; ``name`` is in the line.
+    """
+    from onnxpress.onnx_file import BadModel, read_model  # 0.2 s
+
+    try:
+        return read_model(model)
+    except BadModel as error:
+        raise UserError(f"{name} is no ONNX model that can be run: {error}") from error
 
 
 def load_session(path: Path, threads: int = 1) -> Any:
@@ -191,31 +218,45 @@ def load_session(path: Path, threads: int = 1) -> Any:
     Raises:
         UserError: the file is missing or is no ONNX model that onnxruntime can load.
     """
-    return open_session(read_bytes(path), threads)
+    model = read_bytes(path)
+    checked_onnx(model, str(path))
+    return open_session(model, threads)
 
 
 def read_onnx(path: Path, schema: Schema) -> bytes:
-    """The bytes of an ONNX model that takes the columns of the schema.
+    """The bytes of an ONNX model that takes the columns of the schema, judged but not opened yet.
 
     Raises:
         UserError: the file is missing, is no ONNX model, or takes other inputs.
     """
-    model = read_bytes(path)
+    data = read_bytes(path)
     try:
-        session = open_session(model)
+        graph = checked_onnx(data, str(path)).graph
     except UserError as error:
-        raise UserError(f"{path} is no ONNX model: {error}") from error
-    came = {item.name: item.shape[1] for item in session.get_inputs()}
+        raise UserError(f"{error}; run `dvc repro` to make it again") from error
+    constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
+    shapes = {value.name: [size.dim_value for size in value.type.tensor_type.shape.dim] for value in inputs}
+    came = {name: shape[1] if len(shape) == 2 else shape for name, shape in shapes.items()}
     single = {NUMERIC_INPUT: len(schema.columns)}
     expected = single if schema.all_numeric else {input_name(column.name): 1 for column in schema.columns}
     if came != expected:
         raise UserError(f"{path} takes the inputs {came}, {SCHEMA} has {expected}; run `dvc repro` to make it again")
-    return model
+    return data
 
 
 def ask_onnx(session: Any, feeds: Feeds) -> Answer:
-    """Predict with an ONNX model that follows the contract's output names."""
-    outputs = dict(zip((output.name for output in session.get_outputs()), session.run(None, feeds), strict=True))
+    """Predict with an ONNX model that follows the contract's output names.
+
+    Raises:
+        MemoryError: it needs more memory than there is.
+    """
+    try:
+        results = session.run(None, feeds)
+    except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        raise_memory_error(error)
+        raise
+    outputs = dict(zip((output.name for output in session.get_outputs()), results, strict=True))
     if PREDICTION in outputs:
         return Answer(_column(outputs[PREDICTION]).astype(np.float64), None)
     values = labels(outputs[LABEL])

@@ -36,11 +36,16 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         raise TypeError("a model given as ONNX cannot be fitted again")
 
     def session(self) -> Any:
-        """The onnxruntime session, with ``n_jobs`` threads."""
-        from stages.common.models import open_session
+        """The onnxruntime session, with ``n_jobs`` threads.
+
+        Raises:
+            UserError: the bytes are no ONNX model that can be run; they may have come with a pickle.
+        """
+        from stages.common.models import checked_onnx, open_session
 
         threads = self.n_jobs or 1
         if getattr(self, "_opened", (0, None))[0] != threads:
+            checked_onnx(self.model, "the ONNX model that was given")
             self._opened = threads, open_session(self.model, threads)
         return self._opened[1]
 
@@ -53,13 +58,19 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         return np.asarray(self._run(rows, self.outputs[0]))
 
     def _run(self, rows: Any, output: str) -> Any:
+        from stages.common.models import raise_memory_error
+
         session = self.session()
         inputs = session.get_inputs()
         whole = len(inputs) == 1 and inputs[0].name not in getattr(rows, "columns", ())
         feeds = {
             item.name: np.asarray(rows if whole else self._column(rows, item.name), NUMPY_TYPES[item.type]) for item in inputs
         }
-        return session.run([output], feeds)[0]
+        try:
+            return session.run([output], feeds)[0]
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            raise_memory_error(error)
+            raise
 
     def _column(self, rows: Any, name: str) -> NDArray[Any]:
         values = rows[:, self.columns.index(name)] if isinstance(rows, np.ndarray) else rows[name].to_numpy()

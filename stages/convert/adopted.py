@@ -12,6 +12,7 @@ from onnx import TensorProto, ValueInfoProto, helper, version_converter
 
 from onnxpress.graph.binary_trees import as_regressors
 from onnxpress.graph.constants import as_initializers
+from onnxpress.onnx_file import judge
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -51,6 +52,7 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
     helper.set_model_props(model, {"feature_names": json.dumps(list(estimator.columns))})
     with _part("the whole", "onnx.checker.check_model(model, full_check=True) should pass on the file itself"):
         onnx.checker.check_model(model, full_check=True)
+        judge(model)
     return model
 
 

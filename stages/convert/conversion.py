@@ -14,6 +14,7 @@ from onnxpress.convert.wrappers import unwrapped
 from onnxpress.estimators.layout import layout
 from onnxpress.estimators.paths import evidence
 from onnxpress.graph.binary_trees import as_regressors
+from onnxpress.onnx_file import judge
 from stages.common.errors import UserError
 from stages.common.models import LABEL, PREDICTION, PROBABILITIES, SCORES
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -62,6 +63,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
         _name_inputs(model.graph, schema)
         helper.set_model_props(model, {"feature_names": json.dumps([column.name for column in schema.columns])})
         onnx.checker.check_model(model, full_check=True)
+        judge(model)
     except Exception as error:  # skl2onnx raises whatever its converters raise, down to AttributeError
         raise NotConvertible(name, target_opset, error) from error
     return model

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 
 from onnxpress.evaluate.row_dependence import TOLERANCE, Dependence, row_dependence
+from onnxpress.onnx_file import judge
 from stages.common.console import progress
 from stages.common.models import ask_onnx, open_session
 from stages.common.onnx_model import same_computation, to_bytes
@@ -115,6 +116,7 @@ def _attempt(candidate: Candidate, plain: bytes, trials: Trials, scorer: Scorer,
     try:
         after = candidate.apply(before, trials.train)
         onnx.checker.check_model(after, full_check=True)
+        judge(after)
         model = to_bytes(after, packed=True)
         ask_onnx(open_session(model), take(trials.train.feeds, np.arange(1)))
         size_kb = len(model) / 1024

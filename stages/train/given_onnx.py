@@ -15,7 +15,7 @@ from onnxpress.graph.imports import loadable
 from stages.common.console import say
 from stages.common.errors import UserError
 from stages.common.files import read_bytes
-from stages.common.models import ask_original, labels, open_session
+from stages.common.models import ask_original, checked_onnx, labels, open_session
 from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor
 from stages.common.table import Rows, Schema, sklearn_input
 
@@ -36,17 +36,15 @@ def load_onnx(path: Path, rows: Rows, schema: Schema) -> OnnxClassifier | OnnxRe
             than a label and scores (or a prediction), or cannot be run on the training rows.
     """
     model = read_bytes(path)
+    proto = checked_onnx(model, str(path))
     try:
-        proto = onnx.load_from_string(model)
         if loadable(proto):
             model = proto.SerializeToString(deterministic=True)
-        tensors = [*proto.graph.initializer, *(item.t for node in proto.graph.node for item in node.attribute)]
-        elsewhere = any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors)
-        session = None if elsewhere else open_session(model)
-    except Exception as error:  # protobuf's and onnxruntime's exceptions share no base class
+        session = open_session(model)
+    except MemoryError:
+        raise
+    except Exception as error:  # onnxruntime's exceptions share no base class
         raise UserError(f"{path} is no ONNX model that onnxruntime can load: {_reason(error)}") from error
-    if elsewhere:
-        raise UserError(f"{path} keeps weights in another file; save the model with all its weights inside")
     _check_inputs(session, schema, path)
     columns, outputs = tuple(column.name for column in schema.columns), _outputs(session, schema, path)
     if schema.task == "classification":
@@ -56,6 +54,7 @@ def load_onnx(path: Path, rows: Rows, schema: Schema) -> OnnxClassifier | OnnxRe
     else:
         estimator = OnnxRegressor(model, columns, outputs)
         _answer(estimator, rows, path)
+    _check_repeatable(estimator, rows, path)
     _warn_of_mixed_rows(estimator, rows, schema, path)
     return estimator
 
@@ -64,6 +63,9 @@ def _reason(error: BaseException) -> str:
     """What onnxruntime or protobuf says, without places in its sources, and what to do about an opset that is too new."""
     text = re.sub(
         r"\[ONNXRuntimeError\] : \d+ : \w+ : |/\S*onnxruntime\S*\.(cc|h):\d+ .*?\) (?=[A-Z])", "", _line(error.__cause__ or error)
+    )
+    text = re.sub(
+        r"Non-zero status code returned while running (\w+) node\. Name:'.*?' Status Message: (\S*onnxruntime\S*)?", r"\1: ", text
     )
     newest = re.search(r"Current official support for domain (\S+) is till opset (\d+)", text)
     if newest is None:
@@ -75,10 +77,22 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def _check_repeatable(estimator: OnnxClassifier | OnnxRegressor, rows: Rows, path: Path) -> None:
+    """Raise UserError if two equal calls have different answers, as those of a Dropout that is still in training mode."""
+    asked = sklearn_input(rows.feeds)
+    ask = [estimator.predict] + ([estimator.scores] if isinstance(estimator, OnnxClassifier) else [])
+    for what in ask:
+        first, second = what(asked), what(asked)
+        if not np.array_equal(first, second, equal_nan=first.dtype.kind == "f"):
+            raise UserError(f"{path} gives other answers when asked twice; export it in inference mode, without random operators")
+
+
 def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, path: Path) -> None:
     """Say so where the answer to a row depends on the other rows of the call."""
     try:
         found = row_dependence(partial(ask_original, estimator, schema=schema), rows.feeds)
+    except MemoryError:
+        raise
     except Exception as error:  # onnxruntime's exceptions share no base class
         free = "export it with a first dimension of any size"
         raise UserError(f"{path} cannot be asked about one row of data.source ({_line(error)[:200]}); {free}") from error
@@ -157,8 +171,10 @@ def _class_labels(proto: onnx.ModelProto) -> np.ndarray[Any, Any] | None:
 def _answer(estimator: Any, rows: Rows, path: Path) -> Any:
     try:
         answer = estimator.predict(sklearn_input(rows.feeds))
+    except MemoryError:
+        raise
     except Exception as error:  # onnxruntime's exceptions share no base class
-        raise UserError(f"{path} cannot be run on rows of data.source: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"{path} cannot be run on rows of data.source: {_reason(error)[:300]}") from error
     if answer.size != len(rows):
         raise UserError(f"{path} gives {answer.shape} values for {len(rows)} rows; expected one per row")
     return answer

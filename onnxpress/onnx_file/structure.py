@@ -1,0 +1,257 @@
+"""Whether a model's nodes can be run one after the other, by operators that a runtime has, and come to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import onnx
+from onnx import AttributeProto, numpy_helper
+
+from onnxpress.onnx_file.errors import BadModel
+
+STANDARD = ("", "ai.onnx")
+MICROSOFT = "com.microsoft"
+DOMAINS = {*STANDARD, "ai.onnx.ml", MICROSOFT}
+MICROSOFT_OPERATORS = frozenset(
+    [
+        "Attention",
+        "BiasGelu",
+        "CDist",
+        "ConvTransposeWithDynamicPads",
+        "CropAndResize",
+        "DequantizeLinear",
+        "DynamicQuantizeLSTM",
+        "DynamicQuantizeMatMul",
+        "EmbedLayerNormalization",
+        "ExpandDims",
+        "FastGelu",
+        "FusedConv",
+        "FusedGemm",
+        "FusedMatMul",
+        "GatherBlockQuantized",
+        "GatherND",
+        "Gelu",
+        "GridSample",
+        "GroupQueryAttention",
+        "Inverse",
+        "MatMulBnb4",
+        "MatMulInteger16",
+        "MatMulIntegerToFloat",
+        "MatMulNBits",
+        "MaxpoolWithMask",
+        "MultiHeadAttention",
+        "NhwcMaxPool",
+        "Pad",
+        "QAttention",
+        "QEmbedLayerNormalization",
+        "QGemm",
+        "QLinearAdd",
+        "QLinearAveragePool",
+        "QLinearConcat",
+        "QLinearConv",
+        "QLinearGlobalAveragePool",
+        "QLinearLeakyRelu",
+        "QLinearMul",
+        "QLinearReduceMean",
+        "QLinearSigmoid",
+        "QLinearSoftmax",
+        "QLinearWhere",
+        "QuantizeLinear",
+        "QuickGelu",
+        "Range",
+        "RotaryEmbedding",
+        "SkipLayerNormalization",
+        "SkipSimplifiedLayerNormalization",
+        "SparseToDenseMatMul",
+        "Tokenizer",
+        "TransposeMatMul",
+        "Trilu",
+        "Unique",
+    ]
+)
+"""What quantisers and optimisers of onnxruntime write; the rest generates text, draws random numbers or reads files."""
+RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+MOST_NODES = 1_000_000
+"""Nodes of a model with its functions written out."""
+MOST_CALLS = 50
+"""Functions that call the next: onnxruntime 1.31 crashes on 3,000."""
+MOST_TURNS = 10_000
+"""Turns of a loop, times those of the loops around it; onnxruntime needs about 10 us for a turn that does nothing."""
+
+Key = tuple[str, str]
+"""Domain and name of a function."""
+Names = dict[str, int | None]
+"""The names that are defined in a graph, with the value of those that are one known whole number."""
+
+
+def check_structure(model: onnx.ModelProto) -> None:
+    """Refuse nodes out of order, unknown operators, functions that call themselves and loops without a known end.
+
+    Raises:
+        BadModel: naming the node.
+    """
+    functions = {(item.domain, item.name): item for item in model.functions}
+    if len(functions) < len(model.functions):
+        raise BadModel("two of its functions have the same name")
+    _check_calls(model, functions)
+    checker = _Checker(functions)
+    for function in model.functions:
+        checker.nodes(function.node, [dict.fromkeys(function.input)], _In(f"function {function.name}: "))
+    checker.graph(model.graph, [], _In())
+    outputs = [value.name for value in model.graph.output]
+    if twice := sorted({name for name in outputs if outputs.count(name) > 1}):
+        raise BadModel(f"it gives the output {twice[0][:60]!r} twice")
+
+
+@dataclass(frozen=True)
+class _In:
+    """Where nodes are: words to begin an error with, and how often the loops around them run."""
+
+    words: str = ""
+    turns: int = 1
+
+
+@dataclass
+class _Checker:
+    functions: dict[Key, onnx.FunctionProto]
+
+    def graph(self, graph: onnx.GraphProto, outer: Sequence[Names], place: _In) -> None:
+        """Check the nodes of a graph, whose names are defined beside those of the graphs around it."""
+        names: Names = dict.fromkeys(value.name for value in graph.input)
+        stored = [*(tensor.name for tensor in graph.initializer), *(item.values.name for item in graph.sparse_initializer)]
+        if len(set(stored)) < len(stored):
+            raise BadModel(f"{place.words}two of its initializers have the same name")
+        names |= {tensor.name: _number(tensor) for tensor in graph.initializer}
+        names |= {tensor.values.name: None for tensor in graph.sparse_initializer}
+        scopes = [*outer, names]
+        self.nodes(graph.node, scopes, place)
+        for value in graph.output:
+            if not _is_defined(value.name, scopes):
+                raise BadModel(f"{place.words}nothing gives the output {value.name[:60]!r}")
+
+    def nodes(self, nodes: Any, scopes: list[Names], place: _In) -> None:
+        """Check nodes; what they give is added to the last of ``scopes``."""
+        for number, node in enumerate(nodes):
+            here = f"{place.words}node {number} ({node.op_type[:60]})"
+            for name in node.input:
+                if name and not _is_defined(name, scopes):
+                    raise BadModel(f"{here} reads {name[:60]!r}, which nothing before it gives")
+            self._operator(node, here)
+            turns = place.turns * (_turns(node, scopes, here) if _is(node, "Loop") else 1)
+            if turns > MOST_TURNS:
+                raise BadModel(f"{here} has {turns} turns, with the loops around it; at most {MOST_TURNS} are run")
+            for graph in _subgraphs(node):
+                self.graph(graph, scopes, _In(f"{here}, ", turns))
+            for name in filter(None, node.output):
+                if name in scopes[-1]:
+                    raise BadModel(f"{here} gives {name[:60]!r}, which is given already")
+                scopes[-1][name] = _constant(node)
+
+    def _operator(self, node: onnx.NodeProto, here: str) -> None:
+        if (node.domain, node.op_type) in self.functions:
+            return
+        if node.domain not in DOMAINS:
+            raise BadModel(
+                f"{here} is of the domain {node.domain[:60]!r}, which onnxruntime does not have; export the model with operators "
+                f"of ai.onnx and ai.onnx.ml"
+            )
+        if node.domain == MICROSOFT and node.op_type not in MICROSOFT_OPERATORS:
+            raise BadModel(f"{here} is an operator of {MICROSOFT} that no model of a table needs; export the model without it")
+        if node.op_type in RANDOM and node.domain in STANDARD:
+            raise BadModel(f"{here} draws random numbers, so the model gives other answers when asked twice")
+
+
+def _is_defined(name: str, scopes: Sequence[Names]) -> bool:
+    return any(name in names for names in scopes)
+
+
+def _is(node: onnx.NodeProto, operator: str) -> bool:
+    return node.op_type == operator and node.domain in STANDARD
+
+
+def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    for item in node.attribute:
+        if item.HasField("g"):
+            yield item.g
+        yield from item.graphs
+
+
+def _turns(node: onnx.NodeProto, scopes: Sequence[Names], here: str) -> int:
+    """How often a Loop runs at most."""
+    name = node.input[0] if node.input else ""
+    known = next((names[name] for names in reversed(scopes) if name in names), None)
+    if not name or known is None:
+        raise BadModel(f"{here} has no constant number of turns, so it may never end; export the model with one")
+    return max(known, 0)
+
+
+def _constant(node: onnx.NodeProto) -> int | None:
+    """The whole number that a Constant gives, if it is one."""
+    if not _is(node, "Constant"):
+        return None
+    values = {item.name: item for item in node.attribute}
+    if "value" in values:
+        return _number(values["value"].t)
+    if "value_int" in values and values["value_int"].type == AttributeProto.INT:
+        return int(values["value_int"].i)
+    return None
+
+
+def _number(tensor: onnx.TensorProto) -> int | None:
+    """The whole number that a tensor holds, if it holds one."""
+    if tensor.data_type != onnx.TensorProto.INT64 or any(size != 1 for size in tensor.dims):
+        return None
+    return int(numpy_helper.to_array(tensor).reshape(-1)[0])
+
+
+@dataclass(frozen=True)
+class _Size:
+    """Nodes with functions written out, and how many functions lie within each other."""
+
+    nodes: int = 0
+    calls: int = 0
+
+    def __add__(self, other: _Size) -> _Size:
+        return _Size(self.nodes + other.nodes, max(self.calls, other.calls))
+
+
+@dataclass
+class _Sizes:
+    functions: dict[Key, onnx.FunctionProto]
+    known: dict[Key, _Size] = field(default_factory=dict)
+    open: list[Key] = field(default_factory=list)
+
+    def of_nodes(self, nodes: Any) -> _Size:
+        """The size of nodes, with those of their subgraphs and functions."""
+        total = _Size()
+        for node in nodes:
+            for graph in _subgraphs(node):
+                total += self.of_nodes(graph.node)
+            key = node.domain, node.op_type
+            total += self.of_function(key) if key in self.functions else _Size(1)
+            if total.nodes > MOST_NODES:
+                raise BadModel(f"it has more than {MOST_NODES} nodes with its functions written out")
+        return total
+
+    def of_function(self, key: Key) -> _Size:
+        """The size of a call of a function."""
+        if key in self.open:
+            raise BadModel(f"its function {key[1]} calls itself")
+        if key not in self.known:
+            self.open.append(key)
+            inner = self.of_nodes(self.functions[key].node) if len(self.open) <= MOST_CALLS else _Size(1, MOST_CALLS)
+            self.open.pop()
+            self.known[key] = _Size(inner.nodes + 1, inner.calls + 1)
+        if self.known[key].calls > MOST_CALLS:
+            raise BadModel(f"its functions call each other more than {MOST_CALLS} deep")
+        return self.known[key]
+
+
+def _check_calls(model: onnx.ModelProto, functions: dict[Key, onnx.FunctionProto]) -> None:
+    """Refuse functions that call themselves, or that are too many when written out, as runtimes do."""
+    sizes = _Sizes(functions)
+    for key in functions:
+        sizes.of_function(key)
+    sizes.of_nodes(model.graph.node)

@@ -19,17 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PROOFS = {
     *("bad_surroundings", "publish_errors", "publish_mlflow2", "publish_s3", "publish_server", "publish_soak"),
     *("contributing", "newcomer", "notebook", "publish", "publish_faults", "publish_moved", "publish_registry"),
-    *(
-        "nasty_chain",
-        "onnxruntime_releases",
-        "stored_corpus",
-        "stored_formats",
-        "publish_serving",
-        "report_page",
-        "reproduce",
-        "scores_scan",
-        "soak",
-    ),
+    *("nasty_chain", "onnxruntime_releases", "publish_serving", "report_page", "reproduce", "scores_scan", "soak"),
+    *("stored_corpus", "stored_formats"),
     *("sweep_queue", "tables_generated", "ui"),
 }
 """Tests that clone, kill, or start servers and browsers for minutes; ``make proofs`` runs them, ``make test`` all others."""

@@ -36,7 +36,10 @@ WORDS = list(FRAME["t"])
 RECORDS = FRAME[["a", "k"]].to_dict("records")
 SEED: dict[str, Any] = {"random_state": 0}
 Case = tuple[Any, Any, Any]
-METHODS = "predict predict_proba decision_function transform score_samples kneighbors apply decision_path".split()
+METHODS = (
+    *("predict", "predict_proba", "decision_function", "transform"),
+    *("score_samples", "kneighbors", "apply", "decision_path"),
+)
 
 
 def fitted(*names: str) -> Iterator[tuple[str, Any, Any]]:
@@ -69,15 +72,11 @@ def same(one: Any, other: Any) -> bool:
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, pd.DataFrame):
-        return bool(one.equals(other))
     if isinstance(one, np.ndarray) and one.dtype != object:
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
     if isinstance(one, np.ndarray):
         return one.shape == other.shape and all(map(same, one.ravel(), other.ravel()))
-    if sparse.issparse(one):
-        return same(one.toarray(), other.toarray())
-    return bool(one == other)
+    return bool(one.equals(other) if isinstance(one, pd.DataFrame) else one == other)
 
 
 @cache
@@ -413,8 +412,16 @@ def _transformers() -> dict[str, Case]:
     from sklearn import preprocessing
     from sklearn.cluster import Birch, BisectingKMeans, FeatureAgglomeration, KMeans, MiniBatchKMeans
     from sklearn.decomposition import NMF, PCA, DictionaryLearning, FastICA, KernelPCA, LatentDirichletAllocation
-    from sklearn.feature_selection import RFE, RFECV, SelectFromModel, SelectKBest, SelectPercentile, chi2, f_regression
-    from sklearn.feature_selection import mutual_info_classif
+    from sklearn.feature_selection import (
+        RFE,
+        RFECV,
+        SelectFromModel,
+        SelectKBest,
+        SelectPercentile,
+        chi2,
+        f_regression,
+        mutual_info_classif,
+    )
     from sklearn.impute import IterativeImputer, KNNImputer, MissingIndicator, SimpleImputer
     from sklearn.kernel_approximation import Nystroem, RBFSampler
     from sklearn.linear_model import LogisticRegression, Ridge

@@ -87,13 +87,19 @@ def _state(item: Any) -> Any:
         return item.bit_generator.state
     if isinstance(item, MethodType):
         return item.__self__, item.__func__
-    if hasattr(item, "get_tree_stats"):
-        state = list(item.__getstate__())
-        del state[ASKED]
-        return state
+    return _stats_apart(item) if hasattr(item, "get_tree_stats") else _attributes(item)
+
+
+def _stats_apart(item: Any) -> list[Any]:
+    state = list(item.__getstate__())
+    del state[ASKED]
+    return state
+
+
+def _attributes(item: Any) -> Any:
+    if not hasattr(item, "__dict__"):
+        return [part for part in item.__reduce__()[1:] if part is not None]
+    state = dict(sorted(vars(item).items()))
     if sparse.issparse(item):  # scipy makes the indices of small ones narrower when it reads them
-        return {key: value.astype(int) if key.startswith("ind") else value for key, value in sorted(vars(item).items())}
-    if hasattr(item, "__dict__"):
-        return dict(sorted(vars(item).items()))
-    state = item.__reduce__()
-    return [part for part in state[1:] if part is not None]
+        return {key: value.astype(int) if key.startswith("ind") else value for key, value in state.items()}
+    return state

@@ -53,7 +53,7 @@ def test_every_estimator_of_scikit_learn_is_known() -> None:
     assert missing == []
 
 
-@pytest.mark.parametrize("module", classes.ESTIMATORS)
+@pytest.mark.parametrize("module", sorted(classes.ESTIMATORS))
 def test_every_module_of_the_table_defines_an_estimator(module: str) -> None:
     names = vars(importlib.import_module(module))
     assert any(isinstance(classes.known_class(module, name), type) for name in names)

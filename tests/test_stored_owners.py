@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.metrics import _dist_metrics
 from sklearn.metrics._dist_metrics import EuclideanDistance64, PyFuncDistance64
-from sklearn.metrics._dist_metrics import newObj as new_metric
-from sklearn.neighbors._kd_tree import KDTree64, newObj
+from sklearn.neighbors import _kd_tree
+from sklearn.neighbors._kd_tree import KDTree64
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.tree._tree import Tree
+from sklearn.utils import Bunch
 
 from onnxpress.estimators import stored
 from tests.stored_cases import X, fitted
@@ -178,7 +180,7 @@ def cut(*names: str) -> Callable[[Any], None]:
     return change
 
 
-def added(name: str, place: Any, amount: int) -> Callable[[Any], None]:
+def added(name: str, place: Any, amount: Any) -> Callable[[Any], None]:
     """A number in an array is another."""
 
     def change(estimator: Any) -> None:
@@ -225,6 +227,8 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("gradient of three", lambda model: put(strategy="uniform")(model.init_), "init_ should give"),
     ("gradient of three", put(init_=DummyRegressor()), "init_ should be a DummyClassifier"),
     ("gradient", lambda model: put(n_classes_=1)(model.init_), "n_classes_"),
+    ("gradient of three", lambda model: put(link=Bunch(link=np.diff))(model._loss), "with its link"),
+    ("gradient of three", put(_loss=None), "one of scikit-learn's"),
     ("numbers from zero", put(init_=DummyClassifier()), "init_ should be a DummyRegressor"),
     ("gradient, huber", lambda model: put(n_outputs_=0)(model.init_), "n_outputs_"),
     ("gradient, huber", lambda model: put(constant_=np.zeros((0, 1)))(model.init_), "constant_"),
@@ -322,7 +326,7 @@ def test_a_tree_of_neighbours_is_built_anew_from_its_points() -> None:
     parts = list(tree.__getstate__())
     parts[1] = np.full(len(X), 10**12)
     parts[2] = np.frombuffer(bytes([255]) * parts[2].nbytes, parts[2].dtype)
-    loaded = stored.loads(pickle.dumps(Reduced(newObj, (KDTree64,), tuple(parts))))
+    loaded = stored.loads(pickle.dumps(Reduced(_kd_tree.newObj, (KDTree64,), tuple(parts))))
     assert all(np.array_equal(*pair) for pair in zip(loaded.query(X, 3), tree.query(X, 3), strict=True))
 
 
@@ -346,7 +350,7 @@ def test_a_tree_of_neighbours_has_parts_that_fit(place: int, value: Any) -> None
     parts = list(KDTree64(X).__getstate__())
     parts[place] = value
     with pytest.raises(stored.Damaged):
-        stored.loads(pickle.dumps(Reduced(newObj, (KDTree64,), tuple(parts))))
+        stored.loads(pickle.dumps(Reduced(_kd_tree.newObj, (KDTree64,), tuple(parts))))
 
 
 def test_a_metric_that_calls_a_function_is_refused() -> None:
@@ -359,4 +363,4 @@ def test_a_metric_that_calls_a_function_is_refused() -> None:
 )
 def test_a_metric_has_a_power_a_vector_and_a_matrix(state: Any) -> None:
     with pytest.raises(stored.Damaged, match="metric"):
-        stored.loads(pickle.dumps(Reduced(new_metric, (EuclideanDistance64,), state)))
+        stored.loads(pickle.dumps(Reduced(_dist_metrics.newObj, (EuclideanDistance64,), state)))

@@ -25,6 +25,7 @@ from scipy import sparse
 from sklearn.feature_selection import chi2
 from sklearn.gaussian_process.kernels import ConstantKernel
 from sklearn.linear_model import LogisticRegression
+from sklearn.tree._tree import NODE_DTYPE
 
 from onnxpress.estimators import stored
 from onnxpress.estimators.stored import Damaged, Refused, judge, loads
@@ -345,6 +346,37 @@ def test_depth_doubling_and_colliding_keys_take_no_time() -> None:
     assert time.process_time() - began < 10
 
 
+def often(shared: bytes, user: bytes, times: int = 20_000) -> bytes:
+    """A file that holds ``shared`` as part 0 of its memo and ``user`` many times."""
+    return file(shared + b"q\x00" + b"(" + user * times + b"l")
+
+
+GIVEN_OFTEN = {
+    "a list": often(b"(" + b"N" * 30_000 + b"l", name("builtins", "list") + b"h\x00\x85R"),
+    "a list to a set": often(b"(" + b"N" * 30_000 + b"l", name("builtins", "frozenset") + b"h\x00\x85R"),
+    "bytes": often(some_bytes(bytes(1 << 16)), name("builtins", "bytearray") + b"h\x00\x85R"),
+    "bytes of an array": often(some_bytes(bytes(1 << 16)), array(items(number(1 << 13)), dtype("f8"), b"h\x00"), 2000),
+    "a text": often(text("a" * (1 << 16)), name("builtins", "bytearray") + b"h\x00X\x07\x00\x00\x00latin-1\x86R"),
+    "a state": often(b"(" + b"".join(text(f"a{at}") + NONE for at in range(5000)) + b"d", new(name(*KERNEL)) + b"h\x00b", 5000),
+    "a list in a state": often(b"(" + b"N" * 30_000 + b"l", new(name(*KERNEL)) + b"}" + text("k1") + b"h\x00sb", 5000),
+    "arguments": often(b"(" + b"N" * 30_000 + b"t", name("builtins", "list") + b"h\x00R"),
+}
+
+
+@pytest.mark.parametrize("what", GIVEN_OFTEN)
+def test_what_is_given_to_many_owners_is_damaged_before_it_is_copied_for_all(what: str) -> None:
+    began = time.process_time()
+    damaged(GIVEN_OFTEN[what], "more owners than they have content|a few")
+    assert time.process_time() - began < 5
+
+
+def test_a_text_that_is_encoded_often_is_encoded_once() -> None:
+    encode = name("_codecs", "encode") + b"h\x00X\x06\x00\x00\x00latin1\x86R"
+    loaded = loads(often(text("a" * (1 << 20)), encode, 1000))
+    assert loaded[0] == b"a" * (1 << 20)
+    assert loaded[0] is loaded[-1]
+
+
 # judging: what a file may name
 
 MAKERS = ["os.system", "builtins.eval", "numpy.ndarray", "numpy.matrix", "numpy.load", "functools.reduce", "joblib.load"]
@@ -513,6 +545,8 @@ def test_a_trusted_name_is_not_called_with_arguments() -> None:
         dtype("U0", size=number(0)),
         dtype("u8", order=text("x")),
         dtype("M8"),
+        dtype("U999999999"),
+        dtype("U99999999999999999999"),
         dtype("u8,O"),
         dtype("(2,)u8"),
         dtype("g"),
@@ -534,6 +568,7 @@ def test_no_type_of_numbers_is_laid_over_another(kind: bytes) -> None:
         (items(number(1)), dtype("f8"), some_bytes(bytes(16))),
         (items(number(1 << 30), number(1 << 30), number(1 << 30)), dtype("f8"), some_bytes(bytes(8))),
         (items(number(0), number(1 << 30), number(1 << 30)), dtype("f8"), some_bytes(b"")),
+        (items(number(0), number(1 << 30)), text("U9999999"), some_bytes(b"")),
         (items(*[number(1)] * 40), dtype("f8"), some_bytes(bytes(8))),
         (items(text("1")), dtype("f8"), some_bytes(bytes(8))),
         (number(1), dtype("f8"), some_bytes(bytes(8))),
@@ -549,6 +584,18 @@ def test_no_type_of_numbers_is_laid_over_another(kind: bytes) -> None:
 )
 def test_an_array_has_the_bytes_and_the_values_of_its_type(shape: bytes, kind: bytes, content: bytes) -> None:
     damaged(file(array(shape, kind, content)))
+
+
+def test_records_do_not_lie_in_records_without_end() -> None:
+    fields = list(NODE_DTYPE.names)
+        "left_child right_child feature threshold impurity n_node_samples weighted_n_node_samples missing_go_to_left"
+    ).split()
+    kind = dtype("i8")
+    for _ in range(500):
+        first = text("left_child") + items(kind, number(0))
+        others = b"".join(text(field) + items(dtype("i8"), number(8 * at)) for at, field in enumerate(fields[1:], 1))
+        kind = dtype("V64", names=items(*map(text, fields)), fields=b"(" + first + others + b"d", size=number(64))
+    damaged(announced(dtype=kind))
 
 
 def test_arrays_are_made_by_their_functions_as_numpy_writes_them_only() -> None:

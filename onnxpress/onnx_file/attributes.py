@@ -15,8 +15,9 @@ from onnxpress.onnx_file.errors import BadModel
 class Attributes:
     """What a node says of itself; an attribute that it does not have is empty."""
 
-    def __init__(self, node: onnx.NodeProto) -> None:
-        """Keep the attributes by name; a name that comes twice is refused."""
+    def __init__(self, node: onnx.NodeProto, width: int | None) -> None:
+        """Keep the attributes by name; a name that comes twice is refused. ``width``: columns of its input, if known."""
+        self.width = width
         self.operator, self.inputs = node.op_type, len(node.input)
         self._found = {item.name: item for item in node.attribute}
         if len(self._found) < len(node.attribute):

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import onnx
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from onnxpress.onnx_file.errors import BadModel
@@ -15,6 +16,8 @@ from onnxpress.onnx_file.tensors import check_sparse, check_tensor
 Place = tuple[Any, ...]
 """Where a message stands: the place of what it is in, its field, and its index or None; empty for the model."""
 
+MOST_MESSAGES = 500_000
+"""A message of two bytes in a file takes hundreds in memory."""
 RUNTIME_SETTINGS = {"ort_config"}
 """Keys of metadata that are settings of onnxruntime: of files that it writes, for instance."""
 FILE_OPERATORS = {"EPContext"}
@@ -28,8 +31,6 @@ def check_messages(model: onnx.ModelProto) -> None:
         BadModel: naming the place.
     """
     for message, place in messages(model):
-        if len(UnknownFieldSet(message)):
-            raise BadModel(f"{shown(place)} has fields that ONNX {onnx.__version__} does not know")
         check = CHECKS.get(type(message).__name__)
         reason = check(message) if check else None
         if reason:
@@ -37,24 +38,45 @@ def check_messages(model: onnx.ModelProto) -> None:
 
 
 def messages(model: onnx.ModelProto) -> Iterator[tuple[Any, Place]]:
-    """All messages of a model, however deep, with their places; the model first."""
+    """All messages of a model, however deep, with their places; the model first.
+
+    Raises:
+        BadModel: one has more than ``MOST_MESSAGES``, unknown fields, or a name that is no UTF-8 text.
+    """
     waiting: list[tuple[Any, Place]] = [(model, ())]
+    count = 1
     while waiting:
         message, place = waiting.pop()
+        if len(UnknownFieldSet(message)):
+            raise BadModel(f"{shown(place)} has fields that ONNX {onnx.__version__} does not know")
         yield message, place
-        inner = _inner(type(message))
-        for field, value in message.ListFields() if inner else ():
-            repeated = inner.get(field.name)
-            if repeated:
-                waiting.extend((item, (place, field.name, index)) for index, item in enumerate(value))
-            elif repeated is not None:
+        kinds = _kinds(message.DESCRIPTOR)
+        for field, value in message.ListFields() if kinds else ():
+            kind = kinds.get(field.name)
+            if kind == "message":
                 waiting.append((value, (place, field.name, None)))
+            elif kind == "messages":
+                count += len(value)
+                _check_count(count)
+                waiting.extend((item, (place, field.name, index)) for index, item in enumerate(value))
+            elif isinstance(value, bytes) if kind == "text" else kind and any(isinstance(item, bytes) for item in value):
+                raise BadModel(f"{shown((place, field.name, None))} is no UTF-8 text")
+
+
+def _check_count(count: int) -> None:
+    if count > MOST_MESSAGES:
+        raise BadModel(f"it has more than {MOST_MESSAGES} nodes, tensors, attributes and the like")
 
 
 @cache
-def _inner(kind: Any) -> dict[str, bool]:
-    """The fields of a message type that hold messages, and whether they hold many."""
-    return {field.name: field.is_repeated for field in kind.DESCRIPTOR.fields if field.message_type is not None}
+def _kinds(kind: Descriptor) -> dict[str, str]:
+    """What the fields of a message type hold, but for numbers and bytes. A text that is no UTF-8 is read as bytes."""
+    found = {}
+    for field in kind.fields:
+        name = "message" if field.message_type else "text" if field.type == field.TYPE_STRING else ""
+        if name:
+            found[field.name] = f"{name}s" if field.is_repeated else name
+    return found
 
 
 def shown(place: Place) -> str:

@@ -11,6 +11,8 @@ from onnxpress.onnx_file.attributes import Attributes
 from onnxpress.onnx_file.errors import BadModel
 from onnxpress.onnx_file.trees import check_ensemble, check_labelled_trees
 
+MATRIX = 2
+"""Dimensions."""
 ML_DOMAIN = "ai.onnx.ml"
 
 
@@ -20,14 +22,24 @@ def check_operators(model: onnx.ModelProto) -> None:
     Raises:
         BadModel: naming the operator and the attribute.
     """
+    widths = _input_widths(model)
     for node in _nodes(model):
         check = CHECKS.get(node.op_type) if node.domain == ML_DOMAIN else None
         if check is None:
             continue
         try:
-            check(Attributes(node))
+            check(Attributes(node, widths.get(node.input[0]) if node.input else None))
         except BadModel as error:
-            raise BadModel(f"the node {node.name or node.op_type!r}: {error}"[:1000]) from error
+            raise BadModel(f"the node {(node.name or node.op_type)[:60]!r}: {error}") from error
+
+
+def _input_widths(model: onnx.ModelProto) -> dict[str, int]:
+    """The number of columns of each input that says it; what a subgraph or function calls the same is another tensor."""
+    inner = any(item.HasField("g") or item.graphs for node in model.graph.node for item in node.attribute)
+    if inner or model.functions:
+        return {}
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
+    return {name: dims[1].dim_value for name, dims in shapes.items() if len(dims) == MATRIX and dims[1].dim_value > 0}
 
 
 def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
@@ -48,6 +60,7 @@ def _linear_classifier(found: Attributes) -> None:
     rows = intercepts or labels
     if not coefficients or not rows or coefficients % rows:
         raise BadModel(f"{coefficients} coefficients are not those of {rows} classes")
+    _columns(found, coefficients // rows)
     if labels and rows != labels and (rows, labels) != (1, 2):
         raise BadModel(f"there are {rows} intercepts for {labels} classes")
     if not labels and rows > 1:
@@ -59,6 +72,7 @@ def _linear_regressor(found: Attributes) -> None:
     coefficients, intercepts, targets = found.count("coefficients"), found.count("intercepts"), found.number("targets", 1)
     if targets < 1 or not coefficients or coefficients % targets:
         raise BadModel(f"{coefficients} coefficients are not those of {targets} targets")
+    _columns(found, coefficients // targets)
     if intercepts not in {0, targets}:
         raise BadModel(f"there are {intercepts} intercepts for {targets} targets")
 
@@ -76,6 +90,7 @@ def _svm_classifier(found: Attributes) -> None:
     if vectors == 0:  # linear: a row of coefficients per class
         if not coefficients or coefficients % labels or not found.count("rho"):
             raise BadModel(f"{coefficients} coefficients and {found.count('rho')} rho are not those of {labels} classes")
+        _columns(found, coefficients // labels)
         return
     if len(per_class) != labels:
         raise BadModel(f"vectors_per_class has {len(per_class)} numbers for {labels} classes")
@@ -97,6 +112,13 @@ def _svm_regressor(found: Attributes) -> None:
         _vectors(found, vectors)
         if coefficients != vectors:
             raise BadModel(f"it should have {vectors} coefficients, and has {coefficients}")
+    else:
+        _columns(found, coefficients)
+
+
+def _columns(found: Attributes, expected: int) -> None:
+    if found.width not in {None, expected}:
+        raise BadModel(f"it takes {expected} columns, and is given {found.width}")
 
 
 MANY = 2**31
@@ -106,6 +128,7 @@ def _vectors(found: Attributes, vectors: int) -> None:
     values = found.count("support_vectors")
     if not values or values % vectors:
         raise BadModel(f"{values} numbers are not those of {vectors} support vectors")
+    _columns(found, values // vectors)
 
 
 def _kernel(found: Attributes) -> None:

@@ -75,9 +75,13 @@ MICROSOFT_OPERATORS = frozenset(
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 MOST_NODES = 1_000_000
 """Nodes of a model with its functions written out."""
-MOST_TURNS = 1_000_000
-"""Turns of a loop, times those of the loops around it."""
+MOST_CALLS = 50
+"""Functions that call the next: onnxruntime 1.31 crashes on 3,000."""
+MOST_TURNS = 10_000
+"""Turns of a loop, times those of the loops around it; onnxruntime needs about 10 us for a turn that does nothing."""
 
+Key = tuple[str, str]
+"""Domain and name of a function."""
 Names = dict[str, int | None]
 """The names that are defined in a graph, with the value of those that are one known whole number."""
 
@@ -98,7 +102,7 @@ def check_structure(model: onnx.ModelProto) -> None:
     checker.graph(model.graph, [], _In())
     outputs = [value.name for value in model.graph.output]
     if twice := sorted({name for name in outputs if outputs.count(name) > 1}):
-        raise BadModel(f"it gives the output {twice[0]!r} twice")
+        raise BadModel(f"it gives the output {twice[0][:60]!r} twice")
 
 
 @dataclass(frozen=True)
@@ -111,18 +115,21 @@ class _In:
 
 @dataclass
 class _Checker:
-    functions: dict[tuple[str, str], onnx.FunctionProto]
+    functions: dict[Key, onnx.FunctionProto]
 
     def graph(self, graph: onnx.GraphProto, outer: Sequence[Names], place: _In) -> None:
         """Check the nodes of a graph, whose names are defined beside those of the graphs around it."""
         names: Names = dict.fromkeys(value.name for value in graph.input)
+        stored = [*(tensor.name for tensor in graph.initializer), *(item.values.name for item in graph.sparse_initializer)]
+        if len(set(stored)) < len(stored):
+            raise BadModel(f"{place.words}two of its initializers have the same name")
         names |= {tensor.name: _number(tensor) for tensor in graph.initializer}
         names |= {tensor.values.name: None for tensor in graph.sparse_initializer}
         scopes = [*outer, names]
         self.nodes(graph.node, scopes, place)
         for value in graph.output:
             if not _is_defined(value.name, scopes):
-                raise BadModel(f"{place.words}nothing gives the output {value.name!r}")
+                raise BadModel(f"{place.words}nothing gives the output {value.name[:60]!r}")
 
     def nodes(self, nodes: Any, scopes: list[Names], place: _In) -> None:
         """Check nodes; what they give is added to the last of ``scopes``."""
@@ -130,7 +137,7 @@ class _Checker:
             here = f"{place.words}node {number} ({node.op_type[:60]})"
             for name in node.input:
                 if name and not _is_defined(name, scopes):
-                    raise BadModel(f"{here} reads {name!r}, which nothing before it gives")
+                    raise BadModel(f"{here} reads {name[:60]!r}, which nothing before it gives")
             self._operator(node, here)
             turns = place.turns * (_turns(node, scopes, here) if _is(node, "Loop") else 1)
             if turns > MOST_TURNS:
@@ -139,7 +146,7 @@ class _Checker:
                 self.graph(graph, scopes, _In(f"{here}, ", turns))
             for name in filter(None, node.output):
                 if name in scopes[-1]:
-                    raise BadModel(f"{here} gives {name!r}, which is given already")
+                    raise BadModel(f"{here} gives {name[:60]!r}, which is given already")
                 scopes[-1][name] = _constant(node)
 
     def _operator(self, node: onnx.NodeProto, here: str) -> None:
@@ -147,7 +154,7 @@ class _Checker:
             return
         if node.domain not in DOMAINS:
             raise BadModel(
-                f"{here} is of the domain {node.domain!r}, which onnxruntime does not have; export the model with operators "
+                f"{here} is of the domain {node.domain[:60]!r}, which onnxruntime does not have; export the model with operators "
                 f"of ai.onnx and ai.onnx.ml"
             )
         if node.domain == MICROSOFT and node.op_type not in MICROSOFT_OPERATORS:
@@ -199,43 +206,50 @@ def _number(tensor: onnx.TensorProto) -> int | None:
     return int(numpy_helper.to_array(tensor).reshape(-1)[0])
 
 
+@dataclass(frozen=True)
+class _Size:
+    """Nodes with functions written out, and how many functions lie within each other."""
+
+    nodes: int = 0
+    calls: int = 0
+
+    def __add__(self, other: _Size) -> _Size:
+        return _Size(self.nodes + other.nodes, max(self.calls, other.calls))
+
+
 @dataclass
 class _Sizes:
-    """Numbers of nodes with functions written out."""
+    functions: dict[Key, onnx.FunctionProto]
+    known: dict[Key, _Size] = field(default_factory=dict)
+    open: list[Key] = field(default_factory=list)
 
-    functions: dict[tuple[str, str], onnx.FunctionProto]
-    known: dict[tuple[str, str], int] = field(default_factory=dict)
-    open: list[tuple[str, str]] = field(default_factory=list)
-
-    def of_nodes(self, nodes: Any) -> int:
-        """Nodes, with those of their subgraphs and functions."""
-        total = 0
+    def of_nodes(self, nodes: Any) -> _Size:
+        """The size of nodes, with those of their subgraphs and functions."""
+        total = _Size()
         for node in nodes:
-            inner = sum(self.of_nodes(graph.node) for graph in _subgraphs(node))
+            for graph in _subgraphs(node):
+                total += self.of_nodes(graph.node)
             key = node.domain, node.op_type
-            total += inner + (self.of_function(key) if key in self.functions else 1)
-            if total > MOST_NODES:
+            total += self.of_function(key) if key in self.functions else _Size(1)
+            if total.nodes > MOST_NODES:
                 raise BadModel(f"it has more than {MOST_NODES} nodes with its functions written out")
         return total
 
-    def of_function(self, key: tuple[str, str]) -> int:
-        """Nodes of a function."""
+    def of_function(self, key: Key) -> _Size:
+        """The size of a call of a function."""
         if key in self.open:
             raise BadModel(f"its function {key[1]} calls itself")
         if key not in self.known:
-            if len(self.open) >= MOST_CALLS:
-                raise BadModel(f"its functions call each other more than {MOST_CALLS} deep")
             self.open.append(key)
-            self.known[key] = max(self.of_nodes(self.functions[key].node), 1)
+            inner = self.of_nodes(self.functions[key].node) if len(self.open) <= MOST_CALLS else _Size(1, MOST_CALLS)
             self.open.pop()
+            self.known[key] = _Size(inner.nodes + 1, inner.calls + 1)
+        if self.known[key].calls > MOST_CALLS:
+            raise BadModel(f"its functions call each other more than {MOST_CALLS} deep")
         return self.known[key]
 
 
-MOST_CALLS = 50
-"""Functions that call the next, one within the other."""
-
-
-def _check_calls(model: onnx.ModelProto, functions: dict[tuple[str, str], onnx.FunctionProto]) -> None:
+def _check_calls(model: onnx.ModelProto, functions: dict[Key, onnx.FunctionProto]) -> None:
     """Refuse functions that call themselves, or that are too many when written out, as runtimes do."""
     sizes = _Sizes(functions)
     for key in functions:

@@ -9,7 +9,7 @@ from onnx import TensorProto, numpy_helper
 
 LARGEST = 2**31
 """Bytes of a dense tensor: a protobuf file cannot hold more."""
-TYPES = {
+TYPES: dict[int, tuple[int, str, float]] = {
     TensorProto.FLOAT: (32, "float_data", 1),
     TensorProto.UINT8: (8, "int32_data", 1),
     TensorProto.INT8: (8, "int32_data", 1),

@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 
 MOST_LEVELS = 5_000
 """Levels of a tree; fitted ones have tens."""
-MOST_TARGETS = 1_000_000
+MOST_TARGETS = 100_000
 MODES = {
     b"BRANCH_LEQ",
     b"BRANCH_LT",
@@ -52,8 +52,7 @@ def check_labelled_trees(found: Attributes) -> None:
     table = _Table(trees, nodes)
     branches = np.flatnonzero(~is_leaf)
     children = [table.rows(trees[branches], found.ints(f"nodes_{side}nodeids")[branches]) for side in ("true", "false")]
-    if (found.ints("nodes_featureids")[branches] < 0).any():
-        raise BadModel("nodes_featureids has negative numbers")
+    _check_features(found, found.ints("nodes_featureids")[branches])
     _check_paths(branches, np.stack(children, axis=1), count)
     _check_weights(found, kind, targets, table)
 
@@ -110,6 +109,12 @@ class _Table:
             first = int(np.flatnonzero(stray)[0])
             raise BadModel(f"it has no node {nodes[first]} in tree {trees[first]}")
         return at if self._order is None else self._order[at]
+
+
+def _check_features(found: Attributes, features: Ints) -> None:
+    last = found.width - 1 if found.width else 2**31 - 1
+    if ((features < 0) | (features > last)).any():
+        raise BadModel(f"nodes_featureids should be between 0 and {last}")
 
 
 def _check_weights(found: Attributes, kind: str, targets: int, table: _Table) -> None:
@@ -173,8 +178,7 @@ def check_ensemble(found: Attributes) -> None:
         raise BadModel(f"leaf_weights should have {len(leaves)} values, and has {found.size('leaf_weights')}")
     if ((leaves < 0) | (leaves >= targets)).any():
         raise BadModel(f"leaf_targetids should be between 0 and {targets - 1}")
-    if (features < 0).any():
-        raise BadModel("nodes_featureids has negative numbers")
+    _check_features(found, features)
     if not len(roots) or ((roots < 0) | (roots >= count)).any():
         raise BadModel(f"tree_roots should be between 0 and {count - 1}")
     _check_members(found)

@@ -64,6 +64,9 @@ def _reason(error: BaseException) -> str:
     text = re.sub(
         r"\[ONNXRuntimeError\] : \d+ : \w+ : |/\S*onnxruntime\S*\.(cc|h):\d+ .*?\) (?=[A-Z])", "", _line(error.__cause__ or error)
     )
+    text = re.sub(
+        r"Non-zero status code returned while running (\w+) node\. Name:'.*?' Status Message: (\S*onnxruntime\S*)?", r"\1: ", text
+    )
     newest = re.search(r"Current official support for domain (\S+) is till opset (\d+)", text)
     if newest is None:
         return text
@@ -171,7 +174,7 @@ def _answer(estimator: Any, rows: Rows, path: Path) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class
-        raise UserError(f"{path} cannot be run on rows of data.source: {' '.join(str(error).split())[:200]}") from error
+        raise UserError(f"{path} cannot be run on rows of data.source: {_reason(error)[:300]}") from error
     if answer.size != len(rows):
         raise UserError(f"{path} gives {answer.shape} values for {len(rows)} rows; expected one per row")
     return answer

@@ -27,7 +27,7 @@ def from_bytes(shape: tuple[int, ...], dtype: np.dtype[Any], order: str, data: b
     """
     if dtype.hasobject:
         raise Damaged("an array of objects that is given as bytes")
-    _check_shape(shape)
+    _check_shape(shape, dtype.itemsize)
     count = math.prod(shape)
     if count * dtype.itemsize > len(data):
         raise Damaged("an array with fewer bytes than its shape needs")
@@ -43,7 +43,7 @@ def of_objects(shape: tuple[int, ...], items: Sequence[Any], order: str = "C") -
     Raises:
         Damaged: the shape has more or fewer items.
     """
-    _check_shape(shape)
+    _check_shape(shape, OBJECTS.itemsize)
     if math.prod(shape) != len(items):
         raise Damaged("an array of objects with more or fewer items than its shape")
     return np.fromiter(items, OBJECTS, len(items)).reshape(shape, order="F" if order == "F" else "C")
@@ -73,9 +73,9 @@ def seen(node: Any, build: Build) -> Any:
     return np.frombuffer(node.data, dtype, count).reshape(node.shape)
 
 
-def _check_shape(shape: tuple[int, ...]) -> None:
+def _check_shape(shape: tuple[int, ...], item: int) -> None:
     sizes = [size for size in shape if size]
-    if len(shape) > MOST_DIMENSIONS or math.prod(sizes) > LARGEST_DIMENSION:
+    if len(shape) > MOST_DIMENSIONS or math.prod(sizes) * item > LARGEST_DIMENSION:
         raise Damaged("an array whose shape is none")
 
 

@@ -17,7 +17,7 @@ from onnxpress.estimators.stored.histogram_nodes import BOUND
 from onnxpress.estimators.stored.nodes import Global, Made
 from onnxpress.estimators.stored.rules import Rule
 
-ESTIMATORS = (
+_MODULES = (
     "sklearn.calibration "
     "sklearn.cluster._affinity_propagation sklearn.cluster._agglomerative sklearn.cluster._bicluster sklearn.cluster._birch "
     "sklearn.cluster._bisect_k_means sklearn.cluster._dbscan sklearn.cluster._hdbscan.hdbscan sklearn.cluster._kmeans "
@@ -62,7 +62,8 @@ ESTIMATORS = (
     "sklearn.preprocessing._target_encoder "
     "sklearn.random_projection sklearn.semi_supervised._label_propagation sklearn.semi_supervised._self_training "
     "sklearn.svm._classes sklearn.tree._classes"
-).split()
+)
+ESTIMATORS = frozenset(_MODULES.split())
 """Modules that define estimators: of these, every subclass of ``BaseEstimator`` that is defined there."""
 
 PARTS: dict[str, str] = {
@@ -161,7 +162,7 @@ def make_trusted(kind: type[Any]) -> Any:
         Damaged: it cannot be made so.
     """
     try:
-        return kind.__new__(kind)
+        return kind.__new__(kind)  # type: ignore[call-overload] # of whatever class
     except Exception as error:  # whatever a foreign class raises
         raise Damaged(f"{kind.__name__} cannot be made without arguments ({error})") from error
 

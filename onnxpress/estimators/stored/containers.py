@@ -201,7 +201,9 @@ def _bunch(made: Made, build: Build) -> Any:
 
 def _says_nothing(state: Any) -> bool:
     pairs = state.pairs if isinstance(state, Mapping) else [(None, None)]
-    return all(key == "_deprecated_key_to_warnings" and isinstance(value, Mapping) and not value.pairs for key, value in pairs)
+    return len(pairs) <= 1 and all(
+        key == "_deprecated_key_to_warnings" and isinstance(value, Mapping) and not value.pairs for key, value in pairs
+    )
 
 
 RULES: dict[str, Rule] = {

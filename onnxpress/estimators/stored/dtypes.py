@@ -7,7 +7,7 @@ numpy makes itself.
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.nodes import Global, Made, Mapping, Tuple
 
-_PLAIN = re.compile(r"([<>=|])?(b1|[iu][1248]|f[248]|c8|c16|O8|O|[US][1-9]\d{0,8})", re.ASCII)
+_PLAIN = re.compile(r"([<>=|])?(b1|[iu][1248]|f[248]|c8|c16|O8|O|[US][1-9]\d{0,6})", re.ASCII)
 _TEXT_ITEM = {"U": 4, "S": 1}
 _STATE_ITEMS = 8
 """Version, byte order, subtype, names, fields, item size, alignment and flags."""
@@ -38,7 +38,7 @@ def dtype_of(node: Any) -> np.dtype[Any]:
     raise Damaged("numbers of no type")
 
 
-@cache
+@lru_cache(maxsize=1000)
 def _plain(text: str) -> np.dtype[Any]:
     found = _PLAIN.fullmatch(text) if len(text) <= 12 else None
     if found is None:
@@ -90,20 +90,28 @@ def _record(made: Made) -> np.dtype[Any]:
 
 def _describes(state: list[Any], known: np.dtype[Any]) -> bool:
     """Whether a state names the fields of a record at the same places, with the same types and the same size."""
-    names, fields = state[3], state[4]
+    names, fields, known_fields = state[3], state[4], dict(known.fields or {})
     if not (isinstance(names, Tuple) and isinstance(fields, Mapping)) or state[2] is not None:
         return False
-    if tuple(names.items) != known.names or state[5] != known.itemsize or len(fields.pairs) != len(names.items):
+    if not len(names.items) == len(fields.pairs) == len(known_fields) or state[5] != known.itemsize:
         return False
-    for name, place in fields.pairs:
-        if not isinstance(name, str) or name not in (known.fields or {}):
-            return False
-        if not isinstance(place, Tuple) or len(place.items) != 2:
-            return False
-        expected, offset = known.fields[name][:2]  # type: ignore[index] # it is a record
-        if type(place.items[1]) is not int or place.items[1] != offset or dtype_of(place.items[0]) != expected:
-            return False
-    return True
+    return tuple(names.items) == known.names and all(_is_field(name, place, known_fields) for name, place in fields.pairs)
+
+
+def _is_field(name: Any, place: Any, known: dict[str, Any]) -> bool:
+    """Whether a field of that name has that type and offset."""
+    if not isinstance(name, str) or name not in known or not isinstance(place, Tuple) or len(place.items) != 2:
+        return False
+    kind, offset = place.items
+    return type(offset) is int and offset == known[name][1] and _field(kind) == known[name][0]
+
+
+def _field(node: Any) -> np.dtype[Any]:
+    """The type of a field: no record itself, or records could lie in records without end."""
+    text = node.arguments[0] if isinstance(node, Made) and node.arguments else None
+    if isinstance(text, str) and text.startswith("V"):
+        raise Damaged("records in records")
+    return dtype_of(node)
 
 
 @cache

@@ -16,7 +16,6 @@ import numpy as np
 from joblib.numpy_pickle import NumpyPickler
 from joblib.numpy_pickle_utils import Pickler
 from numpy.random import BitGenerator, RandomState, _pickle
-from scipy.sparse import issparse
 from sklearn.base import BaseEstimator
 
 from onnxpress.estimators.stored.errors import Damaged
@@ -26,8 +25,8 @@ COUNTERS = slice(7, 11)
 """In the state of a KD tree or ball tree: how often it was asked, and what that took."""
 
 NEIGHBORS = {"sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree"}
-FOUND_OUT = {"_has_canonical_format", "_has_sorted_indices"}
-"""What a sparse matrix knows of itself once it was asked."""
+FOUND_OUT = {"_has_canonical_format", "_has_sorted_indices", "_stop_words_id"}
+"""What a sparse matrix knows of itself once it was asked; where in memory a vectoriser's stop words were."""
 
 _RANDOM_STATE, _BIT_GENERATOR = (getattr(_pickle, f"__{name}_ctor") for name in ("randomstate", "bit_generator"))
 
@@ -82,11 +81,9 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
     def save_reduce(self, func: Any, args: Any, state: Any = None, *rest: Any, obj: Any = None, **more: Any) -> None:
         """Write an object that was taken apart, the attributes of it in alphabetical order."""
         if type(state) is dict and all(type(key) is str for key in state):
-            state = {key: state[key] for key in sorted(state) if not _is_own_method(obj, key, state[key])}
+            state = {key: state[key] for key in sorted(state) if not _is_left_out(obj, key, state[key])}
             if isinstance(obj, BaseEstimator) and "n_jobs" in state:
                 state["n_jobs"] = None
-            if issparse(obj):
-                state = {key: value for key, value in state.items() if key not in FOUND_OUT}
         super().save_reduce(func, args, state, *rest, obj=obj, **more)
 
     def save_set(self, obj: set[Any]) -> None:
@@ -109,9 +106,11 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
     dispatch[set], dispatch[frozenset] = save_set, save_frozenset
 
 
-def _is_own_method(obj: Any, name: str, value: Any) -> bool:
-    """Whether an attribute is a method that the class has anyway; an early stopped fit leaves one."""
-    return isinstance(value, MethodType) and value.__self__ is obj and getattr(type(obj), name, None) is value.__func__
+def _is_left_out(obj: Any, name: str, value: Any) -> bool:
+    """Whether an attribute is found out again, or a method that the class has anyway: an early stopped fit leaves one."""
+    if isinstance(value, MethodType):
+        return value.__self__ is obj and getattr(type(obj), name, None) is value.__func__
+    return name in FOUND_OUT
 
 
 def _in_order(items: Collection[Any]) -> list[Any]:

@@ -26,6 +26,7 @@ from onnxpress.estimators.stored import (
     trees,
     values,
 )
+from onnxpress.estimators.stored.budget import Budget, children
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion, Refused
 from onnxpress.estimators.stored.nodes import Array, Global, List, Made, Mapping, Set, Tuple
 from onnxpress.estimators.stored.rules import Rule
@@ -86,10 +87,15 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
     Raises:
         Damaged: its parts do not fit together.
     """
-    builder = _Builder(trusted)
-    made = builder.build(root)
-    for instance in builder.instances:
-        owners.check(instance)
+    try:
+        builder = _Builder(trusted, Budget(root))
+        made = builder.build(root)
+        for instance in builder.instances:
+            owners.check(instance)
+    except (Damaged, OtherVersion, MemoryError):
+        raise
+    except Exception as error:  # of checks that have not foreseen a value; a trusted class may raise anything
+        raise Damaged(f"its parts do not fit together: {error!r}") from error
     return made
 
 
@@ -109,25 +115,13 @@ def trusted_class(path: str, trusted: Collection[str]) -> type | None:
     return found if isinstance(found, type) else None
 
 
-def children(node: Any) -> list[Any]:
-    """What lies directly in a node."""
-    if isinstance(node, List | Tuple | Set):
-        return node.items
-    if isinstance(node, Mapping):
-        return [part for pair in node.pairs for part in pair]
-    if isinstance(node, Made):
-        pairs = [part for pair in node.pairs for part in pair]
-        return [*node.arguments, *(value for _, value in node.keywords), *node.states, *node.items, *pairs]
-    return []
-
-
 class _Judgement:
     def __init__(self, trusted: Collection[str]) -> None:
         self.trusted = trusted
         self.names: set[str] = set()
         self.calls: set[str] = set()
         self.version: str | None = None
-        self.calls_made = False
+        self.looked_at: set[int] = set()
 
     def walk(self, root: Any) -> None:
         """Look at each node once."""
@@ -184,14 +178,18 @@ class _Judgement:
         from sklearn import __version__
 
         for state in made.states if made.maker.module.partition(".")[0] == "sklearn" else []:
-            for key, value in state.pairs if isinstance(state, Mapping) else []:
+            if not isinstance(state, Mapping) or id(state) in self.looked_at:
+                continue
+            self.looked_at.add(id(state))
+            for key, value in state.pairs:
                 if key == VERSION and isinstance(value, str) and value != __version__ and self.version is None:
                     self.version = value
 
 
 class _Builder:
-    def __init__(self, trusted: Collection[str]) -> None:
+    def __init__(self, trusted: Collection[str], budget: Budget) -> None:
         self.trusted = trusted
+        self.budget = budget
         self.made: dict[int, Any] = {}
         self.unfinished: set[int] = set()
         self.kept: list[Any] = []
@@ -278,6 +276,14 @@ class _Builder:
         else:
             self.fill(node, made)
 
+    def spend(self, made: Made, *, copied: bool) -> None:
+        """Count what an object is made of."""
+        parts = [*made.arguments, *made.states]
+        if made.maker.path in UNMADE:
+            parts = [part for state in made.states for part in children(state)]
+        unmade = (part if type(part) in (Array, Global) else self.of(part) for part in parts)
+        self.budget.spend([*unmade, made.items, made.pairs], copied=copied)
+
     def of_parts(self, node: Any) -> Any:
         """What cannot contain itself."""
         kind = type(node)
@@ -294,6 +300,7 @@ class _Builder:
         path = made.maker.path if isinstance(made.maker, Global) else ""
         if path not in RULES:
             raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
+        self.spend(made, copied=True)
         try:
             return RULES[path](made, self.of)
         except (Damaged, MemoryError):
@@ -339,6 +346,7 @@ class _Builder:
             list.extend(instance, [self.of(item) for item in made.items])
         elif made.items or made.pairs:
             raise Damaged(f"a {name} with items")
+        self.spend(made, copied=False)
         state = self.of(made.states[0]) if made.states else {}
         if known:
             classes.set_state(instance, state)

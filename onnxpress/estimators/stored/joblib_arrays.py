@@ -46,7 +46,7 @@ def wrapped(made: Made, types: Types) -> Announced:
     """
     untouched = made.how == "new" and not (made.arguments or made.keywords or made.items or made.pairs)
     state = made.states[0]
-    if not untouched or len(made.states) != 1 or not isinstance(state, Mapping):
+    if not untouched or len(made.states) != 1 or not isinstance(state, Mapping) or len(state.pairs) > len(_KEYS):
         raise Damaged("an array that joblib does not announce so")
     values = {key: value for key, value in state.pairs if isinstance(key, str)}
     if not _KEYS - {"numpy_array_alignment_bytes"} <= values.keys() <= _KEYS or len(values) != len(state.pairs):

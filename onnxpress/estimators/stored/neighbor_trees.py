@@ -15,10 +15,11 @@ from onnxpress.estimators.stored.trees import whole
 
 METRICS_MODULE = "sklearn.metrics._dist_metrics"
 PRECISIONS = {"64": np.float64, "32": np.float32}
-PLAIN_METRICS = (
+_PLAIN = (
     "BrayCurtis Canberra Chebyshev Dice Euclidean Hamming Haversine Jaccard Kulsinski Manhattan Matching RogersTanimoto "
     "RussellRao SokalMichener SokalSneath"
-).split()
+)
+PLAIN_METRICS = _PLAIN.split()
 """Metrics without parameters. The one that calls a function, PyFunc, is refused."""
 MOST = 2**31 - 1
 

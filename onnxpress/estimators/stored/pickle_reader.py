@@ -50,7 +50,7 @@ class _Reader:
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
         self.types = Types()
-        self.names: list[Global] = []
+        self.encoded: dict[int, tuple[str, bytes]] = {}
 
     def run(self) -> Any:
         """The described object; ``at`` is behind its last byte then."""
@@ -368,30 +368,30 @@ def _stack_global(reader: _Reader) -> None:
 
 def _reduce(reader: _Reader) -> None:
     arguments = reader.stack.pop()
-    reader.stack[-1] = called(reader.stack[-1], arguments)
+    reader.stack[-1] = called(reader.stack[-1], arguments, reader.encoded)
 
 
 def _new(reader: _Reader) -> None:
     arguments = reader.stack.pop()
-    reader.stack[-1] = Made(reader.stack[-1], "new", list(items_of(arguments)))
+    reader.stack[-1] = Made(reader.stack[-1], "new", items_of(arguments))
 
 
 def _new_with_keywords(reader: _Reader) -> None:
     keywords, arguments = reader.stack.pop(), reader.stack.pop()
-    reader.stack[-1] = Made(reader.stack[-1], "new", list(items_of(arguments)), keywords_of(keywords))
+    reader.stack[-1] = Made(reader.stack[-1], "new", items_of(arguments), keywords_of(keywords))
 
 
 def _object(reader: _Reader) -> None:
     """A call written as mark, callable, arguments."""
     items = reader.pop_mark()
-    reader.push(called(items[0], Tuple(items[1:])))
+    reader.push(called(items[0], Tuple(items[1:]), reader.encoded))
 
 
 def _instance(reader: _Reader) -> None:
     """A call written as mark, arguments, and the callable's name."""
     _global_line(reader)
     maker = reader.stack.pop()
-    reader.push(called(maker, Tuple(reader.pop_mark())))
+    reader.push(called(maker, Tuple(reader.pop_mark()), reader.encoded))
 
 
 def _protocol(reader: _Reader) -> None:

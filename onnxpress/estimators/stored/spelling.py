@@ -11,6 +11,7 @@ from onnxpress.estimators.stored.nodes import Global, List, Made, Mapping, Tuple
 PYTHON_2_PROTOCOLS = 3
 """Below this protocol pickle maps Python 2's names to today's."""
 
+MOST_ARGUMENTS = 100
 BYTES = ("_codecs.encode", "builtins.bytes")
 OLD_NUMPY = "numpy.core"
 HELPERS = frozenset(
@@ -29,8 +30,10 @@ def spelled(module: str, name: str, protocol: int) -> Global:
     return Global(module, name)
 
 
-def called(maker: Any, arguments: Any) -> Any:
+def called(maker: Any, arguments: Any, encoded: dict[int, tuple[str, bytes]]) -> Any:
     """What ``maker(*arguments)`` stands for: bytes, an object made by ``__new__``, or a call.
+
+    ``encoded`` keeps the bytes of each text, so that one text that is named often is encoded once.
 
     Raises:
         Damaged: arguments that are no tuple, or none that the helper takes.
@@ -38,24 +41,24 @@ def called(maker: Any, arguments: Any) -> Any:
     path = maker.path if isinstance(maker, Global) else ""
     items = items_of(arguments, path)
     if path in BYTES:
-        return _bytes(items)
+        return _bytes(items, encoded)
     if path == "copyreg._reconstructor":
         return _reconstructed(items)
     if path == "copyreg.__newobj__" and items:
         return Made(items[0], "new", items[1:])
     if path == "copyreg.__newobj_ex__" and len(items) == 3:
-        return Made(items[0], "new", list(items_of(items[1])), keywords_of(items[2]))
-    return Made(maker, "call", list(items))
+        return Made(items[0], "new", items_of(items[1]), keywords_of(items[2]))
+    return Made(maker, "call", items)
 
 
-def items_of(arguments: Any, path: str = "") -> list[Any]:
-    """The items of a tuple, the arguments of what ``path`` names.
+def items_of(arguments: Any) -> list[Any]:
+    """The items of a tuple, which are not copied.
 
     Raises:
-        Damaged: it is something else.
+        Damaged: it is something else, or long.
     """
-    if not isinstance(arguments, Tuple):
-        raise Damaged(f"arguments of {path} that are no tuple" if path else "arguments that are no tuple")
+    if not isinstance(arguments, Tuple) or len(arguments.items) > MOST_ARGUMENTS:
+        raise Damaged("arguments that are no tuple of a few")
     return arguments.items
 
 
@@ -65,32 +68,38 @@ def keywords_of(keywords: Any) -> list[tuple[Any, Any]]:
     Raises:
         Damaged: it is something else.
     """
-    if not isinstance(keywords, Mapping) or not all(type(key) is str for key, _ in keywords.pairs):
-        raise Damaged("keyword arguments that are no dict of names")
+    few = isinstance(keywords, Mapping) and len(keywords.pairs) <= MOST_ARGUMENTS
+    if not few or not all(type(key) is str for key, _ in keywords.pairs):
+        raise Damaged("keyword arguments that are no dict of a few names")
     return list(keywords.pairs)
 
 
-def _bytes(items: list[Any]) -> bytes:
+def _bytes(items: list[Any], encoded: dict[int, tuple[str, bytes]]) -> bytes:
     """Bytes as protocols 0 to 2 spell them: Latin-1 text and its encoding, or nothing."""
     if not items:
         return b""
     if len(items) != 2 or type(items[0]) is not str or items[1] not in ("latin1", "latin-1"):
         raise Damaged("bytes that are no Latin-1 text")
-    try:
-        return items[0].encode("latin-1")
-    except UnicodeEncodeError as error:
-        raise Damaged("bytes that are no Latin-1 text") from error
+    text = items[0]
+    if id(text) not in encoded:
+        try:
+            encoded[id(text)] = text, text.encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise Damaged("bytes that are no Latin-1 text") from error
+    return encoded[id(text)][1]
 
 
-def _reconstructed(items: list[Any]) -> Made:
+def _reconstructed(arguments: list[Any]) -> Made:
     """``copyreg._reconstructor(cls, base, state)``, where base is object, or dict or list with their content."""
-    if len(items) != 3 or not isinstance(items[1], Global):
+    if len(arguments) != 3 or not isinstance(arguments[1], Global):
         raise Damaged("an object made of nothing")
-    maker, base, content = items
+    maker, base, content = arguments
     if base.path == "builtins.object" and content is None:
         return Made(maker, "new", [])
     if base.path == "builtins.dict" and isinstance(content, Mapping):
-        return Made(maker, "new", [], pairs=list(content.pairs))
+        pairs, content.pairs = content.pairs, []  # one object alone has the content
+        return Made(maker, "new", [], pairs=pairs)
     if base.path == "builtins.list" and isinstance(content, List):
-        return Made(maker, "new", [], items=list(content.items))
+        items, content.items = content.items, []
+        return Made(maker, "new", [], items=items)
     raise Damaged("an object whose base no class of scikit-learn has")

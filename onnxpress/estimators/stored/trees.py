@@ -71,7 +71,7 @@ def check_nodes(nodes: NDArray[Any], n_features: int) -> None:
     if (nodes["right_child"][leaf] != LEAF).any() or (nodes["feature"][leaf] != NO_FEATURE).any():
         raise Damaged("a leaf of a tree has a child or a feature")
     inner = nodes[~leaf]
-    if len(inner) and not (0 <= inner["feature"].min() and inner["feature"].max() < n_features):
+    if len(inner) and (inner["feature"].min() < 0 or inner["feature"].max() >= n_features):
         raise Damaged(f"a tree asks about a feature that is none of its {n_features}")
     if (nodes["missing_go_to_left"] > 1).any():
         raise Damaged("a tree sends missing values neither left nor right")

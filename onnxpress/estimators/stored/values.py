@@ -105,8 +105,10 @@ def _is_keyword(key: Any) -> bool:
 
 
 def _is_plain(item: Any) -> bool:
-    if type(item) in (list, tuple):
-        return all(_is_plain(inner) for inner in item)
+    return all(map(_is_simple, item)) if type(item) in (list, tuple) else _is_simple(item)
+
+
+def _is_simple(item: Any) -> bool:
     return (
         item is None or type(item) in (bool, int, float, str) or (isinstance(item, type) and f"numpy.{item.__name__}" in VALUES)
     )

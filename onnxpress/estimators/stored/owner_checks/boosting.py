@@ -10,6 +10,7 @@ from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.histogram_nodes import check_predictor, features
 from onnxpress.estimators.stored.owner_checks.attributes import array, get, has, instance_of, is_array, number
 
+LOSSES, LINKS = "sklearn._loss.loss", "sklearn._loss.link"
 PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
 BINS = "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper"
 TREE = "sklearn.tree._classes.DecisionTreeRegressor"
@@ -30,28 +31,29 @@ def gradient_boosting(instance: Any) -> None:
 
 
 def _starting_point(instance: Any, columns: int) -> None:
-    """``init_`` predicts ``columns`` scores, or one number, for each row."""
-    start = get(instance, "init_")
-    loss = get(instance, "_loss")
-    if (
-        getattr(type(loss), "is_multiclass", None) is not (columns > 1)
-        or not hasattr(type(loss), "predict_proba")
-        and columns > 1
-    ):
-        raise Damaged("its loss should be of as many columns as it has trees in an iteration")
-    if isinstance(start, str) and start == "zero":
-        return
-    if type(instance).__name__ == "GradientBoostingRegressor":
-        instance_of(start, "init_", "sklearn.dummy.DummyRegressor")
+    """``init_`` predicts ``columns`` scores, or one number, for each row, and the loss leaves their number as it is."""
+    start, loss = get(instance, "init_"), get(instance, "_loss")
+    if type(loss).__module__ != LOSSES or type(get(loss, "link")).__module__ != LINKS:
+        raise Damaged("_loss should be one of scikit-learn's, with its link")
+    if type(loss).is_multiclass is not (columns > 1):
+        raise Damaged("_loss should be of as many columns as there are trees in an iteration")
+    if any(kind.__name__ == "GradientBoostingRegressor" for kind in type(instance).__mro__):
+        number(instance, "n_trees_per_iteration_", 1, 1)
+        if not _is_zero(start):
+            instance_of(start, "init_", "sklearn.dummy.DummyRegressor")
+            number(start, "n_outputs_", 1, 1)
+            array(start, "constant_", "f4 f8 i8 i4", 1, 1)
+    elif not _is_zero(start):
+        instance_of(start, "init_", "sklearn.dummy.DummyClassifier")
         number(start, "n_outputs_", 1, 1)
-        array(start, "constant_", "f4 f8 i8 i4", 1, 1)
-        return
-    instance_of(start, "init_", "sklearn.dummy.DummyClassifier")
-    number(start, "n_outputs_", 1, 1)
-    classes = number(start, "n_classes_", max(columns, 2), max(columns, 2))
-    array(start, "class_prior_", "f8", classes)
-    if get(start, "strategy") != "prior":
-        raise Damaged("init_ should give the share of each class")
+        classes = number(start, "n_classes_", max(columns, 2), max(columns, 2))
+        array(start, "class_prior_", "f8", classes)
+        if get(start, "strategy") != "prior":
+            raise Damaged("init_ should give the share of each class")
+
+
+def _is_zero(start: Any) -> bool:
+    return isinstance(start, str) and start == "zero"
 
 
 def predictor(instance: Any) -> None:

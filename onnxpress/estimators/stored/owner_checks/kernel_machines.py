@@ -33,52 +33,51 @@ def libsvm(instance: Any) -> None:
     if type(fitted) is not tuple or len(fitted) != 2 or fitted[1] != n_features:
         raise Damaged("shape_fit_ should be the rows and columns that it was fitted to")
     support = array(instance, "support_", "i4", None)
-    pairs = classes * (classes - 1) // 2
-    if get(instance, "_sparse") not in (True, False):
-        raise Damaged("_sparse should be true or false")
-    if get(instance, "_sparse"):
+    if get(instance, "_sparse") is True:
         _sparse_vectors(instance, classes, len(support), n_features)
     else:
-        columns = 0 if kernel == "precomputed" else n_features
-        vectors = array(instance, "support_vectors_", "f8", None, None)
-        if vectors.shape not in ((len(support), columns), (0, 0)) and not (kernel == "precomputed" and not vectors.size):
-            raise Damaged(f"support_vectors_ should have the shape {(len(support), columns)}, got {vectors.shape}")
-        if kernel != "precomputed" and len(vectors) != len(support):
-            raise Damaged("support_vectors_ should be as many as support_")
-        array(instance, "_dual_coef_", "f8", classes - 1, len(support))
+        _dense_vectors(instance, classes, len(support), 0 if kernel == "precomputed" else n_features)
+    _counts(instance, classes, len(support), classifies=classifies)
+    if kernel == "precomputed":
+        _columns(instance, support, fitted[0], n_features)
+    number(instance, "degree", 0)
+    for name in ("_gamma", "coef0"):
+        if not isinstance(get(instance, name), int | float | np.number):
+            raise Damaged(f"{name} should be a number")
+
+
+def _dense_vectors(instance: Any, classes: int, count: int, width: int) -> None:
+    """Support vectors and their coefficients; of a precomputed kernel, whose ``width`` is 0, there are no vectors."""
+    if get(instance, "_sparse") is not False:
+        raise Damaged("_sparse should be true or false")
+    vectors = array(instance, "support_vectors_", "f8", None, None)
+    nothing = vectors.size == 0 and (width == 0 or count == 0)
+    if vectors.shape != (count, width) and not nothing:
+        raise Damaged(f"support_vectors_ should have the shape {(count, width)}, got {vectors.shape}")
+    array(instance, "_dual_coef_", "f8", classes - 1, count)
+
+
+def _counts(instance: Any, classes: int, count: int, *, classifies: bool) -> None:
+    """What is one for each class, or for each pair of classes."""
+    pairs = classes * (classes - 1) // 2
     counts = array(instance, "_n_support", "i4", classes)
-    if counts.min() < 0 or (counts.astype(np.int64).sum() if classifies else int(counts[0])) != len(support):
+    if counts.min() < 0 or (counts.astype(np.int64).sum() if classifies else counts[0]) != count:
         raise Damaged("_n_support should be the number of support vectors of each class")
     array(instance, "_intercept_", "f8", pairs)
-    for name in ("_probA", "_probB"):
-        if len(array(instance, name, "f8", None)) not in (0, pairs):
-            raise Damaged(f"{name} should have {pairs} numbers or none")
-    if len(get(instance, "_probA")) != len(get(instance, "_probB")) and classifies:
-        raise Damaged("_probA should be as long as _probB")
-    _indices(instance, kernel, support, fitted)
-    _degree(instance)
+    lengths = [len(array(instance, name, "f8", None)) for name in ("_probA", "_probB")]
+    if not set(lengths) <= {0, pairs} or (classifies and lengths[0] != lengths[1]):
+        raise Damaged(f"_probA and _probB should have {pairs} numbers or none")
 
 
 def _any_kind(found: Any) -> str:
     return str(found.dtype.str) if isinstance(found, np.ndarray) and found.dtype.kind in "biufUSO" else "f8"
 
 
-def _indices(instance: Any, kernel: str, support: Any, fitted: tuple[Any, Any]) -> None:
+def _columns(instance: Any, support: Any, rows: Any, columns: int) -> None:
     """With a precomputed kernel, each support vector is a column of the rows that it is asked about."""
-    if kernel == "precomputed":
-        number_of_rows = fitted[0]
-        if type(number_of_rows) is not int or number_of_rows != fitted[1]:
-            raise Damaged("shape_fit_ of a precomputed kernel should be square")
-        within(support, "support_", number_of_rows)
-        if get(instance, "_sparse"):
-            raise Damaged("a precomputed kernel should not be sparse")
-
-
-def _degree(instance: Any) -> None:
-    number(instance, "degree", 0)
-    for name in ("_gamma", "coef0"):
-        if not isinstance(get(instance, name), int | float | np.number):
-            raise Damaged(f"{name} should be a number")
+    if rows != columns or get(instance, "_sparse") is True:
+        raise Damaged("shape_fit_ of a precomputed kernel should be square, and dense")
+    within(support, "support_", columns)
 
 
 def _sparse_vectors(instance: Any, classes: int, count: int, n_features: int) -> None:

@@ -119,6 +119,7 @@ class _Judgement:
     def __init__(self, trusted: Collection[str]) -> None:
         self.trusted = trusted
         self.names: set[str] = set()
+        self.calls_made = False
         self.calls: set[str] = set()
         self.version: str | None = None
         self.looked_at: set[int] = set()

@@ -46,6 +46,7 @@ class _Reader:
         """Read from byte ``at`` of ``view``; an ``inner`` pickle holds no arrays of joblib's."""
         self.view, self.at, self.inner = view, at, inner
         self.protocol = 0
+        self.names: list[Global] = []  # for the line about a file that is not read to its end
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}

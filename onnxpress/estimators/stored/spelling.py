@@ -51,14 +51,14 @@ def called(maker: Any, arguments: Any, encoded: dict[int, tuple[str, bytes]]) ->
     return Made(maker, "call", items)
 
 
-def items_of(arguments: Any) -> list[Any]:
-    """The items of a tuple, which are not copied.
+def items_of(arguments: Any, path: str = "") -> list[Any]:
+    """The items of a tuple, which are not copied: arguments of what ``path`` names.
 
     Raises:
         Damaged: it is something else, or long.
     """
     if not isinstance(arguments, Tuple) or len(arguments.items) > MOST_ARGUMENTS:
-        raise Damaged("arguments that are no tuple of a few")
+        raise Damaged(f"arguments {f'of {path} ' if path else ''}that are no tuple of a few")
     return arguments.items
 
 

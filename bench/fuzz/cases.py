@@ -107,7 +107,7 @@ def tried(kind: str, number: int, case: Case, loads: Loads) -> Outcome:
     if seen:
         finding = "; ".join(seen)
     elif outcome == "loaded":
-        finding = _round_trip(loaded) or _predicted(loaded)
+        finding = _round_trip(loaded) or predicted(loaded)
         outcome = "loaded, a predictor" if hasattr(loaded, "predict") else "loaded, no predictor"
     return Outcome(kind, number, outcome, finding, names)
 
@@ -132,7 +132,7 @@ def _round_trip(loaded: Any) -> str:
     return "" if first == second else "dumped anew, it has other bytes each time"
 
 
-def _predicted(loaded: Any) -> str:
+def predicted(loaded: Any) -> str:
     """What predicting did that it must not; it may raise anything."""
     if not hasattr(loaded, "predict"):
         return ""
@@ -155,8 +155,8 @@ def warm_up(loads: Loads | None = None) -> None:
         for name, data in files().items():
             with suppress(*DOCUMENTED):
                 loaded = (loads or _ours)(data, "skops" if name.endswith(".skops") else "pickle")
-                _predicted(loaded)
+                predicted(loaded)
                 stored.dump(loaded)
         for estimator in fitted().values():
-            _predicted(estimator)
+            predicted(estimator)
     descriptions.real()

@@ -47,14 +47,12 @@ def make(folder: Path, cases: int, seed: int) -> None:
     """Write the cases as files."""
     for number in range(cases):
         kind = KINDS[number % len(KINDS)]
-        case = STORED[kind][1](Random(f"{seed} {kind} {number}"))  # noqa: S311 # as the fuzzer makes them
+        case = STORED[kind][1](Random(f"{seed} {kind} {number}"))
         (folder / f"{number}.{case.kind}").write_bytes(case.data)
 
 
 def read(folder: Path) -> Counter[str]:
     """Load, dump and load again, and ask for predictions."""
-    from bench.fuzz.cases import _predicted
-
     ends: Counter[str] = Counter()
     for path in sorted(folder.glob("*.*")):
         if path.name == LOG:

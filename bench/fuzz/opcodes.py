@@ -7,7 +7,6 @@ import struct
 from collections.abc import Callable
 from random import Random
 
-
 from bench.fuzz.descriptions import ADMITTED, HOSTILE, INTEGERS, TEXTS
 
 Encode = Callable[[Random], bytes]

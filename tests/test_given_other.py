@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import io
+import json
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -42,6 +44,7 @@ from stages.quantize import __main__ as quantize
 from stages.train import __main__ as train
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params
 from tests.project import QUICK
+from tests.skops_files import call, skops_file, value
 
 
 class Marks:
@@ -118,6 +121,20 @@ def test_a_skops_file_with_a_class_that_is_not_trusted_is_refused_and_runs_nothi
     assert not Path("mark").exists()
     load_original(Path("bad.skops"), [f"{Marks.__module__}.Marks"])
     assert not Path("mark").exists()  # an object of a trusted class gets its state without a call of __init__
+
+
+def test_train_refuses_a_skops_file_of_a_good_forest_with_a_command_in_it(workspace: Path) -> None:
+    rows = digits_rows(0, 300)
+    forest = RandomForestClassifier(2, random_state=0).fit(rows.feeds["X"], rows.target)
+    with zipfile.ZipFile(io.BytesIO(skops.dumps(forest))) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    root = json.loads(members.pop("schema.json"))
+    root["content"]["content"]["verbose"] = call("os", "system", value("touch mark"))
+    path = given("forest.skops", skops_file(root, members))
+    chain(prepare, data__source="digits", train__model_path=path)
+    with pytest.raises(UserError, match=r"forest.skops calls os.system, which no fitted estimator of scikit-learn does"):
+        train.main()
+    assert not (workspace / "mark").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"hello"], ids=["empty", "begun", "text"])

@@ -546,7 +546,7 @@ IN_MODELS = [
         "given ONNX model with weights elsewhere",
         "train",
         model("a.onnx", lambda: outside(iris_onnx())),
-        "models/a.onnx keeps weights in another file",
+        "keeps weights in another file",
         ("prepare",),
     ),
     Bad(

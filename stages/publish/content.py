@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ MEASURED = {"latency.json": LATENCY, "latency_detail.json": LATENCY_DETAIL, "gat
 ERRORS = {"classification": "confusion.png", "regression": "residuals.png"}
 """What the picture of a model's errors shows, by task."""
 
+MAX_KEY_LENGTH = 250
 MAX_PARAM_LENGTH = 500
 """The shortest limit of any MLflow server since 1.28; newer ones take 6000 characters."""
 
@@ -176,8 +178,12 @@ def flattened(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def safe_key(key: str) -> str:
-    """``key`` with the characters that MLflow refuses in names replaced."""
-    return re.sub(r"[^\w\-. :/]", "_", key)[:250]
+    """``key`` as MLflow takes names; one that has to be altered gets a digest, so that no two keys share a name."""
+    plain = re.sub(r"[^\w\-. :/]", "_", key)
+    if plain == key == posixpath.normpath(key) and len(key) <= MAX_KEY_LENGTH and not key.startswith(("/", "..")):
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[:8]
+    return f"{plain.replace('/', '_')[: MAX_KEY_LENGTH - 9]}-{digest}"
 
 
 def bounded(value: str) -> str:

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from stages.common.console import say
 from stages.common.errors import ServerError, UserError
+from stages.common.place import refuse_unaddressable
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 SERVERS = {"http", "https"}
@@ -70,11 +71,7 @@ def resolve_store(tracking_uri: str | None, root: Path) -> Store:
     scheme = parts.scheme.partition("+")[0]
     if scheme == "sqlite" and not parts.netloc and parts.path not in {"", "/", "/:memory:"}:
         database = root / parts.path[1:]
-        if re.search(r"\?|%[0-9A-Fa-f]{2}", str(database)):  # MLflow would write elsewhere, or wait for ever
-            raise UserError(
-                f"the store {str(database)!r} cannot be opened: MLflow's addresses take no ? and nothing like %20 in a path; "
-                "move the repository or name another store (publish.tracking_uri in params.yaml)"
-            )
+        refuse_unaddressable(database)
         return Store(f"sqlite:///{database}", f"sqlite:///{database}", database)
     if scheme not in SERVERS | DATABASES or not parts.hostname:
         came = re.sub(r"(?<=://)[^/@\s]+@", "", uri)

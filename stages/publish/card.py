@@ -23,6 +23,8 @@ COLUMNS = {
 
 PLAIN_WORDS = re.compile(r"[^\W_]+(?:[ _-][^\W_]+)*")
 """Text in which no Markdown of any kind sees a mark or an address."""
+LONGEST_NAME = 500
+"""Characters of a dataset's name that servers take."""
 LONGEST_SCHEMA = 65_535
 """Characters of a dataset's schema that servers since MLflow 2.4 take."""
 
@@ -52,7 +54,7 @@ def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:
     columns = [{"name": column.name, "type": "float" if column.kind == "number" else "string"} for column in schema.columns]
     described = json.dumps({"mlflow_colspec": columns})
     return {
-        "name": Path(source).stem,
+        "name": visible(Path(source).stem)[:LONGEST_NAME],
         "digest": sha256(read_bytes(TEST)).hexdigest()[:16],
         "source_type": "local",
         "source": json.dumps({"uri": source}),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.common.console import visible
 from stages.common.errors import GateFailed, UserError
 from stages.common.files import (
     GATE,
@@ -95,7 +96,7 @@ def read_content(params: Params) -> Content:
     logged = {
         "n_iterations": str(params.benchmark.n_iterations),
         "quantization_type": method,
-        **{safe_key(key): bounded(value) for key, value in flattened(settings)},
+        **{safe_key(key): bounded(visible(value)) for key, value in flattened(settings)},
     }
     pictures = {ERRORS[read_schema().task]: PICTURES["errors"], "size.png": PICTURES["size"]}
     files = {path.name: path for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)}

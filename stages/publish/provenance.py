@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from stages.common.console import shortened, visible
 from stages.common.params import Params
 
 DVC_LOCK = Path("dvc.lock")
@@ -42,7 +43,7 @@ def sweep_name() -> str | None:
 
 def run_name(params: Params) -> str:
     """Model and data in the words of params.yaml, as in ``RandomForestClassifier on iris``."""
-    return f"{params.train.title} on {Path(params.data.source).stem}"
+    return shortened(visible(f"{params.train.title} on {Path(params.data.source).stem}"))  # databases take 250
 
 
 def _git(*arguments: str) -> str | None:

@@ -9,6 +9,9 @@ if sys.argv[:1] == ["-m"]:  # what runpy sets while it looks for the module of `
     leave_at_once()
     module = next((word for word in sys.orig_argv if word.startswith("stages.")), "")
     if module.count(".") == 1:  # others are helpers, some of whose memory is measured
+        from stages.common.memory import refuse_little
+
+        refuse_little(module.removeprefix("stages."))
         from onnxpress.pipeline import copies, unchanged
         from stages.common.errors import end_unchanged
 

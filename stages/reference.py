@@ -74,7 +74,7 @@ def paths(stage: Json, *kinds: str) -> Iterator[str]:
 def markdown() -> str:
     """A row per key: its default, the values that it takes, and what it means."""
     rows = [HEADINGS, ("---",) * len(HEADINGS), *rows_of(yaml.safe_load(PARAMS.read_text(encoding="utf-8")))]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |\n" for row in rows)
 
 
 def rows_of(defaults: Json) -> Iterator[tuple[str, str, str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 WORDS = [
     *("a b", "bill length (mm)", "가 나", "등급", "a-b", "a.b", "a/b", "a\\b", "a%", "%20", "%s", "1st", "2", "3.5", "-1"),
     *("a__b", "__class__", "self", "None_", "a,b", "a;b", "a:b", "a=b", "a&b", "a?b", "a#b", "a@b", "a|b", "a*b", "a~b"),
-    *("x'y", 'x"y', "`x`", "''", '""', '"', "'", ",", "()", "[]", "{}", "<>", "[/b]", "[red]x[/red]", "[bold]", ":smile:"),
+    *("x'y", 'x"y', "`x`", "''", '""', '"', ",", "()", "[]", "{}", "<>", "[/b]", "[red]x[/red]", "[bold]", ":smile:"),
     *("$x$", "$\\frac{1}{0}$", "\\textbf{x}", "x^2", "x_1", "{{7*7}}", "{x}", "{0}", "${oc.env:HOME}", "$(id)", "$HOME"),
     *("-rf", "--help", "=1+1", "+1", "@x", "=cmd|' /C calc'!A0", '=HYPERLINK("http://127.0.0.1")', "'; DROP TABLE x; --"),
     *("<b>", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</td></table>", "<!--", "]]>", "&amp;", "&lt;"),
@@ -41,6 +41,9 @@ WORDS = [
         "1_000",
         "0x1",
     ),
+    *("..", ".", "a.", "CON", "aux.csv", "/etc/passwd", "~", "*", "?", "%(x)s", "{0.__class__}", "???", "+", "-", "'", "@"),
+    *("\t=1", "\uff1d1", "'=1", "www.example.org", "a@example.org", "a;=1", "\x9b31m", "a\u200db", "a\ufe0fb", "\u3164", "\xad"),
+    *("\U000e0041", "\u2060", "<!--#exec-->", "</title>", "1.\ta"),
     *("1e5", "inf-", "nan-", "1.0", "1.00", "01", "🍣", "👩‍💻", "🇰🇷", "a🍣b", "한" * 200, "a" * 600, "<" * 40, "é" * 300),
 ]
 """Names and values alike."""

@@ -101,6 +101,7 @@ def texts(tmp_path: Path) -> Any:
         ([True, False], [1, 0]),
         ([1, 2**40], [1, 2**40]),
         ([Decimal("1.5"), None], [1.5, np.nan]),
+        ([Decimal("NaN"), Decimal("sNaN")], [np.nan, np.nan]),
         (pd.array([1, None], "Int64"), [1, np.nan]),
         (pd.array([True, None], "boolean"), [1, np.nan]),
         (pd.array([1.5, None], "double[pyarrow]"), [1.5, np.nan]),
@@ -218,3 +219,20 @@ def test_what_does_not_fit_is_refused_in_one_line(numbers: Any, data: Any) -> No
 def test_a_gap_is_refused_where_training_had_none(tmp_path: Path) -> None:
     model = saved(tmp_path, schema_of(["a", "b"], "number", missing=False))
     assert refusal(model, {"a": [1, None], "b": [1, 1]}).startswith("column 'a' had no missing value in training")
+
+
+def test_a_long_name_does_not_fill_the_answer(numbers: Any) -> None:
+    assert len(refusal(numbers, {"x" * 10**6: [1], "a": [1]})) < 1000
+
+
+def test_a_model_that_cannot_be_run_is_one_line(tmp_path: Path) -> None:
+    saved(tmp_path, schema_of(["a", "b"], "number"))
+    broken = onnx.load(tmp_path / "model.onnx")
+    shape = onnx.helper.make_tensor("shape", TensorProto.INT64, [2], [7, -1])
+    broken.graph.initializer.append(shape)
+    broken.graph.node[0].CopyFrom(helper.make_node("Reshape", ["X", "shape"], ["same"]))
+    onnx.save(broken, tmp_path / "model.onnx")
+    model = _load_pyfunc(str(tmp_path / "model.onnx"))
+    with pytest.raises(MlflowException, match="cannot be run on these rows: .*Reshape") as caught:
+        model.predict({"a": [1], "b": [2]})
+    assert len(caught.value.message.splitlines()) == 1

@@ -81,7 +81,12 @@ def read(handle: int) -> bytes:
 
 def in_a_log(command: tuple[str, ...], folder: Path = ROOT, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=False, cwd=folder, env=environment(**variables)
+        [sys.executable, *command],
+        capture_output=True,
+        encoding=variables.get("PYTHONIOENCODING", "utf-8"),
+        check=False,
+        cwd=folder,
+        env=environment(**variables),
     )
 
 
@@ -146,3 +151,54 @@ def test_every_command_for_scripts_says_so_in_its_help_and_refuses_other_argumen
     assert "--json" in shown.stdout
     wrong = in_a_log(("-m", f"stages.{module}", "--jsn=1"), finished)
     assert (wrong.returncode, wrong.stdout) == (2, "")
+
+
+def in_a_shell(line: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["bash", "-c", line.replace("python", sys.executable)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env=environment(**variables),
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-", "2>&-"])
+def test_a_closed_stream_stops_no_stage_and_reaches_no_file(closed: str, finished: Path) -> None:
+    before = {path: path.read_bytes() for path in finished.rglob("*.json")}
+    done = in_a_shell(f"python -m stages.report {closed}", finished)
+    assert (done.returncode, done.stderr, bool(done.stdout)) == (0, "", closed == "2>&-")
+    assert {path: path.read_bytes() for path in finished.rglob("*.json")} == before
+    (finished / "outputs" / "metrics.json").unlink()
+    done = in_a_shell(f"python -m stages.report {closed}", finished)
+    assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (2, 0 if "2>" in closed else 1, "")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "euc-kr"])
+def test_names_reach_a_console_of_any_encoding(encoding: str, finished: Path) -> None:
+    run: dict[str, str] = {**RESULTS["mlflow_run"], "experiment": "실험 🍣 \x9b31m\u202e"}
+    write_json(finished / "outputs" / "mlflow_run.json", run)
+    for variables in ({"LC_ALL": "C"}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}):
+        variables["PYTHONIOENCODING"] = encoding
+        shown = in_a_log(REPORT, finished, **variables)
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "\\x9b31m\\u202e at sqlite" in shown.stdout
+        data = in_a_log((*REPORT, "--json"), finished, **variables)
+        assert json.loads(data.stdout)["mlflow_run"] == run
+
+
+def test_a_name_that_the_locale_has_no_letters_for_is_said_in_one_line(finished: Path) -> None:
+    write_params(finished, default_params(data__source="data/표.csv", data__target="y"))
+    done = in_a_log(("-m", "stages.prepare"), finished, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    (line,) = done.stderr.splitlines()
+    assert "which the locale has no letters for; set PYTHONUTF8=1" in line
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(("stage", "megabytes"), [("prepare", 150), ("train", 400), ("publish", 800)])
+def test_a_limit_of_memory_is_said_in_one_line(stage: str, megabytes: int, finished: Path) -> None:
+    done = in_a_shell(f"ulimit -v {megabytes * 1024}; python -m stages.{stage}", finished)
+    assert done.stderr == f"{stage}: the limit of {megabytes} MB of memory (ulimit -v) should be 1024 MB or more; raise it\n"
+    assert done.returncode == 2

@@ -83,6 +83,45 @@ def test_a_class_is_given_no_state(tmp_path: Path) -> None:
     assert not hasattr(DecisionTreeClassifier, "poisoned")
 
 
+def stack_global(module: str, name: str) -> bytes:
+    """A pickle that holds a name, whatever it consists of."""
+    texts = b"".join(b"X" + len(part.encode()).to_bytes(4, "little") + part.encode() for part in (module, name))
+    return b"\x80\x04" + texts + b"\x93."
+
+
+def test_a_refused_file_says_what_it_names_and_what_can_be_done(tmp_path: Path) -> None:
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(stack_global("my.models", "Forest"))
+    assert refused(path) == (
+        f"{path} names my.models.Forest, which no fitted estimator of scikit-learn holds, so nothing of it was made; "
+        "if it is a class that you trust, add it to train.trust in params.yaml: [my.models.Forest]"
+    )
+    path.write_bytes(b"cos\nsystem\n(S'touch mark'\ntR.")
+    assert refused(path) == f"{path} calls os.system, which no fitted estimator of scikit-learn does, so nothing of it was made"
+    path.write_bytes(b"(" + b"".join(f"cm\nC{at:02}\n".encode() for at in range(30)) + b"l.")
+    assert "m.C09 and 20 more, which no fitted estimator" in refused(path)
+
+
+@pytest.mark.parametrize("hostile", ["a\nb", "\x1b[31mred", "\u202eltr", "x" * 100_000, "\x00", "a\r\n  done"])
+def test_names_of_a_file_cannot_change_the_line_that_shows_them(tmp_path: Path, hostile: str) -> None:
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(stack_global(hostile, hostile))
+    said = refused(path)
+    assert said.isprintable()
+    assert len(said) < 1000
+
+
+def test_a_damaged_file_is_one_line_whatever_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "bad.joblib"
+    for content in (b"", b"hello", b"\x80\x05]\x94(K\x01", b"x\x9c", b"ZF0x10", b"\x1f\x8b\x08\x00\n"):
+        path.write_bytes(content)
+        assert refused(path).startswith(f"{path} is not a whole joblib file (")
+        assert refused(path).isprintable()
+        assert refused(path).endswith("); dump the model again")
+    assert "cannot read" in refused(tmp_path / "none.joblib")
+    assert "cannot read" in refused(tmp_path)
+
+
 @pytest.mark.parametrize("model", [RandomForestClassifier(3), GradientBoostingClassifier(n_estimators=2), KNeighborsClassifier()])
 @pytest.mark.parametrize("protocol", [2, 5])
 def test_models_of_scikit_learn_load_as_they_were(tmp_path: Path, model: Any, protocol: int) -> None:

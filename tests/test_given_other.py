@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import io
+import json
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -42,6 +44,7 @@ from stages.quantize import __main__ as quantize
 from stages.train import __main__ as train
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params
 from tests.project import QUICK
+from tests.skops_files import call, skops_file, value
 
 
 class Marks:
@@ -118,6 +121,20 @@ def test_a_skops_file_with_a_class_that_is_not_trusted_is_refused_and_runs_nothi
     assert not Path("mark").exists()
     load_original(Path("bad.skops"), [f"{Marks.__module__}.Marks"])
     assert not Path("mark").exists()  # an object of a trusted class gets its state without a call of __init__
+
+
+def test_train_refuses_a_skops_file_of_a_good_forest_with_a_command_in_it(workspace: Path) -> None:
+    rows = digits_rows(0, 300)
+    forest = RandomForestClassifier(2, random_state=0).fit(rows.feeds["X"], rows.target)
+    with zipfile.ZipFile(io.BytesIO(skops.dumps(forest))) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    root = json.loads(members.pop("schema.json"))
+    root["content"]["content"]["verbose"] = call("os", "system", value("touch mark"))
+    path = given("forest.skops", skops_file(root, members))
+    chain(prepare, data__source="digits", train__model_path=path)
+    with pytest.raises(UserError, match=r"forest.skops calls os.system, which no fitted estimator of scikit-learn does"):
+        train.main()
+    assert not (workspace / "mark").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"hello"], ids=["empty", "begun", "text"])
@@ -231,8 +248,16 @@ def test_mixed_columns_and_a_regressor(workspace: Path) -> None:
 # packages besides scikit-learn, and threads
 
 
-@pytest.mark.parametrize("package", ["lightgbm", "xgboost"])
-def test_a_booster_of_another_package_is_loaded_when_it_is_trusted(workspace: Path, package: str) -> None:
+@pytest.mark.parametrize(
+    ("package", "classes"),
+    [
+        ("lightgbm", ["lightgbm.LGBMClassifier", "lightgbm.Booster"]),
+        ("xgboost", ["xgboost.sklearn.XGBClassifier", "xgboost.core.Booster"]),
+    ],
+)
+def test_a_booster_of_another_package_is_loaded_when_its_classes_are_trusted(
+    workspace: Path, package: str, classes: list[str]
+) -> None:
     x, y = breast_cancer()
     model = (
         lightgbm.LGBMClassifier(n_estimators=3, verbose=-1) if package == "lightgbm" else xgboost.XGBClassifier(n_estimators=3)
@@ -241,10 +266,10 @@ def test_a_booster_of_another_package_is_loaded_when_it_is_trusted(workspace: Pa
     joblib.dump(model.fit(x, y), "models/a.joblib")
     with pytest.raises(UserError, match=rf"names {package}\."):
         load_original(Path("models/a.joblib"))
-    chain(prepare, data__source="breast_cancer", train__model_path="models/a.joblib", train__trust=[package, "collections"])
+    chain(prepare, data__source="breast_cancer", train__model_path="models/a.joblib", train__trust=classes)
     with pytest.raises(UserError, match=f"{type(model).__name__} cannot become ONNX: .* give its .onnx file"):
         train.main()  # as .onnx, by onnxmltools, it is taken
-    loaded = checked_original(load_original(Path("models/a.joblib"), [package, "collections"]), numeric_schema(30))
+    loaded = checked_original(load_original(Path("models/a.joblib"), classes), numeric_schema(30))
     assert loaded.n_jobs == 1
     assert np.array_equal(loaded.predict(x), model.predict(x))
     assert workspace

@@ -242,6 +242,11 @@ def ask(started: held.Keeper, source: str) -> Any:
         ("while True: pass", held.OutOfTime, "was not done within 0.5 s"),
         ("import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); sum(iter(int, 1))", held.OutOfTime, "within 0.5 s"),
         ("os.closerange(3, 200); sum(iter(int, 1))", held.Died, "ended before it was done"),
+        (
+            "kept = b'x' * (400 * 1024**2); os.abort()",
+            held.OutOfMemory,
+            "crashed with SIGABRT near its limit of 500 MB of memory",
+        ),
         ("os.abort()", held.Died, "crashed with SIGABRT"),
         ("ctypes.string_at(0)", held.Died, "crashed with SIGSEGV"),
         ("os._exit(0)", held.Died, "ended without an answer"),
@@ -489,7 +494,7 @@ def test_a_kernel_without_landlock_has_version_0(monkeypatch: pytest.MonkeyPatch
     assert landlock.version() == 0
 
 
-OPENING: dict[str, Callable[[Any], object]] = {
+OPENING: dict[str, Callable[[Any], Any]] = {
     "Path.read_bytes": lambda path: path.read_bytes(),
     "open": lambda path: open(path, "rb").read(),  # noqa: SIM115, PTH123 - what libraries do
     "zipfile": lambda path: zipfile.ZipFile(path).read("a"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import onnxruntime as ort
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from mlflow.utils.validation import _validate_param
 from onnx import TensorProto, helper, version_converter
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, VotingClassifier
@@ -29,7 +33,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from stages.benchmark.contenders import floor_model
-from stages.common.console import visible
+from stages.common.cells import cell, text_of_cell
+from stages.common.console import json_text, visible
 from stages.common.errors import UserError
 from stages.common.files import PICTURES
 from stages.common.models import Answer
@@ -42,6 +47,7 @@ from stages.plot import errors
 from stages.plot.canvas import png, style
 from stages.publish.card import model_card
 from stages.publish.checks import folder_name
+from stages.publish.content import safe_key
 from stages.publish.registry import quoted
 from stages.publish.store import resolve_store
 from stages.quantize.methods import METHODS
@@ -221,7 +227,23 @@ def test_labels_come_back_from_the_predictions_as_they_were(workspace: Path) -> 
     assert back["target"].tolist() == WORDS
     assert back["quantized"].tolist() == WORDS[::-1]
     by_pandas = pd.read_csv(workspace / "outputs" / "predictions.csv", keep_default_na=False, dtype=str, lineterminator="\n")
-    assert by_pandas["onnx"].tolist() == WORDS[::-1]
+    assert [text_of_cell(text) for text in by_pandas["onnx"]] == WORDS[::-1]
+
+
+NUMBERS = ["-1", "+1", "-1.5e-07", "1", "0.5", "+", "-"]
+
+
+def test_no_label_is_a_formula_in_a_spreadsheet_and_numbers_stay_numbers() -> None:
+    for word in WORDS:
+        (read,) = next(csv.reader(io.StringIO(cell(word), newline="")))
+        assert read in NUMBERS or not read.startswith(
+            ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+        )
+        assert text_of_cell(read) == word
+    assert [cell(number) for number in (*NUMBERS, -1, -2.5e-7)] == [*NUMBERS, "-1", "-2.5e-07"]
+    marked = ["'" * count + word for count in range(3) for word in ("=1", "-1", "a", "")]
+    assert [text_of_cell(cell(word)) for word in marked] == marked
+    assert len({cell(word) for word in marked}) == len(marked)
 
 
 @pytest.mark.parametrize("start", range(0, len(WORDS), 26))
@@ -300,14 +322,17 @@ def test_the_card_reads_as_the_title_whatever_is_in_it() -> None:
     for word in WORDS:
         tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(model_card(f"forest on {word}", METRICS, "so"))
         (title,) = [tokens[place + 1] for place, token in enumerate(tokens) if token.type == "heading_open"]
+        (shown,) = title.children or []
         assert {token.type for token in tokens} == harmless
-        assert {child.type for child in title.children or []} <= {"text", "text_special"}
-        assert "".join(child.content for child in title.children or []).split() == f"forest on {visible(word)}".split()
+        assert (shown.type, shown.content.split()) == (shown.type, f"forest on {visible(word)}".split())
+        assert shown.type == "code_inline" or re.fullmatch(r"[\w -]+", shown.content)
+    assert model_card("RandomForestClassifier on iris", METRICS, "so").startswith("# RandomForestClassifier on iris\n")
 
 
 def test_an_experiment_has_a_folder_in_the_store_whatever_its_name() -> None:
     names = [*WORDS, "..", ".", "a" * 499, "한" * 500]
     folders = [folder_name(name) for name in names]
+    assert not [name for name in folders if re.match(r"(?i)(con|aux|nul|com1)(\.|$)", name) or name.endswith(".")]
     assert all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}", folder) for folder in folders)
     assert [folder_name(name) for name in ("onnxpress", "v1.2", "my lab")] == ["onnxpress", "v1.2", "my_lab"]
     assert folder_name("가") != folder_name("나")
@@ -326,9 +351,52 @@ def test_a_registered_model_is_found_by_its_name_whatever_is_in_it() -> None:
     from mlflow.utils.search_utils import SearchModelVersionUtils
 
     parse: Any = SearchModelVersionUtils.parse_search_filter
-    for word in [word for word in WORDS if not {"'", '"'} <= set(word)]:
+    for word in WORDS:
+        if not allowed_as_registered(word):
+            continue
         (parsed,) = parse(f"name = {quoted(word)}")
         assert (parsed["key"], parsed["value"]) == ("name", word)
+
+
+def allowed_as_registered(name: str) -> bool:
+    try:
+        parse_params(default_params(publish__register=name))
+    except UserError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["a/b", "../x", "a:b", "..", ".", " ", "a'\"", "x" * 251, ""])
+def test_a_registered_model_that_mlflow_refuses_is_refused_by_the_first_stage(name: str) -> None:
+    with pytest.raises(UserError, match="publish.register should"):
+        parse_params(default_params(publish__register=name))
+
+
+def test_every_key_of_the_params_has_a_name_of_its_own_in_mlflow() -> None:
+    keys = [f"train.params.class_weight.{word}" for word in (*WORDS, "a/../b", "a//b", "b/", "a" * 700, "a" * 701)]
+    names = [safe_key(key) for key in keys]
+    assert len(set(names)) == len(set(keys))
+    for name in names:
+        _validate_param(name, "1")
+    assert safe_key("train.params.n_estimators") == "train.params.n_estimators"
+
+
+def test_what_nobody_sees_is_shown_as_its_escape() -> None:
+    unseen = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
+    prepended = {"\u0600", "\u0601", "\u0602", "\u0603", "\u0604", "\u0605", "\u06dd", "\u070f", "\u0890", "\u0891", "\u08e2"}
+    shown = {letter for letter in unseen if visible(letter) == letter} - prepended
+    assert {
+        letter for letter in shown if not "\U000110bd" <= letter <= "\U0001343f"
+    } == set()  # signs of old scripts, which are seen
+    for seen in ("\U0001f469\u200d\U0001f4bb", "\u2764\ufe0f", "1\ufe0f\u20e3", "\u0645\u06cc\u200c\u062e", "가", "e\u0301"):
+        assert visible(seen) == seen
+
+
+def test_json_holds_no_letter_that_nobody_sees_and_loses_none() -> None:
+    content = {word: [word, {"k": word}] for word in (*WORDS, "\ud800", "\x00")}
+    text = json_text(content)
+    assert json.loads(text) == content
+    assert visible(text.replace("\n", "")) == text.replace("\n", "")
 
 
 def test_what_commands_a_terminal_is_shown_as_its_escape() -> None:

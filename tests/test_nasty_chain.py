@@ -6,9 +6,11 @@ import csv
 import json
 import re
 from dataclasses import dataclass
+from html.parser import HTMLParser
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import joblib
 import numpy as np
@@ -16,15 +18,18 @@ import onnx
 import onnxruntime as ort
 import pandas as pd
 import pytest
+from markdown_it import MarkdownIt
 from pyarrow import parquet
 
+from stages.common.cells import text_of_cell
+from stages.common.console import visible
 from tests.conftest import default_params, write_params
 from tests.nasty import COLUMNS, WORDS
 from tests.project import QUICK
 
 CHAIN = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate", "publish")
 PER_TABLE, LABELS, ROWS_OF_A_LABEL, VALUES = 24, 19, 12, 5
-CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2066-\u2069]")
 OFF = {f"gate__{name}": None for name in default_params()["gate"]}
 OF_OUTPUTS = ("label", "label_input", "label_input_input", "probabilities", "scores", "prediction")
 
@@ -38,6 +43,8 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
     ("DecisionTreeClassifier", {}, "=1+1.csv", "<script>alert(1)</script>"),
 ]
 """Estimator and its arguments, file under data/, experiment; a table for each."""
+WEIGHTED = {"LogisticRegression", "SVC"}
+"""Estimators whose params name the classes; trees take the text 2 there for a number."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +99,26 @@ def asked(path: str, feeds: dict[str, Any]) -> dict[str, Any]:
     return dict(zip((item.name for item in session.get_outputs()), session.run(None, feeds), strict=True))
 
 
+ODD_FOLDER = "a#b &;'\"[x] 한 글 100% $(id) `x` =+,@~!"
+
+
+@pytest.fixture
+def odd_workspace(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same in a folder whose own name is nasty."""
+    folder = workspace / ODD_FOLDER
+    for part in ("data", "outputs"):
+        (folder / part).mkdir(parents=True)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.mark.filterwarnings("ignore")  # MLflow's and its libraries'
 @pytest.mark.parametrize("number", range(len(KINDS)))
 def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
-    number: int, workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    number: int, odd_workspace: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     estimator, arguments, file, experiment = KINDS[number]
-    table = made(number)
+    workspace, table = odd_workspace, made(number)
     write(table.frame, workspace / "data" / file)
     content = {
         **QUICK,
@@ -108,16 +128,26 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
         "train__estimator": estimator,
         "train__params": arguments,
         "publish__experiment": experiment,
+        "publish__register": re.sub('[/:"]', "_", experiment)[:250].replace("..", "x.."),
     }
+    if estimator in WEIGHTED:
+        content["train__params"] = {**arguments, "class_weight": dict.fromkeys(table.labels, 1.0)}
     write_params(workspace, default_params(**content))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{workspace}/mlflow.db")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for stage in CHAIN:
         import_module(f"stages.{stage}.__main__").main()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["report"])
         import_module("stages.report.__main__").main()
+        patch.setattr("stages.report.writing.stale_stages", list)  # this folder is no repository of DVC's
+        patch.setattr("sys.argv", ["report", "--html"])
+        import_module("stages.report.__main__").main()
+        patch.setattr("sys.argv", ["report", "--json"])
+        import_module("stages.report.__main__").main()
     said, warned = capfd.readouterr()
     assert not CONTROLS.search(said + warned)
+    assert visible(said.replace("\n", "")) == said.replace("\n", "")
+    check_files(workspace, table, file)
 
     features = table.frame.drop(columns=table.target)
     model = joblib.load("outputs/model.joblib")
@@ -126,7 +156,12 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
     assert len(set(expected)) > LABELS * 0.6
     check_rows(table, expected)
     check_models(table, features, model, expected)
-    check_served(features, experiment)
+    try:
+        check_served(features, experiment)
+    finally:
+        import mlflow
+
+        mlflow.set_tracking_uri(None)  # the next run's is another
 
 
 def check_rows(table: Table, expected: Any) -> None:
@@ -139,8 +174,54 @@ def check_rows(table: Table, expected: Any) -> None:
     pd.testing.assert_frame_equal(test, table.frame.iloc[rows].reset_index(drop=True), check_dtype=False)
     with Path("outputs/predictions.csv").open(encoding="utf-8", newline="") as lines:
         said = list(csv.DictReader(lines))
-    assert [row["target"] for row in said] == table.frame[table.target].iloc[rows].tolist()
-    assert [row["original"] for row in said] == expected[rows].tolist()
+    assert [text_of_cell(row["target"]) for row in said] == table.frame[table.target].iloc[rows].tolist()
+    assert [text_of_cell(row["original"]) for row in said] == expected[rows].tolist()
+    assert not [text for row in said for text in row.values() if is_formula(text)]
+
+
+def is_formula(text: str) -> bool:
+    return text[:1] in {*"=+-@\t\r\n"} and not re.fullmatch(r"[+-]|[+-]?[\d.]+(e[+-]?\d+)?", text)
+
+
+class Page(HTMLParser):
+    """The elements, attributes and addresses of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: set[str] = set()
+        self.attributes: set[str] = set()
+        self.addresses: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+        self.addresses.update((value or "").partition(",")[0] for name, value in attrs if name in {"href", "src"})
+
+
+ELEMENTS = {"html", "head", "meta", "title", "link", "style", "body", "h1", "h2", "p", "div", "table", "caption", "thead"}
+ELEMENTS |= {"tbody", "tr", "th", "td", "figure", "img", "figcaption", "code"}
+ATTRIBUTES = {"alt", "charset", "class", "content", "href", "http-equiv", "id", "lang", "name", "rel", "src"}
+
+
+def check_files(folder: Path, table: Table, file: str) -> None:
+    """The report, every JSON file, and which files there are at all: none has a name of the table."""
+    page = Page(Path("outputs/report.html").read_text(encoding="utf-8"))
+    assert page.elements <= ELEMENTS
+    assert page.attributes <= ATTRIBUTES
+    assert page.addresses == {"data:", "data:image/png;base64"}
+    for path in folder.rglob("*.json"):
+        text = path.read_text(encoding="utf-8")
+        json.loads(text)
+        assert "mlartifacts" in path.parts or not CONTROLS.search(text)
+    assert {path.name for path in folder.parent.iterdir()} == {"data", "outputs", "params.yaml", ODD_FOLDER}
+    assert {path.name for path in folder.iterdir()} <= {
+        *("data", "outputs", "params.yaml", "mlflow.db", "mlflow.db.lock", "mlartifacts")
+    }
+    assert [path.name for path in (folder / "data").iterdir()] == [file]
+    names = {path.name for path in (folder / "outputs").rglob("*")}
+    assert all(re.fullmatch(r"[\w.-]+", name) for name in names)
+    assert not names & {*table.labels, *table.frame.columns}
 
 
 def check_models(table: Table, features: pd.DataFrame, model: Any, expected: Any) -> None:
@@ -166,9 +247,14 @@ def check_served(features: pd.DataFrame, experiment: str) -> None:
     mlflow.set_tracking_uri(receipt["tracking_uri"])
     (found,) = [item for item in mlflow.MlflowClient().search_experiments() if item.name != "Default"]
     assert found.name == receipt["experiment"] == experiment
-    folder = Path(found.artifact_location.removeprefix("file://"))
+    folder = Path(unquote(found.artifact_location.removeprefix("file://")))
     assert folder.parent == Path.cwd() / "mlartifacts"
     assert folder.is_dir()
+    run = mlflow.MlflowClient().get_run(receipt["run_id"])
+    card = MarkdownIt("gfm-like", {"linkify": False}).parse(run.data.tags["mlflow.note.content"])
+    inside = {child.type for token in card for child in token.children or []}
+    assert inside <= {"text", "code_inline", "softbreak"}
+    assert not {token.type for token in card} & {"html_block", "link_open", "image", "fence", "code_block"}
     served = mlflow.pyfunc.load_model(f"runs:/{receipt['run_id']}/model")
     named = features if served.metadata.get_input_schema() is None else features.rename(columns=input_of)
     answer = served.predict(named)

@@ -8,7 +8,7 @@ import yaml
 
 from stages.common.errors import UserError
 from stages.common.params import load_params, parse_params
-from tests.conftest import ROOT, default_params
+from tests.conftest import ROOT, default_params, write_params
 
 
 def test_the_committed_params_file_is_valid() -> None:
@@ -68,3 +68,26 @@ def test_exponents_without_a_point_are_numbers_as_in_dvc(workspace: Path) -> Non
     text = yaml.safe_dump(default_params(evaluate__tolerance=0.5)).replace("tolerance: 0.5", "tolerance: 1e-3")
     (workspace / "params.yaml").write_text(text, encoding="utf-8")
     assert load_params().evaluate.tolerance == 0.001
+
+
+@pytest.mark.parametrize("name", ["a%20b", "a?b", "a{b}", "${HOME}", "a\nb"])
+def test_a_repository_where_the_chain_cannot_end_is_refused_by_its_first_stage(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path / name)
+    write_params(tmp_path / name, default_params())
+    with pytest.raises(UserError, match="the store .* cannot be opened|the repository's path"):
+        load_params()
+
+
+def test_a_repository_may_have_any_other_name_and_more_where_the_store_is_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    for name, uri in (("a#b &;'\"[x] 한 글 100% $(id)", None), ("a%20b?", "http://127.0.0.1:5000")):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        write_params(tmp_path / name, default_params(publish__tracking_uri=uri))
+        assert load_params().publish.tracking_uri == uri

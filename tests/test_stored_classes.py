@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import pickle
 import sys
+import unittest
 import warnings
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,14 @@ def test_a_trusted_class_is_not_called_with_arguments() -> None:
             stored.loads(b"\x80\x02" + code.encode("latin-1"), [own("Called")])
     with pytest.raises((stored.Refused, stored.Damaged)):
         stored.loads(pickle.dumps(Called(Path("mark"))), [own("Called")])
+
+
+def test_a_class_may_be_trusted_by_the_name_that_its_package_gives_it() -> None:
+    data = b"\x80\x02cunittest.result\nTestResult\n)\x81}b."
+    for trusted in ("unittest.TestResult", "unittest.result.TestResult"):
+        assert type(stored.loads(data, [trusted])) is unittest.TestResult
+    with pytest.raises(stored.Refused, match=r"unittest.result.TestResult"):
+        stored.loads(data, ["unittest.TestCase"])
 
 
 def test_a_function_that_is_trusted_is_said_to_be_none(tmp_path: Path) -> None:

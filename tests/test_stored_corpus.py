@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import pytest
@@ -19,6 +18,8 @@ from stages.common.models import fit
 from stages.common.table import NUMERIC_INPUT
 from tests.stored_cases import all_cases, fitted
 from tests.stored_forms import faults
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of what scikit-learn will change, and of fits this small
 
 SCORES: dict[str, ScoresCase] = {case.model: case for cases in TABLES.values() for case in cases()}
 """Each combination of the scan of scores, on one of its data sets."""
@@ -37,9 +38,7 @@ def test_combinations_of_the_scan_of_scores(name: str) -> None:
     data = scores_data(SCORES[name].data)
     estimator = SCORES[name].unfitted()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            estimator.fit(data.train.feeds[NUMERIC_INPUT], data.train.target)
+        estimator.fit(data.train.feeds[NUMERIC_INPUT], data.train.target)
     except ValueError as error:
         pytest.skip(f"cannot be fitted: {error}")
     assert faults(estimator, data.fresh) == []

@@ -588,8 +588,6 @@ def test_an_array_has_the_bytes_and_the_values_of_its_type(shape: bytes, kind: b
 
 def test_records_do_not_lie_in_records_without_end() -> None:
     fields = list(NODE_DTYPE.names)
-        "left_child right_child feature threshold impurity n_node_samples weighted_n_node_samples missing_go_to_left"
-    ).split()
     kind = dtype("i8")
     for _ in range(500):
         first = text("left_child") + items(kind, number(0))

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from dvc.utils.hydra import apply_overrides
 
 from stages.common.errors import GateFailed, ServerError, UserError
-from stages.common.params import read_yaml
+from stages.common.yaml_file import read_yaml
 from stages.sweep.outcomes import Outcome, failure
 from stages.sweep.overrides import overrides
 from stages.sweep.pareto import Entry, as_json, front
 from stages.sweep.points import Point, Sweep, read_sweep
 from stages.sweep.table import headings, print_table, raise_failures
-from tests.conftest import ROOT, changed, default_params
+from stages.sweep.workspace import alone
+from tests.conftest import ROOT, changed, default_params, write_params
+from tests.nasty import WORDS
 
 ODD_TEXTS = ("it's", "back\\", "back\\'quote", "a,b=c{d}[e]", "1", "true", "null", "", " x ", "한", "~x", "a:b")
 
@@ -94,6 +97,62 @@ def test_dvc_makes_the_points_params_of_the_overrides(workspace: Path, value: An
     made = read_yaml(workspace / "params.yaml", "")
     assert made == new
     assert type(made["train"]["params"]["added"]) is type(value)
+
+
+INTERPOLATED = ["${oc.env:HOME}", "a${b}c", "\\${x}", "\\\\${x}", "${a:${b}}", "end${x}\\", "it's ${x}", "${"]
+
+
+@pytest.mark.parametrize("value", [*WORDS, *INTERPOLATED])
+def test_a_value_arrives_literally_or_is_refused_before_anything_is_queued(workspace: Path, value: str) -> None:
+    (workspace / "sweep.yaml").write_text(
+        yaml.safe_dump({"list": [{"train.params": {"x": [value, {"k": value}]}}]}, default_style='"')
+    )
+    wanted = default_params(train__params={"x": [value, {"k": value}]})
+    if value in REFUSED_VALUES:
+        with pytest.raises(UserError, match="sweep.yaml: dvc cannot give an experiment the params"):
+            read_sweep(workspace / "sweep.yaml", "")
+        return
+    (point,) = read_sweep(workspace / "sweep.yaml", "").points
+    apply_overrides("params.yaml", overrides(default_params(), point.content))
+    assert read_yaml(workspace / "params.yaml", "") == wanted
+
+
+REFUSED_VALUES = {"???", "a\x85b"}
+"""OmegaConf's word for a value that is yet to come, and a letter that DVC's YAML takes for the end of a line."""
+
+
+def test_what_is_not_swept_is_not_interpolated_either(workspace: Path) -> None:
+    old = default_params(publish__experiment="${oc.env:HOME}", train__params={"a": ["${oc.env:HOME}"]})
+    write_params(workspace, old)
+    (workspace / "sweep.yaml").write_text("list: [{seed: 1}]")
+    (point,) = read_sweep(workspace / "sweep.yaml", "").points
+    apply_overrides("params.yaml", overrides(old, point.content))
+    assert read_yaml(workspace / "params.yaml", "") == {**old, "seed": 1}
+
+
+@pytest.mark.parametrize("key", ["한글", "a b=c", "1", "a:b", "${oc.env:HOME}", "null", "", "a\0b"])
+def test_a_key_that_dvc_would_change_is_refused(workspace: Path, key: str) -> None:
+    (workspace / "sweep.yaml").write_text(yaml.safe_dump({"list": [{"train.params.class_weight": {key: 1.0}}]}))
+    with pytest.raises(UserError, match="dvc cannot give an experiment the params"):
+        read_sweep(workspace / "sweep.yaml", "")
+
+
+def test_numbers_stay_keys_of_their_kind(workspace: Path) -> None:
+    old = default_params(train__params={"class_weight": {0: 1.0, 1: 1.0}})
+    new = default_params(train__params={"class_weight": {0: 2.0, 2: 3.0}})
+    write_params(workspace, old)
+    apply_overrides("params.yaml", overrides(old, new))
+    assert read_yaml(workspace / "params.yaml", "") == new
+
+
+@pytest.mark.parametrize("name", ["a#b", "a?b", "한글", "a\nb"])
+def test_a_path_in_which_dvc_runs_no_experiments_is_refused_at_once(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / name / ".dvc").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / name)
+    with pytest.raises(UserError, match="DVC runs no experiments in a path with"), alone():
+        pass
 
 
 def test_params_that_are_the_same_need_no_override() -> None:

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import importlib
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import psutil
 import pytest
 from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -27,7 +32,7 @@ from stages.train import __main__ as train
 from stages.train import given
 from stages.train.estimator import build
 from stages.train.rehearsal import rehearse
-from tests.conftest import default_params, digits_rows, numeric_schema, write_params
+from tests.conftest import ROOT, default_params, digits_rows, numeric_schema, write_params
 
 MIXED = Schema(
     "classification",
@@ -192,7 +197,7 @@ def test_a_class_of_the_users_own_goes_through_the_chain(
     write_params(workspace, default_params(**changes, quantize__level="lossless"))
     for stage in (prepare, train, convert, quantize, evaluate):
         stage.main()
-    model = load_original(workspace / "outputs" / "model.joblib", ["own_models"])
+    model = load_original(workspace / "outputs" / "model.joblib", [f"own_models.kinds.{name}"])
     assert type(model).__name__ == name
     assert {key: getattr(model, key) for key in arguments} == arguments
     assert read_json(workspace / "outputs" / "metrics.json")["onnx_agreement"] == 1
@@ -201,14 +206,21 @@ def test_a_class_of_the_users_own_goes_through_the_chain(
 # Given models, in the held process
 
 
+GIVEN = {
+    "train__model_path": "models/a.joblib",
+    "train__max_seconds": 2,
+    "data__source": "digits",
+    "data__calibration_size": 0.2,
+}
+
+
 @pytest.fixture
 def given_forest(workspace: Path) -> Path:
     """A project whose given model is a forest of digits, its tables made."""
     rows = digits_rows(0, 300)
     (workspace / "models").mkdir()
     joblib.dump(RandomForestClassifier(3, random_state=0).fit(rows.feeds["X"], rows.target), workspace / "models" / "a.joblib")
-    changes = {"train__model_path": "models/a.joblib", "data__source": "digits", "data__calibration_size": 0.2}
-    write_params(workspace, default_params(**changes, train__max_seconds=2))
+    write_params(workspace, default_params(**GIVEN))
     prepare.main()
     return workspace
 
@@ -248,6 +260,47 @@ def test_what_a_given_model_says_commands_no_terminal(
     told = capsys.readouterr()
     assert (told.out, told.err) == ("  \\x1b[2Jline\n", "train: \\x1b[2Jreason\n")
     assert given_forest
+
+
+STAGE = """
+from stages.common.errors import run_stage
+from stages.train import __main__ as train, given
+given.TRIED, given.HEAVY = "tests.held_tasks:hang", ()
+print("started", flush=True)
+run_stage("train", train.main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(signal.SIGTERM, 143, "train: terminated"), (signal.SIGINT, 130, "train: interrupted"), (signal.SIGKILL, -9, "")],
+)
+def test_the_stage_and_the_process_that_it_holds_end_together(
+    given_forest: Path, number: signal.Signals, code: int, words: str
+) -> None:
+    write_params(given_forest, default_params(**{**GIVEN, "train__max_seconds": 600}))
+    stage = subprocess.Popen(
+        [sys.executable, "-c", STAGE],
+        cwd=given_forest,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    end = time.monotonic() + 60
+    while not [child for child in below(stage.pid) if child.cpu_times().user > 0.5]:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    family = below(stage.pid)
+    stage.send_signal(number)
+    _, told = stage.communicate(timeout=30)
+    assert (stage.returncode, told.startswith(words)) == (code, True)
+    assert psutil.wait_procs(family, timeout=10)[1] == []
+
+
+def below(pid: int) -> list[psutil.Process]:
+    """The processes that a process has started, and those that they have."""
+    return list(psutil.Process(pid).children(recursive=True))
 
 
 def test_a_given_model_written_to_while_it_is_tried_is_refused(given_forest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,6 +353,25 @@ def test_an_own_class_that_holds_what_is_not_trusted_is_told_by_train(workspace:
     with pytest.raises(UserError, match=r"Forest holds own_parts.kinds.Note, .* add to train.trust: \[own_parts.kinds.Note\]"):
         train.main()
     assert not (workspace / "outputs" / "model.joblib").exists()
+
+
+def test_a_class_that_the_user_trusts_is_known_in_the_process_that_opens_the_file(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (workspace / "trusted_kinds.py").write_text(OWN_CLASS, encoding="utf-8")
+    (workspace / "models").mkdir()
+    monkeypatch.syspath_prepend(workspace)
+    forest = importlib.import_module("trusted_kinds").Forest(3, random_state=0)
+    rows = digits_rows(0, 300)
+    joblib.dump(forest.fit(rows.feeds["X"], rows.target), "models/a.joblib")
+    write_params(workspace, default_params(**{**GIVEN, "train__max_seconds": 60}))
+    prepare.main()
+    with pytest.raises(UserError, match=r"trusted_kinds.Forest"):
+        train.main()
+    write_params(workspace, default_params(**{**GIVEN, "train__max_seconds": 60, "train__trust": ["trusted_kinds.Forest"]}))
+    train.main()
+    model = load_trained(read_schema(), ["trusted_kinds.Forest"])
+    assert np.array_equal(model.predict(rows.feeds["X"]), forest.predict(rows.feeds["X"]))
 
 
 OWN_PART = """

@@ -13,18 +13,20 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from onnxpress.held import answers
 from onnxpress.held.given_file import GivenFile, given_file
-from onnxpress.held.kernel import die_with
+from onnxpress.held.kernel import LINUX, die_with
 from onnxpress.held.locks import lock
 from onnxpress.held.settings import Settings
 
 Task = Callable[[GivenFile, Any], tuple[dict[str, Any], Sequence[bytes]]]
 """Takes the file and the order's arguments; returns an answer's content and blobs."""
 
-DESCRIPTORS = 3
+DESCRIPTORS, MOST_DESCRIPTORS = 3, 65_536
+"""Of an order; of a keeper, whose limit may be a thousand million, which an old kernel would close one by one."""
 PROBE_MB = 1024
 EXIT_SECONDS = 1
 """How long a process may take to be gone that has closed its files: the kernel takes its memory back first."""
@@ -80,24 +82,36 @@ def _served(settings: Settings, held: list[str], control: socket.socket, descrip
     due = select.select(waited_for, [], [], order.seconds)[0]
     os.close(ended)
     if due == [ended]:
-        code = _ended_by_itself(child)
-        return {"ended": "code" if code >= 0 else "signal", "number": abs(code)}
+        return _ended_by_itself(child)
     _killed(child)
     if due:  # nobody waits any longer
         os._exit(0)
-    return {"ended": "time", "number": 0}
+    return {"ended": "time", "number": 0, "grown_mb": 0}
 
 
-def _ended_by_itself(child: int) -> int:
-    """The exit code of a child, or minus its signal; 1 of one that has only closed its end of the pipe, and is killed."""
+def _ended_by_itself(child: int) -> dict[str, Any]:
+    """How a child ended: its exit code or signal, and the memory that it took beyond what it began with.
+
+    One that has only closed its end of the pipe is killed, and counts as ended with code 1.
+    """
     end = time.monotonic() + EXIT_SECONDS
     while time.monotonic() < end:
-        found, status = os.waitpid(child, os.WNOHANG)
+        found, status, used = os.wait4(child, os.WNOHANG)
         if found:
-            return os.waitstatus_to_exitcode(status)
+            code = os.waitstatus_to_exitcode(status)
+            grown = used.ru_maxrss // 1024 - _own_mb()
+            return {"ended": "code" if code >= 0 else "signal", "number": abs(code), "grown_mb": grown}
         time.sleep(EXIT_SECONDS / 1000)
     _killed(child)
-    return 1
+    return {"ended": "code", "number": 1, "grown_mb": 0}
+
+
+def _own_mb() -> int:
+    """Memory of this process alone, with which a child begins too."""
+    if not LINUX:
+        return 0
+    _, resident, shared, *_ = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE") // 1024**2
 
 
 def _killed(child: int) -> None:
@@ -136,7 +150,7 @@ def _close_all_but(*kept: int) -> None:
     for descriptor in sorted(kept):
         os.closerange(below + 1, descriptor)
         below = descriptor
-    os.closerange(below + 1, os.sysconf("SC_OPEN_MAX"))
+    os.closerange(below + 1, MOST_DESCRIPTORS)
 
 
 def _send(control: socket.socket, message: dict[str, Any]) -> None:

@@ -33,6 +33,8 @@ GRACE_SECONDS = 30
 CLOSE_SECONDS = 5
 MOST_MESSAGE_BYTES = 100_000
 MOST_REASON = 500
+NEAR = 0.4
+"""Share of its limit that a child has in use when it is denied more: what is reserved counts, and is not all in use."""
 
 
 class Keeper:
@@ -76,13 +78,14 @@ class Keeper:
         """
         if self._locks is None:
             hello = self._received(START_SECONDS)
-            if hello is None and self._wrapped:  # installed, but forbidden here
+            ready = hello is not None and "locks" in hello
+            if not ready:
                 self.close()
+            if not ready and self._wrapped:  # bubblewrap is forbidden here, or hides what Python needs
                 self._wrapped = False
                 self._start([])
                 return self.locks
-            if hello is None or "locks" not in hello:
-                self.close()
+            if hello is None or not ready:
                 why = "ended" if hello is None else hello.get("error", "")
                 raise NotStarted(f"cannot be started ({why})")
             self._locks = [BUBBLEWRAP] * self._wrapped + list(hello["locks"])
@@ -168,10 +171,11 @@ def _refuse_loss(ended: dict[str, Any], order: Order) -> None:
         raise OutOfTime(f"was not done within {order.seconds:g} s")
     if how == "signal" and number == signal.SIGKILL:  # nobody else sends it to a child
         raise OutOfMemory("was killed by the system, which is short of memory")
-    if how == "signal":
-        raise Died.by_signal(number)
+    died = Died.by_signal(number) if how == "signal" else Died("ended before it was done")
+    if number and ended["grown_mb"] > NEAR * order.memory_mb:  # native code does not say why it fails
+        raise OutOfMemory(f"{died} near its limit of {order.memory_mb} MB of memory")
     if number:
-        raise Died("ended before it was done")
+        raise died
 
 
 def _refuse_failure(answer: Answer, order: Order) -> Answer:

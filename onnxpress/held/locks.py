@@ -27,7 +27,9 @@ def lock(wanted: Collection[str], readable: Iterable[str], opened: Iterable[int]
     are what may be mapped beside what is mapped now, and the most that a file may grow to.
     """
     limit(memory_mb)
-    held = []
+    held: list[str] = []
+    if not LINUX:
+        return held
     with contextlib.suppress(OSError):
         _drop_capabilities()
     if LANDLOCK in wanted:
@@ -83,8 +85,6 @@ def _drop_capabilities() -> None:
     Raises:
         OSError: the kernel refuses.
     """
-    if not LINUX:
-        return
     known = numbers(os.uname().machine)
     header = create_string_buffer(struct.pack("Ii", CAPABILITY_VERSION, 0), 8)
     now = create_string_buffer(24)

@@ -42,7 +42,9 @@ def restrict() -> None:
     steps = ctypes.create_string_buffer(code, len(code))
     argument = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(steps))
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    call(numbers(machine)["seccomp"], SET_MODE_FILTER, ALL_THREADS, ctypes.create_string_buffer(argument, len(argument)))
+    packed = ctypes.create_string_buffer(argument, len(argument))
+    if call(numbers(machine)["seccomp"], SET_MODE_FILTER, ALL_THREADS, packed):
+        raise OSError(errno.EBUSY, "a thread has a filter of its own")
 
 
 def program(machine: str) -> list[Step]:

@@ -47,12 +47,19 @@ def settings(
     installed = [entry for entry in sys.path if _installed(entry)]
     ours = {"onnxpress", "stages", *(place.partition(".")[0] for place in tasks.values())}
     path = [str(ROOT), *installed]
-    readable = [*SYSTEM, *_prefixes(), *installed, *(str(ROOT / name) for name in sorted(ours))]
+    libraries = os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+    readable = [
+        *SYSTEM,
+        *filter(os.path.isabs, libraries),
+        *_prefixes(),
+        *installed,
+        *(str(ROOT / name) for name in sorted(ours)),
+    ]
     if own_modules:
         users = [os.path.abspath(entry) for entry in sys.path if not _installed(entry)]  # noqa: PTH100 - links stay
         path = [*users, *path]
         readable += [*_code_in(users), *_places(own_modules)]
-    there = (entry for entry in readable if Path(entry).exists())
+    there = (entry for entry in readable if os.path.exists(entry))  # noqa: PTH110 - Path raises where it may not look
     return Settings(tuple(sorted(tasks.items())), tuple(preload), _once(path), _once(there), tuple(locks))
 
 
@@ -75,14 +82,18 @@ def _installed(entry: str) -> bool:
 def _code_in(folders: Collection[str]) -> Iterator[str]:
     """The modules and packages in folders that may hold anything else too."""
     for folder in folders:
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        for entry in entries:
-            package = entry.name.isidentifier() and entry.is_dir()
-            if entry.name.endswith((".py", ".so")) or (package and any(name.endswith(".py") for name in os.listdir(entry))):  # noqa: PTH208
-                yield entry.path
+        for name in _listed(folder):
+            path = os.path.join(folder, name)  # noqa: PTH118 - many of them
+            package = name.isidentifier() and any(inner.endswith(".py") for inner in _listed(path))
+            if package or name.endswith((".py", ".so")):
+                yield path
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - many of them
+    except OSError:  # no folder, or none of ours
+        return []
 
 
 def _places(modules: Collection[str]) -> Iterator[str]:

@@ -52,5 +52,8 @@ def judge(model: onnx.ModelProto) -> None:
         BadModel: saying where, in one clause.
     """
     check_messages(model)
-    check_structure(model)
+    try:
+        check_structure(model)
+    except RecursionError as error:
+        raise BadModel("its functions and branches lie too deep in each other") from error
     check_operators(model)

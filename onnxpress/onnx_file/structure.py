@@ -75,13 +75,13 @@ MICROSOFT_OPERATORS = frozenset(
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 MOST_NODES = 1_000_000
 """Nodes of a model with its functions written out."""
-MOST_CALLS = 50
-"""Functions that call the next: onnxruntime 1.31 crashes on 3,000."""
+MOST_LEVELS = 60
+"""Functions and branches within each other: onnxruntime 1.31 crashes on 3,000 functions that call the next."""
 MOST_TURNS = 10_000
 """Turns of a loop, times those of the loops around it; onnxruntime needs about 10 us for a turn that does nothing."""
 
-Key = tuple[str, str]
-"""Domain and name of a function."""
+Key = tuple[str, str, str]
+"""Domain, name and overload of a function."""
 Names = dict[str, int | None]
 """The names that are defined in a graph, with the value of those that are one known whole number."""
 
@@ -92,7 +92,7 @@ def check_structure(model: onnx.ModelProto) -> None:
     Raises:
         BadModel: naming the node.
     """
-    functions = {(item.domain, item.name): item for item in model.functions}
+    functions = {(item.domain, item.name, item.overload): item for item in model.functions}
     if len(functions) < len(model.functions):
         raise BadModel("two of its functions have the same name")
     _check_calls(model, functions)
@@ -150,7 +150,7 @@ class _Checker:
                 scopes[-1][name] = _constant(node)
 
     def _operator(self, node: onnx.NodeProto, here: str) -> None:
-        if (node.domain, node.op_type) in self.functions:
+        if (node.domain, node.op_type, node.overload) in self.functions:
             return
         if node.domain not in DOMAINS:
             raise BadModel(
@@ -208,13 +208,19 @@ def _number(tensor: onnx.TensorProto) -> int | None:
 
 @dataclass(frozen=True)
 class _Size:
-    """Nodes with functions written out, and how many functions lie within each other."""
+    """Nodes with functions written out, and how many functions and branches lie within each other."""
 
     nodes: int = 0
-    calls: int = 0
+    levels: int = 0
 
     def __add__(self, other: _Size) -> _Size:
-        return _Size(self.nodes + other.nodes, max(self.calls, other.calls))
+        return _Size(self.nodes + other.nodes, max(self.levels, other.levels))
+
+    def deeper(self) -> _Size:
+        """The same within a function or branch."""
+        if self.levels >= MOST_LEVELS:
+            raise BadModel(f"its functions and branches lie more than {MOST_LEVELS} deep in each other")
+        return _Size(self.nodes + 1, self.levels + 1)
 
 
 @dataclass
@@ -228,8 +234,8 @@ class _Sizes:
         total = _Size()
         for node in nodes:
             for graph in _subgraphs(node):
-                total += self.of_nodes(graph.node)
-            key = node.domain, node.op_type
+                total += self.of_nodes(graph.node).deeper()
+            key = node.domain, node.op_type, node.overload
             total += self.of_function(key) if key in self.functions else _Size(1)
             if total.nodes > MOST_NODES:
                 raise BadModel(f"it has more than {MOST_NODES} nodes with its functions written out")
@@ -241,11 +247,8 @@ class _Sizes:
             raise BadModel(f"its function {key[1]} calls itself")
         if key not in self.known:
             self.open.append(key)
-            inner = self.of_nodes(self.functions[key].node) if len(self.open) <= MOST_CALLS else _Size(1, MOST_CALLS)
+            self.known[key] = self.of_nodes(self.functions[key].node).deeper()
             self.open.pop()
-            self.known[key] = _Size(inner.nodes + 1, inner.calls + 1)
-        if self.known[key].calls > MOST_CALLS:
-            raise BadModel(f"its functions call each other more than {MOST_CALLS} deep")
         return self.known[key]
 
 

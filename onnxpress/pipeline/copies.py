@@ -17,7 +17,7 @@ CODE = ("onnxpress", "stages")
 def absent(name: str, otherwise: str) -> str:
     """What to say of a file that is not here: ``otherwise``, unless the original has it."""
     original = _original()
-    if original is None or not (original / name).exists():
+    if original is None or not os.path.lexists(original / name):
         return otherwise
     lacks = "which git does not know, so the copy that this experiment runs in lacks it"
     return f"{lacks}; {cure(name, original)}"
@@ -58,12 +58,13 @@ def untracked_code(modules: Iterable[str]) -> list[str]:
     """Python files of the project, and of the top-level ``modules``, that git does not know."""
     places = [*CODE, *(f"{module}.py" for module in modules), *modules]
     listed = subprocess.run(
-        ["git", "ls-files", "--others", "--exclude-standard", "--", *places],
+        ["git", "--literal-pathspecs", "ls-files", "-z", "--others", "--exclude-standard", "--", *places],
         capture_output=True,
         text=True,
+        errors="surrogateescape",
         check=False,
     )
-    return [name for name in listed.stdout.splitlines() if name.endswith(".py")]
+    return [name for name in listed.stdout.split("\0") if name.endswith(".py")]
 
 
 def _original() -> Path | None:
@@ -87,7 +88,7 @@ def _absent_module(error: ImportError) -> str | None:
 
 def _git(root: Path, *arguments: str) -> int:
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
+        done = subprocess.run(["git", "--literal-pathspecs", *arguments], cwd=root, capture_output=True, check=False)
     except OSError:  # no git, without which DVC runs no experiments
         return -1
     return done.returncode

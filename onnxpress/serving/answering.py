@@ -22,6 +22,7 @@ COLUMNS = "columns.json"
 """Beside the model: names, kinds and ONNX inputs of its columns."""
 NUMBER = (bool, int, float, Decimal)
 SHOWN, MOST = 5, 20
+LONGEST_NAME = 400
 Array = NDArray[Any]
 
 
@@ -55,7 +56,11 @@ class ServedModel:
         except ValueError as error:
             line = " ".join(str(error).split())
             raise MlflowException.invalid_parameter_value(line) from None
-        answers = map(np.asarray, self.session.run(self.outputs, feeds))
+        try:
+            answers = list(map(np.asarray, self.session.run(self.outputs, feeds)))
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            line = " ".join(str(error).split())[:300]
+            raise MlflowException(f"the model cannot be run on these rows: {line}") from None
         return dict(zip(self.outputs, answers, strict=True))
 
     def feeds(self, data: Any) -> dict[str, Array]:
@@ -208,7 +213,9 @@ def _text(column: Mapping[str, Any], row: int, value: Any) -> str:
 def _is_missing(value: Any) -> bool:
     if value is None or value is pd.NA or value is pd.NaT:
         return True
-    return isinstance(value, (float, Decimal)) and value != value  # noqa: PLR0124 - NaN
+    if isinstance(value, Decimal):
+        return value.is_nan()
+    return isinstance(value, float) and value != value  # noqa: PLR0124 - NaN
 
 
 def _float(value: Any) -> float:
@@ -282,9 +289,9 @@ def _plain(value: Any) -> Any:
 
 def _shown(names: list[str], most: int = SHOWN) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(repr(name) for name in names[:most]) + more
+    return ", ".join(_quoted(name, LONGEST_NAME) for name in names[:most]) + more
 
 
-def _quoted(value: Any) -> str:
+def _quoted(value: Any, longest: int = 60) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."

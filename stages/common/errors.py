@@ -11,9 +11,9 @@ from contextlib import nullcontext, suppress
 from typing import NoReturn
 
 from onnxpress.pipeline import unchanged
-from onnxpress.pipeline.output import guard_output
 from stages.common import signals
 from stages.common.console import visible
+from stages.common.memory import out_of_memory
 
 
 class UserError(Exception):
@@ -35,8 +35,10 @@ class ServerError(UserError):
 
 
 SHOWN = 5
+LONGEST_LINE = 4000
 _succeeded: list[str] = []
 KEPT = "finished stages are kept, `dvc repro` goes on from here"
+OUT_OF_MEMORY = "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again"
 
 
 def run_stage(name: str, main: Callable[[], None], kept: str = KEPT, *, insist: bool = True) -> None:
@@ -44,11 +46,10 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT, *, insist: 
 
     Exit codes: 0 done, 1 a bug (with its traceback), 2 :class:`UserError`, 3 :class:`GateFailed`,
     4 :class:`ServerError`, 130 interrupted, 143 terminated. What a stage depends on may not change while it runs.
-    Nothing that is printed from here on holds a secret, a traceback neither.
+    ``insist`` on the end after a signal, unless the command has others to wait for.
     """
     try:
-        _print_whatever_the_encoding()
-        guard_output()
+        _have_streams()
         signals.raise_in_main()
         signals.end_with_dvc()
         with signals.obeyed(name) if insist else nullcontext():
@@ -58,16 +59,20 @@ def run_stage(name: str, main: Callable[[], None], kept: str = KEPT, *, insist: 
     except UserError as error:
         _leave(name, str(error), error.exit_code)
     except OSError as error:
+        if out_of_memory(error):
+            _leave(name, OUT_OF_MEMORY, 2)
         if error.filename is not None or error.errno not in {errno.EPIPE, errno.ENOSPC}:
             raise
         sys.stdout = None  # nothing is left to flush at exit
         _leave(name, f"cannot print ({error.strerror}); outputs are whole, point stdout elsewhere and run again", 2)
-    except MemoryError:
-        _leave(name, "out of memory; take fewer rows or a smaller train.estimator, or free memory and run again", 2)
     except KeyboardInterrupt:
         _leave(name, f"interrupted; {kept}", signals.INTERRUPTED)
     except signals.Terminated:
         _leave(name, f"terminated; {kept}", signals.TERMINATED)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        _leave(name, OUT_OF_MEMORY, 2)
 
 
 def end_unchanged() -> None:
@@ -83,9 +88,8 @@ def end_unchanged() -> None:
         except UserError as error:
             code = error.exit_code
             _tell(stage, str(error))
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):  # closed
-                stream.flush()
+        with suppress(OSError, ValueError):  # closed
+            sys.stdout.flush()
         os._exit(code)
 
 
@@ -103,8 +107,19 @@ def refuse_changes(stage: str) -> None:
         )
 
 
-def _print_whatever_the_encoding() -> None:
-    """Let stdout show what its encoding has no letter for as an escape, as stderr does."""
+def _have_streams() -> None:
+    """Let stdout show what its encoding has no letter for as an escape, as stderr does.
+
+    A closed stream leads to nowhere from here on: the next file to be opened would get its number, and what a library
+    prints would go there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+    sys.stdout = sys.stdout or open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stderr = sys.stderr or open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -115,4 +130,4 @@ def _leave(name: str, line: str, code: int) -> NoReturn:
 
 
 def _tell(name: str, line: str) -> None:
-    print(f"{name}: {visible(' '.join(line.split()))}", file=sys.stderr, flush=True)
+    print(f"{name}: {visible(' '.join(line.split()))[:LONGEST_LINE]}", file=sys.stderr, flush=True)

@@ -6,12 +6,14 @@ import json
 import math
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from stages.common.console import json_text, shortened
 from stages.common.errors import UserError
 
 PARAMS = Path("params.yaml")
@@ -117,8 +119,7 @@ def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write sorted, rounded JSON with a newline at its end. NaN and infinities raise ValueError: leave them out."""
-    text = json.dumps(_rounded(content), indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
-    write_bytes(path, f"{text}\n".encode())
+    write_bytes(path, f"{json_text(_rounded(content))}\n".encode())
 
 
 def read_json(path: Path, *keys: str) -> dict[str, Any]:
@@ -161,6 +162,37 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}); run `dvc repro` to make it") from error
+
+
+def placed(name: str, folder: Path, key: str) -> Path:
+    """The path of the existing file that ``key`` of params.yaml names, in ``folder``, which DVC watches.
+
+    Raises:
+        UserError: it lies elsewhere, is no file, or may not be read.
+        FileNotFoundError: there is nothing in that place.
+    """
+    path, place = Path(name), f"{PARAMS}: {key}"
+    came = shortened(repr(name))
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+        mode = path.stat().st_mode if inside else 0
+    except FileNotFoundError:
+        raise
+    except UnicodeEncodeError as error:
+        usual = "the locale has no letters for; set PYTHONUTF8=1 or a locale of UTF-8 (LC_ALL=C.UTF-8)"
+        raise UserError(f"{place} names {came}, which {usual}") from error
+    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, a NUL, too many letters
+        why = getattr(error, "strerror", None) or str(error)
+        raise UserError(f"{place} names {came}, which cannot be opened ({shortened(why)}); correct the name") from error
+    if not inside:
+        raise UserError(f"{place} should lie under {folder}/ so that DVC sees it change, got {came}; move it there")
+    if stat.S_ISDIR(mode):
+        raise UserError(f"{place} names {came}, which is a folder; name a file")
+    if not stat.S_ISREG(mode):
+        raise UserError(f"{place} names {came}, which is a pipe or a device; name a file")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{place} names {came}, which you may not read; correct its permissions")
+    return path
 
 
 def _rounded(value: Any) -> Any:

@@ -8,17 +8,31 @@ import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from stages.common.confidential import refuse_secrets, without_snippet
+from stages.common.console import shortened
 from stages.common.errors import UserError
 from stages.common.files import PARAMS
+from stages.common.place import refuse_place, repository_root
+from stages.common.yaml_file import read_yaml
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
-PositiveInt = Annotated[int, Field(ge=1)]
+
+
+def _at_most(limit: int) -> AfterValidator:
+    """A limit far above any use, which the table of README need not name: beyond it libraries fail in ways of their own."""
+
+    def checked(value: int) -> int:
+        if value > limit:
+            raise PydanticCustomError("less_than_equal", "Input should be {limit} or less", {"limit": limit})
+        return value
+
+    return AfterValidator(checked)
+
+
+PositiveInt = Annotated[int, Field(ge=1), _at_most(2**31 - 1)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -31,6 +45,15 @@ def _class_path(text: str) -> str:
 
 
 ClassPath = Annotated[str, AfterValidator(_class_path)]
+
+
+def _of_a_registered_model(name: str) -> str:
+    """A name that MLflow takes for a registered model, and can search: it knows two kinds of quotes and no escape."""
+    if {"/", ":"} & set(name) or name == "." or name.startswith("..") or not name.strip():
+        raise PydanticCustomError("name", "Input should be a name without / and :, not empty, and not begin with ..")
+    if {"'", '"'} <= set(name):
+        raise PydanticCustomError("name", "Input should be a name that MLflow can search, not one that has quotes of both kinds")
+    return name
 
 
 class Section(BaseModel):
@@ -74,8 +97,8 @@ class Train(Section):
     text: Text = Field(
         default=Text(max_features=None, ngram_range=[1, 1]), description="how columns of data.text become numbers (TF-IDF)"
     )
-    max_seconds: PositiveFloat = Field(default=600, description="time that loading and trying the model of model_path may take")
-    max_memory_mb: PositiveInt = Field(default=8192, description="memory that it may take, in MB of 1024**2 bytes")
+    max_seconds: PositiveFloat = Field(default=600, description="seconds that loading and trying the file of model_path may take")
+    max_memory_mb: PositiveInt = Field(default=8192, description="MB of memory that it may take")
     trust: list[ClassPath] = Field(
         description="classes, package.module.Class, that a stored model may hold besides scikit-learn's; they run their own code"
     )
@@ -115,7 +138,9 @@ class Quantize(Section):
 class Evaluate(Section):
     """The proof against the original."""
 
-    probe_rows: Annotated[int, Field(ge=0)] = Field(description="rows built at the model's own split thresholds")
+    probe_rows: Annotated[int, Field(ge=0), _at_most(10_000_000)] = Field(
+        description="rows built at the model's own split thresholds"
+    )
     tolerance: PositiveFloat = Field(description="regression: allowed difference in standard deviations of the target")
 
 
@@ -124,15 +149,17 @@ class Benchmark(Section):
 
     n_iterations: PositiveInt = Field(description="timed calls per model on the default batch")
     max_seconds: PositiveFloat = Field(description="upper bound on the measuring time of the whole stage")
-    batch_sizes: list[PositiveInt] = Field(min_length=1, description="rows per call of the batch sweep")
-    threads: PositiveInt = Field(description="threads of every runtime")
+    batch_sizes: list[Annotated[PositiveInt, _at_most(1_000_000)]] = Field(
+        min_length=1, description="rows per call of the batch sweep"
+    )
+    threads: Annotated[PositiveInt, _at_most(1024)] = Field(description="threads of every runtime")
 
 
 class Gate(Section):
     """Limits on the test metrics; null switches one off."""
 
     min_onnx_agreement: Share | None = Field(description="share of test rows on which ONNX gives the original's answer")
-    max_score_diff: Annotated[float, Field(ge=0)] | None = Field(
+    max_score_diff: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         description="difference of ONNX's scores or predictions from the original's, relative where a score is above 1"
     )
     max_accuracy_drop: Share | None = Field(description="score (accuracy or R2) that test rows may lose, 0.01 = one point")
@@ -145,7 +172,7 @@ class Promote(Section):
     """When ``make promote`` makes the candidate the champion."""
 
     by: Literal["score", "size", "latency"] = Field(description="what the quantised models are compared by")
-    min_gain: Annotated[float, Field(ge=0)] = Field(
+    min_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         description="how much better: score as difference, 0.01 = one point; size and latency as share saved"
     )
 
@@ -155,8 +182,13 @@ class Publish(Section):
 
     experiment: str = Field(min_length=1, max_length=500, description="name of the MLflow experiment")
     tracking_uri: str | None = Field(description="MLflow store; MLFLOW_TRACKING_URI wins; null: sqlite:///mlflow.db")
-    registered_model: str | None = Field(  # pydantic's classes have a method of the key's name
-        alias="register", min_length=1, max_length=250, description="registered model that gets a version per content; null: none"
+    registered_model: Annotated[str, AfterValidator(_of_a_registered_model)] | None = (
+        Field(  # pydantic's classes have a method of the key's name
+            alias="register",
+            min_length=1,
+            max_length=250,
+            description="registered model that gets a version per content; null: none",
+        )
     )
     promote: Promote
 
@@ -185,41 +217,21 @@ def load_params() -> Params:
     """Read and check the whole of ``params.yaml`` in the current folder.
 
     Raises:
-        UserError: the file is missing, is not YAML, or a key is unknown, missing, of the wrong type or out of range.
+        UserError: the file is missing, is not YAML, or a key is unknown, missing, of the wrong type or out of range; or the
+            repository lies where the chain cannot end well.
     """
-    return parse_params(read_yaml(PARAMS, f"the sections {', '.join(Params.model_fields)}"))
-
-
-def read_yaml(path: Path, expected: str) -> dict[str, Any]:
-    """The mapping in a YAML file that users write; ``expected`` says in words what it should hold.
-
-    Raises:
-        UserError: the file is missing, is not YAML, holds no mapping, or holds a secret.
-    """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - _Loader is a SafeLoader
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path} ({error.strerror}); run from the repository's folder or restore it from git"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} should be UTF-8 text, got a byte that is not ({error}); save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {without_snippet(error)}") from error
-    if not isinstance(content, dict):
-        came = "an empty file" if content is None else type(content).__name__
-        raise UserError(f"{path} should hold {expected}, got {came}; restore it from git")
-    refuse_secrets(content, path)
-    return content
+    content = read_yaml(PARAMS, f"the sections {', '.join(Params.model_fields)}")
+    params = parse_params(content)
+    refuse_place(repository_root(), content["publish"]["tracking_uri"])  # of the mapping: no stage but publish reads the section
+    return params
 
 
 def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
     """Check the content of a params file; ``origin`` is the file that an error is looked for in.
 
     Raises:
-        UserError: naming the first wrong key, what was expected there and what came; or a key that holds a secret, not what.
+        UserError: naming the first wrong key, what was expected there and what came.
     """
-    refuse_secrets(content, origin)
     try:
         return Params.model_validate(content)
     except ValidationError as error:
@@ -229,7 +241,7 @@ def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
 def _explain(error: ValidationError) -> str:
     first, more = error.errors()[0], error.error_count() - 1
     place = [str(part) for part in first["loc"]]
-    key = ".".join(place)
+    key = shortened(".".join(place))
     if first["type"] == "extra_forbidden":
         message = f"unknown key {key!r}; {_nearest(place)}"
     elif first["type"] == "missing":
@@ -237,7 +249,7 @@ def _explain(error: ValidationError) -> str:
     else:
         section = first["type"] in {"model_type", "dict_type"}
         expected = "be a section of keys" if section else re.sub(r"^\w+ should ", "", first["msg"])
-        message = f"{key} should {expected}, got {first['input']!r}"
+        message = f"{key} should {expected}, got {shortened(repr(first['input']))}"
     return message + (f" (and {more} more)" if more else "")
 
 
@@ -248,17 +260,3 @@ def _nearest(place: list[str]) -> str:
     valid = [field.alias or name for name, field in section.model_fields.items()]
     near = difflib.get_close_matches(place[-1], valid, n=1)
     return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as DVC's parser has it: ``1e-3`` is a number, and a key that stands twice is an error."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for key in keys if keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"key {twice!r} stands twice, again in line {node.start_mark.line + 1} or below; keep one")
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789"))

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.common.cells import text_of_cell
 from stages.common.errors import UserError
 from stages.common.files import MODELS, PREDICTIONS, SCHEMA, read_bytes, read_json
 
@@ -146,7 +147,7 @@ def read_predictions() -> dict[str, NDArray[np.str_]]:
     """
     try:
         rows = list(csv.DictReader(io.StringIO(read_bytes(PREDICTIONS).decode())))
-        columns = {name: np.array([row[name] or "" for row in rows], np.str_) for name in ("target", *MODELS)}
+        columns = {name: np.array([text_of_cell(row[name] or "") for row in rows], np.str_) for name in ("target", *MODELS)}
     except (KeyError, ValueError, csv.Error) as error:
         again = "run `dvc repro --force evaluate`"
         raise UserError(f"{PREDICTIONS} is not what the evaluate stage writes ({error!r}); {again}") from error

@@ -9,10 +9,10 @@ from functools import partial
 from stages.common.console import answering, json_asked, say
 from stages.common.errors import ServerError, UserError, run_stage
 from stages.common.params import load_params
+from stages.common.place import repository_root
 from stages.doctor.machine import CHECKS as MACHINE
 from stages.publish.checks import CHECKS as PUBLISHING
 from stages.publish.checks import Subject
-from stages.publish.provenance import repository_root
 from stages.publish.store import configure, resolve_store
 
 

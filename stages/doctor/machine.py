@@ -11,6 +11,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from onnxpress import held
 from stages.common.errors import UserError
 from stages.common.params import load_params
 
@@ -74,12 +75,23 @@ def params() -> str:
     return "every key is valid"
 
 
+def locks() -> str:
+    """What holds the process that a given model is opened in, and what it could still do."""
+    try:
+        found = held.begin(held.settings({})).locks
+    except held.NotStarted as error:
+        raise UserError(f"the process that opens given models {error}; free memory and processes, and run again") from error
+    lacking = held.missing(found)
+    return ", ".join(found) + (f" (a given model might {lacking}: no lock of this system forbids it)" if lacking else "")
+
+
 CHECKS: dict[str, Callable[[], str]] = {
     "python": python,
     "packages": lock,
     "git": program("git"),
     "dvc": program("dvc"),
     "disk": disk,
+    "locks": locks,
     "params.yaml": params,
 }
 """Every check by its title, in order."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import onnx
 
 from onnxpress.evaluate.probes import Probes, probe_rows
+from stages.common.cells import cell
 from stages.common.console import say, working
 from stages.common.errors import UserError, run_stage
 from stages.common.files import (
@@ -113,16 +113,10 @@ def ask_probes(asking: Asking, probes: Probes) -> Asked | None:
 
 
 def as_csv(test: Rows, answers: list[Answer]) -> bytes:
-    """The target and the three models' answers, a line per test row: the data behind the plots."""
+    """The target and the three models' answers, a line per test row: the data behind the plots; see :func:`cell`."""
     columns = [test.target.tolist(), *(answer.values.tolist() for answer in answers)]
     lines = [("target", *MODELS), *zip(*columns, strict=True)]
-    return "".join(f"{','.join(map(_cell, line))}\n" for line in lines).encode()
-
-
-def _cell(value: object) -> str:
-    """A cell of a CSV file (RFC 4180); Python's own writer leaves a carriage return unquoted, which ends a line."""
-    text = str(value)
-    return f'"{text.replace(chr(34), chr(34) * 2)}"' if re.search('[,"\r\n]', text) else text
+    return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()
 
 
 def tell(metrics: dict[str, float]) -> None:

@@ -16,6 +16,7 @@ from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
 from onnxpress.tables.parquet_file import read_columns
 from onnxpress.tables.wording import listed, shown
 from stages.common.errors import UserError
+from stages.common.files import placed
 from stages.prepare.frames import as_table
 
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
@@ -84,23 +85,18 @@ def checked(source: str) -> Path:
     """The path of a data file.
 
     Raises:
-        UserError: it is of another kind, lies elsewhere than in data/, or does not exist.
+        UserError: it is of another kind, lies elsewhere than in data/, does not exist, or is no file that can be read.
     """
-    path = Path(source)
-    if path.suffix not in READERS:
+    if Path(source).suffix not in READERS:
         raise UserError(
-            f"params.yaml: data.source should be one of {', '.join(BUNDLED)}, or a .csv or .parquet file in data/, got {source!r}"
+            f"params.yaml: data.source should be one of {', '.join(BUNDLED)}, or a .csv or .parquet file in data/, "
+            f"got {shown(source)}"
         )
-    if not path.resolve().is_relative_to(DATA.resolve()):
-        raise UserError(
-            f"params.yaml: data.source should lie under data/ so that DVC sees it change, got {source!r}; move it there"
-        )
-    if path.is_dir():
-        raise UserError(f"params.yaml: data.source names {shown(source)}, which is a folder; write its rows to one file")
-    if not path.is_file():
+    try:
+        return placed(source, DATA, "data.source")
+    except FileNotFoundError as error:
         usual = "which does not exist; put the file there or correct the name"
-        raise UserError(f"params.yaml: data.source names {shown(source)}, {absent(source, usual)}")
-    return path
+        raise UserError(f"params.yaml: data.source names {shown(source)}, {absent(source, usual)}") from error
 
 
 def load_bundled(name: str) -> pd.DataFrame:

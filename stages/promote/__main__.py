@@ -5,9 +5,9 @@ from __future__ import annotations
 from stages.common.console import answering, json_asked, say
 from stages.common.errors import GateFailed, UserError, run_stage
 from stages.common.params import load_params
+from stages.common.place import repository_root
 from stages.publish.failures import server_errors
 from stages.publish.preflight import opened
-from stages.publish.provenance import repository_root
 from stages.publish.store import resolve_store
 
 

@@ -12,13 +12,14 @@ from stages.common.console import say, working
 from stages.common.errors import ServerError, run_stage
 from stages.common.files import GATE, MLFLOW_RUN, TEST, read_json, write_json
 from stages.common.params import Params, load_params
+from stages.common.place import repository_root
 from stages.common.table import read_rows, read_schema
 from stages.publish.card import test_data
 from stages.publish.content import Content, read_content, read_measurement, refuse_failed_gates
 from stages.publish.failures import server_errors
 from stages.publish.patience import patiently
 from stages.publish.preflight import opened
-from stages.publish.provenance import provenance_tags, repository_root, run_name, sweep_name
+from stages.publish.provenance import provenance_tags, run_name, sweep_name
 from stages.publish.store import Store, resolve_store
 
 

@@ -21,6 +21,10 @@ COLUMNS = {
 }
 """Titles of the card's table, and the metrics of the contract that fill them: classification, regression."""
 
+PLAIN_WORDS = re.compile(r"[^\W_]+(?:[ _-][^\W_]+)*")
+"""Text in which no Markdown of any kind sees a mark or an address."""
+LONGEST_NAME = 500
+"""Characters of a dataset's name that servers take."""
 LONGEST_SCHEMA = 65_535
 """Characters of a dataset's schema that servers since MLflow 2.4 take."""
 
@@ -37,8 +41,12 @@ def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Markdown that reads as ``text``, whatever is in it."""
-    return re.sub(r"([\\`*_\[\]<>|~&#!$])", r"\\\1", visible(text))
+    """Markdown that reads as ``text``, whatever is in it: in a code span nothing is a link, an image, HTML or an emoji."""
+    shown = visible(text)
+    if PLAIN_WORDS.fullmatch(shown):
+        return shown
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    return f"{fence} {shown} {fence}"
 
 
 def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:
@@ -46,7 +54,7 @@ def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:
     columns = [{"name": column.name, "type": "float" if column.kind == "number" else "string"} for column in schema.columns]
     described = json.dumps({"mlflow_colspec": columns})
     return {
-        "name": Path(source).stem,
+        "name": visible(Path(source).stem)[:LONGEST_NAME],
         "digest": sha256(read_bytes(TEST)).hexdigest()[:16],
         "source_type": "local",
         "source": json.dumps({"uri": source}),

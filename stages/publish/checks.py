@@ -143,9 +143,13 @@ def create_experiment(subject: Subject) -> Any:
 
 
 def folder_name(experiment: str) -> str:
-    """The folder of an experiment's artefacts, never one above it: its name in plain letters, or a digest of it."""
+    """The folder of an experiment's artefacts, never one above it: its name in plain letters, or a digest of it.
+
+    Names of devices and a dot at the end, which Windows does not keep, are no plain letters.
+    """
     plain = re.sub(r"[^\w.-]", "_", experiment, flags=re.ASCII)
-    if re.fullmatch(r"\w.{0,99}", plain) and re.search(r"[A-Za-z0-9]", plain):
+    device = re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", plain, re.IGNORECASE)
+    if re.fullmatch(r"\w(.{0,98}[\w-])?", plain) and re.search(r"[A-Za-z0-9]", plain) and not device:
         return plain
     return f"experiment-{sha256(experiment.encode()).hexdigest()[:12]}"
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from stages.common.console import visible
 from stages.common.errors import GateFailed, UserError
 from stages.common.files import (
     GATE,
@@ -47,6 +49,7 @@ MEASURED = {"latency.json": LATENCY, "latency_detail.json": LATENCY_DETAIL, "gat
 ERRORS = {"classification": "confusion.png", "regression": "residuals.png"}
 """What the picture of a model's errors shows, by task."""
 
+MAX_KEY_LENGTH = 250
 MAX_PARAM_LENGTH = 500
 """The shortest limit of any MLflow server since 1.28; newer ones take 6000 characters."""
 
@@ -93,7 +96,7 @@ def read_content(params: Params) -> Content:
     logged = {
         "n_iterations": str(params.benchmark.n_iterations),
         "quantization_type": method,
-        **{safe_key(key): bounded(value) for key, value in flattened(settings)},
+        **{safe_key(key): bounded(visible(value)) for key, value in flattened(settings)},
     }
     pictures = {ERRORS[read_schema().task]: PICTURES["errors"], "size.png": PICTURES["size"]}
     files = {path.name: path for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)}
@@ -176,8 +179,12 @@ def flattened(value: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
 
 
 def safe_key(key: str) -> str:
-    """``key`` with the characters that MLflow refuses in names replaced."""
-    return re.sub(r"[^\w\-. :/]", "_", key)[:250]
+    """``key`` as MLflow takes names; one that has to be altered gets a digest, so that no two keys share a name."""
+    plain = re.sub(r"[^\w\-. :/]", "_", key)
+    if plain == key == posixpath.normpath(key) and len(key) <= MAX_KEY_LENGTH and not key.startswith(("/", "..")):
+        return key
+    digest = hashlib.sha256(key.encode()).hexdigest()[:8]
+    return f"{plain.replace('/', '_')[: MAX_KEY_LENGTH - 9]}-{digest}"
 
 
 def bounded(value: str) -> str:

@@ -11,14 +11,11 @@ from pathlib import Path
 
 import yaml
 
+from stages.common.console import shortened, visible
 from stages.common.params import Params
 
 DVC_LOCK = Path("dvc.lock")
-
-
-def repository_root() -> Path:
-    """The user's repository: DVC names it even while an experiment runs in a temporary copy of it."""
-    return Path(os.environ.get("DVC_ROOT") or Path.cwd()).resolve()
+LONGEST_SWEEP = 250
 
 
 def provenance_tags() -> dict[str, str]:
@@ -39,14 +36,14 @@ def provenance_tags() -> dict[str, str]:
 def sweep_name() -> str | None:
     """What the runs of one sweep share: ``ONNXPRESS_SWEEP``, else the commit that DVC's experiments start from; or nothing."""
     if named := re.sub(r"[^\w .:/-]", "_", os.environ.get("ONNXPRESS_SWEEP", "")):
-        return named
+        return named[:LONGEST_SWEEP]
     baseline = os.environ.get("DVC_EXP_BASELINE_REV") if os.environ.get("DVC_EXP_NAME") else None
     return baseline and f"experiments on {baseline[:7]}"
 
 
 def run_name(params: Params) -> str:
     """Model and data in the words of params.yaml, as in ``RandomForestClassifier on iris``."""
-    return f"{params.train.title} on {Path(params.data.source).stem}"
+    return shortened(visible(f"{params.train.title} on {Path(params.data.source).stem}"))  # databases take 250
 
 
 def _git(*arguments: str) -> str | None:

@@ -32,6 +32,8 @@ ATTEMPTS = 3
 QUIET_SECONDS = 3.0
 """A run that has not changed for so long has lost its publisher."""
 MARK_SECONDS = 2.0
+MOST_PARAMS = 100
+"""Parameters that a server takes at once; a class_weight has one for each label."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def fill(experiment: Experiment, run: Any, publication: Publication) -> None:
         client.update_run(run_id, status="RUNNING")
     params = [Param(key, value) for key, value in content.params.items()]
     metrics = [Metric(key, value, run.info.start_time, 0) for key, value in content.metrics.items()]
-    client.log_batch(run_id, metrics=metrics, params=params)
+    client.log_batch(run_id, metrics=metrics)
+    for first in range(0, len(params), MOST_PARAMS):
+        client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
     client.log_inputs(run_id, [DatasetInput(Dataset(**publication.data), [InputTag("mlflow.data.context", "testing")])])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -7,7 +7,6 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 
-from stages.common.errors import UserError
 from stages.publish.logged_model import ABSENT, MODEL, models_of
 from stages.publish.preflight import Experiment
 
@@ -51,15 +50,7 @@ def find_version(client: Any, name: str, digest: str) -> Any | None:
 
 
 def quoted(name: str) -> str:
-    """A name as MLflow's search reads it, which knows two kinds of quotes and no escape.
-
-    Raises:
-        UserError: the name has quotes of both kinds.
-    """
-    if {"'", '"'} <= set(name):
-        raise UserError(
-            f"params.yaml: publish.register {name!r} has quotes of both kinds, which MLflow cannot search; leave one out"
-        )
+    """A name as MLflow's search reads it, which knows two kinds of quotes and no escape; params refuse names with both."""
     return f'"{name}"' if "'" in name else f"'{name}'"
 
 

@@ -11,18 +11,15 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
 
-from onnxpress.pipeline.addresses import DATABASES, SERVERS, Address, Unreadable, read
 from stages.common.console import say
 from stages.common.errors import ServerError, UserError
+from stages.common.place import refuse_unaddressable
 
 DEFAULT_URI = "sqlite:///mlflow.db"
-EXPECTED = (
-    f"publish.tracking_uri (or MLFLOW_TRACKING_URI) should be {DEFAULT_URI} or the address of an MLflow server "
-    "such as http://127.0.0.1:5000"
-)
-PERCENT = "percent-encode / ? # @ % and such in its user and password: @ is %40"
-LOGIN = "set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+SERVERS = {"http", "https"}
+DATABASES = {"postgresql", "mysql", "mssql"}
 LOCK_SECONDS = 300.0
 LOCKED_SECONDS = 5.0
 
@@ -49,49 +46,45 @@ class Store:
 
     uri: str = field(repr=False)
     public_uri: str
-    """What is printed and stored: scheme, host, port and path."""
     database: Path | None = None
     """The file of an embedded SQLite store."""
     login: tuple[str, str] | None = field(default=None, repr=False)
+
+    def scrubbed(self, text: str) -> str:
+        """``text`` without the credentials of this store, or of any address in it."""
+        return re.sub(r"(?<=://)[^/@\s]+@", "", text.replace(self.uri, self.public_uri))
 
 
 def resolve_store(tracking_uri: str | None, root: Path) -> Store:
     """The store of ``MLFLOW_TRACKING_URI``, else ``tracking_uri``, else mlflow.db in ``root``.
 
     Raises:
-        UserError: the address cannot be read, or MLflow has no store of that kind.
+        UserError: MLflow has no store of that kind, or ``tracking_uri`` holds a password.
     """
-    uri = (os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or DEFAULT_URI).strip()
-    try:
-        address = read(uri)
-    except Unreadable as error:
-        raise UserError(f"{EXPECTED}, got one that cannot be read ({error}); {PERCENT}") from error
-    if address.kind == "sqlite" and address.path not in {"/", "/:memory:"}:
-        return _embedded(root / address.path[1:])
-    if address.kind not in SERVERS | DATABASES or not address.host:
-        raise UserError(f"{EXPECTED}, got one that begins with {address.scheme}:")
-    if address.kind in SERVERS:
-        _refuse_lost(address)
-        uri = f"{address.scheme}://{address.host}{address.place}".rstrip("/")
-        return Store(uri, address.public.rstrip("/"), login=address.login)
-    return Store(uri, address.public.rstrip("/"))
-
-
-def _embedded(database: Path) -> Store:
-    if re.search(r"\?|%[0-9A-Fa-f]{2}", str(database)):  # MLflow would write elsewhere, or wait for ever
+    if tracking_uri and urlsplit(tracking_uri).password:
         raise UserError(
-            f"the store {str(database)!r} cannot be opened: MLflow's addresses take no ? and nothing like %20 in a path; "
-            "move the repository or name another store (publish.tracking_uri in params.yaml)"
+            "params.yaml: publish.tracking_uri should hold no password, because git and dvc.lock keep what stands there; set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead (for a database MLFLOW_TRACKING_URI)"
         )
-    return Store(f"sqlite:///{database}", f"sqlite:///{database}", database)
-
-
-def _refuse_lost(address: Address) -> None:
-    """Refuse what MLflow would never send: a token in the query, or a login of which a part is missing."""
-    if address.query or address.fragment:
-        raise UserError(f"{EXPECTED}, got one with a query, which MLflow does not send; {LOGIN}")
-    if address.login and not all(address.login):
-        raise UserError(f"{EXPECTED}, got one with half a login, which MLflow does not send; {LOGIN}")
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri or DEFAULT_URI
+    parts = urlsplit(uri, allow_fragments=not uri.startswith("sqlite:"))  # a path may have a #
+    scheme = parts.scheme.partition("+")[0]
+    if scheme == "sqlite" and not parts.netloc and parts.path not in {"", "/", "/:memory:"}:
+        database = root / parts.path[1:]
+        refuse_unaddressable(database)
+        return Store(f"sqlite:///{database}", f"sqlite:///{database}", database)
+    if scheme not in SERVERS | DATABASES or not parts.hostname:
+        came = re.sub(r"(?<=://)[^/@\s]+@", "", uri)
+        raise UserError(
+            f"publish.tracking_uri (or MLFLOW_TRACKING_URI) should be {DEFAULT_URI} or the address of an MLflow server "
+            f"such as http://127.0.0.1:5000, got {came}"
+        )
+    host = parts.netloc.rpartition("@")[2]
+    public = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+    if scheme in DATABASES:
+        return Store(uri, public)
+    login = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
+    return Store(public, public, login=login)
 
 
 def request_seconds() -> int:

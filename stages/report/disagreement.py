@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stages.common.console import shortened
 from stages.common.table import Rows, Schema
 
 Columns = Mapping[str, NDArray[np.str_]]
@@ -33,10 +34,10 @@ def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
     """
     order = _by_class(columns) if schema.task == "classification" else _by_difference(columns)
     names = [column.name for column in schema.columns][:SHOWN_COLUMNS]
-    shown = str if schema.task == "classification" else _number
+    shown = shortened if schema.task == "classification" else _number
     headings = ["test row", f"true {schema.target}", "original", "ONNX", "ONNX, quantised", *names]
     rows = [[str(row), *(shown(column[row]) for column in columns.values()), *_features(test, row)] for row in order[:SHOWN_ROWS]]
-    return Disagreement(headings, rows, _told(len(order), len(test), len(schema.columns)))
+    return Disagreement([shortened(heading) for heading in headings], rows, _told(len(order), len(test), len(schema.columns)))
 
 
 def _by_class(columns: Columns) -> list[int]:
@@ -53,7 +54,7 @@ def _by_difference(columns: Columns) -> list[int]:
 
 def _features(test: Rows, row: int) -> list[str]:
     values = [value for column in test.feeds.values() for value in column[row, :SHOWN_COLUMNS]]
-    return [value if isinstance(value, str) else _number(value) for value in values[:SHOWN_COLUMNS]]
+    return [shortened(value) if isinstance(value, str) else _number(value) for value in values[:SHOWN_COLUMNS]]
 
 
 def _number(value: Any) -> str:

@@ -39,7 +39,7 @@ def _onnx(path: Path) -> str:
     """Each domain is imported once and they are sorted, as are the metadata; nothing tells where or when it was made."""
     import onnx
 
-    model = onnx.load(path)
+    model = onnx.load(path, load_external_data=False)
     domains = [opset.domain for opset in model.opset_import]
     if domains != sorted(set(domains)):
         return f"field model.opset_import: the domains {domains} are not sorted, or not unique"

@@ -81,7 +81,8 @@ def _joblib(one: Path, other: Path) -> str:
 def _onnx(one: Path, other: Path) -> str:
     import onnx
 
-    return _first_field(onnx.load(one), onnx.load(other), "model")
+    first, second = (onnx.load(path, load_external_data=False) for path in (one, other))
+    return _first_field(first, second, "model")
 
 
 def _first_field(one: Any, other: Any, name: str) -> str:

@@ -12,9 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from stages.common.console import shortened
 from stages.common.errors import UserError
 from stages.common.files import PARAMS
-from stages.common.params import Params, parse_params, read_yaml
+from stages.common.params import Params, parse_params
+from stages.common.yaml_file import read_yaml
+from stages.sweep.overrides import overrides, refuse_altered
 
 FORM = "`grid:` (keys of params.yaml, each with a list of values) or `list:` (points, each with keys and values)"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -60,25 +63,27 @@ def read_sweep(path: Path, state: str) -> Sweep:
     """
     content = read_yaml(path, FORM)
     if len(content.keys() & {"grid", "list"}) != 1 or content.keys() - {"grid", "list", "name"}:
-        raise UserError(f"{path} should hold {FORM}, and may hold `name:`; got {', '.join(map(str, content))}")
+        raise UserError(f"{path} should hold {FORM}, and may hold `name:`; got {shortened(', '.join(map(str, content)))}")
     name = content.get("name", path.stem)
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise UserError(f"{path}: name should be letters, digits, - and _, got {name!r}")
+        raise UserError(f"{path}: name should be letters, digits, - and _, got {shortened(repr(name))}")
     settings = list(_grid(path, content["grid"]) if "grid" in content else _list(path, content["list"]))
     base = read_yaml(PARAMS, "the parameters")
     parse_params(base)
     points = [_point(path, f"{name}-", values, base, state) for values in settings]
+    for point in points:
+        refuse_altered(path, str(point), overrides(base, point.content), point.content)
     return Sweep(name, tuple({point.name: point for point in points}.values()))
 
 
 def shown(value: Any) -> str:
-    """A value as YAML has it, in one line."""
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value as YAML has it, in one line, cut where it is long."""
+    return shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _grid(path: Path, grid: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(grid, dict) or not grid:
-        raise UserError(f"{path}: grid should be keys of params.yaml, each with a list of values, got {grid!r}")
+        raise UserError(f"{path}: grid should be keys of params.yaml, each with a list of values, got {shortened(repr(grid))}")
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
             raise UserError(f"{path}: {key} should have a list of the values to try, as in {key}: [{shown(values)}]")
@@ -88,7 +93,7 @@ def _grid(path: Path, grid: Any) -> Iterator[dict[str, Any]]:
 
 def _list(path: Path, points: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(points, list) or not points or not all(isinstance(point, dict) and point for point in points):
-        raise UserError(f"{path}: list should hold points, as in `- {{quantize.method: none}}`, got {points!r}")
+        raise UserError(f"{path}: list should hold points, as in `- {{quantize.method: none}}`, got {shortened(repr(points))}")
     yield from points
 
 
@@ -107,7 +112,7 @@ def _set(path: Path, content: dict[str, Any], key: str, value: Any) -> None:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise UserError(
-            f"{path}: {key} should be text, a number, true, false, null, or lists or keys of these, got {value!r}"
+            f"{path}: {key} should be text, a number, true, false, null, or lists or keys of these, got {shortened(repr(value))}"
         ) from error
     if key in Params.model_fields and key != "seed":
         raise UserError(f"{path}: {key} is a section; name its keys one by one, as in {key}.{next(iter(content[key]))}")

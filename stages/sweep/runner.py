@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from stages.common.console import progress, say
 from stages.common.errors import UserError
 from stages.common.files import PARAMS
-from stages.common.params import read_yaml
+from stages.common.yaml_file import read_yaml
 from stages.sweep import queue
 from stages.sweep.outcomes import Outcome, failure
 from stages.sweep.overrides import overrides

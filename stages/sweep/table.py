@@ -32,7 +32,7 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
     result.add_column("")
     result.add_column("experiment", no_wrap=True)
     for heading in headings(sweep.keys):
-        result.add_column(heading, overflow="fold")
+        result.add_column(visible(heading), overflow="fold")
     for heading in ("KB", "ms", "score"):
         result.add_column(heading, justify="right", no_wrap=True)
     for entry, (size_kb, latency_ms, cost) in sorted(

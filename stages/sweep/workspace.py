@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from stages.common.errors import UserError
 from stages.sweep.points import Sweep
 
 WHAT_RUNS = ("dvc.yaml", "requirements.lock", "onnxpress", "stages", "data", "models")
+NOT_IN_PATHS = re.compile(r"[^\x20-\x7e]|[#?]")
 LOCK = Path(".dvc/tmp/sweep.lock")
 
 
@@ -21,12 +23,16 @@ def alone() -> Iterator[None]:
     """Hold the repository's lock for sweeps, which ends with the process.
 
     Raises:
-        UserError: another sweep holds it, or this is no DVC repository.
+        UserError: another sweep holds it, this is no DVC repository, or one in which DVC cannot run experiments.
     """
     from filelock import FileLock, Timeout
 
     if not Path(".dvc").is_dir():
         raise UserError("there is no .dvc here; run from the repository's folder")
+    if found := NOT_IN_PATHS.search(str(Path.cwd())):  # it writes them as ASCII, and into an URL
+        raise UserError(
+            f"DVC runs no experiments in a path with {found[0]!r} (#, ? and letters that are not ASCII): move the repository"
+        )
     LOCK.parent.mkdir(exist_ok=True)
     try:
         with FileLock(LOCK).acquire(timeout=0):
@@ -57,16 +63,26 @@ def refuse_untracked(sweep: Sweep) -> None:
     """
     named = [name for point in sweep.points for name in (point.content["data"]["source"], point.content["train"]["model_path"])]
     for name in dict.fromkeys(filter(None, named)):
-        if Path(name).is_file() and not _git("ls-files", "--", name, f"{name}.dvc"):
+        if _is_file(name) and not _git("ls-files", "--", name, f"{name}.dvc"):
             raise UserError(f"git does not track {name}, so experiments, which run in a copy, lack it; {cure(name)}")
     modules = {str(point.content["train"]["estimator"]).partition(".")[0] for point in sweep.points}
-    if code := untracked_code(sorted(modules)):
+    if code := untracked_code(sorted(filter(str.isidentifier, modules))):
         raise UserError(f"git does not track {code[0]}, so experiments, which run in a copy, lack it; {cure(code[0])}")
+
+
+def _is_file(name: str) -> bool:
+    """Whether there is a file; names that no file can have are the stages' to refuse."""
+    try:
+        return Path(name).is_file()
+    except OSError:
+        return False
 
 
 def _git(*arguments: str) -> str:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, errors="replace", check=True)
+        done = subprocess.run(
+            ["git", "--literal-pathspecs", *arguments], capture_output=True, text=True, errors="replace", check=True
+        )
     except OSError as error:
         raise UserError(f"git does not start ({error.strerror}); install it, or correct PATH") from error
     except subprocess.CalledProcessError as error:

@@ -32,7 +32,7 @@ def _import_class(path: str) -> Any:
     module, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # an import runs the module's own code
         lacking = absent_module(error) if isinstance(error, ImportError) else ""
         why = f": it needs {lacking}" if lacking else f" ({error}); check the path"
         raise UserError(f"params.yaml: train.estimator {path!r} cannot be imported{why}") from error

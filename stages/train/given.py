@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from onnxpress import held
 from onnxpress.estimators import stored
 from onnxpress.pipeline.copies import absent
-from stages.common.console import say, working
+from stages.common.console import say, shortened, working
 from stages.common.errors import UserError
+from stages.common.files import placed
 from stages.common.params import Train
 from stages.common.scores import worse_than_constant
 from stages.common.table import Rows, Schema
@@ -35,11 +36,12 @@ HOSTILE = "the file is damaged or hostile"
 
 
 def begin(train: Train) -> held.Keeper:
-    """Start the process that given models are opened in; what it imports, it imports while the tables are read.
+    """Start the process that a given model is opened in; what it imports, it imports while the tables are read.
 
     Raises:
-        UserError: no process can be started.
+        UserError: the path is wrong, or no process can be started.
     """
+    _checked_path(str(train.model_path))
     try:
         return held.begin(held.settings({TASK: TRIED}, HEAVY, _modules(train)))
     except held.NotStarted as error:
@@ -152,18 +154,13 @@ def _state(found: os.stat_result) -> tuple[int, ...]:
 
 
 def _checked_path(name: str) -> Path:
-    path = Path(name)
-    if path.suffix not in KINDS:
-        raise UserError(f"params.yaml: train.model_path should be a {', '.join(KINDS[:-1])} or {KINDS[-1]} file, got {name!r}")
+    if Path(name).suffix not in KINDS:
+        raise UserError(
+            f"params.yaml: train.model_path should be a {', '.join(KINDS[:-1])} or {KINDS[-1]} file, got {shortened(repr(name))}"
+        )
     try:
-        inside, there, regular = path.resolve().is_relative_to(MODELS.resolve()), path.exists(), path.is_file()
-    except (OSError, ValueError, RuntimeError) as error:  # too long, with a NUL, a loop of links
-        raise UserError(f"params.yaml: train.model_path {name!r} cannot be a file ({error}); name one under models/") from error
-    if not inside:
-        raise UserError(f"params.yaml: train.model_path should lie under models/ so that DVC sees it change, got {name!r}")
-    if there and not regular:
-        raise UserError(f"params.yaml: train.model_path should name a regular file, {name!r} is none; put the file there")
-    if not there:
+        return placed(name, MODELS, "train.model_path")
+    except FileNotFoundError as error:
         usual = "which does not exist; put the file there"
-        raise UserError(f"params.yaml: train.model_path names {name!r}, {absent(name, usual)}")
-    return path
+        came = shortened(repr(name))
+        raise UserError(f"params.yaml: train.model_path names {came}, {absent(name, usual)}") from error

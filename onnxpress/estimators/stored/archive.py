@@ -38,7 +38,7 @@ class Archive:
         """
         self._data = memoryview(data).cast("B")
         self._members: dict[str, zipfile.ZipInfo] = {}
-        for info in _directory(self._data):
+        for info in _directory(data if isinstance(data, bytes) else bytes(data)):
             if info.filename in self._members:
                 raise Damaged(f"it has two members of the name {info.filename!r}")
             if info.flag_bits & ENCRYPTED:
@@ -54,15 +54,17 @@ class Archive:
         """Whether it has a member of that name."""
         return name in self._members
 
-    def read(self, name: str) -> memoryview:
+    def read(self, name: str, most: int | None = None) -> memoryview:
         """The bytes of a member.
 
         Raises:
-            Damaged: there is none of that name, or its bytes are cut or changed.
+            Damaged: there is none of that name, it has more than ``most`` bytes, or they are cut or changed.
         """
         info = self._members.get(name)
         if info is None:
             raise Damaged(f"it has no member {name!r}")
+        if most is not None and info.file_size > most:
+            raise Damaged(f"its member {name!r} has more than {most >> 20} MB")
         try:
             content = UNPACK[info.compress_type](self._packed(info), info.file_size)
         except KeyError as error:
@@ -82,12 +84,11 @@ class Archive:
         return self._data[begin : begin + info.compress_size]
 
 
-def _directory(data: memoryview) -> list[zipfile.ZipInfo]:
-    whole = bytes(data)
-    if whole.count(b"PK\1\2") > MOST_MEMBERS:
+def _directory(data: bytes) -> list[zipfile.ZipInfo]:
+    if data.count(b"PK\1\2") > MOST_MEMBERS:
         raise Damaged(f"it has more than {MOST_MEMBERS} members")
     try:
-        with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return archive.infolist()
     except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error) as error:
         raise Damaged("it is no zip file, or is cut") from error

@@ -208,7 +208,7 @@ def _masked(made: Made, build: Build) -> Any:
         array = np.asarray(fill)
         if array.shape != () or array.dtype != values.dtype:
             raise Damaged("a masked array with a fill value of another type")
-        masked._fill_value = array
+        vars(masked)["_fill_value"] = array
     return masked
 
 

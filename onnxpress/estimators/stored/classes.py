@@ -6,9 +6,10 @@ the file decides what runs. No module outside the table is ever imported.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any
 
@@ -121,15 +122,20 @@ def known_class(module: str, name: str) -> type[Any] | None:
     return found if name in parts or issubclass(found, BaseEstimator) else None
 
 
-def trusted_class(path: str) -> type[Any] | None:
-    """The class that a user trusts by ``package.module.Class``, which imports its module; None if it is no class.
+def pickled_names(trusted: Collection[str]) -> frozenset[str]:
+    """Names of classes that a user trusts, and the names under which pickles have the same classes.
 
-    Raises:
-        ImportError: the module is not installed, or fails.
+    ``lightgbm.LGBMClassifier`` is ``lightgbm.sklearn.LGBMClassifier`` there. What is no class stays as it is.
     """
-    module, _, name = path.rpartition(".")
-    found = getattr(importlib.import_module(module), name, None)
-    return found if isinstance(found, type) else None
+    found = set(trusted)
+    for path in trusted:
+        module, _, name = path.rpartition(".")
+        kind = None
+        with contextlib.suppress(Exception):  # a module that is not there, or raises anything: said where a file names it
+            kind = getattr(importlib.import_module(module), name, None)
+        if isinstance(kind, type):
+            found.add(f"{kind.__module__}.{kind.__qualname__}")
+    return frozenset(found)
 
 
 def empty(kind: type[Any]) -> Any:
@@ -237,7 +243,7 @@ def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:
     for key in state:
         if type(key) is not str or not key.isidentifier() or key.startswith("__"):
             raise Damaged(f"{kind.__name__} should have attributes with plain names, got {str(key)[:60]!r}")
-        if hides(kind, key):
+        if hides(kind, key):  # type: ignore[arg-type] # a class is hashable
             raise Damaged(f"{kind.__name__} should have {key} by its class, not by the file")
 
 

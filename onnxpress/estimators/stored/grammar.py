@@ -57,7 +57,7 @@ def judge(root: Any, trusted: Collection[str] = ()) -> None:
         Refused: it names what is not in the grammar and not ``trusted``.
         Damaged: it calls what it has made.
     """
-    judgement = _Judgement(trusted)
+    judgement = _Judgement(classes.pickled_names(trusted))
     judgement.walk(root)
     if judgement.version is not None:
         raise OtherVersion(judgement.version)
@@ -88,7 +88,7 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
         Damaged: its parts do not fit together.
     """
     try:
-        builder = _Builder(trusted, Budget(root))
+        builder = _Builder(classes.pickled_names(trusted), Budget(root))
         made = builder.build(root)
         for instance in builder.instances:
             owners.check(instance)

@@ -282,7 +282,7 @@ def _number_line(reader: _Reader, kind: Callable[[str], Any]) -> Any:
 
 def _int_line(reader: _Reader) -> None:
     """An integer; protocol 0 has no other way to write a bool."""
-    if reader.view[reader.at : reader.at + 3] in (b"00\n", b"01\n"):
+    if bytes(reader.view[reader.at : reader.at + 3]) in (b"00\n", b"01\n"):
         reader.push(reader.line() == b"01")
     else:
         reader.push(_number_line(reader, int))
@@ -300,7 +300,7 @@ def _string_line(reader: _Reader) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of escapes that mean themselves
         try:
-            content = codecs.escape_decode(raw[1:-1])[0]  # type: ignore[attr-defined] # what pickle uses
+            content = codecs.escape_decode(raw[1:-1])[0]  # as pickle does
         except ValueError as error:
             raise Damaged("a text with a wrong escape") from error
     reader.push(_text(content, "ascii"))

@@ -129,7 +129,7 @@ def _seeds(made: Made, build: Build) -> Any:
 
 
 def _is_natural(number: Any) -> bool:
-    return type(number) is not bool and isinstance(number, int | np.integer) and number >= 0
+    return type(number) is not bool and isinstance(number, int | np.integer) and bool(number >= 0)
 
 
 RULES: dict[str, Rule] = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.nodes import Array, Global, List, Made, Mapping, Tuple
@@ -22,6 +24,7 @@ ARRAYS = {"numpy.ndarray", "numpy.memmap"}
 """What was mapped into memory is an array to whom loads it."""
 
 DIMENSIONS = 32
+NOT_MASKED = b"\0"
 ARRAY_STATE = 5
 """Items of the state of an array: version, shape, dtype, whether in Fortran's order, and its bytes or objects."""
 
@@ -79,17 +82,22 @@ def of_masked_array(reader: Reader, entry: Entry) -> Any:
     content = entry.inner("content")
     data, mask = reader.node(content.get("data")), reader.node(content.get("mask"))
     parts = _parts(reader, data)
-    shape, fortran = parts[1].items, parts[3]
-    if isinstance(mask, Array):
-        if list(mask.shape) != shape or (mask.order == "F") != fortran:
-            raise Damaged("a masked array whose mask has another shape")
-        masked = reader.copied(mask.data)
-    else:  # a single False: nothing is masked
-        count = math.prod(size if type(size) is int else 0 for size in shape)
-        reader.check_size(count)
-        masked = bytes(count)
-    node.states = [Tuple([*parts, masked, None])]
+    node.states = [Tuple([*parts, _masked(reader, mask, parts[1].items, "F" if parts[3] else "C"), None])]
     return node
+
+
+def _masked(reader: Reader, mask: Any, shape: list[Any], order: Literal["C", "F"]) -> bytes:
+    """A byte for each value of an array of that shape, in the order of its values: whether it is masked."""
+    if isinstance(mask, Array) and list(mask.shape) == shape:
+        try:
+            return np.frombuffer(reader.copied(mask.data), np.uint8).reshape(mask.shape, order=mask.order).tobytes(order)
+        except ValueError as error:
+            raise Damaged("a masked array whose mask has another size") from error
+    if mask is False or (isinstance(mask, Made) and mask.arguments[1:] == [NOT_MASKED]):
+        count = math.prod(size if type(size) is int and size > 0 else 0 for size in shape)
+        reader.spend(count)
+        return NOT_MASKED * count
+    raise Damaged("a masked array whose mask has another shape")
 
 
 def _parts(reader: Reader, data: Any) -> list[Any]:

@@ -18,6 +18,9 @@ from onnxpress.estimators.stored.npy import array_of
 from onnxpress.estimators.stored.skops_entry import SCHEMA, Entry, JsonObject, name_of, parsed
 
 NEWEST_PROTOCOL = 2
+LARGEST_SCHEMA = 256 << 20
+"""Bytes of schema.json, which takes twenty times as much memory once it is read; a vocabulary has 400 bytes a word."""
+
 DEEPEST = 300
 """Objects within objects; an estimator within another takes four."""
 
@@ -41,7 +44,7 @@ def read_skops(data: bytes | memoryview) -> Any:
         Damaged: the file is cut, changed, made by hand or by a newer skops.
     """
     archive = Archive(data)
-    schema = parsed(archive.read(SCHEMA))
+    schema = parsed(archive.read(SCHEMA, LARGEST_SCHEMA))
     protocol = Entry(schema).get("protocol")
     if type(protocol) is not int or not 0 <= protocol <= NEWEST_PROTOCOL:
         raise Damaged(f"it has the skops protocol {protocol!r:.20}, and 0 to {NEWEST_PROTOCOL} are read")
@@ -79,7 +82,7 @@ class Reader:
         self._known: dict[int, Any] = {}
         self._arrays: dict[str, Array] = {}
         self._inner: dict[str, dict[str, Array]] = {}
-        self._unpacked = self._copied = self._entries = self._objects = self._depth = 0
+        self._unpacked = self._spent = self._entries = self._objects = self._depth = 0
 
     def node(self, content: Any) -> Any:
         """The node of an entry."""
@@ -126,33 +129,32 @@ class Reader:
     def arrays(self, name: str, wanted: Sequence[str]) -> dict[str, Array]:
         """Those of the arrays in a member that are wanted; the member is a zip file itself (.npz)."""
         if name not in self._inner:
-            inner = Archive(self.archive.read(name), max(1 << 20, self.archive.limit - self._unpacked))
+            inner = Archive(self.archive.read(name), self.archive.limit - self._unpacked)
             self._unpacked += inner.total
             held = [part for part in wanted if f"{part}.npy" in inner]
             self._inner[name] = {part: array_of(inner.read(f"{part}.npy")) for part in held}
         return self._inner[name]
 
     def copied(self, data: memoryview) -> bytes:
-        """A copy of bytes of the file. All copies together may be no larger than the file, unpacked.
+        """A copy of bytes of the file."""
+        self.spend(len(data))
+        return bytes(data)
+
+    def spend(self, size: int) -> None:
+        """Count bytes that are made besides those of the file; all together they may be as many.
 
         Raises:
-            Damaged: they are, for the file refers to the same bytes over and over.
+            Damaged: they are more, for the file refers to the same bytes over and over.
         """
-        self._copied += len(data)
-        if self._copied > self.archive.total:
+        self._spent += size
+        if self._spent > self.archive.total:
             raise Damaged("it refers to the same bytes over and over")
-        return bytes(data)
 
     def check_count(self, count: int) -> None:
         """Raise Damaged if arrays have more objects than there are entries: their rows are the same list many times."""
         self._objects += count
         if self._objects > DIMENSIONS * self._entries:
             raise Damaged("an array of objects does not have its shape")
-
-    def check_size(self, count: int) -> None:
-        """Raise Damaged if an array is said to have more items than the file has bytes."""
-        if not 0 <= count <= self.archive.total:
-            raise Damaged("a masked array does not have its shape")
 
 
 LOADERS: dict[str, Callable[[Reader, Entry], Any]] = {

@@ -39,16 +39,15 @@ def unpacked(data: bytes | memoryview, largest: int = LARGEST) -> memoryview:
 
 
 def _joined(pieces: Iterator[bytes], largest: int) -> memoryview:
-    kept, size = [], 0
+    kept = bytearray()
     try:
         for piece in pieces:
-            size += len(piece)
-            if size > largest:
+            if len(kept) + len(piece) > largest:
                 raise Damaged(f"it has more than {largest >> 20} MB when unpacked")
-            kept.append(piece)
+            kept += piece
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise Damaged(f"its compressed data are cut or changed: {error}") from error
-    return memoryview(b"".join(kept))
+    return memoryview(kept).toreadonly()
 
 
 def _zlib(view: memoryview) -> Iterator[bytes]:

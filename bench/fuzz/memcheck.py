@@ -24,6 +24,7 @@ from stages.common.errors import UserError, run_stage
 
 KINDS = ("numbers", "changed", "damaged", "skops", "made", "shuffled")
 LOG = "valgrind.txt"
+SUPPRESSIONS = Path(__file__).with_name("valgrind.supp")
 
 
 def main() -> None:
@@ -78,6 +79,7 @@ def watch(folder: Path) -> None:
     """
     log = folder / LOG
     command = ["valgrind", "--undef-value-errors=no", "--leak-check=no", f"--log-file={log}", "--error-exitcode=9"]
+    command.append(f"--suppressions={SUPPRESSIONS}")
     command += [sys.executable, "-m", "bench.fuzz.memcheck", "--read", str(folder)]
     environment = {**os.environ, "PYTHONMALLOC": "malloc", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, check=False)

@@ -25,7 +25,7 @@ CHOSEN = (
     *("door_tree_of_garbage", "door_twister_position", "door_dtype_object_over_number", "stream_gzip_bomb", "skops_bomb"),
     *("estimator_input_filename", "door_list_in_itself"),
 )
-TRUSTS = ([], ["numpy.matrix", "posix.system", "sklearn.gaussian_process.kernels.ConstantKernel"])
+TRUSTS: tuple[list[str], ...] = ([], ["numpy.matrix", "posix.system", "sklearn.gaussian_process.kernels.ConstantKernel"])
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ from stages.common.errors import UserError, run_stage
 
 KINDS = ("numbers", "changed", "damaged", "skops", "made", "shuffled")
 LOG = "valgrind.txt"
+SHOWN_LINES = 100
 SUPPRESSIONS = Path(__file__).with_name("valgrind.supp")
 
 
@@ -86,7 +87,9 @@ def watch(folder: Path) -> None:
     report = log.read_text(errors="replace")
     say(report[report.rfind("ERROR SUMMARY") :].strip())
     if done.returncode:
-        raise UserError(f"exit code {done.returncode} of the process under valgrind:\n{report[:6000]}")
+        for line in report.splitlines()[:SHOWN_LINES]:
+            say(line)
+        raise UserError(f"memory was read or written where there is none: exit code {done.returncode} under valgrind, see above")
 
 
 if __name__ == "__main__":

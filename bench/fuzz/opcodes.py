@@ -61,7 +61,7 @@ def _sized(form: str, content: Callable[[Random], bytes]) -> Encode:
     def encode(random: Random) -> bytes:
         data = content(random)
         size = len(data) if random.random() < 0.99 else random.choice((0, 1, 2**31 - 1, 2**31, 2**62, 255))
-        length = int(size) & (256**width - 1)
+        length: int = size & ((1 << 8 * width) - 1)
         return length.to_bytes(width, "little") + data[: 255 if width == 1 else None]
 
     return encode

@@ -26,6 +26,8 @@ from stages.common.files import write_bytes
 RESULTS = Path(__file__).parent / "results"
 TURNS = 5
 FEATURES = 20
+QUIET = 1.5
+"""Load average below which nothing else of weight was running."""
 HEAVY = ("bench.loading", "sklearn.ensemble", "onnxpress.estimators.stored.grammar", "onnxpress.estimators.stored.dumping")
 
 
@@ -118,7 +120,8 @@ def table(measured: dict[str, list[float]], size: int, start: float, load: tuple
         "# Loading a model of others",
         "",
         f"Written by `python -m bench.loading`: a random forest of {size / 2**20:.0f} MB, {turns} turns, in each turn all ways.",
-        f"The machine's load average was {load[0]:.1f} before and {load[1]:.1f} after, on {os.cpu_count()} cores.",
+        f"The machine's load average was {load[0]:.1f} before and {load[1]:.1f} after, on {os.cpu_count()} cores"
+        + (": it was busy, and the ratios say more than the seconds." if max(load) > QUIET else "."),
         "",
         "| way | median s | least s | of joblib.load |",
         "|---|---:|---:|---:|",
@@ -147,7 +150,6 @@ def main() -> None:
         measured = measure(path, asked.turns, keeper)
         keeper.close()
         page = table(measured, path.stat().st_size, start, (before, os.getloadavg()[0]))
-    say(page)
     sys.stdout.write(page)
     asked.output.mkdir(parents=True, exist_ok=True)
     write_bytes(asked.output / "loading.md", page.encode())

@@ -44,7 +44,7 @@ reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of
 sweep: $(VENV) ## try a grid or list of params as experiments and compare them; SWEEP=my.yaml for another file than sweep.yaml
 	@python -m stages.sweep $(SWEEP)
 
-soak: $(VENV) ## kill the chain and publish at random points and see them recover (about two hours); SOAK="chain --kills 5 --seed 1"
+soak: $(VENV) ## read 100,000 hostile files, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
 	@python -m bench.soak $(SOAK)
 
 publish: $(VENV) ## publish again, for instance after a change of tracking server

@@ -79,7 +79,7 @@ SHARES = {
 
 def attempt(seed: int, kind: str, number: int, loads: Loads | None = None) -> Outcome:
     """Make a case and ask of it what must hold; ``loads`` is the reader, ours if none is given."""
-    random = Random(f"{seed} {kind} {number}")  # noqa: S311 # to be found again, not to be secret
+    random = Random(f"{seed} {kind} {number}")
     if kind in ONNX:
         return onnx_files.judged(kind, number, ONNX[kind][1](random))
     case = STORED[kind][1](random)
@@ -107,7 +107,7 @@ def tried(kind: str, number: int, case: Case, loads: Loads) -> Outcome:
     if seen:
         finding = "; ".join(seen)
     elif outcome == "loaded":
-        finding = _round_trip(loaded) or _predicted(loaded)
+        finding = _round_trip(loaded) or predicted(loaded)
         outcome = "loaded, a predictor" if hasattr(loaded, "predict") else "loaded, no predictor"
     return Outcome(kind, number, outcome, finding, names)
 
@@ -132,7 +132,7 @@ def _round_trip(loaded: Any) -> str:
     return "" if first == second else "dumped anew, it has other bytes each time"
 
 
-def _predicted(loaded: Any) -> str:
+def predicted(loaded: Any) -> str:
     """What predicting did that it must not; it may raise anything."""
     if not hasattr(loaded, "predict"):
         return ""
@@ -155,8 +155,9 @@ def warm_up(loads: Loads | None = None) -> None:
         for name, data in files().items():
             with suppress(*DOCUMENTED):
                 loaded = (loads or _ours)(data, "skops" if name.endswith(".skops") else "pickle")
-                _predicted(loaded)
+                predicted(loaded)
                 stored.dump(loaded)
         for estimator in fitted().values():
-            _predicted(estimator)
+            predicted(estimator)
+            repr(estimator)  # as scikit-learn does in its messages
     descriptions.real()

@@ -7,7 +7,6 @@ import struct
 from collections.abc import Callable
 from random import Random
 
-
 from bench.fuzz.descriptions import ADMITTED, HOSTILE, INTEGERS, TEXTS
 
 Encode = Callable[[Random], bytes]
@@ -62,7 +61,8 @@ def _sized(form: str, content: Callable[[Random], bytes]) -> Encode:
     def encode(random: Random) -> bytes:
         data = content(random)
         size = len(data) if random.random() < 0.99 else random.choice((0, 1, 2**31 - 1, 2**31, 2**62, 255))
-        return (size & (256**width - 1)).to_bytes(width, "little") + data[: 255 if width == 1 else None]
+        length: int = size & ((1 << 8 * width) - 1)
+        return length.to_bytes(width, "little") + data[: 255 if width == 1 else None]
 
     return encode
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
+from onnxpress.pipeline.output import beneath
+from onnxpress.pipeline.redaction import scrubbed_data
+
 if TYPE_CHECKING:
     from rich.console import Console
 

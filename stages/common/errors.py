@@ -11,6 +11,7 @@ from contextlib import nullcontext, suppress
 from typing import NoReturn
 
 from onnxpress.pipeline import unchanged
+from onnxpress.pipeline.output import guard_output
 from stages.common import signals
 from stages.common.console import visible
 from stages.common.memory import out_of_memory

@@ -231,8 +231,9 @@ def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
     """Check the content of a params file; ``origin`` is the file that an error is looked for in.
 
     Raises:
-        UserError: naming the first wrong key, what was expected there and what came.
+        UserError: naming the first wrong key, what was expected there and what came; or a key that holds a secret, not what.
     """
+    refuse_secrets(content, origin)
     try:
         return Params.model_validate(content)
     except ValidationError as error:

@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
 
+from onnxpress.pipeline.addresses import DATABASES, SERVERS, Address, Unreadable, read
 from stages.common.console import say
 from stages.common.errors import ServerError, UserError
 from stages.common.place import refuse_unaddressable
@@ -51,13 +51,10 @@ class Store:
 
     uri: str = field(repr=False)
     public_uri: str
+    """What is printed and stored: scheme, host, port and path."""
     database: Path | None = None
     """The file of an embedded SQLite store."""
     login: tuple[str, str] | None = field(default=None, repr=False)
-
-    def scrubbed(self, text: str) -> str:
-        """``text`` without the credentials of this store, or of any address in it."""
-        return re.sub(r"(?<=://)[^/@\s]+@", "", text.replace(self.uri, self.public_uri))
 
 
 def resolve_store(tracking_uri: str | None, root: Path) -> Store:

@@ -22,7 +22,7 @@ def read_yaml(path: Path, expected: str) -> dict[str, Any]:
     """The mapping in a YAML file that users write; ``expected`` says in words what it should hold.
 
     Raises:
-        UserError: the file cannot be read, is not YAML, is too large, holds no mapping, a secret, or what no file can be written with.
+        UserError: the file cannot be read, is not YAML, is too large, holds no mapping, or a secret, or what no file can hold.
     """
     try:
         content = _content(_text(path))

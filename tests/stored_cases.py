@@ -150,6 +150,11 @@ def _boosters() -> dict[str, Case]:
         "histogram of gaps": (HistGradientBoostingClassifier(**short, **early), GAPS, TEXTS),
         "histogram of codes": (HistGradientBoostingClassifier(categorical_features=[0, 2], **short), CODES, THREE),
         "histogram by mask": (HistGradientBoostingRegressor(categorical_features=[True, *[False] * 3], **short), CODES, NUMBER),
+        "histogram of codes only": (
+            HistGradientBoostingClassifier(categorical_features=[0, 1], **short),
+            CODES[:, [0, 2]],
+            THREE,
+        ),
         "histogram of categories": (HistGradientBoostingClassifier(**short), CATEGORIES, THREE),
         "constrained": (
             HistGradientBoostingRegressor(monotonic_cst=[1, 0, 0, 0], interaction_cst=[{0, 1}], **short),
@@ -327,7 +332,7 @@ def _meta() -> dict[str, Case]:
         "temperature": (CalibratedClassifierCV(tree, cv=2, method="temperature"), X, THREE),
         "frozen": (CalibratedClassifierCV(FrozenEstimator(clone(bayes).fit(X, TWO))), X, TWO),
         "one against the rest": (OneVsRestClassifier(SVC()), X, THREE),
-        "constant labels": (OneVsRestClassifier(bayes), X, np.c_[TWO, TWO * 0]),
+        "one against nothing": (OneVsRestClassifier(bayes), X, TWO),
         "one against one": (OneVsOneClassifier(LogisticRegression()), X, TEXTS),
         "codes": (OutputCodeClassifier(LogisticRegression(), **SEED), X, THREE),
         "chain": (ClassifierChain(LogisticRegression()), X, np.c_[TWO, 1 - TWO]),
@@ -478,5 +483,6 @@ def _transformers() -> dict[str, Case]:
         "k-means": (KMeans(3, n_init=1, **SEED), X, None),
         "bisections": (BisectingKMeans(3, **SEED), X, None),
         "batches": (MiniBatchKMeans(3, n_init=1, **SEED), X, None),
+        "labels": (preprocessing.MultiLabelBinarizer(), [["a", "b"], ["c"]] * 30, None),
         "Birch": (Birch(n_clusters=2), X, None),
     }

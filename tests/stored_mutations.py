@@ -22,7 +22,7 @@ from random import Random
 from typing import Any
 
 from onnxpress.estimators import stored
-from onnxpress.estimators.stored import grammar
+from onnxpress.estimators.stored import budget, grammar
 from onnxpress.estimators.stored.nodes import Global, List, Made, Mapping, Tuple
 from onnxpress.estimators.stored.pickle_reader import read
 from tests.stored_cases import answers, fitted
@@ -102,7 +102,7 @@ def _nodes(root: Any) -> Iterator[Any]:
         if isinstance(node, List | Tuple | Mapping | Made) and id(node) not in seen:
             seen.add(id(node))
             yield node
-            work.extend(grammar.children(node))
+            work.extend(budget.children(node))
 
 
 def _slots(root: Any) -> Iterator[Slot]:

@@ -298,6 +298,10 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("few categories", step(0, lambda one: one._default_to_infrequent_mappings[0].__setitem__(0, 99)), "mappings"),
     ("few categories", step(0, lambda one: one._infrequent_indices[0].__setitem__(0, 99)), "_infrequent_indices"),
     ("rare categories", step(0, put(_drop_idx_after_grouping=np.array([9] * 4, object))), "_drop_idx_after_grouping"),
+    ("few categories", step(0, lambda one: one.categories_.__setitem__(0, one.categories_[0][::-1])), "ascending order"),
+    ("labels", put(_cached_dict={"a": 10**6}), "_cached_dict"),
+    ("one against the rest", lambda model: put(y_type_="multilabel-indicator")(model.label_binarizer_), "several labels"),
+    ("one against the rest", put(label_binarizer_=None), "label_binarizer_ should be a LabelBinarizer"),
     ("letters", step(0, words(lambda found: found.update(a=10**6))), "vocabulary_"),
     ("letters", step(0, words(lambda found: found.update(a=-1))), "vocabulary_"),
     ("letters", step(0, words(lambda found: found.update(a=0, b=0))), "vocabulary_"),
@@ -309,6 +313,8 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("envelope", put(location_=np.zeros(2)), "location_"),
     ("polynomial", step(0, put(interaction_only=2)), "interaction_only"),
     ("forest", put(n_jobs=10**6), "n_jobs"),
+    ("a function", step(0, put(kw_args={"out": np.zeros(3)})), "an array to write into"),
+    ("a function", step(0, put(inv_kw_args={"out": (np.zeros(3),)})), "an array to write into"),
 ]
 
 

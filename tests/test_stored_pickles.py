@@ -359,6 +359,11 @@ GIVEN_OFTEN = {
     "a text": often(text("a" * (1 << 16)), name("builtins", "bytearray") + b"h\x00X\x07\x00\x00\x00latin-1\x86R"),
     "a state": often(b"(" + b"".join(text(f"a{at}") + NONE for at in range(5000)) + b"d", new(name(*KERNEL)) + b"h\x00b", 5000),
     "a list in a state": often(b"(" + b"N" * 30_000 + b"l", new(name(*KERNEL)) + b"}" + text("k1") + b"h\x00sb", 5000),
+    "a state that was empty at first": often(
+        b"}q\x00(" + text("k") + new(name(*KERNEL)) + b"h\x00b" + b"".join(text(f"a{at}") + NONE for at in range(5000)) + b"u",
+        new(name(*KERNEL)) + b"h\x00b",
+        5000,
+    ),
     "arguments": often(b"(" + b"N" * 30_000 + b"t", name("builtins", "list") + b"h\x00R"),
 }
 

@@ -17,6 +17,9 @@ from onnxpress.estimators.stored.nodes import Array, List, Made, Mapping, Set, T
 GROWTH = 16
 """Times its size that a description may be given away; estimators give each part to one owner, or to a few."""
 SPARE = 1 << 20
+_CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
+_BYTES = frozenset((str, bytes, bytearray))
+_PLAIN = frozenset((type(None), bool, int, float))
 SHORT = 64
 """Bytes of text that are not looked at twice."""
 
@@ -39,7 +42,7 @@ class Budget:
     def __init__(self, root: Any) -> None:
         """Measure the description."""
         self.left = GROWTH * size_of(root) + SPARE
-        self.known: dict[tuple[int, Any], tuple[Any, int]] = {}
+        self.known: dict[tuple[int, Any], tuple[Any, int, int]] = {}
 
     def spend(self, made: list[Any], *, copied: bool) -> None:
         """Count what a maker is given; ``copied`` if the content of its arrays and texts is copied too.
@@ -53,11 +56,15 @@ class Budget:
             raise Damaged("its parts are given to more owners than they have content")
 
     def _deep(self, value: Any, count: Callable[[Any], int]) -> int:
-        """A value and what lies directly in it, counted once however often it is given."""
-        key = id(value), count
-        if key not in self.known:
-            self.known[key] = value, count(value) + sum(map(count, _inside(value)))
-        return self.known[key][1]
+        """A value and what lies directly in it, counted once however often it is given, unless it has grown since."""
+        if type(value) not in _CONTAINERS:
+            return count(value)
+        found = self.known.get((id(value), count))
+        if found is None or found[1] != len(value):
+            inside = value.values() if type(value) is dict else value
+            found = value, len(value), len(value) + sum(map(count, inside))
+            self.known[id(value), count] = found
+        return found[2]
 
 
 def size_of(root: Any) -> int:
@@ -66,29 +73,25 @@ def size_of(root: Any) -> int:
     work, size = [root], 0
     while work:
         node = work.pop()
-        if isinstance(node, str | bytes) and len(node) <= SHORT:
+        kind = type(node)
+        if kind in _PLAIN or (kind in _BYTES and len(node) <= SHORT):
             size += 1
         elif id(node) not in seen:
             seen.add(id(node))
             inside = children(node)
-            size += 1 + (_size(node) if isinstance(node, str | bytes | Array) else len(inside))
+            size += _size(node) + len(inside)
             work.extend(inside)
     return size
 
 
 def _size(value: Any) -> int:
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    if isinstance(value, Array):
-        return value.data.nbytes
-    return len(value) if isinstance(value, str | bytes | bytearray | list | tuple | dict | set | frozenset) else 1
-
-
-def _inside(value: Any) -> Any:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list | tuple | set | frozenset) else ()
+    kind = type(value)
+    if kind is np.ndarray:
+        return int(value.nbytes)
+    if kind is Array:
+        return int(value.data.nbytes)
+    return len(value) if kind in _CONTAINERS or kind in _BYTES else 1
 
 
 def _items(value: Any) -> int:
-    return len(value) if isinstance(value, list | tuple | dict | set | frozenset) else 1
+    return len(value) if type(value) in _CONTAINERS else 1

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.owner_checks import boosting, encoders, kernel_machines, neighbors, small, trees
 from onnxpress.estimators.stored.values import OWN
@@ -30,8 +32,7 @@ def check(instance: Any) -> None:
         Damaged: its parts do not fit together; the message says which.
     """
     for name, item in vars(instance).items():
-        if name != PLACE and getattr(item, "__module__", "") in OWN and callable(item) and not isinstance(item, type):
-            raise Damaged(f"{type(instance).__name__}: {name} should be no function of scikit-learn's own")
+        _check_attribute(f"{type(instance).__name__}: {name}", item, own=name == PLACE)
     for kind in type(instance).__mro__:
         found = CHECKS.get(f"{kind.__module__}.{kind.__qualname__}")
         if found is None:
@@ -40,3 +41,11 @@ def check(instance: Any) -> None:
             found(instance)
         except Damaged as error:
             raise Damaged(f"{type(instance).__name__}: {error}") from error
+
+
+def _check_attribute(name: str, item: Any, *, own: bool) -> None:
+    """What no attribute is, of whatever class: a function out of its place, or an array that another call is to fill."""
+    if not own and getattr(item, "__module__", "") in OWN and callable(item) and not isinstance(item, type):
+        raise Damaged(f"{name} should be no function of scikit-learn's own")
+    if isinstance(item, dict) and isinstance(item.get("out"), np.ndarray | tuple):
+        raise Damaged(f"{name} should give no function an array to write into, which may be part of something else")

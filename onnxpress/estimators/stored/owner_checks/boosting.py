@@ -87,14 +87,15 @@ def histogram_boosting(instance: Any) -> None:
 def _predictors(iterations: Any, columns: int, n_features: int, categorical: Any) -> None:
     if type(iterations) is not list or not all(type(row) is list and len(row) == columns for row in iterations):
         raise Damaged(f"_predictors should be lists of {columns} trees")
-    for row in iterations:
-        for tree in row:
-            predictor(instance_of(tree, "_predictors", PREDICTOR))
-            asked, by_category = features(tree.nodes)
-            if len(asked) and asked[-1] >= n_features:
-                raise Damaged(f"a tree asks about a column that is none of its {n_features}")
-            if not np.isin(by_category, categorical).all():
-                raise Damaged("a tree asks for categories of a column of numbers")
+    trees = {id(tree): tree for row in iterations for tree in row}  # a file may have one many times
+    for tree in trees.values():
+        nodes = get(instance_of(tree, "_predictors", PREDICTOR), "nodes")
+        predictor(tree)
+        asked, by_category = features(nodes)
+        if len(asked) and asked[-1] >= n_features:
+            raise Damaged(f"a tree asks about a column that is none of its {n_features}")
+        if not np.isin(by_category, categorical).all():
+            raise Damaged("a tree asks for categories of a column of numbers")
 
 
 def _preprocessor(found: Any, n_features: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.owner_checks.attributes import MOST, get, has, is_array, number, within
+from onnxpress.estimators.stored.owner_checks.attributes import MOST, get, has, instance_of, is_array, number, within
 
 
 def one_hot(instance: Any) -> None:
@@ -17,6 +17,9 @@ def one_hot(instance: Any) -> None:
     categories = get(instance, "categories_")
     if type(categories) is not list or not all(isinstance(item, np.ndarray) and item.ndim == 1 for item in categories):
         raise Damaged("categories_ should be a list of arrays")
+    for item in categories:
+        if item.dtype.kind in "biuf" and not np.array_equal(np.sort(item), item, equal_nan=item.dtype.kind == "f"):
+            raise Damaged("categories_ should be in ascending order: a number is looked up by halves")
     number(instance, "n_features_in_", len(categories), len(categories))
     sizes = [_grouped(instance, place, len(item)) for place, item in enumerate(categories)]
     dropped = get(instance, "_drop_idx_after_grouping")
@@ -67,6 +70,22 @@ def vocabulary(instance: Any) -> None:
         raise Damaged("vocabulary_ should number its words from 0 on, each once")
 
 
+def labels(instance: Any) -> None:
+    """``MultiLabelBinarizer`` keeps the columns of its classes."""
+    columns = vars(instance).get("_cached_dict")
+    if columns is not None and (type(columns) is not dict or list(columns.values()) != list(range(len(columns)))):
+        raise Damaged("_cached_dict should number the classes from 0 on")
+
+
+def one_label(instance: Any) -> None:
+    """``OneVsRestClassifier`` of several labels for a row makes a sparse matrix of whatever its members answer."""
+    if not has(instance, "estimators_"):
+        return
+    binarizer = instance_of(get(instance, "label_binarizer_"), "label_binarizer_", "sklearn.preprocessing._label.LabelBinarizer")
+    if get(binarizer, "y_type_") not in ("binary", "multiclass"):
+        raise Damaged("several labels for a row are not supported")
+
+
 def hashing(instance: Any) -> None:
     """``n_features`` is what the hash of a word is divided by."""
     number(instance, "n_features", 1, MOST)
@@ -74,6 +93,8 @@ def hashing(instance: Any) -> None:
 
 CHECKS = {
     "sklearn.preprocessing._encoders.OneHotEncoder": one_hot,
+    "sklearn.preprocessing._label.MultiLabelBinarizer": labels,
+    "sklearn.multiclass.OneVsRestClassifier": one_label,
     "sklearn.feature_extraction.text.CountVectorizer": vocabulary,
     "sklearn.feature_extraction._dict_vectorizer.DictVectorizer": vocabulary,
     "sklearn.feature_extraction.text.HashingVectorizer": hashing,

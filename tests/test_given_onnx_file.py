@@ -272,6 +272,10 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
         lambda: turned("i", stored=[constant("i", 5)], inner=loop_within("i")),
         "no constant number of turns",
     ),
+    "blocks of an overflowing size": (
+        lambda: linear(node("DepthToSpace", ["X"], ["d"], blocksize=2**40)),
+        "blocksize should be between 1 and",
+    ),
     "settings of onnxruntime": (
         lambda: changed(lambda m: m.metadata_props.add(key="ort_config", value='{"session_options": {}}')),
         "settings of onnxruntime",

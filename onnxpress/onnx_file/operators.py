@@ -1,4 +1,4 @@
-"""Attributes of ai.onnx.ml's operators: the lengths and indices that kernels take on trust."""
+"""Attributes of operators, most of them of ai.onnx.ml: the lengths and indices that kernels take on trust."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import onnx
 
 from onnxpress.onnx_file.attributes import Attributes
 from onnxpress.onnx_file.errors import BadModel
+from onnxpress.onnx_file.known_operators import STANDARD
 from onnxpress.onnx_file.trees import check_ensemble, check_labelled_trees
 
 MATRIX = 2
@@ -17,14 +18,14 @@ ML_DOMAIN = "ai.onnx.ml"
 
 
 def check_operators(model: onnx.ModelProto) -> None:
-    """Refuse operators of ai.onnx.ml whose attributes do not fit together.
+    """Refuse operators whose attributes do not fit together.
 
     Raises:
         BadModel: naming the operator and the attribute.
     """
     widths = _input_widths(model)
     for node in _nodes(model):
-        check = CHECKS.get(node.op_type) if node.domain == ML_DOMAIN else None
+        check = CHECKS.get(("" if node.domain in STANDARD else node.domain, node.op_type))
         if check is None:
             continue
         try:
@@ -184,18 +185,29 @@ def _one_kind_of_labels(found: Attributes, ints: str, strings: str) -> int:
     return max(counts)
 
 
-CHECKS: dict[str, Callable[[Attributes], None]] = {
-    "LinearClassifier": _linear_classifier,
-    "LinearRegressor": _linear_regressor,
-    "SVMClassifier": _svm_classifier,
-    "SVMRegressor": _svm_regressor,
-    "Scaler": _scaler,
-    "LabelEncoder": _label_encoder,
-    "CategoryMapper": _category_mapper,
-    "OneHotEncoder": _one_hot,
-    "FeatureVectorizer": _feature_vectorizer,
-    "ZipMap": _zip_map,
-    "TreeEnsembleClassifier": check_labelled_trees,
-    "TreeEnsembleRegressor": check_labelled_trees,
-    "TreeEnsemble": check_ensemble,
+def _blocks(found: Attributes) -> None:
+    """onnxruntime 1.31 divides by the square of the size, which becomes 0 when it overflows."""
+    if not 1 <= found.number("blocksize", 1) <= LARGEST_BLOCK:
+        raise BadModel(f"blocksize should be between 1 and {LARGEST_BLOCK}")
+
+
+LARGEST_BLOCK = 2**15
+
+
+CHECKS: dict[tuple[str, str], Callable[[Attributes], None]] = {
+    (ML_DOMAIN, "LinearClassifier"): _linear_classifier,
+    (ML_DOMAIN, "LinearRegressor"): _linear_regressor,
+    (ML_DOMAIN, "SVMClassifier"): _svm_classifier,
+    (ML_DOMAIN, "SVMRegressor"): _svm_regressor,
+    (ML_DOMAIN, "Scaler"): _scaler,
+    (ML_DOMAIN, "LabelEncoder"): _label_encoder,
+    (ML_DOMAIN, "CategoryMapper"): _category_mapper,
+    (ML_DOMAIN, "OneHotEncoder"): _one_hot,
+    (ML_DOMAIN, "FeatureVectorizer"): _feature_vectorizer,
+    (ML_DOMAIN, "ZipMap"): _zip_map,
+    (ML_DOMAIN, "TreeEnsembleClassifier"): check_labelled_trees,
+    (ML_DOMAIN, "TreeEnsembleRegressor"): check_labelled_trees,
+    (ML_DOMAIN, "TreeEnsemble"): check_ensemble,
+    ("", "DepthToSpace"): _blocks,
+    ("", "SpaceToDepth"): _blocks,
 }

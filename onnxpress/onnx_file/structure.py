@@ -10,69 +10,8 @@ import onnx
 from onnx import AttributeProto, numpy_helper
 
 from onnxpress.onnx_file.errors import BadModel
+from onnxpress.onnx_file.known_operators import DOMAINS, MICROSOFT, MICROSOFT_OPERATORS, RANDOM, STANDARD
 
-STANDARD = ("", "ai.onnx")
-MICROSOFT = "com.microsoft"
-DOMAINS = {*STANDARD, "ai.onnx.ml", MICROSOFT}
-MICROSOFT_OPERATORS = frozenset(
-    [
-        "Attention",
-        "BiasGelu",
-        "CDist",
-        "ConvTransposeWithDynamicPads",
-        "CropAndResize",
-        "DequantizeLinear",
-        "DynamicQuantizeLSTM",
-        "DynamicQuantizeMatMul",
-        "EmbedLayerNormalization",
-        "ExpandDims",
-        "FastGelu",
-        "FusedConv",
-        "FusedGemm",
-        "FusedMatMul",
-        "GatherBlockQuantized",
-        "GatherND",
-        "Gelu",
-        "GridSample",
-        "GroupQueryAttention",
-        "Inverse",
-        "MatMulBnb4",
-        "MatMulInteger16",
-        "MatMulIntegerToFloat",
-        "MatMulNBits",
-        "MaxpoolWithMask",
-        "MultiHeadAttention",
-        "NhwcMaxPool",
-        "Pad",
-        "QAttention",
-        "QEmbedLayerNormalization",
-        "QGemm",
-        "QLinearAdd",
-        "QLinearAveragePool",
-        "QLinearConcat",
-        "QLinearConv",
-        "QLinearGlobalAveragePool",
-        "QLinearLeakyRelu",
-        "QLinearMul",
-        "QLinearReduceMean",
-        "QLinearSigmoid",
-        "QLinearSoftmax",
-        "QLinearWhere",
-        "QuantizeLinear",
-        "QuickGelu",
-        "Range",
-        "RotaryEmbedding",
-        "SkipLayerNormalization",
-        "SkipSimplifiedLayerNormalization",
-        "SparseToDenseMatMul",
-        "Tokenizer",
-        "TransposeMatMul",
-        "Trilu",
-        "Unique",
-    ]
-)
-"""What quantisers and optimisers of onnxruntime write; the rest generates text, draws random numbers or reads files."""
-RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 MOST_NODES = 1_000_000
 """Nodes of a model with its functions written out."""
 MOST_LEVELS = 60

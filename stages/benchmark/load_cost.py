@@ -55,9 +55,9 @@ def _load_ms(path: Path) -> float:
     if path.suffix == ".joblib":
         loaded = load_original(path, sys.argv[2:])
         if hasattr(loaded, "session"):  # a model given as ONNX is opened when it is first asked
-            loaded.session()
+            open_session(loaded.model)
     else:
-        open_session(path.read_bytes())  # the stage has judged it; who serves it does not judge
+        open_session(path.read_bytes())  # read_onnx has judged it already, and who serves it does not
     return (time.perf_counter() - start) * 1000
 
 

@@ -22,7 +22,10 @@ from tests.project import Project, clone, finished_clone
 from tests.publish_fixtures import LIBRARY_WARNINGS
 
 CHAIN = ["prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate", "publish"]
-DETERMINISTIC = ["model.joblib", "model.onnx", "model_quantized.onnx", "metrics.json", "quantization.json", "predictions.csv"]
+DETERMINISTIC = [
+    *("model.joblib", "model.sha256", "model.onnx", "model_quantized.onnx"),
+    *("metrics.json", "quantization.json", "predictions.csv"),
+]
 
 
 @pytest.fixture(scope="session")

@@ -351,8 +351,10 @@ def started(locks: tuple[str, ...]) -> tuple[subprocess.Popen[str], list[psutil.
     return process, family
 
 
-@pytest.mark.parametrize("locks", [(LANDLOCK, SECCOMP), ALL, ()])
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("locks", "number"),
+    [*((locks, signal.SIGKILL) for locks in [(LANDLOCK, SECCOMP), ALL, ()]), (ALL, signal.SIGINT), ((), signal.SIGTERM)],
+)
 def test_keeper_and_child_end_with_the_process_that_started_them(locks: tuple[str, ...], number: signal.Signals) -> None:
     if BUBBLEWRAP in locks:
         keeper(locks)

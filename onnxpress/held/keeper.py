@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from onnxpress.held import answers
 from onnxpress.held.given_file import GivenFile, given_file
@@ -28,8 +28,8 @@ Task = Callable[[GivenFile, Any], tuple[dict[str, Any], Sequence[bytes]]]
 DESCRIPTORS, MOST_DESCRIPTORS = 3, 65_536
 """Of an order; of a keeper, whose limit may be a thousand million, which an old kernel would close one by one."""
 PROBE_MB = 1024
-EXIT_SECONDS = 1
-"""How long a process may take to be gone that has closed its files: the kernel takes its memory back first."""
+EXIT_SECONDS, POLL_SECONDS = 5, 0.001
+"""How long a process may take to be gone that has closed its files, and how often it is looked for."""
 
 
 def main(settings: Settings, control: socket.socket, parent: int) -> None:
@@ -73,9 +73,12 @@ def _served(settings: Settings, held: list[str], control: socket.socket, descrip
     os.close(ordered)
     keeper, (ended, alive) = os.getpid(), os.pipe()
     if (child := os.fork()) == 0:
-        die_with(keeper)
-        _close_all_but(file, answer, alive)
-        _work(settings, held, order, file, answer)
+        code = 1
+        with contextlib.suppress(BaseException):  # whatever happens, a child never serves
+            die_with(keeper)
+            _close_all_but(file, answer, alive)
+            code = _worked(settings, held, order, file, answer)
+        os._exit(code)
     for descriptor in (file, answer, alive):
         os.close(descriptor)
     waited_for: list[Any] = [ended, control]
@@ -101,7 +104,7 @@ def _ended_by_itself(child: int) -> dict[str, Any]:
             code = os.waitstatus_to_exitcode(status)
             grown = used.ru_maxrss // 1024 - _own_mb()
             return {"ended": "code" if code >= 0 else "signal", "number": abs(code), "grown_mb": grown}
-        time.sleep(EXIT_SECONDS / 1000)
+        time.sleep(POLL_SECONDS)
     _killed(child)
     return {"ended": "code", "number": 1, "grown_mb": 0}
 
@@ -120,19 +123,17 @@ def _killed(child: int) -> None:
     os.waitpid(child, 0)
 
 
-def _work(settings: Settings, held: list[str], order: answers.Order, file: int, answer: int) -> NoReturn:
-    """In the child: lock, work, answer, end."""
-    code = 1
-    with contextlib.suppress(BaseException):
-        module, _, name = dict(settings.tasks)[order.task].partition(":")
-        task: Task = getattr(importlib.import_module(module), name)
-        for own in order.imports:
-            with contextlib.suppress(Exception):  # the task says so, if it matters
-                importlib.import_module(own)
-        if lock(settings.locks, settings.readable, [file], order.memory_mb) == held:
-            answers.write(answer, *_answered(task, given_file(order.name, file, order.real), order.arguments))
-            code = 0
-    os._exit(code)
+def _worked(settings: Settings, held: list[str], order: answers.Order, file: int, answer: int) -> int:
+    """In the child: import, lock, work, answer; the exit code."""
+    module, _, name = dict(settings.tasks)[order.task].partition(":")
+    task: Task = getattr(importlib.import_module(module), name)
+    for own in order.imports:
+        with contextlib.suppress(Exception):  # the task says so, if it matters
+            importlib.import_module(own)
+    if lock(settings.locks, settings.readable, [file], order.memory_mb) != held:
+        return 1
+    answers.write(answer, *_answered(task, given_file(order.name, file, order.real), order.arguments))
+    return 0
 
 
 def _answered(task: Task, path: GivenFile, arguments: Any) -> tuple[dict[str, Any], Sequence[bytes]]:

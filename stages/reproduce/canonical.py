@@ -51,14 +51,11 @@ def _onnx(path: Path) -> str:
 
 
 def _joblib(path: Path) -> str:
-    """No part of the estimator keeps a number of threads; a given model is the user's file, whatever it holds."""
-    from stages.common.digest import refuse_exchanged
+    """No part of the estimator keeps a number of threads."""
     from stages.common.models import load_original
     from stages.common.params import load_params
 
-    refuse_exchanged(path)
-    train = load_params().train
-    return "" if train.model_path else _thread_count(load_original(path, train.trusted), "", set())
+    return _thread_count(load_original(path, load_params().train.trusted), "", set())
 
 
 def _thread_count(value: Any, name: str, seen: set[int]) -> str:

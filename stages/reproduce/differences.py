@@ -67,12 +67,9 @@ def _json(one: Path, other: Path) -> str:
 
 
 def _joblib(one: Path, other: Path) -> str:
-    from stages.common.digest import refuse_exchanged
     from stages.common.models import load_original
     from stages.common.params import load_params
 
-    for path in (one, other):
-        refuse_exchanged(path)
     trusted = load_params().train.trusted
     found = _first_in(load_original(one, trusted), load_original(other, trusted), "")
     return f"attribute {found}" if found else ""

@@ -25,7 +25,6 @@ class Machine:
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.names: list[Global] = []
         self.encoded: dict[int, tuple[str, bytes]] = {}
 
     # bytes

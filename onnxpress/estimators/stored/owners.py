@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.owner_checks import boosting, encoders, kernel_machines, neighbors, small, trees
+from onnxpress.estimators.stored.owner_checks import boosting, by_name, encoders, kernel_machines, neighbors, small, trees
 from onnxpress.estimators.stored.values import OWN
 
 PLACE = "_kmeans_single"
@@ -26,7 +26,7 @@ KEYWORDS = ("kw_args", "kwargs", "kernel_params", "metric_params", "metric_param
 """How the names of attributes end that scikit-learn passes on to a function as ``**keywords``."""
 NUMERIC = ("numpy", "scipy")
 CHECKS: dict[str, Callable[[Any], None]] = {}
-for _module in (boosting, encoders, kernel_machines, neighbors, small, trees):
+for _module in (boosting, by_name, encoders, kernel_machines, neighbors, small, trees):
     CHECKS |= _module.CHECKS
 
 

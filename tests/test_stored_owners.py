@@ -337,6 +337,7 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("a function", step(0, put(kw_args={"out": np.zeros(3)})), "an array to write into"),
     ("a function", step(0, put(inv_kw_args={"out": (np.zeros(3),)})), "an array to write into"),
     ("a function", step(0, put(kw_args=asked_for_keys())), "kw_args should be a dict"),
+    ("a function", step(0, put(kw_args={"initial": np.zeros((3, 1)), "where": False})), "kw_args should hold plain values"),
     ("a function", step(0, put(inv_kw_args=OrderedDict())), "inv_kw_args should be a dict"),
     ("stacking", put(stack_method_=["tofile", "tofile"]), "stack_method_"),
     ("stack", put(stack_method_=None), "stack_method_"),

@@ -18,7 +18,7 @@ from sklearn.utils import Bunch
 
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.owner_checks import boosting, by_name, encoders, kernel_machines, neighbors, small, trees
-from onnxpress.estimators.stored.values import OWN
+from onnxpress.estimators.stored.values import OWN, is_plain
 
 PLACE = "_kmeans_single"
 """The attribute that holds a function of :data:`values.OWN`."""
@@ -59,6 +59,8 @@ def _check_attribute(name: str, item: Any, *, own: bool) -> None:
         raise Damaged(f"{name} should give no function an array to write into, which may be part of something else")
     if name.endswith(KEYWORDS) and item is not None and type(item) not in (dict, Bunch):
         raise Damaged(f"{name} should be a dict, got {type(item).__name__}: what else can be asked for keys hides them")
+    if name.endswith("kw_args") and item is not None and not all(map(is_plain, item.values())):
+        raise Damaged(f"{name} should hold plain values: a sum of nothing gives its initial value on, for others to change")
     if name.endswith((": metric", ": kernel")) and _is_numeric(item):
         raise Damaged(f"{name} should be no function of numpy, which may write into its second argument")
 

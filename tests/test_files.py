@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from stages.common.errors import UserError
-from stages.common.files import atomic_path, candidate_name, candidate_path, read_json, write_bytes, write_folder, write_json
+from stages.common.files import (
+    atomic_path,
+    candidate_name,
+    candidate_path,
+    placed,
+    read_json,
+    write_bytes,
+    write_folder,
+    write_json,
+)
 from stages.quantize.methods import METHODS
 
 
@@ -69,3 +78,20 @@ def test_a_file_that_is_no_json_object_is_named(tmp_path: Path, content: str, ex
     (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match=expected):
         read_json(tmp_path / "metrics.json")
+
+
+def test_a_link_is_followed_into_the_cache_of_dvc_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    cached = tmp_path / "cache" / "files" / "md5" / "d9" / f"{0x551413C8:030x}"
+    for path in (cached, tmp_path / "elsewhere.csv"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a")
+    folder = Path("data")
+    folder.mkdir()
+    Path("data/a.csv").symlink_to(cached)
+    assert placed("data/a.csv", folder, "data.source") == Path("data/a.csv")
+    Path("data/b.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(UserError, match=r"should lie under data/ .*, a link to elsewhere; copy the file there"):
+        placed("data/b.csv", folder, "data.source")
+    with pytest.raises(UserError, match=r"should lie under data/ .*; move it there"):
+        placed(str(cached), folder, "data.source")

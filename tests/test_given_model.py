@@ -97,9 +97,48 @@ def test_a_refused_file_says_what_it_names_and_what_can_be_done(tmp_path: Path) 
         "if it is a class that you trust, add it to train.trust in params.yaml: [my.models.Forest]"
     )
     path.write_bytes(b"cos\nsystem\n(S'touch mark'\ntR.")
-    assert refused(path) == f"{path} calls os.system, which no fitted estimator of scikit-learn does, so nothing of it was made"
+    assert refused(path) == (
+        f"{path} calls os.system, which no fitted estimator of scikit-learn does, so nothing of it was made; "
+        "take that out of the model, and dump it again with joblib"
+    )
     path.write_bytes(b"(" + b"".join(f"cm\nC{at:02}\n".encode() for at in range(30)) + b"l.")
     assert "m.C09 and 20 more, which no fitted estimator" in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "cure"),
+    [
+        ("lightgbm.sklearn", "LGBMClassifier", "give the model's .onnx file, made where it was fitted"),
+        ("xgboost.sklearn", "XGBClassifier", "give the model's .onnx file, made where it was fitted"),
+        ("scipy.stats._distn_infrastructure", "rv_continuous_frozen", "dump the best_estimator_ alone"),
+        ("joblib.memory", "Memory", "set memory=None in its pipelines"),
+        ("__main__", "Forest", "has to move into a module of its own before the fit"),
+        ("__main__", "doubled", "has to move into a module of its own before the fit"),
+        ("my.models", "doubled", "only classes can be trusted (train.trust), no functions"),
+        ("my.models", "_Forest", "to train.trust in params.yaml: [my.models._Forest]"),
+    ],
+)
+def test_what_can_be_done_about_a_name_follows_from_it(tmp_path: Path, module: str, name: str, cure: str) -> None:
+    path = tmp_path / "bad.pkl"
+    path.write_bytes(stack_global(module, name))
+    assert f"{path} names {module}.{name}, " in refused(path)
+    assert cure in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "expected"),
+    [
+        (".joblib", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n", "Git LFS; run `git lfs pull`"),
+        (".skops", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n", "Git LFS; run `git lfs pull`"),
+        (".pkl", b"<!DOCTYPE html><html></html>", "is text (of a web page, perhaps), no model"),
+        (".joblib", b"PK\x03\x04\x14\x00", "is a zip file; name it .skops"),
+        (".skops", b"\x80\x04]\x94.", "is a pickle; name it .pkl or .joblib"),
+    ],
+)
+def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, suffix: str, content: bytes, expected: str) -> None:
+    path = tmp_path / f"bad{suffix}"
+    path.write_bytes(content)
+    assert expected in refused(path)
 
 
 @pytest.mark.parametrize("hostile", ["a\nb", "\x1b[31mred", "\u202eltr", "x" * 100_000, "\x00", "a\r\n  done"])

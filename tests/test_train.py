@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -350,7 +351,9 @@ def test_an_own_class_that_holds_what_is_not_trusted_is_told_by_train(workspace:
     monkeypatch.syspath_prepend(workspace)
     write_params(workspace, default_params(train__estimator="own_parts.kinds.Forest", train__params={"n_estimators": 2}))
     prepare.main()
-    with pytest.raises(UserError, match=r"Forest holds own_parts.kinds.Note, .* add to train.trust: \[own_parts.kinds.Note\]"):
+    with pytest.raises(
+        UserError, match=r"Forest holds own_parts.kinds.Note, .* train.trust in params.yaml: \[own_parts.kinds.Note\]"
+    ):
         train.main()
     assert not (workspace / "outputs" / "model.joblib").exists()
 
@@ -372,6 +375,18 @@ def test_a_class_that_the_user_trusts_is_known_in_the_process_that_opens_the_fil
     train.main()
     model = load_trained(read_schema(), ["trusted_kinds.Forest"])
     assert np.array_equal(model.predict(rows.feeds["X"]), forest.predict(rows.feeds["X"]))
+
+
+@pytest.mark.parametrize("part", ["lambda: 0", "threading.Lock()", "threading.Thread", "len"])
+def test_an_own_class_that_cannot_be_stored_is_told_by_train(workspace: Path, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
+    name = f"unstored_{zlib.crc32(part.encode())}"
+    (workspace / f"{name}.py").write_text("import threading\n" + OWN_PART.replace("Note()", part), encoding="utf-8")
+    monkeypatch.syspath_prepend(workspace)
+    write_params(workspace, default_params(train__estimator=f"{name}.Forest", train__params={"n_estimators": 2}))
+    prepare.main()
+    with pytest.raises(UserError, match=r"Forest (cannot be stored: a part of it cannot be pickled|holds (threading|builtins))"):
+        train.main()
+    assert not (workspace / "outputs" / "model.joblib").exists()
 
 
 OWN_PART = """

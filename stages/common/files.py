@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -42,6 +43,9 @@ MODELS = {"original": ORIGINAL_MODEL, "onnx": ONNX_MODEL, "quantized": QUANTIZED
 
 PICTURES = {name: OUTPUTS / "plots" / f"{name}.png" for name in ("errors", "size", "candidates", "latency", "latency_by_batch")}
 """What the plot stage draws. The first two follow from the models, the others from a measurement of their latency."""
+
+CACHED = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
+"""Where a file lies in DVC's cache, wherever that lies."""
 
 SIGNIFICANT_DIGITS = 6
 TEMPORARY = ".unfinished-"
@@ -174,7 +178,7 @@ def placed(name: str, folder: Path, key: str) -> Path:
     path, place = Path(name), f"{PARAMS}: {key}"
     came = shortened(repr(name))
     try:
-        inside = path.resolve().is_relative_to(folder.resolve())
+        inside = path.resolve().is_relative_to(folder.resolve()) or _from_cache(path, folder)
         mode = path.stat().st_mode if inside else 0
     except FileNotFoundError:
         raise
@@ -185,7 +189,8 @@ def placed(name: str, folder: Path, key: str) -> Path:
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(f"{place} names {came}, which cannot be opened ({shortened(why)}); correct the name") from error
     if not inside:
-        raise UserError(f"{place} should lie under {folder}/ so that DVC sees it change, got {came}; move it there")
+        how = ", a link to elsewhere; copy the file there" if path.is_symlink() else "; move it there"
+        raise UserError(f"{place} should lie under {folder}/ so that DVC sees it change, got {came}{how}")
     if stat.S_ISDIR(mode):
         raise UserError(f"{place} names {came}, which is a folder; name a file")
     if not stat.S_ISREG(mode):
@@ -193,6 +198,11 @@ def placed(name: str, folder: Path, key: str) -> Path:
     if not os.access(path, os.R_OK):
         raise UserError(f"{place} names {came}, which you may not read; correct its permissions")
     return path
+
+
+def _from_cache(path: Path, folder: Path) -> bool:
+    """Whether it is a link in ``folder`` to a file in DVC's cache, as DVC makes where ``cache.type`` is ``symlink``."""
+    return path.parent.resolve().is_relative_to(folder.resolve()) and bool(CACHED.search(path.resolve().as_posix()))
 
 
 def _rounded(value: Any) -> Any:

@@ -24,6 +24,9 @@ from stages.common.table import NUMERIC_INPUT, OUTPUT_NAMES, Feeds, Rows, Schema
 MOST_NAMES = 10
 """Names of a refused file that an error shows."""
 
+BOOSTERS = {"catboost", "lightgbm", "xgboost"}
+"""Packages whose models keep their trees in memory of their own, and come as ONNX."""
+
 LABEL, PROBABILITIES, SCORES, PREDICTION = OUTPUT_NAMES
 """Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
 
@@ -89,6 +92,8 @@ def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
         version = written_by(path)
         if version is not None and version != _version():
             raise UserError(_other_version(path, version)) from error
+        if what := _other_format(read_bytes(path)[:100], path.suffix):
+            raise UserError(f"{path} is {what}") from error
         kind = "skops" if path.suffix == ".skops" else "joblib"
         raise UserError(f"{path} is not a whole {kind} file ({one_line(error)}); {again}") from error
 
@@ -99,15 +104,47 @@ def one_line(text: object, longest: int = 300) -> str:
     return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
+def _other_format(head: bytes, suffix: str) -> str | None:
+    """What a file is that is none of its suffix, by its first bytes, and what can be done about it; None if unknown."""
+    if head.startswith(b"version https://git-lfs"):
+        return "the pointer of a file in Git LFS; run `git lfs pull`"
+    if head.startswith(b"PK\x03\x04") and suffix != ".skops":
+        return "a zip file; name it .skops if skops has written it, else unpack it"
+    if head.startswith(b"\x80") and suffix == ".skops":
+        return "a pickle; name it .pkl or .joblib"
+    if head.lstrip()[:1] in (b"<", b"{"):
+        return "text (of a web page, perhaps), no model; download the file itself, or dump the model again"
+    return None
+
+
 def _refusal(names: list[str], what: str) -> str:
     """What a file does that no estimator does, and what can be done about it."""
-    shown = ", ".join(one_line(name, 100) for name in names[:MOST_NAMES])
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    said = f"{what} {shown}{more}, which no fitted estimator of scikit-learn"
+    said = f"{what} {shown_names(names)}, which no fitted estimator of scikit-learn"
     if what == "calls":
-        return f"{said} does, so nothing of it was made"
+        return f"{said} does, so nothing of it was made; take that out of the model, and dump it again with joblib"
+    return f"{said} holds, so nothing of it was made; {cure_of(names)}"
+
+
+def shown_names(names: list[str]) -> str:
+    """Names of a refused model, as an error shows them."""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(one_line(name, 100) for name in names[:MOST_NAMES]) + more
+
+
+def cure_of(names: list[str]) -> str:
+    """What can be done about a model that holds such names. Only the spelling says whether one is a class."""
+    if any(name.partition(".")[0] in BOOSTERS for name in names):
+        return "give the model's .onnx file, made where it was fitted (LightGBM and XGBoost by onnxmltools)"
+    if any(name.startswith("scipy.stats.") for name in names):
+        return "of a search over distributions, dump the best_estimator_ alone"
+    if any(name.startswith("joblib.") for name in names):
+        return "set memory=None in its pipelines, and dump it again"
+    if any(name.startswith("__main__.") for name in names):
+        return "what a notebook or script defines has to move into a module of its own before the fit"
+    if not all(name.rpartition(".")[2].lstrip("_")[:1].isupper() for name in names):
+        return "only classes can be trusted (train.trust), no functions: give a model fitted without them, or its .onnx file"
     ask = "if it is a class that you trust, add it" if len(names) == 1 else "if they are classes that you trust, add them"
-    return f"{said} holds, so nothing of it was made; {ask} to train.trust in params.yaml: [{shown}]"
+    return f"{ask} to train.trust in params.yaml: [{shown_names(names)}]"
 
 
 def _version() -> str:

@@ -64,14 +64,15 @@ def dumped(estimator: Any, train: Train) -> bytes:
     """
     from onnxpress.estimators import stored
     from onnxpress.estimators.stored.dumping import dump
+    from stages.common.models import cure_of, shown_names
 
     try:
         data = dump(estimator)
         stored.judge(data, train.trusted)
     except stored.Refused as error:
         raise UserError(
-            f"params.yaml: the fitted {train.estimator} holds {error}, which later stages would refuse to load; "
-            f"if these are classes that you trust, add to train.trust: [{error}]"
+            f"params.yaml: the fitted {train.estimator} holds {shown_names(error.names)}, which later stages would refuse "
+            f"to load; {cure_of(error.names)}"
         ) from error
     except stored.Damaged as error:
         raise UserError(

@@ -81,7 +81,9 @@ def check_fits(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
     from sklearn.base import BaseEstimator, is_classifier, is_regressor
 
     kind, fits = {"classification": ("classifier", is_classifier), "regression": ("regressor", is_regressor)}[schema.task]
-    if not (isinstance(model, BaseEstimator) and fits(model)):
+    if not isinstance(model, BaseEstimator):
+        raise UserError(f"{path} should hold a fitted {kind} of scikit-learn, got {type(model).__name__}; dump the {kind} alone")
+    if not fits(model):
         raise UserError(
             f"{path} should hold a {kind} of scikit-learn for this target, got {type(model).__name__} (see data.task)"
         )

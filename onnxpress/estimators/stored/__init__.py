@@ -55,7 +55,7 @@ def dump(estimator: Any) -> bytes:
     """Bytes of a joblib file, the same each time: those of ``loads(dump(x))`` are those of ``x``.
 
     Raises:
-        Damaged: its parts are nested too deeply.
+        Damaged: its parts are nested too deeply, or one of them cannot be pickled.
     """
     from onnxpress.estimators.stored.dumping import dump
 

@@ -35,13 +35,15 @@ def dump(estimator: Any) -> bytes:
     """The bytes of an uncompressed joblib file. How many threads an estimator computes with is no part of it.
 
     Raises:
-        Damaged: its parts are nested too deeply.
+        Damaged: its parts are nested too deeply, or one of them cannot be pickled.
     """
     file = io.BytesIO()
     try:
         _Pickler(file, PROTOCOL).dump(estimator)
     except RecursionError as error:
         raise Damaged("its parts are nested too deeply") from error
+    except (pickle.PicklingError, TypeError, AttributeError) as error:  # of a lambda, a lock, an open file
+        raise Damaged(f"a part of it cannot be pickled ({error})") from error
     return file.getvalue()
 
 

@@ -186,9 +186,52 @@ def test_bytes_that_onnxruntime_takes_for_its_own_format_are_refused() -> None:
 # Structure
 
 
-def calling(name: str, *functions: onnx.FunctionProto) -> onnx.ModelProto:
+def calling(name: str, *functions: onnx.FunctionProto, **attributes: Any) -> onnx.ModelProto:
     opsets = [helper.make_opsetid("my", 1)]
-    return linear(node(name, ["W"], ["Wb"], domain="my"), weights="Wb", functions=list(functions), opsets=opsets)
+    called = node(name, ["W"], ["Wb"], domain="my", **attributes)
+    return linear(called, weights="Wb", functions=list(functions), opsets=opsets)
+
+
+def of_the_call(name: str, own: int | None = None, operator: str = "Constant") -> onnx.NodeProto:
+    """A node whose attribute the call of its function gives; ``own``: with a value beside it."""
+    found = node(operator, [] if operator == "Constant" else ["a"], ["m" if operator == "Constant" else "o"])
+    found.attribute.add(name=name, type=onnx.AttributeProto.INT, ref_attr_name=name)
+    if own is not None:
+        found.attribute[0].i = own
+    return found
+
+
+def changed_node(found: onnx.NodeProto, **more: Any) -> onnx.NodeProto:
+    """The node with more attributes."""
+    found.attribute.extend(helper.make_attribute(name, content) for name, content in more.items())
+    return found
+
+
+def loop_in_function(inner: onnx.NodeProto | None = None) -> list[onnx.NodeProto]:
+    """A loop of ``m`` turns, of a function's argument ``a`` and its result ``o``."""
+    more = inner or node("Neg", ["v"], ["v2"])
+    inputs = [value("i", INT64, []), value("c", TensorProto.BOOL, []), value("v", FLOAT, [4, 1])]
+    outputs = [value("c2", TensorProto.BOOL, []), value("v2", FLOAT, [4, 1])]
+    body = helper.make_graph([node("Identity", ["c"], ["c2"]), more], "b", inputs, outputs)
+    yes = node("Constant", [], ["go"], value=constant("", 1, np.bool_))
+    return [yes, node("Loop", ["m", "go", "a"], ["o"], body=body)]
+
+
+def loops_in_functions(count: int) -> list[onnx.FunctionProto]:
+    """Functions whose loops call the one before."""
+    number = node("Constant", [], ["m"], value_int=9999)
+    found = [function("F0", number, *loop_in_function())]
+    for below in range(count - 1):
+        inner = node(f"F{below}", ["v"], ["v2"], domain="my")
+        found.append(function(f"F{below + 1}", number, *loop_in_function(inner)))
+    return found
+
+
+def standard(name: str) -> onnx.FunctionProto:
+    """A function with the name of an operator."""
+    found = function(name, node("Neg", ["a"], ["o"]))
+    found.domain = ""
+    return found
 
 
 def doubling(count: int) -> list[onnx.FunctionProto]:
@@ -206,12 +249,15 @@ def row_of(count: int) -> list[onnx.FunctionProto]:
     return [function("F0", node("Neg", ["a"], ["o"])), *rest]
 
 
-def turned(trip: str, *before: onnx.NodeProto, stored: Any = (), inner: onnx.NodeProto | None = None) -> onnx.ModelProto:
+def turned(
+    trip: str, *before: onnx.NodeProto, stored: Any = (), inner: onnx.NodeProto | None = None, own: Any = ()
+) -> onnx.ModelProto:
     """Weights that a Loop has added to."""
     more = inner or node("Add", ["v", "one"], ["v2"])
     inputs = [value("i", INT64, []), value("c", TensorProto.BOOL, []), value("v", FLOAT, [4, 1])]
     outputs = [value("c2", TensorProto.BOOL, []), value("v2", FLOAT, [4, 1])]
-    body = helper.make_graph([node("Identity", ["c"], ["c2"]), more], "b", inputs, outputs, [constant("one", 1, np.float32)])
+    within = [constant("one", 1, np.float32), *own]
+    body = helper.make_graph([node("Identity", ["c"], ["c2"]), more], "b", inputs, outputs, within)
     return linear(*before, node("Loop", [trip, "yes", "W"], ["Wb"], body=body), weights="Wb", stored=[YES, *stored])
 
 
@@ -271,6 +317,31 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
     "a loop of a name that hides a number": (
         lambda: turned("i", stored=[constant("i", 5)], inner=loop_within("i")),
         "no constant number of turns",
+    ),
+    "a loop in a loop, by what the outer one carries": (
+        lambda: turned("m", stored=[constant("m", 9)], inner=loop_within("i"), own=[constant("i", 5)]),
+        "no constant number of turns",
+    ),
+    "a loop of a number that the call gives": (
+        lambda: calling("F", function("F", of_the_call("value_int"), *loop_in_function()), value_int=2**50),
+        "no constant number of turns",
+    ),
+    "a loop of a number and that of the call": (
+        lambda: calling("F", function("F", of_the_call("value_int", 3), *loop_in_function()), value_int=2**50),
+        "has a value and takes that of a call",
+    ),
+    "a loop of two numbers": (
+        lambda: turned("m", changed_node(node("Constant", [], ["m"], value_int=2**50), value_int=3)),
+        "has an attribute twice",
+    ),
+    "loops in functions that call each other": (lambda: calling("F3", *loops_in_functions(4)), "99980001 turns"),
+    "blocks that the call gives": (
+        lambda: calling("F", function("F", of_the_call("blocksize", operator="DepthToSpace")), blocksize=2**40),
+        "is what the call of a function gives",
+    ),
+    "a function in the place of an operator": (
+        lambda: linear(node("Identity", ["W"], ["Wb"]), weights="Wb", functions=[standard("Identity")]),
+        "takes the place of an operator",
     ),
     "blocks of an overflowing size": (
         lambda: linear(node("DepthToSpace", ["X"], ["d"], blocksize=2**40)),

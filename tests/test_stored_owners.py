@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,7 @@ from sklearn.metrics import _dist_metrics
 from sklearn.metrics._dist_metrics import EuclideanDistance64, PyFuncDistance64
 from sklearn.neighbors import _kd_tree
 from sklearn.neighbors._kd_tree import KDTree64
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeRegressor
 from sklearn.tree._tree import Tree
@@ -211,6 +214,24 @@ def words(change: Callable[[dict[Any, Any]], Any]) -> Callable[[Any], Any]:
     return lambda estimator: change(estimator.vocabulary_)
 
 
+def asked_for_keys() -> Any:
+    """No dict, but ``**`` takes it for one: its steps by their names are what it gives."""
+    keywords = Pipeline([("out", np.zeros(3))])
+    vars(keywords)["keys"] = functools.partial(np.ravel, a=["out"])
+    return keywords
+
+
+def complex_categories(encoder: Any) -> None:
+    """Numbers that have no order: what is looked up by halves may be found behind the last."""
+    encoder.categories_[-1] = encoder.categories_[-1][::-1].astype(complex)
+
+
+def fewer_by_name(model: Any) -> None:
+    """Of a DataFrame, the trees are given fewer columns than of an array."""
+    for places in model._preprocessor._transformer_to_input_indices.values():
+        places.clear()
+
+
 OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("tree", put(n_features_in_=9), "n_features_in_"),
     ("tree", lambda estimator: vars(estimator).pop("n_features_in_"), "n_features_in_ is missing"),
@@ -259,7 +280,7 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("SVC", cut("classes_"), "two classes"),
     ("SVC", put(n_features_in_=9), "shape_fit_"),
     ("SVC", put(kernel="precomputed"), "support_vectors_"),
-    ("SVC", put(kernel=np.add), "kernel should be one of libsvm's"),
+    ("SVC", put(kernel=np.add), "kernel should be no function"),
     ("SVC", put(degree=-3), "degree"),
     ("SVC of pairs", cut("_probA"), "_probA"),
     ("SVC of pairs", put(_probB=np.zeros(0)), "_probB"),
@@ -315,6 +336,25 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("forest", put(n_jobs=10**6), "n_jobs"),
     ("a function", step(0, put(kw_args={"out": np.zeros(3)})), "an array to write into"),
     ("a function", step(0, put(inv_kw_args={"out": (np.zeros(3),)})), "an array to write into"),
+    ("a function", step(0, put(kw_args=asked_for_keys())), "kw_args should be a dict"),
+    ("a function", step(0, put(kw_args={"initial": np.zeros((3, 1)), "where": False})), "kw_args should hold plain values"),
+    ("a function", step(0, put(inv_kw_args=OrderedDict())), "inv_kw_args should be a dict"),
+    ("stacking", put(stack_method_=["tofile", "tofile"]), "stack_method_"),
+    ("stack", put(stack_method_=None), "stack_method_"),
+    ("chain", put(chain_method_="__setstate__"), "chain_method_"),
+    ("elimination", put(importance_getter="estimator.__dict__"), "importance_getter"),
+    ("stacking", put(estimators=[("__array_interface__", {})]), "names without __"),
+    ("a function", put(steps=[("ndim", 1), ("__array_interface__", {})]), "names without __"),
+    ("a function", put(steps={"ab": 1}), "steps should be a list"),
+    ("landmarks", put(kernel_params=asked_for_keys(), tree_=None), "kernel_params"),
+    ("landmarks", put(kernel=np.square), "kernel should be no function of numpy"),
+    ("neighbors' values", step(0, put(metric=np.square)), "metric should be no function of numpy"),
+    ("binary categories", step(0, complex_categories), "categories_ should be numbers or text"),
+    ("letters", step(0, put(input="filename")), "input should be 'content'"),
+    ("hashed words", step(0, put(input="file")), "input should be 'content'"),
+    ("histogram of categories", fewer_by_name, "the columns of each step"),
+    ("histogram of categories", lambda model: cut("feature_names_in_")(model._preprocessor), "feature_names_in_"),
+    ("histogram of categories", lambda model: model._preprocessor.feature_names_in_.fill("a"), "different names"),
 ]
 
 

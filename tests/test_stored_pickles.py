@@ -641,8 +641,6 @@ def test_an_array_of_joblib_is_read_as_joblib_reads_it() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"subclass": name("numpy", "matrix")},
-        {"subclass": name("os", "system")},
         {"subclass": NONE},
         {"shape": number(7)},
         {"shape": items(number(-1))},
@@ -657,6 +655,11 @@ def test_an_array_of_joblib_is_read_as_joblib_reads_it() -> None:
 )
 def test_an_array_that_joblib_would_not_announce_is_damaged(changes: dict[str, bytes]) -> None:
     damaged(announced(**changes))
+
+
+@pytest.mark.parametrize(("module", "kind"), [("numpy", "matrix"), ("os", "system")])
+def test_an_array_of_another_class_is_refused_by_its_name(module: str, kind: str) -> None:
+    assert refused(announced(subclass=name(module, kind))) == [f"{module}.{kind}"]
 
 
 def test_an_array_is_announced_by_state_alone() -> None:

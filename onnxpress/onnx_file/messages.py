@@ -101,7 +101,14 @@ def _check_model(model: onnx.ModelProto) -> str | None:
 def _check_node(node: onnx.NodeProto) -> str | None:
     if node.op_type in FILE_OPERATORS:
         return f"reads a file when it is opened ({node.op_type}); export the model without it"
-    return None
+    names = [item.name for item in node.attribute]
+    return "has an attribute twice" if len(set(names)) < len(names) else None
+
+
+def _check_attribute(attribute: onnx.AttributeProto) -> str | None:
+    """A value beside the reference to another is what the reference is taken for, or is not: runtimes differ."""
+    own = {field.name for field, _ in attribute.ListFields()} - {"name", "type", "doc_string", "ref_attr_name"}
+    return "has a value and takes that of a call" if attribute.ref_attr_name and own else None
 
 
 CHECKS: dict[str, Callable[[Any], str | None]] = {
@@ -109,5 +116,6 @@ CHECKS: dict[str, Callable[[Any], str | None]] = {
     "SparseTensorProto": check_sparse,
     "ModelProto": _check_model,
     "NodeProto": _check_node,
+    "AttributeProto": _check_attribute,
 }
 """What is wrong with a message, by its type; None for nothing."""

@@ -34,10 +34,12 @@ def check_structure(model: onnx.ModelProto) -> None:
     functions = {(item.domain, item.name, item.overload): item for item in model.functions}
     if len(functions) < len(model.functions):
         raise BadModel("two of its functions have the same name")
+    if hidden := [item for item in model.functions if item.domain in DOMAINS]:
+        raise BadModel(f"its function {hidden[0].name[:60]!r} takes the place of an operator; give it a domain of its own")
     _check_calls(model, functions)
     checker = _Checker(functions)
-    for function in model.functions:
-        checker.nodes(function.node, [dict.fromkeys(function.input)], _In(f"function {function.name}: "))
+    for key in functions:
+        checker.function(key)
     checker.graph(model.graph, [], _In())
     outputs = [value.name for value in model.graph.output]
     if twice := sorted({name for name in outputs if outputs.count(name) > 1}):
@@ -55,38 +57,60 @@ class _In:
 @dataclass
 class _Checker:
     functions: dict[Key, onnx.FunctionProto]
+    turns: dict[Key, int] = field(default_factory=dict)
 
-    def graph(self, graph: onnx.GraphProto, outer: Sequence[Names], place: _In) -> None:
-        """Check the nodes of a graph, whose names are defined beside those of the graphs around it."""
+    def function(self, key: Key) -> int:
+        """Check a function, which does not call itself; how often what is innermost in it runs when it is called."""
+        if key not in self.turns:
+            function = self.functions[key]
+            place = _In(f"function {function.name[:60]}: ")
+            self.turns[key] = self.nodes(function.node, [dict.fromkeys(function.input)], place)
+        return self.turns[key]
+
+    def graph(self, graph: onnx.GraphProto, outer: Sequence[Names], place: _In) -> int:
+        """Check the nodes of a graph, whose names are defined beside those of the graphs around it; turns as of nodes."""
         names: Names = dict.fromkeys(value.name for value in graph.input)
         stored = [*(tensor.name for tensor in graph.initializer), *(item.values.name for item in graph.sparse_initializer)]
         if len(set(stored)) < len(stored):
             raise BadModel(f"{place.words}two of its initializers have the same name")
         names |= {tensor.name: _number(tensor) for tensor in graph.initializer}
         names |= {tensor.values.name: None for tensor in graph.sparse_initializer}
+        if outer:  # what the node around a subgraph gives it stands before what the subgraph has stored
+            names |= dict.fromkeys(value.name for value in graph.input)
         scopes = [*outer, names]
-        self.nodes(graph.node, scopes, place)
+        turns = self.nodes(graph.node, scopes, place)
         for value in graph.output:
             if not _is_defined(value.name, scopes):
                 raise BadModel(f"{place.words}nothing gives the output {value.name[:60]!r}")
+        return turns
 
-    def nodes(self, nodes: Any, scopes: list[Names], place: _In) -> None:
-        """Check nodes; what they give is added to the last of ``scopes``."""
+    def nodes(self, nodes: Any, scopes: list[Names], place: _In) -> int:
+        """Check nodes; what they give is added to the last of ``scopes``. How often what is innermost in them runs."""
+        most = place.turns
         for number, node in enumerate(nodes):
             here = f"{place.words}node {number} ({node.op_type[:60]})"
             for name in node.input:
                 if name and not _is_defined(name, scopes):
                     raise BadModel(f"{here} reads {name[:60]!r}, which nothing before it gives")
             self._operator(node, here)
-            turns = place.turns * (_turns(node, scopes, here) if _is(node, "Loop") else 1)
+            turns = place.turns * self._own_turns(node, scopes, here)
             if turns > MOST_TURNS:
                 raise BadModel(f"{here} has {turns} turns, with the loops around it; at most {MOST_TURNS} are run")
             for graph in _subgraphs(node):
-                self.graph(graph, scopes, _In(f"{here}, ", turns))
+                most = max(most, self.graph(graph, scopes, _In(f"{here}, ", turns)))
+            most = max(most, turns)
             for name in filter(None, node.output):
                 if name in scopes[-1]:
                     raise BadModel(f"{here} gives {name[:60]!r}, which is given already")
                 scopes[-1][name] = _constant(node)
+        return most
+
+    def _own_turns(self, node: onnx.NodeProto, scopes: Sequence[Names], here: str) -> int:
+        """How often what is in a node runs for each time that the node does."""
+        key = node.domain, node.op_type, node.overload
+        if key in self.functions:
+            return self.function(key)
+        return _turns(node, scopes, here) if _is(node, "Loop") else 1
 
     def _operator(self, node: onnx.NodeProto, here: str) -> None:
         if (node.domain, node.op_type, node.overload) in self.functions:
@@ -130,7 +154,7 @@ def _constant(node: onnx.NodeProto) -> int | None:
     """The whole number that a Constant gives, if it is one."""
     if not _is(node, "Constant"):
         return None
-    values = {item.name: item for item in node.attribute}
+    values = {item.name: item for item in node.attribute if not item.ref_attr_name}  # which each call gives
     if "value" in values:
         return _number(values["value"].t)
     if "value_int" in values and values["value_int"].type == AttributeProto.INT:

@@ -9,19 +9,24 @@ A class is checked for each class that it derives from. One that is not fitted h
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.owner_checks import boosting, encoders, kernel_machines, neighbors, small, trees
-from onnxpress.estimators.stored.values import OWN
+from onnxpress.estimators.stored.owner_checks import boosting, by_name, encoders, kernel_machines, neighbors, small, trees
+from onnxpress.estimators.stored.values import OWN, is_plain
 
 PLACE = "_kmeans_single"
 """The attribute that holds a function of :data:`values.OWN`."""
+KEYWORDS = ("kw_args", "kwargs", "kernel_params", "metric_params", "metric_params_")
+"""How the names of attributes end that scikit-learn passes on to a function as ``**keywords``."""
+NUMERIC = ("numpy", "scipy")
 CHECKS: dict[str, Callable[[Any], None]] = {}
-for _module in (boosting, encoders, kernel_machines, neighbors, small, trees):
+for _module in (boosting, by_name, encoders, kernel_machines, neighbors, small, trees):
     CHECKS |= _module.CHECKS
 
 
@@ -44,8 +49,25 @@ def check(instance: Any) -> None:
 
 
 def _check_attribute(name: str, item: Any, *, own: bool) -> None:
-    """What no attribute is, of whatever class: a function out of its place, or an array that another call is to fill."""
+    """What no attribute is, of whatever class: a function out of its place, or an array that another call is to fill.
+
+    The second argument of a numpy function may be what it fills, so none of them is a metric of two rows.
+    """
     if not own and getattr(item, "__module__", "") in OWN and callable(item) and not isinstance(item, type):
         raise Damaged(f"{name} should be no function of scikit-learn's own")
     if isinstance(item, dict) and isinstance(item.get("out"), np.ndarray | tuple):
         raise Damaged(f"{name} should give no function an array to write into, which may be part of something else")
+    if name.endswith(KEYWORDS) and item is not None and type(item) not in (dict, Bunch):
+        raise Damaged(f"{name} should be a dict, got {type(item).__name__}: what else can be asked for keys hides them")
+    if name.endswith("kw_args") and item is not None and not all(map(is_plain, item.values())):
+        raise Damaged(f"{name} should hold plain values: a sum of nothing gives its initial value on, for others to change")
+    if name.endswith((": metric", ": kernel")) and _is_numeric(item):
+        raise Damaged(f"{name} should be no function of numpy, which may write into its second argument")
+
+
+def _is_numeric(item: Any) -> bool:
+    """Whether it is a function of numpy or scipy, or one with keywords set."""
+    function = item.func if isinstance(item, functools.partial) else item
+    if isinstance(function, type) or not callable(function):
+        return False
+    return isinstance(function, np.ufunc) or str(getattr(function, "__module__", "")).partition(".")[0] in NUMERIC

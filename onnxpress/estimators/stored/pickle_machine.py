@@ -9,7 +9,6 @@ import struct
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.joblib_arrays import WRAPPER
 from onnxpress.estimators.stored.nodes import Global, List, Made, Mapping, Set
 from onnxpress.estimators.stored.spelling import HELPERS, spelled
 
@@ -21,10 +20,11 @@ class Machine:
         """Read from byte ``at`` of ``view``."""
         self.view, self.at = view, at
         self.protocol = 0
+        self.names: list[Global] = []
+        """All that may mean something, for the line about a file that is not read to its end."""
         self.stack: list[Any] = []
         self.marked: list[list[Any]] = []
         self.memo: dict[int, Any] = {}
-        self.names: list[Global] = []
         self.encoded: dict[int, tuple[str, bytes]] = {}
 
     # bytes
@@ -115,7 +115,7 @@ class Machine:
         if type(module) is not str or type(name) is not str:
             raise Damaged("a name that is no text")
         named = spelled(module, name, self.protocol)
-        if named.path not in HELPERS and named.path != WRAPPER:
+        if named.path not in HELPERS:
             self.names.append(named)
         self.push(named)
 

@@ -15,7 +15,10 @@ MOST_ARGUMENTS = 100
 BYTES = ("_codecs.encode", "builtins.bytes")
 OLD_NUMPY = "numpy.core"
 HELPERS = frozenset(
-    (*BYTES, "copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__", "builtins.object", "builtins.dict")
+    (
+        *(*BYTES, "copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__"),
+        *("builtins.object", "builtins.dict", "joblib.numpy_pickle.NumpyArrayWrapper"),
+    )
 )
 """Names that readers understand themselves, so that no description holds them."""
 

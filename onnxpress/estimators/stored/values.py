@@ -11,6 +11,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.nodes import Global, Made
 
@@ -95,7 +97,7 @@ def partial(made: Made, build: Callable[[Any], Any]) -> functools.partial[Any]:
     if not isinstance(state, tuple) or not whole or state[1] != () or state[3] not in (None, {}) or made.keywords:
         raise Damaged("a functools.partial should have keywords only")
     keywords = state[2]
-    if type(keywords) is not dict or not all(_is_keyword(key) and _is_plain(item) for key, item in keywords.items()):
+    if type(keywords) is not dict or not all(_is_keyword(key) and is_plain(item) for key, item in keywords.items()):
         raise Damaged("a functools.partial should hold plain values")
     return functools.partial(value(function.path), **keywords)
 
@@ -104,14 +106,14 @@ def _is_keyword(key: Any) -> bool:
     return type(key) is str and key.isidentifier() and not key.startswith("_")
 
 
-def _is_plain(item: Any) -> bool:
+def is_plain(item: Any) -> bool:
+    """Whether it is None, a number, text, a type of the table, or a list or tuple of those."""
     return all(map(_is_simple, item)) if type(item) in (list, tuple) else _is_simple(item)
 
 
 def _is_simple(item: Any) -> bool:
-    return (
-        item is None or type(item) in (bool, int, float, str) or (isinstance(item, type) and f"numpy.{item.__name__}" in VALUES)
-    )
+    plain = item is None or type(item) in (bool, int, float, str) or isinstance(item, np.number | np.bool_)
+    return plain or (isinstance(item, type) and f"numpy.{item.__name__}" in VALUES)
 
 
 RULES = {"functools.partial": partial}

@@ -107,8 +107,13 @@ def _preprocessor(found: Any, n_features: int) -> None:
     steps = get(found, "transformers_")
     if type(steps) is not list or not all(type(step) is tuple and len(step) == 3 for step in steps):
         raise Damaged("_preprocessor should be a list of steps")
+    named = has(found, "feature_names_in_")
+    if named:
+        names = is_array(get(found, "feature_names_in_"), "feature_names_in_", "O", n_features)
+        if len(set(names)) != n_features:
+            raise Damaged("feature_names_in_ should be different names")
     taken = np.zeros(n_features, np.int64)
-    for _, step, mask in steps:
+    for name, step, mask in steps:
         if isinstance(step, str) and step == "drop" and not np.any(mask):
             continue
         instance_of(
@@ -120,8 +125,19 @@ def _preprocessor(found: Any, n_features: int) -> None:
         if type(step).__name__ == "FunctionTransformer":
             _passes_on(step)
         taken += is_array(mask, "a mask of _preprocessor", "bool", n_features)
+        if named:  # of a DataFrame it takes columns by name instead
+            _same_columns(get(found, "_transformer_to_input_indices"), name, mask)
     if (taken != 1).any() or get(found, "sparse_output_") is not False:
         raise Damaged("_preprocessor should pass each column on once")
+
+
+def _same_columns(indices: Any, name: Any, mask: Any) -> None:
+    """Raise Damaged unless the columns that a step takes by name are those of its mask."""
+    taken = indices.get(name) if type(indices) is dict and type(name) is str else None
+    if type(taken) is not list or not all(type(place) is int or isinstance(place, np.integer) for place in taken):
+        raise Damaged("_transformer_to_input_indices should be lists of places")
+    if not np.array_equal(taken, np.flatnonzero(mask)):
+        raise Damaged("_transformer_to_input_indices should be the columns of each step")
 
 
 def _passes_on(step: Any) -> None:

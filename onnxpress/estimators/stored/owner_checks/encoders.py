@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.owner_checks.attributes import MOST, get, has, instance_of, is_array, number, within
@@ -18,8 +19,7 @@ def one_hot(instance: Any) -> None:
     if type(categories) is not list or not all(isinstance(item, np.ndarray) and item.ndim == 1 for item in categories):
         raise Damaged("categories_ should be a list of arrays")
     for item in categories:
-        if item.dtype.kind in "biuf" and not np.array_equal(np.sort(item), item, equal_nan=item.dtype.kind == "f"):
-            raise Damaged("categories_ should be in ascending order: a number is looked up by halves")
+        _in_order(item)
     number(instance, "n_features_in_", len(categories), len(categories))
     sizes = [_grouped(instance, place, len(item)) for place, item in enumerate(categories)]
     dropped = get(instance, "_drop_idx_after_grouping")
@@ -33,6 +33,15 @@ def one_hot(instance: Any) -> None:
     widths = get(instance, "_n_features_outs")
     if type(widths) is not list or [int(width) for width in widths if isinstance(width, int | np.integer)] != sizes:
         raise Damaged(f"_n_features_outs should be {sizes}")
+
+
+def _in_order(categories: NDArray[Any]) -> None:
+    """Raise Damaged unless they are text or objects, which are looked up one by one, or numbers in order."""
+    kind = categories.dtype.kind
+    if kind not in "biufOSU":
+        raise Damaged("categories_ should be numbers or text")
+    if kind in "biuf" and not np.array_equal(np.sort(categories), categories, equal_nan=kind == "f"):
+        raise Damaged("categories_ should be in ascending order: a number is looked up by halves")
 
 
 def _grouped(instance: Any, place: int, count: int) -> int:
@@ -70,6 +79,12 @@ def vocabulary(instance: Any) -> None:
         raise Damaged("vocabulary_ should number its words from 0 on, each once")
 
 
+def text(instance: Any) -> None:
+    """A vectoriser takes the text itself, not the name of a file to read."""
+    if vars(instance).get("input", "content") != "content":
+        raise Damaged("input should be 'content': with 'filename', it reads whatever files a table names")
+
+
 def labels(instance: Any) -> None:
     """``MultiLabelBinarizer`` keeps the columns of its classes."""
     columns = vars(instance).get("_cached_dict")
@@ -95,6 +110,7 @@ CHECKS = {
     "sklearn.preprocessing._encoders.OneHotEncoder": one_hot,
     "sklearn.preprocessing._label.MultiLabelBinarizer": labels,
     "sklearn.multiclass.OneVsRestClassifier": one_label,
+    "sklearn.feature_extraction.text._VectorizerMixin": text,
     "sklearn.feature_extraction.text.CountVectorizer": vocabulary,
     "sklearn.feature_extraction._dict_vectorizer.DictVectorizer": vocabulary,
     "sklearn.feature_extraction.text.HashingVectorizer": hashing,

@@ -30,7 +30,7 @@ def estimator(instance: Any) -> None:
     if jobs is not None:
         whole(jobs, "n_jobs", -MOST_THREADS, MOST_THREADS)
     fitted = any(name.endswith("_") for name in vars(instance))
-    if not fitted or not hasattr(instance, "_parameter_constraints") or has(instance, "tree_"):
+    if not fitted or not hasattr(instance, "_parameter_constraints") or _is_tree(instance):
         return
     try:
         instance._validate_params()
@@ -38,6 +38,10 @@ def estimator(instance: Any) -> None:
         raise Damaged(
             f"a parameter that scikit-learn refuses: {str(error).splitlines()[0] if str(error) else error!r}"
         ) from error
+
+
+def _is_tree(instance: Any) -> bool:
+    return any(kind.__name__ == "BaseDecisionTree" for kind in type(instance).__mro__)
 
 
 def birch(instance: Any) -> None:

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from onnxpress.estimators.stored.dumping import dump
 from stages.common.errors import UserError
-from stages.common.models import load_original
+from stages.common.models import checked_onnx, load_original
 from stages.convert import __main__ as convert
 from stages.prepare import __main__ as prepare
 from stages.train import __main__ as train
@@ -133,12 +133,20 @@ def test_what_can_be_done_about_a_name_follows_from_it(tmp_path: Path, module: s
         (".pkl", b"<!DOCTYPE html><html></html>", "is text (of a web page, perhaps), no model"),
         (".joblib", b"PK\x03\x04\x14\x00", "is a zip file; name it .skops"),
         (".skops", b"\x80\x04]\x94.", "is a pickle; name it .pkl or .joblib"),
+        (".onnx", b"\x80\x04]\x94.", "is a pickle; name it .pkl or .joblib"),
+        (".onnx", b"version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n", "Git LFS; run `git lfs pull`"),
+        (".onnx", b"<!DOCTYPE html><html></html>", "is text (of a web page, perhaps), no model"),
     ],
 )
 def test_a_file_of_another_kind_is_called_what_it_is(tmp_path: Path, suffix: str, content: bytes, expected: str) -> None:
     path = tmp_path / f"bad{suffix}"
     path.write_bytes(content)
-    assert expected in refused(path)
+    if suffix == ".onnx":
+        with pytest.raises(UserError) as caught:
+            checked_onnx(content, str(path))
+        assert expected in str(caught.value)
+    else:
+        assert expected in refused(path)
 
 
 @pytest.mark.parametrize("hostile", ["a\nb", "\x1b[31mred", "\u202eltr", "x" * 100_000, "\x00", "a\r\n  done"])

@@ -110,7 +110,7 @@ def _other_format(head: bytes, suffix: str) -> str | None:
         return "the pointer of a file in Git LFS; run `git lfs pull`"
     if head.startswith(b"PK\x03\x04") and suffix != ".skops":
         return "a zip file; name it .skops if skops has written it, else unpack it"
-    if head.startswith(b"\x80") and suffix == ".skops":
+    if head.startswith(b"\x80") and suffix in (".skops", ".onnx"):
         return "a pickle; name it .pkl or .joblib"
     if head.lstrip()[:1] in (b"<", b"{"):
         return "text (of a web page, perhaps), no model; download the file itself, or dump the model again"
@@ -257,6 +257,8 @@ def checked_onnx(model: bytes, name: str) -> Any:
     try:
         return read_model(model)
     except BadModel as error:
+        if what := _other_format(model[:100], ".onnx"):
+            raise UserError(f"{name} is {what}") from error
         raise UserError(f"{name} is no ONNX model that can be run: {error}") from error
 
 

@@ -161,18 +161,6 @@ def named_tuple(made: Made, build: Callable[[Any], Any]) -> Any:
     return tuple.__new__(kind, [build(argument) for argument in made.arguments])
 
 
-def make_trusted(kind: type[Any]) -> Any:
-    """An instance of a trusted class by its own ``__new__``, without arguments.
-
-    Raises:
-        Damaged: it cannot be made so.
-    """
-    try:
-        return kind.__new__(kind)  # type: ignore[call-overload] # of whatever class
-    except Exception as error:  # whatever a foreign class raises
-        raise Damaged(f"{kind.__name__} cannot be made without arguments ({error})") from error
-
-
 RULES: dict[str, Rule] = dict.fromkeys(
     (
         "sklearn.impute._iterative._ImputerTriplet",

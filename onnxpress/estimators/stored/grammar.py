@@ -75,7 +75,7 @@ def judge_names(names: Sequence[Global], trusted: Collection[str] = ()) -> None:
     Raises:
         Refused: one of them is of no use anywhere.
     """
-    judgement = _Judgement(trusted)
+    judgement = _Judgement(classes.pickled_names(trusted))
     elsewhere = RULES.keys() | NAMED | UNMADE | values.VALUES.keys()
     if bad := {name.path for name in names if name.path not in elsewhere and not judgement.is_class(name)}:
         raise Refused(bad)

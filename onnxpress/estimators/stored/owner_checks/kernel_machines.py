@@ -10,7 +10,6 @@ from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.owner_checks.attributes import array, get, has, is_array, number, within
 
 KERNELS = {"linear", "poly", "rbf", "sigmoid", "precomputed"}
-CLASSIFIERS = {"SVC", "NuSVC"}
 
 
 def libsvm(instance: Any) -> None:

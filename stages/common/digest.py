@@ -20,15 +20,15 @@ def line(data: bytes | memoryview) -> str:
     return f"{hashlib.sha256(data).hexdigest()}  {ORIGINAL_MODEL.as_posix()}\n"
 
 
-def refuse_exchanged(path: Path) -> None:
-    """Fail unless the fitted estimator at ``path``, in any outputs folder, has the digest that lies beside it.
+def unexchanged(path: Path) -> bytes:
+    """The bytes of the fitted estimator at ``path``, in any outputs folder, if they have the digest that lies beside it.
 
     Raises:
-        UserError: it has another, or one of the two files cannot be read.
+        UserError: they have another, or one of the two files cannot be read.
     """
-    found = line(read_bytes(path))
-    beside = path.with_name(ORIGINAL_DIGEST.name)
+    data, beside = read_bytes(path), path.with_name(ORIGINAL_DIGEST.name)
     if not beside.exists():
         raise UserError(f"{beside}, which says what train has written, is missing; run `dvc repro train`")
-    if read_bytes(beside) != found.encode():
+    if read_bytes(beside) != line(data).encode():
         raise UserError(f"{path} is not what train has written (exchanged or damaged); run `dvc repro --force train`")
+    return data

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.written_by import written_by
 from stages.common.console import visible
-from stages.common.digest import refuse_exchanged
+from stages.common.digest import unexchanged
 from stages.common.errors import UserError
 from stages.common.files import ORIGINAL_MODEL, SCHEMA, read_bytes
 from stages.common.parts import set_threads
@@ -62,10 +62,11 @@ def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ())
     return sorted({str(warning.message).split("\n")[0] for warning in caught if not issubclass(warning.category, expected)})
 
 
-def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
+def load_original(path: Path, trusted: Collection[str] = (), data: bytes | None = None) -> Any:
     """Load a fitted estimator from a pickle, joblib or skops file: nothing that the file names is called.
 
-    ``trusted`` are classes, ``package.module.Class``, that the file may hold besides those of scikit-learn.
+    ``trusted`` are classes, ``package.module.Class``, that the file may hold besides those of scikit-learn. ``data`` are
+    the bytes of a joblib file that was read already.
 
     Raises:
         UserError: the file is missing, damaged, of another scikit-learn, or names what no fitted estimator holds.
@@ -74,7 +75,7 @@ def load_original(path: Path, trusted: Collection[str] = ()) -> Any:
 
     again = "run `dvc repro --force train` to make it again" if path == ORIGINAL_MODEL else "dump the model again"
     try:
-        return stored.load(path, trusted)
+        return stored.load(path, trusted) if data is None else stored.loads(data, trusted)
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror or error}); run `dvc repro` to make it") from error
     except stored.OtherVersion as error:
@@ -159,8 +160,8 @@ def load_trained(schema: Schema, trusted: Collection[str], threads: int = 1) -> 
     Raises:
         UserError: the file is missing, was exchanged since, cannot be loaded, or does not fit the schema.
     """
-    refuse_exchanged(ORIGINAL_MODEL)
-    return checked_original(load_original(ORIGINAL_MODEL, trusted), schema, threads)
+    data = unexchanged(ORIGINAL_MODEL)
+    return checked_original(load_original(ORIGINAL_MODEL, trusted, data), schema, threads)
 
 
 def _other_version(path: Path, version: str) -> str:

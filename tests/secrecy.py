@@ -343,13 +343,13 @@ def run(command: str, folder: Path, case: Case, monkeypatch: pytest.MonkeyPatch)
         patch.setattr(sys, "argv", ["-m", *options])
         patch.setattr(machine, "CHECKS", {})  # what is installed here is not asked
         try:
+            mlflow.set_tracking_uri(None)  # type: ignore[arg-type] # takes back what a case before has set, from the environment too
             for name in [name for name in os.environ if name.startswith(("MLFLOW_", "AWS_"))]:
                 del os.environ[name]
             os.environ.update(
                 {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull, "AWS_DEFAULT_REGION": "us-east-1"}
             )
             os.environ.update({"NO_PROXY": "127.0.0.1", "HOME": str(folder), **case.variables})
-            mlflow.set_tracking_uri(None)  # type: ignore[arg-type] # takes back what a case before has set
             for name in [f"stages.{module}.__main__"]:
                 sys.modules.pop(name, None)
             runpy.run_module(f"stages.{module}", run_name="__main__", alter_sys=True)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.dummy import DummyClassifier, DummyRegressor
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.metrics import _dist_metrics
 from sklearn.metrics._dist_metrics import EuclideanDistance64, PyFuncDistance64
 from sklearn.neighbors import _kd_tree
@@ -232,6 +233,17 @@ def fewer_by_name(model: Any) -> None:
         places.clear()
 
 
+TREE = DecisionTreeRegressor(max_depth=2).fit(X, X[:, 0])
+BINS = HistGradientBoostingRegressor(max_iter=1).fit(X, X[:, 0])._bin_mapper
+
+
+def within_itself() -> list[Any]:
+    """A list that holds itself."""
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
 OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("tree", put(n_features_in_=9), "n_features_in_"),
     ("tree", lambda estimator: vars(estimator).pop("n_features_in_"), "n_features_in_ is missing"),
@@ -248,7 +260,7 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("gradient of three", lambda model: put(strategy="uniform")(model.init_), "init_ should give"),
     ("gradient of three", put(init_=DummyRegressor()), "init_ should be a DummyClassifier"),
     ("gradient", lambda model: put(n_classes_=1)(model.init_), "n_classes_"),
-    ("gradient of three", lambda model: put(link=Bunch(link=np.diff))(model._loss), "with its link"),
+    ("gradient of three", lambda model: put(link=Bunch(link=1))(model._loss), "with its link"),
     ("gradient of three", put(_loss=None), "one of scikit-learn's"),
     ("numbers from zero", put(init_=DummyClassifier()), "init_ should be a DummyRegressor"),
     ("gradient, huber", lambda model: put(n_outputs_=0)(model.init_), "n_outputs_"),
@@ -355,6 +367,15 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("histogram of categories", fewer_by_name, "the columns of each step"),
     ("histogram of categories", lambda model: cut("feature_names_in_")(model._preprocessor), "feature_names_in_"),
     ("histogram of categories", lambda model: model._preprocessor.feature_names_in_.fill("a"), "different names"),
+    ("voting", put(estimators_=[TREE.tree_]), "estimators_ should hold no part of sklearn.tree._tree"),
+    ("grid of numbers", put(best_estimator_=TREE.tree_), "best_estimator_ should hold no part of sklearn.tree._tree"),
+    ("stack", put(estimators_=[("a", [BINS])]), "no part of sklearn.ensemble._hist_gradient_boosting.binning"),
+    ("a function", put(steps=[("a", BINS)]), "no part of sklearn.ensemble._hist_gradient_boosting.binning"),
+    ("voting", put(le_=KDTree64(X[:9])), "no part of sklearn.neighbors._kd_tree"),
+    ("voting", put(within_itself=within_itself()), "contains itself"),
+    ("grid of numbers", put(best_estimator_=Bunch(predict=np.exp)), "a Bunch with something that can be called"),
+    ("a function", step(0, put(predict=np.exp)), "predict should be nothing that can be called"),
+    ("scalers", step(0, put(decision_function=np.float32)), "decision_function should be nothing that can be called"),
 ]
 
 

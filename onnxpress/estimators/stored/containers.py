@@ -196,6 +196,8 @@ def _bunch(made: Made, build: Build) -> Any:
     if not all(type(key) is str and not key.startswith("__") for key in found):
         # its keys are attributes too, and numpy takes what __array_interface__ says for an address in memory
         raise Damaged("a Bunch with a key that is no name")
+    if any(map(callable, found.values())):
+        raise Damaged("a Bunch with something that can be called, which its keys would be methods by")
     return found
 
 

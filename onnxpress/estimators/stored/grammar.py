@@ -29,6 +29,7 @@ from onnxpress.estimators.stored import (
 from onnxpress.estimators.stored.budget import Budget, children
 from onnxpress.estimators.stored.errors import Damaged, OtherVersion, Refused
 from onnxpress.estimators.stored.nodes import Array, Global, List, Made, Mapping, Set, Tuple
+from onnxpress.estimators.stored.places import Places
 from onnxpress.estimators.stored.rules import Rule
 
 RULES: dict[str, Rule] = {}
@@ -90,8 +91,11 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
     try:
         builder = _Builder(classes.pickled_names(trusted), Budget(root))
         made = builder.build(root)
+        places = Places()
         for instance in builder.instances:
             owners.check(instance)
+            if classes.known_class(type(instance).__module__, type(instance).__name__) is not None:  # not of trusted classes
+                places.check(instance)
     except (Damaged, OtherVersion, MemoryError):
         raise
     except Exception as error:  # of checks that have not foreseen a value; a trusted class may raise anything

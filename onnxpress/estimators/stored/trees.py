@@ -67,15 +67,17 @@ def _arrays(state: Any, n_outputs: int, most_classes: int) -> tuple[NDArray[Any]
 
 def check_nodes(nodes: NDArray[Any], n_features: int) -> None:
     """Raise Damaged unless inner nodes ask about a feature, and each node but the first is the child of one before it."""
-    leaf = nodes["left_child"] == LEAF
-    if (nodes["right_child"][leaf] != LEAF).any() or (nodes["feature"][leaf] != NO_FEATURE).any():
+    left, right, feature = (np.ascontiguousarray(nodes[name]) for name in ("left_child", "right_child", "feature"))
+    leaf = left == LEAF
+    if (right[leaf] != LEAF).any() or (feature[leaf] != NO_FEATURE).any():
         raise Damaged("a leaf of a tree has a child or a feature")
-    inner = nodes[~leaf]
-    if len(inner) and (inner["feature"].min() < 0 or inner["feature"].max() >= n_features):
+    inner = np.flatnonzero(~leaf)
+    asked = feature[inner]
+    if len(inner) and (asked.min() < 0 or asked.max() >= n_features):
         raise Damaged(f"a tree asks about a feature that is none of its {n_features}")
     if (nodes["missing_go_to_left"] > 1).any():
         raise Damaged("a tree sends missing values neither left nor right")
-    check_children(inner["left_child"], inner["right_child"], np.flatnonzero(~leaf), len(nodes))
+    check_children(left[inner], right[inner], inner, len(nodes))
 
 
 def check_children(left: NDArray[Any], right: NDArray[Any], parents: NDArray[Any], count: int) -> None:
@@ -84,11 +86,12 @@ def check_children(left: NDArray[Any], right: NDArray[Any], parents: NDArray[Any
     Three nodes, the first with two leaves: left [1], right [2], parents [0]. Children after their parent rule out circles,
     and each number but 0 once rules out nodes that have two parents, or none.
     """
-    children = np.concatenate([left, right]).astype(np.int64)
-    above = np.concatenate([parents, parents])
-    if (children <= above).any() or (len(children) and children.max() >= count):
+    left, right = left.astype(np.int64, copy=False), right.astype(np.int64, copy=False)  # they may be unsigned
+    if any((side <= parents).any() or (side >= count).any() for side in (left, right)):
         raise Damaged("a tree has a child before its parent, or none of its nodes")
-    if not np.array_equal(np.sort(children), np.arange(1, count)):
+    found = np.zeros(count, bool)
+    found[left] = found[right] = True
+    if count != 1 + 2 * len(parents) or not found[1:].all():
         raise Damaged("a tree has a node with two parents, or with none")
 
 

@@ -19,9 +19,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 all: $(VENV) ## run every stale stage and print the summary
-	@python -m stages.mend
+	@python -m onnxpress.commands.mend
 	@dvc repro
-	@python -m stages.report
+	@python -m onnxpress.commands.report
 
 test: $(VENV) ## run the tests
 	@$(PYTEST) -m "not proof"
@@ -36,13 +36,13 @@ bench: $(PEERS) ## measure forests against other runtimes, other families, every
 	@for suite in bench bench.families bench.coverage bench.scores; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
-	@python -m stages.fresh
+	@python -m onnxpress.commands.fresh
 
 reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of dvc.lock
-	@python -m stages.reproduce $(REPRODUCE)
+	@python -m onnxpress.commands.reproduce $(REPRODUCE)
 
 sweep: $(VENV) ## try a grid or list of params as experiments and compare them; SWEEP=my.yaml for another file than sweep.yaml
-	@python -m stages.sweep $(SWEEP)
+	@python -m onnxpress.commands.sweep $(SWEEP)
 
 soak: $(VENV) ## read 100,000 hostile files, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
 	@python -m bench.soak $(SOAK)
@@ -51,16 +51,16 @@ publish: $(VENV) ## publish again, for instance after a change of tracking serve
 	@dvc repro --single-item --force publish
 
 promote: $(VENV) ## make the registered candidate the champion if it beats the present one
-	@python -m stages.promote
+	@python -m onnxpress.commands.promote
 
 report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
-	@python -m stages.report --html
+	@python -m onnxpress.commands.report --html
 
 doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
-	@python -m stages.doctor
+	@python -m onnxpress.commands.doctor
 
 docs: $(VENV) ## bring the made parts of README up to date (parameters, graph of stages)
-	@python -m stages.reference
+	@python -m onnxpress.commands.reference
 
 ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=5001 for another port)
 	@echo "the MLflow UI: http://127.0.0.1:$(PORT) (Ctrl-C ends it)"; \
@@ -70,27 +70,27 @@ clean: ## remove the environments, caches of tools, and byte code (outputs and M
 	@rm -rf .venv .venv-bench .venv-mlflow2 .pytest_cache .mypy_cache .ruff_cache
 	@find onnxpress stages tests bench -name __pycache__ -prune -exec rm -rf {} +
 
-lock: $(VENV) ## resolve requirements.lock again from pyproject.toml
-	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --upgrade -q -o requirements.lock
+lock: $(VENV) ## resolve requirements/main.lock again from pyproject.toml
+	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --upgrade -q -o requirements/main.lock
 
-$(VENV): requirements.lock
+$(VENV): requirements/main.lock
 	@$(PYTHON) -c 'import sys; v = sys.version_info; v >= (3, 11) or sys.exit("onnxpress needs Python 3.11 or newer, this is %d.%d; run: make PYTHON=python3.11" % v[:2])'
-	@echo "setting up .venv from requirements.lock (once)"
+	@echo "setting up .venv from requirements/main.lock (once)"
 	@$(PYTHON) -m venv .venv
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.txt
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements/main.lock > .venv/uv.txt
 	@python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.txt
-	@uv pip sync --quiet --python .venv/bin/python requirements.lock
+	@uv pip sync --quiet --python .venv/bin/python requirements/main.lock
 	@touch $@
 
-$(PEERS): $(VENV) requirements-peers.lock
+$(PEERS): $(VENV) requirements/peers.lock
 	@echo "setting up .venv-bench with the runtimes to compare with (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-bench
-	@uv pip sync --quiet --python .venv-bench/bin/python requirements.lock requirements-peers.lock || \
-		{ echo "the peers do not install here; measuring without them"; uv pip sync --quiet --python .venv-bench/bin/python requirements.lock; }
+	@uv pip sync --quiet --python .venv-bench/bin/python requirements/main.lock requirements/peers.lock || \
+		{ echo "the peers do not install here; measuring without them"; uv pip sync --quiet --python .venv-bench/bin/python requirements/main.lock; }
 	@touch $@
 
-$(MLFLOW2): $(VENV) requirements-mlflow2.lock
+$(MLFLOW2): $(VENV) requirements/mlflow2.lock
 	@echo "setting up .venv-mlflow2 with an MLflow 2 server for the tests (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-mlflow2
-	@uv pip sync --quiet --python .venv-mlflow2/bin/python requirements-mlflow2.lock
+	@uv pip sync --quiet --python .venv-mlflow2/bin/python requirements/mlflow2.lock
 	@touch $@

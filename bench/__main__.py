@@ -11,9 +11,9 @@ from pathlib import Path
 from bench import cache, report
 from bench.data import DATA, ESTIMATORS, GENERATED, split_of
 from bench.suite import Record, Settings, record
-from stages.benchmark.contenders import limited_threads
-from stages.common.console import say
-from stages.common.errors import run_stage
+from onnxpress.benchmark.contenders import limited_threads
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.running import run_stage
 
 RESULTS = Path(__file__).parent / "results"
 SPLITS, SPLITS_OF_GENERATED = 10, 2
@@ -22,30 +22,59 @@ QUICK_DATA, QUICK_SPLITS, QUICK_SECONDS = ["iris", "wine"], 2, 1.0
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.split(":")[0] if __doc__ else None)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__.split(":")[0] if __doc__ else None
+    )
     parser.add_argument("--data", nargs="+", choices=DATA, help="data sets (default: all)")
     parser.add_argument("--estimators", nargs="+", choices=ESTIMATORS, default=list(ESTIMATORS))
-    parser.add_argument("--splits", type=int, help=f"default {SPLITS}, and {SPLITS_OF_GENERATED} of the generated data sets")
-    parser.add_argument("--quick", action="store_true", help="iris and wine, two splits, short timings")
+    parser.add_argument(
+        "--splits",
+        type=int,
+        help=f"default {SPLITS}, and {SPLITS_OF_GENERATED} of the generated data sets",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="iris and wine, two splits, short timings"
+    )
     parser.add_argument("--trees", type=int, default=Settings.trees)
-    parser.add_argument("--max-accuracy-drop", type=float, default=Settings.budget, help="budget of refined models")
+    parser.add_argument(
+        "--max-accuracy-drop", type=float, default=Settings.budget, help="budget of refined models"
+    )
     parser.add_argument("--seconds", type=float, help="time for each batch size of each model")
-    parser.add_argument("--probes", type=int, default=Settings.probes, help="rows at the split thresholds")
-    parser.add_argument("--minutes", type=float, default=40.0, help="start no further split after this long")
-    parser.add_argument("--cache", type=Path, default=RESULTS / ".rows.jsonl", help="finished rows, to go on from")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of forests.json and forests.md")
+    parser.add_argument(
+        "--probes", type=int, default=Settings.probes, help="rows at the split thresholds"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=40.0, help="start no further split after this long"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=RESULTS / ".rows.jsonl", help="finished rows, to go on from"
+    )
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS, help="folder of forests.json and forests.md"
+    )
     return parser.parse_args(arguments)
 
 
-def cells(data: Sequence[str], estimators: Sequence[str], splits: int | None) -> Iterator[cache.Key]:
+def cells(
+    data: Sequence[str], estimators: Sequence[str], splits: int | None
+) -> Iterator[cache.Key]:
     """All cells, the first split of everything first, so that a run cut short still has every row."""
     number = dict.fromkeys(data, splits or SPLITS)
-    number |= {name: min(splits or SPLITS, SPLITS_OF_GENERATED) for name in data if name in GENERATED}
+    number |= {
+        name: min(splits or SPLITS, SPLITS_OF_GENERATED) for name in data if name in GENERATED
+    }
     for split in range(max(number.values())):
-        yield from ((name, estimator, split) for name in data if split < number[name] for estimator in estimators)
+        yield from (
+            (name, estimator, split)
+            for name in data
+            if split < number[name]
+            for estimator in estimators
+        )
 
 
-def run(wanted: Sequence[cache.Key], settings: Settings, path: Path, minutes: float) -> list[Record]:
+def run(
+    wanted: Sequence[cache.Key], settings: Settings, path: Path, minutes: float
+) -> list[Record]:
     """The records of all cells, from the cache or made now; after ``minutes`` only first splits are still made."""
     mark = cache.fingerprint(settings)
     known, end = cache.read(path, mark), time.monotonic() + 60 * minutes

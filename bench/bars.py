@@ -11,7 +11,7 @@ from bench.data import BOOSTING, FORESTS
 from bench.peers import PEERS
 from bench.suite import MEASURED_SPLIT, Record
 from bench.table import NAMES, Group, Row, scored, smaller
-from stages.prepare.sources import BUNDLED
+from onnxpress.tables.sources import BUNDLED
 
 EQUAL_POINTS = 0.5
 """A peer within so many points of the refined score, or below, has to be beaten."""
@@ -44,7 +44,12 @@ def bars(found: list[Group]) -> list[Bar]:
     forests = [group for group in found if group[0]["estimator"] in FORESTS]
     boosting = [group for group in found if group[0]["estimator"] in BOOSTING]
     digits = [group for group in forests if group[0]["data"] == "digits"]
-    return [*_lossless(forests, boosting, found), *_refined(forests, digits, boosting), *_peers(found), *_everywhere(found)]
+    return [
+        *_lossless(forests, boosting, found),
+        *_refined(forests, digits, boosting),
+        *_peers(found),
+        *_everywhere(found),
+    ]
 
 
 def _lossless(forests: list[Group], boosting: list[Group], found: list[Group]) -> Iterator[Bar]:
@@ -55,17 +60,37 @@ def _lossless(forests: list[Group], boosting: list[Group], found: list[Group]) -
     }
     for kind, (limit, belongs) in kinds.items():
         of_kind = [group for group in forests if belongs(group[0])]
-        yield _median(f"lossless, forests, {kind}: x smaller", [smaller(group, "lossless") for group in of_kind], limit)
-    yield _median("lossless, boosting: x smaller", [smaller(group, "lossless") for group in boosting], 4)
-    sizes = {_name(group): min(record["kb"]["onnx"] / record["kb"]["lossless"] for record in group) for group in found}
+        yield _median(
+            f"lossless, forests, {kind}: x smaller",
+            [smaller(group, "lossless") for group in of_kind],
+            limit,
+        )
+    yield _median(
+        "lossless, boosting: x smaller", [smaller(group, "lossless") for group in boosting], 4
+    )
+    sizes = {
+        _name(group): min(record["kb"]["onnx"] / record["kb"]["lossless"] for record in group)
+        for group in found
+    }
     yield _worst("lossless, never larger: least x smaller", sizes, 1, at_least=True)
     probes = {_name(group): min(record["probe_agreement"] for record in group) for group in found}
     yield _worst("lossless, share of probe rows that agree", probes, 1, at_least=True)
     for size in (32, 1024):  # the upper end of the interval: below 1 it is slower beyond noise
-        speed = {_name(group): latency(group, size)["lossless_speedup"][2] for group in found if measured(group)}
-        yield _worst(f"lossless, batch {size}: least speed-up, upper end of its 95 % interval", speed, 1, at_least=True)
+        speed = {
+            _name(group): latency(group, size)["lossless_speedup"][2]
+            for group in found
+            if measured(group)
+        }
+        yield _worst(
+            f"lossless, batch {size}: least speed-up, upper end of its 95 % interval",
+            speed,
+            1,
+            at_least=True,
+        )
     load = [measured(group)["load"] for group in found if measured(group)]
-    yield _median("lossless: load time over the ONNX model's", _load_ratios(load), 1 / 3, at_least=False)
+    yield _median(
+        "lossless: load time over the ONNX model's", _load_ratios(load), 1 / 3, at_least=False
+    )
 
 
 def _load_ratios(load: list[Row]) -> list[float]:
@@ -84,8 +109,12 @@ def _refined(forests: list[Group], digits: list[Group], boosting: list[Group]) -
 
 
 def _refined_family(family: str, found: list[Group], size: float, speed: float) -> Iterator[Bar]:
-    yield _median(f"refined, {family}: x smaller", [smaller(group, "refined") for group in found], size)
-    speeds = [float(np.median([record["refined_speedup_1024"] for record in group])) for group in found]
+    yield _median(
+        f"refined, {family}: x smaller", [smaller(group, "refined") for group in found], size
+    )
+    speeds = [
+        float(np.median([record["refined_speedup_1024"] for record in group])) for group in found
+    ]
     yield _median(f"refined, {family}: x faster at batch 1024", speeds, speed)
 
 
@@ -104,14 +133,21 @@ def _peers(found: list[Group]) -> Iterator[Bar]:
 def _everywhere(found: list[Group]) -> Iterator[Bar]:
     small = [group for group in found if group[0]["data"] in BUNDLED and measured(group)]
     floors = {
-        "refined": {_name(group): 1 / latency(group, 1)["refined_speedup"]["floor"][0] for group in small},
-        "refined in one node": {_name(group): latency(group, 1)["one_node_over_floor"] for group in small},
+        "refined": {
+            _name(group): 1 / latency(group, 1)["refined_speedup"]["floor"][0] for group in small
+        },
+        "refined in one node": {
+            _name(group): latency(group, 1)["one_node_over_floor"] for group in small
+        },
     }
     for form, floor in floors.items():
         name = f"{form}, batch 1, small data sets: time over the Identity floor's"
         yield _median(name, list(floor.values()), 1.3, at_least=False)
         yield _worst("the same, the slowest model", floor, 1.3, at_least=False)
-    changed = {_name(group): min(record["kb"]["onnx"] / record["kb"]["refined"] for record in group) for group in found}
+    changed = {
+        _name(group): min(record["kb"]["onnx"] / record["kb"]["refined"] for record in group)
+        for group in found
+    }
     yield _worst("every model quantised: least x smaller", changed, 1 + 1e-9, at_least=True)
 
 
@@ -142,7 +178,12 @@ def _name(group: Group) -> str:
 
 
 def _median(name: str, values: list[float], limit: float, *, at_least: bool = True) -> Bar:
-    return Bar(f"{name} (median of {len(values)})", float(np.median(values)) if values else None, limit, at_least)
+    return Bar(
+        f"{name} (median of {len(values)})",
+        float(np.median(values)) if values else None,
+        limit,
+        at_least,
+    )
 
 
 def _worst(name: str, values: dict[str, float], limit: float, *, at_least: bool) -> Bar:
@@ -150,7 +191,13 @@ def _worst(name: str, values: dict[str, float], limit: float, *, at_least: bool)
         return Bar(name, None, limit, at_least)
     where = (min if at_least else max)(values, key=lambda group: values[group])
     missed = sum(value < limit if at_least else value > limit for value in values.values())
-    return Bar(name, values[where], limit, at_least, f"{where}" + (f"; {missed} of {len(values)} miss it" if missed else ""))
+    return Bar(
+        name,
+        values[where],
+        limit,
+        at_least,
+        f"{where}" + (f"; {missed} of {len(values)} miss it" if missed else ""),
+    )
 
 
 def markdown(judged: list[Bar]) -> str:
@@ -158,7 +205,13 @@ def markdown(judged: list[Bar]) -> str:
     lines = ["| bar | asked | reached | | where |", "|---|---:|---:|---|---|"]
     words = {True: "passed", False: "**missed**", None: "not measured"}
     for bar in judged:
-        reached = "" if bar.value is None else f"{bar.value:.3g}" if bar.value < 1000 else f"{bar.value:,.0f}"
+        reached = (
+            ""
+            if bar.value is None
+            else f"{bar.value:.3g}"
+            if bar.value < 1000
+            else f"{bar.value:,.0f}"
+        )
         lines.append(
             f"| {bar.name} | {'≥' if bar.at_least else '≤'} {bar.limit:.3g} | {reached} | {words[bar.passed]} | {bar.note} |"
         )

@@ -51,7 +51,14 @@ def main() -> None:
     model, library = sys.argv[1:]
     forest = treelite.Model.deserialize(model)
     params = {"parallel_comp": min(SOURCE_FILES, forest.num_tree)}
-    tl2cgen.export_lib(forest, toolchain="gcc", libpath=library, params=params, options=FLAGS, nthread=os.cpu_count())
+    tl2cgen.export_lib(
+        forest,
+        toolchain="gcc",
+        libpath=library,
+        params=params,
+        options=FLAGS,
+        nthread=os.cpu_count(),
+    )
 
 
 if __name__ == "__main__":

@@ -11,18 +11,20 @@ from typing import Any
 
 from bench.models import Models
 from bench.peers import Peer
-from stages.benchmark.contenders import batch, calls, floor_model, limited_threads, sessions
-from stages.benchmark.load_cost import load_cost
-from stages.benchmark.measure import Plan, Timed, measure
-from stages.benchmark.summary import ratio, summarise, values
-from stages.common.table import Feeds
+from onnxpress.benchmark.contenders import batch, calls, floor_model, limited_threads, sessions
+from onnxpress.benchmark.load_cost import load_cost
+from onnxpress.benchmark.measure import Plan, Timed, measure
+from onnxpress.benchmark.summary import ratio, summarise, values
+from onnxpress.tables.rows import Feeds
 
 BATCHES = (1, 32, 1024)
 CALLS = 60
 BRIEF = Plan(20, 1.0)
 
 
-def latencies(models: Models, peers: Mapping[str, Peer], feeds: Feeds, seconds: float, seed: int) -> dict[str, Any]:
+def latencies(
+    models: Models, peers: Mapping[str, Peer], feeds: Feeds, seconds: float, seed: int
+) -> dict[str, Any]:
     """By batch size: ``us_per_row`` (median over single calls) and ``speedup``, of a refined model over every other one.
 
     A speed-up is ``[median, low, high]`` of the ratios within rounds with their 95 % interval; ``lossless`` is held
@@ -35,7 +37,9 @@ def latencies(models: Models, peers: Mapping[str, Peer], feeds: Feeds, seconds: 
     with limited_threads(1):
         for size in BATCHES:
             rows = batch(feeds, size)
-            timed = measure(_calls(models, opened, peers, rows), Plan(CALLS, seconds), seed, f"{size} rows")
+            timed = measure(
+                _calls(models, opened, peers, rows), Plan(CALLS, seconds), seed, f"{size} rows"
+            )
             found[str(size)] = _summary(timed, size)
     return found | {"cpu_share": (process_time() - cpu) / (perf_counter() - wall)}
 
@@ -43,7 +47,9 @@ def latencies(models: Models, peers: Mapping[str, Peer], feeds: Feeds, seconds: 
 def refined_speedup(models: Models, feeds: Feeds, seed: int) -> float:
     """How many times faster the refined model is than the ONNX model at the largest batch, measured briefly."""
     opened, rows = sessions(_onnx_forms(models), threads=1), batch(feeds, max(BATCHES))
-    timed = measure({name: partial(opened[name].run, None, rows) for name in ("onnx", "refined")}, BRIEF, seed)
+    timed = measure(
+        {name: partial(opened[name].run, None, rows) for name in ("onnx", "refined")}, BRIEF, seed
+    )
     return ratio(values(timed["onnx"]), values(timed["refined"])).median
 
 
@@ -51,10 +57,14 @@ def _onnx_forms(models: Models) -> dict[str, bytes]:
     return {name: data for name, data in models.forms.items() if name != "joblib"}
 
 
-def _calls(models: Models, opened: Mapping[str, Any], peers: Mapping[str, Peer], rows: Feeds) -> dict[str, Any]:
+def _calls(
+    models: Models, opened: Mapping[str, Any], peers: Mapping[str, Peer], rows: Feeds
+) -> dict[str, Any]:
     ours = dict(calls(models.estimator, opened, rows))
     return (
-        {"joblib": ours.pop("original")} | ours | {name: partial(peer.call, peer.prepare(rows)) for name, peer in peers.items()}
+        {"joblib": ours.pop("original")}
+        | ours
+        | {name: partial(peer.call, peer.prepare(rows)) for name, peer in peers.items()}
     )
 
 
@@ -64,7 +74,9 @@ def _summary(timed: Timed, rows: int) -> dict[str, Any]:
         return [found.median, found.low, found.high]
 
     return {
-        "us_per_row": {name: summarise(taken).p50_ms * 1000 / rows for name, taken in timed.items()},
+        "us_per_row": {
+            name: summarise(taken).p50_ms * 1000 / rows for name, taken in timed.items()
+        },
         "lossless_speedup": faster("lossless", "onnx"),
         "refined_speedup": {name: faster("refined", name) for name in timed if name != "refined"},
         "one_node_over_floor": 1 / faster("one_node", "floor")[0],
@@ -72,7 +84,7 @@ def _summary(timed: Timed, rows: int) -> dict[str, Any]:
 
 
 def loads(models: Models) -> dict[str, dict[str, float]]:
-    """By form: load time and peak memory of a fresh process that loads it (see stages.benchmark.load_cost)."""
+    """By form: load time and peak memory of a fresh process that loads it (see onnxpress.benchmark.load_cost)."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, data in models.forms.items():

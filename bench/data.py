@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.params import Train
-from stages.common.table import NUMERIC_INPUT, Rows, Schema
-from stages.prepare.frames import settle
-from stages.prepare.sources import BUNDLED, load_bundled
-from stages.prepare.split import split
-from stages.train.estimator import build
+from onnxpress.estimators.building import build
+from onnxpress.pipeline.params import Train
+from onnxpress.tables.frames import settle
+from onnxpress.tables.names import NUMERIC_INPUT
+from onnxpress.tables.rows import Rows
+from onnxpress.tables.schema import Schema
+from onnxpress.tables.sources import BUNDLED, load_bundled
+from onnxpress.tables.split import split
 
 TEST_SIZE = 0.2
 GENERATED = ("classes_20k", "regression_50k")
@@ -46,7 +48,9 @@ def load(name: str) -> pd.DataFrame:
     from sklearn.datasets import make_classification, make_regression
 
     if name == "classes_20k":  # a tenth of the labels drawn at random: no forest gets them right
-        x, y = make_classification(20_000, 20, n_informative=10, n_classes=4, flip_y=0.1, random_state=0)
+        x, y = make_classification(
+            20_000, 20, n_informative=10, n_classes=4, flip_y=0.1, random_state=0
+        )
     else:
         x, y = make_regression(50_000, 30, n_informative=10, noise=50.0, random_state=0)
     return pd.DataFrame(x, columns=[f"f{i}" for i in range(x.shape[1])]).assign(target=y)
@@ -56,7 +60,12 @@ def split_of(name: str, seed: int) -> Split:
     """Split number ``seed`` of a data set: a fifth for testing, calibration rows set aside where the pipeline does."""
     frame, schema = settle(load(name), "target", "auto")
     parts = split(frame, schema, TEST_SIZE, None, seed)
-    return Split(name, seed, parts.schema, *(_rows(part) for part in (parts.train, parts.calibration, parts.test)))
+    return Split(
+        name,
+        seed,
+        parts.schema,
+        *(_rows(part) for part in (parts.train, parts.calibration, parts.test)),
+    )
 
 
 def _rows(frame: pd.DataFrame) -> Rows:
@@ -68,4 +77,8 @@ def unfitted(estimator: str, part: Split, trees: int) -> Any:
     """The estimator of that family for this split's task, seeded, with scikit-learn's defaults but for ``trees``."""
     name = estimator + ("Regressor" if part.is_regression else "Classifier")
     key = "max_iter" if estimator == "HistGradientBoosting" else "n_estimators"
-    return build(Train(estimator=name, params={key: trees}, scale=False, model_path=None, trust=[]), part.schema, part.seed)
+    return build(
+        Train(estimator=name, params={key: trees}, scale=False, model_path=None, trust=[]),
+        part.schema,
+        part.seed,
+    )

@@ -20,23 +20,27 @@ from bench.data import Split, split_of
 from bench.families_report import MLP
 from bench.models import OPSET, dumped, trials
 from bench.plain import plainly_converted
-from stages.benchmark.contenders import batch, calls, limited_threads, sessions
-from stages.benchmark.measure import Plan, measure
-from stages.benchmark.summary import ratio, summarise, values
-from stages.common.console import say
-from stages.common.errors import run_stage
-from stages.common.models import fit
-from stages.common.onnx_model import to_bytes
-from stages.common.params import Quantize, Train
-from stages.common.scores import score
-from stages.convert.conversion import to_onnx
-from stages.quantize.choice import choose
-from stages.quantize.methods import list_candidates
-from stages.train.estimator import build
+from onnxpress.benchmark.contenders import batch, calls, limited_threads, sessions
+from onnxpress.benchmark.measure import Plan, measure
+from onnxpress.benchmark.summary import ratio, summarise, values
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.estimators.building import build
+from onnxpress.estimators.fitting import fit
+from onnxpress.evaluate.scores import score
+from onnxpress.graph.canonical import to_bytes
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.params import Quantize, Train
+from onnxpress.pipeline.running import run_stage
+from onnxpress.quantize.choice import choose
+from onnxpress.quantize.methods import list_candidates
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("digits", "breast_cancer", "diabetes")
-FAMILIES = {"KNN": ("KNeighborsClassifier", "KNeighborsRegressor"), "RBF-SVM": ("SVC", "SVR"), MLP: ("MLPClassifier", "")}
+FAMILIES = {
+    "KNN": ("KNeighborsClassifier", "KNeighborsRegressor"),
+    "RBF-SVM": ("SVC", "SVR"),
+    MLP: ("MLPClassifier", ""),
+}
 PARAMETERS = {MLP: {"hidden_layer_sizes": [512, 512], "early_stopping": True}}
 ONLY = {MLP: "digits"}
 """Families that one data set alone is enough for; the others have layers of a few inputs."""
@@ -64,9 +68,15 @@ def record(family: str, data: str, seconds: float) -> Record:
         "data": data,
         "family": family,
         "candidate": candidate,
-        "kb": {name: len(form) / 1024 for name, form in ({"joblib": dumped(estimator)} | forms).items()},
-        "agreement": {name: _agreement(part, answers["joblib"], found) for name, found in answers.items()},
-        "score": {name: score(part.schema, part.test.target, found) for name, found in answers.items()},
+        "kb": {
+            name: len(form) / 1024 for name, form in ({"joblib": dumped(estimator)} | forms).items()
+        },
+        "agreement": {
+            name: _agreement(part, answers["joblib"], found) for name, found in answers.items()
+        },
+        "score": {
+            name: score(part.schema, part.test.target, found) for name, found in answers.items()
+        },
         **_costs(estimator, forms, part, seconds),
     }
 
@@ -75,7 +85,9 @@ def _forms(estimator: Any, part: Split) -> tuple[dict[str, bytes], str]:
     """The ONNX forms by name, and the candidate that the quantised one is."""
     model = to_onnx(estimator, part.schema, OPSET)
     plain = to_bytes(model)
-    params = Quantize(method="auto", objective="size", level="auto", ml_opset=5, max_accuracy_drop=BUDGET)
+    params = Quantize(
+        method="auto", objective="size", level="auto", ml_opset=5, max_accuracy_drop=BUDGET
+    )
     candidates = list_candidates(model, params, part.seed)
     choice = choose(plain, candidates, trials(plain, estimator, part), part.schema, params)
     default = to_bytes(plainly_converted(estimator, len(part.schema.columns)))
@@ -95,7 +107,9 @@ def _costs(estimator: Any, forms: Mapping[str, bytes], part: Split, seconds: flo
     with limited_threads(1):
         for size in BATCHES:
             rows = batch(part.test.feeds, size)
-            timed = measure(calls(estimator, opened, rows), Plan(CALLS, seconds), part.seed, f"{size} rows")
+            timed = measure(
+                calls(estimator, opened, rows), Plan(CALLS, seconds), part.seed, f"{size} rows"
+            )
             timed["joblib"] = timed.pop("original")
             ratios = {
                 f"{ours}_over_{other}": ratio(values(timed[other]), values(timed[ours]))
@@ -104,19 +118,27 @@ def _costs(estimator: Any, forms: Mapping[str, bytes], part: Split, seconds: flo
                 if other != ours
             }
             found[str(size)] = {
-                "us_per_row": {name: summarise(taken).p50_ms * 1000 / size for name, taken in timed.items()},
-                "speedup": {name: [item.median, item.low, item.high] for name, item in ratios.items()},
+                "us_per_row": {
+                    name: summarise(taken).p50_ms * 1000 / size for name, taken in timed.items()
+                },
+                "speedup": {
+                    name: [item.median, item.low, item.high] for name, item in ratios.items()
+                },
             }
     return {"latency": found, "cpu_share": (process_time() - cpu) / (perf_counter() - wall)}
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m bench.families", description="nearest neighbours and support vectors")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.families", description="nearest neighbours and support vectors"
+    )
     parser.add_argument("--data", nargs="+", choices=DATA, help="data sets (default: all)")
     parser.add_argument("--quick", action="store_true", help="diabetes alone, short timings")
     parser.add_argument("--seconds", type=float, help="time for each batch size of each model")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of families.json and families.md")
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS, help="folder of families.json and families.md"
+    )
     return parser.parse_args(arguments)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.bars import Bar, markdown
 from bench.report import environment
-from stages.benchmark.report import CROWDED
-from stages.common.files import write_bytes, write_json
+from onnxpress.benchmark.report import CROWDED
+from onnxpress.pipeline.files import write_bytes, write_json
 
 MLP = "MLP 2x512"
 NAMES = {
@@ -18,7 +18,17 @@ NAMES = {
     "onnx": "model.onnx",
     "quantized": "quantised",
 }
-HEADER = ("data", "model", "form", "KB", "score", "same answers", "µs/row, 1", "µs/row, 32", "µs/row, 1024")
+HEADER = (
+    "data",
+    "model",
+    "form",
+    "KB",
+    "score",
+    "same answers",
+    "µs/row, 1",
+    "µs/row, 32",
+    "µs/row, 1024",
+)
 
 
 def write(folder: Path, records: list[dict[str, Any]]) -> str:
@@ -27,7 +37,10 @@ def write(folder: Path, records: list[dict[str, Any]]) -> str:
     found = environment()
     content = {"environment": found, "records": records, "bars": [bar.to_json() for bar in judged]}
     crowded = sum(record["cpu_share"] < CROWDED for record in records)
-    libraries = ", ".join(f"{name} {found['libraries'][name]}" for name in ("scikit-learn", "onnxruntime", "onnx", "numpy"))
+    libraries = ", ".join(
+        f"{name} {found['libraries'][name]}"
+        for name in ("scikit-learn", "onnxruntime", "onnx", "numpy")
+    )
     lines = [
         "# Nearest neighbours, support vector machines and an MLP, measured",
         "",
@@ -56,13 +69,19 @@ def _table(records: list[dict[str, Any]]) -> Iterator[str]:
         for form, name in NAMES.items():
             times = [f"{latency['us_per_row'][form]:.3g}" for latency in record["latency"].values()]
             candidate = f" ({record['candidate']})" if form == "quantized" else ""
-            numbers = [f"{record['kb'][form]:.1f}", f"{record['score'][form]:.4f}", f"{record['agreement'][form]:.4f}"]
+            numbers = [
+                f"{record['kb'][form]:.1f}",
+                f"{record['score'][form]:.4f}",
+                f"{record['agreement'][form]:.4f}",
+            ]
             yield f"| {' | '.join([record['data'], record['family'], name + candidate, *numbers, *times])} |"
 
 
 def _mlp_bars(record: dict[str, Any]) -> Iterator[Bar]:
     where, kb = f"{record['data']} {record['family']}", record["kb"]
-    yield Bar(f"{where}: quantised, x smaller than model.onnx", kb["onnx"] / kb["quantized"], 3.8, True)
+    yield Bar(
+        f"{where}: quantised, x smaller than model.onnx", kb["onnx"] / kb["quantized"], 3.8, True
+    )
     speed = record["latency"]["1024"]["speedup"]["quantized_over_onnx"][0]
     yield Bar(f"{where}: quantised, x faster than model.onnx, batch 1024", speed, 2, True)
 
@@ -74,11 +93,39 @@ def bars(records: list[dict[str, Any]]) -> Iterator[Bar]:
             yield from _mlp_bars(record)
             continue
         where, speed = f"{record['data']} {record['family']}", record["latency"]["1024"]["speedup"]
-        yield Bar(f"{where}: model.onnx, x faster than skl2onnx's default, batch 1024", speed["onnx_over_skl2onnx"][0], 10, True)
-        yield Bar(f"{where}: model.onnx, x faster than scikit-learn, batch 1024", speed["onnx_over_joblib"][0], 1, True)
-        for size in ("32", "1024"):  # the upper end of the interval: below 1 it is slower beyond noise
+        yield Bar(
+            f"{where}: model.onnx, x faster than skl2onnx's default, batch 1024",
+            speed["onnx_over_skl2onnx"][0],
+            10,
+            True,
+        )
+        yield Bar(
+            f"{where}: model.onnx, x faster than scikit-learn, batch 1024",
+            speed["onnx_over_joblib"][0],
+            1,
+            True,
+        )
+        for size in (
+            "32",
+            "1024",
+        ):  # the upper end of the interval: below 1 it is slower beyond noise
             value = record["latency"][size]["speedup"]["quantized_over_onnx"][2]
-            yield Bar(f"{where}: quantised, speed-up over model.onnx, batch {size}, upper end", value, 1, True)
+            yield Bar(
+                f"{where}: quantised, speed-up over model.onnx, batch {size}, upper end",
+                value,
+                1,
+                True,
+            )
         kb = record["kb"]
-        yield Bar(f"{where}: quantised, x smaller than model.onnx", kb["onnx"] / kb["quantized"], 3.5, True)
-        yield Bar(f"{where}: quantised, x smaller than skl2onnx's default", kb["skl2onnx"] / kb["quantized"], 3.5, True)
+        yield Bar(
+            f"{where}: quantised, x smaller than model.onnx",
+            kb["onnx"] / kb["quantized"],
+            3.5,
+            True,
+        )
+        yield Bar(
+            f"{where}: quantised, x smaller than skl2onnx's default",
+            kb["skl2onnx"] / kb["quantized"],
+            3.5,
+            True,
+        )

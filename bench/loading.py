@@ -19,16 +19,21 @@ from typing import Any
 import numpy as np
 
 from onnxpress import held
-from stages.common.console import say
-from stages.common.errors import run_stage
-from stages.common.files import write_bytes
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.files import write_bytes
+from onnxpress.pipeline.running import run_stage
 
 RESULTS = Path(__file__).parent / "results"
 TURNS = 5
 FEATURES = 20
 QUIET = 1.5
 """Load average below which nothing else of weight was running."""
-HEAVY = ("bench.loading", "sklearn.ensemble", "onnxpress.estimators.stored.grammar", "onnxpress.estimators.stored.dumping")
+HEAVY = (
+    "bench.loading",
+    "sklearn.ensemble",
+    "onnxpress.estimators.stored.grammar",
+    "onnxpress.estimators.stored.dumping",
+)
 
 
 def forest(megabytes: float) -> Any:
@@ -42,7 +47,9 @@ def forest(megabytes: float) -> Any:
     from onnxpress.estimators import stored
 
     each = len(stored.dump(small)) / 4
-    return RandomForestClassifier(max(1, round(megabytes * 2**20 / each)), random_state=0, n_jobs=1).fit(x, y)
+    return RandomForestClassifier(
+        max(1, round(megabytes * 2**20 / each)), random_state=0, n_jobs=1
+    ).fit(x, y)
 
 
 def seconds(act: Callable[[], Any]) -> float:
@@ -112,7 +119,9 @@ def measure(path: Path, turns: int, keeper: held.Keeper) -> dict[str, list[float
     return found
 
 
-def table(measured: dict[str, list[float]], size: int, start: float, load: tuple[float, float]) -> str:
+def table(
+    measured: dict[str, list[float]], size: int, start: float, load: tuple[float, float]
+) -> str:
     """The page."""
     plain = statistics.median(measured["joblib.load"])
     turns = len(measured["joblib.load"])
@@ -121,7 +130,9 @@ def table(measured: dict[str, list[float]], size: int, start: float, load: tuple
         "",
         f"Written by `python -m bench.loading`: a random forest of {size / 2**20:.0f} MB, {turns} turns, in each turn all ways.",
         f"The machine's load average was {load[0]:.1f} before and {load[1]:.1f} after, on {os.cpu_count()} cores"
-        + (": it was busy, and the ratios say more than the seconds." if max(load) > QUIET else "."),
+        + (
+            ": it was busy, and the ratios say more than the seconds." if max(load) > QUIET else "."
+        ),
         "",
         "| way | median s | least s | of joblib.load |",
         "|---|---:|---:|---:|",
@@ -129,7 +140,10 @@ def table(measured: dict[str, list[float]], size: int, start: float, load: tuple
     for name, taken in measured.items():
         median = statistics.median(taken)
         lines.append(f"| {name} | {median:.2f} | {min(taken):.2f} | {median / plain:.2f} |")
-    lines += ["", f"The held process takes {start:.1f} s to start and import, once, while train reads its tables."]
+    lines += [
+        "",
+        f"The held process takes {start:.1f} s to start and import, once, while train reads its tables.",
+    ]
     return "\n".join([*lines, ""])
 
 

@@ -17,17 +17,20 @@ import onnx
 from onnx import numpy_helper
 
 from bench.data import FORESTS, Split, unfitted
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.fitting import fit
+from onnxpress.estimators.parts import set_threads
 from onnxpress.evaluate.probes import probe_rows
-from stages.common.models import Answer, ask_onnx, ask_original, fit, open_session
-from stages.common.onnx_model import to_bytes
-from stages.common.params import Quantize
-from stages.common.parts import set_threads
-from stages.common.scores import score
-from stages.common.table import Rows
-from stages.convert.conversion import to_onnx
-from stages.quantize import forest
-from stages.quantize.choice import choose
-from stages.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.evaluate.scores import score
+from onnxpress.graph.canonical import to_bytes
+from onnxpress.pipeline.params import Quantize
+from onnxpress.quantize import forest
+from onnxpress.quantize.choice import choose
+from onnxpress.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.tables.rows import Rows
 
 OPSET = 12
 ML_OPSET: Literal[5] = 5
@@ -61,14 +64,26 @@ def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
 
 
 def _lossless(plain: onnx.ModelProto, part: Split) -> bytes:
-    (candidate,) = forest.candidates(plain, level="lossless", objective="size", ml_opset=ML_OPSET, seed=part.seed)
+    (candidate,) = forest.candidates(
+        plain, level="lossless", objective="size", ml_opset=ML_OPSET, seed=part.seed
+    )
     return to_bytes(candidate.apply(plain, part.train), packed=True)
 
 
-def _refined(plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, budget: float) -> tuple[bytes | None, str]:
+def _refined(
+    plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, budget: float
+) -> tuple[bytes | None, str]:
     """The smallest refined model within the budget, and its settings; None where there is no such model."""
-    params = Quantize(method="forest", objective="size", level="refined", ml_opset=ML_OPSET, max_accuracy_drop=budget)
-    candidates = forest.candidates(model, level="refined", objective="size", ml_opset=ML_OPSET, seed=part.seed)
+    params = Quantize(
+        method="forest",
+        objective="size",
+        level="refined",
+        ml_opset=ML_OPSET,
+        max_accuracy_drop=budget,
+    )
+    candidates = forest.candidates(
+        model, level="refined", objective="size", ml_opset=ML_OPSET, seed=part.seed
+    )
     choice = choose(plain, candidates, trials(plain, fitted, part), part.schema, params)
     if choice.candidate == "none":
         return None, "lossless"
@@ -77,7 +92,9 @@ def _refined(plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, bud
 
 def _one_node(model: onnx.ModelProto, part: Split, candidate: str) -> bytes:
     """The refined forest of these settings in one tree node."""
-    candidates = forest.candidates(model, level="refined", objective="latency", ml_opset=ML_OPSET, seed=part.seed)
+    candidates = forest.candidates(
+        model, level="refined", objective="latency", ml_opset=ML_OPSET, seed=part.seed
+    )
     (same,) = [item for item in candidates if item.name == f"forest/refined_node-{candidate}"]
     return to_bytes(same.apply(model, part.train), packed=True)
 
@@ -104,7 +121,10 @@ def answers(models: Models, part: Split, rows: Rows) -> dict[str, Answer]:
 
 def scores(models: Models, part: Split) -> dict[str, float]:
     """Accuracy or R2 of each form on the test rows."""
-    return {name: score(part.schema, part.test.target, said.values) for name, said in answers(models, part, part.test).items()}
+    return {
+        name: score(part.schema, part.test.target, said.values)
+        for name, said in answers(models, part, part.test).items()
+    }
 
 
 def probe_agreement(models: Models, part: Split, rows: int) -> float:
@@ -113,10 +133,16 @@ def probe_agreement(models: Models, part: Split, rows: int) -> float:
     Predictions of a regressor are held against 1e-6 of the largest of them: float32 has no finer steps for large targets.
     """
     ask = partial(ask_original, models.estimator, schema=part.schema)
-    probes = probe_rows(onnx.load_from_string(models.forms["onnx"]), part.test.feeds, ask, rows, part.seed).feeds
-    one, other = (ask_onnx(open_session(models.forms[name]), probes) for name in ("onnx", "lossless"))
+    probes = probe_rows(
+        onnx.load_from_string(models.forms["onnx"]), part.test.feeds, ask, rows, part.seed
+    ).feeds
+    one, other = (
+        ask_onnx(open_session(models.forms[name]), probes) for name in ("onnx", "lossless")
+    )
     if one.scores is None or other.scores is None:
-        near = np.abs(one.values - other.values) <= SCORE_TOLERANCE * max(1.0, float(np.abs(one.values).max()))
+        near = np.abs(one.values - other.values) <= SCORE_TOLERANCE * max(
+            1.0, float(np.abs(one.values).max())
+        )
         return float(np.mean(near))
     near = (np.abs(one.scores - other.scores) <= SCORE_TOLERANCE).all(axis=1)
     return float(np.mean((one.values == other.values) & near))
@@ -127,12 +153,20 @@ def count_nodes(data: bytes) -> int:
     model, total = onnx.load_from_string(data), 0
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        lengths = {item.name: len(item.ints) or int(np.prod(item.t.dims)) for item in node.attribute}
+        lengths = {
+            item.name: len(item.ints) or int(np.prod(item.t.dims)) for item in node.attribute
+        }
         if node.op_type == "TreeEnsemble":
             total += lengths["nodes_featureids"] + lengths["leaf_weights"]
         elif node.op_type.startswith("TreeEnsemble"):
             total += lengths["nodes_featureids"]
         elif node.op_type == "Less":
-            total += int(np.prod(constants[node.input[1]].dims)) if node.input[1] in constants else 0
-    tables = [tensor for tensor in constants.values() if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2]
+            total += (
+                int(np.prod(constants[node.input[1]].dims)) if node.input[1] in constants else 0
+            )
+    tables = [
+        tensor
+        for tensor in constants.values()
+        if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2
+    ]
     return total + sum(len(numpy_helper.to_array(tensor)) for tensor in tables)

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from bench.compiled import compile_library
 from bench.data import FORESTS, Split, unfitted
-from stages.common.models import fit
-from stages.common.table import NUMERIC_INPUT, Feeds
+from onnxpress.estimators.fitting import fit
+from onnxpress.tables.names import NUMERIC_INPUT
+from onnxpress.tables.rows import Feeds
 
 Array = NDArray[Any]
 COMPILE_NODES, COMPILE_SECONDS = 100_000, 40.0
@@ -116,25 +117,52 @@ def ydf_learner(subject: Subject) -> Peer:
     ydf.verbose(0)
     train = columns(subject.part.train.feeds)
     learner, settings = _ydf_settings(subject)
-    common = {"num_threads": os.cpu_count(), "random_seed": subject.part.seed, "num_trees": subject.trees}
+    common = {
+        "num_threads": os.cpu_count(),
+        "random_seed": subject.part.seed,
+        "num_trees": subject.trees,
+    }
     task = ydf.Task.REGRESSION if subject.part.is_regression else ydf.Task.CLASSIFICATION
     model = getattr(ydf, learner)(label="target", task=task, **common, **settings).train(
         train | {"target": subject.part.train.target}
     )
-    labels = None if subject.part.is_regression else np.array([int(name) for name in model.label_classes()])
-    return Peer(len(model.serialize()) / 1024, columns, partial(model.predict, num_threads=1), partial(_choose, labels))
+    labels = (
+        None
+        if subject.part.is_regression
+        else np.array([int(name) for name in model.label_classes()])
+    )
+    return Peer(
+        len(model.serialize()) / 1024,
+        columns,
+        partial(model.predict, num_threads=1),
+        partial(_choose, labels),
+    )
 
 
 def _ydf_settings(subject: Subject) -> tuple[str, dict[str, Any]]:
     """The learner and the settings that are nearest to scikit-learn's defaults; ydf counts a root as depth 1."""
     if subject.family == "RandomForest":
-        averaged = {"num_candidate_attributes_ratio": 1.0} if subject.part.is_regression else {"winner_take_all": False}
+        averaged = (
+            {"num_candidate_attributes_ratio": 1.0}
+            if subject.part.is_regression
+            else {"winner_take_all": False}
+        )
         lean = {"compute_oob_performances": False, "pure_serving_model": True}
         return "RandomForestLearner", {"max_depth": -1, "min_examples": 1, **averaged, **lean}
-    whole = {"validation_ratio": 0.0, "early_stopping": "NONE", "shrinkage": 0.1, "pure_serving_model": True}
+    whole = {
+        "validation_ratio": 0.0,
+        "early_stopping": "NONE",
+        "shrinkage": 0.1,
+        "pure_serving_model": True,
+    }
     if subject.family == "GradientBoosting":
         return "GradientBoostedTreesLearner", {"max_depth": 4, "min_examples": 1, **whole}
-    leaves = {"growing_strategy": "BEST_FIRST_GLOBAL", "max_num_nodes": 31, "max_depth": -1, "min_examples": 20}
+    leaves = {
+        "growing_strategy": "BEST_FIRST_GLOBAL",
+        "max_num_nodes": 31,
+        "max_depth": -1,
+        "min_examples": 20,
+    }
     return "GradientBoostedTreesLearner", leaves | whole
 
 

@@ -20,9 +20,14 @@ def plainly_converted(estimator: Any, features: int) -> onnx.ModelProto:
     options = {"zipmap": False} if hasattr(estimator, "classes_") else None
     with _plain_converters(), warnings.catch_warnings():
         # skl2onnx reads probA_ and probB_ of every SVC; scikit-learn 1.9 announces their end
-        warnings.filterwarnings("ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning)
+        warnings.filterwarnings(
+            "ignore", message="Attribute `prob[AB]_` was deprecated", category=FutureWarning
+        )
         model: onnx.ModelProto = convert_sklearn(
-            estimator, initial_types=[("X", FloatTensorType([None, features]))], target_opset=OPSET, options=options
+            estimator,
+            initial_types=[("X", FloatTensorType([None, features]))],
+            target_opset=OPSET,
+            options=options,
         )
     return model
 
@@ -42,8 +47,12 @@ def _plain_converters() -> Iterator[None]:
     registered = {alias: get_converter(alias) for alias in plain}
     try:
         for alias, converter in plain.items():
-            register_converter(alias, converter, overwrite=True, options=registered[alias].get_allowed_options())
+            register_converter(
+                alias, converter, overwrite=True, options=registered[alias].get_allowed_options()
+            )
         yield
     finally:
         for alias, found in registered.items():
-            register_converter(alias, found._fct, overwrite=True, options=found.get_allowed_options())
+            register_converter(
+                alias, found._fct, overwrite=True, options=found.get_allowed_options()
+            )

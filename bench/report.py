@@ -9,11 +9,20 @@ from typing import Any
 
 from bench import bars, table
 from bench.suite import Record, Settings
-from stages.benchmark.environment import cpu_model
-from stages.benchmark.report import CROWDED
-from stages.common.files import write_bytes, write_json
+from onnxpress.benchmark.environment import cpu_model
+from onnxpress.benchmark.report import CROWDED
+from onnxpress.pipeline.files import write_bytes, write_json
 
-PACKAGES = ("scikit-learn", "onnxruntime", "onnx", "numpy", "treelite", "tl2cgen", "scikit-learn-intelex", "ydf")
+PACKAGES = (
+    "scikit-learn",
+    "onnxruntime",
+    "onnx",
+    "numpy",
+    "treelite",
+    "tl2cgen",
+    "scikit-learn-intelex",
+    "ydf",
+)
 
 
 def write(folder: Path, records: list[Record], settings: Settings) -> str:
@@ -25,7 +34,17 @@ def write(folder: Path, records: list[Record], settings: Settings) -> str:
         "rows": rows,
         "bars": [bar.to_json() for bar in judged],
     }
-    text = "\n".join((*_preface(records, settings), table.markdown(rows), "", "## Bars", "", bars.markdown(judged), ""))
+    text = "\n".join(
+        (
+            *_preface(records, settings),
+            table.markdown(rows),
+            "",
+            "## Bars",
+            "",
+            bars.markdown(judged),
+            "",
+        )
+    )
     write_json(folder / "forests.json", content)
     write_bytes(folder / "forests.md", text.encode())
     return text

@@ -11,7 +11,7 @@ from bench import costs
 from bench.data import Split
 from bench.models import FORMS, Models, count_nodes, make, probe_agreement, scores
 from bench.peers import ONCE, PEERS, Peer, Subject, reason
-from stages.common.scores import score
+from onnxpress.evaluate.scores import score
 
 Record = dict[str, Any]
 MEASURED_SPLIT = 0
@@ -39,7 +39,11 @@ def record(estimator: str, part: Split, settings: Settings) -> Record:
         "split": part.seed,
         "task": part.schema.task,
         "classes": 0 if part.is_regression else len(np.unique(part.train.target)),
-        "rows": {"train": len(part.train), "calibration": len(part.calibration), "test": len(part.test)},
+        "rows": {
+            "train": len(part.train),
+            "calibration": len(part.calibration),
+            "test": len(part.test),
+        },
         "candidate": models.candidate,
         "nodes": nodes,
         "kb": {name: len(data) / 1024 for name, data in models.forms.items()},
@@ -61,7 +65,10 @@ def _peers(subject: Subject) -> tuple[dict[str, Peer], dict[str, Record]]:
             continue
         try:
             peer = build(subject)
-            found[name] = {"kb": peer.size_kb, "score": score(part.schema, part.test.target, peer.values(part.test.feeds))}
+            found[name] = {
+                "kb": peer.size_kb,
+                "score": score(part.schema, part.test.target, peer.values(part.test.feeds)),
+            }
             peers[name] = peer
         except Exception as error:  # whatever another library raises is its entry in the table, not the end of ours
             found[name] = {"reason": reason(error)}

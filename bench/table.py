@@ -49,20 +49,36 @@ def rows(records: Iterable[Record]) -> list[Row]:
 def group_rows(group: Group) -> list[Row]:
     """The contestants on one data set and estimator: medians of sizes, means of scores, costs of the measured split."""
     first = {"data": group[0]["data"], "estimator": group[0]["estimator"]}
-    measured = next((record for record in group if record["split"] == MEASURED_SPLIT and "latency" in record), {})
-    found = [first | {"contestant": NAMES[name], **_form(group, name), **_cost(measured, name)} for name in FORMS]
-    found += [first | {"contestant": NAMES[name], **_peer(group, name), **_cost(measured, name)} for name in PEERS]
+    measured = next(
+        (record for record in group if record["split"] == MEASURED_SPLIT and "latency" in record),
+        {},
+    )
+    found = [
+        first | {"contestant": NAMES[name], **_form(group, name), **_cost(measured, name)}
+        for name in FORMS
+    ]
+    found += [
+        first | {"contestant": NAMES[name], **_peer(group, name), **_cost(measured, name)}
+        for name in PEERS
+    ]
     return [*found, first | {"contestant": NAMES["floor"], **_cost(measured, "floor")}]
 
 
 def _form(group: Group, name: str) -> Row:
     row: Row = {"splits": len(group), "kb": _median(record["kb"][name] for record in group)}
-    row |= {"smaller": smaller(group, name), **scored([record["score"][name] for record in group], group)}
+    row |= {
+        "smaller": smaller(group, name),
+        **scored([record["score"][name] for record in group], group),
+    }
     if name in group[0]["nodes"]:
         row["nodes"] = int(_median(record["nodes"][name] for record in group))
     if name == "refined":
         chosen = Counter(record["candidate"] for record in group).most_common()
-        row["settings"] = ", ".join(f"{count} of {name}" for name, count in chosen) if len(chosen) > 1 else chosen[0][0]
+        row["settings"] = (
+            ", ".join(f"{count} of {name}" for name, count in chosen)
+            if len(chosen) > 1
+            else chosen[0][0]
+        )
     return row
 
 
@@ -72,7 +88,9 @@ def _peer(group: Group, name: str) -> Row:
         reasons = [record["peers"][name]["reason"] for record in group if name in record["peers"]]
         return {"reason": reasons[0] if reasons else "not tried"}
     row = {"splits": len(present), "kb": _median(record["peers"][name]["kb"] for record in present)}
-    row["smaller"] = _median(record["kb"]["onnx"] / record["peers"][name]["kb"] for record in present)
+    row["smaller"] = _median(
+        record["kb"]["onnx"] / record["peers"][name]["kb"] for record in present
+    )
     return row | scored([record["peers"][name]["score"] for record in present], present)
 
 
@@ -80,7 +98,11 @@ def _cost(measured: Record, name: str) -> Row:
     row: Row = {}
     if cost := measured.get("load", {}).get(name):
         row |= {"load_ms": cost["load_ms"], "peak_mb": cost["peak_memory_mb"]}
-    times = {size: batch["us_per_row"].get(name) for size, batch in measured.get("latency", {}).items() if size != "cpu_share"}
+    times = {
+        size: batch["us_per_row"].get(name)
+        for size, batch in measured.get("latency", {}).items()
+        if size != "cpu_share"
+    }
     return row | {f"us_per_row_{size}": value for size, value in times.items() if value is not None}
 
 
@@ -93,7 +115,9 @@ def scored(scores: list[float], group: Group) -> Row:
     """Mean score, and the points (hundredths) lost against scikit-learn on the same split, with their standard error."""
     lost = 100 * (np.array([record["score"]["joblib"] for record in group]) - scores)
     row = {"score": float(np.mean(scores)), "lost": float(lost.mean())}
-    return row | ({"lost_error": float(lost.std(ddof=1) / np.sqrt(len(lost)))} if len(lost) > 1 else {})
+    return row | (
+        {"lost_error": float(lost.std(ddof=1) / np.sqrt(len(lost)))} if len(lost) > 1 else {}
+    )
 
 
 def _median(values: Iterable[float]) -> float:
@@ -118,9 +142,23 @@ def _contestant(row: Row) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    lost = f"{row['lost']:.2f}" + (f" ± {row['lost_error']:.2f}" if "lost_error" in row else "") if "lost" in row else ""
-    texts = [_number(row, "splits", "d"), _number(row, "nodes", ",d"), _three(row, "kb"), _three(row, "smaller")]
-    texts += [_number(row, "score", ".4f"), lost, _three(row, "load_ms"), _number(row, "peak_mb", ",.0f")]
+    lost = (
+        f"{row['lost']:.2f}" + (f" ± {row['lost_error']:.2f}" if "lost_error" in row else "")
+        if "lost" in row
+        else ""
+    )
+    texts = [
+        _number(row, "splits", "d"),
+        _number(row, "nodes", ",d"),
+        _three(row, "kb"),
+        _three(row, "smaller"),
+    ]
+    texts += [
+        _number(row, "score", ".4f"),
+        lost,
+        _three(row, "load_ms"),
+        _number(row, "peak_mb", ",.0f"),
+    ]
     return texts + [_three(row, f"us_per_row_{size}") for size in BATCHES]
 
 

@@ -10,37 +10,49 @@ import onnx
 import pytest
 import yaml
 
-from stages.common.digest import line
-from stages.common.table import Column, Rows, Schema
-from stages.convert.conversion import to_onnx
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.pipeline.digest import line
+from onnxpress.tables.rows import Rows
+from onnxpress.tables.schema import Column, Schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PROOFS = {
-    *("bad_surroundings", "publish_errors", "publish_mlflow2", "publish_s3", "publish_server", "publish_soak"),
-    *("contributing", "newcomer", "notebook", "publish", "publish_faults", "publish_moved", "publish_registry"),
-    *("nasty_chain", "onnxruntime_releases", "publish_serving", "report_page", "reproduce", "scores_scan", "soak"),
-    *("secrets_table", "stored_corpus", "stored_formats"),
-    *("sweep_queue", "tables_generated", "ui"),
-}
-"""Tests that clone, kill, or start servers and browsers for minutes; ``make proofs`` runs them, ``make test`` all others."""
+SLOW = ROOT / "tests" / "slow"
+"""Tests that clone, kill, or start servers and browsers for minutes: ``make proofs`` runs them."""
 
-LONGEST = {"contributing", "dvc", "notebook", "publish_errors", "quantize", "readme", "reproduce", "soak", "sweep_queue"}
+LONGEST = {
+    "contributing",
+    "dvc",
+    "notebook",
+    "publish_errors",
+    "quantize",
+    "readme",
+    "reproduce",
+    "soak",
+    "sweep_queue",
+}
 """Files that take a process the longest, some with few tests: `make test` has them started first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of ``PROOFS``, and put the longest files first, so that no process is left alone with one at the end."""
+    """Mark the tests of ``tests/slow/`` as proofs, and put the longest files first, so that no process is left alone with one at the end."""
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
     for item in items:
-        if item.path.stem.removeprefix("test_") in PROOFS:
+        if SLOW in item.path.parents:
             item.add_marker("proof")
 
 
-def numeric_schema(features: int, task: str = "classification", target_std: float | None = None) -> Schema:
+def numeric_schema(
+    features: int, task: str = "classification", target_std: float | None = None
+) -> Schema:
     """The schema of an all-numeric table."""
     columns = tuple(Column(f"f{i}", "number", missing=False) for i in range(features))
-    return Schema("classification" if task == "classification" else "regression", "target", columns, target_std)
+    return Schema(
+        "classification" if task == "classification" else "regression",
+        "target",
+        columns,
+        target_std,
+    )
 
 
 def default_params(**overrides: Any) -> dict[str, Any]:
@@ -76,7 +88,9 @@ def write_params(folder: Path, content: dict[str, Any]) -> None:
 
 def sign(folder: Path) -> None:
     """Write the digest of the fitted model in the project ``folder``, as train does."""
-    (folder / "outputs" / "model.sha256").write_text(line((folder / "outputs" / "model.joblib").read_bytes()))
+    (folder / "outputs" / "model.sha256").write_text(
+        line((folder / "outputs" / "model.joblib").read_bytes())
+    )
 
 
 def digits_rows(start: int = 0, stop: int | None = None) -> Rows:

@@ -13,13 +13,19 @@ from bench.coverage.chain import Record, record
 from bench.coverage.table import markdown, summary
 from bench.report import environment
 from bench.suite import Settings
-from stages.common.console import say
-from stages.common.errors import run_stage
-from stages.common.files import write_bytes, write_json
-from stages.common.params import load_params
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.files import write_bytes, write_json
+from onnxpress.pipeline.params import load_params
+from onnxpress.pipeline.running import run_stage
 
 RESULTS = Path(__file__).parents[1] / "results"
-QUICK = ("LogisticRegression", "RandomForestClassifier", "NearestCentroid", "Ridge", "HistGradientBoostingRegressor")
+QUICK = (
+    "LogisticRegression",
+    "RandomForestClassifier",
+    "NearestCentroid",
+    "Ridge",
+    "HistGradientBoostingRegressor",
+)
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -27,8 +33,15 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.coverage")
     parser.add_argument("--estimators", nargs="+", help="scikit-learn's names (default: all)")
     parser.add_argument("--quick", action="store_true", help=f"only {', '.join(QUICK)}")
-    parser.add_argument("--cache", type=Path, default=RESULTS / ".coverage.jsonl", help="finished rows, to go on from")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder of coverage.json and coverage.md")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=RESULTS / ".coverage.jsonl",
+        help="finished rows, to go on from",
+    )
+    parser.add_argument(
+        "--output", type=Path, default=RESULTS, help="folder of coverage.json and coverage.md"
+    )
     return parser.parse_args(arguments)
 
 
@@ -56,7 +69,10 @@ def main() -> None:
     records = run(cases, asked.cache)
     found = summary(records)
     text = markdown(records, found)
-    write_json(asked.output / "coverage.json", {"environment": environment(), "rows": records, "summary": found})
+    write_json(
+        asked.output / "coverage.json",
+        {"environment": environment(), "rows": records, "summary": found},
+    )
     write_bytes(asked.output / "coverage.md", text.encode())
     sys.stdout.write(text)
 

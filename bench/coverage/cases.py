@@ -12,12 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stages.common.params import Train
-from stages.common.table import Rows, Schema, read_rows
-from stages.prepare.frames import as_table, settle, write_parquet
-from stages.prepare.sources import load_bundled, read_csv
-from stages.prepare.split import split
-from stages.train.estimator import build
+from onnxpress.estimators.building import build
+from onnxpress.pipeline.inputs import read_rows
+from onnxpress.pipeline.params import Train
+from onnxpress.tables.frames import as_table, settle, write_parquet
+from onnxpress.tables.rows import Rows
+from onnxpress.tables.schema import Schema
+from onnxpress.tables.sources import load_bundled, read_csv
+from onnxpress.tables.split import split
 
 ALONE, COLUMNS = "alone", "columns"
 SEED = 0
@@ -38,8 +40,20 @@ UNSCALED = {"CategoricalNB", "ComplementNB", "MultinomialNB"}
 """They refuse negative numbers, which scaling makes."""
 
 WRAPPERS = (
-    *("ClassifierChain", "FixedThresholdClassifier", "MultiOutputClassifier", "MultiOutputRegressor", "OneVsOneClassifier"),
-    *("OneVsRestClassifier", "OutputCodeClassifier", "RegressorChain", "SelfTrainingClassifier", "TunedThresholdClassifierCV"),
+    *(
+        "ClassifierChain",
+        "FixedThresholdClassifier",
+        "MultiOutputClassifier",
+        "MultiOutputRegressor",
+        "OneVsOneClassifier",
+    ),
+    *(
+        "OneVsRestClassifier",
+        "OutputCodeClassifier",
+        "RegressorChain",
+        "SelfTrainingClassifier",
+        "TunedThresholdClassifierCV",
+    ),
 )
 """They need an estimator inside, and get a linear model."""
 
@@ -87,7 +101,17 @@ def unfitted(case: Case, schema: Schema) -> Any:
         UserError: it does not predict this kind of target, or not one value per row.
     """
     scale = case.place == COLUMNS and case.estimator not in UNSCALED
-    return build(Train(estimator=case.estimator, params=parameters(case), scale=scale, model_path=None, trust=[]), schema, SEED)
+    return build(
+        Train(
+            estimator=case.estimator,
+            params=parameters(case),
+            scale=scale,
+            model_path=None,
+            trust=[],
+        ),
+        schema,
+        SEED,
+    )
 
 
 def parameters(case: Case) -> dict[str, Any]:
@@ -126,9 +150,14 @@ def data_of(name: str) -> Data:
         source, target = as_table(load_bundled(name)), "target"
     frame, schema = settle(source, target, "auto" if schema_is_clear(name) else "regression")
     parts = split(frame, schema, TEST_SIZE, None, SEED)
-    train, calibration, test = (_rows(part, parts.schema) for part in (parts.train, parts.calibration, parts.test))
+    train, calibration, test = (
+        _rows(part, parts.schema) for part in (parts.train, parts.calibration, parts.test)
+    )
     random = np.random.default_rng(SEED)
-    drawn = {key: values[random.integers(0, len(train), MIXED_ROWS)] for key, values in train.feeds.items()}
+    drawn = {
+        key: values[random.integers(0, len(train), MIXED_ROWS)]
+        for key, values in train.feeds.items()
+    }
     if parts.schema.all_numeric:
         ((key, x),) = train.feeds.items()
         rows = random.integers(0, len(train), (MIXED_ROWS, x.shape[1]))

@@ -10,21 +10,23 @@ import numpy as np
 import onnx
 
 from bench.coverage.cases import SEED, Case, Data, data_of, unfitted
-from stages.benchmark.contenders import batch, calls, limited_threads, sessions
-from stages.benchmark.measure import Plan, measure
-from stages.benchmark.summary import ratio, values
-from stages.common.differences import Differences, compare
-from stages.common.errors import UserError
-from stages.common.models import ask_onnx, ask_original, fit, open_session
-from stages.common.onnx_model import to_bytes
-from stages.common.params import Quantize
-from stages.common.parts import set_threads
-from stages.common.table import Feeds, Rows
-from stages.convert.conversion import to_onnx
-from stages.quantize.choice import Choice, choose
-from stages.quantize.methods import list_candidates
-from stages.quantize.trials import cross_fits, held_out
-from stages.train.rehearsal import rehearse
+from onnxpress.benchmark.contenders import batch, calls, limited_threads, sessions
+from onnxpress.benchmark.measure import Plan, measure
+from onnxpress.benchmark.summary import ratio, values
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.conversion.rehearsal import rehearse
+from onnxpress.errors import UserError
+from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.fitting import fit
+from onnxpress.estimators.parts import set_threads
+from onnxpress.evaluate.differences import Differences, compare
+from onnxpress.graph.canonical import to_bytes
+from onnxpress.pipeline.params import Quantize
+from onnxpress.quantize.choice import Choice, choose
+from onnxpress.quantize.methods import list_candidates
+from onnxpress.quantize.trials import cross_fits, held_out
+from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.tables.rows import Feeds, Rows
 
 Record = dict[str, Any]
 OPSET = 12
@@ -38,7 +40,9 @@ def record(case: Case, quantize: Quantize) -> Record:
     """Build, rehearse, fit, convert, compare, quantise and time; where that ends early, ``outcome`` and ``reason`` say so."""
     start = perf_counter()
     with limited_threads(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn's about these fits; whether they are good ones is not the question
+        warnings.simplefilter(
+            "ignore"
+        )  # scikit-learn's about these fits; whether they are good ones is not the question
         found = _through(case, data_of(case.data), quantize)
     head = {"kind": case.kind, "estimator": case.estimator, "place": case.place, "data": case.data}
     return {**head, "split": 0, "seconds": perf_counter() - start, **found}
@@ -60,7 +64,9 @@ def _through(case: Case, data: Data, quantize: Quantize) -> Record:
         plain = to_bytes(to_onnx(estimator, data.schema, OPSET))
         agreement, error_of_scores = compared(estimator, plain, data)
         scores = differences(estimator, plain, data)
-    except Exception as error:  # UserError, or whatever onnxruntime raises on a graph that skl2onnx got wrong
+    except (
+        Exception
+    ) as error:  # UserError, or whatever onnxruntime raises on a graph that skl2onnx got wrong
         return {"outcome": "fails", "reason": " ".join(str(error).split())}
     choice = quantised(estimator, plain, data, quantize)
     return {
@@ -83,7 +89,10 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
     Differences are in units of the largest score (of probabilities: 1), or of the target's standard deviation.
     """
     session = open_session(model)
-    pairs = [(ask_original(estimator, rows.feeds, data.schema), ask_onnx(session, rows.feeds)) for rows in _asked(data)]
+    pairs = [
+        (ask_original(estimator, rows.feeds, data.schema), ask_onnx(session, rows.feeds))
+        for rows in _asked(data)
+    ]
     one, other = (np.concatenate([pair[side].values for pair in pairs]) for side in (0, 1))
     if data.schema.task == "regression":
         difference = np.abs(one - other) / np.std(data.train.target)
@@ -96,8 +105,13 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
 def differences(estimator: Any, model: bytes, data: Data) -> list[Differences]:
     """What gate.max_score_diff would be held against, on test and on mixed rows."""
     session, schema = open_session(model), data.schema
-    answers = [(rows.feeds, ask_original(estimator, rows.feeds, schema), ask_onnx(session, rows.feeds)) for rows in _asked(data)]
-    return [compare(estimator, feeds, schema, original, answer) for feeds, original, answer in answers]
+    answers = [
+        (rows.feeds, ask_original(estimator, rows.feeds, schema), ask_onnx(session, rows.feeds))
+        for rows in _asked(data)
+    ]
+    return [
+        compare(estimator, feeds, schema, original, answer) for feeds, original, answer in answers
+    ]
 
 
 def _asked(data: Data) -> tuple[Rows, Rows]:
@@ -120,7 +134,9 @@ def speeds(estimator: Any, plain: bytes, quantized: bytes, feeds: Feeds) -> Reco
     found: Record = {}
     for rows in BATCHES:
         timed = measure(calls(estimator, opened, batch(feeds, rows)), BRIEF, SEED)
-        found[f"onnx_speedup_{rows}"] = ratio(values(timed["original"]), values(timed["onnx"])).median
+        found[f"onnx_speedup_{rows}"] = ratio(
+            values(timed["original"]), values(timed["onnx"])
+        ).median
         against = ratio(values(timed["onnx"]), values(timed["quantized"]))
         found[f"quantized_speedup_{rows}"] = 1.0 if plain == quantized else against.median
         found[f"quantized_speedup_{rows}_high"] = 1.0 if plain == quantized else against.high

@@ -38,12 +38,18 @@ HEADER = (
     "x faster at 32", "at 1024",
 )  # fmt: skip
 RULE = "|---|---" + "|---:" * 6 + "|---" + "|---:" * 4 + "|"
-WORDS = {ALONE: "{} classifiers and regressors alone on numbers", COLUMNS: "{} behind scaled, imputed and one-hot columns"}
+WORDS = {
+    ALONE: "{} classifiers and regressors alone on numbers",
+    COLUMNS: "{} behind scaled, imputed and one-hot columns",
+}
 
 
 def summary(records: list[Record]) -> dict[str, Any]:
     """The counts that the README shows, by place; ``share_agreeing`` is of those that convert."""
-    return {place: _counts([record for record in records if record["place"] == place]) for place in (ALONE, COLUMNS)}
+    return {
+        place: _counts([record for record in records if record["place"] == place])
+        for place in (ALONE, COLUMNS)
+    }
 
 
 def _counts(records: list[Record]) -> dict[str, Any]:
@@ -59,9 +65,15 @@ def _counts(records: list[Record]) -> dict[str, Any]:
         "share_agreeing": agreeing / len(made) if made else 0.0,
         "faster_at_1": sum(record["onnx_speedup_1"] > 1 for record in made),
         "faster_at_1024": sum(record["onnx_speedup_1024"] > 1 for record in made),
-        "median_speedup_1": float(np.median([record["onnx_speedup_1"] for record in made])) if made else 0.0,
-        "median_speedup_1024": float(np.median([record["onnx_speedup_1024"] for record in made])) if made else 0.0,
-        "quantised_smaller": sum(record["onnx_kb"] >= SMALLER * record["quantized_kb"] for record in made),
+        "median_speedup_1": float(np.median([record["onnx_speedup_1"] for record in made]))
+        if made
+        else 0.0,
+        "median_speedup_1024": float(np.median([record["onnx_speedup_1024"] for record in made]))
+        if made
+        else 0.0,
+        "quantised_smaller": sum(
+            record["onnx_kb"] >= SMALLER * record["quantized_kb"] for record in made
+        ),
         "quantised_larger": sum(record["quantized_kb"] > record["onnx_kb"] for record in made),
         "quantised_slower": sum(_is_slower(record) for record in made),
     }
@@ -78,11 +90,19 @@ def markdown(records: list[Record], found: Mapping[str, Mapping[str, Any]]) -> s
     for place, counts in found.items():
         if counts["tried"]:
             lines += [f"- {_sentence(place, counts)}"]
-    for place, kind in ((place, kind) for place in (ALONE, COLUMNS) for kind in ("classifier", "regressor")):
+    for place, kind in (
+        (place, kind) for place in (ALONE, COLUMNS) for kind in ("classifier", "regressor")
+    ):
         rows = [record for record in records if record["place"] == place and record["kind"] == kind]
         made = [record for record in rows if record["outcome"] == "converts"]
         if rows:
-            lines += ["", f"## {kind.capitalize()}s, {place}", "", f"| {' | '.join(HEADER)} |", RULE]
+            lines += [
+                "",
+                f"## {kind.capitalize()}s, {place}",
+                "",
+                f"| {' | '.join(HEADER)} |",
+                RULE,
+            ]
             lines += [f"| {' | '.join(_cells(record))} |" for record in made]
             lines += ["", *_explanations(rows)]
     return "\n".join([*lines, ""])
@@ -144,11 +164,19 @@ def _factor(value: float) -> str:
 
 def _explanations(rows: list[Record]) -> list[str]:
     """A line for each estimator that did not convert, or does not agree."""
-    odd = [record for record in rows if record["outcome"] != "converts" or record["agreement"] < AGREES]
+    odd = [
+        record for record in rows if record["outcome"] != "converts" or record["agreement"] < AGREES
+    ]
     lines = []
     for record in odd:
-        outcome = record["outcome"] if record["outcome"] != "converts" else f"agrees on {record['agreement']:.2%}"
+        outcome = (
+            record["outcome"]
+            if record["outcome"] != "converts"
+            else f"agrees on {record['agreement']:.2%}"
+        )
         message = record.get("reason", "")
-        reason = next((words for part, words in EXPLAINED.items() if part in message), message[:300])
+        reason = next(
+            (words for part, words in EXPLAINED.items() if part in message), message[:300]
+        )
         lines.append(f"- {record['estimator']} {outcome}: {reason}")
     return lines

@@ -53,9 +53,18 @@ STORED: dict[str, tuple[str, Callable[[Random], Case]]] = {
         "real estimators with other numbers, shapes and bytes of arrays, as pickles",
         lambda random: Case(write(descriptions.renumbered(random), random, random.randrange(6))),
     ),
-    "shuffled": ("opcodes of real pickles, changed", lambda random: _named(mutations.opcodes_changed(random))),
-    "damaged": ("bytes of real joblib, pickle and skops files, changed", lambda random: _named(mutations.damaged(random))),
-    "skops": ("descriptions in real skops files, changed", lambda random: _named(mutations.skops_changed(random))),
+    "shuffled": (
+        "opcodes of real pickles, changed",
+        lambda random: _named(mutations.opcodes_changed(random)),
+    ),
+    "damaged": (
+        "bytes of real joblib, pickle and skops files, changed",
+        lambda random: _named(mutations.damaged(random)),
+    ),
+    "skops": (
+        "descriptions in real skops files, changed",
+        lambda random: _named(mutations.skops_changed(random)),
+    ),
 }
 """What the cases of a kind are, and how one is made."""
 
@@ -101,7 +110,11 @@ def tried(kind: str, number: int, case: Case, loads: Loads) -> Outcome:
             outcome = "loaded"
         except tuple(DOCUMENTED) as error:
             outcome = DOCUMENTED[type(error)]
-            names = tuple(name[:100] for name in error.names[:3]) if isinstance(error, stored.Refused) else ()
+            names = (
+                tuple(name[:100] for name in error.names[:3])
+                if isinstance(error, stored.Refused)
+                else ()
+            )
         except Exception as error:  # whatever is not documented is a finding
             outcome, finding = "raised", _place(error)
     if seen:
@@ -117,7 +130,9 @@ def _place(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "nowhere"
+    where = (
+        f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "nowhere"
+    )
     return f"{type(error).__name__}: {str(error)[:150]} at {'/'.join(where.split('/')[-3:])}"
 
 
@@ -148,7 +163,7 @@ def predicted(loaded: Any) -> str:
 
 def warm_up(loads: Loads | None = None) -> None:
     """Read, dump and ask every real file once: what is imported for it, is imported before any case is watched."""
-    import stages.common.onnx_estimator  # noqa: F401 # held by no file here, and known to the grammar
+    import onnxpress.estimators.onnx_estimator  # noqa: F401 # held by no file here, and known to the grammar
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

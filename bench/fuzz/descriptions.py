@@ -18,14 +18,71 @@ INTEGERS = (
 )
 REALS = (0.0, -0.0, 1.0, -1.0, 0.5, 1e-300, 1e300, 5e-324, math.inf, -math.inf, math.nan, 3.0e9)
 TEXTS = (
-    *("", "a", "x" * 300, "O", "f8", "<i8", "|V8", "U4", "MT19937", "PCG64", "os.system", "__class__", "__dict__", "C", "F"),
-    *("predict", "latin-1", "auto", "kd_tree", "rbf", "l2", "filename", "/etc/passwd", "\ud800", "a\nb", "\0", "é", "…"),
+    *(
+        "",
+        "a",
+        "x" * 300,
+        "O",
+        "f8",
+        "<i8",
+        "|V8",
+        "U4",
+        "MT19937",
+        "PCG64",
+        "os.system",
+        "__class__",
+        "__dict__",
+        "C",
+        "F",
+    ),
+    *(
+        "predict",
+        "latin-1",
+        "auto",
+        "kd_tree",
+        "rbf",
+        "l2",
+        "filename",
+        "/etc/passwd",
+        "\ud800",
+        "a\nb",
+        "\0",
+        "é",
+        "…",
+    ),
 )
 HOSTILE = (
-    *("os:system", "posix:system", "builtins:eval", "builtins:exec", "builtins:getattr", "builtins:__import__"),
-    *("subprocess:Popen", "functools:partial", "operator:attrgetter", "numpy:load", "numpy:fromfile", "numpy:memmap"),
-    *("numpy:frombuffer", "numpy.lib._npyio_impl:os.system", "numpy.f2py.__main__:main", "types:FunctionType"),
-    *("pickle:loads", "joblib:load", "shutil:rmtree", "antigravity:x", "sys:exit", "builtins:open", "importlib:import_module"),
+    *(
+        "os:system",
+        "posix:system",
+        "builtins:eval",
+        "builtins:exec",
+        "builtins:getattr",
+        "builtins:__import__",
+    ),
+    *(
+        "subprocess:Popen",
+        "functools:partial",
+        "operator:attrgetter",
+        "numpy:load",
+        "numpy:fromfile",
+        "numpy:memmap",
+    ),
+    *(
+        "numpy:frombuffer",
+        "numpy.lib._npyio_impl:os.system",
+        "numpy.f2py.__main__:main",
+        "types:FunctionType",
+    ),
+    *(
+        "pickle:loads",
+        "joblib:load",
+        "shutil:rmtree",
+        "antigravity:x",
+        "sys:exit",
+        "builtins:open",
+        "importlib:import_module",
+    ),
 )
 ADMITTED = (
     *(
@@ -37,37 +94,122 @@ ADMITTED = (
         "builtins:bytearray",
         "builtins:slice",
     ),
-    *("builtins:range", "builtins:complex", "builtins:str", "collections:OrderedDict", "collections:defaultdict"),
-    *("collections:deque", "collections:Counter", "copyreg:_reconstructor", "copyreg:__newobj__", "copyreg:__newobj_ex__"),
-    *("_codecs:encode", "numpy:dtype", "numpy:ndarray", "numpy:matrix", "numpy:float64", "numpy:exp", "numpy:float32"),
-    *("numpy._core.multiarray:_reconstruct", "numpy._core.multiarray:scalar", "numpy._core.numeric:_frombuffer"),
-    *("numpy.core.multiarray:_reconstruct", "numpy.ma.core:MaskedArray", "numpy.ma.core:_mareconstruct"),
+    *(
+        "builtins:range",
+        "builtins:complex",
+        "builtins:str",
+        "collections:OrderedDict",
+        "collections:defaultdict",
+    ),
+    *(
+        "collections:deque",
+        "collections:Counter",
+        "copyreg:_reconstructor",
+        "copyreg:__newobj__",
+        "copyreg:__newobj_ex__",
+    ),
+    *(
+        "_codecs:encode",
+        "numpy:dtype",
+        "numpy:ndarray",
+        "numpy:matrix",
+        "numpy:float64",
+        "numpy:exp",
+        "numpy:float32",
+    ),
+    *(
+        "numpy._core.multiarray:_reconstruct",
+        "numpy._core.multiarray:scalar",
+        "numpy._core.numeric:_frombuffer",
+    ),
+    *(
+        "numpy.core.multiarray:_reconstruct",
+        "numpy.ma.core:MaskedArray",
+        "numpy.ma.core:_mareconstruct",
+    ),
     *("numpy.random._pickle:__generator_ctor", "numpy.random._pickle:__randomstate_ctor"),
-    *("numpy.random._pickle:__bit_generator_ctor", "numpy.random._mt19937:MT19937", "numpy.random._pcg64:PCG64"),
-    *("numpy.random.bit_generator:__pyx_unpickle_SeedSequence", "numpy.random.bit_generator:SeedSequence"),
+    *(
+        "numpy.random._pickle:__bit_generator_ctor",
+        "numpy.random._mt19937:MT19937",
+        "numpy.random._pcg64:PCG64",
+    ),
+    *(
+        "numpy.random.bit_generator:__pyx_unpickle_SeedSequence",
+        "numpy.random.bit_generator:SeedSequence",
+    ),
     *(
         "scipy.sparse._csr:csr_matrix",
         "scipy.sparse._csc:csc_matrix",
         "scipy.sparse._coo:coo_matrix",
         "scipy.sparse._csr:csr_array",
     ),
-    *("scipy.interpolate._bsplines:BSpline", "sklearn.tree._tree:Tree", "sklearn.utils._bunch:Bunch"),
-    *("sklearn._loss._loss:__pyx_unpickle_CyHuberLoss", "sklearn._loss._loss:CyHuberLoss", "sklearn._loss.loss:HuberLoss"),
-    *("sklearn.neighbors._kd_tree:newObj", "sklearn.neighbors._kd_tree:KDTree", "sklearn.neighbors._ball_tree:newObj"),
+    *(
+        "scipy.interpolate._bsplines:BSpline",
+        "sklearn.tree._tree:Tree",
+        "sklearn.utils._bunch:Bunch",
+    ),
+    *(
+        "sklearn._loss._loss:__pyx_unpickle_CyHuberLoss",
+        "sklearn._loss._loss:CyHuberLoss",
+        "sklearn._loss.loss:HuberLoss",
+    ),
+    *(
+        "sklearn.neighbors._kd_tree:newObj",
+        "sklearn.neighbors._kd_tree:KDTree",
+        "sklearn.neighbors._ball_tree:newObj",
+    ),
     *("sklearn.neighbors._ball_tree:BallTree", "sklearn.metrics._dist_metrics:newObj"),
-    *("sklearn.metrics._dist_metrics:EuclideanDistance", "sklearn.metrics._dist_metrics:MinkowskiDistance"),
-    *("sklearn.ensemble._hist_gradient_boosting.predictor:TreePredictor", "sklearn.linear_model._sgd_fast:Hinge"),
+    *(
+        "sklearn.metrics._dist_metrics:EuclideanDistance",
+        "sklearn.metrics._dist_metrics:MinkowskiDistance",
+    ),
+    *(
+        "sklearn.ensemble._hist_gradient_boosting.predictor:TreePredictor",
+        "sklearn.linear_model._sgd_fast:Hinge",
+    ),
     *("sklearn.gaussian_process.kernels:ConstantKernel", "sklearn.metrics._scorer:_Scorer"),
     *("sklearn.compose._column_transformer:make_column_selector", "sklearn.pipeline:Pipeline"),
-    *("sklearn.feature_selection._univariate_selection:f_classif", "joblib.numpy_pickle:NumpyArrayWrapper"),
-    *("sklearn.preprocessing._function_transformer:FunctionTransformer", "sklearn.svm._classes:SVC"),
-    *("stages.common.onnx_estimator:OnnxClassifier", "stages.common.onnx_estimator:OnnxRegressor"),
+    *(
+        "sklearn.feature_selection._univariate_selection:f_classif",
+        "joblib.numpy_pickle:NumpyArrayWrapper",
+    ),
+    *(
+        "sklearn.preprocessing._function_transformer:FunctionTransformer",
+        "sklearn.svm._classes:SVC",
+    ),
+    *(
+        "onnxpress.estimators.onnx_estimator:OnnxClassifier",
+        "onnxpress.estimators.onnx_estimator:OnnxRegressor",
+    ),
 )
 """Names as ``module:name``, of what real files hold; ``HOSTILE`` are some that none holds."""
 
 KEYS = (
-    *("__class__", "__dict__", "__array_interface__", "predict", "get_params", "classes_", "n_features_in_", "estimators_"),
-    *("coef_", "nodes", "values", "key", "pos", "indptr", "indices", "data", "_shape", "shape", "subclass", "order", "steps"),
+    *(
+        "__class__",
+        "__dict__",
+        "__array_interface__",
+        "predict",
+        "get_params",
+        "classes_",
+        "n_features_in_",
+        "estimators_",
+    ),
+    *(
+        "coef_",
+        "nodes",
+        "values",
+        "key",
+        "pos",
+        "indptr",
+        "indices",
+        "data",
+        "_shape",
+        "shape",
+        "subclass",
+        "order",
+        "steps",
+    ),
 )
 CONTAINERS = (List, Tuple, Mapping, Set, Made, Array)
 
@@ -139,7 +281,10 @@ def _several(random: Random, depth: int) -> list[Any]:
 
 
 def _mapping(random: Random, depth: int) -> Mapping:
-    keys = [random.choice(KEYS) if random.random() < 0.8 else _value(random, depth) for _ in range(random.randrange(5))]
+    keys = [
+        random.choice(KEYS) if random.random() < 0.8 else _value(random, depth)
+        for _ in range(random.randrange(5))
+    ]
     return Mapping([(key, _value(random, depth)) for key in keys])
 
 
@@ -160,30 +305,72 @@ def _made(random: Random, depth: int) -> Made:
 
 
 def _dtype(random: Random, depth: int = 0) -> Made:
-    letter = random.choice(("f8", "f4", "i8", "i4", "u1", "b1", "U3", "O8", "V8", "V64", "M8", "c16", "f2", "S4", "q", "?"))
+    letter = random.choice(
+        (
+            "f8",
+            "f4",
+            "i8",
+            "i4",
+            "u1",
+            "b1",
+            "U3",
+            "O8",
+            "V8",
+            "V64",
+            "M8",
+            "c16",
+            "f2",
+            "S4",
+            "q",
+            "?",
+        )
+    )
     fields: Any = None
     names: Any = None
     if random.random() < 0.2:
         parts = random.sample(("left_child", "right_child", "feature", "threshold", "value"), 2)
         names = Tuple(list(parts))
         inner = [
-            _dtype(random, depth - 1) if depth > 0 else Made(Global("numpy", "dtype"), "call", ["O8", False, True]) for _ in parts
+            _dtype(random, depth - 1)
+            if depth > 0
+            else Made(Global("numpy", "dtype"), "call", ["O8", False, True])
+            for _ in parts
         ]
-        fields = Mapping([(part, Tuple([kind, random.choice(INTEGERS[:12])])) for part, kind in zip(parts, inner, strict=True)])
+        fields = Mapping(
+            [
+                (part, Tuple([kind, random.choice(INTEGERS[:12])]))
+                for part, kind in zip(parts, inner, strict=True)
+            ]
+        )
     size, align = random.choice((-1, -1, -1, 8, 0, 12, 2**40)), random.choice((-1, -1, 1, 4))
-    state = [3, random.choice("<|>="), None, names, fields, size, align, random.choice((0, 0, 8, 16, 63))]
-    return Made(Global("numpy", "dtype"), "call", [letter, False, True], states=[Tuple(list(state))])
+    state = [
+        3,
+        random.choice("<|>="),
+        None,
+        names,
+        fields,
+        size,
+        align,
+        random.choice((0, 0, 8, 16, 63)),
+    ]
+    return Made(
+        Global("numpy", "dtype"), "call", [letter, False, True], states=[Tuple(list(state))]
+    )
 
 
 def _array(random: Random, depth: int) -> Any:
     shape = [
-        random.choice((1, 2, 3, 8)) if random.random() < 0.8 else random.choice(INTEGERS) for _ in range(random.randrange(4))
+        random.choice((1, 2, 3, 8)) if random.random() < 0.8 else random.choice(INTEGERS)
+        for _ in range(random.randrange(4))
     ]
     data: Any = random.randbytes(random.choice((0, 8, 24, 64, 512)))
     kind = _dtype(random, depth)
     if random.random() < 0.15:
         return Array(
-            tuple(size for size in shape if abs(size) < 2**63), kind, "F" if random.random() < 0.5 else "C", memoryview(data)
+            tuple(size for size in shape if abs(size) < 2**63),
+            kind,
+            "F" if random.random() < 0.5 else "C",
+            memoryview(data),
         )
     if random.random() < 0.3:
         data = List(_several(random, depth))
@@ -194,7 +381,11 @@ def _array(random: Random, depth: int) -> Any:
 
 
 def _scalar(random: Random, depth: int) -> Made:
-    data = _value(random, depth) if random.random() < 0.3 else random.randbytes(random.choice((0, 1, 4, 8, 16)))
+    data = (
+        _value(random, depth)
+        if random.random() < 0.3
+        else random.randbytes(random.choice((0, 1, 4, 8, 16)))
+    )
     return Made(Global("numpy._core.multiarray", "scalar"), "call", [_dtype(random, depth), data])
 
 
@@ -267,11 +458,15 @@ def _put_item(held: list[Any], index: int) -> Put:
 
 
 def _put_key(held: list[Any], index: int) -> Put:
-    return lambda value: held.__setitem__(index, (value, held[index][1])) if index < len(held) else None
+    return lambda value: (
+        held.__setitem__(index, (value, held[index][1])) if index < len(held) else None
+    )
 
 
 def _put_value(held: list[Any], index: int) -> Put:
-    return lambda value: held.__setitem__(index, (held[index][0], value)) if index < len(held) else None
+    return lambda value: (
+        held.__setitem__(index, (held[index][0], value)) if index < len(held) else None
+    )
 
 
 def _put_attribute(node: Any, attribute: str) -> Put:
@@ -290,7 +485,18 @@ def _replace(random: Random, place: Place, places: list[Place]) -> None:
     if isinstance(value, bool):
         put(random.choice((not value, None, 2, 0.5)))
     elif isinstance(value, int):
-        put(random.choice((value + 1, value - 1, -value, value * 2, value ^ (1 << random.randrange(16)), *INTEGERS)))
+        put(
+            random.choice(
+                (
+                    value + 1,
+                    value - 1,
+                    -value,
+                    value * 2,
+                    value ^ (1 << random.randrange(16)),
+                    *INTEGERS,
+                )
+            )
+        )
     elif isinstance(value, float):
         put(random.choice((value * 2, -value, *REALS, random.choice(INTEGERS))))
     elif isinstance(value, str):
@@ -315,7 +521,11 @@ def _other_bytes(random: Random, value: bytes) -> bytes:
     size = min(len(data), random.choice((1, 4, 8)))
     start = random.randrange(max(1, (len(data) - size + 1) // size)) * size if size else 0
     special = random.choice((0, 1, 2, 2**31 - 1, 2**40, -1, -2, 1000))
-    data[start : start + size] = (special & (256**size - 1)).to_bytes(size, "little") if kind == 2 else random.randbytes(size)
+    data[start : start + size] = (
+        (special & (256**size - 1)).to_bytes(size, "little")
+        if kind == 2
+        else random.randbytes(size)
+    )
     return bytes(data)
 
 
@@ -352,7 +562,9 @@ def _add_key(random: Random, _: Place, places: list[Place]) -> None:
     """A key more in some dict."""
     dicts = [value for _, value, _ in places if isinstance(value, Mapping)]
     if dicts:
-        random.choice(dicts).pairs.append((random.choice(KEYS), random.choice((_value(random, 1), random.choice(places)[1]))))
+        random.choice(dicts).pairs.append(
+            (random.choice(KEYS), random.choice((_value(random, 1), random.choice(places)[1])))
+        )
 
 
 CHANGES: tuple[Callable[[Random, Place, list[Place]], None], ...] = (

@@ -51,7 +51,11 @@ def small_rows(estimator: Any) -> list[Any]:
         width = COLUMNS
     width = width if isinstance(width, int) and 0 < width < 1000 else COLUMNS
     numbers = np.random.default_rng(SEED).normal(size=(3, width)).astype(np.float32)
-    return [numbers, ["good", "bad"], pd.DataFrame({"n": [1.0, np.nan], "t": ["x", "?"], "k": ["q", "p"]})]
+    return [
+        numbers,
+        ["good", "bad"],
+        pd.DataFrame({"n": [1.0, np.nan], "t": ["x", "?"], "k": ["q", "p"]}),
+    ]
 
 
 def _fit() -> Iterator[tuple[str, Any]]:
@@ -65,7 +69,10 @@ def _fit() -> Iterator[tuple[str, Any]]:
     for name, estimator in _unfitted().items():
         target = number if name.endswith(("Regressor", "Ridge", "SVR", "Lasso")) else classes
         yield name, clone(estimator).fit(x, words if name == "words" else target)
-    yield "text", _text().fit(["a good film", "a bad film", "bad", "good good"] * 5, [1, 0, 0, 1] * 5)
+    yield (
+        "text",
+        _text().fit(["a good film", "a bad film", "bad", "good good"] * 5, [1, 0, 0, 1] * 5),
+    )
     yield "frame", _of_frame()
 
 
@@ -77,23 +84,43 @@ def _unfitted() -> dict[str, Any]:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.model_selection import GridSearchCV
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import FunctionTransformer, KBinsDiscretizer, PowerTransformer, SplineTransformer, StandardScaler
+    from sklearn.preprocessing import (
+        FunctionTransformer,
+        KBinsDiscretizer,
+        PowerTransformer,
+        SplineTransformer,
+        StandardScaler,
+    )
 
     logistic = linear_model.LogisticRegression()
     return {
         "DecisionTreeClassifier": tree.DecisionTreeClassifier(random_state=SEED),
-        "DecisionTreeRegressor": tree.DecisionTreeRegressor(max_depth=4, random_state=np.random.RandomState(SEED)),
+        "DecisionTreeRegressor": tree.DecisionTreeRegressor(
+            max_depth=4, random_state=np.random.RandomState(SEED)
+        ),
         "RandomForestClassifier": ensemble.RandomForestClassifier(3, random_state=SEED),
         "ExtraTreesRegressor": ensemble.ExtraTreesRegressor(2, random_state=SEED),
-        "GradientBoostingClassifier": ensemble.GradientBoostingClassifier(n_estimators=2, random_state=SEED),
-        "GradientBoostingRegressor": ensemble.GradientBoostingRegressor(n_estimators=2, loss="huber", random_state=SEED),
-        "HistGradientBoostingClassifier": ensemble.HistGradientBoostingClassifier(max_iter=2, random_state=SEED),
-        "HistGradientBoostingRegressor": ensemble.HistGradientBoostingRegressor(max_iter=2, random_state=SEED),
+        "GradientBoostingClassifier": ensemble.GradientBoostingClassifier(
+            n_estimators=2, random_state=SEED
+        ),
+        "GradientBoostingRegressor": ensemble.GradientBoostingRegressor(
+            n_estimators=2, loss="huber", random_state=SEED
+        ),
+        "HistGradientBoostingClassifier": ensemble.HistGradientBoostingClassifier(
+            max_iter=2, random_state=SEED
+        ),
+        "HistGradientBoostingRegressor": ensemble.HistGradientBoostingRegressor(
+            max_iter=2, random_state=SEED
+        ),
         "AdaBoostClassifier": ensemble.AdaBoostClassifier(n_estimators=2, random_state=SEED),
         "IsolationForest": ensemble.IsolationForest(n_estimators=2, random_state=SEED),
         "BaggingRegressor": ensemble.BaggingRegressor(linear_model.Ridge(), 2, random_state=SEED),
-        "VotingClassifier": ensemble.VotingClassifier([("a", logistic), ("b", naive_bayes.GaussianNB())], voting="soft"),
-        "StackingClassifier": ensemble.StackingClassifier([("a", tree.DecisionTreeClassifier(max_depth=2))], logistic, cv=2),
+        "VotingClassifier": ensemble.VotingClassifier(
+            [("a", logistic), ("b", naive_bayes.GaussianNB())], voting="soft"
+        ),
+        "StackingClassifier": ensemble.StackingClassifier(
+            [("a", tree.DecisionTreeClassifier(max_depth=2))], logistic, cv=2
+        ),
         "LogisticRegression": logistic,
         "words": linear_model.LogisticRegression(),
         "Ridge": linear_model.Ridge(),
@@ -104,16 +131,26 @@ def _unfitted() -> dict[str, Any]:
         "LinearSVC": svm.LinearSVC(random_state=SEED),
         "NuSVR": svm.NuSVR(),
         "KNeighborsClassifier": neighbors.KNeighborsClassifier(3, algorithm="kd_tree"),
-        "BallTreeRegressor": neighbors.KNeighborsRegressor(3, algorithm="ball_tree", metric="manhattan"),
+        "BallTreeRegressor": neighbors.KNeighborsRegressor(
+            3, algorithm="ball_tree", metric="manhattan"
+        ),
         "GaussianNB": naive_bayes.GaussianNB(),
         "MLPClassifier": neural_network.MLPClassifier((4,), max_iter=5, random_state=SEED),
         "GaussianProcessRegressor": GaussianProcessRegressor(),
         "LinearDiscriminantAnalysis": LinearDiscriminantAnalysis(),
-        "CalibratedClassifier": CalibratedClassifierCV(naive_bayes.GaussianNB(), method="isotonic", cv=2),
-        "GridSearch": GridSearchCV(linear_model.LogisticRegression(), {"C": [0.1, 1.0]}, cv=2, scoring="accuracy"),
+        "CalibratedClassifier": CalibratedClassifierCV(
+            naive_bayes.GaussianNB(), method="isotonic", cv=2
+        ),
+        "GridSearch": GridSearchCV(
+            linear_model.LogisticRegression(), {"C": [0.1, 1.0]}, cv=2, scoring="accuracy"
+        ),
         "selected": make_pipeline(SelectKBest(k=2), FunctionTransformer(np.exp), logistic),
-        "transformed": make_pipeline(PowerTransformer(), SplineTransformer(n_knots=3), StandardScaler(), logistic),
-        "binned": make_pipeline(KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), naive_bayes.BernoulliNB()),
+        "transformed": make_pipeline(
+            PowerTransformer(), SplineTransformer(n_knots=3), StandardScaler(), logistic
+        ),
+        "binned": make_pipeline(
+            KBinsDiscretizer(3, quantile_method="averaged_inverted_cdf"), naive_bayes.BernoulliNB()
+        ),
     }
 
 
@@ -133,12 +170,22 @@ def _of_frame() -> Any:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
-    frame = pd.DataFrame({"n": np.arange(20.0), "t": ["x", "y", None, "z"] * 5, "k": ["p", "q"] * 10})
+    frame = pd.DataFrame(
+        {"n": np.arange(20.0), "t": ["x", "y", None, "z"] * 5, "k": ["p", "q"] * 10}
+    )
     columns = ColumnTransformer(
         [
             ("n", SimpleImputer(), make_column_selector(dtype_include=np.number)),
-            ("t", make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(sparse_output=True)), ["t"]),
+            (
+                "t",
+                make_pipeline(
+                    SimpleImputer(strategy="most_frequent"), OneHotEncoder(sparse_output=True)
+                ),
+                ["t"],
+            ),
             ("k", OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=np.nan), ["k"]),
         ]
     )
-    return make_pipeline(columns, SimpleImputer(), LogisticRegression()).fit(frame, np.arange(20) % 2)
+    return make_pipeline(columns, SimpleImputer(), LogisticRegression()).fit(
+        frame, np.arange(20) % 2
+    )

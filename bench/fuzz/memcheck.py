@@ -18,9 +18,10 @@ from pathlib import Path
 from random import Random
 
 from bench.fuzz.cases import DOCUMENTED, STORED, predicted
+from onnxpress.errors import UserError
 from onnxpress.estimators import stored
-from stages.common.console import say
-from stages.common.errors import UserError, run_stage
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.running import run_stage
 
 KINDS = ("numbers", "changed", "damaged", "skops", "made", "shuffled")
 LOG = "valgrind.txt"
@@ -33,13 +34,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.fuzz.memcheck", description=__doc__)
     parser.add_argument("--cases", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--read", type=Path, help="a folder of cases: read them here and now, which valgrind watches")
+    parser.add_argument(
+        "--read",
+        type=Path,
+        help="a folder of cases: read them here and now, which valgrind watches",
+    )
     asked = parser.parse_args()
     if asked.read:
         say(str(dict(read(asked.read))))
         return
     if shutil.which("valgrind") is None:
-        raise UserError("valgrind is not installed; install it with the package manager of your system")
+        raise UserError(
+            "valgrind is not installed; install it with the package manager of your system"
+        )
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), asked.cases, asked.seed)
         watch(Path(folder))
@@ -62,7 +69,9 @@ def read(folder: Path) -> Counter[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                loaded = stored.loads(path.read_bytes(), kind="skops" if path.suffix == ".skops" else "pickle")
+                loaded = stored.loads(
+                    path.read_bytes(), kind="skops" if path.suffix == ".skops" else "pickle"
+                )
             except tuple(DOCUMENTED) as error:
                 ends[DOCUMENTED[type(error)]] += 1
                 continue
@@ -79,17 +88,30 @@ def watch(folder: Path) -> None:
         UserError: something read or wrote outside of its memory; the beginning of valgrind's report is shown.
     """
     log = folder / LOG
-    command = ["valgrind", "--undef-value-errors=no", "--leak-check=no", f"--log-file={log}", "--error-exitcode=9"]
+    command = [
+        "valgrind",
+        "--undef-value-errors=no",
+        "--leak-check=no",
+        f"--log-file={log}",
+        "--error-exitcode=9",
+    ]
     command.append(f"--suppressions={SUPPRESSIONS}")
     command += [sys.executable, "-m", "bench.fuzz.memcheck", "--read", str(folder)]
-    environment = {**os.environ, "PYTHONMALLOC": "malloc", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "PYTHONMALLOC": "malloc",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
     done = subprocess.run(command, env=environment, check=False)
     report = log.read_text(errors="replace")
     say(report[report.rfind("ERROR SUMMARY") :].strip())
     if done.returncode:
         for line in report.splitlines()[:SHOWN_LINES]:
             say(line)
-        raise UserError(f"memory was read or written where there is none: exit code {done.returncode} under valgrind, see above")
+        raise UserError(
+            f"memory was read or written where there is none: exit code {done.returncode} under valgrind, see above"
+        )
 
 
 if __name__ == "__main__":

@@ -86,7 +86,15 @@ def _opcodes() -> list[tuple[str, list[bytes]]]:
     for name, data in _listed():
         if name.endswith(".pkl"):
             starts = [position or 0 for _, _, position in pickletools.genops(data)]
-            found.append((name, [data[start:end] for start, end in zip(starts, [*starts[1:], len(data)], strict=True)]))
+            found.append(
+                (
+                    name,
+                    [
+                        data[start:end]
+                        for start, end in zip(starts, [*starts[1:], len(data)], strict=True)
+                    ],
+                )
+            )
     return found
 
 
@@ -96,7 +104,9 @@ def _archives() -> list[tuple[str, dict[str, bytes]]]:
     for name, data in _listed():
         if name.endswith(".skops"):
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                found.append((name, {member: archive.read(member) for member in archive.namelist()}))
+                found.append(
+                    (name, {member: archive.read(member) for member in archive.namelist()})
+                )
     return found
 
 
@@ -115,7 +125,9 @@ def _set_length(random: Random, data: bytearray) -> None:
     """Four or eight bytes as a length might be."""
     width = random.choice((2, 4, 8))
     start = random.randrange(len(data))
-    data[start : start + width] = (random.choice(INTEGERS) & (256**width - 1)).to_bytes(width, "little")
+    data[start : start + width] = (random.choice(INTEGERS) & (256**width - 1)).to_bytes(
+        width, "little"
+    )
 
 
 def _cut(random: Random, data: bytearray) -> None:
@@ -151,10 +163,14 @@ def _splice(random: Random, data: bytearray) -> None:
 
 def _name(random: Random, data: bytearray) -> None:
     """A name of another length where a name was, without its length."""
-    word = random.choice((b"sklearn", b"numpy", b"Classifier", b"_state", b"dtype", b"shape", b"Tree"))
+    word = random.choice(
+        (b"sklearn", b"numpy", b"Classifier", b"_state", b"dtype", b"shape", b"Tree")
+    )
     at = data.find(word, random.randrange(len(data)))
     if at >= 0:
-        data[at : at + len(word)] = random.choice((*HOSTILE, *KEYS)).encode()[: len(word)].ljust(len(word), b"_")
+        data[at : at + len(word)] = (
+            random.choice((*HOSTILE, *KEYS)).encode()[: len(word)].ljust(len(word), b"_")
+        )
 
 
 CHANGES: tuple[Change, ...] = (
@@ -187,9 +203,15 @@ def _change_json(random: Random, root: Any) -> None:
         node[random.choice(KEYS)] = node.pop(key)
     elif action == 2:
         other, other_key = random.choice(places)
-        if not (isinstance(other, dict) and other_key not in other) and not (isinstance(other, list) and other_key >= len(other)):
+        if not (isinstance(other, dict) and other_key not in other) and not (
+            isinstance(other, list) and other_key >= len(other)
+        ):
             node[key] = json.loads(json.dumps(other[other_key]))
-    elif action == 3 and isinstance(node, dict) and key in {"__class__", "__module__", "__loader__", "content"}:
+    elif (
+        action == 3
+        and isinstance(node, dict)
+        and key in {"__class__", "__module__", "__loader__", "content"}
+    ):
         module, name = random.choice(HOSTILE).split(":")
         node.update({"__module__": module, "__class__": name})
     elif isinstance(node[key], str):
@@ -199,7 +221,15 @@ def _change_json(random: Random, root: Any) -> None:
 
 
 def _other_text(random: Random, value: str) -> str:
-    choices = [value + "_", value[:-1], *TEXTS, json.dumps(random.choice(INTEGERS)), json.dumps(random.choice(REALS)), "[]", "{}"]
+    choices = [
+        value + "_",
+        value[:-1],
+        *TEXTS,
+        json.dumps(random.choice(INTEGERS)),
+        json.dumps(random.choice(REALS)),
+        "[]",
+        "{}",
+    ]
     choices += [
         "NdArrayNode",
         "ObjectNode",

@@ -51,7 +51,9 @@ def real() -> tuple[onnx.ModelProto, ...]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return tuple(to_onnx(fitted()[name], small_rows(fitted()[name])[0][:1]) for name in CONVERTED)
+        return tuple(
+            to_onnx(fitted()[name], small_rows(fitted()[name])[0][:1]) for name in CONVERTED
+        )
 
 
 def damaged(random: Random) -> bytes:
@@ -69,7 +71,12 @@ def changed(random: Random) -> bytes:
     for _ in range(random.choice((1, 1, 2, 3))):
         try:
             random.choice(FIELDS)(random, model)
-        except (ValueError, TypeError, IndexError, OverflowError):  # a value that the field cannot hold
+        except (
+            ValueError,
+            TypeError,
+            IndexError,
+            OverflowError,
+        ):  # a value that the field cannot hold
             continue
     return bytes(model.SerializeToString())
 
@@ -94,7 +101,11 @@ def judged(kind: str, number: int, data: bytes) -> Outcome:
 
 def _refers_outside(model: onnx.ModelProto) -> bool:
     """Whether a tensor anywhere lies in another file, by what the bytes say rather than by a walk of the graph."""
-    return any(value == onnx.TensorProto.EXTERNAL for message, field, value in _scalars(model) if field.name == "data_location")
+    return any(
+        value == onnx.TensorProto.EXTERNAL
+        for message, field, value in _scalars(model)
+        if field.name == "data_location"
+    )
 
 
 def _run(data: bytes) -> str:
@@ -147,9 +158,18 @@ def _all_of_a_field(random: Random, model: onnx.ModelProto) -> None:
 
 def _external(random: Random, model: onnx.ModelProto) -> None:
     """A weight in another file."""
-    tensor = random.choice([*model.graph.initializer, *(item.t for node in model.graph.node for item in node.attribute)])
+    tensor = random.choice(
+        [
+            *model.graph.initializer,
+            *(item.t for node in model.graph.node for item in node.attribute),
+        ]
+    )
     tensor.data_location = onnx.TensorProto.EXTERNAL
-    for key, value in (("location", random.choice(("params.yaml", "/etc/passwd", "../a", ""))), ("offset", "0"), ("length", "4")):
+    for key, value in (
+        ("location", random.choice(("params.yaml", "/etc/passwd", "../a", ""))),
+        ("offset", "0"),
+        ("length", "4"),
+    ):
         entry = tensor.external_data.add()
         entry.key, entry.value = key, value
 
@@ -163,7 +183,9 @@ def _node(random: Random, model: onnx.ModelProto) -> None:
     elif action == 1:
         node.domain = random.choice(DOMAINS)
     elif action == 2:
-        node.input[random.randrange(len(node.input))] = random.choice((*(item.name for item in model.graph.input), *node.output))
+        node.input[random.randrange(len(node.input))] = random.choice(
+            (*(item.name for item in model.graph.input), *node.output)
+        )
     elif action == 3:
         node.output[random.randrange(len(node.output))] = random.choice((*node.input, "label", "X"))
     else:
@@ -172,10 +194,15 @@ def _node(random: Random, model: onnx.ModelProto) -> None:
 
 def _subgraph(random: Random, model: onnx.ModelProto) -> None:
     """The graph within itself, in an attribute of one of its nodes."""
-    graph = model.graph.SerializeToString()  # protobuf crashes on a message that is copied into itself
+    graph = (
+        model.graph.SerializeToString()
+    )  # protobuf crashes on a message that is copied into itself
     node = random.choice(model.graph.node)
     attribute = node.attribute.add()
-    attribute.name, attribute.type = random.choice(("body", "then_branch", "else_branch")), onnx.AttributeProto.GRAPH
+    attribute.name, attribute.type = (
+        random.choice(("body", "then_branch", "else_branch")),
+        onnx.AttributeProto.GRAPH,
+    )
     attribute.g.ParseFromString(graph)
     node.op_type = random.choice(("If", "Loop", "Scan"))
 
@@ -200,4 +227,15 @@ def _model(random: Random, model: onnx.ModelProto) -> None:
         model.doc_string = "x" * random.choice((0, 1000, 1_000_000))
 
 
-FIELDS = (_other_field, _other_field, _other_field, _all_of_a_field, _external, _node, _node, _subgraph, _shape, _model)
+FIELDS = (
+    _other_field,
+    _other_field,
+    _other_field,
+    _all_of_a_field,
+    _external,
+    _node,
+    _node,
+    _subgraph,
+    _shape,
+    _model,
+)

@@ -60,7 +60,11 @@ def _sized(form: str, content: Callable[[Random], bytes]) -> Encode:
 
     def encode(random: Random) -> bytes:
         data = content(random)
-        size = len(data) if random.random() < 0.99 else random.choice((0, 1, 2**31 - 1, 2**31, 2**62, 255))
+        size = (
+            len(data)
+            if random.random() < 0.99
+            else random.choice((0, 1, 2**31 - 1, 2**31, 2**62, 255))
+        )
         length: int = size & ((1 << 8 * width) - 1)
         return length.to_bytes(width, "little") + data[: 255 if width == 1 else None]
 
@@ -72,7 +76,12 @@ def _line(random: Random) -> bytes:
 
 
 def _decimal(random: Random) -> bytes:
-    return random.choice((b"%d" % random.choice(INTEGERS), b"01", b"00", b"-", b"1_0", b"0x1f", b"9" * 5000)) + b"\n"
+    return (
+        random.choice(
+            (b"%d" % random.choice(INTEGERS), b"01", b"00", b"-", b"1_0", b"0x1f", b"9" * 5000)
+        )
+        + b"\n"
+    )
 
 
 def _bytes(random: Random) -> bytes:
@@ -86,13 +95,18 @@ _ARGUMENTS: dict[str, Encode] = {
     "uint4": lambda random: struct.pack("<I", random.choice((0, 1, 2, 3, random.randrange(2**32)))),
     "uint8": lambda random: struct.pack("<Q", random.choice((0, 8, 100, 2**62))),
     "stringnl": lambda random: (
-        random.choice((repr(random.choice(TEXTS)).encode("ascii", "replace"), _text(random))).replace(b"\n", b"") + b"\n"
+        random.choice(
+            (repr(random.choice(TEXTS)).encode("ascii", "replace"), _text(random))
+        ).replace(b"\n", b"")
+        + b"\n"
     ),
     "stringnl_noescape": _line,
     "unicodestringnl": _line,
     "decimalnl_short": _decimal,
     "decimalnl_long": lambda random: _decimal(random)[:-1] + random.choice((b"L\n", b"\n")),
-    "floatnl": lambda random: random.choice((b"1.5", b"nan", b"-inf", b"1e999", b"x", b"1_0.0")) + b"\n",
+    "floatnl": lambda random: (
+        random.choice((b"1.5", b"nan", b"-inf", b"1e999", b"x", b"1_0.0")) + b"\n"
+    ),
     "float8": lambda random: random.randbytes(8),
     "string1": _sized("<B", _bytes),
     "string4": _sized("<I", _bytes),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.fuzz.cases import ONNX, STORED
 from bench.fuzz.workers import Outcome
-from stages.common.files import write_bytes, write_json
+from onnxpress.pipeline.files import write_bytes, write_json
 
 SHOWN_NAMES = 40
 KINDS: Mapping[str, str] = {kind: what for kind, (what, _) in {**STORED, **ONNX}.items()}
@@ -64,12 +64,19 @@ def markdown(fuzz: Fuzz) -> str:
         "",
     ]
     for kind, counted in counts(fuzz).items():
-        lines += [f"## {KINDS[kind][0].upper()}{KINDS[kind][1:]} (`{kind}`)", "", "| outcome | cases |", "|---|---:|"]
+        lines += [
+            f"## {KINDS[kind][0].upper()}{KINDS[kind][1:]} (`{kind}`)",
+            "",
+            "| outcome | cases |",
+            "|---|---:|",
+        ]
         lines += [f"| {outcome} | {number:,} |" for outcome, number in counted.most_common()]
         lines.append("")
     refused = names(fuzz)
     if refused:
-        shown = ", ".join(f"`{_plain(name)}` {number:,}" for name, number in refused.most_common(SHOWN_NAMES))
+        shown = ", ".join(
+            f"`{_plain(name)}` {number:,}" for name, number in refused.most_common(SHOWN_NAMES)
+        )
         lines += [
             "## Names that were refused",
             "",
@@ -99,6 +106,9 @@ def write(fuzz: Fuzz, folder: Path) -> None:
         "cases": len(fuzz.outcomes),
         "outcomes": counts(fuzz),
         "refused_names": dict(names(fuzz).most_common()),
-        "findings": [{"kind": item.kind, "number": item.number, "finding": item.finding} for item in fuzz.findings],
+        "findings": [
+            {"kind": item.kind, "number": item.number, "finding": item.finding}
+            for item in fuzz.findings
+        ],
     }
     write_json(folder / "fuzz.json", content)

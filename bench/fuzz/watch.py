@@ -8,16 +8,70 @@ from contextlib import contextmanager
 from typing import Any
 
 FORBIDDEN = (
-    *("os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.kill", "os.killpg", "os.startfile"),
-    *("subprocess.", "pty.", "socket.", "urllib.", "http.", "ftplib.", "smtplib.", "webbrowser.", "ssl."),
-    *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod", "os.chown"),
+    *(
+        "os.system",
+        "os.exec",
+        "os.fork",
+        "os.forkpty",
+        "os.posix_spawn",
+        "os.spawn",
+        "os.kill",
+        "os.killpg",
+        "os.startfile",
+    ),
+    *(
+        "subprocess.",
+        "pty.",
+        "socket.",
+        "urllib.",
+        "http.",
+        "ftplib.",
+        "smtplib.",
+        "webbrowser.",
+        "ssl.",
+    ),
+    *(
+        "os.remove",
+        "os.rename",
+        "os.rmdir",
+        "os.mkdir",
+        "os.link",
+        "os.symlink",
+        "os.truncate",
+        "os.chmod",
+        "os.chown",
+    ),
     *("os.putenv", "os.unsetenv", "os.chdir", "shutil.", "tempfile.", "mmap.", "fcntl.", "open"),
-    *("exec", "compile", "import", "marshal.", "pickle.find_class", "code.", "function.", "ctypes.", "gc.", "sys.set"),
-    *("builtins.input", "builtins.breakpoint", "signal.", "resource.", "syslog.", "sqlite3.", "glob.", "cpython."),
+    *(
+        "exec",
+        "compile",
+        "import",
+        "marshal.",
+        "pickle.find_class",
+        "code.",
+        "function.",
+        "ctypes.",
+        "gc.",
+        "sys.set",
+    ),
+    *(
+        "builtins.input",
+        "builtins.breakpoint",
+        "signal.",
+        "resource.",
+        "syslog.",
+        "sqlite3.",
+        "glob.",
+        "cpython.",
+    ),
 )
 """Beginnings of audit events. An import shows only where the module was not imported before: all known ones are."""
 
-HARMFUL = tuple(event for event in FORBIDDEN if event not in {"open", "exec", "compile", "import", "marshal.", "gc.", "code."})
+HARMFUL = tuple(
+    event
+    for event in FORBIDDEN
+    if event not in {"open", "exec", "compile", "import", "marshal.", "gc.", "code."}
+)
 """What predicting must not do either; it may still import and compile."""
 
 _seen: list[str] | None = None
@@ -47,4 +101,6 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _shown(arguments: tuple[Any, ...]) -> str:
     """Arguments without calling a method of theirs, except of plain text."""
-    return " ".join(item[:80] if type(item) is str else type(item).__name__ for item in arguments[:2])
+    return " ".join(
+        item[:80] if type(item) is str else type(item).__name__ for item in arguments[:2]
+    )

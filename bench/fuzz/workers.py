@@ -67,7 +67,12 @@ def _alone(kind: str, number: int, death: str, attempt: Try) -> Outcome:
     done, again = _fork(kind, [number], attempt)
     if again:
         return Outcome(kind, number, f"died {again.partition(' while ')[2]}", again)
-    return Outcome(kind, number, "died", f"{death}, not alone but after the cases before it; alone: {done[0].outcome}")
+    return Outcome(
+        kind,
+        number,
+        "died",
+        f"{death}, not alone but after the cases before it; alone: {done[0].outcome}",
+    )
 
 
 def _fork(kind: str, numbers: Sequence[int], attempt: Try) -> tuple[list[Outcome], str]:
@@ -81,13 +86,21 @@ def _fork(kind: str, numbers: Sequence[int], attempt: Try) -> tuple[list[Outcome
     with os.fdopen(read, "rb") as pipe:
         lines, hung = _lines(pipe, child)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    outcomes = [Outcome(kind, line["number"], line["outcome"], line["finding"], tuple(line["names"])) for line in lines]
+    outcomes = [
+        Outcome(kind, line["number"], line["outcome"], line["finding"], tuple(line["names"]))
+        for line in lines
+    ]
     if len(outcomes) == len(numbers):
         return outcomes, ""
     while_ = f"while {PHASES[_phase[0]]}"
     if hung or -code == signal.SIGPROF:
         return outcomes, f"takes more than {CPU_SECONDS} s {while_}"
-    return outcomes, f"died of {signal.Signals(-code).name} {while_}" if code < 0 else f"left with exit code {code} {while_}"
+    return (
+        outcomes,
+        f"died of {signal.Signals(-code).name} {while_}"
+        if code < 0
+        else f"left with exit code {code} {while_}",
+    )
 
 
 def _lines(pipe: BinaryIO, child: int) -> tuple[list[dict[str, Any]], bool]:

@@ -100,11 +100,16 @@ class _Writer:
         self.out += self.random.choice(forms)
 
     def real(self, value: float) -> None:
-        self.out += self.random.choice([b"F" + repr(value).encode() + b"\n", b"G" + struct.pack(">d", value)])
+        self.out += self.random.choice(
+            [b"F" + repr(value).encode() + b"\n", b"G" + struct.pack(">d", value)]
+        )
 
     def text(self, value: str) -> None:
         encoded = value.encode("utf-8", "surrogatepass")
-        forms = [b"X" + struct.pack("<I", len(encoded)) + encoded, b"\x8d" + struct.pack("<Q", len(encoded)) + encoded]
+        forms = [
+            b"X" + struct.pack("<I", len(encoded)) + encoded,
+            b"\x8d" + struct.pack("<Q", len(encoded)) + encoded,
+        ]
         if len(encoded) < 256:
             forms.append(b"\x8c" + bytes([len(encoded)]) + encoded)
         if value.isascii() and value.isprintable() and "\\" not in value:
@@ -112,7 +117,10 @@ class _Writer:
         self.out += self.random.choice(forms)
 
     def data(self, value: bytes) -> None:
-        forms = [b"B" + struct.pack("<I", len(value)) + value, b"\x8e" + struct.pack("<Q", len(value)) + value]
+        forms = [
+            b"B" + struct.pack("<I", len(value)) + value,
+            b"\x8e" + struct.pack("<Q", len(value)) + value,
+        ]
         if len(value) < 256:
             forms.append(b"C" + bytes([len(value)]) + value)
         if self.random.random() < 0.2:
@@ -125,7 +133,13 @@ class _Writer:
     def name(self, node: Global) -> None:
         plain = "\n" not in node.path
         if plain and self.random.random() < 0.5:
-            self.out += b"c" + node.module.encode("utf-8", "replace") + b"\n" + node.name.encode("utf-8", "replace") + b"\n"
+            self.out += (
+                b"c"
+                + node.module.encode("utf-8", "replace")
+                + b"\n"
+                + node.name.encode("utf-8", "replace")
+                + b"\n"
+            )
         else:
             self.text(node.module)
             self.text(node.name)

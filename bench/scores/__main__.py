@@ -12,9 +12,9 @@ from bench.scores.case import Case
 from bench.scores.compare import OPSET, Found, Outcome, scan
 from bench.scores.page import markdown
 from bench.scores.tables import TABLES
-from stages.common.console import say
-from stages.common.errors import run_stage
-from stages.common.files import write_bytes
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.files import write_bytes
+from onnxpress.pipeline.running import run_stage
 
 RESULTS = Path(__file__).parents[1] / "results"
 SAMPLE = 60
@@ -56,9 +56,17 @@ def main() -> None:
             found = scan(case, asked.opset)
             tables[name].append(found)
             if found.outcome == Outcome.DIFFERENT:
-                say(f"{case.name}: {found.outcome} {found.difference:.1e}, {found.labels} labels {found.reason[:200]}")
-    write_bytes(asked.output / "scores.md", markdown({name: table for name, table in tables.items() if table}).encode())
-    counts = [sum(found.outcome == outcome for table in tables.values() for found in table) for outcome in Outcome]
+                say(
+                    f"{case.name}: {found.outcome} {found.difference:.1e}, {found.labels} labels {found.reason[:200]}"
+                )
+    write_bytes(
+        asked.output / "scores.md",
+        markdown({name: table for name, table in tables.items() if table}).encode(),
+    )
+    counts = [
+        sum(found.outcome == outcome for table in tables.values() for found in table)
+        for outcome in Outcome
+    ]
     say(", ".join(f"{count} {outcome}" for count, outcome in zip(counts, Outcome, strict=True)))
 
 

@@ -8,13 +8,15 @@ from enum import StrEnum
 
 from bench.scores.case import Case
 from bench.scores.rows import Data, asked, data_of
-from stages.benchmark.contenders import limited_threads
-from stages.common.differences import compare
-from stages.common.errors import UserError
-from stages.common.models import ask_onnx, ask_original, fit, open_session
-from stages.common.onnx_model import to_bytes
-from stages.convert.conversion import to_onnx
-from stages.train.rehearsal import rehearse
+from onnxpress.benchmark.contenders import limited_threads
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.conversion.rehearsal import rehearse
+from onnxpress.errors import UserError
+from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.fitting import fit
+from onnxpress.evaluate.differences import compare
+from onnxpress.graph.canonical import to_bytes
+from onnxpress.runtime.sessions import ask_onnx, open_session
 
 OPSET = 12
 
@@ -48,7 +50,9 @@ def scan(case: Case, opset: int = OPSET) -> Found:
     """Rehearse, fit, convert to an opset of ai.onnx, ask both, compare."""
     data = data_of(case.data)
     with limited_threads(1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about these fits; whether they are good ones is not the question
+        warnings.simplefilter(
+            "ignore"
+        )  # about these fits; whether they are good ones is not the question
         return _through(case, data, opset)
 
 
@@ -72,5 +76,9 @@ def _through(case: Case, data: Data, opset: int) -> Found:
     if found.beyond:
         outcome = Outcome.DIFFERENT
     else:
-        outcome = Outcome.STEPS if found.steps else Outcome.ROUNDED if found.rounded else Outcome.EQUAL
-    return Found(case, outcome, len(original.values), found.largest, found.labels, found.steps, found.rounded)
+        outcome = (
+            Outcome.STEPS if found.steps else Outcome.ROUNDED if found.rounded else Outcome.EQUAL
+        )
+    return Found(
+        case, outcome, len(original.values), found.largest, found.labels, found.steps, found.rounded
+    )

@@ -6,9 +6,19 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bench.scores.compare import Found, Outcome
-from stages.common.differences import TOLERANCE
+from onnxpress.evaluate.differences import TOLERANCE
 
-HEADER = ("estimator", "data", "place", "outcome", "largest difference", "labels", "rows", "at a step", "rounded")
+HEADER = (
+    "estimator",
+    "data",
+    "place",
+    "outcome",
+    "largest difference",
+    "labels",
+    "rows",
+    "at a step",
+    "rounded",
+)
 RULE = "|---|---|---|---|---:|---:|---:|---:|---:|"
 
 
@@ -22,8 +32,16 @@ def markdown(tables: Mapping[str, Sequence[Found]]) -> str:
     for name, table in tables.items():
         lines += ["", f"## {name.capitalize()}", "", f"| {' | '.join(HEADER)} |", RULE]
         lines += [f"| {' | '.join(_cells(found))} |" for found in table if not found.reason]
-        reasons = Counter((found.case.model, found.outcome, found.reason) for found in table if found.reason)
-        lines += ["", *(f"- {model}, {count}x {outcome}: {why}" for (model, outcome, why), count in reasons.items())]
+        reasons = Counter(
+            (found.case.model, found.outcome, found.reason) for found in table if found.reason
+        )
+        lines += [
+            "",
+            *(
+                f"- {model}, {count}x {outcome}: {why}"
+                for (model, outcome, why), count in reasons.items()
+            ),
+        ]
     return "\n".join([*lines, ""])
 
 
@@ -39,5 +57,11 @@ def _preface() -> list[str]:
 
 def _cells(found: Found) -> list[str]:
     case = found.case
-    numbers = [f"{found.difference:.1e}", str(found.labels), str(found.rows), str(found.steps), str(found.rounded)]
+    numbers = [
+        f"{found.difference:.1e}",
+        str(found.labels),
+        str(found.rows),
+        str(found.steps),
+        str(found.rounded),
+    ]
     return [case.model, case.data, case.place, str(found.outcome), *numbers]

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.parts import parts_of
-from stages.common.table import NUMERIC_INPUT, Column, Feeds, Rows, Schema
+from onnxpress.estimators.parts import parts_of
+from onnxpress.tables.names import NUMERIC_INPUT
+from onnxpress.tables.rows import Feeds, Rows
+from onnxpress.tables.schema import Column, Schema
 
 TRAIN, FRESH, TIES = 240, 200, 60
 NEIGHBOURS = 2  # float32 values on either side of a split
@@ -43,18 +45,29 @@ def data_of(name: str) -> Data:
     if "missing" in words:
         x[random.random(x.shape) < 0.1] = np.nan
     task = "regression" if words & {"small", "large"} else "classification"
-    columns = tuple(Column(f"f{i}", "number", missing="missing" in words) for i in range(x.shape[1]))
+    columns = tuple(
+        Column(f"f{i}", "number", missing="missing" in words) for i in range(x.shape[1])
+    )
     std = float(np.std(target[:TRAIN])) if task == "regression" else None
     schema = Schema("regression" if std is not None else "classification", "target", columns, std)
     return Data(schema, Rows({NUMERIC_INPUT: x[:TRAIN]}, target[:TRAIN]), x[TRAIN:])
 
 
-def _target(plain: NDArray[np.float64], words: set[str], random: np.random.Generator) -> NDArray[Any]:
-    signal = plain[:, 0] - 0.7 * plain[:, 1] + 0.5 * plain[:, 2] * plain[:, 3] + random.normal(0, 0.5, len(plain))
+def _target(
+    plain: NDArray[np.float64], words: set[str], random: np.random.Generator
+) -> NDArray[Any]:
+    signal = (
+        plain[:, 0]
+        - 0.7 * plain[:, 1]
+        + 0.5 * plain[:, 2] * plain[:, 3]
+        + random.normal(0, 0.5, len(plain))
+    )
     if "large" in words:
         return np.asarray(1e6 * (signal - signal.min()) + 1e7, np.float64)
     if "small" in words:
-        return np.asarray(signal - signal.min() + 0.1 if "positive" in words else signal, np.float64)
+        return np.asarray(
+            signal - signal.min() + 0.1 if "positive" in words else signal, np.float64
+        )
     bounds = [0.0] if "two" in words else [-0.6, 0.6]
     classes = np.digitize(signal, bounds)
     if "strings" in words:
@@ -66,7 +79,10 @@ def _columns(plain: NDArray[np.float64], words: set[str]) -> NDArray[np.float64]
     if "counts" in words:
         return np.floor(np.clip(2 + 1.5 * plain, 0, 7))
     if "bad" in words:
-        scales, offsets = np.resize([1e5, 1e-3, 1.0, 300.0, 20.0], plain.shape[1]), np.resize([3.0, 0, 50, 1, -2], plain.shape[1])
+        scales, offsets = (
+            np.resize([1e5, 1e-3, 1.0, 300.0, 20.0], plain.shape[1]),
+            np.resize([3.0, 0, 50, 1, -2], plain.shape[1]),
+        )
         return np.asarray((plain + offsets) * scales)
     return plain
 
@@ -88,14 +104,20 @@ def asked(estimator: Any, data: Data) -> Feeds:
 def _at_splits(estimator: Any, fresh: Matrix) -> list[Matrix]:
     """For some splits of trees, behind a scaler or not, fresh rows with a value below, at, and above the split."""
     splits = sorted({split for part in parts_of(estimator) for split in _splits(part)})
-    scaler = next((part for part in parts_of(estimator) if type(part).__name__ == "StandardScaler"), None)
+    scaler = next(
+        (part for part in parts_of(estimator) if type(part).__name__ == "StandardScaler"), None
+    )
     random = np.random.default_rng(SEED + 2)
     found = []
     for row, number in enumerate(random.permutation(len(splits))[:TIES]):
         column, threshold = splits[number]
         if column >= fresh.shape[1]:
             continue
-        at = np.float32(threshold if scaler is None else threshold * scaler.scale_[column] + scaler.mean_[column])
+        at = np.float32(
+            threshold
+            if scaler is None
+            else threshold * scaler.scale_[column] + scaler.mean_[column]
+        )
         steps = np.arange(-NEIGHBOURS, NEIGHBOURS + 1) * np.spacing(at)
         several = np.repeat(fresh[[row % len(fresh)]], len(steps), axis=0)
         several[:, column] = at + steps
@@ -112,5 +134,7 @@ def _splits(part: Any) -> list[tuple[int, float]]:
     for stage in getattr(part, "_predictors", ()):
         for predictor in stage:
             nodes = predictor.nodes[~predictor.nodes["is_leaf"].astype(bool)]
-            found += list(zip(nodes["feature_idx"].tolist(), nodes["num_threshold"].tolist(), strict=True))
+            found += list(
+                zip(nodes["feature_idx"].tolist(), nodes["num_threshold"].tolist(), strict=True)
+            )
     return [split for split in found if np.isfinite(split[1])]

@@ -14,8 +14,9 @@ from bench.fuzz import report
 from bench.fuzz.run import fuzz
 from bench.soak import chain, publish
 from bench.soak.kills import Soak, commit, markdown, write
-from stages.common.console import say
-from stages.common.errors import UserError, run_stage
+from onnxpress.errors import UserError
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.running import run_stage
 
 FUZZ = "fuzz"
 SOAKS = {"chain": chain.soak, "publish": publish.soak}
@@ -39,19 +40,31 @@ def fuzzed(cases: int, seed: int, output: Path | None) -> None:
     if output:
         report.write(found, output)
     if found.findings:
-        raise UserError(f"{found.verdict}, first: {found.findings[0].finding}; the same --seed makes the same cases again")
+        raise UserError(
+            f"{found.verdict}, first: {found.findings[0].finding}; the same --seed makes the same cases again"
+        )
 
 
 def main() -> None:
     """Kills in, exit code 2 and the first loss if not all of them were recovered from."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.soak", description="kill at random points and recover, read hostile files"
+        prog="python -m bench.soak",
+        description="kill at random points and recover, read hostile files",
     )
     parser.add_argument("soak", nargs="?", choices=[*SOAKS, FUZZ], help="default: all")
     parser.add_argument("--kills", type=int, default=200, help="of chain and publish; default 200")
     parser.add_argument("--cases", type=int, default=100_000, help="of fuzz; default 100,000")
-    parser.add_argument("--seed", type=int, default=1, help="of the points where it kills, or of the cases; default 1")
-    parser.add_argument("--output", type=Path, help="folder for soak_<name>.md, fuzz.md and .json; default: print only")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="of the points where it kills, or of the cases; default 1",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        help="folder for soak_<name>.md, fuzz.md and .json; default: print only",
+    )
     asked = parser.parse_args()
     if asked.soak in {None, FUZZ}:
         fuzzed(asked.cases, asked.seed, asked.output)
@@ -65,7 +78,9 @@ def main() -> None:
         if asked.output:
             write(soak, asked.output)
         if lost := [kill for kill in kills if kill.finding]:
-            raise UserError(f"{soak.verdict}, first lost: {lost[0].finding}; the same --seed kills at the same points again")
+            raise UserError(
+                f"{soak.verdict}, first lost: {lost[0].finding}; the same --seed kills at the same points again"
+            )
 
 
 if __name__ == "__main__":

@@ -20,11 +20,11 @@ import psutil
 import yaml
 
 from bench.soak.kills import Kill
-from stages.common.console import say
-from stages.common.errors import UserError
-from stages.common.files import TEMPORARY
-from stages.reproduce.clones import Clone, clone
-from stages.reproduce.verdicts import outputs_in_order
+from onnxpress.commands.reproduce.clones import Clone, clone
+from onnxpress.commands.reproduce.verdicts import outputs_in_order
+from onnxpress.errors import UserError
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.files import TEMPORARY
 
 STAGES = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate")
 VICTIMS = ("stage", "dvc", "both")
@@ -69,7 +69,9 @@ def soak(kills: int, seed: int) -> list[Kill]:
             finding = recovery(work, promise)
             outcome.append(Kill(f"{hit}, {victim} killed", when(start, starts, share), finding))
             told = f"in {hit}: {finding or 'recovered'}"
-            say(f"{len(outcome)}: {victim} killed {share * start.seconds:.1f} s after {start.done or 'nothing'}, {told}")
+            say(
+                f"{len(outcome)}: {victim} killed {share * start.seconds:.1f} s after {start.done or 'nothing'}, {told}"
+            )
     return outcome
 
 
@@ -118,7 +120,9 @@ def kill(work: Clone, victim: str, seconds: float) -> str | None:
             code = dvc.wait(seconds)
         except subprocess.TimeoutExpired:
             children = psutil.Process(dvc.pid).children(recursive=True)
-            stage = next((words[2] for child in children if len(words := cmdline(child)) > 2), "dvc itself")
+            stage = next(
+                (words[2] for child in children if len(words := cmdline(child)) > 2), "dvc itself"
+            )
             victims = {"stage": children, "dvc": [dvc], "both": [dvc, *children]}[victim] or [dvc]
             for process in victims:
                 send_kill(process.pid)
@@ -169,7 +173,7 @@ def recovery(work: Clone, promise: dict[str, str]) -> str:
     if orphans := left_running(work.folder):
         return f"still running: {orphans}"
     done = subprocess.run(
-        ["sh", "-c", f"python -m stages.mend && dvc repro {STAGES[-1]}"],
+        ["sh", "-c", f"python -m onnxpress.commands.mend && dvc repro {STAGES[-1]}"],
         cwd=work.folder,
         env=dict(work.environment),
         capture_output=True,
@@ -180,7 +184,9 @@ def recovery(work: Clone, promise: dict[str, str]) -> str:
         say(f"mended: {done.stdout.splitlines()[0]}")
     if done.returncode:
         return f"dvc repro fails: {' | '.join(done.stderr.splitlines()[-3:])}"
-    if strange := [path for path, digest in digests(work.folder).items() if promise.get(path) != digest]:
+    if strange := [
+        path for path, digest in digests(work.folder).items() if promise.get(path) != digest
+    ]:
         return f"other bytes or files: {strange}"
     return ""
 
@@ -188,7 +194,9 @@ def recovery(work: Clone, promise: dict[str, str]) -> str:
 def left_running(folder: Path) -> list[str]:
     """Processes that still work in the folder after ``ORPHAN_SECONDS``."""
     end = time.monotonic() + ORPHAN_SECONDS
-    while (found := [process for process in psutil.process_iter() if works_in(process, folder)]) and time.monotonic() < end:
+    while (
+        found := [process for process in psutil.process_iter() if works_in(process, folder)]
+    ) and time.monotonic() < end:
         psutil.wait_procs(found, timeout=0.2)
     return [" ".join(cmdline(process)) for process in found]
 

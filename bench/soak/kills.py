@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from stages.common.files import write_bytes, write_json
+from onnxpress.pipeline.files import write_bytes, write_json
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,20 @@ def markdown(soak: Soak) -> str:
         "| what the kill hit | kills | recovered | moments |",
         "|---|---:|---:|---|",
     ]
-    for point in sorted({kill.point for kill in soak.kills}, key=lambda point: earliest(soak, point)):
+    for point in sorted(
+        {kill.point for kill in soak.kills}, key=lambda point: earliest(soak, point)
+    ):
         there = [kill for kill in soak.kills if kill.point == point]
         recovered = sum(not kill.finding for kill in there)
         latest = max(kill.share for kill in there)
-        lines.append(f"| {point} | {len(there)} | {recovered} | {earliest(soak, point):.0%} to {latest:.0%} |")
-    lost = [f"- kill {number}, {kill.point}: {kill.finding}" for number, kill in enumerate(soak.kills, 1) if kill.finding]
+        lines.append(
+            f"| {point} | {len(there)} | {recovered} | {earliest(soak, point):.0%} to {latest:.0%} |"
+        )
+    lost = [
+        f"- kill {number}, {kill.point}: {kill.finding}"
+        for number, kill in enumerate(soak.kills, 1)
+        if kill.finding
+    ]
     return "\n".join([*lines, "", f"{soak.verdict}.", *lost, ""])
 
 
@@ -77,4 +85,6 @@ def commit() -> str:
     """The commit that is checked out, with a plus where files differ from it."""
     command = ["git", "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
     here = Path(__file__).parent
-    return subprocess.run(command, cwd=here, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        command, cwd=here, capture_output=True, text=True, check=True
+    ).stdout.strip()

@@ -18,15 +18,16 @@ from typing import Any
 import yaml
 
 from bench.soak.kills import Kill
-from stages.common.files import METRICS, PARAMS, read_json, write_json
+from onnxpress.pipeline.files import read_json, write_json
+from onnxpress.pipeline.outputs import METRICS, PARAMS
 
 REGISTERED = "soak"
 WARM = [
     "bench.soak.publish",
     "mlflow.onnx",
-    "stages.publish.record",
-    "stages.publish.registry",
-    "stages.publish.__main__",
+    "onnxpress.tracking.record",
+    "onnxpress.tracking.registry",
+    "stages.publish",
     "mlflow.store.model_registry.sqlalchemy_store",
     "mlflow.store.tracking.sqlalchemy_store",
     "matplotlib.backends.backend_agg",
@@ -70,13 +71,19 @@ def soak_of(template: Path, kills: int, seed: int) -> list[Kill]:
         seconds = duration(context, folder)
         for number in range(1, kills + 1):
             metrics = read_json(folder / METRICS)
-            write_json(folder / METRICS, {**metrics, "soak_number": number})  # makes it a content of its own
-            share = (number - chance.random()) / kills  # one in each part of a publish, whatever their number
+            write_json(
+                folder / METRICS, {**metrics, "soak_number": number}
+            )  # makes it a content of its own
+            share = (
+                number - chance.random()
+            ) / kills  # one in each part of a publish, whatever their number
             child = started(context, folder)
             child.join(share * seconds)
             child.kill()
             child.join()
-            outcome.append(Kill(point(folder, number), share, "; ".join(completed(context, folder, number))))
+            outcome.append(
+                Kill(point(folder, number), share, "; ".join(completed(context, folder, number)))
+            )
         findings = [outcome[-1].finding, *left_over(folder, kills + len(UNDISTURBED))]
         outcome[-1] = replace(outcome[-1], finding="; ".join(filter(None, findings)))
     return outcome
@@ -110,7 +117,7 @@ def started(context: ForkServerContext, folder: Path) -> Any:
 
 def publish_in(folder: Path) -> None:
     """What ``python -m stages.publish`` does in ``folder``, in silence."""
-    from stages.publish.__main__ import main
+    from stages.publish import main
 
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
@@ -129,13 +136,25 @@ def completed(context: ForkServerContext, folder: Path, number: int) -> list[str
     runs = store.runs(number)
     faults += [] if len(runs) == 1 else [f"{len(runs)} runs"]
     for run in runs:
-        faults += [] if run.info.status == "FINISHED" and run.data.tags.get("complete") == "true" else ["run not complete"]
+        faults += (
+            []
+            if run.info.status == "FINISHED" and run.data.tags.get("complete") == "true"
+            else ["run not complete"]
+        )
         missing = store.missing_files(run)
         faults += [f"files missing or cut: {', '.join(missing)}"] if missing else []
-        steps = [json.loads(value) for key, value in run.data.tags.items() if key.startswith("latency.")]
-        faults += [] if [step["logged"] for step in steps] == [True] else ["latency not logged once"]
+        steps = [
+            json.loads(value) for key, value in run.data.tags.items() if key.startswith("latency.")
+        ]
+        faults += (
+            [] if [step["logged"] for step in steps] == [True] else ["latency not logged once"]
+        )
         models = store.models(run)
-        faults += [] if [model.status.name for model in models] == ["READY"] else [f"{len(models)} models"]
+        faults += (
+            []
+            if [model.status.name for model in models] == ["READY"]
+            else [f"{len(models)} models"]
+        )
     return faults
 
 
@@ -147,7 +166,11 @@ def left_over(folder: Path, contents: int) -> list[str]:
     models = store.all_models()
     versions = store.client.search_model_versions(f"name = '{REGISTERED}'", max_results=10_000)
     counts = {"runs": len(runs), "models": len(models), "versions": len(versions)}
-    return [f"{count} {what} for {contents} contents" for what, count in counts.items() if count != contents]
+    return [
+        f"{count} {what} for {contents} contents"
+        for what, count in counts.items()
+        if count != contents
+    ]
 
 
 def point(folder: Path, number: int) -> str:
@@ -173,13 +196,17 @@ class Stored:
 
         self.folder = folder
         self.client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-        name = yaml.safe_load((folder / PARAMS).read_text(encoding="utf-8"))["publish"]["experiment"]
+        name = yaml.safe_load((folder / PARAMS).read_text(encoding="utf-8"))["publish"][
+            "experiment"
+        ]
         self.experiment: Any = self.client.get_experiment_by_name(name)
 
     def runs(self, number: int) -> list[Any]:
         """The runs of one content."""
         runs = self.client.search_runs([self.experiment.experiment_id], max_results=50_000)
-        return [run for run in runs if run.data.metrics.get("soak_number", number) == number]  # a young one has no metrics yet
+        return [
+            run for run in runs if run.data.metrics.get("soak_number", number) == number
+        ]  # a young one has no metrics yet
 
     def models(self, run: Any) -> list[Any]:
         """The logged models of a run."""
@@ -191,15 +218,23 @@ class Stored:
         found: list[Any] = []
         token = None
         while token or not found:
-            page = self.client.search_logged_models([self.experiment.experiment_id], page_token=token)
+            page = self.client.search_logged_models(
+                [self.experiment.experiment_id], page_token=token
+            )
             found, token = found + list(page), page.token
         return found
 
     def missing_files(self, run: Any) -> list[str]:
         """Artefacts that the run lacks or that differ in size from what was published."""
         there = {file.path: file.file_size for file in self.client.list_artifacts(run.info.run_id)}
-        source = {path.name: path.stat().st_size for path in (self.folder / "outputs").glob("*.json")}
-        source |= {"model_quantized.onnx": (self.folder / "outputs" / "model_quantized.onnx").stat().st_size}
+        source = {
+            path.name: path.stat().st_size for path in (self.folder / "outputs").glob("*.json")
+        }
+        source |= {
+            "model_quantized.onnx": (self.folder / "outputs" / "model_quantized.onnx")
+            .stat()
+            .st_size
+        }
         source.pop("mlflow_run.json", None)
         drawn = {"params.yaml", "model_card.md", "latency_by_batch.png"} - set(there)
         return sorted(drawn | {name for name, size in source.items() if there.get(name) != size})

@@ -12,9 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.estimators.parts import parts_of
 from onnxpress.estimators.paths import MISSING_TEXT, Evidence, as_text, evidence, is_missing
-from stages.common.parts import parts_of
-from stages.common.table import NUMERIC_INPUT, Column, Feeds, Schema, input_name
+from onnxpress.tables.names import NUMERIC_INPUT, input_name
+from onnxpress.tables.rows import Feeds
+from onnxpress.tables.schema import Column, Schema
 
 
 class DoesNotFit(Exception):
@@ -40,7 +42,10 @@ def layout(estimator: Any, schema: Schema, table: str = "data.source") -> Layout
     Raises:
         DoesNotFit: it takes columns that the table does not have, or as many as no part of the table.
     """
-    from stages.common.onnx_estimator import OnnxClassifier, OnnxRegressor  # scikit-learn, 1 s that ONNX alone need not pay
+    from onnxpress.estimators.onnx_estimator import (  # scikit-learn, 1 s that ONNX alone need not pay
+        OnnxClassifier,
+        OnnxRegressor,
+    )
 
     known = {column.name: column for column in schema.columns}
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
@@ -55,7 +60,9 @@ def layout(estimator: Any, schema: Schema, table: str = "data.source") -> Layout
     if names is not None:
         absent = [name for name in names if name not in known]
         if absent:
-            raise DoesNotFit(f"takes the column {absent[0]!r}, which {table} does not have; it has {', '.join(known)}")
+            raise DoesNotFit(
+                f"takes the column {absent[0]!r}, which {table} does not have; it has {', '.join(known)}"
+            )
         return Layout("frame", tuple(known[name] for name in names))
     features = getattr(estimator, "n_features_in_", None)
     if features is not None and features != len(known):
@@ -84,7 +91,9 @@ def fitted_names(estimator: Any, known: dict[str, Column]) -> list[str] | None:
     Some wrappers keep no names, though what they hold was fitted on the same frame and has them.
     """
     own = getattr(estimator, "feature_names_in_", None)
-    ours = type(estimator).__module__.partition(".")[0] == "sklearn"  # others make names up for a matrix
+    ours = (
+        type(estimator).__module__.partition(".")[0] == "sklearn"
+    )  # others make names up for a matrix
     if own is not None and (ours or set(own) <= set(known)):
         return [str(name) for name in own]
     inside = [getattr(part, "feature_names_in_", None) for part in parts_of(estimator)]
@@ -101,7 +110,10 @@ def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
     if taken.form == "texts":
         return feeds[input_name(taken.columns[0].name)][:, 0].astype(object)
     position = {column.name: place for place, column in enumerate(schema.columns)}
-    raw = [feeds[NUMERIC_INPUT][:, position[c.name]] if whole else feeds[input_name(c.name)][:, 0] for c in taken.columns]
+    raw = [
+        feeds[NUMERIC_INPUT][:, position[c.name]] if whole else feeds[input_name(c.name)][:, 0]
+        for c in taken.columns
+    ]
     seen = evidence(estimator, len(raw))
     pairs = enumerate(zip(taken.columns, raw, strict=True))
     values = [_as_fitted(column, values, place, seen) for place, (column, values) in pairs]
@@ -109,7 +121,9 @@ def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
         import pandas as pd  # 0.4 s that all-numeric data need not pay
 
         columns = zip(taken.columns, values, strict=True)
-        return pd.DataFrame({column.name: pd.Series(value, dtype=value.dtype) for column, value in columns})
+        return pd.DataFrame(
+            {column.name: pd.Series(value, dtype=value.dtype) for column, value in columns}
+        )
     kind = object if any(value.dtype == object for value in values) else np.result_type(*values)
     return np.stack([value.astype(kind) for value in values], axis=1)
 
@@ -125,7 +139,9 @@ def _as_fitted(column: Column, values: NDArray[Any], place: int, seen: Evidence)
         return _numbers_as_fitted(values, categories)
     values = values.astype(object)
     missing = seen.missing.get(place, MISSING_TEXT)
-    others = {as_text(category): category for category in categories if not isinstance(category, str)}
+    others = {
+        as_text(category): category for category in categories if not isinstance(category, str)
+    }
     others = {text: category for text, category in others.items() if text != MISSING_TEXT}
     if missing != MISSING_TEXT or others:
         known = {**others, MISSING_TEXT: missing}
@@ -137,7 +153,11 @@ def _as_fitted(column: Column, values: NDArray[Any], place: int, seen: Evidence)
 
 def _numbers_as_fitted(values: NDArray[Any], categories: list[Any]) -> NDArray[Any]:
     """Numbers, as float64 where a category lies between two float32 numbers."""
-    numbers = [category for category in categories if not is_missing(category) and not isinstance(category, str)]
+    numbers = [
+        category
+        for category in categories
+        if not is_missing(category) and not isinstance(category, str)
+    ]
     between = [number for number in numbers if float(np.float32(number)) != float(number)]
     if not between:
         return values

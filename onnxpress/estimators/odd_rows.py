@@ -9,7 +9,9 @@ import numpy as np
 
 from onnxpress.estimators.layout import layout
 from onnxpress.estimators.paths import Evidence, as_text, evidence, is_missing
-from stages.common.table import NUMERIC_INPUT, Feeds, Schema, input_name, take
+from onnxpress.tables.names import NUMERIC_INPUT, input_name
+from onnxpress.tables.rows import Feeds, take
+from onnxpress.tables.schema import Schema
 
 MOST_CATEGORIES = 300
 BLANKS = 100
@@ -29,7 +31,11 @@ def odd_rows(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[tuple[str
     seen = evidence(estimator, len(columns))
     if layout(estimator, schema).form == "texts":
         seen = Evidence(texts={0})
-    blank = [column.name for place, column in enumerate(columns) if column.kind == "number" and place in seen.imputed]
+    blank = [
+        column.name
+        for place, column in enumerate(columns)
+        if column.kind == "number" and place in seen.imputed
+    ]
     also = [column.name for column in columns if column.kind == "number" and column.missing]
     for names in dict.fromkeys([tuple(blank), tuple(also)]):
         if names:
@@ -37,19 +43,35 @@ def odd_rows(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[tuple[str
     for place, column in enumerate(columns):
         if place in seen.texts:
             shouted = [str(value).upper() for value in feeds[input_name(column.name)][:50, 0]]
-            yield f"odd texts in {column.name!r}", _with(feeds, schema, column.name, [*TEXTS, *shouted])
+            yield (
+                f"odd texts in {column.name!r}",
+                _with(feeds, schema, column.name, [*TEXTS, *shouted]),
+            )
         categories = seen.categories.get(place)
         if categories is None:
             continue
         if column.kind == "number":
-            known: list[Any] = [float(value) for value in categories if not is_missing(value) and not isinstance(value, str)]
+            known: list[Any] = [
+                float(value)
+                for value in categories
+                if not is_missing(value) and not isinstance(value, str)
+            ]
             odd: list[Any] = [max([0.0, *known]) + 1, 0.5]
         else:
             known, odd = [as_text(value) for value in categories], [UNSEEN]
         if known:
-            yield f"its categories of {column.name!r}", _with(feeds, schema, column.name, known[:MOST_CATEGORIES])
-        yield f"categories of {column.name!r} that it has not seen", _with(feeds, schema, column.name, odd)
-        yield f"missing values of {column.name!r}", _with(feeds, schema, column.name, [np.nan if column.kind == "number" else ""])
+            yield (
+                f"its categories of {column.name!r}",
+                _with(feeds, schema, column.name, known[:MOST_CATEGORIES]),
+            )
+        yield (
+            f"categories of {column.name!r} that it has not seen",
+            _with(feeds, schema, column.name, odd),
+        )
+        yield (
+            f"missing values of {column.name!r}",
+            _with(feeds, schema, column.name, [np.nan if column.kind == "number" else ""]),
+        )
 
 
 def _blanks(feeds: Feeds, schema: Schema, names: tuple[str, ...]) -> Feeds:

@@ -62,7 +62,9 @@ def evidence(estimator: Any, columns: int) -> Evidence:
     found = Evidence()
     follow(estimator, [Path(column) for column in range(columns)], found)
     for column, imputer in found.imputed.items():
-        found.missing.setdefault(column, MISSING_TEXT if id(imputer) in found.blank else imputer.missing_values)
+        found.missing.setdefault(
+            column, MISSING_TEXT if id(imputer) in found.blank else imputer.missing_values
+        )
     return found
 
 
@@ -101,7 +103,9 @@ def _children(part: Any) -> list[Any]:
 
 def _width(part: Any) -> int | None:
     """How many columns it was fitted on; a pipeline does not say so where its first step passes everything on."""
-    steps = [step for _, step in getattr(part, "steps", []) if step is not None and step != "passthrough"]
+    steps = [
+        step for _, step in getattr(part, "steps", []) if step is not None and step != "passthrough"
+    ]
     return _width(steps[0]) if steps else getattr(part, "n_features_in_", None)
 
 
@@ -136,7 +140,11 @@ def _union(part: Any, paths: Paths, found: Evidence) -> Paths:
 def _imputer(part: Any, paths: Paths, found: Evidence) -> Paths:
     result: Paths = []
     for path, statistic in zip(paths, part.statistics_, strict=False):
-        if path is not None and path.imputer is None and (is_missing(part.missing_values) or part.missing_values == ""):
+        if (
+            path is not None
+            and path.imputer is None
+            and (is_missing(part.missing_values) or part.missing_values == "")
+        ):
             found.imputed.setdefault(path.column, part)
         if not is_missing(statistic) or part.keep_empty_features:
             result.append(path and replace(path, imputer=part, statistic=statistic))
@@ -150,7 +158,11 @@ def _encoder(part: Any, paths: Paths, found: Evidence) -> Paths:
         values = list(categories)
         found.categories.setdefault(path.column, values)
         missing = [value for value in values if is_missing(value)]
-        missing += [value for value in values if isinstance(value, str) and value == MISSING_TEXT != path.statistic]
+        missing += [
+            value
+            for value in values
+            if isinstance(value, str) and value == MISSING_TEXT != path.statistic
+        ]
         if missing:
             found.missing.setdefault(path.column, missing[0])
             found.blank |= {id(path.imputer)} if path.imputer is not None else set()

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from onnxpress.evaluate.differences import numbers
 from onnxpress.evaluate.tensors import Tensors, Values
-from stages.common.differences import numbers
-from stages.common.models import Answer
-from stages.common.table import Feeds, take
-from stages.quantize.forest.reader import is_tree
+from onnxpress.graph.trees.reader import is_tree
+from onnxpress.runtime.answer import Answer
+from onnxpress.tables.rows import Feeds, take
 
 TOLERANCE = 1e-6
 """Of scores and predictions, relative to the largest of them where that is above 1."""

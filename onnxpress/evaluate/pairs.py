@@ -14,7 +14,7 @@ from onnxpress.evaluate.passing import NOBODY
 from onnxpress.evaluate.raw_columns import Source, is_number
 from onnxpress.evaluate.splits import Operator, Split
 from onnxpress.evaluate.tensors import Tensors, Values
-from stages.common.table import Feeds, take
+from onnxpress.tables.rows import Feeds, take
 
 Numbers = NDArray[np.intp]
 

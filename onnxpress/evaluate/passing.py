@@ -12,7 +12,7 @@ from onnxpress.evaluate.raw_columns import RawColumn, is_number
 from onnxpress.evaluate.row_sets import count
 from onnxpress.evaluate.splits import ROOT, Operator, Split
 from onnxpress.evaluate.tensors import Values
-from stages.common.table import Feeds
+from onnxpress.tables.rows import Feeds
 
 NOBODY = -1
 LAST_RESORT = 1e300

@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from onnxpress.evaluate.differences import numbers
 from onnxpress.evaluate.raw_columns import RawColumn, is_number, raw_columns
 from onnxpress.evaluate.row_sets import count, joined, recombined
 from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
-from stages.common.differences import numbers
-from stages.common.models import Answer
-from stages.common.table import Feeds, take
+from onnxpress.runtime.answer import Answer
+from onnxpress.tables.rows import Feeds, take
 
 UNSEEN_CATEGORY = "a category never seen"
 UNUSUAL_SHARE = 0.05

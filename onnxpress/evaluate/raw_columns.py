@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onnxpress.evaluate.row_sets import count
 from onnxpress.evaluate.tensors import Tensors, Values
-from stages.common.table import Feeds, take
+from onnxpress.tables.rows import Feeds, take
 
 Place = tuple[str, int]
 """A tensor and a column of it."""

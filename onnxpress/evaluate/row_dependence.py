@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stages.common.models import Answer
-from stages.common.table import Feeds, take
+from onnxpress.runtime.answer import Answer
+from onnxpress.tables.rows import Feeds, take
 
 Ask = Callable[[Feeds], Answer]
 
@@ -46,7 +46,9 @@ class Dependence:
 
     def __str__(self) -> str:
         share = f"{self.rows} of {self.asked} rows"
-        return f"{share} get another answer {self.company} than alone, by up to {self.difference:.2g}"
+        return (
+            f"{share} get another answer {self.company} than alone, by up to {self.difference:.2g}"
+        )
 
 
 def row_dependence(ask: Ask, feeds: Feeds, tolerance: float = TOLERANCE) -> Dependence:
@@ -62,7 +64,11 @@ def row_dependence(ask: Ask, feeds: Feeds, tolerance: float = TOLERANCE) -> Depe
     for words, outlier in _outliers(rows):
         found = _beside(ask, rows, outlier)
         if found is not None:
-            worst = max(worst, _compare(alone, found, tolerance, f"beside {words}"), key=lambda item: item.difference)
+            worst = max(
+                worst,
+                _compare(alone, found, tolerance, f"beside {words}"),
+                key=lambda item: item.difference,
+            )
     return worst
 
 
@@ -104,8 +110,14 @@ def _outliers(rows: Feeds) -> Iterator[tuple[str, Feeds]]:
         yield "a row with an outlier", changed
     for value in (OUTLIER, np.nan):
         filled = {name: np.full_like(first[name], value) for name in numbers}
-        yield ("a row of outliers" if np.isfinite(value) else "a row of missing numbers"), first | filled
-    texts = {name: np.full_like(first[name], STRANGE_TEXT, dtype=object) for name in first.keys() - set(numbers)}
+        yield (
+            ("a row of outliers" if np.isfinite(value) else "a row of missing numbers"),
+            first | filled,
+        )
+    texts = {
+        name: np.full_like(first[name], STRANGE_TEXT, dtype=object)
+        for name in first.keys() - set(numbers)
+    }
     if texts:
         yield "a row of strange texts", first | texts
 
@@ -127,7 +139,9 @@ def _differences(alone: Answer, together: Answer) -> NDArray[np.float64]:
         largest = np.max(np.abs(values[np.isfinite(values)]), initial=0)
         return _gaps(values, together.values) / (largest or 1)
     scores = alone.scores[:size]
-    moved = (_gaps(scores, together.scores) / np.maximum(1, np.abs(np.nan_to_num(scores)))).max(axis=1)
+    moved = (_gaps(scores, together.scores) / np.maximum(1, np.abs(np.nan_to_num(scores)))).max(
+        axis=1
+    )
     flipped = alone.values[:size] != together.values
     return np.where(flipped & ~_tied(scores), np.inf, moved)
 
@@ -144,5 +158,7 @@ def _tied(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether the two best scores of a row are equal but for rounding, (rows,)."""
     pair = np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores
     best = np.sort(pair, axis=1)[:, -2:]
-    tied: NDArray[np.bool_] = best[:, 1] - best[:, 0] <= 2 * TOLERANCE * np.maximum(1, np.abs(best[:, 1]))
+    tied: NDArray[np.bool_] = best[:, 1] - best[:, 0] <= 2 * TOLERANCE * np.maximum(
+        1, np.abs(best[:, 1])
+    )
     return tied

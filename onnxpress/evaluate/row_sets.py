@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stages.common.table import Feeds, take
+from onnxpress.tables.rows import Feeds, take
 
 
 def count(feeds: Feeds) -> int:

@@ -12,9 +12,9 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.tensors import Values
-from stages.quantize.forest.forest import Forest, Mode, goes_true
-from stages.quantize.forest.graphs import graphs
-from stages.quantize.forest.reader import Untreatable, is_tree, read
+from onnxpress.graph.trees.forest import Forest, Mode, goes_true
+from onnxpress.graph.trees.graphs import graphs
+from onnxpress.graph.trees.reader import Untreatable, is_tree, read
 
 ROOT = -1
 

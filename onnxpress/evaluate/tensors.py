@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from stages.common.models import open_session
-from stages.common.table import Feeds
-from stages.quantize.forest.graphs import nested
+from onnxpress.graph.trees.graphs import nested
+from onnxpress.runtime.sessions import open_session
+from onnxpress.tables.rows import Feeds
 
 Values = dict[str, NDArray[Any]]
 """Tensors by name, each (rows, columns)."""

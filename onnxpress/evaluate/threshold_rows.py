@@ -16,7 +16,7 @@ from onnxpress.evaluate.raw_columns import RawColumn, Source, Wanted, find_sourc
 from onnxpress.evaluate.row_sets import count, joined, recombined
 from onnxpress.evaluate.splits import Operator, Split, distinct_splits, read_operators, tree_nodes
 from onnxpress.evaluate.tensors import Tensors
-from stages.common.table import Feeds, take
+from onnxpress.tables.rows import Feeds, take
 
 Random = np.random.Generator
 

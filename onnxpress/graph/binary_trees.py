@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from stages.common.writer import GraphWriter, names_of
+from onnxpress.graph.writer import GraphWriter, names_of
 
 BAD_RELEASES = ("1.26.0", "1.27.0")
 _BASES = 2
@@ -28,7 +28,9 @@ def is_answered_badly(node: onnx.NodeProto) -> bool:
     if node.op_type != "TreeEnsembleClassifier":
         return False
     found = {item.name: item for item in node.attribute}
-    labels = sum(len(found[name].ints) + len(found[name].strings) for name in _LABELS if name in found)
+    labels = sum(
+        len(found[name].ints) + len(found[name].strings) for name in _LABELS if name in found
+    )
     if labels != 2 or "class_ids" not in found or _base_values(found) >= _BASES:
         return False
     ids = found["class_ids"].ints
@@ -41,8 +43,12 @@ def as_regressors(model: onnx.ModelProto) -> None:
     Scores in float64 and those with a post-transform stay as they are.
     """
     graph, taken = model.graph, names_of(model)
-    opset = max((item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=1)
-    read = {name for node in graph.node for name in node.input} | {item.name for item in graph.output}
+    opset = max(
+        (item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=1
+    )
+    read = {name for node in graph.node for name in node.input} | {
+        item.name for item in graph.output
+    }
     for position in reversed(range(len(graph.node))):
         node = graph.node[position]
         if is_answered_badly(node) and _is_plain(node):
@@ -87,7 +93,9 @@ def _rewrite(node: onnx.NodeProto, writer: GraphWriter, read: set[str]) -> None:
     node.output[:] = [writer.name("s")]
     signs = writer.constant(np.array([[-1, 1]], np.float32))
     offset = writer.constant(np.array([1, 0], np.float32))
-    pair = writer.add("Gemm", node.output[0], signs, offset, output=scores if scores in read else "")
+    pair = writer.add(
+        "Gemm", node.output[0], signs, offset, output=scores if scores in read else ""
+    )
     if label in read:
         writer.labels(pair, classes, label)
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from stages.common.writer import GraphWriter, names_of
+from onnxpress.graph.writer import GraphWriter, names_of
 
 
 def with_upright_weights(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -36,7 +36,9 @@ def with_upright_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _drop_unused(graph: onnx.GraphProto, names: set[str]) -> None:
     """Take out the initializers of ``names`` that nothing reads any more, in place."""
-    read = {name for node in graph.node for name in node.input} | {item.name for item in graph.output}
+    read = {name for node in graph.node for name in node.input} | {
+        item.name for item in graph.output
+    }
     inner = any(item.HasField("g") or item.graphs for node in graph.node for item in node.attribute)
     kept = [tensor for tensor in graph.initializer if tensor.name not in names - read or inner]
     if len(kept) < len(graph.initializer):

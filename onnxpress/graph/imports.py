@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx
 from onnx import helper
 
-from stages.common.onnx_model import lowest_ir_version
+from onnxpress.graph.canonical import lowest_ir_version
 
 ML_DOMAIN = "ai.onnx.ml"
 ML_VERSIONS = (1, 2, 3, 4, 5)

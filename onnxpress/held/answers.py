@@ -110,6 +110,10 @@ def _parsed(header: bytes) -> tuple[dict[str, Any], list[int]]:
         content, sizes = parsed["content"], parsed["sizes"]
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise Died(NONE_OF_OURS) from error
-    if not (isinstance(content, dict) and isinstance(sizes, list) and all(type(size) is int and size >= 0 for size in sizes)):
+    if not (
+        isinstance(content, dict)
+        and isinstance(sizes, list)
+        and all(type(size) is int and size >= 0 for size in sizes)
+    ):
         raise Died(NONE_OF_OURS)
     return content, sizes

@@ -57,7 +57,9 @@ def _probe(settings: Settings) -> list[str]:
     reader, writer = os.pipe()
     if (child := os.fork()) == 0:
         with contextlib.suppress(BaseException):
-            os.write(writer, json.dumps(lock(settings.locks, settings.readable, [], PROBE_MB)).encode())
+            os.write(
+                writer, json.dumps(lock(settings.locks, settings.readable, [], PROBE_MB)).encode()
+            )
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as file:
@@ -66,7 +68,9 @@ def _probe(settings: Settings) -> list[str]:
     return list(json.loads(told or "[]"))
 
 
-def _served(settings: Settings, held: list[str], control: socket.socket, descriptors: Sequence[int]) -> dict[str, Any]:
+def _served(
+    settings: Settings, held: list[str], control: socket.socket, descriptors: Sequence[int]
+) -> dict[str, Any]:
     """Have a child carry an order out; how it ended."""
     file, ordered, answer = descriptors
     order = answers.take(ordered)
@@ -103,7 +107,11 @@ def _ended_by_itself(child: int) -> dict[str, Any]:
         if found:
             code = os.waitstatus_to_exitcode(status)
             grown = used.ru_maxrss // 1024 - _own_mb()
-            return {"ended": "code" if code >= 0 else "signal", "number": abs(code), "grown_mb": grown}
+            return {
+                "ended": "code" if code >= 0 else "signal",
+                "number": abs(code),
+                "grown_mb": grown,
+            }
         time.sleep(POLL_SECONDS)
     _killed(child)
     return {"ended": "code", "number": 1, "grown_mb": 0}
@@ -123,7 +131,9 @@ def _killed(child: int) -> None:
     os.waitpid(child, 0)
 
 
-def _worked(settings: Settings, held: list[str], order: answers.Order, file: int, answer: int) -> int:
+def _worked(
+    settings: Settings, held: list[str], order: answers.Order, file: int, answer: int
+) -> int:
     """In the child: import, lock, work, answer; the exit code."""
     module, _, name = dict(settings.tasks)[order.task].partition(":")
     task: Task = getattr(importlib.import_module(module), name)
@@ -132,11 +142,15 @@ def _worked(settings: Settings, held: list[str], order: answers.Order, file: int
             importlib.import_module(own)
     if lock(settings.locks, settings.readable, [file], order.memory_mb) != held:
         return 1
-    answers.write(answer, *_answered(task, given_file(order.name, file, order.real), order.arguments))
+    answers.write(
+        answer, *_answered(task, given_file(order.name, file, order.real), order.arguments)
+    )
     return 0
 
 
-def _answered(task: Task, path: GivenFile, arguments: Any) -> tuple[dict[str, Any], Sequence[bytes]]:
+def _answered(
+    task: Task, path: GivenFile, arguments: Any
+) -> tuple[dict[str, Any], Sequence[bytes]]:
     try:
         return task(path, arguments)
     except MemoryError:

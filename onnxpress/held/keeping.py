@@ -81,7 +81,9 @@ class Keeper:
             ready = hello is not None and "locks" in hello
             if not ready:
                 self.close()
-            if not ready and self._wrapped:  # bubblewrap is forbidden here, or hides what Python needs
+            if (
+                not ready and self._wrapped
+            ):  # bubblewrap is forbidden here, or hides what Python needs
                 self._wrapped = False
                 self._start([])
                 return self.locks
@@ -172,7 +174,9 @@ def _refuse_loss(ended: dict[str, Any], order: Order) -> None:
     if how == "signal" and number == signal.SIGKILL:  # nobody else sends it to a child
         raise OutOfMemory("was killed by the system, which is short of memory")
     died = Died.by_signal(number) if how == "signal" else Died("ended before it was done")
-    if number and ended["grown_mb"] > NEAR * order.memory_mb:  # native code does not say why it fails
+    if (
+        number and ended["grown_mb"] > NEAR * order.memory_mb
+    ):  # native code does not say why it fails
         raise OutOfMemory(f"{died} near its limit of {order.memory_mb} MB of memory")
     if number:
         raise died

@@ -52,7 +52,9 @@ def restrict(readable: Iterable[str], opened: Iterable[int]) -> None:
 
 def _attributes(abi: int) -> tuple[ctypes.Array[ctypes.c_char], int]:
     """struct landlock_ruleset_attr as that ABI has it, and its size."""
-    rights = max((count for since, count in FILE_RIGHTS.items() if since <= abi), default=FILE_RIGHTS[1])
+    rights = max(
+        (count for since, count in FILE_RIGHTS.items() if since <= abi), default=FILE_RIGHTS[1]
+    )
     fields = [(1 << rights) - 1]
     fields += [TCP] if abi >= TCP_FROM else []
     fields += [SCOPES] if abi >= SCOPES_FROM else []

@@ -20,7 +20,9 @@ MB = 1024**2
 CAP_DAC_READ_SEARCH, CAPABILITY_VERSION = 2, 0x20080522  # <linux/capability.h>
 
 
-def lock(wanted: Collection[str], readable: Iterable[str], opened: Iterable[int], memory_mb: int) -> list[str]:
+def lock(
+    wanted: Collection[str], readable: Iterable[str], opened: Iterable[int], memory_mb: int
+) -> list[str]:
     """Lock this process up for good; the ``wanted`` locks of :data:`ALL` that could be set here.
 
     Files below ``readable`` and those of the ``opened`` descriptors may still be read. ``memory_mb`` of 1024**2 bytes
@@ -63,7 +65,11 @@ def limit(memory_mb: int) -> None:
     import resource  # not everywhere
 
     most = memory_mb * MB
-    limits = {resource.RLIMIT_FSIZE: most, resource.RLIMIT_NOFILE: OPEN_FILES, resource.RLIMIT_CORE: 0}
+    limits = {
+        resource.RLIMIT_FSIZE: most,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_CORE: 0,
+    }
     if LINUX:
         limits[resource.RLIMIT_AS] = most + _mapped_bytes()
         with contextlib.suppress(OSError):  # where memory is short, this process goes first
@@ -76,7 +82,9 @@ def limit(memory_mb: int) -> None:
 
 def _mapped_bytes() -> int:
     """Of this process, now; libraries map much that they never use."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf(
+        "SC_PAGE_SIZE"
+    )
 
 
 def _drop_capabilities() -> None:
@@ -90,4 +98,6 @@ def _drop_capabilities() -> None:
     now = create_string_buffer(24)
     call(known["capget"], header, now)
     kept = struct.unpack_from("I", now)[0] & (1 << CAP_DAC_READ_SEARCH)
-    call(known["capset"], header, create_string_buffer(struct.pack("6I", kept, kept, 0, 0, 0, 0), 24))
+    call(
+        known["capset"], header, create_string_buffer(struct.pack("6I", kept, kept, 0, 0, 0, 0), 24)
+    )

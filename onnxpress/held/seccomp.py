@@ -23,7 +23,14 @@ HIGH = 4
 
 CLONE_THREAD, CLONE_SPACES = 0x00010000, 0x7E020000  # <linux/sched.h>: CLONE_NEW*
 NAMES_OF_THREADS = 15, 16  # PR_SET_NAME, PR_GET_NAME
-HARMLESS_FCNTL = 0, 1, 2, 3, 4, 1030  # F_DUPFD to F_SETFL, F_DUPFD_CLOEXEC: not what has signals sent
+HARMLESS_FCNTL = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    1030,
+)  # F_DUPFD to F_SETFL, F_DUPFD_CLOEXEC: not what has signals sent
 WHOLE = 0xFFFFFFFF
 
 Condition = tuple[int, int, Sequence[int]]

@@ -17,12 +17,30 @@ ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = (
     *("/usr", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime"),
     *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
-    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system/cpu", "/sys/fs/cgroup"),
+    *(
+        "/proc/self",
+        "/proc/cpuinfo",
+        "/proc/meminfo",
+        "/proc/stat",
+        "/sys/devices/system/cpu",
+        "/sys/fs/cgroup",
+    ),
 )
 """What numeric libraries read beside their own files: how many processors there are, and of which kind."""
 
 KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH")
-KEPT_BEGINNINGS = ("OMP_", "GOMP_", "KMP_", "OPENBLAS_", "GOTO_", "MKL_", "BLIS_", "VECLIB_", "NUMEXPR_", "MALLOC_")
+KEPT_BEGINNINGS = (
+    "OMP_",
+    "GOMP_",
+    "KMP_",
+    "OPENBLAS_",
+    "GOTO_",
+    "MKL_",
+    "BLIS_",
+    "VECLIB_",
+    "NUMEXPR_",
+    "MALLOC_",
+)
 SITES = ("site-packages", "dist-packages")
 
 
@@ -38,7 +56,10 @@ class Settings:
 
 
 def settings(
-    tasks: Mapping[str, str], preload: Collection[str] = (), own_modules: Collection[str] = (), locks: Collection[str] = ALL
+    tasks: Mapping[str, str],
+    preload: Collection[str] = (),
+    own_modules: Collection[str] = (),
+    locks: Collection[str] = ALL,
 ) -> Settings:
     """Settings for these tasks, which may also import ``own_modules`` of the user's.
 
@@ -60,12 +81,18 @@ def settings(
         path = [*users, *path]
         readable += [*_code_in(users), *_places(own_modules)]
     there = (entry for entry in readable if os.path.exists(entry))  # noqa: PTH110 - Path raises where it may not look
-    return Settings(tuple(sorted(tasks.items())), tuple(preload), _once(path), _once(there), tuple(locks))
+    return Settings(
+        tuple(sorted(tasks.items())), tuple(preload), _once(path), _once(there), tuple(locks)
+    )
 
 
 def environment() -> dict[str, str]:
     """The keeper's variables: what Python and numeric libraries need of ours, and no secret."""
-    kept = {key: value for key, value in os.environ.items() if key in KEPT or key.startswith(KEPT_BEGINNINGS)}
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key in KEPT or key.startswith(KEPT_BEGINNINGS)
+    }
     return {"LC_ALL": "C.UTF-8", **kept, "PATH": os.defpath, "HOME": "/"}
 
 
@@ -76,7 +103,9 @@ def _prefixes() -> list[str]:
 
 def _installed(entry: str) -> bool:
     """Whether a folder of sys.path holds Python itself or installed packages, and not files of the user's."""
-    return bool(entry) and (entry.endswith(SITES) or any(f"{entry}/".startswith(f"{prefix}/") for prefix in _prefixes()))
+    return bool(entry) and (
+        entry.endswith(SITES) or any(f"{entry}/".startswith(f"{prefix}/") for prefix in _prefixes())
+    )
 
 
 def _code_in(folders: Collection[str]) -> Iterator[str]:
@@ -104,7 +133,9 @@ def _places(modules: Collection[str]) -> Iterator[str]:
         except (ImportError, ValueError):
             continue
         if spec is not None:
-            yield from spec.submodule_search_locations or ([spec.origin] if spec.has_location and spec.origin else [])
+            yield from spec.submodule_search_locations or (
+                [spec.origin] if spec.has_location and spec.origin else []
+            )
 
 
 def _once(entries: Iterable[str]) -> tuple[str, ...]:

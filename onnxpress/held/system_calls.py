@@ -158,7 +158,17 @@ NUMBERS: dict[str, tuple[int, int | None]] = {
 }
 """None where an architecture lacks the call. The last two groups are no part of :data:`ALLOWED`."""
 
-CONDITIONAL = {"open", "openat", "clone", "tgkill", "prctl", "prlimit64", "fcntl", "sched_setaffinity", "ioctl"}
+CONDITIONAL = {
+    "open",
+    "openat",
+    "clone",
+    "tgkill",
+    "prctl",
+    "prlimit64",
+    "fcntl",
+    "sched_setaffinity",
+    "ioctl",
+}
 FOR_THE_LOCKS = {"capset", "seccomp"}
 ALLOWED = NUMBERS.keys() - CONDITIONAL - FOR_THE_LOCKS
 

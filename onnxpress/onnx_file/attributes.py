@@ -23,7 +23,9 @@ class Attributes:
         if len(self._found) < len(node.attribute):
             raise BadModel("it has an attribute twice")
         if called := [item.name for item in node.attribute if item.ref_attr_name]:
-            raise BadModel(f"its {called[0][:60]} is what the call of a function gives; export the model without that function")
+            raise BadModel(
+                f"its {called[0][:60]} is what the call of a function gives; export the model without that function"
+            )
 
     def has(self, name: str) -> bool:
         """Whether there is one of this name."""

@@ -63,5 +63,12 @@ MICROSOFT_OPERATORS = frozenset(
     ]
 )
 """What quantisers and optimisers of onnxruntime write; the rest generates text, draws random numbers or reads files."""
-RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+RANDOM = {
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+    "Multinomial",
+    "Bernoulli",
+}
 """Their answers differ from call to call."""

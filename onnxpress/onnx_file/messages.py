@@ -58,8 +58,14 @@ def messages(model: onnx.ModelProto) -> Iterator[tuple[Any, Place]]:
             elif kind == "messages":
                 count += len(value)
                 _check_count(count)
-                waiting.extend((item, (place, field.name, index)) for index, item in enumerate(value))
-            elif isinstance(value, bytes) if kind == "text" else kind and any(isinstance(item, bytes) for item in value):
+                waiting.extend(
+                    (item, (place, field.name, index)) for index, item in enumerate(value)
+                )
+            elif (
+                isinstance(value, bytes)
+                if kind == "text"
+                else kind and any(isinstance(item, bytes) for item in value)
+            ):
                 raise BadModel(f"{shown((place, field.name, None))} is no UTF-8 text")
 
 
@@ -73,7 +79,9 @@ def _kinds(kind: Descriptor) -> dict[str, str]:
     """What the fields of a message type hold, but for numbers and bytes. A text that is no UTF-8 is read as bytes."""
     found = {}
     for field in kind.fields:
-        name = "message" if field.message_type else "text" if field.type == field.TYPE_STRING else ""
+        name = (
+            "message" if field.message_type else "text" if field.type == field.TYPE_STRING else ""
+        )
         if name:
             found[field.name] = f"{name}s" if field.is_repeated else name
     return found
@@ -95,7 +103,11 @@ def _name(message: Any) -> str:
 
 def _check_model(model: onnx.ModelProto) -> str | None:
     keys = RUNTIME_SETTINGS.intersection(entry.key for entry in model.metadata_props)
-    return f"has settings of onnxruntime in its metadata ({', '.join(sorted(keys))}); take them out" if keys else None
+    return (
+        f"has settings of onnxruntime in its metadata ({', '.join(sorted(keys))}); take them out"
+        if keys
+        else None
+    )
 
 
 def _check_node(node: onnx.NodeProto) -> str | None:
@@ -107,7 +119,12 @@ def _check_node(node: onnx.NodeProto) -> str | None:
 
 def _check_attribute(attribute: onnx.AttributeProto) -> str | None:
     """A value beside the reference to another is what the reference is taken for, or is not: runtimes differ."""
-    own = {field.name for field, _ in attribute.ListFields()} - {"name", "type", "doc_string", "ref_attr_name"}
+    own = {field.name for field, _ in attribute.ListFields()} - {
+        "name",
+        "type",
+        "doc_string",
+        "ref_attr_name",
+    }
     return "has a value and takes that of a call" if attribute.ref_attr_name and own else None
 
 

@@ -36,11 +36,17 @@ def check_operators(model: onnx.ModelProto) -> None:
 
 def _input_widths(model: onnx.ModelProto) -> dict[str, int]:
     """The number of columns of each input that says it; what a subgraph or function calls the same is another tensor."""
-    inner = any(item.HasField("g") or item.graphs for node in model.graph.node for item in node.attribute)
+    inner = any(
+        item.HasField("g") or item.graphs for node in model.graph.node for item in node.attribute
+    )
     if inner or model.functions:
         return {}
     shapes = {value.name: value.type.tensor_type.shape.dim for value in model.graph.input}
-    return {name: dims[1].dim_value for name, dims in shapes.items() if len(dims) == MATRIX and dims[1].dim_value > 0}
+    return {
+        name: dims[1].dim_value
+        for name, dims in shapes.items()
+        if len(dims) == MATRIX and dims[1].dim_value > 0
+    }
 
 
 def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
@@ -70,7 +76,11 @@ def _linear_classifier(found: Attributes) -> None:
 
 def _linear_regressor(found: Attributes) -> None:
     """Coefficients: targets by features. Intercepts: one per target, or none."""
-    coefficients, intercepts, targets = found.count("coefficients"), found.count("intercepts"), found.number("targets", 1)
+    coefficients, intercepts, targets = (
+        found.count("coefficients"),
+        found.count("intercepts"),
+        found.number("targets", 1),
+    )
     if targets < 1 or not coefficients or coefficients % targets:
         raise BadModel(f"{coefficients} coefficients are not those of {targets} targets")
     _columns(found, coefficients // targets)
@@ -90,25 +100,45 @@ def _svm_classifier(found: Attributes) -> None:
         raise BadModel("vectors_per_class should be numbers of vectors")
     if vectors == 0:  # linear: a row of coefficients per class
         if not coefficients or coefficients % labels or not found.count("rho"):
-            raise BadModel(f"{coefficients} coefficients and {found.count('rho')} rho are not those of {labels} classes")
+            raise BadModel(
+                f"{coefficients} coefficients and {found.count('rho')} rho are not those of {labels} classes"
+            )
         _columns(found, coefficients // labels)
         return
     if len(per_class) != labels:
         raise BadModel(f"vectors_per_class has {len(per_class)} numbers for {labels} classes")
     _vectors(found, vectors)
     if coefficients != (labels - 1) * vectors:
-        raise BadModel(f"it should have {(labels - 1) * vectors} coefficients, and has {coefficients}")
-    wrong = {name: found.count(name) for name in ("rho", "prob_a", "prob_b") if found.count(name) != pairs}
-    if wrong.pop("rho", None) is not None or (wrong and set(wrong.values()) != {0}) or len(wrong) == 1:
-        raise BadModel(f"rho, prob_a and prob_b should have {pairs} numbers, one per pair of classes")
+        raise BadModel(
+            f"it should have {(labels - 1) * vectors} coefficients, and has {coefficients}"
+        )
+    wrong = {
+        name: found.count(name)
+        for name in ("rho", "prob_a", "prob_b")
+        if found.count(name) != pairs
+    }
+    if (
+        wrong.pop("rho", None) is not None
+        or (wrong and set(wrong.values()) != {0})
+        or len(wrong) == 1
+    ):
+        raise BadModel(
+            f"rho, prob_a and prob_b should have {pairs} numbers, one per pair of classes"
+        )
 
 
 def _svm_regressor(found: Attributes) -> None:
     """Support vectors: vectors by features; a coefficient per vector, one rho. Without vectors a coefficient per feature."""
-    vectors, coefficients, rho = found.number("n_supports", 0), found.count("coefficients"), found.count("rho")
+    vectors, coefficients, rho = (
+        found.number("n_supports", 0),
+        found.count("coefficients"),
+        found.count("rho"),
+    )
     _kernel(found)
     if vectors < 0 or rho != 1 or not coefficients:
-        raise BadModel(f"it has {vectors} support vectors, {coefficients} coefficients and {rho} rho")
+        raise BadModel(
+            f"it has {vectors} support vectors, {coefficients} coefficients and {rho} rho"
+        )
     if vectors:
         _vectors(found, vectors)
         if coefficients != vectors:
@@ -147,7 +177,9 @@ def _scaler(found: Attributes) -> None:
 def _label_encoder(found: Attributes) -> None:
     """As many keys as values."""
     kinds = "int64s", "strings", "floats", "tensor"
-    keys, values = (sum(found.size(f"{side}_{kind}") for kind in kinds) for side in ("keys", "values"))
+    keys, values = (
+        sum(found.size(f"{side}_{kind}") for kind in kinds) for side in ("keys", "values")
+    )
     if found.has("classes_strings"):
         return
     if keys != values:

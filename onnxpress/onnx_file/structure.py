@@ -10,7 +10,13 @@ import onnx
 from onnx import AttributeProto, numpy_helper
 
 from onnxpress.onnx_file.errors import BadModel
-from onnxpress.onnx_file.known_operators import DOMAINS, MICROSOFT, MICROSOFT_OPERATORS, RANDOM, STANDARD
+from onnxpress.onnx_file.known_operators import (
+    DOMAINS,
+    MICROSOFT,
+    MICROSOFT_OPERATORS,
+    RANDOM,
+    STANDARD,
+)
 
 MOST_NODES = 1_000_000
 """Nodes of a model with its functions written out."""
@@ -35,7 +41,9 @@ def check_structure(model: onnx.ModelProto) -> None:
     if len(functions) < len(model.functions):
         raise BadModel("two of its functions have the same name")
     if hidden := [item for item in model.functions if item.domain in DOMAINS]:
-        raise BadModel(f"its function {hidden[0].name[:60]!r} takes the place of an operator; give it a domain of its own")
+        raise BadModel(
+            f"its function {hidden[0].name[:60]!r} takes the place of an operator; give it a domain of its own"
+        )
     _check_calls(model, functions)
     checker = _Checker(functions)
     for key in functions:
@@ -70,12 +78,17 @@ class _Checker:
     def graph(self, graph: onnx.GraphProto, outer: Sequence[Names], place: _In) -> int:
         """Check the nodes of a graph, whose names are defined beside those of the graphs around it; turns as of nodes."""
         names: Names = dict.fromkeys(value.name for value in graph.input)
-        stored = [*(tensor.name for tensor in graph.initializer), *(item.values.name for item in graph.sparse_initializer)]
+        stored = [
+            *(tensor.name for tensor in graph.initializer),
+            *(item.values.name for item in graph.sparse_initializer),
+        ]
         if len(set(stored)) < len(stored):
             raise BadModel(f"{place.words}two of its initializers have the same name")
         names |= {tensor.name: _number(tensor) for tensor in graph.initializer}
         names |= {tensor.values.name: None for tensor in graph.sparse_initializer}
-        if outer:  # what the node around a subgraph gives it stands before what the subgraph has stored
+        if (
+            outer
+        ):  # what the node around a subgraph gives it stands before what the subgraph has stored
             names |= dict.fromkeys(value.name for value in graph.input)
         scopes = [*outer, names]
         turns = self.nodes(graph.node, scopes, place)
@@ -95,7 +108,9 @@ class _Checker:
             self._operator(node, here)
             turns = place.turns * self._own_turns(node, scopes, here)
             if turns > MOST_TURNS:
-                raise BadModel(f"{here} has {turns} turns, with the loops around it; at most {MOST_TURNS} are run")
+                raise BadModel(
+                    f"{here} has {turns} turns, with the loops around it; at most {MOST_TURNS} are run"
+                )
             for graph in _subgraphs(node):
                 most = max(most, self.graph(graph, scopes, _In(f"{here}, ", turns)))
             most = max(most, turns)
@@ -121,9 +136,13 @@ class _Checker:
                 f"of ai.onnx and ai.onnx.ml"
             )
         if node.domain == MICROSOFT and node.op_type not in MICROSOFT_OPERATORS:
-            raise BadModel(f"{here} is an operator of {MICROSOFT} that no model of a table needs; export the model without it")
+            raise BadModel(
+                f"{here} is an operator of {MICROSOFT} that no model of a table needs; export the model without it"
+            )
         if node.op_type in RANDOM and node.domain in STANDARD:
-            raise BadModel(f"{here} draws random numbers, so the model gives other answers when asked twice")
+            raise BadModel(
+                f"{here} draws random numbers, so the model gives other answers when asked twice"
+            )
 
 
 def _is_defined(name: str, scopes: Sequence[Names]) -> bool:
@@ -146,7 +165,9 @@ def _turns(node: onnx.NodeProto, scopes: Sequence[Names], here: str) -> int:
     name = node.input[0] if node.input else ""
     known = next((names[name] for names in reversed(scopes) if name in names), None)
     if not name or known is None:
-        raise BadModel(f"{here} has no constant number of turns, so it may never end; export the model with one")
+        raise BadModel(
+            f"{here} has no constant number of turns, so it may never end; export the model with one"
+        )
     return max(known, 0)
 
 
@@ -154,7 +175,9 @@ def _constant(node: onnx.NodeProto) -> int | None:
     """The whole number that a Constant gives, if it is one."""
     if not _is(node, "Constant"):
         return None
-    values = {item.name: item for item in node.attribute if not item.ref_attr_name}  # which each call gives
+    values = {
+        item.name: item for item in node.attribute if not item.ref_attr_name
+    }  # which each call gives
     if "value" in values:
         return _number(values["value"].t)
     if "value_int" in values and values["value_int"].type == AttributeProto.INT:
@@ -182,7 +205,9 @@ class _Size:
     def deeper(self) -> _Size:
         """The same within a function or branch."""
         if self.levels >= MOST_LEVELS:
-            raise BadModel(f"its functions and branches lie more than {MOST_LEVELS} deep in each other")
+            raise BadModel(
+                f"its functions and branches lie more than {MOST_LEVELS} deep in each other"
+            )
         return _Size(self.nodes + 1, self.levels + 1)
 
 
@@ -201,7 +226,9 @@ class _Sizes:
             key = node.domain, node.op_type, node.overload
             total += self.of_function(key) if key in self.functions else _Size(1)
             if total.nodes > MOST_NODES:
-                raise BadModel(f"it has more than {MOST_NODES} nodes with its functions written out")
+                raise BadModel(
+                    f"it has more than {MOST_NODES} nodes with its functions written out"
+                )
         return total
 
     def of_function(self, key: Key) -> _Size:

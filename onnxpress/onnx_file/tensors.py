@@ -57,7 +57,11 @@ def _elsewhere(tensor: onnx.TensorProto) -> str | None:
 def _unknown(tensor: onnx.TensorProto) -> str | None:
     if tensor.data_type not in TYPES:
         return f"has the data type {tensor.data_type}, which is not supported"
-    return f"has negative dimensions {list(tensor.dims)[:9]}" if any(size < 0 for size in tensor.dims) else None
+    return (
+        f"has negative dimensions {list(tensor.dims)[:9]}"
+        if any(size < 0 for size in tensor.dims)
+        else None
+    )
 
 
 def _unfit(tensor: onnx.TensorProto) -> str | None:
@@ -97,4 +101,8 @@ def check_sparse(tensor: onnx.SparseTensorProto) -> str | None:
         return f"has {count} values and indices of the shape {list(indices.dims)}"
     found = numpy_helper.to_array(indices)
     limit = dims if found.ndim > 1 else whole
-    return "has indices that are out of bounds" if count and bool(((found < 0) | (found >= limit)).any()) else None
+    return (
+        "has indices that are out of bounds"
+        if count and bool(((found < 0) | (found >= limit)).any())
+        else None
+    )

@@ -37,21 +37,30 @@ def check_labelled_trees(found: Attributes) -> None:
         BadModel: lengths differ, an id leads nowhere, or nodes lead in a circle.
     """
     classifier = found.operator == "TreeEnsembleClassifier"
-    kind, targets = ("class", _classes(found)) if classifier else ("target", found.number("n_targets", 0))
+    kind, targets = (
+        ("class", _classes(found)) if classifier else ("target", found.number("n_targets", 0))
+    )
     trees, nodes = found.ints("nodes_treeids"), found.ints("nodes_nodeids")
     modes, count = found.strings("nodes_modes"), len(nodes)
     _equal_lengths(found, [f"nodes_{name}" for name in NODE_LISTS], count)
     tracks = found.count("nodes_missing_value_tracks_true")
     if tracks not in {0, count}:
-        raise BadModel(f"nodes_missing_value_tracks_true should have {count} values, and has {tracks}")
+        raise BadModel(
+            f"nodes_missing_value_tracks_true should have {count} values, and has {tracks}"
+        )
     if not count or not 1 <= targets <= MOST_TARGETS:
         raise BadModel(f"it has {count} nodes and {targets} targets or classes")
     if unknown := sorted(set(modes) - MODES):
-        raise BadModel(f"it has nodes of the unknown mode {unknown[0][:40].decode(errors='replace')!r}")
+        raise BadModel(
+            f"it has nodes of the unknown mode {unknown[0][:40].decode(errors='replace')!r}"
+        )
     is_leaf = np.fromiter(map(b"LEAF".__eq__, modes), bool, count)
     table = _Table(trees, nodes)
     branches = np.flatnonzero(~is_leaf)
-    children = [table.rows(trees[branches], found.ints(f"nodes_{side}nodeids")[branches]) for side in ("true", "false")]
+    children = [
+        table.rows(trees[branches], found.ints(f"nodes_{side}nodeids")[branches])
+        for side in ("true", "false")
+    ]
     _check_features(found, found.ints("nodes_featureids")[branches])
     _check_paths(branches, np.stack(children, axis=1), count)
     _check_weights(found, kind, targets, table)
@@ -90,7 +99,9 @@ class _Table:
         self._names, numbers = np.unique(trees, return_inverse=True)
         self._width = int(nodes.max(initial=0)) + 1
         keys = numbers.reshape(-1) * self._width + nodes
-        self._order = None if count < 2 or (np.diff(keys) > 0).all() else np.argsort(keys, kind="stable")
+        self._order = (
+            None if count < 2 or (np.diff(keys) > 0).all() else np.argsort(keys, kind="stable")
+        )
         self._keys = keys if self._order is None else keys[self._order]
         if (np.diff(self._keys) == 0).any():
             raise BadModel("it has a node twice")
@@ -104,7 +115,12 @@ class _Table:
         numbers = np.minimum(np.searchsorted(self._names, trees), len(self._names) - 1)
         keys = numbers * self._width + nodes
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        stray = (self._names[numbers] != trees) | (nodes < 0) | (nodes >= self._width) | (self._keys[at] != keys)
+        stray = (
+            (self._names[numbers] != trees)
+            | (nodes < 0)
+            | (nodes >= self._width)
+            | (self._keys[at] != keys)
+        )
         if stray.any():
             first = int(np.flatnonzero(stray)[0])
             raise BadModel(f"it has no node {nodes[first]} in tree {trees[first]}")
@@ -119,7 +135,9 @@ def _check_features(found: Attributes, features: Ints) -> None:
 
 def _check_weights(found: Attributes, kind: str, targets: int, table: _Table) -> None:
     ids = found.ints(f"{kind}_ids")
-    _equal_lengths(found, [f"{kind}_{name}" for name in ("treeids", "nodeids", "weights")], len(ids))
+    _equal_lengths(
+        found, [f"{kind}_{name}" for name in ("treeids", "nodeids", "weights")], len(ids)
+    )
     if ((ids < 0) | (ids >= targets)).any():
         raise BadModel(f"{kind}_ids should be between 0 and {targets - 1}")
     table.rows(found.ints(f"{kind}_treeids"), found.ints(f"{kind}_nodeids"))
@@ -162,10 +180,17 @@ def check_ensemble(found: Attributes) -> None:
         BadModel: lengths differ, an index leads nowhere, or nodes lead in a circle.
     """
     features, roots = found.ints("nodes_featureids"), found.ints("tree_roots")
-    targets, leaves, count = found.number("n_targets", 1), found.ints("leaf_targetids"), len(features)
+    targets, leaves, count = (
+        found.number("n_targets", 1),
+        found.ints("leaf_targetids"),
+        len(features),
+    )
     if not 1 <= targets <= MOST_TARGETS or not len(leaves) or not count:
         raise BadModel(f"it has {count} nodes, {len(leaves)} leaves and {targets} targets")
-    sides = {side: (found.ints(f"nodes_{side}nodeids"), found.ints(f"nodes_{side}leafs")) for side in ("true", "false")}
+    sides = {
+        side: (found.ints(f"nodes_{side}nodeids"), found.ints(f"nodes_{side}leafs"))
+        for side in ("true", "false")
+    }
     lengths = {"nodes_modes": found.size("nodes_modes"), "nodes_splits": found.size("nodes_splits")}
     for side, (ids, flags) in sides.items():
         lengths |= {f"nodes_{side}nodeids": len(ids), f"nodes_{side}leafs": len(flags)}
@@ -175,14 +200,18 @@ def check_ensemble(found: Attributes) -> None:
         if size != count:
             raise BadModel(f"{name} should have {count} values, and has {size}")
     if found.size("leaf_weights") != len(leaves):
-        raise BadModel(f"leaf_weights should have {len(leaves)} values, and has {found.size('leaf_weights')}")
+        raise BadModel(
+            f"leaf_weights should have {len(leaves)} values, and has {found.size('leaf_weights')}"
+        )
     if ((leaves < 0) | (leaves >= targets)).any():
         raise BadModel(f"leaf_targetids should be between 0 and {targets - 1}")
     _check_features(found, features)
     if not len(roots) or ((roots < 0) | (roots >= count)).any():
         raise BadModel(f"tree_roots should be between 0 and {count - 1}")
     _check_members(found)
-    children = np.stack([_child_rows(*sides[side], count, len(leaves)) for side in ("true", "false")], axis=1)
+    children = np.stack(
+        [_child_rows(*sides[side], count, len(leaves)) for side in ("true", "false")], axis=1
+    )
     _check_paths(np.arange(count), children, count + 1)
 
 
@@ -201,4 +230,6 @@ def _check_members(found: Attributes) -> None:
     sets = int(np.isnan(members).sum()) if members.dtype.kind == "f" else 0
     wanted = int((modes == MEMBER_MODE).sum())
     if sets != wanted or (len(members) and not np.isnan(members[-1])):
-        raise BadModel(f"membership_values should be {wanted} sets that end with NaN, and are {sets}")
+        raise BadModel(
+            f"membership_values should be {wanted} sets that end with NaN, and are {sets}"
+        )

@@ -58,7 +58,16 @@ def untracked_code(modules: Iterable[str]) -> list[str]:
     """Python files of the project, and of the top-level ``modules``, that git does not know."""
     places = [*CODE, *(f"{module}.py" for module in modules), *modules]
     listed = subprocess.run(
-        ["git", "--literal-pathspecs", "ls-files", "-z", "--others", "--exclude-standard", "--", *places],
+        [
+            "git",
+            "--literal-pathspecs",
+            "ls-files",
+            "-z",
+            "--others",
+            "--exclude-standard",
+            "--",
+            *places,
+        ],
         capture_output=True,
         text=True,
         errors="surrogateescape",

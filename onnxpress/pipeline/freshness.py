@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from stages.common.errors import UserError
+from onnxpress.errors import UserError
 
 LOCK, PIPELINE = Path("dvc.lock"), Path("dvc.yaml")
 ABSENT = {"deleted", "not in cache"}

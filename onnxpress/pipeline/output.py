@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO, cast
 
-from onnxpress.pipeline.redaction import scrubbed
+from onnxpress.credentials.redaction import scrubbed
 
 
 class Scrubbing:

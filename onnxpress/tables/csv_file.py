@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
+from onnxpress.errors import UserError
+from onnxpress.pipeline.files import read_bytes
 from onnxpress.tables.wording import shown
-from stages.common.errors import UserError
-from stages.common.files import read_bytes
 
 BLOCK_BYTES = 1 << 26
 """Arrow parses so much at a time; a row has to fit in."""

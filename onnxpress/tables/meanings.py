@@ -21,8 +21,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types
 
+from onnxpress.errors import UserError
 from onnxpress.tables.wording import shown
-from stages.common.errors import UserError
 
 DAYS = "turn it into numbers, such as days since a fixed day, or drop it"
 HOURS = "turn it into numbers, such as seconds, or drop it"

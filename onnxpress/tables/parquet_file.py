@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from onnxpress.errors import UserError
+from onnxpress.pipeline.files import read_bytes
 from onnxpress.tables.wording import listed, shown
-from stages.common.errors import UserError
-from stages.common.files import read_bytes
 
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 

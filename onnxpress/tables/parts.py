@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from onnxpress.tables.schema import Column, Schema
 from onnxpress.tables.surprises import Finding
-from stages.common.table import Column, Schema
 
 
 def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> Iterator[Finding]:

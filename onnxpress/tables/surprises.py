@@ -16,9 +16,9 @@ from pyarrow import types
 
 from onnxpress.tables.lookalikes import likeness
 from onnxpress.tables.meanings import decoded, is_number, numbers, present
+from onnxpress.tables.schema import Schema
 from onnxpress.tables.wording import listed, shown
 from onnxpress.tables.words import is_number as is_number_text
-from stages.common.table import Schema
 
 EXACT = 2.0**24
 """Float32 holds every whole number up to this."""

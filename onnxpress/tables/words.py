@@ -9,9 +9,9 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.errors import UserError
 from onnxpress.tables.lookalikes import QUANTITIES, likeness
 from onnxpress.tables.wording import shown
-from stages.common.errors import UserError
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FEW_NUMBERS = 20

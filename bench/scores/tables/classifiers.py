@@ -19,7 +19,12 @@ def cases() -> Iterator[Case]:
     """Every classifier on every kind of data that suits it."""
     for name, make in makers().items():
         if name.split("(")[0] in COUNTED:
-            for data in ("two ints counts", "two strings counts", "three ints counts", "three strings counts"):
+            for data in (
+                "two ints counts",
+                "two strings counts",
+                "three ints counts",
+                "three strings counts",
+            ):
                 yield Case(name, make, data)
             continue
         for data in ("two ints", "three strings", "two strings bad", "three ints bad"):
@@ -48,7 +53,12 @@ def makers() -> dict[str, Callable[[], Any]]:
     return dict(
         [
             maker(discriminant_analysis.LinearDiscriminantAnalysis),
-            maker(discriminant_analysis.LinearDiscriminantAnalysis, "lsqr", solver="lsqr", shrinkage="auto"),
+            maker(
+                discriminant_analysis.LinearDiscriminantAnalysis,
+                "lsqr",
+                solver="lsqr",
+                shrinkage="auto",
+            ),
             maker(discriminant_analysis.LinearDiscriminantAnalysis, "eigen", solver="eigen"),
             maker(discriminant_analysis.QuadraticDiscriminantAnalysis),
             maker(discriminant_analysis.QuadraticDiscriminantAnalysis, "reg_param", reg_param=0.3),
@@ -56,7 +66,12 @@ def makers() -> dict[str, Callable[[], Any]]:
             maker(ensemble.ExtraTreesClassifier, **CHEAP_TREES),
             maker(ensemble.RandomForestClassifier, **CHEAP_TREES),
             maker(ensemble.GradientBoostingClassifier, **CHEAP_TREES),
-            maker(ensemble.GradientBoostingClassifier, "exponential", loss="exponential", **CHEAP_TREES),
+            maker(
+                ensemble.GradientBoostingClassifier,
+                "exponential",
+                loss="exponential",
+                **CHEAP_TREES,
+            ),
             maker(ensemble.GradientBoostingClassifier, "init zero", init="zero", **CHEAP_TREES),
             maker(ensemble.HistGradientBoostingClassifier, max_iter=8),
             maker(gaussian_process.GaussianProcessClassifier),
@@ -64,7 +79,12 @@ def makers() -> dict[str, Callable[[], Any]]:
             maker(linear_model.LogisticRegressionCV, max_iter=2000),
             maker(linear_model.LogisticRegression, "liblinear", solver="liblinear"),
             maker(linear_model.LogisticRegression, "no intercept", fit_intercept=False, C=100.0),
-            maker(linear_model.LogisticRegression, "balanced", class_weight="balanced", solver="newton-cg"),
+            maker(
+                linear_model.LogisticRegression,
+                "balanced",
+                class_weight="balanced",
+                solver="newton-cg",
+            ),
             maker(linear_model.PassiveAggressiveClassifier),
             maker(linear_model.Perceptron),
             *(maker(linear_model.SGDClassifier, loss, loss=loss) for loss in LOSSES),
@@ -87,7 +107,10 @@ def makers() -> dict[str, Callable[[], Any]]:
             maker(neighbors.KNeighborsClassifier, "cosine", metric="cosine"),
             maker(neighbors.NearestCentroid),
             maker(neighbors.RadiusNeighborsClassifier, radius=2.5, outlier_label="most_frequent"),
-            *(maker(neural_network.MLPClassifier, name, activation=name, **SMALL_NET) for name in ACTIVATIONS),
+            *(
+                maker(neural_network.MLPClassifier, name, activation=name, **SMALL_NET)
+                for name in ACTIVATIONS
+            ),
             maker(neural_network.MLPClassifier, "early", early_stopping=True, max_iter=50),
             maker(semi_supervised.LabelPropagation),
             maker(semi_supervised.LabelSpreading),

@@ -35,14 +35,28 @@ def cases() -> Iterator[Case]:
         if "frozen" not in name:
             yield Case(name, make, second, "scaled")
     for name, make in _regressors().items():
-        sizes = ("small positive", "large") if "logarithmic" in name else (next(turns[1]), next(turns[1]))
+        sizes = (
+            ("small positive", "large")
+            if "logarithmic" in name
+            else (next(turns[1]), next(turns[1]))
+        )
         yield Case(name, make, sizes[0])
         yield Case(name, make, sizes[1], "scaled")
 
 
 def members() -> dict[str, Make]:
     """Classifiers to put inside, by a short name."""
-    from sklearn import discriminant_analysis, dummy, ensemble, linear_model, naive_bayes, neighbors, neural_network, svm, tree
+    from sklearn import (
+        discriminant_analysis,
+        dummy,
+        ensemble,
+        linear_model,
+        naive_bayes,
+        neighbors,
+        neural_network,
+        svm,
+        tree,
+    )
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -66,22 +80,59 @@ def members() -> dict[str, Make]:
         "qda": partial(discriminant_analysis.QuadraticDiscriminantAnalysis),
         "bayes": partial(naive_bayes.GaussianNB),
         "neighbors": partial(neighbors.KNeighborsClassifier),
-        "network": partial(neural_network.MLPClassifier, hidden_layer_sizes=(5,), max_iter=60, **SEEDED),
+        "network": partial(
+            neural_network.MLPClassifier, hidden_layer_sizes=(5,), max_iter=60, **SEEDED
+        ),
         "dummy": partial(dummy.DummyClassifier),
         "pipeline": lambda: make_pipeline(StandardScaler(), linear_model.LogisticRegression()),
         "pipeline svc": lambda: make_pipeline(StandardScaler(), svm.SVC()),
     }
 
 
-WEIGHTED = ("tree", "forest", "gradient", "logistic", "ridge", "hinge", "perceptron", "linear svc", "svc", "bayes", "dummy")
+WEIGHTED = (
+    "tree",
+    "forest",
+    "gradient",
+    "logistic",
+    "ridge",
+    "hinge",
+    "perceptron",
+    "linear svc",
+    "svc",
+    "bayes",
+    "dummy",
+)
 """Members that AdaBoost can weight rows for."""
 PROBABLE = (
-    *("tree", "forest", "gradient", "histogram", "logistic", "log loss", "svc probability", "lda", "qda", "bayes", "neighbors"),
+    *(
+        "tree",
+        "forest",
+        "gradient",
+        "histogram",
+        "logistic",
+        "log loss",
+        "svc probability",
+        "lda",
+        "qda",
+        "bayes",
+        "neighbors",
+    ),
     *("network", "dummy", "pipeline"),
 )
 """Members with ``predict_proba``."""
 DECIDED = (
-    *("gradient", "histogram", "logistic", "ridge", "hinge", "log loss", "perceptron", "linear svc", "svc", "svc pairs"),
+    *(
+        "gradient",
+        "histogram",
+        "logistic",
+        "ridge",
+        "hinge",
+        "log loss",
+        "perceptron",
+        "linear svc",
+        "svc",
+        "svc pairs",
+    ),
     *("svc probability", "nu svc", "lda", "qda", "pipeline", "pipeline svc"),
 )
 """Members with ``decision_function``."""
@@ -97,7 +148,11 @@ def _over_each() -> dict[str, Make]:
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier
     from sklearn.feature_selection import RFE
-    from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, TunedThresholdClassifierCV
+    from sklearn.model_selection import (
+        FixedThresholdClassifier,
+        GridSearchCV,
+        TunedThresholdClassifierCV,
+    )
     from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
     from sklearn.semi_supervised import SelfTrainingClassifier
 
@@ -115,7 +170,11 @@ def _over_each() -> dict[str, Make]:
     some = {"max_features": 0.6, "bootstrap_features": True, **SEEDED}
     add("bagging of columns", inside, lambda inner: BaggingClassifier(inner, 3, **some))
     small = ("tree", "forest", "bayes", "neighbors", "dummy")  # the others refuse bags of one class
-    add("bagging of few rows", small, lambda inner: BaggingClassifier(inner, 9, max_samples=6, **SEEDED))
+    add(
+        "bagging of few rows",
+        small,
+        lambda inner: BaggingClassifier(inner, 9, max_samples=6, **SEEDED),
+    )
     add("sigmoid", inside, calibrated(method="sigmoid"))
     add("sigmoid of all rows", inside, calibrated(method="sigmoid", ensemble=False))
     add("isotonic", inside, calibrated(method="isotonic"))
@@ -125,11 +184,19 @@ def _over_each() -> dict[str, Make]:
     add("sigmoid of frozen", ("forest", "svc"), _of_frozen)
     add("one vs rest", inside, OneVsRestClassifier)
     add("one vs one", inside, OneVsOneClassifier)
-    add("adaptive boosting", WEIGHTED, lambda inner: AdaBoostClassifier(inner, n_estimators=4, **SEEDED))
+    add(
+        "adaptive boosting",
+        WEIGHTED,
+        lambda inner: AdaBoostClassifier(inner, n_estimators=4, **SEEDED),
+    )
     add("self training", PROBABLE, SelfTrainingClassifier)
     add("threshold", PROBABLE, lambda inner: FixedThresholdClassifier(inner, threshold=0.3))
     add("threshold of decisions", DECIDED, _fixed_on_decisions)
-    add("tuned threshold", PROBABLE, lambda inner: TunedThresholdClassifierCV(inner, cv=3, thresholds=20))
+    add(
+        "tuned threshold",
+        PROBABLE,
+        lambda inner: TunedThresholdClassifierCV(inner, cv=3, thresholds=20),
+    )
     add("elimination", RANKING, lambda inner: RFE(inner, n_features_to_select=3))
     add("search", ("tree", "svc", "pipeline"), lambda inner: GridSearchCV(inner, {}, cv=2))
     return found
@@ -165,16 +232,24 @@ def _combined() -> dict[str, Make]:
         return [(name.replace(" ", "_"), inside[name]()) for name in names]
 
     def vote(note: str, *names: str, **arguments: Any) -> None:
-        found[f"voting, {note}"] = lambda: VotingClassifier(some(*names), voting="soft", **arguments)
+        found[f"voting, {note}"] = lambda: VotingClassifier(
+            some(*names), voting="soft", **arguments
+        )
 
     def stack(note: str, *names: str, **arguments: Any) -> None:
         found[f"stacking, {note}"] = lambda: StackingClassifier(some(*names), cv=3, **arguments)
 
     for name in PROBABLE:
-        vote(f"weights in a list, {name}", *dict.fromkeys((name, "bayes", "logistic", "tree")), weights=[3, 1, 0.5, 2][-3:])
+        vote(
+            f"weights in a list, {name}",
+            *dict.fromkeys((name, "bayes", "logistic", "tree")),
+            weights=[3, 1, 0.5, 2][-3:],
+        )
     vote("no weights", "tree", "logistic", "lda")
     found["voting, dropped"] = lambda: VotingClassifier(
-        [("a", inside["tree"]()), ("b", "drop"), ("c", inside["logistic"]())], voting="soft", weights=[1, 5, 2]
+        [("a", inside["tree"]()), ("b", "drop"), ("c", inside["logistic"]())],
+        voting="soft",
+        weights=[1, 5, 2],
     )
     for name in inside:
         other = "bayes" if name != "bayes" else "tree"
@@ -182,15 +257,27 @@ def _combined() -> dict[str, Make]:
         stack(f"{name} passed through", name, other, passthrough=True)
         stack(f"predict, {name}", name, other, stack_method="predict")
     for name in DECIDED:
-        stack(f"decisions, {name}", name, "ridge" if name != "ridge" else "svc", stack_method="decision_function")
+        stack(
+            f"decisions, {name}",
+            name,
+            "ridge" if name != "ridge" else "svc",
+            stack_method="decision_function",
+        )
     for name in PROBABLE:
-        stack(f"probabilities, {name}", name, "tree" if name != "tree" else "bayes", stack_method="predict_proba")
+        stack(
+            f"probabilities, {name}",
+            name,
+            "tree" if name != "tree" else "bayes",
+            stack_method="predict_proba",
+        )
     for last in ("forest", "svc", "linear svc", "gradient", "pipeline svc", "neighbors", "ridge"):
         stack(f"then {last}", "tree", "bayes", "lda", final_estimator=inside[last]())
     for last in ("logistic", "svc"):
         found[f"stacking, dropped, then {last}"] = partial(
             _over,
-            lambda inner: StackingClassifier([("a", inside["tree"]()), ("b", "drop"), ("c", inside["lda"]())], inner, cv=3),
+            lambda inner: StackingClassifier(
+                [("a", inside["tree"]()), ("b", "drop"), ("c", inside["lda"]())], inner, cv=3
+            ),
             inside[last],
         )
     return found
@@ -199,21 +286,38 @@ def _combined() -> dict[str, Make]:
 def _nested() -> dict[str, Make]:
     """Meta-estimators within meta-estimators."""
     from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.ensemble import AdaBoostClassifier, BaggingClassifier, StackingClassifier, VotingClassifier
+    from sklearn.ensemble import (
+        AdaBoostClassifier,
+        BaggingClassifier,
+        StackingClassifier,
+        VotingClassifier,
+    )
     from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import FixedThresholdClassifier, GridSearchCV, RandomizedSearchCV, TunedThresholdClassifierCV
+    from sklearn.model_selection import (
+        FixedThresholdClassifier,
+        GridSearchCV,
+        RandomizedSearchCV,
+        TunedThresholdClassifierCV,
+    )
     from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MinMaxScaler
 
     inside = members()
     made: dict[str, Make] = {
-        "hard": lambda: VotingClassifier([(name, inside[name]()) for name in ("tree", "logistic", "bayes", "svc")]),
-        "hard, weighted": lambda: VotingClassifier(
-            [(name, inside[name]()) for name in ("tree", "logistic", "bayes", "lda")], weights=[0.1, 0.2, 0.3, 0.4]
+        "hard": lambda: VotingClassifier(
+            [(name, inside[name]()) for name in ("tree", "logistic", "bayes", "svc")]
         ),
-        "soft": lambda: VotingClassifier([(name, inside[name]()) for name in ("tree", "logistic")], voting="soft"),
-        "stack": lambda: StackingClassifier([(name, inside[name]()) for name in ("tree", "ridge")], cv=2),
+        "hard, weighted": lambda: VotingClassifier(
+            [(name, inside[name]()) for name in ("tree", "logistic", "bayes", "lda")],
+            weights=[0.1, 0.2, 0.3, 0.4],
+        ),
+        "soft": lambda: VotingClassifier(
+            [(name, inside[name]()) for name in ("tree", "logistic")], voting="soft"
+        ),
+        "stack": lambda: StackingClassifier(
+            [(name, inside[name]()) for name in ("tree", "ridge")], cv=2
+        ),
         "bag": lambda: BaggingClassifier(inside["svc"](), 3, max_features=0.7, **SEEDED),
         "boost": lambda: AdaBoostClassifier(inside["tree"](), n_estimators=4, **SEEDED),
         "calibrated": lambda: CalibratedClassifierCV(inside["forest"](), cv=2),
@@ -221,8 +325,12 @@ def _nested() -> dict[str, Make]:
         "pairs": lambda: OneVsOneClassifier(inside["logistic"]()),
         "codes": lambda: OutputCodeClassifier(inside["logistic"](), code_size=3, **SEEDED),
         "search": lambda: GridSearchCV(inside["pipeline svc"](), {"svc__C": [0.5, 2]}, cv=2),
-        "drawn": lambda: RandomizedSearchCV(inside["tree"](), {"max_depth": [2, 3]}, n_iter=2, cv=2, **SEEDED),
-        "pipeline": lambda: make_pipeline(MinMaxScaler(), AdaBoostClassifier(inside["tree"](), n_estimators=3, **SEEDED)),
+        "drawn": lambda: RandomizedSearchCV(
+            inside["tree"](), {"max_depth": [2, 3]}, n_iter=2, cv=2, **SEEDED
+        ),
+        "pipeline": lambda: make_pipeline(
+            MinMaxScaler(), AdaBoostClassifier(inside["tree"](), n_estimators=3, **SEEDED)
+        ),
     }
     found: dict[str, Make] = {}
 
@@ -232,7 +340,10 @@ def _nested() -> dict[str, Make]:
     def add(note: str, name: str, make: Callable[[Any], Any]) -> None:
         found[f"{note} of {name}"] = partial(_over, make, made[name])
 
-    labels_only, no_probabilities = {"hard", "hard, weighted", "codes"}, {"rest", "pairs", "search", "stack"}
+    labels_only, no_probabilities = (
+        {"hard", "hard, weighted", "codes"},
+        {"rest", "pairs", "search", "stack"},
+    )
     decided = {"bag", "boost", "rest", "pairs", "search", "pipeline"}
     for name, make in made.items():
         add("bagging", name, lambda inner: BaggingClassifier(inner, 3, **SEEDED))
@@ -244,20 +355,35 @@ def _nested() -> dict[str, Make]:
             add("one vs rest", name, OneVsRestClassifier)
             add("one vs one", name, OneVsOneClassifier)
             add("threshold", name, lambda inner: FixedThresholdClassifier(inner, threshold=0.4))
-            add("tuned threshold", name, lambda inner: TunedThresholdClassifierCV(inner, cv=2, thresholds=20))
+            add(
+                "tuned threshold",
+                name,
+                lambda inner: TunedThresholdClassifierCV(inner, cv=2, thresholds=20),
+            )
         if name not in labels_only | no_probabilities:
-            add("voting", name, lambda inner: VotingClassifier([("a", inner), ("b", LogisticRegression())], voting="soft"))
+            add(
+                "voting",
+                name,
+                lambda inner: VotingClassifier(
+                    [("a", inner), ("b", LogisticRegression())], voting="soft"
+                ),
+            )
         if name in decided:
             add("threshold of decisions", name, _fixed_on_decisions)
     for label in ("no", "yes"):
         arguments: dict[str, Any] = {"threshold": 0.3, "pos_label": label}
-        found[f"threshold, {label} positive"] = partial(_over, partial(FixedThresholdClassifier, **arguments), inside["logistic"])
+        found[f"threshold, {label} positive"] = partial(
+            _over, partial(FixedThresholdClassifier, **arguments), inside["logistic"]
+        )
         arguments = {**arguments, "response_method": "decision_function"}
         found[f"threshold of decisions, {label} positive"] = partial(
             _over, partial(FixedThresholdClassifier, **arguments), inside["svc"]
         )
     found["stacking, predict of threshold"] = lambda: StackingClassifier(
-        [("a", FixedThresholdClassifier(inside["bayes"](), threshold=0.8)), ("threshold", inside["tree"]())],
+        [
+            ("a", FixedThresholdClassifier(inside["bayes"](), threshold=0.8)),
+            ("threshold", inside["tree"]()),
+        ],
         cv=2,
         stack_method="predict",
     )
@@ -299,14 +425,30 @@ def _regressors() -> dict[str, Make]:
     some = {"max_features": 0.6, "bootstrap_features": True, **SEEDED}
     add("bagging", lambda inner: ensemble.BaggingRegressor(inner, 3, **SEEDED))
     add("bagging of columns", lambda inner: ensemble.BaggingRegressor(inner, 3, **some))
-    add("adaptive boosting", lambda inner: ensemble.AdaBoostRegressor(inner, n_estimators=5, **SEEDED))
-    add("voting, weights in a list", lambda inner: ensemble.VotingRegressor(pair(inner), weights=[3, 1]))
+    add(
+        "adaptive boosting",
+        lambda inner: ensemble.AdaBoostRegressor(inner, n_estimators=5, **SEEDED),
+    )
+    add(
+        "voting, weights in a list",
+        lambda inner: ensemble.VotingRegressor(pair(inner), weights=[3, 1]),
+    )
     add("stacking", lambda inner: ensemble.StackingRegressor(pair(inner), cv=2))
-    add("stacking, passed through", lambda inner: ensemble.StackingRegressor(pair(inner), cv=2, passthrough=True))
-    add("standardised target", lambda inner: TransformedTargetRegressor(inner, transformer=StandardScaler()))
+    add(
+        "stacking, passed through",
+        lambda inner: ensemble.StackingRegressor(pair(inner), cv=2, passthrough=True),
+    )
+    add(
+        "standardised target",
+        lambda inner: TransformedTargetRegressor(inner, transformer=StandardScaler()),
+    )
     logarithm: dict[str, Any] = {"func": np.log1p, "inverse_func": np.expm1}
-    found["logarithmic target of ridge"] = lambda: TransformedTargetRegressor(inside["ridge"](), **logarithm)
-    found["logarithmic target of forest"] = lambda: TransformedTargetRegressor(inside["forest"](), **logarithm)
+    found["logarithmic target of ridge"] = lambda: TransformedTargetRegressor(
+        inside["ridge"](), **logarithm
+    )
+    found["logarithmic target of forest"] = lambda: TransformedTargetRegressor(
+        inside["forest"](), **logarithm
+    )
     found["bagging of standardised target"] = lambda: ensemble.BaggingRegressor(
         TransformedTargetRegressor(inside["tree"](), transformer=MinMaxScaler()), 3, **SEEDED
     )
@@ -316,7 +458,11 @@ def _regressors() -> dict[str, Make]:
         [("a", inside["tree"]()), ("b", "drop"), ("c", inside["ridge"]())], weights=[1, 5, 2]
     )
     found["stacking of voting"] = lambda: ensemble.StackingRegressor(
-        [("a", ensemble.VotingRegressor([("x", inside["tree"]()), ("y", inside["ridge"]())])), ("b", inside["pipeline"]())], cv=2
+        [
+            ("a", ensemble.VotingRegressor([("x", inside["tree"]()), ("y", inside["ridge"]())])),
+            ("b", inside["pipeline"]()),
+        ],
+        cv=2,
     )
     found["voting of bagging"] = lambda: ensemble.VotingRegressor(
         [

@@ -8,13 +8,40 @@ from typing import Any
 from bench.scores.case import Case, maker
 from bench.scores.tables.classifiers import CHEAP_TREES
 
-POSITIVE = {"GammaRegressor", "PoissonRegressor", "TweedieRegressor", "HistGradientBoostingRegressor(poisson)"}
+POSITIVE = {
+    "GammaRegressor",
+    "PoissonRegressor",
+    "TweedieRegressor",
+    "HistGradientBoostingRegressor(poisson)",
+}
 """They take targets above 0."""
 
 LINEAR = (
-    *("ARDRegression", "BayesianRidge", "ElasticNet", "ElasticNetCV", "HuberRegressor", "Lars", "LarsCV", "Lasso"),
-    *("LassoCV", "LassoLars", "LassoLarsCV", "LassoLarsIC", "LinearRegression", "OrthogonalMatchingPursuit"),
-    *("OrthogonalMatchingPursuitCV", "PassiveAggressiveRegressor", "QuantileRegressor", "RANSACRegressor", "Ridge"),
+    *(
+        "ARDRegression",
+        "BayesianRidge",
+        "ElasticNet",
+        "ElasticNetCV",
+        "HuberRegressor",
+        "Lars",
+        "LarsCV",
+        "Lasso",
+    ),
+    *(
+        "LassoCV",
+        "LassoLars",
+        "LassoLarsCV",
+        "LassoLarsIC",
+        "LinearRegression",
+        "OrthogonalMatchingPursuit",
+    ),
+    *(
+        "OrthogonalMatchingPursuitCV",
+        "PassiveAggressiveRegressor",
+        "QuantileRegressor",
+        "RANSACRegressor",
+        "Ridge",
+    ),
     *("RidgeCV", "SGDRegressor", "TheilSenRegressor", "TweedieRegressor"),
 )
 
@@ -23,7 +50,9 @@ def cases() -> Iterator[Case]:
     """Every regressor on every kind of data that suits it."""
     for name, make in makers().items():
         small = "small positive" if {name, name.split("(")[0]} & POSITIVE else "small"
-        yield from (Case(name, make, data) for data in (small, f"{small} bad", "large", "large bad"))
+        yield from (
+            Case(name, make, data) for data in (small, f"{small} bad", "large", "large bad")
+        )
         yield Case(name, make, f"{small} bad", "scaled")
         yield Case(name, make, "large", "scaled")
         yield Case(name, make, f"{small} missing", "imputed")
@@ -65,14 +94,22 @@ def makers() -> dict[str, Callable[[], Any]]:
             maker(ensemble.HistGradientBoostingRegressor, max_iter=8),
             maker(ensemble.HistGradientBoostingRegressor, "poisson", max_iter=8, loss="poisson"),
             maker(gaussian_process.GaussianProcessRegressor, alpha=0.1),
-            maker(gaussian_process.GaussianProcessRegressor, "normalised", alpha=0.1, normalize_y=True),
+            maker(
+                gaussian_process.GaussianProcessRegressor, "normalised", alpha=0.1, normalize_y=True
+            ),
             maker(kernel_ridge.KernelRidge),
             maker(neighbors.KNeighborsRegressor),
             maker(neighbors.KNeighborsRegressor, "distance", weights="distance"),
             maker(neighbors.KNeighborsRegressor, "manhattan", metric="manhattan"),
             maker(neighbors.RadiusNeighborsRegressor, radius=4.0),
             maker(neural_network.MLPRegressor, hidden_layer_sizes=(8,), max_iter=100),
-            maker(neural_network.MLPRegressor, "tanh", activation="tanh", hidden_layer_sizes=(8,), max_iter=100),
+            maker(
+                neural_network.MLPRegressor,
+                "tanh",
+                activation="tanh",
+                hidden_layer_sizes=(8,),
+                max_iter=100,
+            ),
             maker(svm.LinearSVR),
             maker(svm.NuSVR),
             maker(svm.SVR),

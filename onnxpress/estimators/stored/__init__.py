@@ -42,7 +42,9 @@ def loads(data: bytes | memoryview, trusted: Collection[str] = (), *, kind: Kind
     return grammar.build(_judged(data, trusted, kind), trusted)
 
 
-def judge(data: bytes | memoryview, trusted: Collection[str] = (), *, kind: Kind = "pickle") -> None:
+def judge(
+    data: bytes | memoryview, trusted: Collection[str] = (), *, kind: Kind = "pickle"
+) -> None:
     """Look at what the bytes of such a file name, and make nothing of it.
 
     Raises:

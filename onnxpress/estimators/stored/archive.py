@@ -23,7 +23,9 @@ LZMA_MEMORY = 256 << 20
 """Bytes that unpacking may take; a file names its own need, and the strongest preset needs 65 MB."""
 
 ENCRYPTED = 0x1
-_LOCAL = struct.Struct("<4s22xHH")  # signature, lengths of the name and of the extra field that follow
+_LOCAL = struct.Struct(
+    "<4s22xHH"
+)  # signature, lengths of the name and of the extra field that follow
 _LZMA = struct.Struct("<xxH")  # version, length of the properties that follow
 
 
@@ -48,7 +50,9 @@ class Archive:
         """Bytes of all members when unpacked."""
         self.limit = max(SMALL_TOTAL, LARGEST_RATIO * len(self._data)) if most is None else most
         if self.total > self.limit:
-            raise Damaged(f"its members have {self.total >> 20} MB when unpacked, which is out of proportion to its size")
+            raise Damaged(
+                f"its members have {self.total >> 20} MB when unpacked, which is out of proportion to its size"
+            )
 
     def __contains__(self, name: str) -> bool:
         """Whether it has a member of that name."""
@@ -90,7 +94,14 @@ def _directory(data: bytes) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, OverflowError, struct.error) as error:
+    except (
+        zipfile.BadZipFile,
+        NotImplementedError,
+        ValueError,
+        EOFError,
+        OverflowError,
+        struct.error,
+    ) as error:
         raise Damaged("it is no zip file, or is cut") from error
 
 

@@ -19,7 +19,9 @@ LAST_CODE_POINT = 0x10FFFF
 SURROGATES = (0xD800, 0xDFFF)
 
 
-def from_bytes(shape: tuple[int, ...], dtype: np.dtype[Any], order: str, data: bytes | memoryview) -> Any:
+def from_bytes(
+    shape: tuple[int, ...], dtype: np.dtype[Any], order: str, data: bytes | memoryview
+) -> Any:
     """An array of its own, in native byte order, of the first bytes of ``data``.
 
     Raises:
@@ -46,7 +48,9 @@ def of_objects(shape: tuple[int, ...], items: Sequence[Any], order: str = "C") -
     _check_shape(shape, OBJECTS.itemsize)
     if math.prod(shape) != len(items):
         raise Damaged("an array of objects with more or fewer items than its shape")
-    return np.fromiter(items, OBJECTS, len(items)).reshape(shape, order="F" if order == "F" else "C")
+    return np.fromiter(items, OBJECTS, len(items)).reshape(
+        shape, order="F" if order == "F" else "C"
+    )
 
 
 def build_array(array: Array) -> Any:
@@ -85,7 +89,10 @@ def _check_values(array: Any) -> None:
         raise Damaged("an array of truth values with others in it")
     if array.dtype.kind == "U" and array.size:
         codes = array.view(np.uint32)
-        if codes.max() > LAST_CODE_POINT or ((codes >= SURROGATES[0]) & (codes <= SURROGATES[1])).any():
+        if (
+            codes.max() > LAST_CODE_POINT
+            or ((codes >= SURROGATES[0]) & (codes <= SURROGATES[1])).any()
+        ):
             raise Damaged("an array of text that is not Unicode")
 
 
@@ -97,7 +104,11 @@ def raw_bytes(node: Any) -> bytes | memoryview:
     """
     if isinstance(node, bytes | memoryview):
         return node
-    if isinstance(node, Made) and isinstance(node.maker, Global) and node.maker.path == "builtins.bytearray":
+    if (
+        isinstance(node, Made)
+        and isinstance(node.maker, Global)
+        and node.maker.path == "builtins.bytearray"
+    ):
         content = node.arguments[0] if len(node.arguments) == 1 else None
         if isinstance(content, bytes) and not (node.states or node.items or node.pairs):
             return content
@@ -111,7 +122,11 @@ def only_called(made: Made, least: int, most: int | None = None) -> list[Any]:
         Damaged: it is given more than that.
     """
     extra = made.keywords or made.states or made.items or made.pairs
-    if made.how != "call" or extra or not least <= len(made.arguments) <= (least if most is None else most):
+    if (
+        made.how != "call"
+        or extra
+        or not least <= len(made.arguments) <= (least if most is None else most)
+    ):
         raise Damaged("arguments that the original does not write")
     return made.arguments
 
@@ -154,7 +169,9 @@ def _from_buffer(made: Made, build: Build) -> Any:
     return array.transpose(turned)
 
 
-def _exactly(shape: tuple[int, ...], dtype: np.dtype[Any], order: str, data: bytes | memoryview) -> Any:
+def _exactly(
+    shape: tuple[int, ...], dtype: np.dtype[Any], order: str, data: bytes | memoryview
+) -> Any:
     array = from_bytes(shape, dtype, order, data)
     if array.nbytes != len(data):
         raise Damaged("an array with more bytes than its shape needs")

@@ -32,7 +32,13 @@ def children(node: Any) -> list[Any]:
         return [part for pair in node.pairs for part in pair]
     if isinstance(node, Made):
         pairs = [part for pair in node.pairs for part in pair]
-        return [*node.arguments, *(value for _, value in node.keywords), *node.states, *node.items, *pairs]
+        return [
+            *node.arguments,
+            *(value for _, value in node.keywords),
+            *node.states,
+            *node.items,
+            *pairs,
+        ]
     return []
 
 

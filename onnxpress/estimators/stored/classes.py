@@ -94,7 +94,7 @@ PARTS: dict[str, str] = {
     "sklearn.utils._metadata_requests": (
         "MetadataRequest MetadataRouter MethodMapping MethodMetadataRequest MethodPair RouterMappingPair"
     ),
-    "stages.common.onnx_estimator": "OnnxClassifier OnnxRegressor",
+    "onnxpress.estimators.onnx_estimator": "OnnxClassifier OnnxRegressor",
 }
 """Classes that are no estimators, by their modules, and our own of models given as ONNX."""
 
@@ -131,7 +131,9 @@ def pickled_names(trusted: Collection[str]) -> frozenset[str]:
     for path in trusted:
         module, _, name = path.rpartition(".")
         kind = None
-        with contextlib.suppress(Exception):  # a module that is not there, or raises anything: said where a file names it
+        with contextlib.suppress(
+            Exception
+        ):  # a module that is not there, or raises anything: said where a file names it
             kind = getattr(importlib.import_module(module), name, None)
         if isinstance(kind, type):
             found.add(f"{kind.__module__}.{kind.__qualname__}")
@@ -152,12 +154,20 @@ def empty(kind: type[Any]) -> Any:
 
 def named_tuple(made: Made, build: Callable[[Any], Any]) -> Any:
     """A named tuple of the table, with as many items as it has names."""
-    if not isinstance(made.maker, Global) or made.keywords or made.states or made.items or made.pairs:
+    if (
+        not isinstance(made.maker, Global)
+        or made.keywords
+        or made.states
+        or made.items
+        or made.pairs
+    ):
         raise Damaged("a named tuple that is not written so")
     kind = known_class(made.maker.module, made.maker.name)
     fields = getattr(kind, "_fields", ())
     if kind is None or len(fields) != len(made.arguments):
-        raise Damaged(f"{made.maker.name} should have {len(fields)} items, got {len(made.arguments)}")
+        raise Damaged(
+            f"{made.maker.name} should have {len(fields)} items, got {len(made.arguments)}"
+        )
     return tuple.__new__(kind, [build(argument) for argument in made.arguments])
 
 
@@ -207,7 +217,9 @@ def set_trusted_state(instance: Any, state: Any) -> None:
     own = getattr(kind, "__setstate__", None)
     if own is None or own is BaseEstimator.__setstate__:
         if type(state) is not dict:
-            raise Damaged(f"the state of {kind.__name__} should be a dict, got {type(state).__name__}")
+            raise Damaged(
+                f"the state of {kind.__name__} should be a dict, got {type(state).__name__}"
+            )
         _check_names(kind, state)
         vars(instance).update(state)
         return
@@ -230,7 +242,9 @@ def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:
     """Raise Damaged unless all keys are plain names, and none of them hides a method or property of the class."""
     for key in state:
         if type(key) is not str or not key.isidentifier() or key.startswith("__"):
-            raise Damaged(f"{kind.__name__} should have attributes with plain names, got {str(key)[:60]!r}")
+            raise Damaged(
+                f"{kind.__name__} should have attributes with plain names, got {str(key)[:60]!r}"
+            )
         if hides(kind, key):  # type: ignore[arg-type] # a class is hashable
             raise Damaged(f"{kind.__name__} should have {key} by its class, not by the file")
 
@@ -256,4 +270,6 @@ def _interpolate(regression: Any) -> None:
         try:
             regression._build_f(content["X_thresholds_"], content["y_thresholds_"])
         except Exception as error:  # scipy raises what it raises about numbers that do not fit
-            raise Damaged(f"IsotonicRegression's thresholds do not fit together ({error})") from error
+            raise Damaged(
+                f"IsotonicRegression's thresholds do not fit together ({error})"
+            ) from error

@@ -34,7 +34,11 @@ def check_keys(keys: Iterable[Any]) -> None:
     for key in keys:
         if type(key) is tuple:
             tuples += 1
-            if tuples > MOST_TUPLE_KEYS or len(key) > LONGEST_TUPLE_KEY or not all(map(_is_key, key)):
+            if (
+                tuples > MOST_TUPLE_KEYS
+                or len(key) > LONGEST_TUPLE_KEY
+                or not all(map(_is_key, key))
+            ):
                 raise Damaged("keys that no fitted estimator has")
         elif not _is_key(key):
             raise Damaged(f"a key that is a {type(key).__name__[:40]}")
@@ -153,7 +157,14 @@ def _default(made: Made, build: Build) -> Any:
     """``defaultdict(factory)`` and pairs."""
     factory = made.arguments[0] if made.arguments else None
     known = factory is None or (isinstance(factory, Global) and factory.path in _FACTORIES)
-    if made.how != "call" or made.keywords or made.items or made.states or len(made.arguments) > 1 or not known:
+    if (
+        made.how != "call"
+        or made.keywords
+        or made.items
+        or made.states
+        or len(made.arguments) > 1
+        or not known
+    ):
         raise Damaged("a defaultdict with a factory that no fitted estimator has")
     made_by = _FACTORIES[factory.path] if isinstance(factory, Global) else None
     found: collections.defaultdict[Any, Any] = collections.defaultdict(made_by)
@@ -189,7 +200,13 @@ def _bunch(made: Made, build: Build) -> Any:
     """``Bunch.__new__(Bunch)`` and pairs; of its state it keeps nothing."""
     from sklearn.utils import Bunch
 
-    if made.how != "new" or made.arguments or made.keywords or made.items or not all(map(_says_nothing, made.states)):
+    if (
+        made.how != "new"
+        or made.arguments
+        or made.keywords
+        or made.items
+        or not all(map(_says_nothing, made.states))
+    ):
         raise Damaged("a Bunch that is not written so")
     found = Bunch()
     fill_pairs(found, made.pairs, build)
@@ -197,14 +214,17 @@ def _bunch(made: Made, build: Build) -> Any:
         # its keys are attributes too, and numpy takes what __array_interface__ says for an address in memory
         raise Damaged("a Bunch with a key that is no name")
     if any(map(callable, found.values())):
-        raise Damaged("a Bunch with something that can be called, which its keys would be methods by")
+        raise Damaged(
+            "a Bunch with something that can be called, which its keys would be methods by"
+        )
     return found
 
 
 def _says_nothing(state: Any) -> bool:
     pairs = state.pairs if isinstance(state, Mapping) else [(None, None)]
     return len(pairs) <= 1 and all(
-        key == "_deprecated_key_to_warnings" and isinstance(value, Mapping) and not value.pairs for key, value in pairs
+        key == "_deprecated_key_to_warnings" and isinstance(value, Mapping) and not value.pairs
+        for key, value in pairs
     )
 
 

@@ -50,7 +50,9 @@ def _made(made: Made) -> np.dtype[Any]:
     """The type of ``numpy.dtype(text, False, True)`` and its state."""
     if made.how != "call" or made.keywords or made.items or made.pairs or len(made.states) > 1:
         raise Damaged("a type of numbers that numpy does not write so")
-    if len(made.arguments) not in (1, 3) or not all(type(flag) in (bool, int) for flag in made.arguments[1:]):
+    if len(made.arguments) not in (1, 3) or not all(
+        type(flag) in (bool, int) for flag in made.arguments[1:]
+    ):
         raise Damaged("a type of numbers with arguments that numpy does not write")
     text = made.arguments[0]
     if not isinstance(text, str) or len(text) > 12:
@@ -95,12 +97,19 @@ def _describes(state: list[Any], known: np.dtype[Any]) -> bool:
         return False
     if not len(names.items) == len(fields.pairs) == len(known_fields) or state[5] != known.itemsize:
         return False
-    return tuple(names.items) == known.names and all(_is_field(name, place, known_fields) for name, place in fields.pairs)
+    return tuple(names.items) == known.names and all(
+        _is_field(name, place, known_fields) for name, place in fields.pairs
+    )
 
 
 def _is_field(name: Any, place: Any, known: dict[str, Any]) -> bool:
     """Whether a field of that name has that type and offset."""
-    if not isinstance(name, str) or name not in known or not isinstance(place, Tuple) or len(place.items) != 2:
+    if (
+        not isinstance(name, str)
+        or name not in known
+        or not isinstance(place, Tuple)
+        or len(place.items) != 2
+    ):
         return False
     kind, offset = place.items
     return type(offset) is int and offset == known[name][1] and _field(kind) == known[name][0]
@@ -120,5 +129,7 @@ def records() -> tuple[np.dtype[Any], ...]:
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
     from sklearn.tree._tree import NODE_DTYPE
 
-    neighbors = np.dtype([("idx_start", "<i8"), ("idx_end", "<i8"), ("is_leaf", "<i8"), ("radius", "<f8")])
+    neighbors = np.dtype(
+        [("idx_start", "<i8"), ("idx_end", "<i8"), ("is_leaf", "<i8"), ("radius", "<f8")]
+    )
     return NODE_DTYPE, PREDICTOR_RECORD_DTYPE, neighbors

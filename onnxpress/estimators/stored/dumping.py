@@ -28,7 +28,9 @@ NEIGHBORS = {"sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree"}
 FOUND_OUT = {"_has_canonical_format", "_has_sorted_indices", "_stop_words_id"}
 """What a sparse matrix knows of itself once it was asked; where in memory a vectoriser's stop words were."""
 
-_RANDOM_STATE, _BIT_GENERATOR = (getattr(_pickle, f"__{name}_ctor") for name in ("randomstate", "bit_generator"))
+_RANDOM_STATE, _BIT_GENERATOR = (
+    getattr(_pickle, f"__{name}_ctor") for name in ("randomstate", "bit_generator")
+)
 
 
 def dump(estimator: Any) -> bytes:
@@ -42,7 +44,11 @@ def dump(estimator: Any) -> bytes:
         _Pickler(file, PROTOCOL).dump(estimator)
     except RecursionError as error:
         raise Damaged("its parts are nested too deeply") from error
-    except (pickle.PicklingError, TypeError, AttributeError) as error:  # of a lambda, a lock, an open file
+    except (
+        pickle.PicklingError,
+        TypeError,
+        AttributeError,
+    ) as error:  # of a lambda, a lock, an open file
         raise Damaged(f"a part of it cannot be pickled ({error})") from error
     return file.getvalue()
 
@@ -56,7 +62,9 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
 
     def save(self, obj: Any) -> None:
         """Write an object. Equal texts, bytes and types of numbers are one object, so that the second refers to the first."""
-        kind = np.dtype if isinstance(obj, np.dtype) else type(obj)  # the class of long is another than that of long long
+        kind = (
+            np.dtype if isinstance(obj, np.dtype) else type(obj)
+        )  # the class of long is another than that of long long
         if kind in (str, bytes, np.dtype):
             obj = self._values.setdefault((kind, obj), obj)
         elif kind is np.ndarray or kind is np.memmap:
@@ -80,10 +88,14 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
             return maker, arguments, tuple(settled)
         return NotImplemented
 
-    def save_reduce(self, func: Any, args: Any, state: Any = None, *rest: Any, obj: Any = None, **more: Any) -> None:
+    def save_reduce(
+        self, func: Any, args: Any, state: Any = None, *rest: Any, obj: Any = None, **more: Any
+    ) -> None:
         """Write an object that was taken apart, the attributes of it in alphabetical order."""
         if type(state) is dict and all(type(key) is str for key in state):
-            state = {key: state[key] for key in sorted(state) if not _is_left_out(obj, key, state[key])}
+            state = {
+                key: state[key] for key in sorted(state) if not _is_left_out(obj, key, state[key])
+            }
             if isinstance(obj, BaseEstimator) and "n_jobs" in state:
                 state["n_jobs"] = None
         super().save_reduce(func, args, state, *rest, obj=obj, **more)

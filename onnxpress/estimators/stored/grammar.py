@@ -38,7 +38,18 @@ NAMED: set[str] = set()
 """Names that a rule takes as an argument and that mean nothing elsewhere."""
 UNMADE: set[str] = set()
 """Makers whose rules look at parts before these are made, because they need not all be copied."""
-for _module in (arrays, classes, containers, histogram_nodes, losses, neighbor_trees, random_states, sparse, trees, values):
+for _module in (
+    arrays,
+    classes,
+    containers,
+    histogram_nodes,
+    losses,
+    neighbor_trees,
+    random_states,
+    sparse,
+    trees,
+    values,
+):
     RULES |= _module.RULES
     NAMED |= set(getattr(_module, "NAMED", ()))
     UNMADE |= set(getattr(_module, "UNMADE", ()))
@@ -78,7 +89,9 @@ def judge_names(names: Sequence[Global], trusted: Collection[str] = ()) -> None:
     """
     judgement = _Judgement(classes.pickled_names(trusted))
     elsewhere = RULES.keys() | NAMED | UNMADE | values.VALUES.keys()
-    if bad := {name.path for name in names if name.path not in elsewhere and not judgement.is_class(name)}:
+    if bad := {
+        name.path for name in names if name.path not in elsewhere and not judgement.is_class(name)
+    }:
         raise Refused(bad)
 
 
@@ -94,11 +107,15 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
         places = Places()
         for instance in builder.instances:
             owners.check(instance)
-            if classes.known_class(type(instance).__module__, type(instance).__name__) is not None:  # not of trusted classes
+            if (
+                classes.known_class(type(instance).__module__, type(instance).__name__) is not None
+            ):  # not of trusted classes
                 places.check(instance)
     except (Damaged, OtherVersion, MemoryError):
         raise
-    except Exception as error:  # of checks that have not foreseen a value; a trusted class may raise anything
+    except (
+        Exception
+    ) as error:  # of checks that have not foreseen a value; a trusted class may raise anything
         raise Damaged(f"its parts do not fit together: {error!r}") from error
     return made
 
@@ -187,7 +204,12 @@ class _Judgement:
                 continue
             self.looked_at.add(id(state))
             for key, value in state.pairs:
-                if key == VERSION and isinstance(value, str) and value != __version__ and self.version is None:
+                if (
+                    key == VERSION
+                    and isinstance(value, str)
+                    and value != __version__
+                    and self.version is None
+                ):
                     self.version = value
 
 
@@ -215,7 +237,9 @@ class _Builder:
                     raise Damaged(f"its parts are nested deeper than {DEEPEST}")
                 self.begin(node)
                 work.append((node, True))
-                work.extend((part, False) for part in reversed(self.parts(node)) if type(part) not in _PLAIN)
+                work.extend(
+                    (part, False) for part in reversed(self.parts(node)) if type(part) not in _PLAIN
+                )
         return self.of(root)
 
     def parts(self, node: Any) -> list[Any]:
@@ -233,7 +257,9 @@ class _Builder:
             return node
         if kind is Global:
             return self.named(node)
-        if id(node) not in self.made:  # a node that a rule has put together, or that it wants unmade
+        if (
+            id(node) not in self.made
+        ):  # a node that a rule has put together, or that it wants unmade
             self.kept.append(node)
             self.build(node)
         return self.made[id(node)]
@@ -304,7 +330,9 @@ class _Builder:
         """What the rule of its maker makes."""
         path = made.maker.path if isinstance(made.maker, Global) else ""
         if path not in RULES:
-            raise Damaged("it makes an object with arguments, which only functions of the grammar are given")
+            raise Damaged(
+                "it makes an object with arguments, which only functions of the grammar are given"
+            )
         self.spend(made, copied=True)
         try:
             return RULES[path](made, self.of)
@@ -333,7 +361,9 @@ class _Builder:
         try:
             return found.__new__(found)  # type: ignore[call-overload] # some class, not type itself
         except Exception as error:  # a user's class may raise anything
-            raise Damaged(f"a {found.__name__} cannot be made without arguments: {error}") from error
+            raise Damaged(
+                f"a {found.__name__} cannot be made without arguments: {error}"
+            ) from error
 
     def is_known(self, name: Global) -> bool:
         """Whether it is a class of the grammar, not one that is trusted."""

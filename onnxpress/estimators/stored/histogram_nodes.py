@@ -22,7 +22,12 @@ def check_predictor(nodes: Any, sets: tuple[Any, Any]) -> None:
     """Raise Damaged unless the nodes are one tree and each categorical one has its row in both of the ``sets``."""
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 
-    if type(nodes) is not np.ndarray or nodes.dtype != PREDICTOR_RECORD_DTYPE or nodes.ndim != 1 or not len(nodes):
+    if (
+        type(nodes) is not np.ndarray
+        or nodes.dtype != PREDICTOR_RECORD_DTYPE
+        or nodes.ndim != 1
+        or not len(nodes)
+    ):
         raise Damaged("a histogram tree's nodes should be records of scikit-learn's own layout")
     if max(nodes[name].max() for name in ("is_leaf", "is_categorical", "missing_go_to_left")) > 1:
         raise Damaged("a histogram tree has a flag that is neither 0 nor 1")
@@ -32,7 +37,12 @@ def check_predictor(nodes: Any, sets: tuple[Any, Any]) -> None:
         raise Damaged("a histogram tree asks about a feature before the first")
     rows = inner["bitset_idx"][inner["is_categorical"] == 1]
     for bits in sets:
-        if type(bits) is not np.ndarray or bits.dtype != np.uint32 or bits.ndim != 2 or bits.shape[1] != WORDS:
+        if (
+            type(bits) is not np.ndarray
+            or bits.dtype != np.uint32
+            or bits.ndim != 2
+            or bits.shape[1] != WORDS
+        ):
             raise Damaged("a histogram tree's categories should be sets of 256 bits")
         if len(rows) and rows.max() >= len(bits):
             raise Damaged("a histogram tree asks for a set of categories that it does not have")
@@ -41,7 +51,9 @@ def check_predictor(nodes: Any, sets: tuple[Any, Any]) -> None:
 def features(nodes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The features that the inner nodes ask about, and those of them that they take for categories."""
     inner = nodes[nodes["is_leaf"] == 0]
-    return np.unique(inner["feature_idx"]), np.unique(inner["feature_idx"][inner["is_categorical"] == 1])
+    return np.unique(inner["feature_idx"]), np.unique(
+        inner["feature_idx"][inner["is_categorical"] == 1]
+    )
 
 
 def bound_method(made: Made, build: Callable[[Any], Any]) -> None:
@@ -52,7 +64,11 @@ def bound_method(made: Made, build: Callable[[Any], Any]) -> None:
     """
     named = len(made.arguments) == 2 and made.arguments[1] == BOUND and made.how == "call"
     owner = type(build(made.arguments[0])) if named else object
-    if not owner.__module__.startswith("sklearn.ensemble._hist_gradient_boosting.") or made.states or made.keywords:
+    if (
+        not owner.__module__.startswith("sklearn.ensemble._hist_gradient_boosting.")
+        or made.states
+        or made.keywords
+    ):
         raise Damaged("builtins.getattr of anything else than HistGradientBoosting's own method")
 
 

@@ -44,12 +44,21 @@ def wrapped(made: Made, types: Types) -> Announced:
     Raises:
         Damaged: joblib would not have written this of an array.
     """
-    untouched = made.how == "new" and not (made.arguments or made.keywords or made.items or made.pairs)
+    untouched = made.how == "new" and not (
+        made.arguments or made.keywords or made.items or made.pairs
+    )
     state = made.states[0]
-    if not untouched or len(made.states) != 1 or not isinstance(state, Mapping) or len(state.pairs) > len(_KEYS):
+    if (
+        not untouched
+        or len(made.states) != 1
+        or not isinstance(state, Mapping)
+        or len(state.pairs) > len(_KEYS)
+    ):
         raise Damaged("an array that joblib does not announce so")
     values = {key: value for key, value in state.pairs if isinstance(key, str)}
-    if not _KEYS - {"numpy_array_alignment_bytes"} <= values.keys() <= _KEYS or len(values) != len(state.pairs):
+    if not _KEYS - {"numpy_array_alignment_bytes"} <= values.keys() <= _KEYS or len(values) != len(
+        state.pairs
+    ):
         raise Damaged("an array with attributes that joblib does not write")
     subclass = values["subclass"]
     if not (isinstance(subclass, Global) and subclass.path in _SUBCLASSES):
@@ -79,7 +88,10 @@ class Types:
             Damaged: no type that a fitted estimator has.
         """
         if id(node) not in self.found:
-            self.found[id(node)] = (node, *_type_of(node))  # with the node, so that no other gets its id
+            self.found[id(node)] = (
+                node,
+                *_type_of(node),
+            )  # with the node, so that no other gets its id
         return self.found[id(node)][1:]
 
 

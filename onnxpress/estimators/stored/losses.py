@@ -42,9 +42,15 @@ def loss(made: Made, build: Callable[[Any], Any]) -> Any:
     """A loss of the table, from as many finite numbers as it takes."""
     path = made.maker.path
     numbers = [build(argument) for argument in made.arguments]
-    if len(numbers) != ARGUMENTS[path] or made.keywords or any(build(state) not in (None, {}, ()) for state in made.states):
+    if (
+        len(numbers) != ARGUMENTS[path]
+        or made.keywords
+        or any(build(state) not in (None, {}, ()) for state in made.states)
+    ):
         raise Damaged(f"{path} should take {ARGUMENTS[path]} numbers")
-    if not all(isinstance(number, int | float | np.number) and math.isfinite(number) for number in numbers):
+    if not all(
+        isinstance(number, int | float | np.number) and math.isfinite(number) for number in numbers
+    ):
         raise Damaged(f"{path} should take finite numbers")
     module, _, name = path.rpartition(".")
     return getattr(importlib.import_module(module), name)(*(float(number) for number in numbers))
@@ -53,7 +59,11 @@ def loss(made: Made, build: Callable[[Any], Any]) -> Any:
 def multinomial(made: Made, build: Callable[[Any], Any]) -> Any:
     """The multinomial loss as Cython pickles it: the class, a checksum, and a state without content."""
     whole = len(made.arguments) == 3 and isinstance(made.arguments[0], Global)
-    if not whole or made.arguments[0].path != f"{LOSSES}.CyHalfMultinomialLoss" or build(made.arguments[2]) not in (None, ()):
+    if (
+        not whole
+        or made.arguments[0].path != f"{LOSSES}.CyHalfMultinomialLoss"
+        or build(made.arguments[2]) not in (None, ())
+    ):
         raise Damaged("the multinomial loss should have no state")
     if made.keywords or any(build(state) not in (None, (), {}) for state in made.states):
         raise Damaged("the multinomial loss should have no state")
@@ -69,13 +79,21 @@ def spline(made: Made, build: Callable[[Any], Any]) -> Any:
     """A ``scipy.interpolate.BSpline`` made anew from knots, coefficients and degree, which its constructor checks."""
     state = build(made.states[0]) if len(made.states) == 1 else None
     content = dict(state) if type(state) is dict else {}
-    content.pop("_asarray", None)  # the function that scipy makes arrays by, which its constructor sets
+    content.pop(
+        "_asarray", None
+    )  # the function that scipy makes arrays by, which its constructor sets
     if made.how != "new" or made.arguments or made.keywords or set(content) != SPLINE:
         raise Damaged("a spline should have knots, coefficients and a degree")
     knots, coefficients, degree = content["_t"], content["_c"], content["k"]
-    if not all(type(array) is np.ndarray and array.dtype == np.float64 for array in (knots, coefficients)):
+    if not all(
+        type(array) is np.ndarray and array.dtype == np.float64 for array in (knots, coefficients)
+    ):
         raise Damaged("a spline's knots and coefficients should be arrays of numbers")
-    if type(degree) is not int or type(content["axis"]) is not int or content["extrapolate"] not in (True, False, "periodic"):
+    if (
+        type(degree) is not int
+        or type(content["axis"]) is not int
+        or content["extrapolate"] not in (True, False, "periodic")
+    ):
         raise Damaged("a spline's degree and axis should be whole numbers")
     from scipy.interpolate import BSpline
 

@@ -46,7 +46,9 @@ def metric(made: Made, build: Callable[[Any], Any]) -> Any:
     if type(state) is not tuple or len(state) != 3:
         raise Damaged("a distance metric should have three parameters")
     power, vector, matrix = state
-    if type(power) is not float or not all(_numbers(array, np.float64, size) for array, size in ((vector, 1), (matrix, 2))):
+    if type(power) is not float or not all(
+        _numbers(array, np.float64, size) for array, size in ((vector, 1), (matrix, 2))
+    ):
         raise Damaged("a distance metric's parameters should be a number, a vector and a matrix")
     kind = _class(path)
     name = path.rpartition(".")[2][:-2].removesuffix("Distance")
@@ -80,18 +82,36 @@ def tree(made: Made, build: Callable[[Any], Any]) -> Any:
     whole(leaf_size, "a leaf size", 1, MOST)
     counts = tuple(whole(count, "a tree's count", 0, MOST) for count in state[7:11])
     try:
-        anew = kind(np.ascontiguousarray(points), leaf_size=leaf_size, metric=distance, sample_weight=weights)
+        anew = kind(
+            np.ascontiguousarray(points),
+            leaf_size=leaf_size,
+            metric=distance,
+            sample_weight=weights,
+        )
     except (TypeError, ValueError) as error:
         raise Damaged(f"a tree of neighbours that scikit-learn refuses: {error}") from error
     parts = anew.__getstate__()
-    anew.__setstate__((*parts[:7], *counts, *parts[11:]))  # how often it was asked is state that a second dump holds
+    anew.__setstate__(
+        (*parts[:7], *counts, *parts[11:])
+    )  # how often it was asked is state that a second dump holds
     return anew
 
 
 def _class_of(made: Made, paths: list[str]) -> str:
     """The class that ``newObj(class)`` or ``class.__new__(class)`` is to make."""
-    given = made.maker if made.how == "new" and not made.arguments else made.arguments[0] if len(made.arguments) == 1 else None
-    if not isinstance(given, Global) or given.path not in paths or made.keywords or len(made.states) != 1:
+    given = (
+        made.maker
+        if made.how == "new" and not made.arguments
+        else made.arguments[0]
+        if len(made.arguments) == 1
+        else None
+    )
+    if (
+        not isinstance(given, Global)
+        or given.path not in paths
+        or made.keywords
+        or len(made.states) != 1
+    ):
         raise Damaged("a metric or tree of neighbours that is none of scikit-learn's")
     return given.path
 

@@ -19,7 +19,12 @@ LONGEST_INTEGER = 1000
 
 Step = Callable[[Machine], None]
 
-_U1, _U2, _U4, _U8 = struct.Struct("<B"), struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<Q")
+_U1, _U2, _U4, _U8 = (
+    struct.Struct("<B"),
+    struct.Struct("<H"),
+    struct.Struct("<I"),
+    struct.Struct("<Q"),
+)
 _I4, _F8 = struct.Struct("<i"), struct.Struct(">d")
 
 

@@ -17,7 +17,15 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.owner_checks import boosting, by_name, encoders, kernel_machines, neighbors, small, trees
+from onnxpress.estimators.stored.owner_checks import (
+    boosting,
+    by_name,
+    encoders,
+    kernel_machines,
+    neighbors,
+    small,
+    trees,
+)
 from onnxpress.estimators.stored.values import OWN, is_plain
 
 PLACE = "_kmeans_single"
@@ -53,16 +61,29 @@ def _check_attribute(name: str, item: Any, *, own: bool) -> None:
 
     The second argument of a numpy function may be what it fills, so none of them is a metric of two rows.
     """
-    if not own and getattr(item, "__module__", "") in OWN and callable(item) and not isinstance(item, type):
+    if (
+        not own
+        and getattr(item, "__module__", "") in OWN
+        and callable(item)
+        and not isinstance(item, type)
+    ):
         raise Damaged(f"{name} should be no function of scikit-learn's own")
     if isinstance(item, dict) and isinstance(item.get("out"), np.ndarray | tuple):
-        raise Damaged(f"{name} should give no function an array to write into, which may be part of something else")
+        raise Damaged(
+            f"{name} should give no function an array to write into, which may be part of something else"
+        )
     if name.endswith(KEYWORDS) and item is not None and type(item) not in (dict, Bunch):
-        raise Damaged(f"{name} should be a dict, got {type(item).__name__}: what else can be asked for keys hides them")
+        raise Damaged(
+            f"{name} should be a dict, got {type(item).__name__}: what else can be asked for keys hides them"
+        )
     if name.endswith("kw_args") and item is not None and not all(map(is_plain, item.values())):
-        raise Damaged(f"{name} should hold plain values: a sum of nothing gives its initial value on, for others to change")
+        raise Damaged(
+            f"{name} should hold plain values: a sum of nothing gives its initial value on, for others to change"
+        )
     if name.endswith((": metric", ": kernel")) and _is_numeric(item):
-        raise Damaged(f"{name} should be no function of numpy, which may write into its second argument")
+        raise Damaged(
+            f"{name} should be no function of numpy, which may write into its second argument"
+        )
 
 
 def _is_numeric(item: Any) -> bool:
@@ -70,4 +91,7 @@ def _is_numeric(item: Any) -> bool:
     function = item.func if isinstance(item, functools.partial) else item
     if isinstance(function, type) or not callable(function):
         return False
-    return isinstance(function, np.ufunc) or str(getattr(function, "__module__", "")).partition(".")[0] in NUMERIC
+    return (
+        isinstance(function, np.ufunc)
+        or str(getattr(function, "__module__", "")).partition(".")[0] in NUMERIC
+    )

@@ -50,7 +50,9 @@ class _Reader(Machine):
                 return self._last()
             step = opcodes.get(code)
             if step is None:
-                raise Damaged(f"byte {self.at - 1} is {code}, which is no opcode that a stored estimator has")
+                raise Damaged(
+                    f"byte {self.at - 1} is {code}, which is no opcode that a stored estimator has"
+                )
             try:
                 step(self)
             except IndexError as error:
@@ -81,6 +83,10 @@ class _Reader(Machine):
         reader = _Reader(self.view, self.at, inner=True)
         found = reader.run()
         self.at = reader.at
-        if not (isinstance(found, Made) and isinstance(found.maker, Global) and found.maker.path in OBJECT_ARRAYS):
+        if not (
+            isinstance(found, Made)
+            and isinstance(found.maker, Global)
+            and found.maker.path in OBJECT_ARRAYS
+        ):
             raise Damaged("an array of objects is something else")
         return found

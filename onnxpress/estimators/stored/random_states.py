@@ -36,7 +36,14 @@ LARGEST_POOL = 64
 
 def _bit_generator(made: Made, build: Build) -> Any:
     """``__bit_generator_ctor(class or name)``, given its state, and what it was seeded by since numpy 2."""
-    if made.how != "call" or made.keywords or made.items or made.pairs or len(made.arguments) > 1 or len(made.states) > 1:
+    if (
+        made.how != "call"
+        or made.keywords
+        or made.items
+        or made.pairs
+        or len(made.arguments) > 1
+        or len(made.states) > 1
+    ):
         raise Damaged("a random state that numpy does not write so")
     name = _name(made.arguments[0]) if made.arguments else "MT19937"
     state = made.states[0] if made.states else None
@@ -84,7 +91,14 @@ def _check_like(state: Any, own: Any, key: str) -> None:
 
 def _random_state(made: Made, build: Build) -> Any:
     """``__randomstate_ctor(bit generator or name)``, given its state."""
-    if made.how != "call" or made.keywords or made.items or made.pairs or len(made.arguments) > 1 or len(made.states) > 1:
+    if (
+        made.how != "call"
+        or made.keywords
+        or made.items
+        or made.pairs
+        or len(made.arguments) > 1
+        or len(made.states) > 1
+    ):
         raise Damaged("a random state that numpy does not write so")
     found = np.random.RandomState(_bits(made, build, np.random.MT19937))
     if made.states:
@@ -120,9 +134,15 @@ def _seeds(made: Made, build: Build) -> Any:
         raise Damaged("a seed without a state")
     entropy, children, pool, size, key = build(state)
     whole = [*(entropy if type(entropy) in (list, tuple) else [entropy]), children, size, *key]
-    if not all(_is_natural(number) for number in whole) or size > LARGEST_POOL or type(key) is not tuple:
+    if (
+        not all(_is_natural(number) for number in whole)
+        or size > LARGEST_POOL
+        or type(key) is not tuple
+    ):
         raise Damaged("a seed of something else")
-    found = np.random.SeedSequence(entropy, spawn_key=key, pool_size=size, n_children_spawned=children)
+    found = np.random.SeedSequence(
+        entropy, spawn_key=key, pool_size=size, n_children_spawned=children
+    )
     if not np.array_equal(found.pool, pool):
         raise Damaged("a seed whose numbers do not belong together")
     return found

@@ -13,7 +13,17 @@ from onnxpress.estimators.stored.npy import dtype_node
 
 NUMPY_SCALARS = {
     *("bool", "bool_", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
-    *("intc", "uintc", "longlong", "ulonglong", "float16", "float32", "float64", "complex64", "complex128"),
+    *(
+        "intc",
+        "uintc",
+        "longlong",
+        "ulonglong",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        "complex128",
+    ),
     *("str_", "bytes_", "datetime64", "timedelta64"),
 }
 """Classes of single numbers and of text, in the module numpy."""
@@ -63,4 +73,8 @@ def _numpy_key(text: str, name: str) -> np.generic:
 
 def scalar_node(value: np.generic) -> Made:
     """A numpy scalar as pickle has it."""
-    return Made(Global("numpy._core.multiarray", "scalar"), "call", [dtype_node(value.dtype.str), value.tobytes()])
+    return Made(
+        Global("numpy._core.multiarray", "scalar"),
+        "call",
+        [dtype_node(value.dtype.str), value.tobytes()],
+    )

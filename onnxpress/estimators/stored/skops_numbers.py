@@ -38,7 +38,12 @@ SPARSE_PARTS = {
 }
 """The arrays of each format of sparse matrix, in the order of scipy's state."""
 
-SPARSE_MEMBERS = ("format", "shape", "_is_array", *sorted({part for parts in SPARSE_PARTS.values() for part in parts}))
+SPARSE_MEMBERS = (
+    "format",
+    "shape",
+    "_is_array",
+    *sorted({part for parts in SPARSE_PARTS.values() for part in parts}),
+)
 
 
 def of_array(reader: Reader, entry: Entry) -> Any:
@@ -59,7 +64,9 @@ def of_array(reader: Reader, entry: Entry) -> Any:
 def _of_objects(reader: Reader, entry: Entry, named: Global) -> Made:
     """An array of objects, which lie in lists of lists as its shape says."""
     state = Tuple()
-    node = Made(Global(MULTIARRAY, "_reconstruct"), "call", [named, Tuple([0]), b"b"], states=[state])
+    node = Made(
+        Global(MULTIARRAY, "_reconstruct"), "call", [named, Tuple([0]), b"b"], states=[state]
+    )
     reader.keep(entry, node)
     shape, rows = reader.items(entry.get("shape")), List()
     if any(type(size) is not int or size < 0 for size in shape) or len(shape) > DIMENSIONS:
@@ -82,7 +89,9 @@ def of_masked_array(reader: Reader, entry: Entry) -> Any:
     content = entry.inner("content")
     data, mask = reader.node(content.get("data")), reader.node(content.get("mask"))
     parts = _parts(reader, data)
-    node.states = [Tuple([*parts, _masked(reader, mask, parts[1].items, "F" if parts[3] else "C"), None])]
+    node.states = [
+        Tuple([*parts, _masked(reader, mask, parts[1].items, "F" if parts[3] else "C"), None])
+    ]
     return node
 
 
@@ -90,7 +99,11 @@ def _masked(reader: Reader, mask: Any, shape: list[Any], order: Literal["C", "F"
     """A byte for each value of an array of that shape, in the order of its values: whether it is masked."""
     if isinstance(mask, Array) and list(mask.shape) == shape:
         try:
-            return np.frombuffer(reader.copied(mask.data), np.uint8).reshape(mask.shape, order=mask.order).tobytes(order)
+            return (
+                np.frombuffer(reader.copied(mask.data), np.uint8)
+                .reshape(mask.shape, order=mask.order)
+                .tobytes(order)
+            )
         except ValueError as error:
             raise Damaged("a masked array whose mask has another size") from error
     if mask is False or (isinstance(mask, Made) and mask.arguments[1:] == [NOT_MASKED]):
@@ -105,7 +118,11 @@ def _parts(reader: Reader, data: Any) -> list[Any]:
     if isinstance(data, Array):
         return [1, Tuple(list(data.shape)), data.dtype, data.order == "F", reader.copied(data.data)]
     state = data.states[0] if isinstance(data, Made) and len(data.states) == 1 else None
-    if isinstance(state, Tuple) and len(state.items) == ARRAY_STATE and isinstance(state.items[1], Tuple):
+    if (
+        isinstance(state, Tuple)
+        and len(state.items) == ARRAY_STATE
+        and isinstance(state.items[1], Tuple)
+    ):
         return list(state.items)
     raise Damaged("a masked array of no array")
 
@@ -123,7 +140,11 @@ def of_generator(reader: Reader, entry: Entry) -> Any:
     """A generator with the state of its bit generator; that which would seed other generators by it is not kept."""
     node = reader.keep(entry, Made(Global(RANDOM, "__generator_ctor"), "call", []))
     bits = reader.node(entry.inner("content").get("bit_generator"))
-    names = [value for key, value in bits.pairs if key == "bit_generator"] if isinstance(bits, Mapping) else []
+    names = (
+        [value for key, value in bits.pairs if key == "bit_generator"]
+        if isinstance(bits, Mapping)
+        else []
+    )
     if len(names) != 1 or not isinstance(names[0], str):
         raise Damaged(f"{SCHEMA} has a generator without a name")
     node.arguments = [Made(Global(RANDOM, "__bit_generator_ctor"), "call", names, states=[bits])]
@@ -135,7 +156,11 @@ def of_dtype(reader: Reader, entry: Entry) -> Any:
     content = reader.node(entry.get("content"))
     if isinstance(content, Array):
         return content.dtype
-    if isinstance(content, Made) and isinstance(content.maker, Global) and content.maker.path == RECONSTRUCT:
+    if (
+        isinstance(content, Made)
+        and isinstance(content.maker, Global)
+        and content.maker.path == RECONSTRUCT
+    ):
         return dtype_node("O8")
     raise Damaged(f"{SCHEMA} has a type of numbers of no array")
 
@@ -152,7 +177,10 @@ def of_sparse(reader: Reader, entry: Entry) -> Any:
     named = entry.named()
     if not named.name.startswith(f"{form}_"):
         raise Damaged(f"a sparse matrix of the format {form} as a {named.name[:40]}")
-    state: list[tuple[Any, Any]] = [("_shape", Tuple(_whole_numbers(arrays["shape"]))), ("maxprint", 50)]
+    state: list[tuple[Any, Any]] = [
+        ("_shape", Tuple(_whole_numbers(arrays["shape"]))),
+        ("maxprint", 50),
+    ]
     if form == "coo":
         state += [("coords", Tuple([arrays["row"], arrays["col"]])), ("data", arrays["data"])]
         state += [("has_canonical_format", False)]
@@ -163,7 +191,9 @@ def of_sparse(reader: Reader, entry: Entry) -> Any:
 
 def _whole_numbers(array: Array) -> list[int]:
     """The numbers of a short array."""
-    code = {"<i8": "q", "<i4": "i"}.get(array.dtype.arguments[0] if isinstance(array.dtype, Made) else "")
+    code = {"<i8": "q", "<i4": "i"}.get(
+        array.dtype.arguments[0] if isinstance(array.dtype, Made) else ""
+    )
     if code is None or len(array.shape) != 1 or not 1 <= array.shape[0] <= 2:
         raise Damaged("a sparse matrix of no shape")
     form = struct.Struct(f"<{array.shape[0]}{code}")

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from onnxpress.estimators.stored.skops_reader import Reader
 
 COUNTER = "collections.Counter"
-NEW_OBJECTS = {"sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree", "sklearn.metrics._dist_metrics"}
+NEW_OBJECTS = {
+    "sklearn.neighbors._kd_tree",
+    "sklearn.neighbors._ball_tree",
+    "sklearn.metrics._dist_metrics",
+}
 """Modules whose function ``newObj`` makes their objects in a pickle."""
 
 SIMPLE = (bool, int, float, str, type(None))
@@ -33,14 +37,20 @@ def of_dict(reader: Reader, entry: Entry) -> Any:
         node = reader.keep(entry, Made(named, "call", [Mapping()]))
         node.arguments[0].pairs.extend(_pairs(reader, entry))
     else:
-        node = reader.keep(entry, Made(named, "call" if named.path == "collections.OrderedDict" else "new", []))
+        node = reader.keep(
+            entry, Made(named, "call" if named.path == "collections.OrderedDict" else "new", [])
+        )
         node.pairs.extend(_pairs(reader, entry))
     return node
 
 
 def _pairs(reader: Reader, entry: Entry) -> list[tuple[Any, Any]]:
     content, kinds = entry.get("content"), reader.node(entry.get("key_types"))
-    if not isinstance(content, JsonObject) or not isinstance(kinds, List) or len(kinds.items) != len(content):
+    if (
+        not isinstance(content, JsonObject)
+        or not isinstance(kinds, List)
+        or len(kinds.items) != len(content)
+    ):
         raise Damaged(f"{SCHEMA} has a dict whose keys are not as many as its key_types")
     pairs = []
     for (key, value), kind in zip(content, kinds.items, strict=True):
@@ -71,7 +81,9 @@ def of_list(reader: Reader, entry: Entry) -> Any:
 def of_set(reader: Reader, entry: Entry) -> Any:
     """A set, or an object of a class that is one."""
     named, items = entry.named(), List()
-    node = reader.keep(entry, Set(items.items) if named.path == "builtins.set" else Made(named, "call", [items]))
+    node = reader.keep(
+        entry, Set(items.items) if named.path == "builtins.set" else Made(named, "call", [items])
+    )
     reader.fill(items.items, entry.get("content"))
     return node
 
@@ -79,7 +91,9 @@ def of_set(reader: Reader, entry: Entry) -> Any:
 def of_tuple(reader: Reader, entry: Entry) -> Any:
     """A tuple, or a named one."""
     named, items = entry.named(), List().items
-    node = reader.keep(entry, Tuple(items) if named.path == "builtins.tuple" else Made(named, "new", items))
+    node = reader.keep(
+        entry, Tuple(items) if named.path == "builtins.tuple" else Made(named, "new", items)
+    )
     reader.fill(items, entry.get("content"))
     return node
 
@@ -177,6 +191,8 @@ def of_reduced(reader: Reader, entry: Entry) -> Any:
     node = reader.keep(entry, Made(entry.named(), "call", []))
     node.arguments = reader.items(entry.inner("__reduce__").get("args"))
     state = reader.node(entry.get("content"))
-    empty = (isinstance(state, Mapping) and not state.pairs) or (isinstance(state, Tuple) and not state.items)
+    empty = (isinstance(state, Mapping) and not state.pairs) or (
+        isinstance(state, Tuple) and not state.items
+    )
     node.states = [] if empty else [state]
     return node

@@ -27,7 +27,18 @@ DEEPEST = 300
 PLAIN = frozenset(
     f"{kind}Node"
     for kind in (
-        *("Bytearray", "Bytes", "DType", "DefaultDict", "Dict", "Json", "List", "MaskedArray", "Method", "NdArray"),
+        *(
+            "Bytearray",
+            "Bytes",
+            "DType",
+            "DefaultDict",
+            "Dict",
+            "Json",
+            "List",
+            "MaskedArray",
+            "Method",
+            "NdArray",
+        ),
         *("RandomGenerator", "RandomState", "Set", "Slice", "SparseMatrix", "Tuple"),
     )
 )
@@ -47,7 +58,9 @@ def read_skops(data: bytes | memoryview) -> Any:
     schema = parsed(archive.read(SCHEMA, LARGEST_SCHEMA))
     protocol = Entry(schema).get("protocol")
     if type(protocol) is not int or not 0 <= protocol <= NEWEST_PROTOCOL:
-        raise Damaged(f"it has the skops protocol {protocol!r:.20}, and 0 to {NEWEST_PROTOCOL} are read")
+        raise Damaged(
+            f"it has the skops protocol {protocol!r:.20}, and 0 to {NEWEST_PROTOCOL} are read"
+        )
     try:
         return Reader(archive).node(schema)
     except RecursionError as error:

@@ -23,7 +23,9 @@ def _state(made: Made, build: Build) -> dict[str, Any]:
     if made.how != "new" or extra or type(state) is not dict:
         raise Damaged("a sparse matrix that scipy does not write so")
     shape, width = state.get("_shape"), state.get("maxprint", 50)
-    if type(shape) is not tuple or not all(type(size) is int and 0 <= size <= LARGEST_DIMENSION for size in shape):
+    if type(shape) is not tuple or not all(
+        type(size) is int and 0 <= size <= LARGEST_DIMENSION for size in shape
+    ):
         raise Damaged("a sparse matrix whose shape is none")
     if type(width) is not int or not 0 <= width <= WIDEST_PRINT or len(shape) not in (1, 2):
         raise Damaged("a sparse matrix whose shape is none")
@@ -97,7 +99,11 @@ def _coordinates(made: Made, build: Build) -> Any:
         state["coords"] = (state.pop("row"), state.pop("col"))
     _check_keys(state, {"_shape", "data", "coords"}, ("has_canonical_format",))
     shape, coords = state["_shape"], state["coords"]
-    if type(coords) is not tuple or len(coords) != len(shape) or type(state.get("has_canonical_format", False)) is not bool:
+    if (
+        type(coords) is not tuple
+        or len(coords) != len(shape)
+        or type(state.get("has_canonical_format", False)) is not bool
+    ):
         raise Damaged("a sparse matrix with other coordinates than its shape has")
     for axis, size in zip(coords, shape, strict=True):
         _check_indices(_vector(axis), len(state["data"]), size)

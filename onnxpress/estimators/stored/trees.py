@@ -30,7 +30,11 @@ def tree(made: Made, build: Callable[[Any], Any]) -> Any:
     n_features, n_classes, n_outputs = (build(argument) for argument in made.arguments)
     whole(n_features, "a tree's number of features", 1, MOST)
     whole(n_outputs, "a tree's number of outputs", 1, MOST)
-    if type(n_classes) is not np.ndarray or n_classes.dtype != np.intp or n_classes.shape != (n_outputs,):
+    if (
+        type(n_classes) is not np.ndarray
+        or n_classes.dtype != np.intp
+        or n_classes.shape != (n_outputs,)
+    ):
         raise Damaged("a tree should have a number of classes for each output")
     if n_classes.min() < 1 or n_classes.max() > MOST:
         raise Damaged("a tree's numbers of classes should be positive")
@@ -38,7 +42,14 @@ def tree(made: Made, build: Callable[[Any], Any]) -> Any:
     nodes, values = _arrays(state, n_outputs, int(n_classes.max()))
     check_nodes(nodes, int(n_features))
     made_tree = Tree(int(n_features), n_classes, int(n_outputs))
-    made_tree.__setstate__({"max_depth": state["max_depth"], "node_count": len(nodes), "nodes": nodes, "values": values})
+    made_tree.__setstate__(
+        {
+            "max_depth": state["max_depth"],
+            "node_count": len(nodes),
+            "nodes": nodes,
+            "values": values,
+        }
+    )
     clear_padding(made_tree.__getstate__()["nodes"])
     return made_tree
 
@@ -47,7 +58,10 @@ def _state(node: Any, build: Callable[[Any], Any]) -> dict[str, Any]:
     """The parts of a state, the arrays as they lie in the file: the tree copies them."""
     if not isinstance(node, Mapping) or not all(type(key) is str for key, _ in node.pairs):
         raise Damaged("a tree should have one state, by names")
-    return {key: seen(part, build) if isinstance(part, Array) else build(part) for key, part in node.pairs}
+    return {
+        key: seen(part, build) if isinstance(part, Array) else build(part)
+        for key, part in node.pairs
+    }
 
 
 def _arrays(state: Any, n_outputs: int, most_classes: int) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -56,9 +70,18 @@ def _arrays(state: Any, n_outputs: int, most_classes: int) -> tuple[NDArray[Any]
     if type(state) is not dict or set(state) != {"max_depth", "node_count", "nodes", "values"}:
         raise Damaged("a tree's state should be its depth, node count, nodes and values")
     nodes, values = state["nodes"], state["values"]
-    if type(nodes) is not np.ndarray or nodes.dtype != NODE_DTYPE or nodes.ndim != 1 or not 1 <= len(nodes) <= MOST:
+    if (
+        type(nodes) is not np.ndarray
+        or nodes.dtype != NODE_DTYPE
+        or nodes.ndim != 1
+        or not 1 <= len(nodes) <= MOST
+    ):
         raise Damaged("a tree's nodes should be records of scikit-learn's own layout")
-    if type(values) is not np.ndarray or values.dtype != np.float64 or values.shape != (len(nodes), n_outputs, most_classes):
+    if (
+        type(values) is not np.ndarray
+        or values.dtype != np.float64
+        or values.shape != (len(nodes), n_outputs, most_classes)
+    ):
         raise Damaged("a tree should have a value for each node, output and class")
     whole(state["node_count"], "a tree's node count", len(nodes), len(nodes))
     whole(state["max_depth"], "a tree's depth", 0, len(nodes))
@@ -67,7 +90,9 @@ def _arrays(state: Any, n_outputs: int, most_classes: int) -> tuple[NDArray[Any]
 
 def check_nodes(nodes: NDArray[Any], n_features: int) -> None:
     """Raise Damaged unless inner nodes ask about a feature, and each node but the first is the child of one before it."""
-    left, right, feature = (np.ascontiguousarray(nodes[name]) for name in ("left_child", "right_child", "feature"))
+    left, right, feature = (
+        np.ascontiguousarray(nodes[name]) for name in ("left_child", "right_child", "feature")
+    )
     leaf = left == LEAF
     if (right[leaf] != LEAF).any() or (feature[leaf] != NO_FEATURE).any():
         raise Damaged("a leaf of a tree has a child or a feature")
@@ -80,13 +105,18 @@ def check_nodes(nodes: NDArray[Any], n_features: int) -> None:
     check_children(left[inner], right[inner], inner, len(nodes))
 
 
-def check_children(left: NDArray[Any], right: NDArray[Any], parents: NDArray[Any], count: int) -> None:
+def check_children(
+    left: NDArray[Any], right: NDArray[Any], parents: NDArray[Any], count: int
+) -> None:
     """Raise Damaged unless the ``count`` nodes are one tree, numbered from the root down.
 
     Three nodes, the first with two leaves: left [1], right [2], parents [0]. Children after their parent rule out circles,
     and each number but 0 once rules out nodes that have two parents, or none.
     """
-    left, right = left.astype(np.int64, copy=False), right.astype(np.int64, copy=False)  # they may be unsigned
+    left, right = (
+        left.astype(np.int64, copy=False),
+        right.astype(np.int64, copy=False),
+    )  # they may be unsigned
     if any((side <= parents).any() or (side >= count).any() for side in (left, right)):
         raise Damaged("a tree has a child before its parent, or none of its nodes")
     found = np.zeros(count, bool)
@@ -97,7 +127,9 @@ def check_children(left: NDArray[Any], right: NDArray[Any], parents: NDArray[Any
 
 def clear_padding(nodes: NDArray[Any]) -> None:
     """Write zeros behind the last field of each of a tree's own nodes: what lies there is no data."""
-    last, offset = max((field[:2] for field in (nodes.dtype.fields or {}).values()), key=lambda field: field[1])
+    last, offset = max(
+        (field[:2] for field in (nodes.dtype.fields or {}).values()), key=lambda field: field[1]
+    )
     nodes.view(np.uint8).reshape(len(nodes), nodes.dtype.itemsize)[:, offset + last.itemsize :] = 0
 
 
@@ -107,7 +139,11 @@ def whole(number: Any, what: str, least: int, most: int) -> int:
     Raises:
         Damaged: it is not.
     """
-    if type(number) not in (int, *np.sctypeDict.values()) or not isinstance(number, int | np.integer) or isinstance(number, bool):
+    if (
+        type(number) not in (int, *np.sctypeDict.values())
+        or not isinstance(number, int | np.integer)
+        or isinstance(number, bool)
+    ):
         raise Damaged(f"{what} should be a whole number, got {type(number).__name__}")
     if not least <= number <= most:
         raise Damaged(f"{what} should be from {least} to {most}, got {number}")

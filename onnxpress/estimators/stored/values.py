@@ -66,7 +66,11 @@ OWN: dict[str, str] = {"sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_
 
 
 def _paths(table: dict[str, str]) -> dict[str, tuple[str, str]]:
-    return {f"{module}.{name}": (module, name) for module, names in table.items() for name in names.split()}
+    return {
+        f"{module}.{name}": (module, name)
+        for module, names in table.items()
+        for name in names.split()
+    }
 
 
 VALUES = {**_paths(TYPES), **_paths(FUNCTIONS), **_paths(OWN)}
@@ -94,10 +98,18 @@ def partial(made: Made, build: Callable[[Any], Any]) -> functools.partial[Any]:
         raise Damaged("a functools.partial should be of one of the functions that estimators hold")
     state = build(made.states[0]) if len(made.states) == 1 else None
     whole = isinstance(state, tuple) and len(state) == 4
-    if not isinstance(state, tuple) or not whole or state[1] != () or state[3] not in (None, {}) or made.keywords:
+    if (
+        not isinstance(state, tuple)
+        or not whole
+        or state[1] != ()
+        or state[3] not in (None, {})
+        or made.keywords
+    ):
         raise Damaged("a functools.partial should have keywords only")
     keywords = state[2]
-    if type(keywords) is not dict or not all(_is_keyword(key) and is_plain(item) for key, item in keywords.items()):
+    if type(keywords) is not dict or not all(
+        _is_keyword(key) and is_plain(item) for key, item in keywords.items()
+    ):
         raise Damaged("a functools.partial should hold plain values")
     return functools.partial(value(function.path), **keywords)
 
@@ -112,7 +124,11 @@ def is_plain(item: Any) -> bool:
 
 
 def _is_simple(item: Any) -> bool:
-    plain = item is None or type(item) in (bool, int, float, str) or isinstance(item, np.number | np.bool_)
+    plain = (
+        item is None
+        or type(item) in (bool, int, float, str)
+        or isinstance(item, np.number | np.bool_)
+    )
     return plain or (isinstance(item, type) and f"numpy.{item.__name__}" in VALUES)
 
 

@@ -53,7 +53,9 @@ def is_array(found: Any, name: str, kinds: str, *shape: int | None) -> NDArray[A
     allowed = [np.dtype(kind) for kind in kinds.split()]
     if type(found) is not np.ndarray or found.dtype not in allowed:
         raise Damaged(f"{name} should be an array of {kinds}, got {_type(found)}")
-    fits = len(found.shape) == len(shape) and all(b is None or a == b for a, b in zip(found.shape, shape, strict=True))
+    fits = len(found.shape) == len(shape) and all(
+        b is None or a == b for a, b in zip(found.shape, shape, strict=True)
+    )
     if not fits:
         wanted = tuple("any" if size is None else size for size in shape)
         raise Damaged(f"{name} should have the shape {wanted}, got {found.shape}")

@@ -8,7 +8,14 @@ import numpy as np
 
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.histogram_nodes import check_predictor, features
-from onnxpress.estimators.stored.owner_checks.attributes import array, get, has, instance_of, is_array, number
+from onnxpress.estimators.stored.owner_checks.attributes import (
+    array,
+    get,
+    has,
+    instance_of,
+    is_array,
+    number,
+)
 
 LOSSES, LINKS = "sklearn._loss.loss", "sklearn._loss.link"
 PREDICTOR = "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"
@@ -85,7 +92,9 @@ def histogram_boosting(instance: Any) -> None:
 
 
 def _predictors(iterations: Any, columns: int, n_features: int, categorical: Any) -> None:
-    if type(iterations) is not list or not all(type(row) is list and len(row) == columns for row in iterations):
+    if type(iterations) is not list or not all(
+        type(row) is list and len(row) == columns for row in iterations
+    ):
         raise Damaged(f"_predictors should be lists of {columns} trees")
     trees = {id(tree): tree for row in iterations for tree in row}  # a file may have one many times
     for tree in trees.values():
@@ -134,7 +143,9 @@ def _preprocessor(found: Any, n_features: int) -> None:
 def _same_columns(indices: Any, name: Any, mask: Any) -> None:
     """Raise Damaged unless the columns that a step takes by name are those of its mask."""
     taken = indices.get(name) if type(indices) is dict and type(name) is str else None
-    if type(taken) is not list or not all(type(place) is int or isinstance(place, np.integer) for place in taken):
+    if type(taken) is not list or not all(
+        type(place) is int or isinstance(place, np.integer) for place in taken
+    ):
         raise Damaged("_transformer_to_input_indices should be lists of places")
     if not np.array_equal(taken, np.flatnonzero(mask)):
         raise Damaged("_transformer_to_input_indices should be the columns of each step")

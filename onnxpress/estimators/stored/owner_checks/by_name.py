@@ -19,7 +19,9 @@ def composition(instance: Any) -> None:
     """The names of parts become attributes of a Bunch."""
     for attribute in LISTS:
         parts = vars(instance).get(attribute, [])
-        if type(parts) not in (list, tuple) or not all(type(part) in (list, tuple) and part for part in parts):
+        if type(parts) not in (list, tuple) or not all(
+            type(part) in (list, tuple) and part for part in parts
+        ):
             raise Damaged(f"{attribute} should be a list of names and estimators")
         for name, *_ in parts:
             if not isinstance(name, str) or "__" in name:

@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.owner_checks.attributes import MOST, get, has, instance_of, is_array, number, within
+from onnxpress.estimators.stored.owner_checks.attributes import (
+    MOST,
+    get,
+    has,
+    instance_of,
+    is_array,
+    number,
+    within,
+)
 
 
 def one_hot(instance: Any) -> None:
@@ -16,7 +24,9 @@ def one_hot(instance: Any) -> None:
     if not has(instance, "categories_"):
         return
     categories = get(instance, "categories_")
-    if type(categories) is not list or not all(isinstance(item, np.ndarray) and item.ndim == 1 for item in categories):
+    if type(categories) is not list or not all(
+        isinstance(item, np.ndarray) and item.ndim == 1 for item in categories
+    ):
         raise Damaged("categories_ should be a list of arrays")
     for item in categories:
         _in_order(item)
@@ -31,7 +41,10 @@ def one_hot(instance: Any) -> None:
                     raise Damaged("_drop_idx_after_grouping should be a place in the categories")
                 sizes[place] -= 1
     widths = get(instance, "_n_features_outs")
-    if type(widths) is not list or [int(width) for width in widths if isinstance(width, int | np.integer)] != sizes:
+    if (
+        type(widths) is not list
+        or [int(width) for width in widths if isinstance(width, int | np.integer)] != sizes
+    ):
         raise Damaged(f"_n_features_outs should be {sizes}")
 
 
@@ -40,7 +53,9 @@ def _in_order(categories: NDArray[Any]) -> None:
     kind = categories.dtype.kind
     if kind not in "biufOSU":
         raise Damaged("categories_ should be numbers or text")
-    if kind in "biuf" and not np.array_equal(np.sort(categories), categories, equal_nan=kind == "f"):
+    if kind in "biuf" and not np.array_equal(
+        np.sort(categories), categories, equal_nan=kind == "f"
+    ):
         raise Damaged("categories_ should be in ascending order: a number is looked up by halves")
 
 
@@ -48,8 +63,15 @@ def _grouped(instance: Any, place: int, count: int) -> int:
     """The number of categories of a feature when the infrequent ones are one."""
     if get(instance, "_infrequent_enabled") is False:
         return count
-    mappings, rare = get(instance, "_default_to_infrequent_mappings"), get(instance, "_infrequent_indices")
-    if type(mappings) is not list or type(rare) is not list or not len(mappings) == len(rare) > place:
+    mappings, rare = (
+        get(instance, "_default_to_infrequent_mappings"),
+        get(instance, "_infrequent_indices"),
+    )
+    if (
+        type(mappings) is not list
+        or type(rare) is not list
+        or not len(mappings) == len(rare) > place
+    ):
         raise Damaged("infrequent categories should have a list entry for each feature")
     mapping = mappings[place]
     if mapping is None:
@@ -73,7 +95,9 @@ def vocabulary(instance: Any) -> None:
     if type(words) is not dict:
         raise Damaged("vocabulary_ should be a dict of words and their columns")
     columns = list(words.values())
-    if not all(isinstance(column, int | np.integer) and not isinstance(column, bool) for column in columns):
+    if not all(
+        isinstance(column, int | np.integer) and not isinstance(column, bool) for column in columns
+    ):
         raise Damaged("vocabulary_ should number its words")
     if sorted(columns) != list(range(len(columns))):
         raise Damaged("vocabulary_ should number its words from 0 on, each once")
@@ -82,13 +106,17 @@ def vocabulary(instance: Any) -> None:
 def text(instance: Any) -> None:
     """A vectoriser takes the text itself, not the name of a file to read."""
     if vars(instance).get("input", "content") != "content":
-        raise Damaged("input should be 'content': with 'filename', it reads whatever files a table names")
+        raise Damaged(
+            "input should be 'content': with 'filename', it reads whatever files a table names"
+        )
 
 
 def labels(instance: Any) -> None:
     """``MultiLabelBinarizer`` keeps the columns of its classes."""
     columns = vars(instance).get("_cached_dict")
-    if columns is not None and (type(columns) is not dict or list(columns.values()) != list(range(len(columns)))):
+    if columns is not None and (
+        type(columns) is not dict or list(columns.values()) != list(range(len(columns)))
+    ):
         raise Damaged("_cached_dict should number the classes from 0 on")
 
 
@@ -96,7 +124,11 @@ def one_label(instance: Any) -> None:
     """``OneVsRestClassifier`` of several labels for a row makes a sparse matrix of whatever its members answer."""
     if not has(instance, "estimators_"):
         return
-    binarizer = instance_of(get(instance, "label_binarizer_"), "label_binarizer_", "sklearn.preprocessing._label.LabelBinarizer")
+    binarizer = instance_of(
+        get(instance, "label_binarizer_"),
+        "label_binarizer_",
+        "sklearn.preprocessing._label.LabelBinarizer",
+    )
     if get(binarizer, "y_type_") not in ("binary", "multiclass"):
         raise Damaged("several labels for a row are not supported")
 

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.owner_checks.attributes import array, get, has, is_array, number, within
+from onnxpress.estimators.stored.owner_checks.attributes import (
+    array,
+    get,
+    has,
+    is_array,
+    number,
+    within,
+)
 
 KERNELS = {"linear", "poly", "rbf", "sigmoid", "precomputed"}
 
@@ -24,7 +31,11 @@ def libsvm(instance: Any) -> None:
     if not isinstance(kernel, str) or kernel not in KERNELS:
         raise Damaged("kernel should be one of libsvm's by name")
     classifies = any(kind.__name__ == "BaseSVC" for kind in type(instance).__mro__)
-    classes = len(array(instance, "classes_", _any_kind(get(instance, "classes_")), None)) if classifies else 2
+    classes = (
+        len(array(instance, "classes_", _any_kind(get(instance, "classes_")), None))
+        if classifies
+        else 2
+    )
     if classes < 2:
         raise Damaged("it should have two classes or more")
     n_features = number(instance, "n_features_in_", 1)
@@ -35,7 +46,9 @@ def libsvm(instance: Any) -> None:
     if get(instance, "_sparse") is True:
         _sparse_vectors(instance, classes, len(support), n_features)
     else:
-        _dense_vectors(instance, classes, len(support), 0 if kernel == "precomputed" else n_features)
+        _dense_vectors(
+            instance, classes, len(support), 0 if kernel == "precomputed" else n_features
+        )
     _counts(instance, classes, len(support), classifies=classifies)
     if kernel == "precomputed":
         _columns(instance, support, fitted[0], n_features)
@@ -52,7 +65,9 @@ def _dense_vectors(instance: Any, classes: int, count: int, width: int) -> None:
     vectors = array(instance, "support_vectors_", "f8", None, None)
     nothing = vectors.size == 0 and (width == 0 or count == 0)
     if vectors.shape != (count, width) and not nothing:
-        raise Damaged(f"support_vectors_ should have the shape {(count, width)}, got {vectors.shape}")
+        raise Damaged(
+            f"support_vectors_ should have the shape {(count, width)}, got {vectors.shape}"
+        )
     array(instance, "_dual_coef_", "f8", classes - 1, count)
 
 
@@ -69,7 +84,11 @@ def _counts(instance: Any, classes: int, count: int, *, classifies: bool) -> Non
 
 
 def _any_kind(found: Any) -> str:
-    return str(found.dtype.str) if isinstance(found, np.ndarray) and found.dtype.kind in "biufUSO" else "f8"
+    return (
+        str(found.dtype.str)
+        if isinstance(found, np.ndarray) and found.dtype.kind in "biufUSO"
+        else "f8"
+    )
 
 
 def _columns(instance: Any, support: Any, rows: Any, columns: int) -> None:
@@ -83,10 +102,14 @@ def _sparse_vectors(instance: Any, classes: int, count: int, n_features: int) ->
     """Of a model of sparse rows: the support vectors are one matrix of rows, the coefficients another without gaps."""
     vectors, coefficients = get(instance, "support_vectors_"), get(instance, "_dual_coef_")
     if _row_format(vectors, "support_vectors_") != (count, n_features) and count:
-        raise Damaged("support_vectors_ should have a row for each of support_ and a column for each feature")
+        raise Damaged(
+            "support_vectors_ should have a row for each of support_ and a column for each feature"
+        )
     shape = _row_format(coefficients, "_dual_coef_")
     if len(coefficients.data) != (classes - 1) * count or (count and shape != (classes - 1, count)):
-        raise Damaged("_dual_coef_ should have a number for each support vector and pair of classes")
+        raise Damaged(
+            "_dual_coef_ should have a number for each support vector and pair of classes"
+        )
     is_array(vectors.data, "support_vectors_", "f8", len(vectors.indices))
     if len(vectors.indptr) != count + 1:
         raise Damaged("support_vectors_ should be as many as support_")

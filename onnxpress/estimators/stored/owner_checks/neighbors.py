@@ -8,7 +8,16 @@ import numpy as np
 
 from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.neighbor_trees import TREES
-from onnxpress.estimators.stored.owner_checks.attributes import MOST, array, get, has, instance_of, is_array, number, within
+from onnxpress.estimators.stored.owner_checks.attributes import (
+    MOST,
+    array,
+    get,
+    has,
+    instance_of,
+    is_array,
+    number,
+    within,
+)
 
 PARAMETERS = {"V", "VI", "copy", "missing_values", "p", "w"}
 """What metrics take."""
@@ -42,12 +51,16 @@ def _points(points: Any, n_features: int) -> int:
         if points.format != "csr" or points.data.dtype.kind != "f" or points.shape[1] != n_features:
             raise Damaged("_fit_X should be rows of as many columns as it takes")
         return int(points.shape[0])
-    kinds = points.dtype.str if isinstance(points, np.ndarray) and points.dtype.kind in "biuf" else "f8"
+    kinds = (
+        points.dtype.str if isinstance(points, np.ndarray) and points.dtype.kind in "biuf" else "f8"
+    )
     return len(is_array(points, "_fit_X", kinds, None, n_features))
 
 
 def _built(paths: list[str]) -> list[str]:
-    return [path for path in paths if path[-2:].isdigit()] + [path for path in paths if not path[-2:].isdigit()]
+    return [path for path in paths if path[-2:].isdigit()] + [
+        path for path in paths if not path[-2:].isdigit()
+    ]
 
 
 def _metric(instance: Any, name: str, parameters: str, n_features: int) -> None:
@@ -62,10 +75,16 @@ def _metric(instance: Any, name: str, parameters: str, n_features: int) -> None:
         return
     if type(found) is not dict:
         raise Damaged(f"{parameters} should be parameters by name")
-    if not set(found) <= PARAMETERS:  # among others are norms of rows, which are believed to be as many as the rows
+    if (
+        not set(found) <= PARAMETERS
+    ):  # among others are norms of rows, which are believed to be as many as the rows
         raise Damaged(f"{parameters} should be of {sorted(PARAMETERS)}")
     for key, item in found.items():
-        shape: dict[str, tuple[int, ...]] = {"V": (n_features,), "VI": (n_features, n_features), "w": (n_features,)}
+        shape: dict[str, tuple[int, ...]] = {
+            "V": (n_features,),
+            "VI": (n_features, n_features),
+            "w": (n_features,),
+        }
         if metric == "mahalanobis":
             shape["V"] = (n_features, n_features)
         if key in shape and item is not None and np.asarray(item).shape != shape[key]:
@@ -85,11 +104,15 @@ def _targets(instance: Any, count: int) -> None:
     if targets.dtype.kind not in "iu":
         raise Damaged("_y should be places in classes_")
     several = type(classes) is list
-    for column, labels in zip(targets.T, classes, strict=False) if several else [(targets, classes)]:
+    for column, labels in (
+        zip(targets.T, classes, strict=False) if several else [(targets, classes)]
+    ):
         if not isinstance(labels, np.ndarray) or labels.ndim != 1:
             raise Damaged("classes_ should be an array of labels")
         within(column, "_y", len(labels))
-    if several != bool(get(instance, "outputs_2d_")) or (several and targets.shape != (count, len(classes))):
+    if several != bool(get(instance, "outputs_2d_")) or (
+        several and targets.shape != (count, len(classes))
+    ):
         raise Damaged("_y should have a column for each of classes_")
 
 

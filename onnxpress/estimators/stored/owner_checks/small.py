@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from onnxpress.estimators.stored.errors import Damaged
-from onnxpress.estimators.stored.owner_checks.attributes import MOST_THREADS, array, get, has, number
+from onnxpress.estimators.stored.owner_checks.attributes import (
+    MOST_THREADS,
+    array,
+    get,
+    has,
+    number,
+)
 from onnxpress.estimators.stored.trees import whole
 
 
@@ -47,7 +53,9 @@ def _is_tree(instance: Any) -> bool:
 def birch(instance: Any) -> None:
     """The norms of the centres are one for each."""
     if has(instance, "subcluster_centers_"):
-        centers = array(instance, "subcluster_centers_", "f4 f8", None, number(instance, "n_features_in_", 1))
+        centers = array(
+            instance, "subcluster_centers_", "f4 f8", None, number(instance, "n_features_in_", 1)
+        )
         array(instance, "_subcluster_norms", "f4 f8", len(centers))
 
 
@@ -61,5 +69,5 @@ CHECKS = {
     "sklearn.covariance._empirical_covariance.EmpiricalCovariance": covariance,
     "sklearn.base.BaseEstimator": estimator,
     "sklearn.cluster._birch.Birch": birch,
-    "stages.common.onnx_estimator._OnnxEstimator": onnx_model,
+    "onnxpress.estimators.onnx_estimator._OnnxEstimator": onnx_model,
 }

@@ -1,0 +1,1 @@
+"""Latency, load time and memory of models, and their statistics."""

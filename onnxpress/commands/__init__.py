@@ -1,0 +1,5 @@
+"""What `make` runs beside the stages."""
+
+from onnxpress.pipeline.starting import begin
+
+begin(__name__)

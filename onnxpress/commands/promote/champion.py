@@ -1,0 +1,120 @@
+"""The versions behind the aliases of a registered model, with what was measured of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+
+from onnxpress.commands.promote.rule import Measured, objection
+from onnxpress.errors import UserError
+from onnxpress.pipeline.params import Promote
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+ABSENT = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model."""
+
+    name: str
+    version: str
+    measured: Measured
+
+    def __str__(self) -> str:
+        """As a user calls it."""
+        return f"{self.name} version {self.version}"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Which version is the champion now, which was, and why the candidate is not, if so."""
+
+    candidate: Version
+    before: Version | None
+    objection: str | None
+
+    @property
+    def champion(self) -> Version:
+        """The version that is the champion now."""
+        return self.before if self.before and self.objection else self.candidate
+
+    @property
+    def moved(self) -> bool:
+        """Whether the champion is another now."""
+        return self.before is None or self.champion.version != self.before.version
+
+    def __str__(self) -> str:
+        """In words."""
+        if self.objection:
+            return f"{self.before} stays the champion: {self.candidate} {self.objection}"
+        if not self.moved:
+            return f"{self.candidate} is the champion already"
+        return f"{self.candidate} is the champion now" + (
+            f", instead of {self.before}" if self.before else "; there was none"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For a script; versions are strings, as in MLflow."""
+        return {
+            "model": self.candidate.name,
+            "candidate": self.candidate.version,
+            "champion": self.champion.version,
+            "champion_before": self.before and self.before.version,
+            "promoted": self.moved,
+            "objection": self.objection,
+        }
+
+
+def promoted(client: Any, name: str, rule: Promote) -> Verdict:
+    """Make the candidate the champion, unless the rule objects.
+
+    Raises:
+        UserError: there is no candidate.
+    """
+    candidate, champion = standing(client, name)
+    reason = None
+    if champion and champion.version != candidate.version:
+        reason = objection(rule, candidate.measured, champion.measured)
+    verdict = Verdict(candidate, champion, reason)
+    if verdict.moved:
+        crown(client, candidate)
+    return verdict
+
+
+def standing(client: Any, name: str) -> tuple[Version, Version | None]:
+    """The candidate and the champion of a registered model; None while there is no champion.
+
+    Raises:
+        UserError: there is no candidate.
+    """
+    candidate, champion = behind(client, name, CANDIDATE), behind(client, name, CHAMPION)
+    if candidate is None:
+        raise UserError(
+            f"{name} has no version with the alias {CANDIDATE}; run `make publish` with this publish.register first"
+        )
+    return candidate, champion
+
+
+def behind(client: Any, name: str, alias: str) -> Version | None:
+    """The version that has the alias, if any."""
+    try:
+        found = client.get_model_version_by_alias(name, alias)
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise
+        return None
+    run = client.get_run(found.run_id)
+    data = sorted(entry.dataset.digest for entry in run.inputs.dataset_inputs)
+    return Version(
+        name,
+        str(found.version),
+        Measured(run.data.metrics, ", ".join(data), run.data.tags.get("latency_machine", "")),
+    )
+
+
+def crown(client: Any, version: Version) -> None:
+    """Give a version the alias champion."""
+    client.set_registered_model_alias(version.name, CHAMPION, version.version)

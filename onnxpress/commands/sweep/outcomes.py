@@ -1,0 +1,49 @@
+"""What became of a point: measured, refused by a gate, or failed, and why in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onnxpress.errors import GateFailed, ServerError, UserError
+
+EXITED = re.compile(r"failed to reproduce '(\w+)': .* exited with (-?\d+)")
+INTERRUPTED = "was interrupted"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The metrics of a finished point, or the reason and the failed stage's exit code; None where no stage has ended."""
+
+    metrics: Mapping[str, float]
+    reason: str = ""
+    exit_code: int | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether another run would end the same: it is measured, or its params or the models that they make are at fault."""
+        return not self.reason or self.exit_code in {UserError.exit_code, GateFailed.exit_code}
+
+    @property
+    def gated(self) -> bool:
+        """Whether a gate stopped it, which is a result like another."""
+        return self.exit_code == GateFailed.exit_code
+
+    @property
+    def error(self) -> type[UserError]:
+        """What a sweep with this outcome ends with."""
+        return ServerError if self.exit_code == ServerError.exit_code else UserError
+
+
+def failure(log: str) -> Outcome:
+    """The outcome of an experiment that has failed, by what its stages have said."""
+    found = EXITED.search(log)
+    if not found:
+        return Outcome({}, INTERRUPTED)
+    stage, code = found[1], int(found[2])
+    lines = [line for line in log.splitlines() if line.startswith(f"{stage}: ")]
+    reason = (
+        lines[-1] if lines else f"{stage}: ended with exit code {code}; `dvc queue logs` shows more"
+    )
+    return Outcome({}, reason, code)

@@ -1,0 +1,93 @@
+"""Which points of a sweep are worth a look: those that no other beats in size, latency and score at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from onnxpress.commands.sweep.outcomes import Outcome
+from onnxpress.commands.sweep.points import Point
+
+SCORES = ("quantized_accuracy", "quantized_r2")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A point and its outcome; the three numbers, of the quantised model, are None unless it is measured."""
+
+    point: Point
+    outcome: Outcome
+
+    @property
+    def size_kb(self) -> float | None:
+        """Size in KB of 1024 bytes."""
+        return self.outcome.metrics.get("quantized_size_kb")
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Median latency of the default batch in ms."""
+        return self.outcome.metrics.get("quantized_latency_ms")
+
+    @property
+    def score_name(self) -> str | None:
+        """The metric that is the score of the point's task."""
+        return next((name for name in SCORES if name in self.outcome.metrics), None)
+
+    @property
+    def score(self) -> float | None:
+        """Accuracy or R2 on test rows."""
+        return self.outcome.metrics[self.score_name] if self.score_name else None
+
+    @property
+    def costs(self) -> tuple[float, float, float] | None:
+        """Size, latency and negative score: less is better."""
+        if self.size_kb is None or self.latency_ms is None or self.score is None:
+            return None
+        return self.size_kb, self.latency_ms, -self.score
+
+    @property
+    def rows(self) -> str:
+        """What decides the test rows; scores on others do not compare."""
+        return json.dumps(
+            [self.score_name, self.point.content["seed"], self.point.content["data"]],
+            sort_keys=True,
+        )
+
+
+def front(entries: Sequence[Entry]) -> set[str]:
+    """Names of the points that no other on the same test rows dominates (the Pareto front)."""
+    measured = [(entry, costs) for entry in entries if (costs := entry.costs)]
+    return {
+        entry.point.name
+        for entry, costs in measured
+        if not any(
+            dominates(better, costs) for rival, better in measured if rival.rows == entry.rows
+        )
+    }
+
+
+def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether costs are at most the other's everywhere, and less somewhere."""
+    return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
+
+
+def as_json(name: str, parent: str, entries: Sequence[Entry]) -> Mapping[str, object]:
+    """The sweep for a script: what each point sets, its numbers, and whether it is on the front."""
+    best = front(entries)
+    points = [
+        {
+            "experiment": entry.point.name,
+            "values": dict(entry.point.values),
+            "state": "failed" if entry.outcome.reason else "measured",
+            "reason": entry.outcome.reason or None,
+            "exit_code": entry.outcome.exit_code,
+            "size_kb": entry.size_kb,
+            "latency_ms": entry.latency_ms,
+            "score": entry.score,
+            "score_name": entry.score_name,
+            "on_front": entry.point.name in best,
+        }
+        for entry in entries
+    ]
+    return {"sweep": name, "mlflow_parent_run": parent, "points": points}

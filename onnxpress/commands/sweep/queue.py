@@ -1,0 +1,222 @@
+"""DVC's queue of experiments: what is in it, what is put there and taken away, and the worker that runs it.
+
+What changes the queue goes through dvc's commands. Its state is read through DVC's own objects: `dvc queue status` has no
+form for machines, and a process a second would disturb what the experiments measure.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from onnxpress.errors import UserError
+from onnxpress.pipeline.outputs import PARAMS
+
+RUNNING, QUEUED, FAILED, SUCCESS = "Running", "Queued", "Failed", "Success"
+EXPERIMENTS = Path(".dvc/tmp/exps")
+WORKER_LOG = EXPERIMENTS / "celery" / "dvc-exp-worker-1.out"
+START_SECONDS = 30.0
+END_SECONDS = 20.0
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Task:
+    """An experiment in the queue: its state in DVC's words, and the commit that holds its params."""
+
+    state: str
+    revision: str
+
+
+def tasks() -> dict[str, Task]:
+    """Every experiment in the queue by its name.
+
+    Raises:
+        UserError: this is no DVC repository with a commit.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    logging.getLogger("kombu").setLevel(logging.ERROR)  # "No hostname was supplied"
+    try:
+        with Repo() as repo:
+            listed = repo.experiments.celery_queue.status()
+    except DvcException as error:
+        raise UserError(
+            f"DVC cannot read its queue ({error}); run from the repository's folder"
+        ) from error
+    return {str(task["name"]): Task(task["status"], task["rev"]) for task in reversed(listed)}
+
+
+def put(name: str, overrides: Iterable[str]) -> None:
+    """Queue the workspace with changed params as an experiment.
+
+    Raises:
+        UserError: DVC refuses.
+    """
+    settings = [word for override in overrides for word in ("--set-param", f"{PARAMS}:{override}")]
+    _dvc("exp", "run", "--queue", "--name", name, *settings)
+
+
+def remove(names: Iterable[str]) -> None:
+    """Take experiments that do not run out of the queue."""
+    if wanted := list(names):
+        _dvc("queue", "remove", *wanted)
+
+
+def give_up(name: str, revision: str) -> None:
+    """Take an experiment whose worker has died out of the queue, where it would be ``Running`` for ever.
+
+    DVC would send a signal to the process id on record, which by now may be another program's: the record goes first.
+    """
+    for orphan in _processes("exec-run", revision):
+        _ended(orphan)
+    record = _record(revision)
+    with suppress(OSError, ValueError, KeyError):
+        folder = Path(
+            json.loads((record / f"{revision}.run").read_text(encoding="utf-8"))["root_dir"]
+        )
+        if folder.parent == EXPERIMENTS.resolve():
+            shutil.rmtree(folder)
+    shutil.rmtree(record, ignore_errors=True)
+    _dvc("queue", "kill", "--force", name)
+    remove([name])
+
+
+def said(revision: str) -> str:
+    """What the stages of an experiment have said; empty if none was reached."""
+    try:
+        return (_record(revision) / f"{revision}.out").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def metrics() -> dict[str, dict[str, float]]:
+    """The metrics of every finished experiment that starts from HEAD, by its name."""
+    commits = json.loads(_dvc("exp", "show", "--json", "--hide-queued", "--hide-failed"))
+    experiments = [item for commit in commits[1:] for item in commit["experiments"] or []]
+    return {str(item["name"]): _metrics(item["revs"][0]) for item in experiments if _finished(item)}
+
+
+def start_worker(sweep: str) -> psutil.Process:
+    """Start a worker in the background that runs what is queued, one experiment after another.
+
+    Args:
+        sweep: what the MLflow runs of these experiments share.
+
+    Raises:
+        UserError: there is no worker after a while.
+    """
+    _dvc("queue", "start", "--jobs", "1", ONNXPRESS_SWEEP=sweep)
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if found := worker():
+            return found
+        time.sleep(POLL_SECONDS)
+    raise UserError(f"`dvc queue start` started no worker; {WORKER_LOG} says why")
+
+
+def worker() -> psutil.Process | None:
+    """The worker of this repository, if one is alive."""
+    return next(_processes("queue-worker"), None)
+
+
+def alive(process: psutil.Process) -> bool:
+    """Whether a process still works: where init collects no orphans, as in many containers, the dead stay listed."""
+    with suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def stop_worker(process: psutil.Process) -> None:
+    """End a worker now; an experiment that it runs ends too, and counts as failed."""
+    with suppress(psutil.NoSuchProcess):
+        process.terminate()  # it takes no other experiment
+        until = time.monotonic() + END_SECONDS
+        while alive(process) and time.monotonic() < until:
+            for running in process.children():  # the present one may be about to start
+                running.kill()
+            time.sleep(POLL_SECONDS)
+        process.kill()
+
+
+def _ended(process: psutil.Process) -> None:
+    """Kill a process, and wait until it works no more."""
+    with suppress(psutil.NoSuchProcess):
+        process.kill()
+        until = time.monotonic() + END_SECONDS
+        while alive(process) and time.monotonic() < until:
+            time.sleep(POLL_SECONDS)
+
+
+def _record(revision: str) -> Path:
+    return EXPERIMENTS / "run" / revision
+
+
+def _finished(experiment: dict[str, Any]) -> bool:
+    """Whether the metrics are the experiment's: DVC shows those of HEAD for one that has not finished."""
+    return bool((experiment.get("executor") or {"state": "success"})["state"] == "success")
+
+
+def _metrics(revision: dict[str, Any]) -> dict[str, float]:
+    files = ((revision.get("data") or {}).get("metrics") or {}).values()
+    return {key: value for file in files for key, value in (file.get("data") or {}).items()}
+
+
+def _processes(*words: str) -> Iterator[psutil.Process]:
+    """Processes of dvc in this folder whose command names all of ``words``."""
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            command = process.cmdline()
+            if (
+                all(any(word in part for part in command) for word in ("dvc", *words))
+                and Path(process.cwd()) == Path.cwd()
+            ):
+                yield process
+
+
+def _dvc(*command: str, **variables: str) -> str:
+    """Run a dvc command and return its stdout.
+
+    It has a session of its own: an interrupt must not leave the workspace stashed away, as queueing does for a moment.
+
+    Raises:
+        UserError: it failed; DVC's line is in the message.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **variables}
+    with (
+        tempfile.TemporaryFile("w+") as printed,
+        tempfile.TemporaryFile("w+") as told,
+    ):  # a worker would keep pipes open
+        process = subprocess.Popen(
+            ["dvc", *command], env=environment, stdout=printed, stderr=told, start_new_session=True
+        )
+        try:
+            process.wait()
+        except BaseException:
+            process.wait()
+            raise
+        printed.seek(0)
+        told.seek(0)
+        if process.returncode:
+            lines = told.read().splitlines()
+            reason = next(
+                (line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")),
+                " ".join(lines),
+            )
+            raise UserError(f"`dvc {' '.join(command[:3])}` failed: {reason}")
+        return printed.read()

@@ -1,0 +1,71 @@
+"""What ends a sweep on the console: the Pareto table, a line per failed point, and the error to leave with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from onnxpress.commands.sweep.pareto import Entry, front
+from onnxpress.commands.sweep.points import Sweep, shown
+from onnxpress.pipeline.console import screen
+from onnxpress.text import visible
+
+
+def print_table(sweep: Sweep, parent: str, entries: Sequence[Entry]) -> None:
+    """Print the measured points from small to large, then the failed ones with their reason."""
+    console = screen()
+    console.print(table(sweep, entries))
+    for entry in entries:
+        if entry.outcome.reason:
+            console.print(visible(f"failed: {entry.point}: {entry.outcome.reason}"), soft_wrap=True)
+    console.print(
+        f"MLflow: the children of the run {parent!r}; one of them into the workspace: dvc exp apply <experiment>"
+    )
+
+
+def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
+    """A row per measured point; ``*`` marks the front."""
+    best = front(entries)
+    result = Table(
+        title=f"sweep {sweep.name}: {len(best)} of {len(entries)} points on the front",
+        caption="* nothing is at least as good in size, latency and score, and better in one; all of the quantised model",
+    )
+    result.add_column("")
+    result.add_column("experiment", no_wrap=True)
+    for heading in headings(sweep.keys):
+        result.add_column(visible(heading), overflow="fold")
+    for heading in ("KB", "ms", "score"):
+        result.add_column(heading, justify="right", no_wrap=True)
+    for entry, (size_kb, latency_ms, cost) in sorted(
+        ((entry, costs) for entry in entries if (costs := entry.costs)), key=lambda row: row[1]
+    ):
+        values = [
+            Text(visible(shown(entry.point.values[key])) if key in entry.point.values else "")
+            for key in sweep.keys
+        ]
+        numbers = (f"{size_kb:,.1f}", f"{latency_ms:.3g}", f"{-cost:.4f}")
+        result.add_row("*" if entry.point.name in best else "", entry.point.name, *values, *numbers)
+    return result
+
+
+def headings(keys: Sequence[str]) -> list[str]:
+    """The last parts of dotted keys, or the keys where these would not tell them apart."""
+    short = [key.rpartition(".")[2] for key in keys]
+    return short if len(set(short)) == len(short) else list(keys)
+
+
+def raise_failures(entries: Sequence[Entry]) -> None:
+    """End with the first failure that is not a gate's verdict, which is a result of a sweep like another.
+
+    Raises:
+        UserError: params or data are at fault, or an experiment was interrupted.
+        ServerError: the tracking server was.
+    """
+    failed = [entry for entry in entries if entry.outcome.reason and not entry.outcome.gated]
+    if failed:
+        outcome = failed[0].outcome
+        raise outcome.error(
+            f"{len(failed)} of {len(entries)} points failed, first {failed[0].point}: {outcome.reason}"
+        )

@@ -1,0 +1,108 @@
+"""The user's repository: one sweep at a time in it, the state of code and data, and what its experiments would lack."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from onnxpress.commands.sweep.points import Sweep
+from onnxpress.errors import UserError
+from onnxpress.pipeline.copies import cure, untracked_code
+
+WHAT_RUNS = ("dvc.yaml", "requirements/main.lock", "onnxpress", "stages", "data", "models")
+NOT_IN_PATHS = re.compile(r"[^\x20-\x7e]|[#?]")
+LOCK = Path(".dvc/tmp/sweep.lock")
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the repository's lock for sweeps, which ends with the process.
+
+    Raises:
+        UserError: another sweep holds it, this is no DVC repository, or one in which DVC cannot run experiments.
+    """
+    from filelock import FileLock, Timeout
+
+    if not Path(".dvc").is_dir():
+        raise UserError("there is no .dvc here; run from the repository's folder")
+    if found := NOT_IN_PATHS.search(str(Path.cwd())):  # it writes them as ASCII, and into an URL
+        raise UserError(
+            f"DVC runs no experiments in a path with {found[0]!r} (#, ? and letters that are not ASCII): move the repository"
+        )
+    LOCK.parent.mkdir(exist_ok=True)
+    try:
+        with FileLock(LOCK).acquire(timeout=0):
+            yield
+    except Timeout as error:
+        raise UserError(
+            "another sweep runs in this folder; wait for its end, or interrupt it"
+        ) from error
+
+
+def head() -> str:
+    """The commit that experiments start from.
+
+    Raises:
+        UserError: there is none.
+    """
+    return _git("rev-parse", "HEAD").strip()
+
+
+def state() -> str:
+    """What tells code and data apart: the commit, and a digest of what differs from it in the files that git tracks."""
+    return f"{head()} {sha256(_git('diff', '--binary', 'HEAD', '--', *WHAT_RUNS).encode()).hexdigest()}"
+
+
+def refuse_untracked(sweep: Sweep) -> None:
+    """Stop before a point that its experiment's copy of the repository has no file for.
+
+    Raises:
+        UserError: naming the first file, of data, models or code, that git does not track.
+    """
+    named = [
+        name
+        for point in sweep.points
+        for name in (point.content["data"]["source"], point.content["train"]["model_path"])
+    ]
+    for name in dict.fromkeys(filter(None, named)):
+        if _is_file(name) and not _git("ls-files", "--", name, f"{name}.dvc"):
+            raise UserError(
+                f"git does not track {name}, so experiments, which run in a copy, lack it; {cure(name)}"
+            )
+    modules = {str(point.content["train"]["estimator"]).partition(".")[0] for point in sweep.points}
+    if code := untracked_code(sorted(filter(str.isidentifier, modules))):
+        raise UserError(
+            f"git does not track {code[0]}, so experiments, which run in a copy, lack it; {cure(code[0])}"
+        )
+
+
+def _is_file(name: str) -> bool:
+    """Whether there is a file; names that no file can have are the stages' to refuse."""
+    try:
+        return Path(name).is_file()
+    except OSError:
+        return False
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "--literal-pathspecs", *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=True,
+        )
+    except OSError as error:
+        raise UserError(
+            f"git does not start ({error.strerror}); install it, or correct PATH"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise UserError(
+            f"git {arguments[0]} failed: {error.stderr}; sweeps need a git repository with a commit"
+        ) from error
+    return done.stdout

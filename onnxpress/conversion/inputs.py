@@ -1,0 +1,80 @@
+"""From the columns that an estimator takes to the inputs that the contract has.
+
+An estimator may take some columns of the table only, in an order of its own, or a matrix where the table is mixed. It is
+converted with the inputs that suit it; then the graph gets the contract's inputs in front: one matrix ``X`` of all columns,
+or one input a column, those included that it does not use.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from onnxpress.conversion.names import rename
+from onnxpress.estimators.layout import Layout
+from onnxpress.graph.writer import names_of
+from onnxpress.tables.names import NUMERIC_INPUT
+from onnxpress.tables.schema import Schema
+
+
+def initial_types(taken: Layout, schema: Schema) -> list[tuple[str, Any]]:
+    """The inputs, by plain names, that an estimator of this layout is converted with."""
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    if taken.all_numeric:
+        return [(NUMERIC_INPUT, FloatTensorType([None, len(taken.columns)]))]
+    kinds = {"number": FloatTensorType, "category": StringTensorType, "text": StringTensorType}
+    return [
+        (_plain_name(place), kinds[schema.columns[place].kind]([None, 1]))
+        for place in _places(taken, schema)
+    ]
+
+
+def declare(model: onnx.ModelProto, taken: Layout, schema: Schema) -> None:
+    """Give the graph, in place, the contract's inputs, those of columns by their plain names."""
+    places = _places(taken, schema)
+    as_they_are = schema.all_numeric and places == list(range(len(schema.columns)))
+    if taken.all_numeric and not as_they_are:
+        _put_before(model, places, schema)
+    del model.graph.input[:]
+    if schema.all_numeric:
+        shape = [None, len(schema.columns)]
+        model.graph.input.append(
+            helper.make_tensor_value_info(NUMERIC_INPUT, TensorProto.FLOAT, shape)
+        )
+        return
+    for place, column in enumerate(schema.columns):
+        kind = TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING
+        model.graph.input.append(helper.make_tensor_value_info(_plain_name(place), kind, [None, 1]))
+
+
+def _plain_name(place: int) -> str:
+    return f"column{place}"
+
+
+def _places(taken: Layout, schema: Schema) -> list[int]:
+    position = {column.name: place for place, column in enumerate(schema.columns)}
+    return [position[column.name] for column in taken.columns]
+
+
+def _put_before(model: onnx.ModelProto, places: list[int], schema: Schema) -> None:
+    """Make the estimator's matrix of the contract's inputs."""
+    graph, taken = model.graph, names_of(model)
+    matrix = "chosen"
+    while matrix in taken:
+        matrix += "_"
+    rename(graph, {NUMERIC_INPUT: matrix})
+    if schema.all_numeric:
+        index = f"{matrix}_index"
+        graph.initializer.append(numpy_helper.from_array(np.array(places, np.int64), index))
+        node = helper.make_node("Gather", [NUMERIC_INPUT, index], [matrix], axis=1)
+    else:
+        node = helper.make_node(
+            "Concat", [_plain_name(place) for place in places], [matrix], axis=1
+        )
+    nodes = [node, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)

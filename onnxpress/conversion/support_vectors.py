@@ -1,0 +1,156 @@
+"""Support vector machines as matrix products, in the place of skl2onnx's converters, for what those get wrong.
+
+1. skl2onnx 1.20 stores coefficients in float32 and leaves sums to float32, which rounds away what a score may differ by:
+   here they are summed in float64 where they are many or large (:mod:`onnxpress.graph.kernel_machine`).
+2. Its scores of two classes are those of libsvm, whose sign is the other way round: here ``[-d, d]``.
+3. Its labels of a machine with probabilities come from these, and scikit-learn's from the votes of the decisions.
+4. ``break_ties``, which it leaves out, takes the label from the scores.
+5. Scores of three and more classes are two matrix products, where it writes operators for every pair of classes.
+
+A linear kernel's support vectors become one vector a pair of classes, their sum.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from onnxpress.conversion.container_writer import ContainerWriter
+from onnxpress.graph.kernel_machine import KernelMachine, decisions, vote_matrix
+from onnxpress.graph.svm_nodes import coupling_attributes, second_unless_first, vote
+from onnxpress.graph.writer import Writer
+
+TWO = 2
+KERNELS = ("linear", "poly", "rbf", "sigmoid")
+
+
+@cache
+def register() -> None:
+    """Put the converter in the place of skl2onnx's, for this process; calling it again changes nothing."""
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    from sklearn.svm import SVC, SVR, NuSVC, NuSVR
+
+    for alias, models, own in (
+        ("SklearnSVC", (SVC, NuSVC), _classifier),
+        ("SklearnSVR", (SVR, NuSVR), _regressor),
+    ):
+        original, shapes = get_converter(alias), get_shape_calculator(alias)
+        options, converter = original.get_allowed_options(), _of_float32(own, original)
+        for model in models:
+            update_registered_converter(model, alias, shapes, converter, options=options)
+
+
+def _of_float32(own: Callable[..., None], original: Callable[..., None]) -> Callable[..., None]:
+    """``own`` for numbers other than float64, which are cast to float32; skl2onnx's converter for the rest."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        given = operator.inputs[0]
+        if isinstance(given.type, DoubleTensorType) or operator.raw_operator.kernel not in KERNELS:
+            original(scope, operator, container)
+            return
+        writer, x = ContainerWriter(scope, container), given.full_name
+        if not isinstance(given.type, FloatTensorType):
+            x = writer.add("Cast", x, to=TensorProto.FLOAT)
+        own(operator, x, writer, container)
+
+    return convert
+
+
+def _regressor(operator: Any, x: str, writer: Writer, _container: Any) -> None:
+    decided = decisions(_machine(operator.raw_operator), x, writer)
+    writer.add(
+        "Reshape",
+        decided,
+        writer.constant(np.array([-1, 1], np.int64)),
+        output=operator.outputs[0].full_name,
+    )
+
+
+def _classifier(operator: Any, x: str, writer: ContainerWriter, container: Any) -> None:
+    model, (label, scores) = (
+        operator.raw_operator,
+        (variable.full_name for variable in operator.outputs),
+    )
+    decided = decisions(_machine(model), x, writer)
+    if len(model._probA) and not container.get_options(model, {}).get("raw_scores"):
+        coupled = {**coupling_attributes(len(model.classes_)), **_probability_attributes(model)}
+        writer.write_ml("SVMClassifier", (decided,), [writer.name("v"), scores], coupled)
+        _label(model, decided, label, writer)
+    elif len(model.classes_) == TWO:
+        _label(model, decided, label, writer)
+        writer.add("Mul", decided, writer.constant(np.array([[-1, 1]], np.float32)), output=scores)
+    elif model.decision_function_shape == "ovo":
+        _label(model, decided, label, writer)
+        writer.add("Identity", decided, output=scores)
+    else:
+        _scores_by_class(decided, len(model.classes_), scores, writer)
+        if model.break_ties:
+            writer.labels(scores, model.classes_, label)
+        else:
+            _label(model, decided, label, writer)
+
+
+def _label(model: Any, decided: str, output: str, writer: Writer) -> None:
+    """The class with most votes of its pairs, whose decisions have scikit-learn's signs."""
+    classes = model.classes_.astype(object if model.classes_.dtype.kind in "UO" else np.int64)
+    if len(classes) > TWO:
+        vote(decided, classes, output, writer)
+    else:
+        second_unless_first(writer.add("Neg", decided), classes, output, writer)
+
+
+def _machine(model: Any) -> KernelMachine:
+    """What scikit-learn computes, in float64, but for the vectors, which are rows."""
+    vectors, coefficients = (
+        _dense(values) for values in (model.support_vectors_, model.dual_coef_)
+    )
+    per_class = model.n_support_ if hasattr(model, "classes_") else []
+    return KernelMachine(
+        model.kernel.upper(),
+        float(model._gamma),
+        float(model.coef0),
+        float(model.degree),
+        vectors.astype(np.float32),
+        coefficients.astype(np.float64),
+        np.asarray(model.intercept_, np.float64),
+        np.array(per_class, np.int64),
+    )
+
+
+def _dense(values: Any) -> NDArray[Any]:
+    return np.asarray(values.toarray() if hasattr(values, "toarray") else values)
+
+
+def _probability_attributes(model: Any) -> dict[str, Any]:
+    """The coupling of libsvm, which for two classes has a sign of its own: its first class is the positive one."""
+    sign = -1 if len(model.classes_) == TWO else 1
+    return {
+        "prob_a": (sign * model._probA).astype(np.float32).tolist(),
+        "prob_b": model._probB.astype(np.float32).tolist(),
+        "classlabels_ints": list(range(len(model.classes_))),
+        "post_transform": "NONE",
+        "kernel_params": [0.0, 0.0, 3.0],
+    }
+
+
+def _scores_by_class(decisions: str, classes: int, output: str, writer: Writer) -> None:
+    """Votes, plus up to a third of a vote by the sum of decisions, as sklearn.utils.multiclass._ovr_decision_function has it.
+
+    A third of a sum s is s / (3 |s| + 3), a third of its Softsign.
+    """
+    signs, second = vote_matrix(classes)
+    signs_name = writer.whole(signs)
+    below = writer.add("Less", decisions, writer.constant(np.zeros(1, np.float32)))
+    lost = writer.add("Cast", below, to=TensorProto.FLOAT)
+    first = writer.whole(classes - 1 - second)
+    votes = writer.add("Gemm", lost, signs_name, first, alpha=-1.0)
+    confidence = writer.add("Softsign", writer.add("MatMul", decisions, signs_name))
+    third = writer.add("Mul", confidence, writer.constant(np.array(1 / 3, np.float32)))
+    writer.add("Add", votes, third, output=output)

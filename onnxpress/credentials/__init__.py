@@ -1,0 +1,1 @@
+"""Addresses and secrets: read strictly, never shown."""

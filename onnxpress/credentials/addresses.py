@@ -1,0 +1,185 @@
+"""Addresses of stores and servers: one strict grammar, and the part of an address that may be shown.
+
+It is RFC 3986 without its doubts. Where parsers disagree about what is a password and what is a host
+(``http://me:pa/ss@host``), nothing is read at all: a guess would print half of a password.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import unquote
+
+SERVERS = {"http", "https"}
+DATABASES = {"postgresql", "mysql", "mssql"}
+FILES = {"file", "sqlite"}
+"""Schemes of paths on this machine's disk, in which an @ is a letter like another."""
+PATHS = {*FILES, "dbfs", "hdfs", "mlflow-artifacts", "models", "runs"}
+"""Schemes that need no host."""
+HOSTLESS = {"databricks"}
+"""Schemes before a name that is no host, or what somebody took for a place for a login."""
+OTHERS = {"abfss", "ftp", "gs", "oracle", "postgres", "s3", "sftp", "socks5", "wasb", "wasbs"}
+NAMED = {*SERVERS, *DATABASES, *PATHS, *HOSTLESS, *OTHERS}
+"""Schemes that may be shown. Other words before a colon may be the user of an address without a scheme."""
+
+HIDDEN = "***"
+"""What is shown instead of a secret."""
+
+_ESCAPED = "%[0-9A-Fa-f]{2}"
+_PASSWORD = rf"(?:[^/?#@\[\]\\%\s\x00-\x1f\x7f]|{_ESCAPED})*"
+_USER = rf"(?:[^/?#@\[\]\\%\s\x00-\x1f\x7f:]|{_ESCAPED})*"
+_GRAMMAR = re.compile(
+    rf"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*):
+    (?P<authority>//
+        (?:(?P<user>{_USER})(?P<password>:{_PASSWORD})?@)?
+        (?P<host>[\w.-]*|\[[0-9A-Fa-f:.]+\])
+        (?P<port>:[0-9]{{1,5}})?
+    )?
+    (?P<path>(?:/[^?#@\\\x00-\x1f\x7f]*)?)
+    (?P<query>\?[^#@\\\s]*)?
+    (?P<fragment>\#[^@\\\s]*)?
+    """,
+    re.VERBOSE,
+)
+_FILE = re.compile(
+    r"[A-Za-z0-9+.-]+:(?P<authority>//)?+(?P<path>/[^?\x00-\x1f\x7f]*)(?P<query>\?.*)?", re.DOTALL
+)
+
+TOKEN = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"AKIA[A-Z0-9]{8,}|ASIA[A-Z0-9]{16}"  # AWS
+    r"|gh[a-z]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"  # GitHub, GitLab
+    r"|dapi[0-9a-f]{16,}|hf_[A-Za-z0-9]{16,}|xox[a-z]-[\w-]{8,}|sk-[\w-]{16,}"  # Databricks, Hugging Face, Slack, OpenAI
+    r"|AIza[\w-]{20,}|ya29\.[\w.-]{8,}"  # Google
+    r"|eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?"  # JSON web tokens
+    r")"
+)
+"""Forms that services give to their tokens."""
+_RANDOM = re.compile(
+    r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[\w.~-]{20,}|(?=.*[a-f])(?=.*[0-9])[0-9a-f]{32,}"
+)
+_BEFORE_SECRET = re.compile(r"(?i)(?:access|auth|api-?key|key|password|secret|token)s?")
+
+
+class Unreadable(ValueError):
+    """An address that can be read in two ways, or in none. Its message never repeats the address."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """An address in its parts, each as it was written. What may hold a secret is in no ``repr``."""
+
+    scheme: str
+    """In lower case, with the driver of a database: ``mysql+pymysql``."""
+    host: str
+    """With brackets where it is an IPv6 address; empty for a path."""
+    port: str
+    path: str
+    authority: bool
+    """Whether the path came after ``//``."""
+    user: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    query: str = field(default="", repr=False)
+    fragment: str = field(default="", repr=False)
+
+    @property
+    def kind(self) -> str:
+        """The scheme without a driver."""
+        return self.scheme.partition("+")[0]
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """User and password in plain text; None if the address has neither."""
+        if self.user is None:
+            return None
+        return unquote(self.user), unquote(self.password or "")
+
+    @property
+    def place(self) -> str:
+        """Port and path, as a client needs them."""
+        return (f":{self.port}" if self.port else "") + self.path
+
+    @property
+    def public(self) -> str:
+        """Scheme, host, port and path, without a segment of the path that looks like a token."""
+        if self.kind in HOSTLESS:
+            return f"{self.scheme}:"
+        port = f":{self.port}" if self.port else ""
+        path = "/".join(
+            HIDDEN if segment in self.hidden else segment for segment in self.path.split("/")
+        )
+        return f"{self.scheme}:{'//' if self.authority else ''}{self.host}{port}{path}"
+
+    @property
+    def hidden(self) -> set[str]:
+        """The segments of the path that look like tokens; none of a path on the disk."""
+        if self.kind in FILES:
+            return set()
+        segments = self.path.split("/")
+        named = {later for name, later in pairwise(segments) if _BEFORE_SECRET.fullmatch(name)}
+        random = {
+            segment for segment in segments if self.kind in SERVERS and _RANDOM.fullmatch(segment)
+        }
+        return (named | random | {segment for segment in segments if TOKEN.search(segment)}) - {""}
+
+
+def read(text: str) -> Address:
+    """The parts of an address.
+
+    Raises:
+        Unreadable: it is not surely an address, or not surely one address.
+    """
+    scheme = text.partition(":")[0].lower()
+    if scheme.partition("+")[0] in FILES and (found := _FILE.fullmatch(text)):
+        if re.search(r":.*@", found["path"]):  # a login, where none can be
+            raise Unreadable(_named(scheme))
+        query = (found["query"] or "")[1:]
+        return Address(
+            scheme, "", "", found["path"], authority=bool(found["authority"]), query=query
+        )
+    found = _GRAMMAR.fullmatch(text)
+    if found is None or not _whole(scheme.partition("+")[0], found):
+        raise Unreadable(_named(scheme))
+    password = found["password"]
+    return Address(
+        scheme,
+        found["host"] or "",
+        (found["port"] or "")[1:],
+        found["path"],
+        authority=bool(found["authority"]),
+        user=found["user"],
+        password=password and password[1:],
+        query=(found["query"] or "")[1:],
+        fragment=(found["fragment"] or "")[1:],
+    )
+
+
+def public(text: str) -> str:
+    """What may be shown of an address: its scheme, host, port and path; at most its scheme if it cannot be read."""
+    try:
+        return read(text).public
+    except Unreadable as error:
+        return str(error)
+
+
+def local_path(address: str) -> Path | None:
+    """The path of a ``file:`` address or of a plain path; None for any other address."""
+    if re.match(r"file:(?://)?/", address):
+        return Path(unquote(re.sub(r"^file:(?://)?", "", address)))
+    return None if re.match(r"[A-Za-z][\w+.-]*:", address) else Path(address)
+
+
+def _named(scheme: str) -> str:
+    """What is said of an address that cannot be read."""
+    return f"{scheme}:{HIDDEN}" if scheme.partition("+")[0] in NAMED else HIDDEN
+
+
+def _whole(kind: str, found: re.Match[str]) -> bool:
+    """Whether what the grammar found is enough for an address of that kind."""
+    if kind in FILES or not (found["authority"] or kind in PATHS):
+        return False
+    if kind in DATABASES and found["fragment"]:  # to SQLAlchemy a part of what is before it
+        return False
+    return bool(found["host"]) or (kind in PATHS and not found["user"])

@@ -1,0 +1,224 @@
+"""What may leave the process: texts without the secrets that it knows, and without what looks like one.
+
+Three ways to use it, from gentle to strict:
+
+- :func:`scrubbed` masks secrets in a text that is shown; every line of a stage passes it.
+- :func:`repeats` says whether a text of others (a server's answer, a library's error) repeats a secret in any form.
+  Such a text is not shown at all.
+- :func:`held` says what secret a text of params.yaml seems to hold. Such a file is refused.
+
+A known secret of 8 characters or more is masked wherever it occurs, one of 4 to 7 where it is a word of its own, and
+a shorter one only where its place says what it is (``://user:a@host``, ``password=a``), as is one that is among
+:data:`WORDS`: masked everywhere it would spoil every line and be told by its gaps.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from onnxpress.credentials import sources as credentials
+from onnxpress.credentials.addresses import HIDDEN, NAMED, TOKEN, public
+
+LONG, SHORT = 8, 4
+LONGEST_READ = 100_000
+"""Characters of a text of others in which secrets are looked for; a longer one is taken to repeat one."""
+WORDS = {
+    *(
+        "admin",
+        "anonymous",
+        "changeme",
+        "default",
+        "false",
+        "local",
+        "localhost",
+        "minio",
+        "minioadmin",
+        "mlflow",
+        "model",
+    ),
+    *(
+        "mysql",
+        "none",
+        "null",
+        "password",
+        "postgres",
+        "private",
+        "public",
+        "publish",
+        "root",
+        "secret",
+        "test",
+        "token",
+    ),
+    *("true", "user", "username"),
+}
+"""Secrets that everybody guesses and lines often say."""
+
+_NAME = credentials.SECRET_NAME.pattern
+_URL = re.compile(
+    r"(?<![A-Za-z0-9+.-])([A-Za-z0-9+.-]{1,40}):/{1,3}[^\s\"'<>`\\]*[^\s\"'<>`\\.,;:)\]}]"
+)
+_LOGIN = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,200}:[^\s@/\"'\\]{1,200}@(?=[\w.-])")
+_QUERY = re.compile(r"\?[\w.~%-]{1,100}=[^\s\"'<>\\)]*")
+_HEADER = re.compile(
+    r"\b((?:proxy-)?authorization[\"']?\s*(?:[:=]|%3[ad])\s*)(\"[^\"\\\n]*\"|'[^'\\\n]*'|[^\n\"'\\]+)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(
+    r"\b((?:basic|bearer|negotiate)(?:\s+|%20|[+_])|(?:token|aws4-hmac-sha256)\s+)"
+    r"([\w+/=.~%:-]{6,}(?:,\s*\w+=[^\s,\"'\\]+)*)",
+    re.IGNORECASE,
+)
+_PAIR = re.compile(
+    rf"(?<![\w.-])((?:{_NAME}|x-amz-credential|(?:x-(?:amz|goog)-)?signature|sig)"
+    r"(?:\"\s*:\s*(?=\")|['\"]?\s*(?:=|%3[ad])\s*|'?\s*:\s+|:(?=[^\s/])))"
+    r"(\"[^\"\\\n]*\"|'[^'\\\n]*'|[^\s\"'<>&,;)\]}\\]+)",
+    re.IGNORECASE,
+)
+_NAMED = re.compile(rf"(?<![\w.-])(?:{_NAME}|sig|x-amz-[\w-]+)\s*(?:=|%3d)\s*[^\s=]", re.IGNORECASE)
+_ELEMENT = re.compile(
+    r"(<\w*(?:accesskey(?:id)?|signature|stringtosign|canonicalrequest|token|password)\w*>)[^<]*",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"(?<![\w+.-])[A-Za-z][\w+.-]{0,40}:/")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL
+)
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}(?:={1,2}|(?:%3[Dd]){1,2})?")
+
+
+def scrubbed(text: str) -> str:
+    """``text`` with a mask instead of each secret, and addresses without user info and query."""
+    text = _PRIVATE_KEY.sub(HIDDEN, text)
+    if pattern := _pattern(credentials.known()):
+        text = pattern.sub(HIDDEN, text)
+    text = _URL.sub(_public, text)
+    text = _LOGIN.sub(f"{HIDDEN}@", text)
+    text = _QUERY.sub(f"?{HIDDEN}", text)
+    text = _HEADER.sub(_masked, text)
+    text = _SCHEME.sub(lambda found: _masked(found) if _holds_secret(found[2]) else found[0], text)
+    text = _PAIR.sub(_masked, text)
+    text = _ELEMENT.sub(rf"\1{HIDDEN}", text)
+    text = TOKEN.sub(HIDDEN, text)
+    return _BASE64.sub(lambda found: HIDDEN if _holds_login(found[0]) else found[0], text)
+
+
+def scrubbed_data(value: Any) -> Any:
+    """JSON data with every text scrubbed, keys too."""
+    if isinstance(value, str):
+        return scrubbed(value)
+    if isinstance(value, Mapping):
+        return {scrubbed(str(key)): scrubbed_data(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [scrubbed_data(item) for item in value]
+    return value
+
+
+def repeats(text: str) -> bool:
+    """Whether a text repeats a known secret, or eight characters of one, in any encoding, letter case or line breaking.
+
+    Also backwards. It may say so of a harmless text: then an error is told by its type alone.
+    """
+    if len(text) > LONGEST_READ:
+        return bool(credentials.known())
+    plain = re.sub(r"\\[nrtu]|[\s\\]", "", text).lower()
+    readings = {plain, unquote(plain), unquote(plain, errors="ignore").replace("+", "")}
+    readings |= {reading[::-1] for reading in readings}
+    return any(_repeats(secret, text, readings) for secret in credentials.known())
+
+
+def _repeats(secret: str, text: str, readings: set[str]) -> bool:
+    word = re.compile(rf"(?<!\w){re.escape(secret)}(?!\w)", re.IGNORECASE)
+    if 1 < len(secret) < LONG and any(map(word.search, (text, unquote(text), text[::-1]))):
+        return True
+    for form in credentials.encodings(secret):
+        letters = re.sub(r"\s", "", form).lower()
+        windows = {letters[start : start + LONG] for start in range(len(letters) - LONG + 1)}
+        windows |= {letters} if LONG > len(letters) >= SHORT and form == secret else set()
+        if any(window in reading for window in windows for reading in readings):
+            return True
+    return False
+
+
+def held(text: str) -> str | None:
+    """What secret a text of a params file seems to hold, in words that do not repeat it; None if it holds none."""
+    return next((what for what, found in _SIGNS.items() if found(text)), None)
+
+
+def _holds_known(text: str) -> bool:
+    strong = {
+        secret
+        for secret in credentials.known()
+        if len(secret) >= LONG and secret.lower() not in WORDS
+    }
+    return any(secret in text for secret in strong)
+
+
+@lru_cache(maxsize=8)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
+    """What finds each secret in each of its forms, whatever its letter case and wherever a line was broken in it."""
+    anywhere: set[str] = set()
+    words: set[str] = set()
+    for secret in secrets:
+        if len(secret.strip()) < SHORT or secret.lower() in WORDS:
+            continue
+        for form in credentials.encodings(secret):
+            if len(form) >= LONG and form.lower() not in WORDS:
+                anywhere.add(
+                    r"\s*".join(map(re.escape, re.sub(r"\s", "", form)))
+                    + "(?:={1,2}|(?:%3D){1,2})?"
+                )
+            elif form == secret:
+                words.add(rf"(?<![^\W_]){re.escape(form)}(?![^\W_])")
+    forms = sorted(anywhere, key=len, reverse=True) + sorted(words)
+    return re.compile("|".join(forms), re.IGNORECASE) if forms else None
+
+
+def _masked(found: re.Match[str]) -> str:
+    """The name and the mask, in the quotes of what it replaces."""
+    quote = found[2][0] if found[2][0] in "\"'" else ""
+    return f"{found[1]}{quote}{HIDDEN}{quote}"
+
+
+def _public(found: re.Match[str]) -> str:
+    """What may be shown of an address in a text; a word before a colon and a path is none."""
+    named = found[1].lower().partition("+")[0] in NAMED
+    return public(found[0]) if named or "://" in found[0] else found[0]
+
+
+def _holds_secret(word: str) -> bool:
+    """Whether what follows ``Basic`` or ``Bearer`` is a secret and not the next word of a sentence."""
+    return bool(re.search(r"\d|[a-z][A-Z]|[=+/]", word)) or len(word) >= 20 or _holds_login(word)
+
+
+def _holds_login(letters: str) -> bool:
+    """Whether base64 letters are those of a ``user:password``."""
+    plain = unquote(letters).rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        decoded = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return False
+    return ":" in decoded and decoded.isprintable()
+
+
+_SIGNS: dict[str, Callable[[str], object]] = {
+    "an address with user info": lambda text: _ADDRESS.search(text[: text.rfind("@") + 1]),
+    "a private key": _PRIVATE_KEY.search,
+    "an access key or token": TOKEN.search,
+    "a password or token after its name": _NAMED.search,
+    "an Authorization header": _HEADER.search,
+    "a login or token": lambda text: any(
+        _holds_secret(found[2]) for found in _SCHEME.finditer(text)
+    ),
+    "user and password in base64": lambda text: any(
+        _holds_login(found[0]) for found in _BASE64.finditer(text)
+    ),
+    "a secret of this process's environment": _holds_known,
+}
+"""What a text may hold, and what finds it."""

@@ -1,0 +1,21 @@
+"""The errors that a user can mend: one line each, and the exit code that a process leaves with."""
+
+from __future__ import annotations
+
+
+class UserError(Exception):
+    """Something the user can mend. The message says what was expected, what came, where, and what to do."""
+
+    exit_code = 2
+
+
+class GateFailed(UserError):
+    """The models were made and measured, and a limit under ``gate:`` in params.yaml was broken."""
+
+    exit_code = 3
+
+
+class ServerError(UserError):
+    """The tracking server or its artefact store did not answer, or refused."""
+
+    exit_code = 4

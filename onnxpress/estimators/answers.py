@@ -1,0 +1,43 @@
+"""What a scikit-learn estimator predicts, in the same form as an ONNX model."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.errors import UserError
+from onnxpress.estimators.layout import original_input
+from onnxpress.runtime.answer import Answer, _column, labels
+from onnxpress.tables.rows import Feeds
+from onnxpress.tables.schema import Schema
+
+
+def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
+    """Predict with the scikit-learn estimator."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
+        return ask_rows(estimator, original_input(estimator, feeds, schema), schema)
+
+
+def ask_rows(estimator: Any, rows: Any, schema: Schema) -> Answer:
+    """Predict with the scikit-learn estimator, from rows in the form that it was fitted on."""
+    values = estimator.predict(rows)
+    if schema.task == "regression":
+        return Answer(_column(values).astype(np.float64), None)
+    proper = hasattr(estimator, "predict_proba")
+    if not proper and not hasattr(estimator, "decision_function"):
+        name = type(estimator).__name__
+        raise UserError(
+            f"{name} gives labels alone, and should give probabilities or scores too (VotingClassifier: voting='soft')"
+        )
+    scores = estimator.predict_proba(rows) if proper else estimator.decision_function(rows)
+    columns = np.asarray(scores, np.float64).reshape(len(values), -1)
+    return Answer(labels(values), columns if proper else by_class(columns), proper)
+
+
+def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scores with a column a class: the one column d of a binary decision function becomes [-d, d]."""
+    return np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores

@@ -1,0 +1,135 @@
+"""A model that came as ONNX, behind scikit-learn's interface, so that no stage needs to know the difference.
+
+It holds the file's own bytes and runs them by onnxruntime as they are. So what the metrics call the original is the given
+model itself, and their agreement with model.onnx proves what the convert stage made of its inputs and outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils.metaestimators import available_if
+
+NUMPY_TYPES: dict[str, type[Any]] = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(string)": object,
+}
+"""The types of input that are fed, by onnxruntime's name."""
+
+
+class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    def __init__(self, model: bytes, columns: tuple[str, ...], outputs: tuple[str, ...]) -> None:
+        """``model`` are the bytes of an ONNX file, ``columns`` the features in order.
+
+        ``outputs`` are names of the model's own: the label and the scores, or the prediction.
+        """
+        self.model, self.columns, self.outputs = model, columns, outputs
+        self.n_jobs: int | None = None
+
+    @property
+    def n_features_in_(self) -> int:
+        """Number of columns."""
+        return len(self.columns)
+
+    def fit(self, _rows: Any, _target: Any) -> Any:
+        """Refuse: an ONNX file does not say how it was fitted."""
+        raise TypeError("a model given as ONNX cannot be fitted again")
+
+    def session(self) -> Any:
+        """The onnxruntime session, with ``n_jobs`` threads.
+
+        Raises:
+            UserError: the bytes are no ONNX model that can be run; they may have come with a pickle.
+        """
+        from onnxpress.runtime.checked import checked_onnx
+        from onnxpress.runtime.sessions import open_session
+
+        threads = self.n_jobs or 1
+        if getattr(self, "_opened", (0, None))[0] != threads:
+            checked_onnx(self.model, "the ONNX model that was given")
+            self._opened = threads, open_session(self.model, threads)
+        return self._opened[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the session, which cannot be pickled."""
+        return {key: value for key, value in super().__getstate__().items() if key != "_opened"}
+
+    def predict(self, rows: Any) -> NDArray[Any]:
+        """Labels (rows,) or predictions (rows, 1) of a matrix, or of a frame with a column per feature."""
+        return np.asarray(self._run(rows, self.outputs[0]))
+
+    def _run(self, rows: Any, output: str) -> Any:
+        from onnxpress.runtime.sessions import raise_memory_error
+
+        session = self.session()
+        inputs = session.get_inputs()
+        whole = len(inputs) == 1 and inputs[0].name not in getattr(rows, "columns", ())
+        feeds = {
+            item.name: np.asarray(
+                rows if whole else self._column(rows, item.name), NUMPY_TYPES[item.type]
+            )
+            for item in inputs
+        }
+        try:
+            return session.run([output], feeds)[0]
+        except Exception as error:  # onnxruntime's exceptions share no base class of their own
+            raise_memory_error(error)
+            raise
+
+    def _column(self, rows: Any, name: str) -> NDArray[Any]:
+        values = (
+            rows[:, self.columns.index(name)]
+            if isinstance(rows, np.ndarray)
+            else rows[name].to_numpy()
+        )
+        return np.asarray(values).reshape(-1, 1)
+
+
+class OnnxRegressor(RegressorMixin, _OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """A given model with one number per row."""
+
+
+class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """A given model with a label per row and a score per row and class."""
+
+    def __init__(
+        self,
+        model: bytes,
+        columns: tuple[str, ...],
+        outputs: tuple[str, ...],
+        classes: tuple[Any, ...],
+        *,
+        width: int,
+        proper: bool,
+    ) -> None:
+        """``classes`` in the order of the ``width`` scores; ``proper`` tells probabilities from other scores."""
+        super().__init__(model, columns, outputs)
+        self.classes, self.width, self.proper = classes, width, proper
+        self.sign = 1
+        """-1 where the model gives scores of two classes of which the label's is the lesser: the given ones times this count."""
+
+    @property
+    def classes_(self) -> NDArray[Any]:
+        """The classes, int64 or str."""
+        return np.array(self.classes)
+
+    @available_if(lambda self: self.proper)  # type: ignore[untyped-decorator] # scikit-learn has no types
+    def predict_proba(self, rows: Any) -> NDArray[np.float64]:
+        """Probabilities (rows, classes)."""
+        return self.scores(rows)
+
+    @available_if(lambda self: not self.proper)  # type: ignore[untyped-decorator] # scikit-learn has no types
+    def decision_function(self, rows: Any) -> NDArray[np.float64]:
+        """Scores (rows, classes), or (rows, 1) where the model has one for two classes."""
+        return self.scores(rows)
+
+    def scores(self, rows: Any) -> NDArray[np.float64]:
+        """Whatever is given beside the label, (rows, width)."""
+        found = self._run(rows, self.outputs[1])
+        if isinstance(found, list):  # of a ZipMap: a mapping from class to score per row
+            found = [[row[label] for label in self.classes] for row in found]
+        return self.sign * np.asarray(found, np.float64).reshape(len(found), -1)

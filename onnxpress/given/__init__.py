@@ -1,0 +1,1 @@
+"""Models that the user brings: opened in a held process, tried, and passed on."""

@@ -1,0 +1,324 @@
+"""params.yaml as typed, checked values: the schema is the reference, and every stage checks the whole file first."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from onnxpress.errors import UserError
+from onnxpress.pipeline.confidential import refuse_secrets
+from onnxpress.pipeline.outputs import PARAMS
+from onnxpress.pipeline.place import refuse_place, repository_root
+from onnxpress.pipeline.yaml_file import read_yaml
+from onnxpress.text import shortened
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _at_most(limit: int) -> AfterValidator:
+    """A limit far above any use, which the table of README need not name: beyond it libraries fail in ways of their own."""
+
+    def checked(value: int) -> int:
+        if value > limit:
+            raise PydanticCustomError(
+                "less_than_equal", "Input should be {limit} or less", {"limit": limit}
+            )
+        return value
+
+    return AfterValidator(checked)
+
+
+PositiveInt = Annotated[int, Field(ge=1), _at_most(2**31 - 1)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _class_path(text: str) -> str:
+    """``package.module.Class``: a package or module by itself is none, a function is found to be none when it is looked up."""
+    parts = text.split(".")
+    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
+        raise PydanticCustomError("class_path", "It should name a class as package.module.Class")
+    return text
+
+
+ClassPath = Annotated[str, AfterValidator(_class_path)]
+
+
+def _of_a_registered_model(name: str) -> str:
+    """A name that MLflow takes for a registered model, and can search: it knows two kinds of quotes and no escape."""
+    if {"/", ":"} & set(name) or name == "." or name.startswith("..") or not name.strip():
+        raise PydanticCustomError(
+            "name", "Input should be a name without / and :, not empty, and not begin with .."
+        )
+    if {"'", '"'} <= set(name):
+        raise PydanticCustomError(
+            "name",
+            "Input should be a name that MLflow can search, not one that has quotes of both kinds",
+        )
+    return name
+
+
+class Section(BaseModel):
+    """One section of params.yaml; unknown keys and wrong types are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Data(Section):
+    """Where the rows come from and how they are split."""
+
+    source: str = Field(
+        min_length=1, description="a bundled dataset, or a CSV or Parquet file under data/"
+    )
+    target: str | None = Field(description="the column to predict (files only)")
+    task: Literal["auto", "classification", "regression"] = Field(
+        description="auto decides by the target's type"
+    )
+    text: list[str] = Field(
+        default=[], description="columns of free text, whose words are counted (files only)"
+    )
+    missing_values: list[str] = Field(
+        default=[], description="cells of a CSV file that mean missing, besides empty ones: [NA]"
+    )
+    decimal: str = Field(
+        default=".", pattern="^[.,]$", description="decimal mark of a CSV file's numbers: . or ,"
+    )
+    thousands: str | None = Field(
+        default=None,
+        pattern="^[^0-9A-Za-z+-]$",
+        description="thousands separator of a CSV file's numbers; null: none",
+    )
+    test_size: Fraction = Field(description="share of rows kept for the final test")
+    calibration_size: Share | None = Field(
+        description="share of the training rows set aside to choose the quantisation; null: 0.2 from 1000 training rows on"
+    )
+
+
+class Text(Section):
+    """How columns of free text become numbers."""
+
+    max_features: PositiveInt | None = Field(
+        description="keep that many of the most frequent words; null: all"
+    )
+    ngram_range: list[PositiveInt] = Field(
+        min_length=2, max_length=2, description="words that are counted together: [from, to]"
+    )
+
+
+class Train(Section):
+    """The estimator to fit."""
+
+    estimator: str = Field(
+        min_length=1, description="a scikit-learn class by name, or any class by its import path"
+    )
+    params: dict[str, Any] = Field(description="its constructor arguments")
+    scale: bool = Field(description="standardise numeric columns before the estimator")
+    model_path: str | None = Field(
+        description="a fitted .joblib, .pkl, .skops or .onnx file under models/ instead of a fit"
+    )
+    text: Text = Field(
+        default=Text(max_features=None, ngram_range=[1, 1]),
+        description="how columns of data.text become numbers (TF-IDF)",
+    )
+    max_seconds: PositiveFloat = Field(
+        default=600, description="seconds that loading and trying the file of model_path may take"
+    )
+    max_memory_mb: PositiveInt = Field(default=8192, description="MB of memory that it may take")
+    trust: list[ClassPath] = Field(
+        description="classes, package.module.Class, that a stored model may hold besides scikit-learn's; they run their own code"
+    )
+
+    @property
+    def title(self) -> str:
+        """The model in words: the estimator's class or the given file."""
+        return Path(self.model_path).name if self.model_path else self.estimator.rpartition(".")[2]
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """The classes that a stored model may hold: ``trust``, and an estimator from elsewhere than scikit-learn, it alone."""
+        package, _, rest = self.estimator.partition(".")
+        return (*self.trust, self.estimator) if rest and package != "sklearn" else tuple(self.trust)
+
+
+class Convert(Section):
+    """scikit-learn to ONNX."""
+
+    target_opset: Annotated[int, Field(ge=11, le=22)] = Field(
+        description="version of the ai.onnx operator set"
+    )
+
+
+class Quantize(Section):
+    """ONNX to quantised ONNX; chosen on calibration rows, never on test rows."""
+
+    method: Literal[
+        "auto", "none", "dynamic", "static", "dense", "float16", "forest", "kernel", "neighbors"
+    ] = Field(description="auto tries what fits the graph")
+    objective: Literal["size", "latency", "throughput"] = Field(
+        description="what the best is kept by; latency (one row per call) and throughput are measured, so not reproducible"
+    )
+    level: Literal["auto", "lossless", "refined"] = Field(
+        description="how far the forest method may go"
+    )
+    ml_opset: Literal[3, 5] = Field(
+        description="ai.onnx.ml version of forests: 5 is smallest, 3 runs in older runtimes"
+    )
+    max_accuracy_drop: Share = Field(
+        description="score (accuracy or R2) that calibration rows may lose, 0.01 = one point"
+    )
+
+
+class Evaluate(Section):
+    """The proof against the original."""
+
+    probe_rows: Annotated[int, Field(ge=0), _at_most(10_000_000)] = Field(
+        description="rows built at the model's own split thresholds"
+    )
+    tolerance: PositiveFloat = Field(
+        description="regression: allowed difference in standard deviations of the target"
+    )
+
+
+class Benchmark(Section):
+    """How latency is measured."""
+
+    n_iterations: PositiveInt = Field(description="timed calls per model on the default batch")
+    max_seconds: PositiveFloat = Field(
+        description="upper bound on the measuring time of the whole stage"
+    )
+    batch_sizes: list[Annotated[PositiveInt, _at_most(1_000_000)]] = Field(
+        min_length=1, description="rows per call of the batch sweep"
+    )
+    threads: Annotated[PositiveInt, _at_most(1024)] = Field(description="threads of every runtime")
+
+
+class Gate(Section):
+    """Limits on the test metrics; null switches one off."""
+
+    min_onnx_agreement: Share | None = Field(
+        description="share of test rows on which ONNX gives the original's answer"
+    )
+    max_score_diff: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        description="difference of ONNX's scores or predictions from the original's, relative where a score is above 1"
+    )
+    max_accuracy_drop: Share | None = Field(
+        description="score (accuracy or R2) that test rows may lose, 0.01 = one point"
+    )
+    max_size_ratio: PositiveFloat | None = Field(
+        description="size of the quantised model over size of the ONNX model"
+    )
+    min_onnx_speedup: PositiveFloat | None = Field(
+        description="latency of scikit-learn over the ONNX model's"
+    )
+    min_quantized_vs_onnx_speedup: PositiveFloat | None = Field(
+        description="latency of the ONNX model over the quantised one's"
+    )
+
+
+class Promote(Section):
+    """When ``make promote`` makes the candidate the champion."""
+
+    by: Literal["score", "size", "latency"] = Field(
+        description="what the quantised models are compared by"
+    )
+    min_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        description="how much better: score as difference, 0.01 = one point; size and latency as share saved"
+    )
+
+
+class Publish(Section):
+    """Where the results are recorded."""
+
+    experiment: str = Field(
+        min_length=1, max_length=500, description="name of the MLflow experiment"
+    )
+    tracking_uri: str | None = Field(
+        description="MLflow store; MLFLOW_TRACKING_URI wins; null: sqlite:///mlflow.db"
+    )
+    registered_model: Annotated[str, AfterValidator(_of_a_registered_model)] | None = (
+        Field(  # pydantic's classes have a method of the key's name
+            alias="register",
+            min_length=1,
+            max_length=250,
+            description="registered model that gets a version per content; null: none",
+        )
+    )
+    promote: Promote
+
+
+class Params(Section):
+    """The whole of params.yaml, one section per stage."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(description="of every random choice")
+    data: Data
+    train: Train
+    convert: Convert
+    quantize: Quantize
+    evaluate: Evaluate
+    benchmark: Benchmark
+    gate: Gate
+    publish: Publish
+
+    def __getattribute__(self, name: str) -> Any:
+        """Raise an audit event for each section that is read, so that ``make reproduce`` can hold it against dvc.yaml."""
+        if name in Params.model_fields:
+            sys.audit("onnxpress.params", name)
+        return super().__getattribute__(name)
+
+
+def load_params() -> Params:
+    """Read and check the whole of ``params.yaml`` in the current folder.
+
+    Raises:
+        UserError: the file is missing, is not YAML, or a key is unknown, missing, of the wrong type or out of range; or the
+            repository lies where the chain cannot end well.
+    """
+    content = read_yaml(PARAMS, f"the sections {', '.join(Params.model_fields)}")
+    params = parse_params(content)
+    refuse_place(
+        repository_root(), content["publish"]["tracking_uri"]
+    )  # of the mapping: no stage but publish reads the section
+    return params
+
+
+def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
+    """Check the content of a params file; ``origin`` is the file that an error is looked for in.
+
+    Raises:
+        UserError: naming the first wrong key, what was expected there and what came; or a key that holds a secret, not what.
+    """
+    refuse_secrets(content, origin)
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{origin}: {_explain(error)}") from error
+
+
+def _explain(error: ValidationError) -> str:
+    first, more = error.errors()[0], error.error_count() - 1
+    place = [str(part) for part in first["loc"]]
+    key = shortened(".".join(place))
+    if first["type"] == "extra_forbidden":
+        message = f"unknown key {key!r}; {_nearest(place)}"
+    elif first["type"] == "missing":
+        message = f"key {key!r} is missing; add it (README lists every key and its default)"
+    else:
+        section = first["type"] in {"model_type", "dict_type"}
+        expected = "be a section of keys" if section else re.sub(r"^\w+ should ", "", first["msg"])
+        message = f"{key} should {expected}, got {shortened(repr(first['input']))}"
+    return message + (f" (and {more} more)" if more else "")
+
+
+def _nearest(place: list[str]) -> str:
+    section: Any = Params
+    for part in place[:-1]:
+        section = section.model_fields[part].annotation
+    valid = [field.alias or name for name, field in section.model_fields.items()]
+    near = difflib.get_close_matches(place[-1], valid, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"

@@ -1,0 +1,96 @@
+"""LinearClassifier and LinearRegressor (ai.onnx.ml 1) as matrix products, whose weights can be stored in fewer bits.
+
+What onnxruntime computes is kept: scores are ``x @ coefficients.T + intercepts``, the label is that of the first greatest
+score before the post-transform (https://onnx.ai/onnx/operators/onnx_aionnxml_LinearClassifier.html).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+
+from onnxpress.graph.writer import GraphWriter, names_of
+
+POST_TRANSFORMS = {"NONE": "", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}
+"""Post-transforms that ai.onnx has an operator for."""
+
+
+def is_linear(node: onnx.NodeProto) -> bool:
+    """Whether ``node`` is one of the two linear operators."""
+    return node.domain == "ai.onnx.ml" and node.op_type in {"LinearClassifier", "LinearRegressor"}
+
+
+def as_products(model: onnx.ModelProto, min_weights: int) -> onnx.ModelProto:
+    """A copy of ``model`` with each linear operator of at least ``min_weights`` coefficients as a matrix product.
+
+    An operator stays as it is where its input is not float32, its post-transform has no operator of its own, or it
+    derives a second class from a single score.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    del graph.node[:]
+    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    writer = GraphWriter(graph, opset, names_of(model))
+    whole = {
+        value.name
+        for value in model.graph.input
+        if value.type.tensor_type.elem_type != TensorProto.FLOAT
+    }
+    for node in model.graph.node:
+        if is_linear(node) and not whole.intersection(node.input):
+            weights = _Weights(node)
+            if weights.coefficients.size >= min_weights and weights.treatable:
+                weights.write(node, writer)
+                continue
+        graph.node.add().CopyFrom(node)
+    if not any(node.domain == "ai.onnx.ml" for node in graph.node):
+        kept = [entry for entry in result.opset_import if entry.domain != "ai.onnx.ml"]
+        del result.opset_import[:]
+        result.opset_import.extend(kept)
+    return result
+
+
+class _Weights:
+    """The attributes of a linear operator: ``coefficients`` (features, scores) and ``intercepts`` (scores,), float32."""
+
+    def __init__(self, node: onnx.NodeProto) -> None:
+        found: dict[str, Any] = {
+            item.name: helper.get_attribute_value(item) for item in node.attribute
+        }
+        classifies = node.op_type == "LinearClassifier"
+        flat = np.array(found["coefficients"], np.float32)
+        scores = len(found["intercepts"]) if "intercepts" in found else int(found.get("targets", 1))
+        self.coefficients = flat.reshape(scores, -1).T
+        self.intercepts = np.array(found.get("intercepts", np.zeros(scores)), np.float32)
+        self.transform = found.get("post_transform", b"NONE").decode()
+        words = [word.decode() for word in found.get("classlabels_strings", [])]
+        labels = (
+            np.array(words, object)
+            if words
+            else np.array(found.get("classlabels_ints", []), np.int64)
+        )
+        self.labels = labels if classifies else None
+        self.treatable = self.transform in POST_TRANSFORMS and (
+            self.labels is None or len(self.labels) == scores
+        )
+
+    def write(self, node: onnx.NodeProto, writer: GraphWriter) -> None:
+        """Operators with the outputs of ``node``."""
+        last = POST_TRANSFORMS[self.transform]
+        output = node.output[-1]
+        raw = "" if last else output
+        factors = (
+            writer.constant(np.ascontiguousarray(self.coefficients), "weights"),
+            writer.constant(self.intercepts),
+        )
+        scores = writer.add("Gemm", node.input[0], *factors, output=raw)
+        if last == "Softmax":
+            writer.add(last, scores, output=output, axis=1)
+        elif last:
+            writer.add(last, scores, output=output)
+        if self.labels is not None:
+            writer.labels(scores, self.labels, node.output[0])

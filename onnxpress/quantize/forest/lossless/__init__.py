@@ -1,0 +1,1 @@
+"""Forests in fewer bytes, with the same predictions."""

@@ -1,0 +1,234 @@
+"""Rewrite: every tree node of a model, also inside larger graphs, in a new encoding; everything else as it was."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable
+from functools import cache
+
+import onnx
+from google.protobuf.message import Message
+from onnx import helper
+
+from onnxpress.graph.trees.forest import Forest
+from onnxpress.graph.trees.graphs import ML_DOMAIN, element_types, graphs, nested
+from onnxpress.graph.trees.reader import TREE_OPS, Untreatable, is_tree, read
+from onnxpress.quantize.candidates import NotApplicable
+from onnxpress.quantize.forest.lossless.code_columns import with_code_columns
+from onnxpress.quantize.forest.lossless.leaves import share_leaves
+from onnxpress.quantize.forest.lossless.lowering import Site, lower
+from onnxpress.quantize.forest.lossless.passes import merge_equal_children, shares_children
+from onnxpress.quantize.forest.lossless.portable import portable
+
+log = logging.getLogger(__name__)
+
+ML_TREE_ENSEMBLE = (
+    5  # the version of ai.onnx.ml that brought TreeEnsemble and withdrew its predecessors
+)
+MIN_OPSET = 7  # Gemm and Add broadcast from here on
+DEFAULT_OPSET = 12  # for models that import ai.onnx.ml alone
+
+Treat = Callable[[Forest], Forest]
+"""What happens to each forest between reading and writing; the identity for a lossless rewrite."""
+
+
+def rewrite_trees(
+    model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None = None
+) -> onnx.ModelProto:
+    """A copy of ``model`` with its tree nodes read, treated and written again for ``ml_opset`` (3 or 5).
+
+    Version 5 replaces all tree nodes or none, because it withdrew the older operators: if one cannot be lowered, all are
+    written in the portable encoding. Inputs, outputs and every other node stay as they are.
+
+    Raises NotApplicable if there is no tree node, if none can be treated, or if the result would not be smaller.
+    """
+    if not has_trees(model):
+        raise NotApplicable("the graph has no tree ensemble")
+    reasons: list[str] = []
+    if ml_opset >= ML_TREE_ENSEMBLE:
+        try:
+            return _smaller(_Rewriter(model, treat).modern(), model)
+        except Untreatable as reason:
+            reasons.append(f"not as ai.onnx.ml 5: {reason}")
+    rewriter = _Rewriter(model, treat)
+    result = rewriter.portable()
+    reasons += rewriter.reasons
+    if result is None:
+        raise NotApplicable("; ".join(reasons))
+    for line in reasons:
+        warn_once(f"forest: {line}")
+    return _smaller(result, model)
+
+
+warn_once = cache(log.warning)  # the same model is rewritten for each fold
+
+
+def has_trees(model: onnx.ModelProto) -> bool:
+    """Whether any graph of ``model`` has a tree node."""
+    return any(is_tree(node) for graph in graphs(model.graph) for node in graph.node)
+
+
+Replacement = Callable[[onnx.NodeProto, onnx.GraphProto], None]
+"""Adds what takes the place of a tree node to the end of the new graph: trees are built there, never copied."""
+
+
+class _Rewriter:
+    """One rewrite of one model; ``reasons`` collects why nodes were left alone."""
+
+    def __init__(self, model: onnx.ModelProto, treat: Treat | None) -> None:
+        self.model = model
+        self.treat_is_none = treat is None
+        self.treat = treat or (lambda forest: forest)
+        self.reasons: list[str] = []
+        everything = list(graphs(model.graph))
+        nodes = [node for graph in everything for node in graph.node]
+        self.read_names = {name for node in nodes for name in node.input}
+        self.read_names |= {output.name for graph in everything for output in graph.output}
+        taken = self.read_names | {name for node in nodes for name in node.output}
+        taken |= {
+            value.name for graph in everything for value in (*graph.input, *graph.initializer)
+        }
+        self.names = (name for name in map("t{}".format, itertools.count()) if name not in taken)
+        self.types = element_types(model)
+        self.ml_opset = max(
+            (entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN), default=1
+        )
+        self.opset = max(
+            (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
+            default=0,
+        )
+
+    def modern(self) -> onnx.ModelProto:
+        """The model with TreeEnsemble (5) nodes. Raises Untreatable."""
+        if 0 < self.opset < MIN_OPSET:
+            raise Untreatable(f"the model imports ai.onnx {self.opset}, older than {MIN_OPSET}")
+        self._refuse_changed_operators()
+        result = self._with_graphs(self._modern_node)
+        for entry in result.opset_import:
+            if entry.domain == ML_DOMAIN:
+                entry.version = max(entry.version, ML_TREE_ENSEMBLE)
+        if not self.opset:
+            result.opset_import.append(helper.make_opsetid("", DEFAULT_OPSET))
+        return result
+
+    def portable(self) -> onnx.ModelProto | None:
+        """The model with its trees in the older operators; None if no node could be treated."""
+        if self.ml_opset >= ML_TREE_ENSEMBLE:
+            self.reasons.append(
+                f"the model imports ai.onnx.ml {self.ml_opset}, which has no older tree operators"
+            )
+            return None
+        result = self._with_graphs(self._portable_node)
+        trees = sum(is_tree(node) for graph in graphs(self.model.graph) for node in graph.node)
+        return None if len(self.reasons) == trees else result
+
+    def _refuse_changed_operators(self) -> None:
+        """Raising the version of ai.onnx.ml must not change the meaning of the model's other operators."""
+        for graph in graphs(self.model.graph):
+            for op_type in {
+                node.op_type for node in graph.node if node.domain == ML_DOMAIN
+            } - TREE_OPS:
+                since = [
+                    onnx.defs.get_schema(op_type, version, ML_DOMAIN).since_version
+                    for version in (self.ml_opset, max(self.ml_opset, ML_TREE_ENSEMBLE))
+                ]
+                if since[0] != since[1] and (op_type, since[0]) != (
+                    "LabelEncoder",
+                    2,
+                ):  # 4 only adds to 2
+                    raise Untreatable(
+                        f"{op_type} of ai.onnx.ml {self.ml_opset} is another operator in {ML_TREE_ENSEMBLE}"
+                    )
+
+    def _with_graphs(self, replacement: Replacement) -> onnx.ModelProto:
+        """A copy of the model with each tree node replaced."""
+        result = onnx.ModelProto()
+        _copy_fields(self.model, result, without="graph")
+        self._copy_graph(self.model.graph, result.graph, replacement)
+        return result
+
+    def _copy_graph(
+        self, graph: onnx.GraphProto, result: onnx.GraphProto, replacement: Replacement
+    ) -> None:
+        _copy_fields(graph, result, without="node")
+        for node in graph.node:
+            if is_tree(node):
+                replacement(node, result)
+                continue
+            copy = result.node.add()
+            copy.CopyFrom(node)
+            for old, new in zip(nested(node), nested(copy), strict=True):
+                new.Clear()
+                self._copy_graph(old, new, replacement)
+
+    def _site(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> Site:
+        used = [name if name in self.read_names else "" for name in node.output]
+        label, scores = (
+            [*used, ""][:2] if node.op_type == "TreeEnsembleClassifier" else ("", used[0])
+        )
+        if node.input[0] not in self.types:
+            raise Untreatable(f"the element type of the input {node.input[0]!r} is unknown")
+        x_type = self.types[node.input[0]]
+        return Site(
+            node.input[0], label, scores, x_type, self.opset or DEFAULT_OPSET, self.names, graph
+        )
+
+    def _modern_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
+        site = self._site(node, graph)
+        lower(self.treat(read(node, site.dtype)), site)
+
+    def _portable_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
+        try:
+            site = self._site(node, graph)
+            original = read(node, site.dtype)
+            forest, x = with_code_columns(self.treat(original), site, node.input[0])
+            place = onnx.NodeProto(input=[x], output=node.output, name=node.name)
+            if self.treat_is_none and shares_children(forest):
+                portable(forest, place, graph, shared=True)
+            else:
+                portable(merge_equal_children(share_leaves(forest)), place, graph)
+        except Untreatable as reason:
+            self.reasons.append(f"{node.op_type} {node.name!r} is left as it is: {reason}")
+            graph.node.append(node)
+
+
+def _copy_fields(source: Message, target: Message, *, without: str) -> None:
+    """Copies all fields but one."""
+    for descriptor, value in source.ListFields():
+        if descriptor.name == without:
+            continue
+        if descriptor.is_repeated:
+            getattr(target, descriptor.name).extend(value)
+        elif descriptor.message_type:
+            getattr(target, descriptor.name).CopyFrom(value)
+        else:
+            setattr(target, descriptor.name, value)
+
+
+def _smaller(result: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
+    """``result``, if its packed form is smaller than that of ``model``; else raises NotApplicable."""
+    sizes = [
+        sum(packed_size(graph) for graph in graphs(candidate.graph))
+        for candidate in (result, model)
+    ]
+    if sizes[0] >= sizes[1]:
+        raise NotApplicable(f"rewritten trees take {sizes[0]} bytes, the present ones {sizes[1]}")
+    return result
+
+
+def packed_size(graph: onnx.GraphProto) -> int:
+    """Bytes of the nodes and initializers of ``graph`` with repeated numbers in protobuf's packed form.
+
+    Attribute by attribute: to measure a message, protobuf writes it out in memory.
+    """
+    size = sum(tensor.ByteSize() for tensor in graph.initializer)
+    for node in graph.node:
+        size += sum(
+            len(name) + 2
+            for name in (*node.input, *node.output, node.name, node.op_type, node.domain)
+        )
+        for attribute in node.attribute:
+            tags = len(attribute.ints) + len(attribute.floats)
+            size += attribute.ByteSize() - tags
+    return int(size)

@@ -1,0 +1,111 @@
+"""The oldest onnxruntime that loads a model, and the releases that answer it wrongly, known before it is deployed.
+
+From onnxruntime's compatibility table (onnxruntime.ai/docs/reference/compatibility.html); from 1.18 on checked by loading
+models in every minor release up to 1.32: 1.21 is the first with a kernel of TreeEnsemble (ai.onnx.ml 5).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnxpress.graph.binary_trees import BAD_RELEASES, is_answered_badly
+from onnxpress.graph.trees.forest import Floats, Mode
+from onnxpress.graph.trees.graphs import graphs
+from onnxpress.graph.trees.reader import Untreatable, is_tree, read
+
+Release = tuple[int, int]
+
+OPSETS: dict[str, dict[int, Release]] = {
+    "": {
+        12: (1, 3),
+        13: (1, 6),
+        14: (1, 8),
+        15: (1, 9),
+        16: (1, 11),
+        17: (1, 12),
+        18: (1, 14),
+        19: (1, 15),
+        20: (1, 17),
+        21: (1, 18),
+        22: (1, 21),
+        23: (1, 23),
+        25: (1, 24),
+        26: (1, 25),
+        28: (1, 32),
+    },
+    "ai.onnx.ml": {2: (1, 3), 3: (1, 11), 4: (1, 17), 5: (1, 21)},
+}
+"""By domain, the newest version that a release takes; the versions between two belong to the later one."""
+IR_VERSIONS: dict[int, Release] = {
+    7: (1, 3),
+    8: (1, 10),
+    9: (1, 15),
+    10: (1, 18),
+    11: (1, 23),
+    13: (1, 24),
+    14: (1, 32),
+}
+UNKNOWN = "unknown"
+
+BAD_FOR_CODES = ("1.21.0", "1.21.1", "1.22.0", "1.22.1")
+"""These mix up codes where all splits are ``x == code`` and only some codes are whole numbers from 1 to 32."""
+MASKED = 32
+
+
+def min_onnxruntime(model: onnx.ModelProto) -> str:
+    """The oldest onnxruntime release, as ``major.minor``, that takes the model's opsets and IR version.
+
+    ``unknown`` for a version that is newer than the tables here.
+    """
+    needed = [_first(IR_VERSIONS, model.ir_version)]
+    needed += [
+        _first(OPSETS[opset.domain], opset.version)
+        for opset in model.opset_import
+        if opset.domain in OPSETS
+    ]
+    found = [release for release in needed if release is not None]
+    return "{}.{}".format(*max(found)) if len(found) == len(needed) else UNKNOWN
+
+
+def _first(releases: dict[int, Release], version: int) -> Release | None:
+    """The release that brought ``version``; None for a version newer than the table."""
+    return min((release for known, release in releases.items() if known >= version), default=None)
+
+
+def bad_onnxruntime(model: onnx.ModelProto) -> list[str]:
+    """Releases, as ``major.minor.patch``, that load the model and give wrong answers (measured in the releases themselves)."""
+    nodes = [node for graph in graphs(model.graph) for node in graph.node if is_tree(node)]
+    bad = set(BAD_RELEASES) if any(is_answered_badly(node) for node in nodes) else set()
+    if any(_mixes_codes(node) for node in nodes):
+        bad |= set(BAD_FOR_CODES)
+    return sorted(bad)
+
+
+def _mixes_codes(node: onnx.NodeProto) -> bool:
+    """Whether all splits compare codes, of which those releases keep some in a mask and some not."""
+    if not _compares_codes_only(node):
+        return False
+    try:
+        forest = read(node)
+    except Untreatable:
+        return True
+    masked = _masked(
+        np.concatenate([forest.threshold[forest.mode == Mode.EQ], *forest.member_sets])
+    )
+    return bool(masked.any() and not masked.all())
+
+
+def _compares_codes_only(node: onnx.NodeProto) -> bool:
+    modes = next(
+        (item for item in node.attribute if item.name == "nodes_modes"), onnx.AttributeProto()
+    )
+    if modes.HasField("t"):
+        return bool(np.isin(onnx.numpy_helper.to_array(modes.t), (Mode.EQ, Mode.MEMBER)).all())
+    return b"BRANCH_EQ" in modes.strings and set(modes.strings) <= {b"BRANCH_EQ", b"LEAF"}
+
+
+def _masked(codes: Floats) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = (codes >= 1) & (codes <= MASKED) & (codes == np.round(codes))
+    return found

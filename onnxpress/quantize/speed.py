@@ -1,0 +1,35 @@
+"""A quick side-by-side timing for ``quantize.objective``; the benchmark stage measures what is published."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from onnxpress.runtime.sessions import open_session
+from onnxpress.tables.rows import Rows, take
+
+ROUNDS = 50
+BATCH_ROWS = {"latency": 1, "throughput": 256}
+"""Rows per call by objective."""
+CALLS_ROWS = 256
+"""A value is the time of so many rows, in one call or in several: a single call of one row is too short to time."""
+
+
+def relative_latencies(
+    plain: bytes, models: list[bytes], rows: Rows, objective: str
+) -> list[float]:
+    """Median over rounds of each model's time over the plain model's in the same round; below 1 is faster."""
+    size = BATCH_ROWS[objective]
+    feeds = take(rows.feeds, np.arange(size) % len(rows))
+    sessions = [open_session(model) for model in (plain, *models)]
+    for session in sessions:
+        session.run(None, feeds)
+    times = np.empty((ROUNDS, len(sessions)))
+    for turn in times:
+        for position, session in enumerate(sessions):
+            start = time.perf_counter()
+            for _ in range(CALLS_ROWS // size):
+                session.run(None, feeds)
+            turn[position] = time.perf_counter() - start
+    return [float(ratio) for ratio in np.median(times[:, 1:] / times[:, :1], axis=0)]

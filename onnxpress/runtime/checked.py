@@ -1,0 +1,43 @@
+"""ONNX files of others, judged before onnxruntime may open them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from onnxpress.errors import UserError
+from onnxpress.text import visible
+
+
+def one_line(text: object, longest: int = 300) -> str:
+    """Text of a file as it may be shown, shortened."""
+    shown = visible(str(text)[:longest])
+    return shown if len(shown) <= longest else f"{shown[:longest]}…"
+
+
+def _other_format(head: bytes, suffix: str) -> str | None:
+    """What a file is that is none of its suffix, by its first bytes, and what can be done about it; None if unknown."""
+    if head.startswith(b"version https://git-lfs"):
+        return "the pointer of a file in Git LFS; run `git lfs pull`"
+    if head.startswith(b"PK\x03\x04") and suffix != ".skops":
+        return "a zip file; name it .skops if skops has written it, else unpack it"
+    if head.startswith(b"\x80") and suffix in (".skops", ".onnx"):
+        return "a pickle; name it .pkl or .joblib"
+    if head.lstrip()[:1] in (b"<", b"{"):
+        return "text (of a web page, perhaps), no model; download the file itself, or dump the model again"
+    return None
+
+
+def checked_onnx(model: bytes, name: str) -> Any:
+    """The ModelProto in bytes of a file, which may then be given to onnxruntime.
+
+    Raises:
+        UserError: it is no ONNX model, refers to other files, may never end, or does not fit together; ``name`` is in the line.
+    """
+    from onnxpress.onnx_file import BadModel, read_model  # 0.2 s
+
+    try:
+        return read_model(model)
+    except BadModel as error:
+        if what := _other_format(model[:100], ".onnx"):
+            raise UserError(f"{name} is {what}") from error
+        raise UserError(f"{name} is no ONNX model that can be run: {error}") from error

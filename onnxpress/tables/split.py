@@ -1,0 +1,81 @@
+"""Training, calibration and test rows, each row in exactly one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from onnxpress.errors import UserError
+from onnxpress.tables.frames import plain
+from onnxpress.tables.schema import Schema
+
+CALIBRATION_FROM_ROWS = 1000
+CALIBRATION_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The rows of each part, and the schema completed with what the training rows tell."""
+
+    train: pd.DataFrame
+    calibration: pd.DataFrame
+    test: pd.DataFrame
+    schema: Schema
+
+    def describe_target(self) -> str:
+        """One clause about the target for the console."""
+        if self.schema.task == "regression":
+            return f"standard deviation {self.schema.target_std:.4g}"
+        counts = self.train[self.schema.target].value_counts(sort=False)
+        return f"{len(counts)} classes, the rarest with {counts.min()} training rows"
+
+
+def split(
+    frame: pd.DataFrame, schema: Schema, test_size: float, calibration_size: float | None, seed: int
+) -> Parts:
+    """Split rows at random, stratified by class for classification.
+
+    ``calibration_size`` None sets 20 % of the training rows aside from 1,000 training rows on, and none below: there,
+    candidates are scored by cross-fitting.
+
+    Raises:
+        UserError: a class is too rare to be in every part.
+    """
+    train, test = _split_off(frame, schema, test_size, "data.test_size", seed)
+    share = calibration_size
+    if share is None:
+        share = CALIBRATION_SHARE if len(train) >= CALIBRATION_FROM_ROWS else 0.0
+    calibration = train.iloc[:0]
+    if share > 0:
+        train, calibration = _split_off(train, schema, share, "data.calibration_size", seed)
+    if schema.task == "regression":
+        schema = replace(schema, target_std=float(train[schema.target].std(ddof=0)))
+    return Parts(train, calibration, test, schema)
+
+
+def _split_off(
+    frame: pd.DataFrame, schema: Schema, share: float, key: str, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    from sklearn.model_selection import train_test_split
+
+    classes = frame[schema.target] if schema.task == "classification" else None
+    try:
+        rest, part = train_test_split(frame, test_size=share, random_state=seed, stratify=classes)
+    except ValueError as error:
+        rarest = "" if classes is None else _rarest(classes)
+        raise UserError(
+            f"params.yaml: {key} {share} cannot split {len(frame)} rows: {error}{rarest}"
+        ) from error
+    return rest, part
+
+
+def _rarest(classes: pd.Series) -> str:
+    """The class that is too rare, and that numbers may be no classes."""
+    counts = classes.value_counts()
+    quantity = (
+        "; if it is a quantity, set data.task: regression"
+        if pd.api.types.is_numeric_dtype(classes)
+        else ""
+    )
+    return f" (rarest class: {plain(counts.idxmin())!r}, {counts.min()} rows{quantity})"

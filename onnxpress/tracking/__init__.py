@@ -1,0 +1,1 @@
+"""MLflow: the store, its checks, retries, publishing once, the registry."""

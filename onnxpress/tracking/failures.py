@@ -1,0 +1,124 @@
+"""Failures of tracking and artefact stores in one clear line: what failed, why, and what to do."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from onnxpress.credentials.redaction import repeats, scrubbed
+from onnxpress.errors import ServerError, UserError
+from onnxpress.tracking.store import Store
+
+FOREIGN = {
+    "azure",
+    "boto3",
+    "botocore",
+    "google",
+    "mlflow",
+    "requests",
+    "sqlalchemy",
+    "sqlite3",
+    "urllib3",
+}
+"""Packages whose exceptions are a store's failure, not a bug of ours."""
+TRANSPORTS = {"botocore", "requests", "sqlalchemy", "urllib3"}
+"""Packages in which a plain ValueError means an address or a header that cannot be sent."""
+
+CREDENTIALS = "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+CAUSES = (
+    (
+        r"NoSuchBucket",
+        "names a bucket that does not exist",
+        "create it or choose another experiment",
+    ),
+    (
+        r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w+Token",
+        "refuses the S3 credentials",
+        "check them",
+    ),
+    (r"No module named '(?P<module>[\w.]+)'", "needs the Python package {module}", "install it"),
+    (
+        r"certificate verify failed|SSLError",
+        "has a certificate that cannot be verified",
+        "set MLFLOW_TRACKING_SERVER_CERT_PATH",
+    ),
+    (
+        r"Name or service not known|NameResolution|resolve host|getaddrinfo",
+        "has an unknown host name",
+        "check its spelling",
+    ),
+    (
+        r"Connection refused|No route to host|Network is unreachable",
+        "cannot be reached",
+        "start it or correct the address",
+    ),
+    (r"timed? ?out|Timeout", "does not answer in time", "check the server and the network"),
+    (
+        r"Connection ?(reset|aborted)|RemoteDisconnected|IncompleteRead|BrokenPipe",
+        "cut the connection",
+        "check its log",
+    ),
+    (r"\b401\b|Unauthorized|UNAUTHENTICATED", "refuses the credentials", CREDENTIALS),
+    (
+        r"\b403\b|PERMISSION_DENIED|Forbidden",
+        "does not permit this",
+        "ask for write access to the experiment",
+    ),
+    (
+        r"\b50[0-4]\b|INTERNAL_ERROR|too many .* error",
+        "failed (server error)",
+        "its log says why, often S3 credentials or bucket",
+    ),
+    (r"error code 404|ENDPOINT_NOT_FOUND", "is no MLflow server (404)", "correct the address"),
+    (
+        r"out-of-date database schema",
+        "was made by an older MLflow",
+        "back it up and run `mlflow db upgrade`",
+    ),
+    (r"database is locked", "is locked by another program", "close it"),
+    (r"No space left", "is on a full disk", "free some space"),
+)
+KEPT = "everything in outputs/ is kept, `dvc repro` then runs publish alone"
+
+
+@contextmanager
+def server_errors(store: Store) -> Iterator[None]:
+    """Turn what a store or its client raises into one :class:`ServerError`; bugs pass."""
+    try:
+        yield
+    except ServerError as error:
+        raise ServerError(f"{error}; {KEPT}") from error
+    except UserError:
+        raise
+    except Exception as error:
+        if not is_foreign(error):
+            raise
+        raise ServerError(f"{explain(error, store)}; {KEPT}") from error
+
+
+def is_foreign(error: BaseException) -> bool:
+    """Whether a store or its client library raised ``error``."""
+    packages = {base.__module__.partition(".")[0] for base in type(error).__mro__}
+    if packages & FOREIGN or isinstance(error, (OSError, ImportError)):
+        return True
+    return isinstance(error, ValueError) and bool(_at_work(error) & TRANSPORTS)
+
+
+def _at_work(error: BaseException) -> set[str]:
+    """The packages whose functions ``error`` has passed through."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return {str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames}
+
+
+def explain(error: BaseException, store: Store, part: str = "") -> str:
+    """One line: the store (or a part of it), what it did, and the cure; without credentials."""
+    text = f"{type(error).__name__} {error}"
+    for pattern, what, cure in CAUSES:
+        if found := re.search(pattern, text):
+            return f"{part}{store.public_uri} {what.format(**found.groupdict())}; {cure}"
+    if repeats(text):
+        return f"{part}{store.public_uri} failed ({type(error).__name__}); its message repeats a secret, so it is not shown"
+    first_line = scrubbed(str(error)).strip().partition("\n")[0] or type(error).__name__
+    return f"{part}{store.public_uri} failed: {first_line[:300]}"

@@ -1,0 +1,90 @@
+"""Artefacts that this machine itself writes to S3: whose credentials it finds, and how long it waits."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from onnxpress.credentials.addresses import SERVERS, Unreadable, read
+from onnxpress.credentials.sources import remember
+from onnxpress.errors import ServerError, UserError
+
+CONNECT_SECONDS = 3
+STS_SECONDS = 3
+ASIDE = "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"
+"""Variables that name another STS than Amazon's."""
+S3_COMPATIBLE = "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"
+CONFIGURE = (
+    "on Kubernetes annotate the service account with its role (IRSA: eks.amazonaws.com/role-arn), elsewhere set "
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+)
+
+
+def refuse_endpoints() -> None:
+    """See that the variables that name another S3 or STS hold its address, and no login, which S3 does not know.
+
+    Raises:
+        UserError: naming the variable, and nothing of an address that cannot be read.
+    """
+    for name in (*S3_COMPATIBLE, *ASIDE):
+        text = os.environ.get(name, "").strip()
+        try:
+            address = read(text) if text else None
+        except Unreadable as error:
+            raise UserError(
+                f"{name} should be the address of an S3 store, got one that cannot be read ({error})"
+            ) from error
+        if address and (
+            address.scheme not in SERVERS or address.login or address.query or address.fragment
+        ):
+            raise UserError(
+                f"{name} should be the plain address of an S3 store such as https://s3.example.org, got {address.public} with "
+                "more to it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for a login"
+            )
+
+
+def limit_waiting(read_seconds: float) -> None:
+    """Make every boto3 client of this process, also MLflow's, give up after one attempt of bounded length."""
+    import boto3
+    from botocore.config import Config
+    from botocore.session import get_session
+
+    session = get_session()
+    attempts = {"total_max_attempts": 1}
+    limits = Config(connect_timeout=CONNECT_SECONDS, read_timeout=read_seconds, retries=attempts)
+    session.set_default_client_config(limits)
+    boto3.setup_default_session(botocore_session=session)
+
+
+def identity() -> str:
+    """Who this machine is to S3, in words, as ``sts get-caller-identity`` says it.
+
+    Where STS cannot be asked (an S3-compatible store, a network without a way to it), the kind of credentials found.
+
+    Raises:
+        ServerError: no credentials are found; with what to configure.
+        botocore.exceptions.ClientError: STS refuses the credentials.
+    """
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import HTTPClientError
+
+    credentials = boto3.DEFAULT_SESSION and boto3.DEFAULT_SESSION.get_credentials()
+    if credentials is None:
+        raise ServerError(
+            f"artefacts are kept in S3, and this machine has no S3 credentials; {CONFIGURE}"
+        )
+    frozen: Any = credentials.get_frozen_credentials()
+    remember(frozen.access_key, frozen.secret_key, frozen.token)
+    if any(map(os.environ.get, S3_COMPATIBLE)) and not any(map(os.environ.get, ASIDE)):
+        return f"credentials found ({credentials.method}); an S3-compatible store tells no identity"
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    sts: Any = boto3.client(
+        "sts",
+        region_name=region,
+        config=Config(connect_timeout=STS_SECONDS, read_timeout=STS_SECONDS),
+    )
+    try:
+        return f"{sts.get_caller_identity()['Arn']} ({credentials.method})"
+    except HTTPClientError as error:
+        return f"credentials found ({credentials.method}); STS does not tell the identity ({type(error).__name__})"

@@ -1,0 +1,160 @@
+"""The quantised model as an MLflow model that answers raw rows: its columns, output signature, example, requirements."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Collection, Mapping
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnxpress.errors import UserError
+from onnxpress.pipeline.outputs import QUANTIZED_MODEL, SCHEMA
+from onnxpress.serving import ANSWERING, COLUMNS
+from onnxpress.tables.rows import Feeds
+from onnxpress.tables.schema import Schema
+
+EXAMPLE_ROWS = 3
+NUMPY_TYPES: dict[int, np.dtype[Any]] = {
+    onnx.TensorProto.FLOAT: np.dtype(np.float32),
+    onnx.TensorProto.DOUBLE: np.dtype(np.float64),
+    onnx.TensorProto.INT64: np.dtype(np.int64),
+    onnx.TensorProto.STRING: np.dtype(str),
+}
+
+
+def save_serving_model(
+    folder: Path,
+    model: bytes,
+    feeds: Feeds,
+    schema: Schema,
+    metadata: dict[str, str],
+    **identity: Any,
+) -> None:
+    """Write an MLflow model into the new ``folder``; its ONNX file keeps its exact bytes.
+
+    ``mlflow.pyfunc.load_model`` of it takes rows in any form and matches them by name (``onnxpress.serving.answering``);
+    ``mlflow.onnx.load_model`` gives the ONNX model. The signature names the outputs alone: of declared inputs MLflow
+    would drop unknown columns, refuse whole numbers, and make the text "None" of null, before the model sees them.
+    ``identity`` is what MLflow's ``Model`` takes: ``run_id``, and ``model_id`` of a logged model.
+
+    Raises:
+        UserError: the model is not of this schema.
+    """
+    import mlflow.onnx
+    from mlflow import pyfunc
+    from mlflow.models import Model
+
+    parsed = onnx.load_from_string(model)
+    if {value.name for value in parsed.graph.input} != set(feeds):
+        raise UserError(f"{QUANTIZED_MODEL} does not take the columns of {SCHEMA}; run `dvc repro`")
+    description = Model(**identity)
+    mlflow.onnx.save_model(
+        parsed,
+        str(folder),
+        mlflow_model=description,
+        signature=signature_of(parsed),
+        input_example=example_of(feeds, schema),
+        conda_env=environment(),
+        onnx_execution_providers=["CPUExecutionProvider"],
+        save_as_external_data=False,
+        metadata=metadata,
+    )
+    (folder / "model.onnx").write_bytes(model)  # MLflow has written it anew, without packed fields
+    columns = json.dumps(columns_of(feeds, schema), indent=2, sort_keys=True, ensure_ascii=False)
+    (folder / COLUMNS).write_text(f"{columns}\n", encoding="utf-8")
+    pyfunc.add_to_model(
+        description,
+        loader_module=_ship(ANSWERING, folder / "code"),
+        data="model.onnx",
+        code="code",
+        conda_env="conda.yaml",
+        python_env="python_env.yaml",
+    )
+    description.model_size_bytes = sum(
+        path.stat().st_size for path in folder.rglob("*") if path.is_file()
+    )
+    description.save(str(folder / "MLmodel"))
+
+
+def _ship(source: Path, folder: Path) -> str:
+    """Copy a module into ``folder``; its name there.
+
+    The name has a digest of the code: Python keeps a module by its name, and one process may load models of several
+    versions of it.
+    """
+    code = source.read_bytes()
+    name = f"onnxpress_{source.stem}_{sha256(code).hexdigest()[:12]}"
+    folder.mkdir()
+    (folder / f"{name}.py").write_bytes(code)
+    return name
+
+
+def columns_of(inputs: Collection[str], schema: Schema) -> Mapping[str, Any]:
+    """What a served model has to know of its columns: names, kinds, and the ONNX ``inputs`` that they go to, in their order."""
+    matrix = next(iter(inputs)) if schema.all_numeric else None
+    columns = [
+        {"name": column.name, "kind": column.kind, "missing": column.missing}
+        for column in schema.columns
+    ]
+    if matrix is None:
+        columns = [{**column, "input": name} for column, name in zip(columns, inputs, strict=True)]
+    return {"matrix": matrix, "columns": columns}
+
+
+def example_of(feeds: Feeds, schema: Schema) -> Any:
+    """A few raw rows, as a frame with the names of the columns; missing text is None."""
+    import pandas as pd
+
+    if schema.all_numeric:
+        frame = pd.DataFrame(next(iter(feeds.values()))[:EXAMPLE_ROWS])
+    else:
+        kinds = [column.kind for column in schema.columns]
+        frame = pd.concat(
+            [_example_column(*pair) for pair in zip(feeds.values(), kinds, strict=True)], axis=1
+        )
+    names = [column.name for column in schema.columns]
+    frame.columns = pd.Index(
+        names, dtype=object
+    )  # MLflow compares them with a range, which warns for pandas' own text
+    return frame
+
+
+def _example_column(values: NDArray[Any], kind: str) -> Any:
+    import pandas as pd
+
+    column = pd.Series(values[:EXAMPLE_ROWS, 0])
+    return column if kind == "number" else column.astype(object).where(column != "", None)
+
+
+def environment() -> dict[str, Any]:
+    """What the model needs to run, as a conda environment; MLflow writes requirements.txt from it."""
+    packages = [
+        f"{name}=={version(name)}" for name in ("mlflow", "numpy", "onnx", "onnxruntime", "pandas")
+    ]
+    python = f"python={platform.python_version()}"
+    return {
+        "name": "mlflow-env",
+        "channels": ["conda-forge"],
+        "dependencies": [python, "pip", {"pip": packages}],
+    }
+
+
+def signature_of(model: onnx.ModelProto) -> Any:
+    """The outputs of an ONNX model as an MLflow signature."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema as MlflowSchema
+    from mlflow.types import TensorSpec
+
+    def spec(value: onnx.ValueInfoProto) -> Any:
+        tensor = value.type.tensor_type
+        shape = [-1, *(size.dim_value or -1 for size in list(tensor.shape.dim)[1:])]
+        return TensorSpec(NUMPY_TYPES[tensor.elem_type], shape, value.name)
+
+    return ModelSignature(outputs=MlflowSchema([spec(value) for value in model.graph.output]))

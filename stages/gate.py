@@ -1,0 +1,28 @@
+"""Hold the measured models against the limits of params.yaml: ``python -m stages.gate``."""
+
+from __future__ import annotations
+
+from onnxpress.errors import GateFailed
+from onnxpress.gates import complaint, judge
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.files import read_numbers, write_json
+from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS
+from onnxpress.pipeline.params import load_params
+from onnxpress.pipeline.running import run_stage
+
+
+def main() -> None:
+    """Write every verdict first, so that it can be read, and then fail if a gate failed."""
+    limits = load_params().gate.model_dump()
+    verdicts = judge(limits, read_numbers(METRICS) | read_numbers(LATENCY))
+    write_json(GATE, {verdict.gate.name: verdict.to_json() for verdict in verdicts})
+    for verdict in verdicts:
+        say(f"{MARKS[verdict.passed]}: {verdict}")
+    if failure := complaint(verdicts):
+        raise GateFailed(failure)
+
+
+MARKS = {True: "passed", False: "FAILED", None: "off"}
+
+if __name__ == "__main__":
+    run_stage("gate", main)

@@ -1,1 +1,0 @@
-"""The limits that the models must keep to be published."""

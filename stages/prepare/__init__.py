@@ -1,1 +1,0 @@
-"""Data to training, calibration and test rows in one schema."""

@@ -1,1 +1,0 @@
-"""What the run found, for people."""

@@ -1,1 +1,0 @@
-"""Training rows to a fitted scikit-learn estimator."""

@@ -1,0 +1,290 @@
+"""Scores of ONNX are the original's, within 1e-5, for the kinds of estimators that skl2onnx gives others."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.linear_model import (
+    LinearRegression,
+    Perceptron,
+    RidgeClassifier,
+    RidgeClassifierCV,
+    SGDClassifier,
+)
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC, NuSVC
+from sklearn.tree import DecisionTreeRegressor
+
+from bench.scores import __main__ as scores
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.conversion.rehearsal import differences
+from onnxpress.estimators.answers import ask_original
+from onnxpress.evaluate.differences import TOLERANCE, compare, has_steps, other_labels, relative
+from onnxpress.graph.canonical import to_bytes
+from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.sessions import ask_onnx, open_session
+from tests.conftest import numeric_schema
+
+SCALES = np.array([1e5, 1e-3, 1, 300, 20])
+OFFSETS = np.array([3, 0, 50, 1, -2])
+
+
+def rows_of(
+    *, classes: int = 2, text: bool = False, bad: bool = False
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    random = np.random.default_rng(0)
+    plain = random.normal(size=(400, 5))
+    signal = plain @ [1, -0.7, 0, 0.5, 0] + random.normal(0, 0.5, 400)
+    target = np.digitize(signal, [0] if classes == 2 else [-0.5, 0.5])
+    x = ((plain + OFFSETS) * SCALES if bad else plain).astype(np.float32)
+    return x, np.array(["no", "perhaps", "yes"])[target] if text else target
+
+
+def asked(
+    estimator: Any, x: NDArray[np.float32], y: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Label and scores of ONNX for all rows; the estimator is fitted to every other one."""
+    estimator.fit(x[::2], y[::2])
+    model = to_onnx(estimator, numeric_schema(x.shape[1]), 12)
+    outputs = open_session(to_bytes(model)).run(None, {"X": x})
+    return outputs[0], outputs[1]
+
+
+def assert_close(found: NDArray[Any], expected: NDArray[Any]) -> None:
+    same = np.isnan(found) & np.isnan(expected)
+    apart = np.abs(found - expected) / np.maximum(1, np.abs(expected))
+    np.testing.assert_array_less(np.where(same, 0, apart), TOLERANCE)
+
+
+# --- one meaning of scores ----------------------------------------------------------------------------------------------
+
+WITHOUT_PROBABILITIES = [
+    LinearSVC(random_state=0),
+    NuSVC(),
+    Perceptron(random_state=0),
+    RidgeClassifier(),
+    RidgeClassifierCV(),
+    SGDClassifier(random_state=0),
+    SVC(),
+    SVC(kernel="linear"),
+    SVC(decision_function_shape="ovo"),
+]
+
+
+@pytest.mark.parametrize("text", [False, True], ids=["ints", "strings"])
+@pytest.mark.parametrize("estimator", WITHOUT_PROBABILITIES, ids=str)
+def test_two_classes_have_the_scores_minus_d_and_d(estimator: Any, text: bool) -> None:
+    x, y = rows_of(text=text)
+    for whole in (estimator, make_pipeline(StandardScaler(), estimator)):
+        label, found = asked(whole, x, y)
+        decided = whole.decision_function(x)
+        assert_close(found, np.column_stack([-decided, decided]))
+        assert (whole.classes_[found.argmax(axis=1)] == label).all()
+
+
+@pytest.mark.parametrize("estimator", WITHOUT_PROBABILITIES[:-1], ids=str)
+def test_three_classes_have_a_score_each(estimator: Any) -> None:
+    x, y = rows_of(classes=3, text=True)
+    label, found = asked(estimator, x, y)
+    assert_close(found, estimator.decision_function(x))
+    assert (label == estimator.predict(x)).all()
+
+
+# --- linear discriminants -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("bad", [False, True], ids=["plain", "bad scales"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"solver": "lsqr", "shrinkage": "auto"}, {"solver": "eigen"}, {"n_components": 1}],
+    ids=str,
+)
+def test_linear_discriminants_have_scikit_learns_probabilities(
+    options: dict[str, Any], bad: bool, classes: int
+) -> None:
+    x, y = rows_of(classes=classes, text=True, bad=bad)
+    estimator = LinearDiscriminantAnalysis(**options)
+    label, found = asked(estimator, x, y)
+    assert_close(found, estimator.predict_proba(x))
+    assert (label == estimator.predict(x)).all()
+
+
+# --- gradient descent: labels by decisions where probabilities are equal --------------------------------------------------
+
+
+@pytest.mark.parametrize("loss", ["modified_huber", "log_loss"])
+@pytest.mark.parametrize("bad", [False, True], ids=["plain", "bad scales"])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_labels_follow_decisions_also_where_probabilities_are_equal(
+    loss: str, bad: bool, classes: int
+) -> None:
+    x, y = rows_of(classes=classes, bad=bad)
+    estimator = SGDClassifier(loss=loss, random_state=0)
+    label, found = asked(estimator, x, y)
+    expected = estimator.predict_proba(x)
+    if loss == "modified_huber" and classes == 3:
+        top = np.sort(expected, axis=1)
+        assert (top[:, -1] == top[:, -2]).any()  # or this would show nothing
+    assert (label == estimator.predict(x)).all()
+    assert_close(found, expected)
+
+
+@pytest.mark.parametrize("size", [1, 10, 80, 95, 500, 800])
+def test_decisions_far_below_zero_share_out_what_scikit_learn_gives(size: float) -> None:
+    x, y = rows_of(classes=3)
+    estimator = SGDClassifier(loss="log_loss", random_state=0).fit(x[::2], y[::2])
+    estimator.intercept_ = (estimator.intercept_ - size).astype(estimator.intercept_.dtype)
+    model = open_session(to_bytes(to_onnx(estimator, numeric_schema(5), 12)))
+    assert_close(model.run(None, {"X": x})[1], estimator.predict_proba(x))
+
+
+# --- float64 where float32 rounds too much ------------------------------------------------------------------------------
+
+
+def test_neighbours_halfway_between_stored_rows_are_those_of_scikit_learn() -> None:
+    x, y = rows_of(classes=3)
+    random = np.random.default_rng(1)
+    one, other = random.integers(0, 200, (2, 300)) * 2
+    halfway = (x[one] + x[other]) / np.float32(2)
+    for estimator in (
+        KNeighborsClassifier(),
+        KNeighborsClassifier(weights="distance"),
+        KNeighborsClassifier(metric="manhattan"),
+    ):
+        _, found = asked(estimator, np.vstack([x, halfway]), np.concatenate([y, np.resize(y, 300)]))
+        assert_close(found, estimator.predict_proba(np.vstack([x, halfway])))
+
+
+def test_a_gaussian_process_and_counts_of_words_keep_five_digits() -> None:
+    x, y = rows_of()
+    process = GaussianProcessRegressor(alpha=0.1).fit(x[::2], x[::2, 0] ** 2)
+    model = to_onnx(process, numeric_schema(5, "regression"), 12)
+    (found,) = open_session(to_bytes(model)).run(None, {"X": x})
+    assert_close(found[:, 0], process.predict(x))
+    counts = np.random.default_rng(0).poisson(300, (400, 5)).astype(np.float32)
+    bayes = MultinomialNB()
+    assert_close(asked(bayes, counts, y)[1], bayes.predict_proba(counts))
+
+
+# --- how answers are compared -------------------------------------------------------------------------------------------
+
+
+def test_differences_are_relative_above_one_and_absolute_below() -> None:
+    one = np.array([[0.5], [1000.0], [np.inf], [np.nan], [1.0], [2.0]])
+    other = np.array([[0.6], [1001.0], [np.inf], [np.nan], [np.nan], [np.inf]])
+    np.testing.assert_allclose(relative(one, other), [0.1, 0.001, 0, 0, np.inf, np.inf], rtol=1e-9)
+    assert np.isinf(relative(one, np.hstack([one, one]))).all()
+
+
+def test_another_label_counts_unless_the_two_greatest_scores_are_equal() -> None:
+    scores_of_rows = np.array([[0.5, 0.5 - 1e-7, 0], [0.6, 0.4, 0], [0, 0.5, 0.5]])
+    original, answer = (
+        Answer(np.array([0, 0, 1]), scores_of_rows),
+        Answer(np.array([1, 1, 1]), scores_of_rows),
+    )
+    assert other_labels(original, answer).tolist() == [False, True, False]
+
+
+def test_a_label_that_follows_equal_probabilities_and_not_the_decisions_is_wrong() -> None:
+    x, y = rows_of(classes=3)
+    estimator = SGDClassifier(loss="modified_huber", random_state=0).fit(x, y)
+    original = ask_original(estimator, {"X": x}, numeric_schema(5))
+    assert original.scores is not None
+    by_probability = Answer(original.scores.argmax(axis=1), original.scores)
+    found = compare(estimator, {"X": x}, numeric_schema(5), original, by_probability)
+    assert found.labels == (by_probability.values != original.values).sum() > 0
+
+
+def test_a_step_of_isotonic_calibration_is_counted_and_any_other_difference_is_not_excused() -> (
+    None
+):
+    x, y = rows_of()
+    estimator = CalibratedClassifierCV(SVC(), method="isotonic", ensemble=False).fit(x, y)
+    original = ask_original(estimator, {"X": x}, numeric_schema(5))
+    assert original.scores is not None
+    assert has_steps(estimator)
+    away = Answer(original.values, original.scores + np.array([[-0.01, 0.01]]))
+    found = compare(estimator, {"X": x}, numeric_schema(5), original, away)
+    assert found.beyond
+    assert found.steps < len(x) / 10
+
+
+def test_a_split_of_a_tree_on_raw_columns_is_no_excuse() -> None:
+    x, y = rows_of()
+    tree = DecisionTreeRegressor(random_state=0).fit(x, y)
+    at = np.repeat(x[:1], 3, axis=0)
+    split = np.float32(tree.tree_.threshold[0])
+    at[:, tree.tree_.feature[0]] = split + np.spacing(split) * np.array([-1, 0, 1], np.float32)
+    schema = numeric_schema(5, "regression")
+    original = ask_original(tree, {"X": at}, schema)
+    other = Answer(original.values + 1, None)
+    assert not has_steps(make_pipeline(StandardScaler(), tree).fit(x, y))
+    assert compare(tree, {"X": at}, schema, original, other).beyond
+
+
+def test_what_scikit_learn_itself_rounds_in_float32_is_counted_and_what_it_computes_in_float64_is_not() -> (
+    None
+):
+    x, _ = rows_of()
+    line = LinearRegression().fit(x, x[:, 0])
+    line.coef_ = np.array([1e5, -1e5, 0, 0, 0], np.float32)
+    near = np.repeat(x[:, :1], 5, axis=1)  # terms of 1e5 cancel
+    schema = numeric_schema(5, "regression")
+    off = 0.01
+    for kind, excused in ((np.float32, True), (np.float64, False)):
+        line.coef_ = line.coef_.astype(kind)
+        near[:, 1] = x[:, 0] * np.float32(1.00001)
+        original = ask_original(line, {"X": near}, schema)
+        found = compare(line, {"X": near}, schema, original, Answer(original.values + off, None))
+        assert (found.rounded > 0) == excused
+
+
+def test_neighbours_of_regressors_are_compared_by_value() -> None:
+    x, _ = rows_of()
+    estimator = KNeighborsRegressor().fit(x, x[:, 0] * 1e6)
+    schema = numeric_schema(5, "regression")
+    model = open_session(to_bytes(to_onnx(estimator, schema, 12)))
+    original = ask_original(estimator, {"X": x}, schema)
+    assert not compare(estimator, {"X": x}, schema, original, ask_onnx(model, {"X": x})).beyond
+
+
+# --- the scan -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_scan_writes_a_page_of_what_it_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["scores", "--only", "LinearDiscriminantAnalysis / two ints", "--output", str(tmp_path)],
+    )
+    scores.main()
+    page = (tmp_path / "scores.md").read_text(encoding="utf-8")
+    assert "| LinearDiscriminantAnalysis | two ints | alone | equal |" in page
+    assert "- 0 DIFFERENT" in page
+
+
+def test_rows_between_equally_near_neighbours_are_at_a_step() -> None:
+    x = (
+        np.random.default_rng(0).integers(1, 6, (200, 3)).astype(np.float32)
+    )  # a survey: many rows are equally near
+    y = (x.sum(axis=1) + np.arange(200) % 3 > 9).astype(np.int64)
+    model = KNeighborsClassifier(5, algorithm="kd_tree").fit(x, y)
+    found = differences(model, {"X": x}, numeric_schema(3))
+    distances = np.sort(((x[:, None] - x) ** 2).sum(axis=2), axis=1)
+    tied = distances[:, 4] == distances[:, 5]
+    assert 0 < found.steps <= tied.sum()
+    assert not found.beyond

@@ -1,0 +1,104 @@
+"""Hostile files through the train stage as a user runs it: exit code 2, one line, no mark, no traceback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from stages import prepare
+from tests.conftest import ROOT, default_params, write_params
+from tests.support.hostile.classic import classic
+from tests.support.hostile.doors import doors
+from tests.support.hostile.memory import memory
+from tests.support.hostile.payload import Payload
+from tests.support.hostile.skops_files import skops_files
+
+CHOSEN = (
+    *(
+        "p2_os_system",
+        "object_array_zlib",
+        "function_transformer_system",
+        "name_3",
+        "inst",
+        "raw_gzip",
+    ),
+    *(
+        "memory_matrix_call_generator",
+        "memory_valid_matrix_call_generator",
+        "memory_valid_masked_new_partial",
+    ),
+    *(
+        "skops_memory_matrix_constructor_kernel",
+        "skops_memory_masked_frombuffer_estimator",
+        "skops_module_that_runs",
+    ),
+    *(
+        "door_tree_of_garbage",
+        "door_twister_position",
+        "door_dtype_object_over_number",
+        "stream_gzip_bomb",
+        "skops_bomb",
+    ),
+    *("estimator_input_filename", "door_list_in_itself"),
+)
+TRUSTS: tuple[list[str], ...] = (
+    [],
+    ["numpy.matrix", "posix.system", "sklearn.gaussian_process.kernels.ConstantKernel"],
+)
+
+
+@pytest.fixture
+def payloads(tmp_path: Path) -> dict[str, Payload]:
+    marks = tmp_path / "marks"
+    marks.mkdir()
+    makers: list[Iterable[Payload]] = [
+        classic(marks),
+        memory(marks),
+        doors(marks),
+        skops_files(marks),
+    ]
+    return {
+        payload.name: payload for maker in makers for payload in maker if payload.name in CHOSEN
+    }
+
+
+def trained(payload: Payload, trust: list[str]) -> tuple[int, str]:
+    """Exit code and stderr of ``python -m stages.train`` with the payload as the given model."""
+    path = payload.write(Path("models"))
+    params = default_params(
+        train__model_path=str(path), train__trust=trust, data__calibration_size=0.2
+    )
+    write_params(Path(), params)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "stages.train"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, timeout=120
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("trust", TRUSTS, ids=["no trust", "tempting trust"])
+def test_train_refuses_a_hostile_file_in_one_line(
+    workspace: Path, payloads: dict[str, Payload], trust: list[str]
+) -> None:
+    (workspace / "models").mkdir()
+    write_params(workspace, default_params(data__calibration_size=0.2))
+    prepare.main()
+    before = {path.name for path in (workspace / "outputs").iterdir()}
+    assert set(payloads) == set(CHOSEN)
+    found = {name: trained(payload, trust) for name, payload in payloads.items()}
+    assert {name: code for name, (code, _) in found.items() if code != 2} == {}
+    lines = {
+        name: [line for line in said.splitlines() if not line.startswith("train: warning")]
+        for name, (_, said) in found.items()
+    }
+    assert {
+        name: said for name, said in lines.items() if len(said) != 1 or "Traceback" in said[0]
+    } == {}
+    assert list((workspace / "marks").iterdir()) == []
+    assert {path.name for path in (workspace / "outputs").iterdir()} == before

@@ -1,0 +1,105 @@
+"""Every row of the table of bad inputs ends with one clear line, its exit code, and nothing lost."""
+
+from __future__ import annotations
+
+import gc
+import runpy
+import shutil
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import default_params, write_params
+from tests.support.bad_input import CORPUS, Bad
+from tests.support.project import QUICK
+
+SHOWN_BY_DEFAULT = (UserWarning, RuntimeWarning, FutureWarning, SyntaxWarning)
+CHAIN = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the chain has run up to the gate."""
+    folder = tmp_path_factory.mktemp("finished") / "project"
+    (folder / "data").mkdir(parents=True)
+    write_params(folder, default_params(**QUICK, quantize__level="lossless"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        assert [run(stage) for stage in CHAIN] == [0] * len(CHAIN)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """A stage takes over the signals and the garbage collector of its process, which here is pytest's."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    gc.enable()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def run(stage: str) -> int:
+    """Run a stage as ``python -m`` does, in this process; what Python would warn about on stderr is printed there."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        sys.modules.pop(
+            f"stages.{stage}", None
+        )  # other tests import it, which runpy would warn about
+        try:
+            runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=True)
+            code = 0
+        except SystemExit as end:
+            code = int(str(end.code))
+    for warning in caught:
+        if issubclass(warning.category, SHOWN_BY_DEFAULT):
+            sys.stderr.write(f"{warning.category.__name__}: {warning.message}\n")
+    return code
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of outputs/, by path."""
+    outputs = folder / "outputs"
+    return {
+        str(path.relative_to(outputs)): path.read_bytes()
+        for path in outputs.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("bad", CORPUS, ids=lambda bad: bad.name)
+def test_a_bad_input_ends_with_one_clear_line(
+    bad: Bad,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "project"
+    shutil.copytree(finished, folder)
+    bad.spoil(folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["-m"])
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert [run(stage) for stage in bad.before] == [0] * len(bad.before)
+    capfd.readouterr()
+    before = contents(folder)
+    code = run(bad.stage)
+    told = capfd.readouterr().err
+    assert [line for line in told.splitlines() if not line.startswith(f"{bad.stage}: ")] == []
+    (line,) = told.splitlines()
+    assert bad.words in line
+    assert code == bad.exit_code
+    kept = contents(folder)
+    kept = (
+        kept if bad.stage != "gate" or code != 3 else kept | {"gate.json": before["gate.json"]}
+    )  # the verdict is its result
+    assert kept == before
+
+
+def test_the_rows_have_names_of_their_own_and_are_as_many_as_promised() -> None:
+    assert len({bad.name for bad in CORPUS}) == len(CORPUS) >= 60

@@ -1,0 +1,134 @@
+"""The parts that learn a refined forest, against scikit-learn and against their definitions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+
+from onnxpress.quantize.forest.refined.grow import Growth, binned, cut_points, grow
+from onnxpress.quantize.forest.refined.lesson import generate
+from onnxpress.quantize.forest.refined.losses import LOGISTIC, SOFTMAX, SQUARED, Loss
+from onnxpress.quantize.forest.refined.oblivious import Questions, quantised
+from onnxpress.quantize.forest.refined.refit import leaf_matrix, refit
+
+RANDOM = np.random.default_rng(7)
+
+
+def test_cut_points_tell_all_values_apart_while_there_are_few() -> None:
+    column = np.array([3, 1, 2, 2, 1], np.float32)
+    assert_array_equal(cut_points(column), np.array([1.5, 2.5], np.float32))
+
+
+def test_cut_points_lie_between_float32_neighbours_too() -> None:
+    low = np.float32(1)
+    high = np.nextafter(low, np.float32(2))
+    (cut,) = cut_points(np.array([low, high]))
+    assert low < cut <= high
+
+
+def test_cut_points_are_no_more_than_asked_for_and_spread_over_the_rows() -> None:
+    column = RANDOM.exponential(size=5000).astype(np.float32)
+    cuts = cut_points(column, limit=9)
+    assert_allclose([np.mean(column < cut) for cut in cuts], np.arange(1, 10) / 10, atol=0.01)
+
+
+def test_missing_values_have_a_cut_of_their_own() -> None:
+    column = np.array([1, np.nan, 2, np.inf], np.float32)
+    assert cut_points(column)[-1] == np.inf
+
+
+def test_bins_answer_as_the_thresholds_do() -> None:
+    x = RANDOM.integers(0, 60, (400, 3)).astype(np.float32)
+    x[::11, 1] = np.nan
+    x[::13, 2] = np.inf
+    bins = binned(x, tuple(cut_points(column) for column in x.T))
+    for feature, cuts in enumerate(bins.cuts):
+        for place, cut in enumerate(cuts):
+            assert_array_equal(bins.code[:, feature] <= place, x[:, feature] < cut)
+
+
+def test_a_stump_asks_what_scikit_learns_stump_asks() -> None:
+    from sklearn.tree import DecisionTreeRegressor
+
+    x = RANDOM.integers(0, 12, (500, 5)).astype(np.float32)
+    y = 3.0 * (x[:, 3] > 4) + x[:, 1] / 10 + RANDOM.normal(size=500)
+    stump = DecisionTreeRegressor(max_depth=1).fit(x, y).tree_
+    bins = binned(x, tuple(cut_points(column) for column in x.T))
+    questions, values, offset = grow(
+        bins, y[:, None], SQUARED, Growth(1, 1, rate=1.0, ridge=1e-9), seed=0
+    )
+    assert questions.feature[0, 0] == stump.feature[0]
+    assert_allclose(questions.threshold[0, 0], stump.threshold[0])
+    # bit 0 is set where the answer is yes, which is the left child there
+    assert_allclose(values[0, :, 0] + offset, stump.value[[2, 1], 0, 0])
+
+
+def test_leaves_have_one_bit_per_answer() -> None:
+    questions = Questions(np.array([[0, 1, 0]]), np.array([[0.5, 0.5, 2.0]], np.float32))
+    x = np.array([[0, 0], [1, 0], [3, 0], [3, 9], [np.nan, 0]], np.float32)
+    assert questions.leaves(x)[:, 0].tolist() == [0b111, 0b110, 0b010, 0b000, 0b010]
+
+
+def test_quantised_values_are_within_half_a_step() -> None:
+    values = RANDOM.normal(size=(3, 8, 2)) * [1.0, 50.0]
+    questions = Questions(np.zeros((3, 3), np.int64), np.zeros((3, 3), np.float32))
+    forest = quantised(questions, values, np.zeros(2))
+    step = np.abs(values).max(axis=(0, 1)) / 127
+    assert forest.table.dtype == np.int8
+    assert (np.abs(forest.table * forest.scale - values) <= 0.501 * step).all()
+
+
+def leaves_and_columns(rows: int, columns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return RANDOM.integers(0, 4, (rows, 3)), RANDOM.normal(size=(rows, columns))
+
+
+def test_refit_with_squared_loss_is_ridge_regression_on_leaves() -> None:
+    from sklearn.linear_model import Ridge
+
+    leaves, y = leaves_and_columns(300, 2)
+    found = refit(leaves, np.zeros((3, 4, 2)), np.zeros(2), y, SQUARED, rows=5.0, steps=500)
+    expected = Ridge(alpha=5.0, fit_intercept=False).fit(leaf_matrix(leaves, 4), y).coef_
+    assert_allclose(found.reshape(12, 2), expected.T, atol=1e-4)
+
+
+def test_refit_with_logistic_loss_is_logistic_regression_on_leaves() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    leaves, y = leaves_and_columns(300, 1)
+    target = (y > 0.3).astype(np.float64)
+    found = refit(leaves, np.zeros((3, 4, 1)), np.zeros(1), target, LOGISTIC, rows=8.0, steps=500)
+    # a row is worth at most a quarter under this loss, so 8 rows are a ridge of 2
+    model = LogisticRegression(C=1 / 2, fit_intercept=False, tol=1e-8).fit(
+        leaf_matrix(leaves, 4), target[:, 0]
+    )
+    assert_allclose(found.ravel(), model.coef_.ravel(), atol=1e-3)
+
+
+@pytest.mark.parametrize("loss", [SQUARED, LOGISTIC, SOFTMAX], ids=lambda loss: loss.name)
+def test_the_slope_of_a_loss_is_mean_minus_target(loss: Loss) -> None:
+    z, step = RANDOM.normal(size=(1, 3)), 1e-6
+    y = np.array([[0.2, 0.5, 0.3]])
+    for column in range(3):
+        ahead, behind = z.copy(), z.copy()
+        ahead[0, column] += step
+        behind[0, column] -= step
+        slope = (loss.value(ahead, y) - loss.value(behind, y)) / (2 * step)
+        assert slope == pytest.approx((loss.mean(z) - y)[0, column], abs=1e-6)
+
+
+def test_generated_rows_lie_between_the_rows_they_come_from() -> None:
+    x = RANDOM.normal(size=(50, 6)).astype(np.float32)
+    made = generate(x, 400, np.random.default_rng(0))
+    assert made.shape == (400, 6)
+    assert made.dtype == np.float32
+    slack = 1e-5
+    assert (made >= x.min(axis=0) - slack).all()
+    assert (made <= x.max(axis=0) + slack).all()
+
+
+def test_the_first_half_of_the_generated_rows_takes_every_value_from_a_row() -> None:
+    x = np.arange(60, dtype=np.float32).reshape(20, 3)
+    made = generate(x, 100, np.random.default_rng(0))[:50]
+    assert all(np.isin(made[:, feature], x[:, feature]).all() for feature in range(3))

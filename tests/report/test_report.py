@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onnxpress.pipeline.outputs import PICTURES
+from onnxpress.report.disagreement import worst_rows
+from onnxpress.report.page import render
+from onnxpress.report.summary import conclusion, print_summary
+from onnxpress.tables.rows import Rows
+from tests.conftest import numeric_schema
+from tests.support.plot_fixtures import measured, quantization
+
+METRICS: dict[str, float] = {
+    "original_size_kb": 163.8,
+    "onnx_size_kb": 68.2,
+    "quantized_size_kb": 1.1,
+    "onnx_size_reduction_pct": 58.4,
+    "quantized_size_reduction_pct": 99.3,
+    "original_accuracy": 0.9,
+    "onnx_accuracy": 0.9,
+    "quantized_accuracy": 0.9333,
+    "onnx_agreement": 1.0,
+    "quantized_agreement": 0.9667,
+    "onnx_probe_agreement": 1.0,
+    "quantized_probe_agreement": 0.9,
+    "test_rows": 30,
+}
+LATENCY = {
+    "original_latency_ms": 4.5,
+    "onnx_latency_ms": 0.0377,
+    "quantized_latency_ms": 0.0148,
+    "onnx_speedup": 119.2,
+    "quantized_speedup": 304.1,
+}
+
+
+def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float], **others: Any) -> str:
+    results: dict[str, Any] = {
+        "metrics": metrics,
+        "latency": LATENCY,
+        "quantization": {"summary": "forest/refined-8x3 chosen", "min_onnxruntime": "1.3"},
+        "gate": {"max_size_ratio": {"passed": True}, "max_accuracy_drop": {"passed": None}},
+        "mlflow_run": {
+            "run_id": "abc",
+            "experiment": "lab",
+            "tracking_uri": "sqlite:////somewhere/mlflow.db",
+        },
+    }
+    print_summary(
+        "a forest on iris",
+        {name: value for name, value in (results | others).items() if value is not None},
+    )
+    return capsys.readouterr().out
+
+
+def test_releases_that_answer_wrongly_are_named() -> None:
+    quantization = {
+        "summary": "chosen",
+        "min_onnxruntime": "1.3",
+        "bad_onnxruntime": ["1.26.0", "1.27.0"],
+    }
+    assert conclusion(quantization).endswith(
+        "runs in onnxruntime 1.3 and newer, but gives wrong answers in 1.26.0, 1.27.0"
+    )
+    assert conclusion({"summary": "chosen", "min_onnxruntime": "unknown"}).endswith(
+        "that runs it is not known"
+    )
+
+
+def row(text: str, name: str) -> list[str]:
+    (line,) = [line for line in text.splitlines() if f" {name} " in line.replace("│", " ")]
+    return [cell.strip() for cell in line.strip("│").split("│")]
+
+
+def test_each_model_has_a_line_with_its_size_latency_score_and_agreement(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = printed(capsys, METRICS)
+    assert row(text, "scikit-learn") == [
+        "scikit-learn",
+        "163.8",
+        "-",
+        "4.5",
+        "-",
+        "0.9000",
+        "-",
+        "-",
+    ]
+    assert row(text, "ONNX, quantised")[1:] == [
+        "1.1",
+        "-99.3 %",
+        "0.0148",
+        "304x",
+        "0.9333",
+        "0.9667",
+        "0.9000",
+    ]
+
+
+def test_below_the_table_stands_how_many_thresholds_the_probes_hit(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert "rows in one call " in printed(capsys, METRICS)
+    text = printed(capsys, {**METRICS, "probe_thresholds": 98, "probe_thresholds_hit": 97})
+    assert "ms: median latency of 30 rows in one call; probes: 97 of 98 thresholds hit" in text
+
+
+def test_a_regression_shows_r2_and_what_is_undefined_is_a_dash(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sizes = {key: value for key, value in METRICS.items() if "size" in key or key == "test_rows"}
+    scores = {f"{model}_r2": 0.5 for model in ("original", "onnx", "quantized")}
+    text = printed(capsys, {**sizes, **scores, "onnx_within_tolerance": 1.0})
+    assert "r2" in text
+    assert row(text, "ONNX, quantised")[-3:] == ["0.5000", "-", "-"]
+
+
+def test_where_to_look_next_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, METRICS)
+    assert "1 gates passed: max_size_ratio" in text
+    assert "make ui" in text
+    assert "\x1b" not in text
+
+
+def test_a_failed_gate_is_told_and_what_was_published_before_is_called_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failed = {"max_size_ratio": {"passed": False}, "max_accuracy_drop": {"passed": True}}
+    text = printed(capsys, METRICS, gate=failed)
+    assert "1 gates passed: max_accuracy_drop; 1 gates FAILED: max_size_ratio" in text
+    assert "not published; an earlier state is MLflow run abc" in text
+
+
+def test_a_chain_that_did_not_come_as_far_as_the_gates_has_a_summary(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    text = printed(capsys, METRICS, gate=None, mlflow_run=None)
+    assert "no gate was applied yet" in text
+    assert "not published" in text
+
+
+# --- the page -----------------------------------------------------------------------------------------------------------
+
+SCHEMA = numeric_schema(2)
+TEST = Rows({"X": np.arange(12, dtype=np.float32).reshape(6, 2)}, np.zeros(6))
+
+
+def columns(target: str, original: str, quantized: str) -> dict[str, Any]:
+    texts = {"target": target, "original": original, "onnx": original, "quantized": quantized}
+    return {name: np.array(text.split()) for name, text in texts.items()}
+
+
+def test_rows_that_quantisation_has_spoilt_come_first_and_those_it_has_put_right_last() -> None:
+    found = worst_rows(columns("a a a b b b", "a c c b b c", "a a d b a b"), TEST, SCHEMA)
+    assert [row[0] for row in found.rows] == ["4", "2", "1", "5"]
+    assert found.rows[0] == ["4", "b", "b", "b", "a", "8", "9"]
+    assert found.headings == [
+        "test row",
+        "true target",
+        "original",
+        "ONNX",
+        "ONNX, quantised",
+        "f0",
+        "f1",
+    ]
+    assert found.told.startswith("4 of 6 test rows get another answer")
+
+
+def test_of_a_regression_the_largest_differences_come_first() -> None:
+    found = worst_rows(
+        columns("1 1 1 1 1 1", "1 2 3 4 5 6", "1 2.5 1 4 5.1 6"),
+        TEST,
+        numeric_schema(2, "regression"),
+    )
+    assert [row[0] for row in found.rows] == ["2", "1", "4"]
+
+
+def test_many_rows_and_columns_are_cut_and_that_is_said() -> None:
+    test = Rows({"X": np.zeros((50, 64), np.float32)}, np.zeros(50))
+    found = worst_rows(columns("a " * 50, "a " * 50, "b " * 50), test, numeric_schema(64))
+    assert (len(found.rows), {len(row) for row in found.rows}) == (20, {17})
+    assert found.told.endswith("shown: the 20 worst rows and the first 12 of 64 columns.")
+
+
+def page(**others: Any) -> str:
+    found = worst_rows(columns("a <b>", "a <b>", "a a"), TEST.take(np.arange(2)), SCHEMA)
+    results = {
+        "metrics": METRICS,
+        "latency": LATENCY,
+        "quantization": quantization(1.0, 3),
+        "latency_detail": measured(3),
+    }
+    pictures = dict.fromkeys(PICTURES, b"\x89PNG")
+    return render(
+        "a <forest> on iris", "scikit-learn", {**results, **others}, pictures, found, {}, []
+    )
+
+
+def test_names_of_the_users_are_text_and_never_markup() -> None:
+    text = page()
+    assert "a &lt;forest&gt; on iris" in text
+    assert "<td>&lt;b&gt;</td>" in text
+    assert "A CPU &lt;of&gt; 3 GHz" in text
+    assert "so &amp; so" in text
+
+
+def test_the_page_has_no_address_of_anything_else_and_no_script() -> None:
+    assert not re.search(r"https?:|<script|@import|url\(", page())
+
+
+def test_every_verdict_on_a_gate_is_shown_with_its_reason() -> None:
+    verdicts = {
+        "max_size_ratio": {
+            "limit": 0.1,
+            "value": 0.26,
+            "passed": False,
+            "reason": "the size is 0.26",
+        },
+        "min_onnx_speedup": {"limit": None, "value": None, "passed": None},
+    }
+    text = page(gate=verdicts)
+    assert re.search(
+        r"max_size_ratio</td><td>0.1</td><td>0.26</td>\s+<td class=\"text failed\">FAILED</td>",
+        text,
+    )
+    assert "the size is 0.26" in text
+    assert re.search(
+        r"min_onnx_speedup</td><td>-</td><td>-</td>\s+<td class=\"text\">off</td>", text
+    )
+    assert "No gate was applied yet" in page()

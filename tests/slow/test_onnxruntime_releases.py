@@ -1,0 +1,349 @@
+"""The files in real releases of onnxruntime: right answers, fast loading, and the releases that are named as bad.
+
+Each release gets a virtual environment of its own, made once with uv and kept in the user's cache.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import onnx
+import onnxmltools
+import pytest
+from numpy.typing import NDArray
+from onnx import helper
+from onnxmltools.convert.common.data_types import FloatTensorType
+from sklearn.datasets import load_breast_cancer
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
+from sklearn.tree import DecisionTreeClassifier
+
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.graph.canonical import to_bytes
+from onnxpress.quantize.forest import candidates
+from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
+from onnxpress.quantize.runtimes import bad_onnxruntime
+from onnxpress.tables.rows import Rows
+from tests.conftest import numeric_schema
+
+RELEASES = ("1.21.1", "1.22.1", "1.23.2", "1.24.4", "1.25.1", "1.26.0", "1.27.0", "1.28.0")
+ASK = """
+import json, sys, time
+import numpy as np, onnxruntime as ort
+options = ort.SessionOptions()
+options.log_severity_level = 3
+x, answers, seconds = np.load(sys.argv[1]), {}, {}
+for path in sys.argv[3:]:
+    tries = []
+    for _ in range(5):
+        start = time.perf_counter()
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        tries.append(time.perf_counter() - start)
+    seconds[path] = min(tries)
+    label, scores = session.run(None, {"X": x})
+    answers[path + ":label"], answers[path + ":scores"] = label, scores
+np.savez(sys.argv[2], **answers)
+print(json.dumps(seconds))
+"""
+
+
+def cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return (
+        Path(root) / "onnxpress-tests" / f"python{sys.version_info.major}.{sys.version_info.minor}"
+    )
+
+
+def python_with(release: str) -> Path:
+    """The interpreter of an environment with that onnxruntime; made if it is not there."""
+    folder = cache() / f"onnxruntime-{release}"
+    python, done = folder / "bin" / "python", folder / "complete"
+    if done.exists():
+        return python
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    shutil.rmtree(folder, ignore_errors=True)
+    environment = {key: value for key, value in os.environ.items() if key != "VIRTUAL_ENV"}
+    for command in (
+        [uv, "venv", "-q", "-p", sys.executable, str(folder)],
+        [uv, "pip", "install", "-q", "-p", str(python), f"onnxruntime=={release}", "numpy"],
+    ):
+        made = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment, timeout=300
+        )
+        if made.returncode:
+            pytest.skip(
+                f"no package index gives onnxruntime {release}: {made.stderr.strip()[-200:]}"
+            )
+    done.touch()
+    return python
+
+
+def breast_cancer() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    x, y = load_breast_cancer(return_X_y=True)
+    return x.astype(np.float32), y
+
+
+def codes() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Two columns of 100 codes and 28 of numbers."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(1500, 30)).astype(np.float32)
+    x[:, :2] = random.integers(0, 100, (1500, 2))
+    effects = random.normal(size=(2, 100))
+    y = effects[0][x[:, 0].astype(int)] + effects[1][x[:, 1].astype(int)] + x[:, 2] > 0
+    return x, y.astype(np.int64)
+
+
+FORESTS: dict[str, Any] = {
+    "stump": DecisionTreeClassifier(max_depth=1),
+    "forest": RandomForestClassifier(20, random_state=0),
+    "extra trees, text labels": ExtraTreesClassifier(5, random_state=0),
+    "gradient boosting": GradientBoostingClassifier(n_estimators=10, random_state=0),
+    "histogram boosting": HistGradientBoostingClassifier(max_iter=10, random_state=0),
+}
+
+
+Right = dict[str, tuple[NDArray[Any], NDArray[Any]]]
+"""The right labels and scores by file."""
+
+
+@pytest.fixture(scope="module")
+def forest_files(tmp_path_factory: pytest.TempPathFactory) -> Right:
+    """The files of every binary forest as convert and quantize write them, and scikit-learn's labels and probabilities."""
+    x, y = breast_cancer()
+    folder = tmp_path_factory.mktemp("forests")
+    right: Right = {}
+    for name, estimator in FORESTS.items():
+        estimator.fit(x, np.array(["bad", "good"])[y] if "text" in name else y)
+        model = to_onnx(estimator, numeric_schema(30), 12)
+        files = {"model": to_bytes(model)}
+        for ml_opset in (3, 5):
+            files[f"lossless {ml_opset}"] = to_bytes(
+                rewrite_trees(model, ml_opset=ml_opset), packed=True
+            )
+        for form, content in files.items():
+            path = folder / f"{name}, {form}.onnx"
+            path.write_bytes(content)
+            assert bad_onnxruntime(onnx.load_from_string(content)) == []
+            right[str(path)] = estimator.predict(x), estimator.predict_proba(x)
+    return right
+
+
+@pytest.fixture(scope="module")
+def code_files(tmp_path_factory: pytest.TempPathFactory) -> Right:
+    """A LightGBM model with codes, plain and lossless, and LightGBM's own answers."""
+    x, y = codes()
+    booster = lightgbm.LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1, max_cat_to_onehot=1)
+    booster.fit(x, y, categorical_feature=[0, 1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = onnxmltools.convert_lightgbm(
+            booster,
+            initial_types=[("X", FloatTensorType([None, 30]))],
+            target_opset=15,
+            zipmap=False,
+        )
+    for entry in model.opset_import:
+        entry.version = 12 if not entry.domain else entry.version
+    folder = tmp_path_factory.mktemp("codes")
+    right: Right = {}
+    for form, made in {
+        "plain": model,
+        **{f"lossless {ml}": rewrite_trees(model, ml_opset=ml) for ml in (3, 5)},
+    }.items():
+        path = folder / f"codes, {form}.onnx"
+        path.write_bytes(to_bytes(made, packed=form != "plain"))
+        right[str(path)] = np.asarray(booster.predict(x)), np.asarray(booster.predict_proba(x))
+    return right
+
+
+def asked(
+    release: str, x: NDArray[np.float32], paths: list[str], folder: Path
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """What the release answers to ``x`` by file, and how long it takes to load each file."""
+    np.save(folder / "x.npy", x)
+    command = [
+        str(python_with(release)),
+        "-c",
+        ASK,
+        str(folder / "x.npy"),
+        str(folder / "answers.npz"),
+        *paths,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    with np.load(folder / "answers.npz", allow_pickle=True) as answers:
+        return dict(answers), json.loads(done.stdout)
+
+
+def wrong(answers: dict[str, Any], right: Right) -> list[str]:
+    """The files whose labels differ, or whose probabilities differ by more than float32 rounds."""
+    found = []
+    for path, (label, scores) in right.items():
+        same = (answers[f"{path}:label"] == label).all() and np.abs(
+            answers[f"{path}:scores"] - scores
+        ).max() < 1e-5
+        if not same:
+            found.append(Path(path).stem)
+    return found
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_binary_forests_are_answered_rightly(
+    release: str, forest_files: Right, tmp_path: Path
+) -> None:
+    answers, _ = asked(release, breast_cancer()[0], list(forest_files), tmp_path)
+    assert wrong(answers, forest_files) == []
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_sets_of_codes_are_answered_rightly_and_load_fast(
+    release: str, code_files: Right, tmp_path: Path
+) -> None:
+    right = code_files
+    answers, seconds = asked(release, codes()[0], list(right), tmp_path)
+    assert wrong(answers, right) == []
+    plain = next(path for path in right if "plain" in path)
+    assert all(taken <= 2 * seconds[plain] + 0.05 for taken in seconds.values())
+    assert all(bad_onnxruntime(onnx.load(path)) == [] for path in right)
+
+
+def one_class_form(
+    x: NDArray[np.float32], y: NDArray[np.int64]
+) -> tuple[onnx.ModelProto, DecisionTreeClassifier]:
+    """A tree as skl2onnx itself writes it: the scores of one class of two."""
+    estimator = DecisionTreeClassifier(max_depth=1).fit(x, y)
+    tree = estimator.tree_
+    shares = tree.value[:, 0, 1].astype(np.float32)
+    node = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["X"],
+        ["label", "probabilities"],
+        domain="ai.onnx.ml",
+        nodes_treeids=[0, 0, 0],
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[int(tree.feature[0]), 0, 0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_values=[float(tree.threshold[0]), 0.0, 0.0],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        class_treeids=[0, 0],
+        class_nodeids=[1, 2],
+        class_ids=[0, 0],
+        class_weights=[float(shares[1]), float(shares[2])],
+        classlabels_int64s=[0, 1],
+    )
+    value = helper.make_tensor_value_info
+    outputs = [
+        value("label", onnx.TensorProto.INT64, [None]),
+        value("probabilities", onnx.TensorProto.FLOAT, [None, 2]),
+    ]
+    graph = helper.make_graph(
+        [node], "g", [value("X", onnx.TensorProto.FLOAT, [None, 30])], outputs
+    )
+    opsets = [helper.make_opsetid("", 12), helper.make_opsetid("ai.onnx.ml", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=7), estimator
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_the_releases_named_as_bad_are_the_ones_that_answer_wrongly(
+    release: str, tmp_path: Path
+) -> None:
+    x, y = breast_cancer()
+    model, estimator = one_class_form(x, y)
+    path = tmp_path / "one class.onnx"
+    path.write_bytes(model.SerializeToString())
+    right = {str(path): (estimator.predict(x), estimator.predict_proba(x))}
+    answers, _ = asked(release, x, [str(path)], tmp_path)
+    assert (wrong(answers, right) != []) == (release in bad_onnxruntime(model))
+
+
+def chain(codes: list[float]) -> onnx.ModelProto:
+    """Equal trees whose answer is the label 1 where feature 0 is one of ``codes``; its scores are margins."""
+    size, trees = len(codes), 16
+    node = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["X"],
+        ["label", "scores"],
+        domain="ai.onnx.ml",
+        nodes_treeids=[tree for tree in range(trees) for _ in range(size + 2)],
+        nodes_nodeids=[*range(size + 2)] * trees,
+        nodes_featureids=[0] * (size + 2) * trees,
+        nodes_modes=(["BRANCH_EQ"] * size + ["LEAF"] * 2) * trees,
+        nodes_values=[*codes, 0.0, 0.0] * trees,
+        nodes_truenodeids=([size] * size + [0, 0]) * trees,
+        nodes_falsenodeids=[*range(1, size), size + 1, 0, 0] * trees,
+        class_treeids=[tree for tree in range(trees) for _ in range(2)],
+        class_nodeids=[size, size + 1] * trees,
+        class_ids=[0, 0] * trees,
+        class_weights=[1 / 16, -1 / 16] * trees,
+        classlabels_int64s=[0, 1],
+    )
+    value = helper.make_tensor_value_info
+    outputs = [
+        value("label", onnx.TensorProto.INT64, [None]),
+        value("scores", onnx.TensorProto.FLOAT, [None, 2]),
+    ]
+    graph = helper.make_graph(
+        [node], "g", [value("X", onnx.TensorProto.FLOAT, [None, 30])], outputs
+    )
+    opsets = [helper.make_opsetid("", 12), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_releases_that_mix_up_codes_are_named_and_the_lossless_form_is_right(
+    release: str, tmp_path: Path
+) -> None:
+    x = np.zeros((200, 30), np.float32)
+    x[:, 0] = np.arange(-50, 50, 0.5)
+    for codes in (
+        [1.0, 3.0, 5.0],
+        [40.0, 41.0],
+        [1.0, 3.0, 5.0, 40.0, 41.0],
+        [1.5, 2.5, 7.0],
+        [-3.0, 0.0, 2.0],
+    ):
+        inside = np.isin(x[:, 0], codes)
+        scores = np.where(inside, 1.0, -1.0)[:, None] * np.array([-1.0, 1.0])
+        model, right = chain(codes), {}
+        forms = {"plain": model, "lossless 5": rewrite_trees(model, ml_opset=5)}
+        for form, made in forms.items():
+            path = tmp_path / f"{form}.onnx"
+            path.write_bytes(made.SerializeToString())
+            right[str(path)] = inside.astype(np.int64), scores
+        answers, _ = asked(release, x, list(right), tmp_path)
+        assert ("plain" in wrong(answers, right)) == (release in bad_onnxruntime(model))
+        assert ("lossless 5" in wrong(answers, right)) == (
+            release in bad_onnxruntime(forms["lossless 5"])
+        )
+
+
+@pytest.mark.parametrize("release", ["1.21.1", "1.26.0", "1.27.0"])
+def test_refined_forests_are_answered_alike(release: str, tmp_path: Path) -> None:
+    x, y = breast_cancer()
+    model = to_onnx(RandomForestClassifier(30, random_state=0).fit(x, y), numeric_schema(30), 12)
+    right = {}
+    from onnxpress.runtime.sessions import ask_onnx, open_session
+
+    for objective in ("size", "latency"):
+        rung = candidates(model, level="refined", objective=objective, ml_opset=5, seed=0)[0]
+        small = to_bytes(rung.apply(model, Rows({"X": x}, y)), packed=True)
+        path = tmp_path / f"refined for {objective}.onnx"
+        path.write_bytes(small)
+        answer = ask_onnx(open_session(small), {"X": x})
+        assert answer.scores is not None
+        right[str(path)] = answer.values, answer.scores
+    answers, _ = asked(release, x, list(right), tmp_path)
+    assert wrong(answers, right) == []

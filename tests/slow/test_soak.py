@@ -1,0 +1,71 @@
+"""A small sample of the soak: killed at random points, the chain always ends as an undisturbed run does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bench.soak import chain
+from bench.soak.kills import Kill, Soak, write
+from onnxpress.commands.reproduce.clones import Clone
+from onnxpress.errors import UserError
+from onnxpress.pipeline.files import read_json
+
+
+def test_the_chain_recovers_from_a_few_kills(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert [kill.finding for kill in chain.soak(kills=2, seed=3)] == [""] * 2
+
+
+def test_table_shows_where_kills_fell_and_what_was_lost(tmp_path: Path) -> None:
+    kills = [
+        Kill("in train", 0.5, ""),
+        Kill("in prepare", 0.031, ""),
+        Kill("in train", 0.25, "2 runs"),
+    ]
+    write(Soak("chain", kills, 7, "0123abcd", 3.2), tmp_path)
+    table = (tmp_path / "soak_chain.md").read_text()
+    assert "| in prepare | 1 | 1 | 3% to 3% |\n| in train | 2 | 1 | 25% to 50% |" in table
+    assert "chain: 2 of 3 kills recovered (seed 7)." in table
+    assert "- kill 3, in train: 2 runs" in table
+    assert read_json(tmp_path / "soak_chain.json")["kills"][1] == {
+        "point": "in prepare",
+        "share": 0.031,
+        "finding": "",
+    }
+
+
+def test_what_a_kill_left_behind_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {evaluate: {cmd: 'true', outs: [outputs/a.json]}}")
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "a.json").write_text("{}")
+    whole = chain.digests(tmp_path)
+    assert set(whole) == {"dvc.yaml", "outputs/a.json"}
+    (tmp_path / "outputs" / "a.json").write_text("{")
+    assert chain.digests(tmp_path) != whole
+    (tmp_path / "outputs" / "a.json").write_text("{}")
+    (tmp_path / "outputs" / ".unfinished-1-a-x").mkdir()
+    assert chain.digests(tmp_path) != whole
+
+
+def test_a_chain_that_has_ended_is_no_kill_and_one_that_failed_is_told(tmp_path: Path) -> None:
+    work = Clone(tmp_path, {**os.environ, "DVC_SITE_CACHE_DIR": str(tmp_path / "site")})
+    subprocess.run(["dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.yaml").write_text("stages: {gate: {cmd: 'true'}}")
+    assert chain.kill(work, "dvc", 60) is None
+    (tmp_path / "dvc.yaml").write_text("stages: {gate: {cmd: 'false'}}")
+    with pytest.raises(UserError, match="before it was killed"):
+        chain.kill(work, "dvc", 60)
+
+
+def test_a_process_that_works_on_in_the_folder_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chain, "ORPHAN_SECONDS", 0.2)
+    with subprocess.Popen(["sleep", "60"], cwd=tmp_path) as orphan:
+        found = chain.recovery(Clone(tmp_path, {}), {})
+        orphan.kill()
+    assert found == "still running: ['sleep 60']"

@@ -1,0 +1,405 @@
+"""The pipeline under real DVC: what runs again after a change, and what does not."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import joblib
+import numpy as np
+import onnx
+import psutil
+import pytest
+import skl2onnx
+import yaml
+from mlflow.tracking import MlflowClient
+
+from onnxpress.pipeline.outputs import PICTURES
+from tests.support.project import Project, clone, finished_clone
+from tests.support.publish_fixtures import LIBRARY_WARNINGS
+
+CHAIN = [
+    "prepare",
+    "train",
+    "convert",
+    "quantize",
+    "evaluate",
+    "benchmark",
+    "plot",
+    "gate",
+    "publish",
+]
+DETERMINISTIC = [
+    *("model.joblib", "model.sha256", "model.onnx", "model_quantized.onnx"),
+    *("metrics.json", "quantization.json", "predictions.csv"),
+]
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose chain has run once, committed."""
+    return finished_clone(tmp_path_factory.mktemp("finished") / "project")
+
+
+@pytest.fixture
+def project(finished: Project, tmp_path: Path) -> Project:
+    """A copy of the finished project to change."""
+    return finished.copy(tmp_path / "project")
+
+
+def digests(project: Project) -> dict[str, str]:
+    return {
+        name: hashlib.sha256((project.folder / "outputs" / name).read_bytes()).hexdigest()
+        for name in DETERMINISTIC
+    }
+
+
+def test_a_second_repro_runs_nothing(project: Project) -> None:
+    assert project.repro() == []
+    assert project.mlflow_runs() == 1
+    assert project.run("dvc", "status", "-q", check=False).returncode == 0
+
+
+def test_a_change_of_quantize_runs_quantize_and_what_follows(project: Project) -> None:
+    project.change(quantize__method="none")
+    assert project.repro() == ["quantize", "evaluate", "benchmark", "plot", "gate", "publish"]
+    assert project.mlflow_runs() == 2
+
+
+def test_a_change_of_publish_runs_publish_alone(project: Project) -> None:
+    project.change(publish__experiment="another")
+    assert project.repro() == ["publish"]
+    assert project.mlflow_runs() == 2
+
+
+def test_a_change_of_the_seed_runs_what_draws_random_numbers(project: Project) -> None:
+    project.change(seed=7)
+    assert set(project.repro()) >= {
+        "prepare",
+        "train",
+        "convert",
+        "quantize",
+        "evaluate",
+        "benchmark",
+        "plot",
+    }
+
+
+def test_an_edited_stage_whose_output_comes_out_the_same_stops_the_cascade(
+    project: Project,
+) -> None:
+    gates = project.folder / "stages" / "gate" / "gates.py"
+    gates.write_text(gates.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
+    assert project.repro() == ["gate"]
+    assert project.mlflow_runs() == 1
+
+
+def test_a_changed_file_in_data_runs_prepare_and_stops_where_its_rows_are_the_same(
+    project: Project,
+) -> None:
+    (project.folder / "data" / "unused.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    assert project.repro() == ["prepare"]
+
+
+def test_an_upgraded_library_runs_every_computing_stage(project: Project) -> None:
+    lock = project.folder / "requirements/main.lock"
+    lock.write_text(lock.read_text(encoding="utf-8") + "# upgraded\n", encoding="utf-8")
+    assert set(project.repro()) >= {
+        "prepare",
+        "train",
+        "convert",
+        "quantize",
+        "evaluate",
+        "benchmark",
+        "plot",
+    }
+    assert project.mlflow_runs() == 1
+
+
+def test_byte_code_of_a_first_run_makes_nothing_stale(project: Project) -> None:
+    assert list((project.folder / "stages").rglob("*.pyc"))
+    for path in (project.folder / "stages").rglob("*.pyc"):
+        path.unlink()
+    assert project.repro() == []
+
+
+def test_leftovers_of_editors_make_nothing_stale(project: Project) -> None:
+    for name in (
+        "gates.py~",
+        ".gates.py.swp",
+        ".#gates.py",
+        "#gates.py#",
+        ".DS_Store",
+        ".ipynb_checkpoints/x.py",
+    ):
+        path = project.folder / "stages/gate" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x", encoding="utf-8")
+    assert fresh(project) == ""
+    assert project.repro() == []
+
+
+def test_another_clone_with_another_hash_seed_makes_the_same_bytes(
+    finished: Project, tmp_path: Path
+) -> None:
+    other = clone(tmp_path / "deeper" / "with a space" / "project")
+    for stage in CHAIN[:5]:
+        other.run(
+            "python", "-m", f"stages.{stage}", PYTHONHASHSEED="7", TZ="Asia/Seoul", LC_ALL="C"
+        )
+    assert digests(other) == digests(finished)
+
+
+def test_metrics_params_and_plots_can_be_compared_with_the_commit(project: Project) -> None:
+    project.change(quantize__method="none")
+    project.repro()
+    metrics = json.loads(project.run("dvc", "metrics", "diff", "--json").stdout)
+    assert metrics["outputs/metrics.json"]["quantized_modified"] == {"old": 1, "new": 0, "diff": -1}
+    assert "quantized_latency_ms" in metrics["outputs/latency.json"]
+    params = json.loads(project.run("dvc", "params", "diff", "--json").stdout)
+    assert params["params.yaml"]["quantize.method"] == {"old": "auto", "new": "none"}
+    shown = json.loads(project.run("dvc", "metrics", "show", "--json").stdout)
+    assert set(shown[""]["data"]) == {"outputs/metrics.json", "outputs/latency.json"}
+    for command in (["show"], ["diff", "HEAD"]):
+        plots = json.loads(project.run("dvc", "plots", *command, "--json").stdout)
+        assert set(plots["data"]) == {str(path) for path in PICTURES.values()}
+    page = Path(
+        project.run("dvc", "plots", "diff", "HEAD", "--out", "plots")
+        .stdout.strip()
+        .removeprefix("file://")
+    )
+    assert {path.name for path in page.parent.rglob("*.png")} >= {
+        "HEAD_outputs_plots_size.png",
+        "workspace_outputs_plots_size.png",
+    }
+    assert "http" not in page.read_text(encoding="utf-8")  # nothing is loaded from elsewhere
+
+
+def test_an_experiment_in_place_runs_only_what_its_change_can_affect(project: Project) -> None:
+    before = project.times()
+    project.run("dvc", "exp", "run", "-q", "-S", "quantize.method=none")
+    assert [stage for stage, time in project.times().items() if time != before[stage]] == CHAIN[3:]
+
+
+def test_a_method_that_treats_nothing_is_an_experiment_that_says_so(project: Project) -> None:
+    project.run("dvc", "exp", "run", "-q", "-S", "quantize.method=dynamic")
+    metrics = json.loads((project.folder / "outputs" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["quantized_modified"] == 0
+    verdict = json.loads(
+        (project.folder / "outputs" / "quantization.json").read_text(encoding="utf-8")
+    )
+    assert verdict["method"] == "none"
+    assert [entry["name"] for entry in verdict["candidates"]] == ["dynamic"]
+    assert "no matrix product" in verdict["candidates"][0]["reason"]
+
+
+def test_a_failed_gate_blocks_publish_says_why_and_keeps_every_artefact(project: Project) -> None:
+    project.change(gate__max_size_ratio=0.0001)
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("gate:")]
+    assert "max_size_ratio" in line
+    assert (
+        json.loads((project.folder / "outputs" / "gate.json").read_text())["max_size_ratio"][
+            "passed"
+        ]
+        is False
+    )
+    assert (
+        not (project.folder / "outputs" / "mlflow_run.json").exists() or project.mlflow_runs() == 1
+    )
+    assert all((project.folder / "outputs" / name).exists() for name in DETERMINISTIC)
+    assert "plot" not in json.loads(
+        project.run("dvc", "status", "--json").stdout
+    )  # the pictures show what failed
+    project.change(gate__max_size_ratio=1.0)
+    assert set(project.repro()) <= {"gate", "publish"}
+
+
+def test_an_unreachable_server_keeps_everything_and_a_later_repro_runs_publish_alone(
+    project: Project,
+) -> None:
+    project.change(publish__tracking_uri="http://127.0.0.1:9", quantize__method="none")
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert len([line for line in done.stderr.splitlines() if line.startswith("publish:")]) == 1
+    assert "Traceback" not in done.stderr
+    project.change(publish__tracking_uri=None)
+    assert project.repro() == ["publish"]
+    assert project.mlflow_runs() == 2
+
+
+@LIBRARY_WARNINGS[0]
+def test_a_model_given_as_onnx_goes_all_the_way(project: Project) -> None:
+    outputs, given = project.folder / "outputs", project.folder / "models" / "forest.onnx"
+    forest = joblib.load(outputs / "model.joblib")
+    onnx.save(
+        skl2onnx.to_onnx(forest, np.zeros((1, 4), np.float32), target_opset=15), given
+    )  # with a ZipMap
+    project.change(train__model_path="models/forest.onnx", data__calibration_size=0.2)
+    assert project.repro()[-1] == "publish"
+    published = json.loads((outputs / "mlflow_run.json").read_text(encoding="utf-8"))
+    client = MlflowClient(f"sqlite:///{project.folder}/mlflow.db")
+    run = client.get_run(published["run_id"])
+    assert (run.info.status, run.data.params["train.model_path"]) == (
+        "FINISHED",
+        "models/forest.onnx",
+    )
+    assert "forest.onnx" in run.info.run_name
+    assert "scikit-learn" not in project.run("dvc", "repro", "-f", "-s", "gate").stdout
+    (model,) = [
+        model
+        for model in client.search_logged_models([run.info.experiment_id])
+        if model.source_run_id == run.info.run_id
+    ]
+    assert model.status.name == "READY"
+
+
+def test_a_users_mistake_ends_with_one_line_and_no_traceback(project: Project) -> None:
+    project.change(data__source="data/none.csv")
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
+        "prepare: params.yaml: data.source names 'data/none.csv', which does not exist; put the file there or correct the name"
+    ]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def lock_of(project: Project, stage: str) -> object:
+    """What dvc.lock says of a stage."""
+    return yaml.safe_load((project.folder / "dvc.lock").read_text(encoding="utf-8"))["stages"][
+        stage
+    ]
+
+
+def status_of(project: Project) -> dict[str, object]:
+    """What DVC says is not up to date, by stage."""
+    return dict(json.loads(project.run("dvc", "status", "--json").stdout))
+
+
+def append(path: Path, line: str) -> None:
+    path.write_text(f"{path.read_text(encoding='utf-8')}{line}\n", encoding="utf-8")
+
+
+def test_what_is_edited_while_a_stage_runs_is_not_recorded_as_what_ran(project: Project) -> None:
+    before = lock_of(project, "benchmark")
+    project.change(benchmark__max_seconds=6, benchmark__n_iterations=10**7)
+    command = ["dvc", "repro", "benchmark"]
+    with subprocess.Popen(
+        command,
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as repro:
+        while not any(
+            "stages.benchmark" in child.cmdline()
+            for child in psutil.Process(repro.pid).children(recursive=True)
+        ):
+            time.sleep(0.05)
+        time.sleep(1.5)
+        project.change(benchmark__threads=2)
+        append(project.folder / "onnxpress/benchmark/measure.py", "# a remark")
+        _, told = repro.communicate()
+    assert repro.returncode != 0
+    assert [line for line in told.splitlines() if line.startswith("benchmark: ")] == [
+        (
+            "benchmark: params.yaml: benchmark.threads, onnxpress/benchmark/measure.py changed while this stage ran, "
+            "so what it made may belong to neither state; run `dvc repro` again"
+        )
+    ]
+    assert lock_of(project, "benchmark") == before
+    project.run(
+        "git", "checkout", "-q", "params.yaml", "stages"
+    )  # even where the edit is taken back
+    assert "benchmark" in status_of(project)
+    assert "benchmark" in project.repro("benchmark")
+    assert "benchmark" not in status_of(project)
+
+
+def fresh(project: Project) -> str:
+    """What ``make fresh`` says; nothing if all is well."""
+    done = project.run("python", "-m", "onnxpress.commands.fresh", check=False)
+    assert (done.returncode, done.stdout) == (2 if done.stderr else 0, "")
+    return done.stderr
+
+
+def test_fresh_tells_stale_code_and_params_with_and_without_outputs(
+    project: Project, tmp_path: Path
+) -> None:
+    bare = Project(tmp_path / "bare")
+    project.run("git", "clone", "-q", str(project.folder), str(bare.folder))
+    for place in (project, bare):
+        append(place.folder / "params.yaml", "# a remark")
+        assert fresh(place) == ""
+        place.change(train__params={"n_estimators": 11}, publish__experiment="another")
+        (line,) = fresh(place).splitlines()
+        assert line.startswith("fresh: dvc.lock is stale: train (params.yaml: train")
+        assert "publish (params.yaml: train, params.yaml: publish) differ" in line
+        place.run("git", "checkout", "-q", "params.yaml")
+        append(place.folder / "onnxpress/gates.py", "# a remark")
+        append(place.folder / "dvc.yaml", "# a remark")
+        assert (
+            fresh(place)
+            == "fresh: dvc.lock is stale: gate (stages/gate) differ; run `dvc repro` and commit dvc.lock\n"
+        )
+        place.run("git", "checkout", "-q", ".")
+        assert fresh(place) == ""
+
+
+def test_fresh_tells_a_lock_that_disagrees_with_itself_or_lacks_a_stage(
+    project: Project, tmp_path: Path
+) -> None:
+    bare = Project(tmp_path / "bare")
+    project.run("git", "clone", "-q", str(project.folder), str(bare.folder))
+    lock = yaml.safe_load((bare.folder / "dvc.lock").read_text(encoding="utf-8"))
+    lock["stages"]["convert"]["outs"][0]["md5"] = (
+        "0" * 32
+    )  # convert was run again, and nothing after it
+    (bare.folder / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    assert "quantize (outputs/model.onnx)" in fresh(bare)
+    del lock["stages"]["convert"]
+    (bare.folder / "dvc.lock").write_text(yaml.safe_dump(lock), encoding="utf-8")
+    assert "convert (" in fresh(bare)
+    for torn in ("<<<<<<< HEAD\nschema: '2.0'\n", "", "stages: 5\n"):
+        (bare.folder / "dvc.lock").write_text(torn, encoding="utf-8")
+        assert fresh(bare).endswith("run `git restore dvc.lock`\n")
+    (bare.folder / "dvc.lock").unlink()
+    assert all(f"{stage} (" in fresh(bare) for stage in CHAIN)
+    (bare.folder / "dvc.yaml").unlink()
+    assert fresh(bare) == "fresh: there is no dvc.yaml here; run `git restore dvc.yaml`\n"
+
+
+def test_an_experiment_in_a_copy_says_which_file_git_does_not_know(project: Project) -> None:
+    (project.folder / "data" / "my rows.csv").write_text("a,y\n1,0\n2,1\n", encoding="utf-8")
+    done = project.run(
+        "dvc", "exp", "run", "--temp", "-S", "data.source='data/my rows.csv'", check=False
+    )
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
+        (
+            "prepare: params.yaml: data.source names 'data/my rows.csv', which git does not know, so the copy that this "
+            "experiment runs in lacks it; run `git add 'data/my rows.csv'`"
+        )
+    ]
+
+
+def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Project) -> None:
+    (project.folder / "stages/prepare/extra.py").write_text("x = 1\n", encoding="utf-8")
+    append(
+        project.folder / "onnxpress/tables/split.py",
+        "from stages.prepare import extra  # noqa: F401, E402",
+    )
+    done = project.run("dvc", "exp", "run", "--temp", check=False)
+    assert done.returncode != 0
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
+        (
+            "prepare: stages/prepare/extra.py cannot be imported, which git does not know, so the copy that this experiment "
+            "runs in lacks it; run `git add stages/prepare/extra.py`"
+        )
+    ]

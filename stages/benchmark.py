@@ -8,6 +8,7 @@ from onnxpress.benchmark import candidates, contenders, report
 from onnxpress.benchmark.environment import describe
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan, measure, measure_batches
+from onnxpress.models import PLAIN
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_json
 from onnxpress.pipeline.inputs import load_trained, read_onnx, read_rows, read_schema
@@ -17,7 +18,6 @@ from onnxpress.pipeline.outputs import (
     LATENCY_DETAIL,
     MODELS,
     ONNX_MODEL,
-    PLAIN,
     QUANTIZED_MODEL,
     TEST,
     candidate_name,

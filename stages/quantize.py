@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import onnx
 
+from onnxpress.models import PLAIN
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import write_bytes, write_folder, write_json
 from onnxpress.pipeline.inputs import load_trained, read_onnx, read_rows, read_schema
@@ -11,7 +12,6 @@ from onnxpress.pipeline.outputs import (
     CALIBRATION,
     CANDIDATES,
     ONNX_MODEL,
-    PLAIN,
     QUANTIZATION,
     QUANTIZED_MODEL,
     TRAIN,

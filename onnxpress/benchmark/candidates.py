@@ -11,7 +11,7 @@ from typing import Any
 
 from onnxpress.benchmark.measure import Plan, Timed
 from onnxpress.benchmark.summary import ratio, summarise, values
-from onnxpress.pipeline.outputs import PLAIN
+from onnxpress.models import PLAIN
 
 SHARE = 0.1
 """Of the measuring time, what candidates get; the three models get the rest."""

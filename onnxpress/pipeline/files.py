@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from onnxpress import reading
 from onnxpress.errors import UserError
 from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.text import json_text, shortened
@@ -125,17 +126,12 @@ def read_numbers(path: Path) -> dict[str, float]:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file that an earlier stage has written.
+    """Return the bytes of a file that an earlier stage has written.
 
     Raises:
         UserError: the file is missing or unreadable.
     """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"cannot read {path} ({error.strerror}); run `dvc repro` to make it"
-        ) from error
+    return reading.read_bytes(path, cure="run `dvc repro` to make it")
 
 
 def placed(name: str, folder: Path, key: str) -> Path:

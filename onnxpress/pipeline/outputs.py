@@ -51,9 +51,6 @@ PICTURES = {
 }
 """What the plot stage draws. The first two follow from the models, the others from a measurement of their latency."""
 
-PLAIN = "none"
-"""The candidate that is the plain ONNX model."""
-
 
 def candidate_path(name: str) -> Path:
     """Where the model of a candidate like ``forest/lossless`` lies; no method has a ``-`` in its name."""

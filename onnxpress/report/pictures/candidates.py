@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from onnxpress.pipeline.outputs import PLAIN
+from onnxpress.models import PLAIN
 from onnxpress.report.pictures.canvas import (
     ACCENT,
     figure,

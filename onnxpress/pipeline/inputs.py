@@ -88,7 +88,13 @@ def read_schema() -> Schema:
     Raises:
         UserError: the file is missing or is not what the prepare stage writes.
     """
-    return as_schema(read_json(SCHEMA))
+    try:
+        return as_schema(read_json(SCHEMA))
+    except ValueError as error:
+        again = "run `dvc repro --force prepare`"
+        raise UserError(
+            f"{SCHEMA} is not what the prepare stage writes ({error}); {again}"
+        ) from error
 
 
 def read_rows(path: Path, schema: Schema) -> Rows:

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from onnxpress.pipeline.inputs import read_rows
-from onnxpress.tables.frames import settle, write_parquet
+from onnxpress.tables.column_types import type_columns
 from onnxpress.tables.names import NUMERIC_INPUT
+from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.sources import Source, load_source
@@ -333,7 +334,7 @@ def check(table: Generated, folder: Path) -> None:
     parts = split(frame, schema, 0.25, 0.45, 0)
     seen: list[int] = []
     for part in (parts.train, parts.calibration, parts.test):
-        write_parquet(folder / "part.parquet", part)
+        (folder / "part.parquet").write_bytes(parquet_bytes(part))
         seen += check_rows(read_rows(folder / "part.parquet", schema), schema, table)
     labelled = [
         row
@@ -353,7 +354,7 @@ def check(table: Generated, folder: Path) -> None:
 
 def settled(source: Source, table: Generated) -> tuple[pd.DataFrame, Schema]:
     """The rows of a source in their final types, their schema checked."""
-    frame, schema = settle(source.table, source.target, "auto", table.free_text)
+    frame, schema = type_columns(source.table, source.target, "auto", table.free_text)
     check_schema(schema, table)
     return frame, schema
 

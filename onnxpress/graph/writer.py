@@ -143,14 +143,14 @@ class GraphWriter(Writer):
         self, op_type: str, inputs: Sequence[str], outputs: Sequence[str], domain: str = ""
     ) -> onnx.NodeProto:
         """Append an operator without attributes, to be filled in place: long arrays are not copied."""
-        node = self.graph.node.add(op_type=op_type, input=inputs, output=outputs)
+        node: onnx.NodeProto = self.graph.node.add(op_type=op_type, input=inputs, output=outputs)
         if domain:
             node.domain = domain
         return node
 
     def copy(self, node: onnx.NodeProto) -> onnx.NodeProto:
         """Append a copy of ``node``."""
-        result = self.graph.node.add()
+        result: onnx.NodeProto = self.graph.node.add()
         result.CopyFrom(node)
         return result
 

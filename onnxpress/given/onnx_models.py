@@ -112,9 +112,7 @@ def _check_repeatable(estimator: OnnxClassifier | OnnxRegressor, rows: Rows, nam
             )
 
 
-def _warn_of_mixed_rows(
-    estimator: Any, rows: Rows, schema: Schema, name: str, say: Say
-) -> None:
+def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, name: str, say: Say) -> None:
     """Say so where the answer to a row depends on the other rows of the call."""
     try:
         found = row_dependence(partial(predict_original, estimator, schema=schema), rows.feeds)

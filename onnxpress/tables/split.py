@@ -52,22 +52,33 @@ def split(
     Raises:
         UserError: a class is too rare to be in every part.
     """
-    train, test = _split_off(frame, schema, "test_size", test_size, seed)
-    share = calibration_size
-    if share is None:
-        share = CALIBRATION_SHARE if len(train) >= CALIBRATION_FROM_ROWS else 0.0
+    train, test = split_off(frame, schema, test_size, "`test_size`", seed)
+    share = calibration_share(len(train)) if calibration_size is None else calibration_size
     calibration = train.iloc[:0]
     if share > 0:
-        train, calibration = _split_off(train, schema, "calibration_size", share, seed)
+        train, calibration = split_off(train, schema, share, "`calibration_size`", seed)
     if schema.task == "regression":
         schema = replace(schema, target_std=float(train[schema.target].std(ddof=0)))
     return Parts(train, calibration, test, schema)
 
 
-def _split_off(
-    frame: pd.DataFrame, schema: Schema, argument: str, share: float, seed: int
+def calibration_share(training_rows: int) -> float:
+    """The share of the training rows that is set aside where the user names none."""
+    return CALIBRATION_SHARE if training_rows >= CALIBRATION_FROM_ROWS else 0.0
+
+
+def split_off(
+    frame: pd.DataFrame, schema: Schema, share: float, what: str, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rest and a part of ``share`` of the rows; ``argument`` is what set the share."""
+    """Split ``share`` of the rows off at random, stratified by class for classification.
+
+    Returns:
+        The other rows, and those split off.
+
+    Raises:
+        UserError: a class is too rare to be in both parts; ``what`` is what the line calls the
+            share.
+    """
     from sklearn.model_selection import train_test_split
 
     classes = frame[schema.target] if schema.task == "classification" else None
@@ -76,7 +87,7 @@ def _split_off(
     except ValueError as error:
         rarest = "" if classes is None else _rarest(classes)
         raise UserError(
-            f"`{argument}` {share} cannot split {len(frame)} rows: {error}{rarest}"
+            f"{what} {share} cannot split {len(frame)} rows: {error}{rarest}"
         ) from error
     return rest, part
 

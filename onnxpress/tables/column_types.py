@@ -65,7 +65,7 @@ def type_columns(
     rows = np.flatnonzero(present(table[target]))
     if not len(rows):
         raise UserError(
-            f"`target` {shown(target)} has no value in any row of the table; name another column"
+            f"target {shown(target)} has no value in any row; name another column (`target`)"
         )
     columns, values = [], {}
     for name in features:

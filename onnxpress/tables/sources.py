@@ -50,11 +50,12 @@ def load_source(
     if source in BUNDLED:
         return Source(as_table(load_bundled(str(source))), lines=csv_only(form))
     path = Path(source)
+    cells: pa.Table | None = None
+    lines: tuple[str, ...] = ()
     if path.suffix == ".csv":
         cells = read_cells(path)
-        table, lines = typed(cells, form, text, target), ()
+        table = typed(cells, form, text, target)
     elif path.suffix == ".parquet":
-        cells = None
         table, found = read_columns(path)
         lines = (*found, *csv_only(form))
     else:

@@ -330,7 +330,7 @@ def index(draw: st.DrawFn, rows: int) -> pd.Index:
 def check(table: Generated, folder: Path) -> None:
     """Write the table as Parquet and, where CSV can express it, as CSV; every value that comes out is the right one."""
     table.frame.to_parquet(folder / "data" / "x.parquet")
-    frame, schema = settled(load_source("data/x.parquet", "y", free_text=table.free_text), table)
+    frame, schema = settled(load_source("data/x.parquet", "y", text=table.free_text), table)
     parts = split(frame, schema, 0.25, 0.45, 0)
     seen: list[int] = []
     for part in (parts.train, parts.calibration, parts.test):
@@ -348,7 +348,7 @@ def check(table: Generated, folder: Path) -> None:
     table.frame.to_csv(
         folder / "data" / "x.csv", index=False, quoting=table.quoting, lineterminator=ends
     )
-    from_csv, _ = settled(load_source("data/x.csv", "y", free_text=table.free_text), table)
+    from_csv, _ = settled(load_source("data/x.csv", "y", text=table.free_text), table)
     assert stored(from_csv) == stored(frame)
 
 

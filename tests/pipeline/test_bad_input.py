@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.programs import program
 from tests.conftest import default_params, write_params
 from tests.support.bad_input import CORPUS, Bad
 from tests.support.project import QUICK
@@ -48,10 +49,10 @@ def run(stage: str) -> int:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         sys.modules.pop(
-            f"stages.{stage}", None
+            program(stage), None
         )  # other tests import it, which runpy would warn about
         try:
-            runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=True)
+            runpy.run_module(program(stage), run_name="__main__", alter_sys=True)
             code = 0
         except SystemExit as end:
             code = int(str(end.code))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs import program
 from onnxpress.pipeline.files import write_json
 from tests.conftest import ROOT, default_params, write_params
 from tests.report.test_report import LATENCY, METRICS
@@ -184,9 +185,9 @@ def test_the_doctor_for_scripts_has_every_check_and_the_same_exit_code(finished:
 def test_every_command_for_scripts_says_so_in_its_help_and_refuses_other_arguments(
     module: str, finished: Path
 ) -> None:
-    shown = in_a_log(("-m", f"stages.{module}", "--help"), finished)
+    shown = in_a_log(("-m", program(module), "--help"), finished)
     assert "--json" in shown.stdout
-    wrong = in_a_log(("-m", f"stages.{module}", "--jsn=1"), finished)
+    wrong = in_a_log(("-m", program(module), "--jsn=1"), finished)
     assert (wrong.returncode, wrong.stdout) == (2, "")
 
 
@@ -247,7 +248,7 @@ def test_a_name_that_the_locale_has_no_letters_for_is_said_in_one_line(finished:
     ("stage", "megabytes"), [("prepare", 150), ("train", 400), ("publish", 800)]
 )
 def test_a_limit_of_memory_is_said_in_one_line(stage: str, megabytes: int, finished: Path) -> None:
-    done = in_a_shell(f"ulimit -v {megabytes * 1024}; python -m stages.{stage}", finished)
+    done = in_a_shell(f"ulimit -v {megabytes * 1024}; python -m {program(stage)}", finished)
     assert (
         done.stderr
         == f"{stage}: the limit of {megabytes} MB of memory (ulimit -v) should be 1024 MB or more; raise it\n"

@@ -103,10 +103,10 @@ def test_a_file_may_be_replaced_removed_or_come_new(project: Path) -> None:
     assert found("data/rows.csv", "a\n2\n") == ["data/rows.csv"]
     assert found("data/rows.csv", None) == ["data/rows.csv"]
     assert found("data/other.csv", "a\n2\n") == []  # nobody can have read it
-    assert found("stages/prepare/helper.py", "x = 1\n") == [
-        "stages/prepare/helper.py"
+    assert found("onnxpress/tables/helper.py", "x = 1\n") == [
+        "onnxpress/tables/helper.py"
     ]  # may have been imported
-    assert found("stages/prepare/.helper.py.swp", "") == []  # an editor's own
+    assert found("onnxpress/tables/.helper.py.swp", "") == []  # an editor's own
 
 
 def test_a_large_file_is_told_by_its_time(project: Path) -> None:

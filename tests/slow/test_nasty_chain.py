@@ -22,6 +22,7 @@ import yaml
 from markdown_it import MarkdownIt
 from pyarrow import parquet
 
+from tests.support.programs import program
 from onnxpress.tables.cells import text_of_cell
 from onnxpress.text import visible
 from tests.conftest import default_params, write_params
@@ -170,7 +171,7 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
     write_params(workspace, default_params(**content))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for stage in CHAIN:
-        import_module(f"stages.{stage}").main()
+        import_module(program(stage)).main()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["report"])
         import_module("onnxpress.commands.report").main()

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 
+from tests.support.programs import program
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import PICTURES, REPORT
 from tests.support.browser import chromium
@@ -28,7 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.folder)
         for stage in CHAIN:
-            import_module(f"stages.{stage}").main()
+            import_module(program(stage)).main()
     project.run("dvc", "commit", "-q", "-f", *CHAIN)
     assert f"written: {REPORT}" in project.run(*MAKE_REPORT).stdout
     return project

@@ -17,6 +17,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from tests.support.programs import program
 from onnxpress.commands.reproduce.canonical import departure_from_canonical
 from onnxpress.commands.reproduce.declarations import WATCH, undeclared
 from onnxpress.commands.reproduce.differences import difference
@@ -189,7 +190,7 @@ def test_the_other_stages_read_what_they_declare_too(finished: Project, tmp_path
         project.run(
             "python",
             "-m",
-            f"stages.{stage}",
+            program(stage),
             PYTHONPATH=str(WATCH),
             REPRODUCE_NOTES=str(notes),
             DVC_STAGE=stage,

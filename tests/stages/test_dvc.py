@@ -135,7 +135,7 @@ def test_leftovers_of_editors_make_nothing_stale(project: Project) -> None:
         ".DS_Store",
         ".ipynb_checkpoints/x.py",
     ):
-        path = project.folder / "stages/gate" / name
+        path = project.folder / "onnxpress/pipeline" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x", encoding="utf-8")
     assert fresh(project) == ""
@@ -430,7 +430,7 @@ def test_an_experiment_in_a_copy_says_which_file_git_does_not_know(project: Proj
 
 
 def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Project) -> None:
-    (project.folder / "stages/prepare/extra.py").write_text("x = 1\n", encoding="utf-8")
+    (project.folder / "stages/extra.py").write_text("x = 1\n", encoding="utf-8")
     append(
         project.folder / "onnxpress/tables/split.py",
         "from stages.prepare import extra  # noqa: F401, E402",
@@ -440,7 +440,7 @@ def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Proj
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
         (
-            "prepare: stages/prepare/extra.py cannot be imported, which git does not know, so the copy that this experiment "
-            "runs in lacks it; run `git add stages/prepare/extra.py`"
+            "prepare: stages/extra.py cannot be imported, which git does not know, so the copy that this experiment "
+            "runs in lacks it; run `git add stages/extra.py`"
         )
     ]

@@ -26,6 +26,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
+from tests.support.programs import program
 from onnxpress.errors import GateFailed
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
 from onnxpress.pipeline.outputs import PICTURES
@@ -239,7 +240,7 @@ def start_publish(
 ) -> subprocess.Popen[str]:
     """Start the stage (or another module of stages) as a user does who has set ``variables``."""
     environment = surroundings(MLFLOW_TRACKING_URI=uri, PYTHONPATH=str(ROOT), **variables)
-    command = [sys.executable, "-m", f"stages.{module}"]
+    command = [sys.executable, "-m", program(module)]
     return subprocess.Popen(
         command,
         cwd=folder,

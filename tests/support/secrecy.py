@@ -25,6 +25,7 @@ from urllib.parse import quote
 import mlflow
 import pytest
 
+from tests.support.programs import program
 from onnxpress.commands.doctor import machine
 from tests.support.publish_fixtures import make_repository, numeric_rows, set_params
 
@@ -470,9 +471,8 @@ def run(command: str, folder: Path, case: Case, monkeypatch: pytest.MonkeyPatch)
                 }
             )
             os.environ.update({"NO_PROXY": "127.0.0.1", "HOME": str(folder), **case.variables})
-            for name in [f"stages.{module}"]:
-                sys.modules.pop(name, None)
-            runpy.run_module(f"stages.{module}", run_name="__main__", alter_sys=True)
+            sys.modules.pop(program(module), None)
+            runpy.run_module(program(module), run_name="__main__", alter_sys=True)
         except SystemExit as end:
             return int(str(end.code))
         finally:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.programs import program
 from onnxpress.pipeline.files import write_json
 from tests.conftest import ROOT, default_params, write_params
 from tests.report.test_report import LATENCY, METRICS
+from tests.support.programs import program
 
 WAITING = """
 import time

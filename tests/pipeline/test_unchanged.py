@@ -141,6 +141,7 @@ def test_looking_costs_a_tenth_of_a_second_at_most(monkeypatch: pytest.MonkeyPat
 
 def test_a_stage_run_by_hand_fails_with_one_line(workspace: Path) -> None:
     for name in ("stages", "onnxpress", "dvc.yaml", "requirements/main.lock", "models"):
+        (workspace / name).parent.mkdir(exist_ok=True)
         (workspace / name).symlink_to(ROOT / name)
     (workspace / "data/rows.csv").write_text("a,y\n" + "1,0\n2,1\n" * 50, encoding="utf-8")
     write_params(workspace, default_params(data__source="data/rows.csv", data__target="y"))

@@ -16,9 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.support.programs import program
 from onnxpress.pipeline.files import TEMPORARY, write_bytes
 from tests.conftest import ROOT, default_params, write_params
+from tests.support.programs import program
 from tests.support.project import Project, finished_clone
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # <linux/prctl.h>, <linux/capability.h>

@@ -22,11 +22,11 @@ import yaml
 from markdown_it import MarkdownIt
 from pyarrow import parquet
 
-from tests.support.programs import program
 from onnxpress.tables.cells import text_of_cell
 from onnxpress.text import visible
 from tests.conftest import default_params, write_params
 from tests.support.nasty import COLUMNS, WORDS
+from tests.support.programs import program
 from tests.support.project import QUICK
 
 CHAIN = (

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from selenium.webdriver.common.by import By
 
-from tests.support.programs import program
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import PICTURES, REPORT
 from tests.support.browser import chromium
+from tests.support.programs import program
 from tests.support.project import Project, clone
 
 MAKE_REPORT = ("make", "--no-print-directory", "-o", ".venv/installed", "report")

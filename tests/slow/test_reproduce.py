@@ -17,13 +17,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from tests.support.programs import program
 from onnxpress.commands.reproduce.canonical import departure_from_canonical
 from onnxpress.commands.reproduce.declarations import WATCH, undeclared
 from onnxpress.commands.reproduce.differences import difference
 from onnxpress.commands.reproduce.verdicts import Output, compare, promised
 from onnxpress.graph.canonical import to_bytes
 from tests.conftest import ROOT
+from tests.support.programs import program
 from tests.support.project import Project, finished_clone
 
 

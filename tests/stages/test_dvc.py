@@ -91,7 +91,7 @@ def test_a_change_of_the_seed_runs_what_draws_random_numbers(project: Project) -
 def test_an_edited_stage_whose_output_comes_out_the_same_stops_the_cascade(
     project: Project,
 ) -> None:
-    gates = project.folder / "stages" / "gate" / "gates.py"
+    gates = project.folder / "onnxpress" / "gates.py"
     gates.write_text(gates.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
     assert project.repro() == ["gate"]
     assert project.mlflow_runs() == 1
@@ -433,7 +433,7 @@ def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Proj
     (project.folder / "stages/extra.py").write_text("x = 1\n", encoding="utf-8")
     append(
         project.folder / "onnxpress/tables/split.py",
-        "from stages.prepare import extra  # noqa: F401, E402",
+        "from stages import extra  # noqa: F401, E402",
     )
     done = project.run("dvc", "exp", "run", "--temp", check=False)
     assert done.returncode != 0

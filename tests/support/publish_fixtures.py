@@ -26,11 +26,11 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
-from tests.support.programs import program
 from onnxpress.errors import GateFailed
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
 from onnxpress.pipeline.outputs import PICTURES
 from stages.publish import main
+from tests.support.programs import program
 from tests.support.servers import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -25,8 +25,8 @@ from urllib.parse import quote
 import mlflow
 import pytest
 
-from tests.support.programs import program
 from onnxpress.commands.doctor import machine
+from tests.support.programs import program
 from tests.support.publish_fixtures import make_repository, numeric_rows, set_params
 
 USER, PASSWORD, TOKEN = "alicia", "s3cr3tPW", "t0kenT0ken"

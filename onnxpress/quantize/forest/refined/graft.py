@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxpress.quantize.candidates import NotApplicable
-
 from onnxpress.quantize.forest.refined.cut import Cut, part
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest
 

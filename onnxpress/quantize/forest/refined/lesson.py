@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.quantize.candidates import NotApplicable
-
 from onnxpress.quantize.forest.refined.losses import LOGISTIC, SOFTMAX, SQUARED, Loss, Matrix
 
 _OWN = 0.5  # weight of a training row's own target; the rest is the original's answer

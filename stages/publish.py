@@ -20,7 +20,7 @@ from onnxpress.tracking.card import test_data
 from onnxpress.tracking.content import Content, read_content, read_measurement, refuse_failed_gates
 from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.preflight import opened
-from onnxpress.tracking.provenance import provenance_tags, run_name, sweep_name
+from onnxpress.pipeline.provenance import provenance_tags, run_name, sweep_name
 from onnxpress.tracking.retry import patiently
 from onnxpress.tracking.store import Store, resolve_store
 

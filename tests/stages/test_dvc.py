@@ -345,10 +345,51 @@ def test_fresh_tells_stale_code_and_params_with_and_without_outputs(
         append(place.folder / "dvc.yaml", "# a remark")
         assert (
             fresh(place)
-            == "fresh: dvc.lock is stale: gate (stages/gate) differ; run `dvc repro` and commit dvc.lock\n"
+            == "fresh: dvc.lock is stale: gate (onnxpress/gates.py) differ; run `dvc repro` and commit dvc.lock\n"
         )
         place.run("git", "checkout", "-q", ".")
         assert fresh(place) == ""
+
+
+@pytest.mark.parametrize(
+    ("edited", "stale", "not_stale"),
+    [
+        (
+            "conversion/**/support_vectors.py",
+            {"train", "convert", "quantize"},
+            {"prepare", "evaluate", "benchmark", "plot", "gate", "publish"},
+        ),
+        (
+            "tracking/retry.py",
+            {"publish"},
+            {"prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate"},
+        ),
+        (
+            "quantize/**/grow.py",
+            {"quantize"},
+            {"prepare", "train", "convert", "evaluate", "benchmark", "plot", "gate", "publish"},
+        ),
+        (
+            "report/pictures/canvas.py",
+            {"plot"},
+            {"prepare", "train", "convert", "quantize", "evaluate", "benchmark", "gate"},
+        ),
+    ],
+)
+def test_an_edit_makes_only_the_stages_stale_that_reach_it(
+    project: Project, edited: str, stale: set[str], not_stale: set[str]
+) -> None:
+    (path,) = (project.folder / "onnxpress").glob(edited)
+    append(path, "# a remark")
+    status = json.loads(project.run("dvc", "status", "--json").stdout)
+    found = {
+        stage
+        for stage, reasons in status.items()
+        for reason in reasons
+        if any(dep.startswith("onnxpress/") for dep in reason.get("changed deps", {}))
+    }
+    assert stale <= found
+    assert not found & not_stale
 
 
 def test_fresh_tells_a_lock_that_disagrees_with_itself_or_lacks_a_stage(

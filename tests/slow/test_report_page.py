@@ -181,6 +181,6 @@ def test_names_in_the_page_are_read_and_not_run(project: Project, browser: Any) 
 def test_what_is_missing_is_told_in_one_line(project: Project, missing: str, told: str) -> None:
     (project.folder / missing).unlink()
     (project.folder / PICTURES["size"]).unlink()
-    done = project.run("python", "-m", "onnxpress.commands.report", "--html", check=False)
+    done = project.run("python", "-m", "onnxpress", "report", "--html", check=False)
     (line,) = done.stderr.splitlines()
     assert (done.returncode, line.startswith("report: "), told in line) == (2, True, True)

@@ -323,7 +323,7 @@ def test_what_is_edited_while_a_stage_runs_is_not_recorded_as_what_ran(project: 
 
 def fresh(project: Project) -> str:
     """What ``make fresh`` says; nothing if all is well."""
-    done = project.run("python", "-m", "onnxpress.commands.fresh", check=False)
+    done = project.run("python", "-m", "onnxpress", "fresh", check=False)
     assert (done.returncode, done.stdout) == (2 if done.stderr else 0, "")
     return done.stderr
 

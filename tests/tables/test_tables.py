@@ -377,7 +377,10 @@ SURPRISES: dict[str, tuple[Any, str]] = {
         [f"1.{row + 100},5" for row in range(ROWS)],
         'set data.decimal in params.yaml: "," (CSV) and data.thousands: "."',
     ),
-    "thousands": ([f"{500 * row:,}" for row in range(ROWS)], 'set data.thousands in params.yaml: ","'),
+    "thousands": (
+        [f"{500 * row:,}" for row in range(ROWS)],
+        'set data.thousands in params.yaml: ","',
+    ),
     "thousands with spaces": (
         [f"1 {row + 100}" for row in range(ROWS)],
         "numbers with thousands separators",

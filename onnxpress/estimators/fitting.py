@@ -10,7 +10,10 @@ from onnxpress.tables.rows import Rows, sklearn_input
 
 
 def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ()) -> list[str]:
-    """Fit a scikit-learn estimator in place; returns what it warned about, one line each, but for ``expected`` warnings.
+    """Fit a scikit-learn estimator in place.
+
+    Returns:
+        What it warned about, sorted, one line each, without warnings of the classes ``expected``.
 
     Raises:
         UserError: scikit-learn refuses the rows or the arguments.
@@ -19,17 +22,9 @@ def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ())
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             estimator.fit(sklearn_input(rows.feeds), rows.target)
-    except (
-        Exception
-    ) as error:  # estimators raise what they raise, down to AttributeError and IndexError
+    except Exception as error:  # some estimators raise AttributeError and IndexError
         name = type(estimator).__name__
-        raise UserError(
-            f"{name} cannot be fitted to these rows: {error}; change train or data in params.yaml"
-        ) from error
-    return sorted(
-        {
-            str(warning.message).split("\n")[0]
-            for warning in caught
-            if not issubclass(warning.category, expected)
-        }
-    )
+        cure = "change `estimator`, `params` or the data"
+        raise UserError(f"{name} cannot be fitted to these rows: {error}; {cure}") from error
+    unexpected = [each for each in caught if not issubclass(each.category, expected)]
+    return sorted({str(warning.message).split("\n")[0] for warning in unexpected})

@@ -6,10 +6,12 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from onnxpress.errors import UserError
 from onnxpress.pipeline.external import NotStarted, run
 
 CODE = ("onnxpress", "stages")
@@ -53,6 +55,23 @@ def absent_module(error: ImportError) -> str:
     """As :func:`absent`, of a module that cannot be imported; empty if the original lacks it."""
     name = _absent_module(error)
     return "" if name is None else f"{name}, {absent(name, '')}"
+
+
+@contextmanager
+def absent_modules_named(what: str) -> Iterator[None]:
+    """Say why ``what`` cannot be imported where only the original has the module that it needs.
+
+    Raises:
+        UserError: instead of one that an ImportError has caused, if the original has the module.
+    """
+    try:
+        yield
+    except UserError as error:
+        cause = error.__cause__
+        lacking = absent_module(cause) if isinstance(cause, ImportError) else ""
+        if not lacking:
+            raise
+        raise UserError(f"{what} cannot be imported: it needs {lacking}") from error
 
 
 def untracked_code(modules: Iterable[str]) -> list[str]:

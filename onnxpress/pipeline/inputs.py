@@ -17,7 +17,15 @@ from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.parts import set_threads
 from onnxpress.pipeline.digest import unexchanged
 from onnxpress.pipeline.files import read_bytes, read_json
-from onnxpress.pipeline.outputs import MODELS, ORIGINAL_MODEL, PREDICTIONS, SCHEMA
+from onnxpress.pipeline.keys import keys_named
+from onnxpress.pipeline.outputs import (
+    CALIBRATION,
+    MODELS,
+    ORIGINAL_MODEL,
+    PREDICTIONS,
+    SCHEMA,
+    TRAIN,
+)
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.tables.cells import text_of_cell
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
@@ -31,8 +39,11 @@ def load_trained(schema: Schema, trusted: Collection[str], threads: int = 1) -> 
     Raises:
         UserError: the file is missing, was exchanged since, cannot be loaded, or does not fit the schema.
     """
+    again = f"run `dvc repro --force train` to make {ORIGINAL_MODEL} again"
     data = unexchanged(ORIGINAL_MODEL)
-    return checked_original(load_original(ORIGINAL_MODEL, trusted, data), schema, threads)
+    with keys_named("train"):
+        estimator = load_original(ORIGINAL_MODEL, trusted, data, again)
+    return checked_original(estimator, schema, threads)
 
 
 def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
@@ -95,6 +106,16 @@ def read_schema(path: Path = SCHEMA) -> Schema:
         raise UserError(
             f"{path} is not what the prepare stage writes ({error}); {again}"
         ) from error
+
+
+def read_training() -> tuple[Schema, Rows, Rows]:
+    """Read the schema, the training rows and the calibration rows.
+
+    Raises:
+        UserError: as :func:`read_schema` and :func:`read_rows`.
+    """
+    schema = read_schema()
+    return schema, read_rows(TRAIN, schema), read_rows(CALIBRATION, schema)
 
 
 def read_rows(path: Path, schema: Schema) -> Rows:

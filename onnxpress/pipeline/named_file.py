@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from onnxpress.errors import UserError
@@ -11,16 +12,21 @@ from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.text import shortened
 
 
-def named_file(name: str, key: str, folder: Path, expected: str, *suffixes: str) -> Path:
+def named_file(
+    name: str, key: str, folder: Path, suffixes: Sequence[str], instead: str = ""
+) -> Path:
     """The path of the file that ``key`` names, in ``folder``, which DVC watches.
 
+    ``instead`` is what the line about a wrong name says may be named instead of a file.
+
     Raises:
-        UserError: its name ends with none of ``suffixes``, which the line calls ``expected``; it
-            does not exist, lies elsewhere, or cannot be read.
+        UserError: its name ends with none of ``suffixes``, it does not exist, lies elsewhere, or
+            cannot be read.
     """
     came = shortened(repr(name))
     if Path(name).suffix not in suffixes:
-        raise UserError(f"{PARAMS}: {key} should be {expected}, got {came}")
+        kinds = f"a {', '.join(suffixes[:-1])} or {suffixes[-1]} file in {folder}/"
+        raise UserError(f"{PARAMS}: {key} should be {instead}{kinds}, got {came}")
     try:
         return placed(name, folder, key)
     except FileNotFoundError as error:

@@ -221,6 +221,15 @@ def mend() -> None:
 
 
 @onnxpress.command()
+@in_json
+def migrate(*, in_json: bool) -> None:
+    """Bring a repository of the first edition up to date; name what cannot be."""
+    from onnxpress.commands.migrate.migrating import main
+
+    main(in_json=in_json)
+
+
+@onnxpress.command()
 def docs() -> None:
     """Bring the generated parts of README and docs up to date."""
     from onnxpress.commands.reference import main

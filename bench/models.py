@@ -18,9 +18,9 @@ from onnx import numpy_helper
 
 from bench.data import FORESTS, Split, unfitted
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.parts import set_threads
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.probes import probe_rows
 from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
@@ -28,8 +28,8 @@ from onnxpress.pipeline.params import Quantize
 from onnxpress.quantize import forest
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.trials import Trials, cross_fits, held_out
-from onnxpress.runtime.answer import Answer
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 
 OPSET = 12
@@ -113,10 +113,10 @@ def dumped(estimator: Any) -> bytes:
     return buffer.getvalue()
 
 
-def answers(models: Models, part: Split, rows: Rows) -> dict[str, Answer]:
+def answers(models: Models, part: Split, rows: Rows) -> dict[str, Predictions]:
     """What each form says of ``rows``, by form; ``joblib`` is scikit-learn itself."""
-    said = {name: ask_onnx(open_session(models.forms[name]), rows.feeds) for name in FORMS[1:]}
-    return {"joblib": ask_original(models.estimator, rows.feeds, part.schema)} | said
+    said = {name: predict_onnx(open_session(models.forms[name]), rows.feeds) for name in FORMS[1:]}
+    return {"joblib": predict_original(models.estimator, rows.feeds, part.schema)} | said
 
 
 def scores(models: Models, part: Split) -> dict[str, float]:
@@ -132,12 +132,12 @@ def probe_agreement(models: Models, part: Split, rows: int) -> float:
 
     Predictions of a regressor are held against 1e-6 of the largest of them: float32 has no finer steps for large targets.
     """
-    ask = partial(ask_original, models.estimator, schema=part.schema)
+    ask = partial(predict_original, models.estimator, schema=part.schema)
     probes = probe_rows(
         onnx.load_from_string(models.forms["onnx"]), part.test.feeds, ask, rows, part.seed
     ).feeds
     one, other = (
-        ask_onnx(open_session(models.forms[name]), probes) for name in ("onnx", "lossless")
+        predict_onnx(open_session(models.forms[name]), probes) for name in ("onnx", "lossless")
     )
     if one.scores is None or other.scores is None:
         near = np.abs(one.values - other.values) <= SCORE_TOLERANCE * max(

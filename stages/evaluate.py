@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.asked import Asked
 from onnxpress.evaluate.doubts import about_thresholds, doubts
 from onnxpress.evaluate.metrics import (
@@ -39,12 +39,12 @@ from onnxpress.pipeline.outputs import (
 )
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
-from onnxpress.runtime.answer import Answer
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.cells import cell
 from onnxpress.tables.rows import Feeds, Rows
 
-Asking = Mapping[Path, Callable[[Feeds], Answer]]
+Asking = Mapping[Path, Callable[[Feeds], Predictions]]
 """How each model is asked, by its file; the original first."""
 
 
@@ -55,9 +55,9 @@ def main() -> None:
     plain, quantized = (read_onnx(path, schema) for path in (ONNX_MODEL, QUANTIZED_MODEL))
     original = load_trained(schema, params.train.trusted)
     asking: Asking = {
-        ORIGINAL_MODEL: partial(ask_original, original, schema=schema),
-        ONNX_MODEL: partial(ask_onnx, open_session(plain)),
-        QUANTIZED_MODEL: partial(ask_onnx, open_session(quantized)),
+        ORIGINAL_MODEL: partial(predict_original, original, schema=schema),
+        ONNX_MODEL: partial(predict_onnx, open_session(plain)),
+        QUANTIZED_MODEL: partial(predict_onnx, open_session(quantized)),
     }
     chosen = read_json(QUANTIZATION, "modified", "candidate")
     wanted = params.evaluate.probe_rows
@@ -94,7 +94,7 @@ def main() -> None:
     hold_to_promise(chosen["candidate"], (plain, quantized), asked, schema)
 
 
-def ask(asking: Asking, feeds: Feeds, what: str) -> list[Answer]:
+def ask(asking: Asking, feeds: Feeds, what: str) -> list[Predictions]:
     """The answers of all models.
 
     Raises:
@@ -128,7 +128,7 @@ def ask_probes(asking: Asking, probes: Probes) -> Asked | None:
     return Asked("probe", probes.feeds, ask(asking, probes.feeds, "the probe rows"), probes.column)
 
 
-def as_csv(test: Rows, answers: list[Answer]) -> bytes:
+def as_csv(test: Rows, answers: list[Predictions]) -> bytes:
     """The target and the three models' answers, a line per test row: the data behind the plots; see :func:`cell`."""
     columns = [test.target.tolist(), *(answer.values.tolist() for answer in answers)]
     lines = [("target", *MODELS), *zip(*columns, strict=True)]

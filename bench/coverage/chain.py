@@ -16,16 +16,16 @@ from onnxpress.benchmark.summary import ratio, values
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import rehearse
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.parts import set_threads
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.differences import Differences, compare
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.params import Quantize
 from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.trials import cross_fits, held_out
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows
 
 Record = dict[str, Any]
@@ -56,7 +56,7 @@ def _through(case: Case, data: Data, quantize: Quantize) -> Record:
         return {"outcome": "refused", "reason": str(error)}
     try:
         fit(estimator, data.train)
-        ask_original(estimator, data.test.feeds, data.schema)
+        predict_original(estimator, data.test.feeds, data.schema)
     except Exception as error:  # of fit or predict, on data that do not suit the estimator
         return {"outcome": "does not fit the data", "reason": " ".join(str(error).split())}
     estimator = set_threads(estimator, 1)
@@ -90,7 +90,7 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
     """
     session = open_session(model)
     pairs = [
-        (ask_original(estimator, rows.feeds, data.schema), ask_onnx(session, rows.feeds))
+        (predict_original(estimator, rows.feeds, data.schema), predict_onnx(session, rows.feeds))
         for rows in _asked(data)
     ]
     one, other = (np.concatenate([pair[side].values for pair in pairs]) for side in (0, 1))
@@ -106,7 +106,11 @@ def differences(estimator: Any, model: bytes, data: Data) -> list[Differences]:
     """What gate.max_score_diff would be held against, on test and on mixed rows."""
     session, schema = open_session(model), data.schema
     answers = [
-        (rows.feeds, ask_original(estimator, rows.feeds, schema), ask_onnx(session, rows.feeds))
+        (
+            rows.feeds,
+            predict_original(estimator, rows.feeds, schema),
+            predict_onnx(session, rows.feeds),
+        )
         for rows in _asked(data)
     ]
     return [

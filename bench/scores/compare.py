@@ -12,11 +12,11 @@ from onnxpress.benchmark.contenders import limited_threads
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import rehearse
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.fitting import fit
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.differences import compare
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 
 OPSET = 12
 
@@ -65,11 +65,11 @@ def _through(case: Case, data: Data, opset: int) -> Found:
     try:
         fit(estimator, data.train)
         feeds = asked(estimator, data)
-        original = ask_original(estimator, feeds, data.schema)
+        original = predict_original(estimator, feeds, data.schema)
     except Exception as error:  # of fit or predict, on data that do not suit the estimator
         return Found(case, Outcome.UNSUITABLE, reason=" ".join(str(error).split()))
     try:
-        answer = ask_onnx(open_session(to_bytes(to_onnx(estimator, data.schema, opset))), feeds)
+        answer = predict_onnx(open_session(to_bytes(to_onnx(estimator, data.schema, opset))), feeds)
     except Exception as error:  # accepted by the rehearsal, and still no model that runs
         return Found(case, Outcome.DIFFERENT, reason=f"fails: {' '.join(str(error).split())}")
     found = compare(estimator, feeds, data.schema, original, answer)

@@ -8,11 +8,11 @@ import numpy as np
 
 from onnxpress.conversion.converting import NEWEST_OPSET, to_onnx
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.fitting import fit
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.differences import TOLERANCE, Differences, compare
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Schema
 
@@ -72,13 +72,13 @@ def differences(estimator: Any, feeds: Feeds, schema: Schema) -> Differences:
     """
     model = to_bytes(to_onnx(estimator, schema, NEWEST_OPSET))
     try:
-        original = ask_original(estimator, feeds, schema)
+        original = predict_original(estimator, feeds, schema)
     except AttributeError as error:  # it asks what is inside for what that does not have
         raise UserError(
             f"{type(estimator).__name__} cannot predict in scikit-learn either ({error})"
         ) from error
     try:
-        answer = ask_onnx(open_session(model), feeds)
+        answer = predict_onnx(open_session(model), feeds)
     except UserError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class of their own

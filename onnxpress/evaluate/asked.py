@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from onnxpress.evaluate.raw_columns import RawColumn
-from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -19,7 +19,7 @@ class Asked:
 
     kind: str
     feeds: Feeds
-    answers: list[Answer]
+    answers: list[Predictions]
     column: Callable[[int], RawColumn | None] = lambda _row: None
     """The column in which a row lies at a threshold, if it does."""
 

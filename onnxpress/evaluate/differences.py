@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.estimators.answers import ask_original, ask_rows, by_class
 from onnxpress.estimators.layout import original_input
 from onnxpress.estimators.parts import parts_of
-from onnxpress.runtime.answer import Answer
+from onnxpress.estimators.predicting import by_class, predict_original, predict_rows
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
 from onnxpress.tables.schema import Schema
 
@@ -57,7 +57,7 @@ class Differences:
 
 
 def compare(
-    estimator: Any, feeds: Feeds, schema: Schema, original: Answer, answer: Answer
+    estimator: Any, feeds: Feeds, schema: Schema, original: Predictions, answer: Predictions
 ) -> Differences:
     """Compare the ``answer`` of a model to the rows in ``feeds`` with the ``original`` one, which ``estimator`` gave.
 
@@ -101,7 +101,7 @@ def _decisions(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float
     return by_class(decided) if decided.shape[1] in (1, len(estimator.classes_)) else None
 
 
-def numbers(answer: Answer) -> NDArray[np.float64]:
+def numbers(answer: Predictions) -> NDArray[np.float64]:
     """Scores (rows, classes), or predictions (rows, 1)."""
     return (
         answer.values.reshape(-1, 1).astype(np.float64) if answer.scores is None else answer.scores
@@ -121,7 +121,7 @@ def relative(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np
     return np.asarray(np.where(same, 0, np.where(np.isnan(apart), np.inf, apart)).max(axis=1))
 
 
-def other_labels(original: Answer, answer: Answer) -> Flags:
+def other_labels(original: Predictions, answer: Predictions) -> Flags:
     """Rows with other labels whose two greatest scores are further apart than the tolerance."""
     if original.scores is None:
         return np.zeros(len(original.values), bool)
@@ -176,7 +176,7 @@ def _between_neighbours(estimator: Any, rows: Any) -> Flags:
 
 def _spread(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float64]:
     """How far the estimator's scores of these rows move with the rounding of their numbers."""
-    scores = numbers(ask_original(estimator, feeds, schema))
+    scores = numbers(predict_original(estimator, feeds, schema))
     return np.asarray(
         np.max([relative(scores, moved) for moved in _moved(estimator, feeds, schema)], axis=0)
     )
@@ -193,7 +193,7 @@ def _moved(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[NDArray[np.
             for name, values in feeds.items()
             if values.dtype.kind == "f"
         }
-        yield numbers(ask_original(estimator, feeds | moved, schema))
+        yield numbers(predict_original(estimator, feeds | moved, schema))
 
 
 def _computes_in_float32(estimator: Any, feeds: Feeds, schema: Schema) -> bool:
@@ -205,5 +205,5 @@ def _computes_in_float32(estimator: Any, feeds: Feeds, schema: Schema) -> bool:
         wide = rows.astype(
             {name: np.float64 for name, kind in rows.dtypes.items() if kind == np.float32}
         )
-    one, other = (numbers(ask_rows(estimator, each, schema)) for each in (rows, wide))
+    one, other = (numbers(predict_rows(estimator, each, schema)) for each in (rows, wide))
     return bool(relative(one, other).max() > TOLERANCE / 4)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnxpress.evaluate.differences import numbers
 from onnxpress.evaluate.tensors import Tensors, Values
 from onnxpress.graph.trees.reader import is_tree
-from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
 
 TOLERANCE = 1e-6
@@ -36,7 +36,7 @@ class Differences:
     """Equal labels, but scores or predictions beyond the tolerance."""
 
 
-def differences(plain: Answer, quantized: Answer) -> Differences:
+def differences(plain: Predictions, quantized: Predictions) -> Differences:
     """Where the answers of the two models differ."""
     apart = _apart(numbers(plain), numbers(quantized))
     scores = plain.scores

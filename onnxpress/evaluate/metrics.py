@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from onnxpress.evaluate.differences import compare
 from onnxpress.evaluate.scores import accuracy, r2
 from onnxpress.evaluate.threshold_rows import ThresholdRows
-from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -31,7 +31,7 @@ def compare_sizes(original_kb: float, onnx_kb: float, quantized_kb: float) -> di
 
 
 def compare_models(
-    schema: Schema, target: NDArray[Any], answers: list[Answer], tolerance: float
+    schema: Schema, target: NDArray[Any], answers: list[Predictions], tolerance: float
 ) -> dict[str, float]:
     """Scores of the three models on the test rows, and how far ONNX and quantised are from the original.
 
@@ -45,7 +45,7 @@ def compare_models(
 
 
 def compare_scores(
-    estimator: Any, feeds: Feeds, schema: Schema, answers: list[Answer]
+    estimator: Any, feeds: Feeds, schema: Schema, answers: list[Predictions]
 ) -> dict[str, float]:
     """The largest difference of a score or prediction of ONNX from the original's, relative to max(1, |score|).
 
@@ -61,7 +61,9 @@ def compare_scores(
     )
 
 
-def compare_on_probes(schema: Schema, answers: list[Answer], tolerance: float) -> dict[str, float]:
+def compare_on_probes(
+    schema: Schema, answers: list[Predictions], tolerance: float
+) -> dict[str, float]:
     """Share of probe rows on which ONNX and quantised model answer as the original does."""
     original, rows = answers[0].values, len(answers[0].values)
     if schema.task == "classification":
@@ -85,7 +87,7 @@ def count_thresholds(at: ThresholdRows) -> dict[str, float]:
     )
 
 
-def _compare_classifiers(target: NDArray[Any], answers: list[Answer]) -> dict[str, float]:
+def _compare_classifiers(target: NDArray[Any], answers: list[Predictions]) -> dict[str, float]:
     metrics = {
         f"{name}_accuracy": accuracy(target, answer.values)
         for name, answer in zip(NAMES, answers, strict=True)
@@ -102,7 +104,7 @@ def _compare_classifiers(target: NDArray[Any], answers: list[Answer]) -> dict[st
 
 
 def _compare_regressors(
-    target: NDArray[Any], answers: list[Answer], limit: float
+    target: NDArray[Any], answers: list[Predictions], limit: float
 ) -> dict[str, float]:
     metrics = {}
     for name, answer in zip(NAMES, answers, strict=True):
@@ -116,7 +118,7 @@ def _compare_regressors(
     return metrics
 
 
-def _others(answers: list[Answer]) -> list[tuple[str, Answer]]:
+def _others(answers: list[Predictions]) -> list[tuple[str, Predictions]]:
     return list(zip(NAMES[1:], answers[1:], strict=True))
 
 

@@ -14,7 +14,7 @@ from onnxpress.evaluate.differences import numbers
 from onnxpress.evaluate.raw_columns import RawColumn, is_number, raw_columns
 from onnxpress.evaluate.row_sets import count, joined, recombined
 from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
-from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
 
 UNSEEN_CATEGORY = "a category never seen"
@@ -22,7 +22,7 @@ UNUSUAL_SHARE = 0.05
 """Share of missing numbers, and of unseen and rare categories, in the mixed rows."""
 
 Columns = frozenset[RawColumn]
-Ask = Callable[[Feeds], Answer]
+Ask = Callable[[Feeds], Predictions]
 
 
 @dataclass(frozen=True)

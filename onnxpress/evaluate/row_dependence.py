@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
 
-Ask = Callable[[Feeds], Answer]
+Ask = Callable[[Feeds], Predictions]
 
 ROWS = 256
 """Rows asked one by one and in one call."""
@@ -72,18 +72,18 @@ def row_dependence(ask: Ask, feeds: Feeds, tolerance: float = TOLERANCE) -> Depe
     return worst
 
 
-def _one_by_one(ask: Ask, rows: Feeds) -> Answer:
+def _one_by_one(ask: Ask, rows: Feeds) -> Predictions:
     size = len(next(iter(rows.values())))
     return _joined([ask(take(rows, np.array([row]))) for row in range(size)])
 
 
-def _joined(answers: list[Answer]) -> Answer:
+def _joined(answers: list[Predictions]) -> Predictions:
     values = np.concatenate([answer.values for answer in answers])
     scores = [answer.scores for answer in answers if answer.scores is not None]
-    return Answer(values, np.concatenate(scores) if scores else None, answers[0].proper)
+    return Predictions(values, np.concatenate(scores) if scores else None, answers[0].proper)
 
 
-def _beside(ask: Ask, rows: Feeds, outlier: Feeds) -> Answer | None:
+def _beside(ask: Ask, rows: Feeds, outlier: Feeds) -> Predictions | None:
     """The answers to the first ``COMPANY`` rows with ``outlier`` in their middle."""
     size = min(COMPANY, len(next(iter(rows.values()))))
     half, index = size // 2, np.arange(size)
@@ -95,7 +95,7 @@ def _beside(ask: Ask, rows: Feeds, outlier: Feeds) -> Answer | None:
         return None
     kept = np.delete(np.arange(size + 1), half)
     scores = None if answer.scores is None else answer.scores[kept]
-    return Answer(answer.values[kept], scores, answer.proper)
+    return Predictions(answer.values[kept], scores, answer.proper)
 
 
 def _outliers(rows: Feeds) -> Iterator[tuple[str, Feeds]]:
@@ -122,13 +122,15 @@ def _outliers(rows: Feeds) -> Iterator[tuple[str, Feeds]]:
         yield "a row of strange texts", first | texts
 
 
-def _compare(alone: Answer, together: Answer, tolerance: float, company: str) -> Dependence:
+def _compare(
+    alone: Predictions, together: Predictions, tolerance: float, company: str
+) -> Dependence:
     differences = _differences(alone, together)
     moved = int((differences > tolerance).sum())
     return Dependence(float(differences.max()), moved, len(differences), company)
 
 
-def _differences(alone: Answer, together: Answer) -> NDArray[np.float64]:
+def _differences(alone: Predictions, together: Predictions) -> NDArray[np.float64]:
     """How far each row moved, (rows,): relative, infinite where it has another label or NaN.
 
     ``alone`` may hold more rows than ``together``; the first ones are compared.

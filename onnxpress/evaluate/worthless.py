@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.scores import worse_than_constant
 from onnxpress.pipeline.console import say
 from onnxpress.tables.rows import Rows
@@ -17,7 +17,7 @@ def say_if_worthless(model: Any, rows: Rows, schema: Schema, name: str) -> None:
     if not len(rows):
         return
     try:
-        values = ask_original(model, rows.feeds, schema).values
+        values = predict_original(model, rows.feeds, schema).values
     except UserError:
         raise
     except Exception:  # it refuses these rows, which is said where it is tried

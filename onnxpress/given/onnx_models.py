@@ -11,14 +11,14 @@ import numpy as np
 import onnx
 
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.row_dependence import row_dependence
 from onnxpress.graph.imports import loadable
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import read_bytes
-from onnxpress.runtime.answer import labels
 from onnxpress.runtime.checked import checked_onnx
+from onnxpress.runtime.predictions import as_labels
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Rows, sklearn_input
 from onnxpress.tables.schema import Schema
@@ -107,7 +107,7 @@ def _check_repeatable(estimator: OnnxClassifier | OnnxRegressor, rows: Rows, pat
 def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, path: Path) -> None:
     """Say so where the answer to a row depends on the other rows of the call."""
     try:
-        found = row_dependence(partial(ask_original, estimator, schema=schema), rows.feeds)
+        found = row_dependence(partial(predict_original, estimator, schema=schema), rows.feeds)
     except MemoryError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class
@@ -173,7 +173,7 @@ def _classifier(
     known = _class_labels(proto)
     classes = known if known is not None else np.unique(rows.target)
     estimator.classes = tuple(classes.tolist())
-    said = labels(_answer(estimator, rows, path))
+    said = as_labels(_answer(estimator, rows, path))
     scores = estimator.scores(sklearn_input(rows.feeds))
     strangers = sorted(set(said.tolist()) - set(estimator.classes))
     if strangers:

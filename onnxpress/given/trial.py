@@ -12,8 +12,8 @@ import numpy as np
 from onnxpress.conversion.blame import part_at_fault
 from onnxpress.conversion.converting import NEWEST_OPSET, NotConvertible, to_onnx
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.odd_rows import odd_rows
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.differences import (
     ROUNDING,
     TOLERANCE,
@@ -24,8 +24,8 @@ from onnxpress.evaluate.differences import (
 )
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.console import say
-from onnxpress.runtime.answer import Answer
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows, take
 from onnxpress.tables.schema import Schema
 
@@ -86,7 +86,7 @@ def _compared(
     groups = [("calibration rows", feeds), *odd_rows(model, feeds, schema)]
     for number, (what, asked) in enumerate(groups):
         try:
-            original = ask_original(model, asked, schema)
+            original = predict_original(model, asked, schema)
         except UserError:
             raise
         except Exception as error:  # a refusal, as of a category that its encoder has not seen; of other packages, any
@@ -103,16 +103,18 @@ def _compared(
             yield Found(what, asked, len(original.values), differences, rounding)
 
 
-def _asked(model: Any, converted: bytes, feeds: Feeds, schema: Schema, path: Path) -> Answer:
+def _asked(model: Any, converted: bytes, feeds: Feeds, schema: Schema, path: Path) -> Predictions:
     try:
-        return ask_onnx(open_session(converted), feeds)
+        return predict_onnx(open_session(converted), feeds)
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         part = part_at_fault(model, feeds, schema, NEWEST_OPSET)
         said = " ".join(str(error).split(";")[0].split())[:200]
         raise UserError(f"{path}: onnxruntime cannot run {part} as ONNX: {said}; {CURE}") from error
 
 
-def _is_rounding(model: Any, feeds: Feeds, schema: Schema, answers: tuple[Answer, Answer]) -> bool:
+def _is_rounding(
+    model: Any, feeds: Feeds, schema: Schema, answers: tuple[Predictions, Predictions]
+) -> bool:
     """Whether the original's own answers move as much when its numbers are moved by their rounding."""
     before, after = (numbers(answer) for answer in answers)
     if before.shape != after.shape or not any(
@@ -129,7 +131,9 @@ def _is_rounding(model: Any, feeds: Feeds, schema: Schema, answers: tuple[Answer
             else values
             for name, values in feeds.items()
         }
-        moved = np.maximum(moved, relative(before, numbers(ask_original(model, nudged, schema))))
+        moved = np.maximum(
+            moved, relative(before, numbers(predict_original(model, nudged, schema)))
+        )
     return bool(np.all(relative(before, after) <= TOLERANCE + TIMES_ROUNDING * moved))
 
 

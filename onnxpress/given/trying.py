@@ -12,17 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.parts import set_threads
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.estimators.stored.dumping import dump
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.given.outcome import MOST_CHARACTERS, MOST_LINES, Outcome, to_answer
 from onnxpress.given.trial import try_as_onnx
 from onnxpress.pipeline.params import Train
-from onnxpress.runtime.answer import labels
+from onnxpress.runtime.predictions import as_labels
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
@@ -73,7 +73,7 @@ def _loaded(path: Path, train: Train, rows: Rows, _calibration: Rows, schema: Sc
 def _values(model: Any, calibration: Rows, schema: Schema) -> NDArray[Any] | None:
     """The model's answers on the calibration rows; None if it refuses them, which is said where it is tried."""
     try:
-        return ask_original(model, calibration.feeds, schema).values
+        return predict_original(model, calibration.feeds, schema).values
     except (UserError, MemoryError):
         raise
     except Exception:
@@ -111,7 +111,7 @@ def check_fits(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
         raise UserError(f"{path} {error}; give a model fitted on these columns") from error
     if schema.task == "classification":
         unknown = sorted(
-            set(np.unique(rows.target).tolist()) - set(labels(model.classes_).tolist())
+            set(np.unique(rows.target).tolist()) - set(as_labels(model.classes_).tolist())
         )
         if unknown:
             raise UserError(

@@ -19,7 +19,7 @@ from onnxpress.quantize.runtimes import bad_onnxruntime, min_onnxruntime
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.speed import relative_latencies
 from onnxpress.quantize.trials import Trials
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows, take
 from onnxpress.tables.schema import Schema
 
@@ -130,7 +130,7 @@ def _attempt(
         onnx.checker.check_model(after, full_check=True)
         judge(after)
         model = to_bytes(after, packed=True)
-        ask_onnx(open_session(model), take(trials.train.feeds, np.arange(1)))
+        predict_onnx(open_session(model), take(trials.train.feeds, np.arange(1)))
         size_kb = len(model) / 1024
         if same_computation(before, after):
             return Verdict(
@@ -170,7 +170,7 @@ def _mixed_rows(model: bytes, plain: bytes, train: Rows) -> str:
 
 
 def _dependence(model: bytes, rows: Rows, tolerance: float) -> Dependence:
-    return row_dependence(partial(ask_onnx, open_session(model)), rows.feeds, tolerance)
+    return row_dependence(partial(predict_onnx, open_session(model)), rows.feeds, tolerance)
 
 
 def _best(found: list[Verdict], plain: bytes, train: Rows, params: Quantize) -> Verdict | None:

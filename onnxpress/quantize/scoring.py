@@ -11,7 +11,7 @@ from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.trials import Trial, Trials
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
@@ -38,4 +38,6 @@ class Scorer:
         return self._score(trial.plain, trial.score) - self._score(quantized, trial.score)
 
     def _score(self, model: bytes, rows: Rows) -> float:
-        return score(self._schema, rows.target, ask_onnx(open_session(model), rows.feeds).values)
+        return score(
+            self._schema, rows.target, predict_onnx(open_session(model), rows.feeds).values
+        )

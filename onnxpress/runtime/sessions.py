@@ -10,8 +10,8 @@ import numpy as np
 
 from onnxpress.errors import UserError
 from onnxpress.pipeline.files import read_bytes
-from onnxpress.runtime.answer import Answer, _column, labels
 from onnxpress.runtime.checked import checked_onnx
+from onnxpress.runtime.predictions import Predictions, as_column, as_labels
 from onnxpress.tables.names import LABEL, PREDICTION, PROBABILITIES, SCORES
 from onnxpress.tables.rows import Feeds
 
@@ -64,7 +64,7 @@ def load_session(path: Path, threads: int = 1) -> Any:
     return open_session(model, threads)
 
 
-def ask_onnx(session: Any, feeds: Feeds) -> Answer:
+def predict_onnx(session: Any, feeds: Feeds) -> Predictions:
     """Predict with an ONNX model that follows the contract's output names.
 
     Raises:
@@ -77,9 +77,9 @@ def ask_onnx(session: Any, feeds: Feeds) -> Answer:
         raise
     outputs = dict(zip((output.name for output in session.get_outputs()), results, strict=True))
     if PREDICTION in outputs:
-        return Answer(_column(outputs[PREDICTION]).astype(np.float64), None)
-    values = labels(outputs[LABEL])
+        return Predictions(as_column(outputs[PREDICTION]).astype(np.float64), None)
+    values = as_labels(outputs[LABEL])
     scores = outputs.get(PROBABILITIES, outputs.get(SCORES))
-    return Answer(
+    return Predictions(
         values, np.asarray(scores, np.float64).reshape(len(values), -1), PROBABILITIES in outputs
     )

@@ -19,12 +19,12 @@ from sklearn.svm import SVC, LinearSVC
 
 from onnxpress.conversion.converting import NEWEST_OPSET, to_onnx
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.building import build
 from onnxpress.estimators.fitting import fit
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.graph.canonical import canonical, same_computation, to_bytes
 from onnxpress.pipeline.params import Train
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows, sklearn_input
 from onnxpress.tables.schema import Column, Schema
 from tests.conftest import ROOT, numeric_schema
@@ -91,7 +91,7 @@ def test_labels_that_are_integers_are_not_cast_to_integers(
     x, y = load_iris(return_X_y=True)
     model = to_onnx(estimator.fit(x.astype(np.float32), y), numeric_schema(4), 12)
     assert [node.op_type for node in model.graph.node] == operators
-    said = ask_onnx(open_session(to_bytes(model)), {"X": x.astype(np.float32)}).values
+    said = predict_onnx(open_session(to_bytes(model)), {"X": x.astype(np.float32)}).values
     np.testing.assert_array_equal(said, estimator.predict(x.astype(np.float32)))
 
 
@@ -125,8 +125,8 @@ def test_mixed_columns_become_an_input_each_and_string_labels_stay_strings() -> 
     ]
     assert values(model.graph.output)[0] == ("label", onnx.TensorProto.STRING, [0])
     rows.feeds["colour"][0] = "never seen"
-    original = ask_original(estimator, rows.feeds, MIXED)
-    answer = ask_onnx(open_session(to_bytes(model)), rows.feeds)
+    original = predict_original(estimator, rows.feeds, MIXED)
+    answer = predict_onnx(open_session(to_bytes(model)), rows.feeds)
     assert (answer.values == original.values).all()
     assert original.scores is not None
     assert answer.scores is not None
@@ -146,7 +146,9 @@ def test_without_predict_proba_the_second_output_is_called_scores(
     x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
     model = to_onnx(estimator.fit(x, y), numeric_schema(x.shape[1]), 12)
     assert [output.name for output in model.graph.output] == ["label", "scores"]
-    assert (ask_onnx(open_session(to_bytes(model)), {"X": x}).values == estimator.predict(x)).all()
+    assert (
+        predict_onnx(open_session(to_bytes(model)), {"X": x}).values == estimator.predict(x)
+    ).all()
 
 
 def test_an_estimator_without_proba_converts_inside_a_pipeline_too() -> None:
@@ -155,7 +157,7 @@ def test_an_estimator_without_proba_converts_inside_a_pipeline_too() -> None:
         Train(estimator="LinearSVC", params={}, scale=True, model_path=None, trust=[]), MIXED, 0
     )
     fit(estimator, rows)
-    answer = ask_onnx(open_session(to_bytes(to_onnx(estimator, MIXED, 12))), rows.feeds)
+    answer = predict_onnx(open_session(to_bytes(to_onnx(estimator, MIXED, 12))), rows.feeds)
     assert (answer.values == estimator.predict(sklearn_input(rows.feeds))).all()
 
 
@@ -176,7 +178,7 @@ def test_the_model_declares_the_opset_that_was_asked_for(estimator: Any, opset: 
         ("", opset)
     ]
     assert (
-        ask_onnx(open_session(to_bytes(model)), {"X": x.astype(np.float32)}).values
+        predict_onnx(open_session(to_bytes(model)), {"X": x.astype(np.float32)}).values
         == estimator.predict(x)
     ).mean() == 1
 
@@ -286,7 +288,9 @@ def test_regressors_answer_as_the_original_does(estimator: Any) -> None:
     x = x.astype(np.float32)
     model = to_onnx(estimator.fit(x, y), numeric_schema(10, "regression"), 12)
     np.testing.assert_allclose(
-        ask_onnx(open_session(to_bytes(model)), {"X": x}).values, estimator.predict(x), rtol=1e-5
+        predict_onnx(open_session(to_bytes(model)), {"X": x}).values,
+        estimator.predict(x),
+        rtol=1e-5,
     )
 
 
@@ -306,5 +310,5 @@ def test_a_forest_behind_a_scaler_answers_as_the_original_does_on_a_lattice_of_v
     estimator = build(train, schema, 0)
     fit(estimator, Rows({"X": x[:300]}, y[:300]))
     session = open_session(to_bytes(to_onnx(estimator, schema, 12)))
-    original = ask_original(estimator, {"X": x}, schema)
-    np.testing.assert_allclose(ask_onnx(session, {"X": x}).values, original.values, rtol=1e-6)
+    original = predict_original(estimator, {"X": x}, schema)
+    np.testing.assert_allclose(predict_onnx(session, {"X": x}).values, original.values, rtol=1e-6)

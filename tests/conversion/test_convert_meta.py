@@ -41,10 +41,10 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.answer import Answer
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, sklearn_input
 from onnxpress.tables.schema import Column, Schema
 from tests.conftest import numeric_schema
@@ -217,18 +217,18 @@ def fit(estimator: Any, rows: Any, target: Array) -> None:
 
 def compared(
     estimator: Any, feeds: Feeds, target: Array, schema: Schema, opset: int = 12
-) -> tuple[Answer, Answer]:
+) -> tuple[Predictions, Predictions]:
     """What scikit-learn and ONNX answer on the rows of the fit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about fits of a few rows
         fit(estimator, sklearn_input(feeds), target)
         model = to_onnx(estimator, schema, opset)
-        return ask_original(estimator, feeds, schema), ask_onnx(
+        return predict_original(estimator, feeds, schema), predict_onnx(
             open_session(to_bytes(model)), feeds
         )
 
 
-def assert_equal(original: Answer, answer: Answer) -> None:
+def assert_equal(original: Predictions, answer: Predictions) -> None:
     one, other = (
         found.values[:, None].astype(np.float64) if found.scores is None else found.scores
         for found in (original, answer)

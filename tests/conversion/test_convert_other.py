@@ -20,9 +20,9 @@ from onnxpress.conversion import converting as conversion
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import rehearse
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from tests.conftest import digits_rows, numeric_schema
 
@@ -62,8 +62,8 @@ def test_labels_and_probabilities_are_those_of_scikit_learn(case: str, opset: in
     model = to_onnx(estimator.fit(x, y), schema, opset)
     rows = np.concatenate([x, np.random.default_rng(0).permuted(x, axis=0)])
     original, answer = (
-        ask_original(estimator, {"X": rows}, schema),
-        ask_onnx(open_session(to_bytes(model)), {"X": rows}),
+        predict_original(estimator, {"X": rows}, schema),
+        predict_onnx(open_session(to_bytes(model)), {"X": rows}),
     )
     np.testing.assert_array_equal(answer.values, original.values)
     assert original.scores is not None
@@ -115,4 +115,4 @@ def test_a_classifier_of_labels_alone_is_refused_with_the_cure() -> None:
         rows.feeds["X"], rows.target
     )
     with pytest.raises(UserError, match=r"VotingClassifier gives labels alone.*voting='soft'"):
-        ask_original(voting, rows.feeds, numeric_schema(64))
+        predict_original(voting, rows.feeds, numeric_schema(64))

@@ -19,7 +19,7 @@ from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from bench.plain import plainly_converted
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.estimators.answers import by_class
+from onnxpress.estimators.predicting import by_class
 from onnxpress.graph.kernel_machine import LARGE, VECTORS
 from onnxpress.graph.neighbor_names import ROWS
 from onnxpress.graph.svm_nodes import is_svm, rewrite_svm_nodes

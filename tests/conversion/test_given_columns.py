@@ -44,12 +44,12 @@ from sklearn.svm import SVC
 
 from onnxpress.conversion.converting import to_onnx, transformer_to_onnx
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.loading import load_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.given.trial import try_as_onnx
 from onnxpress.given.trying import check_fits
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.names import input_name
 from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Column, Schema
@@ -114,12 +114,12 @@ def assert_answers(model: Any, table: pd.DataFrame, labels: Any, scores: Any) ->
     rows = Rows(feeds, target_of(table))
     check_fits(model, rows, schema, PATH)
     try_as_onnx(model, rows, schema, PATH)
-    original = ask_original(model, feeds, schema)
+    original = predict_original(model, feeds, schema)
     for opset in (12, 22):
         session = open_session(to_bytes(to_onnx(model, schema, opset)))
         shapes = {item.name: item.shape[1] for item in session.get_inputs()}
         assert shapes == {name: values.shape[1] for name, values in feeds.items()}
-        for answer in (original, ask_onnx(session, feeds)):
+        for answer in (original, predict_onnx(session, feeds)):
             assert np.array_equal(answer.values, labels)
             assert answer.scores == pytest.approx(scores, rel=1e-5, abs=1e-5)
 

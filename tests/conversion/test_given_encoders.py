@@ -20,9 +20,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from onnxpress.conversion.converting import to_onnx, transformer_to_onnx
-from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Column, Schema
 
@@ -208,7 +208,7 @@ def test_what_is_missing_in_a_column_is_what_its_imputer_has_seen_in_another(mis
     rows = frame(blank).assign(plan=pd.Series([blank] * ROWS, dtype=object))
     expected = model.predict(rows)
     for answer in (
-        ask_original(model, feeds_of(rows), SCHEMA),
-        ask_onnx(open_session(to_bytes(to_onnx(model, SCHEMA, 12))), feeds_of(rows)),
+        predict_original(model, feeds_of(rows), SCHEMA),
+        predict_onnx(open_session(to_bytes(to_onnx(model, SCHEMA, 12))), feeds_of(rows)),
     ):
         np.testing.assert_allclose(answer.values, expected, atol=1e-6)

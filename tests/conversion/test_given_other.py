@@ -33,11 +33,11 @@ from sklearn.preprocessing import OneHotEncoder
 from skops import io as skops
 
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import by_class
 from onnxpress.estimators.loading import load_original
+from onnxpress.estimators.predicting import by_class
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import checked_original, read_rows, read_schema
-from onnxpress.runtime.sessions import ask_onnx, load_session
+from onnxpress.runtime.sessions import load_session, predict_onnx
 from stages import benchmark, convert, evaluate, prepare, quantize, train
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params
 from tests.support.project import QUICK
@@ -189,7 +189,7 @@ def test_a_forest_with_a_zipmap_goes_through_the_chain_and_agrees_with_itself(
     assert outputs_of(model) == ["label", "probabilities"]
     assert "ZipMap" not in {node.op_type for node in model.graph.node}
     assert opset_of(model) == opset_of(onnx.load(path))
-    answer = ask_onnx(load_session(Path("outputs/model.onnx")), rows.feeds)
+    answer = predict_onnx(load_session(Path("outputs/model.onnx")), rows.feeds)
     assert answer.proper
     assert np.array_equal(answer.values, forest.predict(rows.feeds["X"]))
     assert answer.scores == pytest.approx(forest.predict_proba(rows.feeds["X"]), abs=1e-6)
@@ -252,7 +252,7 @@ def test_models_of_other_converters_get_the_contract_and_keep_their_answers(
     assert [(value.name, len(value.type.tensor_type.shape.dim)) for value in made.graph.input] == [
         ("X", 2)
     ]
-    answer = ask_onnx(load_session(Path("outputs/model.onnx")), {"X": x})
+    answer = predict_onnx(load_session(Path("outputs/model.onnx")), {"X": x})
     assert (
         np.mean(answer.values == source.predict(x)) > 0.99
     )  # float32 where scikit-learn has float64
@@ -295,7 +295,7 @@ def test_scores_with_the_lesser_one_at_the_label_are_turned(workspace: Path, col
         data__source="breast_cancer",
         train__model_path=given("a.onnx", model),
     )
-    answer = ask_onnx(load_session(Path("outputs/model.onnx")), {"X": x})
+    answer = predict_onnx(load_session(Path("outputs/model.onnx")), {"X": x})
     assert answer.scores is not None
     assert (answer.scores.argmax(axis=1) == answer.values).all()
     decided = source.decision_function(x)
@@ -329,7 +329,7 @@ def test_mixed_columns_and_a_regressor(workspace: Path) -> None:
         train__model_path=path,
     )
     rows = read_rows(workspace / "outputs" / "test.parquet", read_schema())
-    answer = ask_onnx(load_session(Path("outputs/model.onnx")), rows.feeds)
+    answer = predict_onnx(load_session(Path("outputs/model.onnx")), rows.feeds)
     assert answer.values == pytest.approx(
         model.predict(pd.DataFrame({name: values[:, 0] for name, values in rows.feeds.items()})),
         rel=1e-5,

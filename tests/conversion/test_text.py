@@ -18,11 +18,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from onnxpress.errors import UserError
-from onnxpress.estimators.answers import ask_original
 from onnxpress.estimators.loading import load_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
-from onnxpress.runtime.sessions import ask_onnx, load_session
+from onnxpress.runtime.sessions import load_session, predict_onnx
 from onnxpress.tables.rows import Rows, sklearn_input
 from stages import convert, evaluate, prepare, quantize, train
 from tests.conftest import default_params, write_params
@@ -90,8 +90,10 @@ def test_a_linear_model_of_text_gives_scikit_learns_answers_as_onnx_and_gets_sma
     schema = read_schema()
     assert [column.kind for column in schema.columns] == ["number", "category", "text"]
     rows = read_rows(shop / "outputs" / "test.parquet", schema)
-    original = ask_original(load_original(shop / "outputs" / "model.joblib"), rows.feeds, schema)
-    answer = ask_onnx(load_session(shop / "outputs" / "model.onnx"), rows.feeds)
+    original = predict_original(
+        load_original(shop / "outputs" / "model.joblib"), rows.feeds, schema
+    )
+    answer = predict_onnx(load_session(shop / "outputs" / "model.onnx"), rows.feeds)
     assert np.array_equal(answer.values, original.values)
     assert answer.scores == pytest.approx(original.scores, abs=1e-6)
     capfd.readouterr()

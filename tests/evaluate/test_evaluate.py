@@ -12,10 +12,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import accuracy_score, r2_score, root_mean_squared_error
 
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.estimators.answers import ask_original, by_class
+from onnxpress.estimators.predicting import by_class, predict_original
 from onnxpress.evaluate.metrics import compare_models
 from onnxpress.pipeline.files import read_json
-from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.predictions import Predictions
 from stages import convert, evaluate, prepare, quantize, train
 from tests.conftest import default_params, numeric_schema, write_params
 
@@ -98,7 +98,7 @@ def test_regression_has_its_own_keys(workspace: Path) -> None:
 
 def test_scores_are_those_of_scikit_learn() -> None:
     y = load_iris(return_X_y=True)[1]
-    answers = [Answer(values, None) for values in (y, np.roll(y, 3), np.roll(y, 60))]
+    answers = [Predictions(values, None) for values in (y, np.roll(y, 3), np.roll(y, 60))]
     metrics = compare_models(numeric_schema(4), y, answers, 0.001)
     assert metrics["quantized_accuracy"] == accuracy_score(y, np.roll(y, 60))
     assert metrics["accuracy_loss_pp"] == 100 * (1 - accuracy_score(y, np.roll(y, 60)))
@@ -108,7 +108,9 @@ def test_scores_are_those_of_scikit_learn() -> None:
 def test_regression_scores_are_those_of_scikit_learn() -> None:
     x, y = load_diabetes(return_X_y=True)
     predicted = LinearRegression().fit(x, y).predict(x)
-    answers = [Answer(values, None) for values in (predicted, predicted + 0.05, predicted * 1.1)]
+    answers = [
+        Predictions(values, None) for values in (predicted, predicted + 0.05, predicted * 1.1)
+    ]
     metrics = compare_models(numeric_schema(10, "regression", target_std=100.0), y, answers, 0.001)
     assert metrics["original_r2"] == pytest.approx(r2_score(y, predicted))
     assert metrics["quantized_rmse"] == pytest.approx(root_mean_squared_error(y, predicted * 1.1))
@@ -122,7 +124,7 @@ def test_a_column_of_predictions_is_compared_row_by_row_and_not_broadcast() -> N
     x = x.astype(np.float32)
     model = LinearRegression().fit(x, y.reshape(-1, 1))
     assert model.predict(x).shape == (442, 1)
-    answer = ask_original(model, {"X": x}, numeric_schema(10, "regression"))
+    answer = predict_original(model, {"X": x}, numeric_schema(10, "regression"))
     assert answer.values.shape == (442,)
 
 
@@ -134,7 +136,7 @@ def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
     binary = compare_models(
         numeric_schema(2),
         values,
-        [Answer(values, each, proper=False) for each in (two, two, two + 1)],
+        [Predictions(values, each, proper=False) for each in (two, two, two + 1)],
         0.1,
     )
     assert (binary["onnx_max_score_diff"], binary["quantized_max_score_diff"]) == (0, 1)
@@ -142,14 +144,14 @@ def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
     halves = compare_models(
         numeric_schema(2),
         values,
-        [Answer(values, each, proper=False) for each in (two, half, first)],
+        [Predictions(values, each, proper=False) for each in (two, half, first)],
         0.1,
     )
     assert (halves["onnx_max_score_diff"], halves["quantized_max_score_diff"]) == (0.5, 4)
     other = compare_models(
         numeric_schema(2),
         values,
-        [Answer(values, each, proper=False) for each in (two, two, three)],
+        [Predictions(values, each, proper=False) for each in (two, two, three)],
         0.1,
     )
     assert "quantized_max_score_diff" not in other

@@ -29,7 +29,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.doubts import about_thresholds
 from onnxpress.evaluate.float_order import number, rank
 from onnxpress.evaluate.metrics import compare_on_probes
@@ -37,8 +37,8 @@ from onnxpress.evaluate.probes import UNSEEN_CATEGORY, accepted_missing, accepte
 from onnxpress.evaluate.raw_columns import RawColumn
 from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.answer import Answer
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, sklearn_input
 from onnxpress.tables.schema import Column, Schema
 from tests.conftest import numeric_schema
@@ -247,7 +247,9 @@ def test_an_infinite_threshold_is_left_out_and_all_probes_are_finite_or_missing(
     tree = DecisionTreeClassifier(random_state=0).fit(x[:, None], y)
     assert np.isinf(tree.tree_.threshold).any()
     model, feeds = to_onnx(tree, numeric_schema(1), 12), {"X": x[:, None]}
-    probes = probe_rows(model, feeds, partial(ask_original, tree, schema=numeric_schema(1)), 200, 0)
+    probes = probe_rows(
+        model, feeds, partial(predict_original, tree, schema=numeric_schema(1)), 200, 0
+    )
     assert (probes.at_thresholds.thresholds, probes.at_thresholds.hit) == (0, 0)
     assert len(probes) == 200
     assert not np.isinf(probes.feeds["X"]).any()
@@ -328,7 +330,7 @@ def test_a_graph_written_elsewhere_is_asked_in_its_own_comparisons() -> None:
     assert set(pairs["x"]["code"]) == {"no"}
     first = np.float32(0.6)  # half of it is the first float32 that is not below float32(0.3)
     assert set(pairs["x"]["x"]) == {first, np.nextafter(first, np.float32(0))}
-    assert list(ask_onnx(open_session(to_bytes(model)), pairs_of(pairs["x"])).values) == [2, 3]
+    assert list(predict_onnx(open_session(to_bytes(model)), pairs_of(pairs["x"])).values) == [2, 3]
 
 
 def pairs_of(columns: dict[str, Any]) -> Feeds:
@@ -346,7 +348,7 @@ def test_when_thresholds_outnumber_the_probes_a_random_choice_of_them_is_hit() -
 
 def test_probes_are_the_same_for_the_same_seed_and_others_for_another() -> None:
     schema, feeds, _, model = encoded()
-    onnx_model, ask = to_onnx(model, schema, 12), partial(ask_original, model, schema=schema)
+    onnx_model, ask = to_onnx(model, schema, 12), partial(predict_original, model, schema=schema)
     one, same, other = (probe_rows(onnx_model, feeds, ask, 500, seed).feeds for seed in (1, 1, 2))
     assert all(np.array_equal(one[name], same[name]) for name in feeds)
     assert not np.array_equal(one["city"], other["city"])
@@ -357,14 +359,18 @@ def test_a_model_without_trees_gets_mixed_rows_only() -> None:
     model = LogisticRegression().fit(x, y)
     schema = numeric_schema(5)
     probes = probe_rows(
-        to_onnx(model, schema, 12), {"X": x}, partial(ask_original, model, schema=schema), 300, 0
+        to_onnx(model, schema, 12),
+        {"X": x},
+        partial(predict_original, model, schema=schema),
+        300,
+        0,
     )
     assert (len(probes), len(probes.at_thresholds), probes.at_thresholds.operators) == (300, 0, 0)
     assert all(set(probes.feeds["X"][:, column]) <= set(x[:, column]) for column in range(5))
 
 
-def answering(values: Callable[[Feeds], Any]) -> Callable[[Feeds], Answer]:
-    return lambda feeds: Answer(np.asarray(values(feeds), np.float64), None)
+def answering(values: Callable[[Feeds], Any]) -> Callable[[Feeds], Predictions]:
+    return lambda feeds: Predictions(np.asarray(values(feeds), np.float64), None)
 
 
 def test_missing_numbers_are_accepted_where_the_original_answers_them_with_a_number() -> None:
@@ -373,7 +379,7 @@ def test_missing_numbers_are_accepted_where_the_original_answers_them_with_a_num
     every = frozenset(RawColumn("X", position) for position in range(10))
     forest, line = DecisionTreeClassifier(max_depth=2).fit(x, y > 100), LinearRegression().fit(x, y)
     assert accepted_missing(answering(lambda feeds: forest.predict(feeds["X"])), {"X": x}) == every
-    assert accepted_missing(partial(ask_original, line, schema=schema), {"X": x}) == frozenset()
+    assert accepted_missing(partial(predict_original, line, schema=schema), {"X": x}) == frozenset()
     propagating = answering(lambda feeds: feeds["X"] @ line.coef_)
     assert accepted_missing(propagating, {"X": x}) == frozenset()
 
@@ -383,12 +389,14 @@ def test_missing_numbers_are_accepted_per_column_where_the_fit_saw_some() -> Non
     x[::9, 1] = np.nan
     imputed = ColumnTransformer([("i", SimpleImputer(), [1]), ("n", "passthrough", [0, 2, 3, 4])])
     model = make_pipeline(imputed, LogisticRegression()).fit(x, y)
-    accepted = accepted_missing(partial(ask_original, model, schema=numeric_schema(5)), {"X": x})
+    accepted = accepted_missing(
+        partial(predict_original, model, schema=numeric_schema(5)), {"X": x}
+    )
     assert accepted == {RawColumn("X", 1)}
     probes = probe_rows(
         to_onnx(model, numeric_schema(5), 12),
         {"X": x},
-        partial(ask_original, model, schema=numeric_schema(5)),
+        partial(predict_original, model, schema=numeric_schema(5)),
         400,
         0,
     ).feeds["X"]
@@ -410,7 +418,7 @@ def test_unseen_categories_stand_only_in_columns_where_the_original_takes_them_a
     model = make_pipeline(ColumnTransformer(encoders), LogisticRegression()).fit(
         sklearn_input(feeds), y
     )
-    ask = partial(ask_original, model, schema=schema)
+    ask = partial(predict_original, model, schema=schema)
     assert accepted_unseen(ask, feeds) == {RawColumn("plan", 0)}
     probes = probe_rows(to_onnx(model, schema, 12), feeds, ask, 1000, 0).feeds
     assert UNSEEN_CATEGORY in probes["plan"]
@@ -435,13 +443,15 @@ def test_any_threshold_moved_to_the_next_float_is_caught_by_the_probes() -> None
     forest = GradientBoostingRegressor(n_estimators=3, random_state=0).fit(x, y)
     schema = numeric_schema(10, "regression", target_std=1e-3)
     model = to_onnx(forest, schema, 12)
-    feeds = probe_rows(model, {"X": x}, partial(ask_original, forest, schema=schema), 2000, 0).feeds
-    original = ask_original(forest, feeds, schema)
-    right = ask_onnx(open_session(to_bytes(model)), feeds)
+    feeds = probe_rows(
+        model, {"X": x}, partial(predict_original, forest, schema=schema), 2000, 0
+    ).feeds
+    original = predict_original(forest, feeds, schema)
+    right = predict_onnx(open_session(to_bytes(model)), feeds)
     splits = [i for i, mode in enumerate(modes(model)) if mode != b"LEAF"]
     assert len(splits) == 21
     for index in splits:
-        moved = ask_onnx(open_session(to_bytes(shifted(model, index))), feeds)
+        moved = predict_onnx(open_session(to_bytes(shifted(model, index))), feeds)
         shares = compare_on_probes(schema, [original, right, moved], tolerance=1.0)
         assert shares["onnx_probe_within_tolerance"] == 1
         assert shares["quantized_probe_within_tolerance"] < 1

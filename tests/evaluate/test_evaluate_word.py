@@ -21,8 +21,8 @@ from onnxpress.evaluate.promise import hold_to_promise
 from onnxpress.evaluate.raw_columns import RawColumn
 from onnxpress.pipeline.files import read_json, write_json
 from onnxpress.pipeline.outputs import METRICS, ONNX_MODEL, ORIGINAL_MODEL, QUANTIZED_MODEL
-from onnxpress.runtime.answer import Answer
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Column, Schema
 from stages import convert, evaluate, prepare, quantize, train
@@ -131,9 +131,9 @@ def test_which_candidates_are_held_to_lossless(candidate: str, promise: bool) ->
     assert promised(candidate) is promise
 
 
-def proba(*second: float) -> Answer:
+def proba(*second: float) -> Predictions:
     scores = np.array([[1 - value, value] for value in second])
-    return Answer((scores[:, 1] > 0.5).astype(int), scores)
+    return Predictions((scores[:, 1] > 0.5).astype(int), scores)
 
 
 def test_a_tie_may_fall_to_either_class_and_rounding_is_no_difference() -> None:
@@ -143,10 +143,10 @@ def test_a_tie_may_fall_to_either_class_and_rounding_is_no_difference() -> None:
 
 def test_predictions_are_held_against_the_largest_of_them_and_nan_equals_nan() -> None:
     plain, other = (
-        Answer(np.array(values), None) for values in ([3e6, 1.0, np.nan], [3e6, 3.0, np.nan])
+        Predictions(np.array(values), None) for values in ([3e6, 1.0, np.nan], [3e6, 3.0, np.nan])
     )
     assert list(differences(plain, other).scores) == []
-    beyond = Answer(np.array([3e6, 5.0, np.nan]), None)
+    beyond = Predictions(np.array([3e6, 5.0, np.nan]), None)
     assert list(differences(plain, beyond).scores) == [1]
 
 
@@ -179,7 +179,7 @@ def stepped(leaf: float, step: bool = True) -> bytes:
 
 
 def asked(kind: str, feeds: Feeds, *models: bytes) -> Asked:
-    answers = [ask_onnx(open_session(model), feeds) for model in models]
+    answers = [predict_onnx(open_session(model), feeds) for model in models]
     return Asked(kind, feeds, [answers[0], *answers])
 
 
@@ -208,7 +208,7 @@ def test_trees_that_disagree_are_no_step(capsys: pytest.CaptureFixture[str]) -> 
 
 def lines(target: Any, values: Any, task: str = "classification") -> list[str]:
     found = np.asarray(values)
-    answer = Answer(
+    answer = Predictions(
         found, None if task == "regression" else (found[:, None] == np.unique(target)).astype(float)
     )
     rows = Asked("test", {"X": np.zeros((len(target), 1), np.float32)}, [answer] * 3)
@@ -242,14 +242,14 @@ def test_labels_that_differ_on_ties_are_counted_as_such() -> None:
 
 
 def test_nan_agrees_with_nan_on_probes() -> None:
-    copy = Answer(np.array([1.0, np.nan, np.inf]), None)
-    other = Answer(np.array([1.0, 2.0, -np.inf]), None)
+    copy = Predictions(np.array([1.0, np.nan, np.inf]), None)
+    other = Predictions(np.array([1.0, 2.0, -np.inf]), None)
     shares = compare_on_probes(numeric_schema(1, "regression", 1.0), [copy, copy, other], 0.001)
     assert shares["onnx_probe_within_tolerance"] == 1
     assert shares["quantized_probe_within_tolerance"] == pytest.approx(1 / 3)
 
 
-def refusing(_feeds: Feeds) -> Answer:
+def refusing(_feeds: Feeds) -> Predictions:
     raise RuntimeError("no such\n category")
 
 

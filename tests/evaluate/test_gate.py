@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 from onnxpress.benchmark.measure import Plan, measure
 from onnxpress.benchmark.summary import speedups
 from onnxpress.gates import GATES, complaint, judge
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 
 ROOT = Path(__file__).parents[2]
 OPSETS = {"": 12, "ai.onnx.ml": 3}
@@ -95,10 +95,10 @@ class Models:
     def metrics(self, onnx: bytes, quantized: bytes) -> dict[str, float]:
         feeds = {"X": self.rows}
         original = self.original.predict(self.rows)
-        scores = ask_onnx(open_session(onnx), feeds).scores
+        scores = predict_onnx(open_session(onnx), feeds).scores
         assert scores is not None
         labels = {
-            name: ask_onnx(open_session(data), feeds).values
+            name: predict_onnx(open_session(data), feeds).values
             for name, data in (("onnx", onnx), ("quantized", quantized))
         }
         loss = accuracy_score(self.target, original) - accuracy_score(

@@ -20,7 +20,7 @@ from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.dense.dynamic import dynamic
 from onnxpress.quantize.trials import held_out
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from tests.conftest import digits_rows, numeric_schema
 from tests.quantize.test_quantize import section
@@ -43,7 +43,9 @@ def regressor(*nodes: onnx.NodeProto, **constants: NDArray[Any]) -> onnx.ModelPr
 
 def found(model: onnx.ModelProto) -> Dependence:
     rows = np.random.default_rng(0).normal(size=(100, FEATURES)).astype(np.float32)
-    return row_dependence(partial(ask_onnx, open_session(model.SerializeToString())), {"X": rows})
+    return row_dependence(
+        partial(predict_onnx, open_session(model.SerializeToString())), {"X": rows}
+    )
 
 
 WEIGHTS = np.arange(1, FEATURES + 1, dtype=np.float32).reshape(-1, 1)

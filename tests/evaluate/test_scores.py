@@ -29,11 +29,11 @@ from sklearn.tree import DecisionTreeRegressor
 from bench.scores import __main__ as scores
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import differences
-from onnxpress.estimators.answers import ask_original
+from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.differences import TOLERANCE, compare, has_steps, other_labels, relative
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.answer import Answer
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from tests.conftest import numeric_schema
 
 SCALES = np.array([1e5, 1e-3, 1, 300, 20])
@@ -191,8 +191,8 @@ def test_differences_are_relative_above_one_and_absolute_below() -> None:
 def test_another_label_counts_unless_the_two_greatest_scores_are_equal() -> None:
     scores_of_rows = np.array([[0.5, 0.5 - 1e-7, 0], [0.6, 0.4, 0], [0, 0.5, 0.5]])
     original, answer = (
-        Answer(np.array([0, 0, 1]), scores_of_rows),
-        Answer(np.array([1, 1, 1]), scores_of_rows),
+        Predictions(np.array([0, 0, 1]), scores_of_rows),
+        Predictions(np.array([1, 1, 1]), scores_of_rows),
     )
     assert other_labels(original, answer).tolist() == [False, True, False]
 
@@ -200,9 +200,9 @@ def test_another_label_counts_unless_the_two_greatest_scores_are_equal() -> None
 def test_a_label_that_follows_equal_probabilities_and_not_the_decisions_is_wrong() -> None:
     x, y = rows_of(classes=3)
     estimator = SGDClassifier(loss="modified_huber", random_state=0).fit(x, y)
-    original = ask_original(estimator, {"X": x}, numeric_schema(5))
+    original = predict_original(estimator, {"X": x}, numeric_schema(5))
     assert original.scores is not None
-    by_probability = Answer(original.scores.argmax(axis=1), original.scores)
+    by_probability = Predictions(original.scores.argmax(axis=1), original.scores)
     found = compare(estimator, {"X": x}, numeric_schema(5), original, by_probability)
     assert found.labels == (by_probability.values != original.values).sum() > 0
 
@@ -212,10 +212,10 @@ def test_a_step_of_isotonic_calibration_is_counted_and_any_other_difference_is_n
 ):
     x, y = rows_of()
     estimator = CalibratedClassifierCV(SVC(), method="isotonic", ensemble=False).fit(x, y)
-    original = ask_original(estimator, {"X": x}, numeric_schema(5))
+    original = predict_original(estimator, {"X": x}, numeric_schema(5))
     assert original.scores is not None
     assert has_steps(estimator)
-    away = Answer(original.values, original.scores + np.array([[-0.01, 0.01]]))
+    away = Predictions(original.values, original.scores + np.array([[-0.01, 0.01]]))
     found = compare(estimator, {"X": x}, numeric_schema(5), original, away)
     assert found.beyond
     assert found.steps < len(x) / 10
@@ -228,8 +228,8 @@ def test_a_split_of_a_tree_on_raw_columns_is_no_excuse() -> None:
     split = np.float32(tree.tree_.threshold[0])
     at[:, tree.tree_.feature[0]] = split + np.spacing(split) * np.array([-1, 0, 1], np.float32)
     schema = numeric_schema(5, "regression")
-    original = ask_original(tree, {"X": at}, schema)
-    other = Answer(original.values + 1, None)
+    original = predict_original(tree, {"X": at}, schema)
+    other = Predictions(original.values + 1, None)
     assert not has_steps(make_pipeline(StandardScaler(), tree).fit(x, y))
     assert compare(tree, {"X": at}, schema, original, other).beyond
 
@@ -246,8 +246,10 @@ def test_what_scikit_learn_itself_rounds_in_float32_is_counted_and_what_it_compu
     for kind, excused in ((np.float32, True), (np.float64, False)):
         line.coef_ = line.coef_.astype(kind)
         near[:, 1] = x[:, 0] * np.float32(1.00001)
-        original = ask_original(line, {"X": near}, schema)
-        found = compare(line, {"X": near}, schema, original, Answer(original.values + off, None))
+        original = predict_original(line, {"X": near}, schema)
+        found = compare(
+            line, {"X": near}, schema, original, Predictions(original.values + off, None)
+        )
         assert (found.rounded > 0) == excused
 
 
@@ -256,8 +258,8 @@ def test_neighbours_of_regressors_are_compared_by_value() -> None:
     estimator = KNeighborsRegressor().fit(x, x[:, 0] * 1e6)
     schema = numeric_schema(5, "regression")
     model = open_session(to_bytes(to_onnx(estimator, schema, 12)))
-    original = ask_original(estimator, {"X": x}, schema)
-    assert not compare(estimator, {"X": x}, schema, original, ask_onnx(model, {"X": x})).beyond
+    original = predict_original(estimator, {"X": x}, schema)
+    assert not compare(estimator, {"X": x}, schema, original, predict_onnx(model, {"X": x})).beyond
 
 
 # --- the scan -----------------------------------------------------------------------------------------------------------

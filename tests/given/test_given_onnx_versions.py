@@ -19,7 +19,7 @@ from onnxpress.graph.imports import loadable
 from onnxpress.quantize.dense.dynamic import dynamic
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.quantize.runtimes import min_onnxruntime
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
 
@@ -73,7 +73,7 @@ def test_any_ir_version_is_taken_and_follows_the_opset(
 ) -> None:
     model = taken(tree({"ai.onnx.ml": 2}, ir_version, shape), tmp_path)
     assert model.ir_version == 7  # of opset 12, which a model without ai.onnx gets
-    answer = ask_onnx(open_session(to_bytes(model)), {"X": X})
+    answer = predict_onnx(open_session(to_bytes(model)), {"X": X})
     np.testing.assert_array_equal(answer.values, RIGHT)
     assert min_onnxruntime(model) == "1.3"
 
@@ -100,7 +100,9 @@ def test_the_oldest_runtime_is_that_of_the_opset_whatever_the_file_was_stamped_w
     )
     assert min_onnxruntime(model) == release
     assert model.ir_version == max(7, helper.find_min_ir_version_for(list(model.opset_import)))
-    np.testing.assert_array_equal(ask_onnx(open_session(to_bytes(model)), {"X": X}).values, RIGHT)
+    np.testing.assert_array_equal(
+        predict_onnx(open_session(to_bytes(model)), {"X": X}).values, RIGHT
+    )
 
 
 def test_a_missing_import_becomes_the_oldest_that_has_the_operators(tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_initializers_that_ir_3_lists_as_inputs_are_none(tmp_path: Path) -> None
     result = taken(model, tmp_path)
     assert [item.name for item in result.graph.input] == ["X"]
     (reference,) = list(ReferenceEvaluator(model).run(None, {"X": X}))
-    answer = ask_onnx(open_session(to_bytes(result)), {"X": X})
+    answer = predict_onnx(open_session(to_bytes(result)), {"X": X})
     np.testing.assert_allclose(answer.values, np.asarray(reference)[:, 0], rtol=1e-6)
 
 
@@ -195,7 +197,7 @@ def test_weights_in_constants_are_weights(tmp_path: Path) -> None:
     model = taken(given, tmp_path)
     assert dynamic(model, ROWS).ByteSize() < given.ByteSize() / 3.5
     (wanted,) = list(ReferenceEvaluator(given).run(None, {"X": X}))
-    answer = ask_onnx(open_session(to_bytes(model)), {"X": X})
+    answer = predict_onnx(open_session(to_bytes(model)), {"X": X})
     np.testing.assert_allclose(answer.values, np.asarray(wanted)[:, 0], rtol=1e-4, atol=1e-5)
 
 

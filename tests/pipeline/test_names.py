@@ -49,7 +49,7 @@ from onnxpress.report.page import render
 from onnxpress.report.pictures import errors
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.summary import print_summary
-from onnxpress.runtime.answer import Answer
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.cells import cell, text_of_cell
 from onnxpress.tables.names import column_name, input_name
 from onnxpress.tables.rows import Rows
@@ -280,7 +280,7 @@ def test_every_word_can_be_a_category() -> None:
 
 def test_labels_come_back_from_the_predictions_as_they_were(workspace: Path) -> None:
     target = np.array(WORDS)
-    data = as_csv(Rows({}, target), [Answer(target[::-1], None)] * 3)
+    data = as_csv(Rows({}, target), [Predictions(target[::-1], None)] * 3)
     (workspace / "outputs" / "predictions.csv").write_bytes(data)
     back = read_predictions()
     assert back["target"].tolist() == WORDS

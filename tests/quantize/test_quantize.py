@@ -21,7 +21,7 @@ from onnxpress.quantize.dense.dynamic import dynamic
 from onnxpress.quantize.methods import METHODS, list_candidates
 from onnxpress.quantize.runtimes import min_onnxruntime
 from onnxpress.quantize.trials import cross_fits, held_out
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from stages import convert, prepare, quantize, train
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params
@@ -49,7 +49,7 @@ def outcomes(choice: Choice) -> dict[str, str]:
 
 
 def label(model: bytes, rows: Rows) -> Any:
-    return ask_onnx(open_session(model), rows.feeds).values
+    return predict_onnx(open_session(model), rows.feeds).values
 
 
 def restamp(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:

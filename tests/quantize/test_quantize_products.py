@@ -25,7 +25,7 @@ from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import PARTIAL, list_candidates
 from onnxpress.quantize.products.storage import half, rows_int8, weights_int8
 from onnxpress.quantize.trials import held_out
-from onnxpress.runtime.sessions import ask_onnx, open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from tests.conftest import default_params, digits_rows, numeric_schema
 
@@ -71,7 +71,7 @@ def chosen(model: onnx.ModelProto, **keys: Any) -> Choice:
 
 
 def labels(model: onnx.ModelProto, rows: Rows) -> Any:
-    return ask_onnx(open_session(to_bytes(model)), rows.feeds).values
+    return predict_onnx(open_session(to_bytes(model)), rows.feeds).values
 
 
 def stored(forms: Any, matrix: Any) -> Any:
@@ -144,7 +144,8 @@ def test_stored_pixels_are_exact(models: dict[str, onnx.ModelProto]) -> None:
     small = candidate(model, "neighbors/int8").apply(model, TRAIN)
     for rows in (TRAIN, CALIBRATION):
         before, after = (
-            ask_onnx(open_session(to_bytes(either)), rows.feeds).scores for either in (model, small)
+            predict_onnx(open_session(to_bytes(either)), rows.feeds).scores
+            for either in (model, small)
         )
         assert before is not None
         assert (before == after).all()

@@ -22,7 +22,7 @@ LEAVES_OUT = """
 import numpy as np
 import onnx
 from sklearn.linear_model import Lasso
-from onnxpress.estimators.loading import ask_onnx, open_session
+from onnxpress.estimators.loading import predict_onnx, open_session
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.tables.rows import Column, Rows, Schema
 from onnxpress.conversion.converting import to_onnx
@@ -37,7 +37,7 @@ assert 0 < np.count_nonzero(estimator.coef_) < columns / 10
 plain = to_onnx(estimator, schema, 12)
 smaller = unused(plain, rows)
 onnx.checker.check_model(smaller, full_check=True)
-answers = [ask_onnx(open_session(to_bytes(model)), rows.feeds).values for model in (plain, smaller)]
+answers = [predict_onnx(open_session(to_bytes(model)), rows.feeds).values for model in (plain, smaller)]
 assert np.allclose(*answers, atol=1e-5)
 assert len(to_bytes(plain)) - len(to_bytes(smaller)) > 0.8 * 5 * columns  # a float attribute takes 5 bytes
 """

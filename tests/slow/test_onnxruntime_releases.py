@@ -335,14 +335,14 @@ def test_refined_forests_are_answered_alike(release: str, tmp_path: Path) -> Non
     x, y = breast_cancer()
     model = to_onnx(RandomForestClassifier(30, random_state=0).fit(x, y), numeric_schema(30), 12)
     right = {}
-    from onnxpress.runtime.sessions import ask_onnx, open_session
+    from onnxpress.runtime.sessions import open_session, predict_onnx
 
     for objective in ("size", "latency"):
         rung = candidates(model, level="refined", objective=objective, ml_opset=5, seed=0)[0]
         small = to_bytes(rung.apply(model, Rows({"X": x}, y)), packed=True)
         path = tmp_path / f"refined for {objective}.onnx"
         path.write_bytes(small)
-        answer = ask_onnx(open_session(small), {"X": x})
+        answer = predict_onnx(open_session(small), {"X": x})
         assert answer.scores is not None
         right[str(path)] = answer.values, answer.scores
     answers, _ = asked(release, x, list(right), tmp_path)

@@ -146,23 +146,23 @@ def _lines(one: Path, other: Path) -> str:
 
 def _predictions(one: Path, other: Path) -> str:
     """Whether two models, asked about the same training rows, give the same labels (or values) and scores to the last bit."""
-    from onnxpress.estimators.answers import ask_original
     from onnxpress.estimators.loading import load_original
+    from onnxpress.estimators.predicting import predict_original
     from onnxpress.pipeline.files import read_json
     from onnxpress.pipeline.inputs import read_rows
     from onnxpress.pipeline.outputs import SCHEMA, TRAIN
     from onnxpress.pipeline.params import load_params
-    from onnxpress.runtime.answer import Answer
-    from onnxpress.runtime.sessions import ask_onnx, load_session
+    from onnxpress.runtime.predictions import Predictions
+    from onnxpress.runtime.sessions import load_session, predict_onnx
     from onnxpress.tables.schema import as_schema
 
     if one.suffix not in {".onnx", ".joblib"} or not (one.parent / TRAIN.name).exists():
         return ""
     schema = as_schema(read_json(one.parent / SCHEMA.name))
     feeds = read_rows(one.parent / TRAIN.name, schema).feeds
-    ask: dict[str, Callable[[Path], Answer]] = {
-        ".onnx": lambda path: ask_onnx(load_session(path), feeds),
-        ".joblib": lambda path: ask_original(
+    ask: dict[str, Callable[[Path], Predictions]] = {
+        ".onnx": lambda path: predict_onnx(load_session(path), feeds),
+        ".joblib": lambda path: predict_original(
             load_original(path, load_params().train.trusted), feeds, schema
         ),
     }

@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import original_input
-from onnxpress.runtime.answer import Answer, _column, labels
+from onnxpress.runtime.predictions import Predictions, as_column, as_labels
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
 
-def ask_original(estimator: Any, feeds: Feeds, schema: Schema) -> Answer:
+def predict_original(estimator: Any, feeds: Feeds, schema: Schema) -> Predictions:
     """Predict with the scikit-learn estimator."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
-        return ask_rows(estimator, original_input(estimator, feeds, schema), schema)
+        return predict_rows(estimator, original_input(estimator, feeds, schema), schema)
 
 
-def ask_rows(estimator: Any, rows: Any, schema: Schema) -> Answer:
+def predict_rows(estimator: Any, rows: Any, schema: Schema) -> Predictions:
     """Predict with the scikit-learn estimator, from rows in the form that it was fitted on."""
     values = estimator.predict(rows)
     if schema.task == "regression":
-        return Answer(_column(values).astype(np.float64), None)
+        return Predictions(as_column(values).astype(np.float64), None)
     proper = hasattr(estimator, "predict_proba")
     if not proper and not hasattr(estimator, "decision_function"):
         name = type(estimator).__name__
@@ -35,7 +35,7 @@ def ask_rows(estimator: Any, rows: Any, schema: Schema) -> Answer:
         )
     scores = estimator.predict_proba(rows) if proper else estimator.decision_function(rows)
     columns = np.asarray(scores, np.float64).reshape(len(values), -1)
-    return Answer(labels(values), columns if proper else by_class(columns), proper)
+    return Predictions(as_labels(values), columns if proper else by_class(columns), proper)
 
 
 def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from onnxpress.errors import UserError
 
 
 @dataclass(frozen=True)
-class Answer:
+class Predictions:
     """What a model says of some rows.
 
     ``values`` has shape (rows,): labels (int64 or str) or predictions (float64).
@@ -26,7 +26,7 @@ class Answer:
     proper: bool = True
 
 
-def labels(values: NDArray[Any]) -> NDArray[Any]:
+def as_labels(values: NDArray[Any]) -> NDArray[Any]:
     """Labels as a (rows,) array of int64 or str, whichever container they came in."""
     flat = np.asarray(values).reshape(-1)
     whole = flat.dtype.kind in "biu" or (
@@ -35,7 +35,7 @@ def labels(values: NDArray[Any]) -> NDArray[Any]:
     return flat.astype(np.int64) if whole else flat.astype(str)
 
 
-def _column(values: Any) -> NDArray[Any]:
+def as_column(values: Any) -> NDArray[Any]:
     """A (rows,) array of a (rows,) or (rows, 1) one: subtracting one from the other would broadcast to rows x rows."""
     array = np.asarray(values)
     if array.ndim > 1 and array.shape[1:] != (1,) * (array.ndim - 1):

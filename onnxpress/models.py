@@ -29,16 +29,21 @@ class Model:
     colour: str = "black"
 
 
-THE_THREE = (
-    Model(ORIGINAL, "original", "original", "o-"),
-    Model(ONNX, "ONNX", "ONNX", "s--"),
-    Model(QUANTIZED, "ONNX, quantised", "quantised", "^:", ACCENT),
-)
+MODELS = {
+    model.key: model
+    for model in (
+        Model(ORIGINAL, "original", "original", "o-"),
+        Model(ONNX, "ONNX", "ONNX", "s--"),
+        Model(QUANTIZED, "ONNX, quantised", "quantised", "^:", ACCENT),
+    )
+}
+"""The three models by their keys, in the order of the chain."""
+
 FLOOR = Model("floor", "empty graph", "floor", "|-", "0.6")
 """A graph of one Identity: the latency that no model in the same runtime can beat."""
 
-MODELS = {model.key: model for model in (*THE_THREE, FLOOR)}
-"""Every model that is timed, by its key, in the order of the chain."""
+TIMED = {**MODELS, FLOOR.key: FLOOR}
+"""Every model that the benchmark times, by its key."""
 
 
 @dataclass(frozen=True)

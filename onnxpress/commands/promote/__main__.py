@@ -12,6 +12,9 @@ from onnxpress.tracking.preflight import opened
 from onnxpress.tracking.store import resolve_store
 
 
+AGAIN = "no alias was moved; run `make promote` again"
+
+
 def main() -> None:
     """Two aliases and the rule in params in; the alias champion moved, or an objection."""
     asked = json_asked(
@@ -25,7 +28,7 @@ def main() -> None:
         )
     store = resolve_store(settings.tracking_uri, repository_root())
     with answering(in_json=asked) as answer:
-        with server_errors(store), opened(store, settings.experiment) as experiment:
+        with server_errors(store, AGAIN), opened(store, settings.experiment) as experiment:
             from onnxpress.commands.promote.champion import (
                 promoted,  # mlflow costs 1.5 s: a wrong address is told before
             )

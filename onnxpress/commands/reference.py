@@ -17,7 +17,6 @@ from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import write_bytes
 from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.pipeline.params import Params
-from onnxpress.pipeline.running import run_stage
 
 README, PIPELINE = Path("README.md"), Path("dvc.yaml")
 BEGIN, END = "<!-- {}: written by `make docs` -->\n", "<!-- end of {} -->\n"
@@ -147,7 +146,3 @@ def _bounds(entry: Json) -> Iterator[str]:
         yield f"above {above:,.10g}"
     if (below := entry.get("exclusiveMaximum")) is not None:
         yield f"below {below:,.10g}"
-
-
-if __name__ == "__main__":
-    run_stage("docs", main)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import yaml
 
+from onnxpress.pipeline.external import NotStarted, run
 from onnxpress.pipeline.params import Params
 from onnxpress.text import shortened, visible
 
@@ -18,7 +19,9 @@ DVC_LOCK = Path("dvc.lock")
 REWRITTEN = (":!dvc.lock", ":!outputs")
 """What a run of the pipeline rewrites itself, as git's pathspecs."""
 LONGEST_SWEEP = 250
-"""Characters; databases accept 250 for a name."""
+"""Characters: databases take no more."""
+SECONDS = 10.0
+"""How long git may take to answer."""
 
 
 def provenance_tags() -> dict[str, str]:
@@ -56,13 +59,12 @@ def run_name(params: Params) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """Return what a git command prints, None outside a repository or without git."""
-    command = ["git", *arguments]
+    """Return what git prints, or None outside a repository or without git."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
+        done = run("git", *arguments, seconds=SECONDS)
+    except (NotStarted, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip()
+    return None if done.returncode else done.stdout.strip()
 
 
 def _lock_digest() -> str | None:

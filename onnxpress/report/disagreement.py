@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
     Classification: first the rows where only the original is right, then those where both are
     wrong, last those where only the quantised model is right. Regression: the largest differences.
     """
+    show: Callable[[str], str]
     if schema.task == "classification":
         order, show = _by_class(columns), shortened
     else:

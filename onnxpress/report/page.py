@@ -48,7 +48,7 @@ def render(
     whose outputs do not belong to the current code, parameters and data.
     """
     headings, rows = table(results["metrics"], results["latency"], original)
-    return _template().render(
+    page: str = _template().render(
         title=title,
         conclusion=conclusion(results["quantization"]),
         headings=headings,
@@ -65,6 +65,7 @@ def render(
         files=[(file.path, file.holds, f"{file.size_kb:,.1f}") for file in files],
         stale=stale,
     )
+    return page
 
 
 def _template() -> Any:

@@ -57,7 +57,8 @@ class Subject:
             load_mlflow()
             self.until = self.until or time.monotonic() + TOTAL_SECONDS
             return within(
-                min(seconds, self.until - time.monotonic()), lambda: with_retries(lambda: work(self))
+                min(seconds, self.until - time.monotonic()),
+                lambda: with_retries(lambda: work(self)),
             )
         except Exception as error:
             if not is_foreign(error):

@@ -10,7 +10,6 @@ from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.preflight import opened
 from onnxpress.tracking.store import resolve_store
 
-
 KEPT = "no alias was moved; run `onnxpress promote` again"
 
 

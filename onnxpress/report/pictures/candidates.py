@@ -76,15 +76,15 @@ def _model(
     key: str, metrics: Mapping[str, float], models: Json, gain: float | None, outcome: str
 ) -> Point:
     """Return the point of one of the three models, from its published size and latency."""
-    ms = (models[key][name] for name in ("p50_ms", "low_ms", "high_ms"))
-    return Point(MODELS[key].title, metrics[f"{key}_size_kb"], *ms, gain, outcome)
+    middle, low, high = (models[key][name] for name in ("p50_ms", "low_ms", "high_ms"))
+    return Point(MODELS[key].title, metrics[f"{key}_size_kb"], middle, low, high, gain, outcome)
 
 
 def _candidate(entry: Json, onnx_ms: float, speedup: Json) -> Point:
     """Return the point of a candidate; a high speed-up is a low latency."""
-    ms = (onnx_ms / speedup[name] for name in ("median", "high", "low"))
+    middle, low, high = (onnx_ms / speedup[name] for name in ("median", "high", "low"))
     gain = round(0.0 - entry["score_drop"], 9)
-    return Point(entry["name"], entry["size_kb"], *ms, gain, entry["outcome"])
+    return Point(entry["name"], entry["size_kb"], middle, low, high, gain, outcome=entry["outcome"])
 
 
 def front(found: list[Point]) -> list[Point]:

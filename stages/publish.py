@@ -15,12 +15,12 @@ from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.pipeline.outputs import GATE, MLFLOW_RUN, TEST
 from onnxpress.pipeline.params import Params, load_params
 from onnxpress.pipeline.place import repository_root
+from onnxpress.pipeline.provenance import provenance_tags, run_name, sweep_name
 from onnxpress.pipeline.running import run_stage
 from onnxpress.tracking.card import test_data
 from onnxpress.tracking.content import Content, read_content, read_measurement, refuse_failed_gates
 from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.preflight import opened
-from onnxpress.tracking.provenance import provenance_tags, run_name, sweep_name
 from onnxpress.tracking.retry import patiently
 from onnxpress.tracking.store import Store, resolve_store
 

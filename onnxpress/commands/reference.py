@@ -20,7 +20,6 @@ from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import write_bytes
 from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.pipeline.params import Params
-from onnxpress.pipeline.running import run_stage
 
 PIPELINE, MAKEFILE, PACKAGE = Path("dvc.yaml"), Path("Makefile"), Path("onnxpress")
 FORESTS = Path("bench/results/forests.json")
@@ -289,7 +288,3 @@ PARTS: dict[str, Callable[[], str]] = {
     "results": results,
 }
 """The parts that can be made, by the name in their comments."""
-
-
-if __name__ == "__main__":
-    run_stage("docs", main)

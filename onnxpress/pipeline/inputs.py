@@ -21,7 +21,7 @@ from onnxpress.pipeline.outputs import MODELS, ORIGINAL_MODEL, PREDICTIONS, SCHE
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.tables.cells import text_of_cell
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
-from onnxpress.tables.rows import Rows
+from onnxpress.tables.rows import Rows, as_rows
 from onnxpress.tables.schema import Schema, as_schema
 
 
@@ -112,14 +112,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
             f"{path} is not what the prepare stage writes ({error}); run `dvc repro --force prepare`"
         ) from error
     target = target.astype(str) if target.dtype == object else target
-    if schema.all_numeric:
-        matrix = np.empty((len(target), len(values)), np.float32)
-        for position, column in enumerate(values.values()):
-            matrix[:, position] = column
-        return Rows({NUMERIC_INPUT: matrix}, target)
-    return Rows(
-        {input_name(name): column.reshape(-1, 1) for name, column in values.items()}, target
-    )
+    return as_rows(values, target, schema)
 
 
 def read_predictions() -> dict[str, NDArray[np.str_]]:

@@ -42,21 +42,29 @@ def split(
     Raises:
         UserError: a class is too rare to be in every part.
     """
-    train, test = _split_off(frame, schema, test_size, "data.test_size", seed)
-    share = calibration_size
-    if share is None:
-        share = CALIBRATION_SHARE if len(train) >= CALIBRATION_FROM_ROWS else 0.0
+    train, test = split_off(frame, schema, test_size, "data.test_size", seed)
+    share = calibration_share(len(train)) if calibration_size is None else calibration_size
     calibration = train.iloc[:0]
     if share > 0:
-        train, calibration = _split_off(train, schema, share, "data.calibration_size", seed)
+        train, calibration = split_off(train, schema, share, "data.calibration_size", seed)
     if schema.task == "regression":
         schema = replace(schema, target_std=float(train[schema.target].std(ddof=0)))
     return Parts(train, calibration, test, schema)
 
 
-def _split_off(
+def calibration_share(training_rows: int) -> float:
+    """Return the share of the training rows that is set aside where the user names none."""
+    return CALIBRATION_SHARE if training_rows >= CALIBRATION_FROM_ROWS else 0.0
+
+
+def split_off(
     frame: pd.DataFrame, schema: Schema, share: float, key: str, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split ``share`` of the rows off at random, stratified by class for classification.
+
+    Raises:
+        UserError: a class is too rare to be in both parts; ``key`` is what the error calls the share.
+    """
     from sklearn.model_selection import train_test_split
 
     classes = frame[schema.target] if schema.task == "classification" else None

@@ -8,10 +8,9 @@ from functools import partial
 
 from onnxpress.commands.doctor.machine import CHECKS as MACHINE
 from onnxpress.errors import ServerError, UserError
-from onnxpress.pipeline.console import answering, json_asked, say
+from onnxpress.pipeline.console import answering, say
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.place import repository_root
-from onnxpress.pipeline.running import run_stage
 from onnxpress.tracking.checks import CHECKS as PUBLISHING
 from onnxpress.tracking.checks import Subject
 from onnxpress.tracking.store import configure, resolve_store
@@ -26,13 +25,13 @@ class Finding:
     found: str
 
 
-def main() -> None:
-    """Checks of the machine, then those that publish makes, which stop at the first that fails."""
-    with answering(
-        in_json=json_asked(
-            "onnxpress.commands.doctor", "Check this machine and the tracking server."
-        )
-    ) as answer:
+def main(*, in_json: bool = False) -> None:
+    """Make the checks of the machine, then those of publish up to the first that fails.
+
+    Raises:
+        ServerError: a check has failed.
+    """
+    with answering(in_json=in_json) as answer:
         findings = [told(title, check) for title, check in MACHINE.items()]
         for title, check in publishing():
             findings.append(told(title, check))
@@ -74,7 +73,3 @@ def told(title: str, check: Callable[[], str]) -> Finding:
     finding = Finding(title, passed, " ".join(found.split()))
     say(f"{'ok  ' if passed else 'FAIL'}  {title:16} {finding.found}")
     return finding
-
-
-if __name__ == "__main__":
-    run_stage("doctor", main)

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 from onnxpress.errors import GateFailed, UserError
-from onnxpress.pipeline.console import answering, json_asked, say
+from onnxpress.pipeline.console import answering, say
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.place import repository_root
-from onnxpress.pipeline.running import run_stage
 from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.preflight import opened
 from onnxpress.tracking.store import resolve_store
 
 
-def main() -> None:
-    """Two aliases and the rule in params in; the alias champion moved, or an objection."""
-    asked = json_asked(
-        "onnxpress.commands.promote",
-        "Make the candidate the champion of its registered model, if it is better.",
-    )
+def main(*, in_json: bool = False) -> None:
+    """Move the alias champion to the candidate, if the rule in params.yaml allows it.
+
+    Raises:
+        UserError: no registered model is named, or it has no candidate.
+        GateFailed: the rule objects.
+        ServerError: the registry does not answer.
+    """
     settings = load_params().publish
     if settings.registered_model is None:
         raise UserError(
             "params.yaml: publish.register should name a registered model, got null; set it and run `dvc repro`"
         )
     store = resolve_store(settings.tracking_uri, repository_root())
-    with answering(in_json=asked) as answer:
+    with answering(in_json=in_json) as answer:
         with server_errors(store), opened(store, settings.experiment) as experiment:
             from onnxpress.commands.promote.champion import (
                 promoted,  # mlflow costs 1.5 s: a wrong address is told before
@@ -35,7 +36,3 @@ def main() -> None:
         if verdict.objection:
             raise GateFailed(str(verdict))
         say(str(verdict))
-
-
-if __name__ == "__main__":
-    run_stage("promote", main)

@@ -11,11 +11,15 @@ from pathlib import Path
 
 import yaml
 
+from onnxpress.pipeline.external import NotStarted, run
 from onnxpress.pipeline.params import Params
 from onnxpress.text import shortened, visible
 
 DVC_LOCK = Path("dvc.lock")
 LONGEST_SWEEP = 250
+"""Characters: databases take no more."""
+SECONDS = 10.0
+"""How long git may take to answer."""
 
 
 def provenance_tags() -> dict[str, str]:
@@ -51,14 +55,12 @@ def run_name(params: Params) -> str:
 
 
 def _git(*arguments: str) -> str | None:
-    """Output of a git command, or None outside a repository or without git."""
+    """Return what git prints, or None outside a repository or without git."""
     try:
-        done = subprocess.run(
-            ["git", *arguments], capture_output=True, text=True, timeout=10, check=True
-        )  # noqa: S603, S607
-    except (OSError, subprocess.SubprocessError):
+        done = run("git", *arguments, seconds=SECONDS)
+    except (NotStarted, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip()
+    return None if done.returncode else done.stdout.strip()
 
 
 def _lock_digest() -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -24,8 +23,7 @@ from onnxpress.commands.reproduce.verdicts import (
     promised,
 )
 from onnxpress.errors import UserError
-from onnxpress.pipeline.console import add_json, answering, say
-from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.console import answering, say
 
 SURROUNDINGS = {
     "a": {
@@ -46,8 +44,6 @@ SURROUNDINGS = {
     },
 }
 
-DETERMINISTIC_STAGES = ("prepare", "train", "convert", "quantize", LAST_DETERMINISTIC_STAGE)
-
 
 class NotReproducible(UserError):
     """An output differs between the clones, or from dvc.lock."""
@@ -55,26 +51,20 @@ class NotReproducible(UserError):
     exit_code = 5
 
 
-def main() -> None:
-    """HEAD in, a verdict per output on the console, exit code 5 if one is not as promised."""
-    parser = argparse.ArgumentParser(
-        prog="python -m onnxpress.commands.reproduce",
-        description="Two fresh clones make the same bytes.",
-    )
-    parser.add_argument(
-        "--cpu", choices=["baseline"], help="use the kernels that every x86-64 CPU with AVX2 has"
-    )
-    parser.add_argument(
-        "--until",
-        choices=DETERMINISTIC_STAGES,
-        default=LAST_DETERMINISTIC_STAGE,
-        help="check the chain up to this stage only",
-    )
-    add_json(parser)
-    asked = parser.parse_args()
-    with answering(in_json=asked.json) as answer:
+def main(
+    *, cpu: str | None = None, until: str = LAST_DETERMINISTIC_STAGE, in_json: bool = False
+) -> None:
+    """Run HEAD in two clones and print a verdict per output.
+
+    ``cpu="baseline"`` takes the kernels that every CPU has; ``until`` is the last stage to check.
+
+    Raises:
+        NotReproducible: an output is not as promised.
+        UserError: the chain cannot be run in a clone.
+    """
+    with answering(in_json=in_json) as answer:
         commit = head()
-        outputs, verdicts = examined(commit, CPU_BASELINE if asked.cpu else {}, asked.until)
+        outputs, verdicts = examined(commit, CPU_BASELINE if cpu else {}, until)
         failure = complaint(verdicts)
         answer(
             {
@@ -124,7 +114,3 @@ def complaint(verdicts: list[Verdict]) -> str | None:
     if not wrong:
         return None
     return f"{len(wrong)} findings against reproducibility, first in stage {wrong[0].stage!r}: {wrong[0]}"
-
-
-if __name__ == "__main__":
-    run_stage("reproduce", main, insist=False)

@@ -216,9 +216,7 @@ def _rooms_named_in(tree: ast.Module) -> Iterator[str]:
 
 def targets() -> str:
     """A row per make target, with its comment in the Makefile."""
-    found = re.findall(
-        r"^([a-z]+):.*?## (.*)$", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE
-    )
+    found = re.findall(r"^([a-z]+):.*?## (.*)$", MAKEFILE.read_text(encoding="utf-8"), re.MULTILINE)
     return table(("target", "does"), [(f"`make {name}`", text) for name, text in found])
 
 

@@ -107,9 +107,7 @@ def test_every_key_of_quantization_json_is_explained(project: Project) -> None:
 
 def test_every_file_that_a_run_writes_is_explained(project: Project) -> None:
     written = {path.name for path in (project.folder / "outputs").iterdir()}
-    explained = {
-        Path(name).name for name in re.findall(r"`outputs/([\w./]+)`", OUTPUTS)
-    }
+    explained = {Path(name).name for name in re.findall(r"`outputs/([\w./]+)`", OUTPUTS)}
     assert {name for name in written if not name.startswith(".")} <= explained
 
 

@@ -74,6 +74,8 @@ def test_every_page_is_linked_from_the_readme_and_links_back() -> None:
 
 @EVERY_PAGE
 def test_every_path_of_the_repository_exists(page: Path) -> None:
+    if page.stem == "upgrading":
+        pytest.skip("it names what has gone")
     folders = "onnxpress|stages|tests|bench|requirements|notebooks|docs"
     named = re.findall(rf"`((?:{folders})/[\w./]*)(?:::\w+)?`", pages.text(page))
     assert [name for name in named if not (ROOT / name).exists()] == []

@@ -209,11 +209,13 @@ def _parity(found: list[Predictions], limit: float) -> Parity:
 def _thresholds_of(pair: tuple[GivenModel, GivenModel], schema: Schema) -> onnx.ModelProto:
     """The graph whose thresholds are probed: the original's, else the model's."""
     original, model = pair
-    if original.onnx:
+    if original.data:
         return original.proto
     try:
-        return onnx.load_from_string(converted(original.estimator, schema, NEWEST_OPSET))
+        plain = converted(original.estimator, schema, NEWEST_OPSET)
     except UserError:
-        if model.onnx:
+        if model.data:
             return model.proto
         raise
+    graph: onnx.ModelProto = onnx.load_from_string(plain)
+    return graph

@@ -6,7 +6,7 @@ from typing import Any
 
 import onnx
 
-from onnxpress.api.model_arguments import GivenModel, given_model
+from onnxpress.api.model_arguments import given_model
 from onnxpress.api.table_arguments import features
 from onnxpress.conversion.converting import NEWEST_OPSET, NotConvertible, to_onnx
 from onnxpress.errors import UserError
@@ -42,29 +42,22 @@ def convert(estimator: Any, X: Any, *, opset: int = 12) -> onnx.ModelProto:
     ['label', 'probabilities']
     """
     given = given_model(estimator, "estimator")
-    if given.onnx:
+    if given.data:
         raise UserError("estimator is an ONNX model already; expected an estimator of scikit-learn")
-    return onnx.load_from_string(as_onnx(given, features(X).schema(given.task), opset))
-
-
-def as_onnx(given: GivenModel, schema: Schema, opset: int) -> bytes:
-    """Return the bytes of an estimator in ONNX.
-
-    Raises:
-        UserError: it does not take the columns of the schema, or has no ONNX form in this opset.
-    """
-    if opset not in range(OLDEST_OPSET, NEWEST_OPSET + 1):
-        raise UserError(f"opset should be {OLDEST_OPSET} to {NEWEST_OPSET}, got {opset!r}")
+    schema = features(X).schema(given.task)
     given.check_columns(schema)
-    return converted(given.estimator, schema, opset)
+    model: onnx.ModelProto = onnx.load_from_string(converted(given.estimator, schema, opset))
+    return model
 
 
 def converted(estimator: Any, schema: Schema, opset: int) -> bytes:
     """Return the bytes of ``estimator`` in ONNX.
 
     Raises:
-        UserError: it has no ONNX form in this opset.
+        UserError: it has no ONNX form, or none in this opset.
     """
+    if opset not in range(OLDEST_OPSET, NEWEST_OPSET + 1):
+        raise UserError(f"opset should be {OLDEST_OPSET} to {NEWEST_OPSET}, got {opset!r}")
     try:
         return to_bytes(to_onnx(estimator, schema, opset))
     except NotConvertible as error:

@@ -148,8 +148,8 @@ def _positive(name: str, numbers: Sequence[int]) -> list[int]:
 def _prepared(model: GivenModel, table: Features, threads: int) -> Callable[[Feeds], Call]:
     """From the rows of a batch to the call to time."""
     schema = table.schema(model.task)
-    if model.onnx:
-        session = open_session(model.onnx, threads)
+    if model.data:
+        session = open_session(model.data, threads)
         return lambda feeds: partial(session.run, None, _named(feeds, session, model, schema))
     model.check_columns(schema)
     estimator = set_threads(copy.deepcopy(model.estimator), threads)

@@ -31,6 +31,12 @@ from onnxpress.tables.schema import Schema
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 
 
+class OnnxHolder:
+    """A result that holds an ONNX model, and can be passed on as that model."""
+
+    data: bytes
+
+
 @dataclass(frozen=True)
 class GivenModel:
     """A model argument, looked at but not run yet: an estimator, or the bytes of an ONNX model."""
@@ -40,12 +46,14 @@ class GivenModel:
 
     task: Task
     estimator: Any = None
-    onnx: bytes = b""
+    data: bytes = b""
+    """The bytes of an ONNX model; empty for an estimator."""
 
     @property
     def proto(self) -> onnx.ModelProto:
         """The ONNX model."""
-        return onnx.load_from_string(self.onnx)
+        model: onnx.ModelProto = onnx.load_from_string(self.data)
+        return model
 
     def as_estimator(self, rows: Rows, schema: Schema) -> Any:
         """Return the model behind scikit-learn's interface, with the columns of the schema.
@@ -53,8 +61,8 @@ class GivenModel:
         Raises:
             UserError: it takes other columns, or an ONNX model is not a predictor of the target.
         """
-        if self.onnx:
-            return as_estimator(self.onnx, self.name, rows, schema)
+        if self.data:
+            return as_estimator(self.data, self.name, rows, schema)
         self.check_columns(schema)
         return self.estimator
 
@@ -78,8 +86,8 @@ class GivenModel:
         Raises:
             UserError: as :meth:`as_estimator`.
         """
-        if self.onnx and self.is_own:
-            session = open_session(self.onnx, threads)
+        if self.data and self.is_own:
+            session = open_session(self.data, threads)
             return lambda feeds: predict_onnx(session, feeds)
         estimator = self.as_estimator(rows, schema)
         return lambda feeds: predict_original(estimator, feeds, schema)
@@ -106,9 +114,10 @@ def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenMode
         name, model = str(path), read_bytes(path)
     if isinstance(model, onnx.ModelProto):
         model = model.SerializeToString(deterministic=True)
-    data = getattr(model, "data", model)
-    if isinstance(data, (bytes, bytearray)):
-        return GivenModel(name, _task_of(checked_onnx(bytes(data), name)), onnx=bytes(data))
+    if isinstance(model, OnnxHolder):
+        model = model.data
+    if isinstance(model, (bytes, bytearray)):
+        return GivenModel(name, _task_of(checked_onnx(bytes(model), name)), data=bytes(model))
     return _estimator(model, name)
 
 
@@ -162,6 +171,6 @@ def stand_in_target(model: GivenModel, features: Features) -> NDArray[Any]:
     The classes of an ONNX model follow from them where its graph does not name them.
     """
     zeros = np.zeros(len(features), np.int64)
-    if model.task == "regression" or not (model.onnx and model.is_own):
+    if model.task == "regression" or not (model.data and model.is_own):
         return zeros
-    return predict_onnx(open_session(model.onnx), features.feeds()).values
+    return predict_onnx(open_session(model.data), features.feeds()).values

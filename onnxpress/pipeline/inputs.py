@@ -82,13 +82,19 @@ def read_onnx(path: Path, schema: Schema) -> bytes:
     return data
 
 
-def read_schema() -> Schema:
-    """Read outputs/schema.json.
+def read_schema(path: Path = SCHEMA) -> Schema:
+    """Read outputs/schema.json, or another that the prepare stage has written.
 
     Raises:
         UserError: the file is missing or is not what the prepare stage writes.
     """
-    return as_schema(read_json(SCHEMA))
+    try:
+        return as_schema(read_json(path))
+    except ValueError as error:
+        again = "run `dvc repro --force prepare`"
+        raise UserError(
+            f"{path} is not what the prepare stage writes ({error}); {again}"
+        ) from error
 
 
 def read_rows(path: Path, schema: Schema) -> Rows:

@@ -13,7 +13,7 @@ from onnxpress.evaluate.predicted_rows import PredictedRows
 from onnxpress.evaluate.probes.threshold_rows import ThresholdRows
 from onnxpress.evaluate.score_differences import numbers
 from onnxpress.evaluate.scores import worse_than_constant
-from onnxpress.pipeline.outputs import MODELS, ONNX_MODEL
+from onnxpress.pipeline.outputs import MODEL_FILES, ONNX_MODEL
 from onnxpress.tables.schema import Schema
 
 
@@ -24,7 +24,7 @@ def prediction_warnings(
     if worse := worse_than_constant(schema, target, asked[0].predictions[0].values, "test"):
         yield worse
     for each in asked:
-        for path, answer in zip(MODELS.values(), each.predictions, strict=True):
+        for path, answer in zip(MODEL_FILES.values(), each.predictions, strict=True):
             bad = ~np.isfinite(numbers(answer)).all(axis=1)
             if bad.any():
                 where = each.describe(int(np.argmax(bad)), schema)

@@ -21,8 +21,8 @@ from onnxpress.api.model_arguments import (
 from onnxpress.api.table_arguments import features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
-from onnxpress.evaluate import probes as probing
-from onnxpress.evaluate.differences import numbers, relative
+from onnxpress.evaluate.probes import probe_rows as probing
+from onnxpress.evaluate.score_differences import numbers, relative
 from onnxpress.evaluate.scores import accuracy, score
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.column_types import Task

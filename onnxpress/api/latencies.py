@@ -12,9 +12,9 @@ import numpy as np
 
 from onnxpress.api.model_arguments import GivenModel, given_model
 from onnxpress.api.table_arguments import Features, features
-from onnxpress.benchmark.contenders import batch, limited_threads
+from onnxpress.benchmark.latency_statistics import Ratio, Summary, ratio, summarise, values
 from onnxpress.benchmark.measure import Plan, measure_batches
-from onnxpress.benchmark.summary import Ratio, Summary, ratio, summarise, values
+from onnxpress.benchmark.timed_calls import batch, limited_threads
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import original_input
 from onnxpress.estimators.parts import set_threads

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from onnxpress.errors import UserError
+from onnxpress.extras import naming_extras
 
 NOTHING_KEPT = "nothing was changed"
 KEPT = {
@@ -96,10 +97,13 @@ def run(words: Sequence[str]) -> None:
     """Run one command line; without words, show the help.
 
     Raises:
-        UserError: the words are no command line; the message names the help to read.
+        UserError: the words are no command line, or what the command needs is not installed.
     """
     try:
-        with onnxpress.make_context("onnxpress", list(words) or ["--help"]) as context:
+        with (
+            naming_extras(),
+            onnxpress.make_context("onnxpress", list(words) or ["--help"]) as context,
+        ):
             onnxpress.invoke(context)
     except click.exceptions.Exit:
         return

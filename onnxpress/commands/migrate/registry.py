@@ -35,7 +35,8 @@ def _objection(settings: Publish, name: str) -> str | None:
     from onnxpress.tracking.store import resolve_store
 
     store = resolve_store(settings.tracking_uri, repository_root())
-    with server_errors(store), opened(store, settings.experiment) as experiment:
+    kept = "run `onnxpress migrate` again when it answers"
+    with server_errors(store, kept), opened(store, settings.experiment) as experiment:
         from onnxpress.commands.promote.champion import CHAMPION, behind
         from onnxpress.commands.promote.rule import GAINS
 

@@ -21,7 +21,7 @@ def main() -> None:
     """Training rows in, model.joblib and its digest out."""
     params = load_params()
     train = params.train
-    done = take_given(train) if train.model_path else fit_own(train, params.seed)
+    done = fit_own(train, params.seed) if train.model_path is None else take_given(train)
     say(f"{done}: {size_kb(ORIGINAL_MODEL):.1f} KB")
 
 
@@ -29,7 +29,7 @@ def take_given(train: Train) -> str:
     """Have the user's model tried, and write it anew."""
     path = named_file(str(train.model_path), "train.model_path", Path("models"), SUFFIXES)
     file = GivenFile(path, train.trusted, train.max_seconds, train.max_memory_mb)
-    begin(file)
+    begin(file)  # it imports while the tables are read
     schema, rows, calibration = read_training()
     with working(f"trying {path}"):
         tried = try_model(file, rows, calibration, schema)
@@ -47,9 +47,8 @@ def fit_own(train: Train, seed: int) -> str:
 
     schema, rows, calibration = read_training()
     steps = ColumnSteps(train.scale, train.text.max_features, train.text.ngram_range)
-    with absent_modules_named(f"params.yaml: train.estimator {train.estimator!r}"):
+    with absent_modules_named(), working(f"fitting {train.estimator} on {len(rows)} rows"):
         estimator = build(train.estimator, train.params, schema, seed, steps)
-    with working(f"fitting {train.estimator} on {len(rows)} rows"):
         fit = fit_rehearsed(estimator, rows, calibration, schema)
     write_original(dumped(estimator, train.estimator, train.trusted))
     for line in fit.lines:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxpress.conversion.rehearsal import rehearse
-from onnxpress.errors import UserError
 from onnxpress.estimators.fitting import fit
-from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.scores import worse_than_constant
+from onnxpress.evaluate.baseline import baseline_warning
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
@@ -39,25 +37,9 @@ def fit_rehearsed(estimator: Any, rows: Rows, calibration: Rows, schema: Schema)
     warned = fit(estimator, rows)
     seconds = time.perf_counter() - start
     kept, name = (calibration, "calibration") if len(calibration) else (rows, "training")
-    only_rehearsed = sorted(set(rehearsed) - set(warned))
-    lines = [
-        *_worse_lines(estimator, kept, schema, name),
-        *(f"scikit-learn warns: {line}" for line in warned),
-        *(
-            f"scikit-learn warns of a short rehearsal on a few rows: {line}"
-            for line in only_rehearsed
-        ),
-    ]
+    worse = baseline_warning(estimator, kept, schema, name)
+    lines = [] if worse is None else [worse]
+    lines += [f"scikit-learn warns: {line}" for line in warned]
+    for line in sorted(set(rehearsed) - set(warned)):
+        lines.append(f"scikit-learn warns of a short rehearsal on a few rows: {line}")
     return Fit(seconds, tuple(lines))
-
-
-def _worse_lines(estimator: Any, rows: Rows, schema: Schema, name: str) -> list[str]:
-    """A line if a constant predicts the ``rows`` better; ``name`` is what the line calls them."""
-    try:
-        values = predict_original(estimator, rows.feeds, schema).values
-    except UserError:
-        raise
-    except Exception:  # it refuses these rows; later stages say so
-        return []
-    line = worse_than_constant(schema, rows.target, values, name)
-    return [] if line is None else [line]

@@ -14,13 +14,13 @@ from onnxpress.conversion.converting import NEWEST_OPSET, NotConvertible, to_onn
 from onnxpress.errors import UserError
 from onnxpress.estimators.odd_rows import odd_rows
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.differences import (
+from onnxpress.evaluate.score_differences import (
     ROUNDING,
     TOLERANCE,
-    Differences,
-    compare,
+    ScoreDifferences,
     numbers,
     relative,
+    score_differences,
 )
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.progress import Say, say_nothing
@@ -52,7 +52,7 @@ class Found:
     """The group, in words."""
     feeds: Feeds
     rows: int
-    differences: Differences
+    differences: ScoreDifferences
     rounding: bool
     """Whether float32 inputs explain the differences."""
 
@@ -118,7 +118,7 @@ def _compared(
                 f"{path} refuses the calibration rows: {said}; {CURE_OF_ROWS}"
             ) from error
         predictions = _predicted(model, converted, group, schema, path)
-        differences = compare(model, group, schema, original, predictions)
+        differences = score_differences(model, group, schema, original, predictions)
         if differences.beyond or differences.steps:
             both = original, predictions
             rounding = differences.beyond and _is_rounding(model, group, schema, both)

@@ -58,8 +58,8 @@ def absent_module(error: ImportError) -> str:
 
 
 @contextmanager
-def absent_modules_named(what: str) -> Iterator[None]:
-    """Say why ``what`` cannot be imported where only the original has the module that it needs.
+def absent_modules_named() -> Iterator[None]:
+    """Say of what cannot be imported that only the original has the module it needs.
 
     Raises:
         UserError: instead of one that an ImportError has caused, if the original has the module.
@@ -69,7 +69,8 @@ def absent_modules_named(what: str) -> Iterator[None]:
     except UserError as error:
         cause = error.__cause__
         lacking = absent_module(cause) if isinstance(cause, ImportError) else ""
-        if not lacking:
+        what, words, _ = str(error).partition(" cannot be imported ")
+        if not lacking or not words:
             raise
         raise UserError(f"{what} cannot be imported: it needs {lacking}") from error
 

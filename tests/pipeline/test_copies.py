@@ -96,9 +96,9 @@ def test_data_models_and_estimators_say_so(original: Path) -> None:
     with (
         pytest.raises(
             UserError,
-            match="E cannot be imported: it needs my_models.py, which git does not .*my_models.py`",
+            match="Mine' cannot be imported: it needs my_models.py, which git .*my_models.py`",
         ),
-        absent_modules_named("E"),
+        absent_modules_named(),
     ):
         build("my_models.Mine", {}, numeric_schema(2), 0)
 

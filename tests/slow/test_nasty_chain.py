@@ -176,7 +176,7 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
     with pytest.MonkeyPatch.context() as patch:
         report()
         patch.setattr(
-            "onnxpress.report.writing.stale_stages", list
+            "onnxpress.commands.report_page.stale_stages", list
         )  # this folder is no repository of DVC's
         report(html=True)
         report(in_json=True)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxpress.conversion.attribute_fields import replace
+from onnxpress.graph.trees.fields import replace
 from onnxpress.conversion.histogram_boosting import LOG_LINKED, AroundTrees, without_categories
 from onnxpress.conversion.tree_arrays import (
     MISSING,

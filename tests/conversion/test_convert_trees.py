@@ -42,7 +42,7 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from onnxpress.conversion.attribute_fields import replace
+from onnxpress.graph.trees.fields import replace
 from onnxpress.conversion.tree_arrays import MISSING, float32_below
 from onnxpress.conversion.trees import deferred, register
 

@@ -24,10 +24,11 @@ from onnxpress.evaluate.probes import Probes, probe_rows
 from onnxpress.evaluate.promise import hold_to_promise
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
-from onnxpress.pipeline.inputs import load_trained, read_onnx, read_rows, read_schema
+from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.model_files import load_trained, read_onnx
 from onnxpress.pipeline.outputs import (
     METRICS,
-    MODELS,
+    MODEL_FILES,
     ONNX_MODEL,
     ORIGINAL_MODEL,
     PREDICTIONS,
@@ -68,7 +69,7 @@ def main() -> None:
         )
         probed = ask_probes(asking, probes) if wanted else None
     metrics = {
-        **compare_sizes(*(size_kb(path) for path in MODELS.values())),
+        **compare_sizes(*(size_kb(path) for path in MODEL_FILES.values())),
         **compare_models(schema, test.target, tested.answers, params.evaluate.tolerance),
         **compare_scores(original, test.feeds, schema, tested.answers),
         **(compare_on_probes(schema, probed.answers, params.evaluate.tolerance) if probed else {}),
@@ -131,13 +132,13 @@ def ask_probes(asking: Asking, probes: Probes) -> Asked | None:
 def as_csv(test: Rows, answers: list[Predictions]) -> bytes:
     """The target and the three models' answers, a line per test row: the data behind the plots; see :func:`cell`."""
     columns = [test.target.tolist(), *(answer.values.tolist() for answer in answers)]
-    lines = [("target", *MODELS), *zip(*columns, strict=True)]
+    lines = [("target", *MODEL_FILES), *zip(*columns, strict=True)]
     return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()
 
 
 def tell(metrics: dict[str, float]) -> None:
     """Print the metrics a line per model, so that each key can be found again in metrics.json."""
-    for name in MODELS:
+    for name in MODEL_FILES:
         found = {
             key.removeprefix(f"{name}_"): value
             for key, value in metrics.items()

@@ -7,7 +7,8 @@ import onnx
 from onnxpress.models import PLAIN
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import write_bytes, write_folder, write_json
-from onnxpress.pipeline.inputs import load_trained, read_onnx, read_rows, read_schema
+from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.model_files import load_trained, read_onnx
 from onnxpress.pipeline.outputs import (
     CALIBRATION,
     CANDIDATES,

@@ -26,7 +26,7 @@ LONGEST = {
     "notebook",
     "publish_errors",
     "quantize",
-    "readme",
+    "page_commands",
     "reproduce",
     "soak",
     "sweep_queue",

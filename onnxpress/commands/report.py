@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnxpress.pipeline.console import answering, say
+from onnxpress.pipeline.console import answering, say, screen
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS, MLFLOW_RUN, QUANTIZATION, REPORT
 from onnxpress.pipeline.params import load_params
@@ -12,6 +12,11 @@ NEEDED = {METRICS: ["test_rows"], LATENCY: [], QUANTIZATION: ["summary", "min_on
 """The files of a chain that has come as far as benchmark, and keys that are read by name."""
 LATER = {GATE: [], MLFLOW_RUN: ["run_id", "experiment", "tracking_uri"]}
 """The files of a chain that was not stopped by a gate."""
+NEXT = (
+    "next: make ui | dvc metrics diff | dvc exp run -S quantize.method=none"
+    " | edit params.yaml and dvc repro"
+)
+"""What to look at and to try after a run."""
 
 
 def main(*, html: bool = False, in_json: bool = False) -> None:
@@ -28,13 +33,14 @@ def main(*, html: bool = False, in_json: bool = False) -> None:
     results = {path.stem: read_json(path, *keys) for path, keys in found.items()}
     with answering(in_json=in_json) as answer:
         if html:
-            from onnxpress.report.writing import (
-                write_report,  # a table on the console needs none of it
-            )
+            # a table on the console needs none of it
+            from onnxpress.commands.report_page import write_report
 
             write_report(title, results, original)
         answer({"estimator": params.train.title, "data": params.data.source, **results})
         if not in_json:
-            print_summary(title, results, original)
+            console = screen()
+            print_summary(console, title, results, original)
+            console.print(NEXT)
         if html:
             say(f"written: {REPORT}")

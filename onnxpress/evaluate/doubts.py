@@ -13,7 +13,7 @@ from onnxpress.evaluate.differences import numbers
 from onnxpress.evaluate.lossless import differences
 from onnxpress.evaluate.scores import worse_than_constant
 from onnxpress.evaluate.threshold_rows import ThresholdRows
-from onnxpress.pipeline.outputs import MODELS, ONNX_MODEL
+from onnxpress.pipeline.outputs import MODEL_FILES, ONNX_MODEL
 from onnxpress.tables.schema import Schema
 
 
@@ -22,7 +22,7 @@ def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator
     if worse := worse_than_constant(schema, target, asked[0].answers[0].values, "test"):
         yield worse
     for each in asked:
-        for path, answer in zip(MODELS.values(), each.answers, strict=True):
+        for path, answer in zip(MODEL_FILES.values(), each.answers, strict=True):
             bad = ~np.isfinite(numbers(answer)).all(axis=1)
             if bad.any():
                 where = each.describe(int(np.argmax(bad)), schema)

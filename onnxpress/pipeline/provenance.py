@@ -1,4 +1,4 @@
-"""Where a run comes from: the repository, its commit, and whether the commit tells the whole story."""
+"""Where a run comes from: the repository's commit, uncommitted changes, and the data DVC knows."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from onnxpress.pipeline.params import Params
 from onnxpress.text import shortened, visible
 
 DVC_LOCK = Path("dvc.lock")
+REWRITTEN = (":!dvc.lock", ":!outputs")
+"""What a run of the pipeline rewrites itself, as git's pathspecs."""
 LONGEST_SWEEP = 250
 """Characters: databases take no more."""
 SECONDS = 10.0
@@ -23,11 +25,12 @@ SECONDS = 10.0
 
 
 def provenance_tags() -> dict[str, str]:
-    """Tags that lead from a run back to the commit and the DVC state it was made from; what is unknown is left out."""
+    """Return tags that lead from a run back to the commit and the DVC state it was made from.
+
+    What is unknown is left out.
+    """
     commit = _git("rev-parse", "HEAD")
-    changes = _git(
-        "status", "--porcelain", "--", ".", ":!dvc.lock", ":!outputs"
-    )  # a pipeline run rewrites these two
+    changes = _git("status", "--porcelain", "--", ".", *REWRITTEN)
     tags = {
         "mlflow.source.name": "onnxpress",
         "git_commit": commit,
@@ -40,7 +43,10 @@ def provenance_tags() -> dict[str, str]:
 
 
 def sweep_name() -> str | None:
-    """What the runs of one sweep share: ``ONNXPRESS_SWEEP``, else the commit that DVC's experiments start from; or nothing."""
+    """Return the name that the runs of one sweep share, None outside a sweep.
+
+    It is ``ONNXPRESS_SWEEP``, else the commit that DVC's experiments start from.
+    """
     if named := re.sub(r"[^\w .:/-]", "_", os.environ.get("ONNXPRESS_SWEEP", "")):
         return named[:LONGEST_SWEEP]
     baseline = os.environ.get("DVC_EXP_BASELINE_REV") if os.environ.get("DVC_EXP_NAME") else None
@@ -48,10 +54,8 @@ def sweep_name() -> str | None:
 
 
 def run_name(params: Params) -> str:
-    """Model and data in the words of params.yaml, as in ``RandomForestClassifier on iris``."""
-    return shortened(
-        visible(f"{params.train.title} on {Path(params.data.source).stem}")
-    )  # databases take 250
+    """Return model and data in the words of params.yaml: ``RandomForestClassifier on iris``."""
+    return shortened(visible(f"{params.train.title} on {Path(params.data.source).stem}"))
 
 
 def _git(*arguments: str) -> str | None:
@@ -64,7 +68,10 @@ def _git(*arguments: str) -> str | None:
 
 
 def _lock_digest() -> str | None:
-    """SHA-256 of what dvc.lock says of the other stages; the publish stage's own entry is written after it ran."""
+    """Return the SHA-256 of what dvc.lock says of the other stages, None if it cannot be read.
+
+    The publish stage's own entry is written only after it has run.
+    """
     try:
         content = yaml.safe_load(DVC_LOCK.read_text(encoding="utf-8"))
         stages = {name: entry for name, entry in content["stages"].items() if name != "publish"}

@@ -144,6 +144,7 @@ def test_the_summary_in_a_log_is_plain_and_the_same_whatever_the_surroundings(
     finished: Path,
 ) -> None:
     plain = in_a_log(REPORT, finished).stdout
+    assert "next: make ui" in plain
     assert "\x1b" not in plain
     assert "163.8" in plain
     assert in_a_log(REPORT, finished, COLUMNS="40", TERM="dumb", NO_COLOR="1").stdout == plain

@@ -18,6 +18,7 @@ import pytest
 
 from onnxpress.pipeline.files import TEMPORARY, write_bytes
 from tests.conftest import ROOT, default_params, write_params
+from tests.support.programs import program
 from tests.support.project import Project, finished_clone
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # <linux/prctl.h>, <linux/capability.h>
@@ -251,7 +252,7 @@ def test_a_full_disk_ends_with_one_line_and_keeps_the_old_outputs(
 ) -> None:
     before = outputs(project)
     done = subprocess.run(
-        ["python", "-m", f"stages.{stage}"],
+        ["python", "-m", program(stage)],
         cwd=project.folder,
         env=project.environment(),
         preexec_fn=limited_files,

@@ -27,6 +27,7 @@ from onnxpress.tables.cells import text_of_cell
 from onnxpress.text import visible
 from tests.conftest import default_params, write_params
 from tests.support.nasty import COLUMNS, WORDS
+from tests.support.programs import program
 from tests.support.project import QUICK
 
 CHAIN = (
@@ -171,11 +172,11 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
     write_params(workspace, default_params(**content))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for stage in CHAIN:
-        import_module(f"stages.{stage}").main()
+        import_module(program(stage)).main()
     with pytest.MonkeyPatch.context() as patch:
         report()
         patch.setattr(
-            "onnxpress.report.writing.stale_stages", list
+            "onnxpress.commands.report_page.stale_stages", list
         )  # this folder is no repository of DVC's
         report(html=True)
         report(in_json=True)

@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import PICTURES, REPORT
 from tests.support.browser import chromium
+from tests.support.programs import program
 from tests.support.project import Project, clone
 
 MAKE_REPORT = ("make", "--no-print-directory", "-o", ".venv/installed", "report")
@@ -28,7 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.folder)
         for stage in CHAIN:
-            import_module(f"stages.{stage}").main()
+            import_module(program(stage)).main()
     project.run("dvc", "commit", "-q", "-f", *CHAIN)
     assert f"written: {REPORT}" in project.run(*MAKE_REPORT).stdout
     return project

@@ -23,6 +23,7 @@ from onnxpress.commands.reproduce.differences import difference
 from onnxpress.commands.reproduce.verdicts import Output, compare, promised
 from onnxpress.graph.canonical import to_bytes
 from tests.conftest import ROOT
+from tests.support.programs import program
 from tests.support.project import Project, finished_clone
 
 
@@ -183,7 +184,7 @@ def test_the_other_stages_read_what_they_declare_too(finished: Project, tmp_path
         project.run(
             "python",
             "-m",
-            f"stages.{stage}",
+            program(stage),
             PYTHONPATH=str(WATCH),
             REPRODUCE_NOTES=str(notes),
             DVC_STAGE=stage,

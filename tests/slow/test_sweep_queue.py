@@ -1,4 +1,4 @@
-"""A sweep under real DVC and MLflow: killed with all its processes, and gone on with; `make sweep` as README shows it."""
+"""A sweep under real DVC and MLflow: killed with all its processes, and gone on with; `make sweep` as the docs show it."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def test_a_change_of_the_seed_runs_what_draws_random_numbers(project: Project) -
 def test_an_edited_stage_whose_output_comes_out_the_same_stops_the_cascade(
     project: Project,
 ) -> None:
-    gates = project.folder / "stages" / "gate" / "gates.py"
+    gates = project.folder / "onnxpress" / "gates.py"
     gates.write_text(gates.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
     assert project.repro() == ["gate"]
     assert project.mlflow_runs() == 1
@@ -135,7 +135,7 @@ def test_leftovers_of_editors_make_nothing_stale(project: Project) -> None:
         ".DS_Store",
         ".ipynb_checkpoints/x.py",
     ):
-        path = project.folder / "stages/gate" / name
+        path = project.folder / "onnxpress/pipeline" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x", encoding="utf-8")
     assert fresh(project) == ""
@@ -430,17 +430,17 @@ def test_an_experiment_in_a_copy_says_which_file_git_does_not_know(project: Proj
 
 
 def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Project) -> None:
-    (project.folder / "stages/prepare/extra.py").write_text("x = 1\n", encoding="utf-8")
+    (project.folder / "stages/extra.py").write_text("x = 1\n", encoding="utf-8")
     append(
         project.folder / "onnxpress/tables/split.py",
-        "from stages.prepare import extra  # noqa: F401, E402",
+        "from stages import extra  # noqa: F401, E402",
     )
     done = project.run("dvc", "exp", "run", "--temp", check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
         (
-            "prepare: stages/prepare/extra.py cannot be imported, which git does not know, so the copy that this experiment "
-            "runs in lacks it; run `git add stages/prepare/extra.py`"
+            "prepare: stages/extra.py cannot be imported, which git does not know, so the copy that this experiment "
+            "runs in lacks it; run `git add stages/extra.py`"
         )
     ]

@@ -26,7 +26,9 @@ LAYERS = [
     {"gates"},
     {"api", ""},
     {"pipeline"},
-    {"commands", "cli", "__main__"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
 ]
 """The rooms and single files of onnxpress/, lowest first; the empty name is the package itself."""
 HEIGHT = {room: height for height, layer in enumerate(LAYERS) for room in layer}

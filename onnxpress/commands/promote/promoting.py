@@ -10,6 +10,8 @@ from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.preflight import opened
 from onnxpress.tracking.store import resolve_store
 
+KEPT = "no alias was moved; run `onnxpress promote` again"
+
 
 def main(*, in_json: bool = False) -> None:
     """Move the alias champion to the candidate, if the rule in params.yaml allows it.
@@ -26,7 +28,7 @@ def main(*, in_json: bool = False) -> None:
         )
     store = resolve_store(settings.tracking_uri, repository_root())
     with answering(in_json=in_json) as answer:
-        with server_errors(store), opened(store, settings.experiment) as experiment:
+        with server_errors(store, KEPT), opened(store, settings.experiment) as experiment:
             from onnxpress.commands.promote.champion import (
                 promoted,  # mlflow costs 1.5 s: a wrong address is told before
             )

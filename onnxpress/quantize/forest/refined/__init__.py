@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
-from .ladder import LADDER, Settings, learned, refined, refined_candidates
+from onnxpress.quantize.forest.refined.ladder import (
+    LADDER,
+    Settings,
+    learned,
+    refined,
+    refined_candidates,
+)
 
 __all__ = ["LADDER", "Settings", "learned", "refined", "refined_candidates"]

@@ -20,9 +20,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from onnxpress.quantize.candidates import NotApplicable
-
-from .cut import Cut, part
-from .oblivious import ObliviousForest
+from onnxpress.quantize.forest.refined.cut import Cut, part
+from onnxpress.quantize.forest.refined.oblivious import ObliviousForest
 
 _MIN_OPSET = 9  # Where
 

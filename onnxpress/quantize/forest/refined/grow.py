@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
-from .losses import Loss, Matrix
-from .oblivious import Questions
+from onnxpress.quantize.forest.refined.losses import Loss, Matrix
+from onnxpress.quantize.forest.refined.oblivious import Questions
 
 _SKETCH = 4  # columns of gradients looked at when a split is chosen
 

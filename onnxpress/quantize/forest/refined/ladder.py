@@ -23,15 +23,14 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from onnxpress.quantize.candidates import Candidate
+from onnxpress.quantize.forest.refined.cut import Cut, count_trees, cut_at_features, part, run
+from onnxpress.quantize.forest.refined.graft import declared_columns, graft
+from onnxpress.quantize.forest.refined.grow import Bins, Growth, binned, cut_points, grow
+from onnxpress.quantize.forest.refined.lesson import Lesson, lesson
+from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, quantised
+from onnxpress.quantize.forest.refined.one_node import in_one_node
+from onnxpress.quantize.forest.refined.refit import refit
 from onnxpress.tables.rows import Rows
-
-from .cut import Cut, count_trees, cut_at_features, part, run
-from .graft import declared_columns, graft
-from .grow import Bins, Growth, binned, cut_points, grow
-from .lesson import Lesson, lesson
-from .oblivious import ObliviousForest, quantised
-from .one_node import in_one_node
-from .refit import refit
 
 LADDER = ((8, 3), (8, 4), (16, 4), (16, 5), (32, 5), (32, 6), (64, 6), (64, 7), (128, 7))
 """(trees, depth) of the candidates, ascending in size."""

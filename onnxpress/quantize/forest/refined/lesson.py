@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.quantize.candidates import NotApplicable
-
-from .losses import LOGISTIC, SOFTMAX, SQUARED, Loss, Matrix
+from onnxpress.quantize.forest.refined.losses import LOGISTIC, SOFTMAX, SQUARED, Loss, Matrix
 
 _OWN = 0.5  # weight of a training row's own target; the rest is the original's answer
 _SMOOTH = 0.002  # keeps targets away from 0 and 1, where scores would be infinite

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .losses import Matrix
+from onnxpress.quantize.forest.refined.losses import Matrix
 
 
 @dataclass(frozen=True)

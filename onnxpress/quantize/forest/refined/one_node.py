@@ -19,9 +19,8 @@ from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.lossless.leaves import share_leaves
 from onnxpress.quantize.forest.lossless.passes import merge_equal_children
 from onnxpress.quantize.forest.lossless.portable import portable
-
-from .cut import Cut, part
-from .oblivious import ObliviousForest
+from onnxpress.quantize.forest.refined.cut import Cut, part
+from onnxpress.quantize.forest.refined.oblivious import ObliviousForest
 
 _MAX_ML_OPSET = 4  # 5 withdrew both operators
 

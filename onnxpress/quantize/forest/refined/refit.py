@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
-from .losses import Loss, Matrix
+from onnxpress.quantize.forest.refined.losses import Loss, Matrix
 
 
 def refit(

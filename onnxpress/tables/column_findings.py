@@ -1,12 +1,11 @@
-"""What in the columns of a table may surprise: a line each, naming the column and what to do."""
+"""What in the features of a table may surprise: numbers that float32 merges, odd categories."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -14,19 +13,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import types
 
+from onnxpress.tables.arrow_types import decoded, numbers
+from onnxpress.tables.findings import Finding
 from onnxpress.tables.lookalikes import likeness
-from onnxpress.tables.meanings import decoded, is_number, numbers, present
 from onnxpress.tables.schema import Schema
+from onnxpress.tables.stray_text import is_number as is_number_text
 from onnxpress.tables.wording import listed, shown
-from onnxpress.tables.words import is_number as is_number_text
 
 EXACT = 2.0**24
 """Float32 holds every whole number up to this."""
 SMALLEST = float(np.finfo(np.float32).tiny)
 """Numbers closer to 0 than this lose digits in float32, and at last become 0."""
 LARGEST = float(np.finfo(np.float32).max)
-RESOLVED = 0.001
-"""Steps of float32 should be less than this part of a target's standard deviation."""
 MANY = 0.1
 """Categories per row from which on there are too many to learn from."""
 MISSING_WORDS = frozenset(
@@ -38,30 +36,6 @@ MISSING_WORDS = frozenset(
 """Texts that elsewhere mean a missing value, in lower case; the last of spaces alone."""
 LEADING_ZERO = re.compile(r"[+-]?0\d+")
 DAY_NUMBER = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that may surprise about a column: why, in a word, and the line after its name."""
-
-    reason: str
-    column: str
-    says: str
-    what: str = "column"
-
-
-def lines(findings: Iterable[Finding]) -> list[str]:
-    """A line per reason; the first column's words speak for all that share it."""
-    by_reason: dict[tuple[str, str], list[Finding]] = defaultdict(list)
-    for finding in findings:
-        by_reason[finding.reason, finding.what].append(finding)
-    told = []
-    for (_, what), (first, *others) in by_reason.items():
-        also = listed(other.column for other in others)
-        count = f"{len(others)} more column{'s' if len(others) > 1 else ''}"
-        rest = f" (and so in {count}: {also})" if others else ""
-        told.append(f"{what} {shown(first.column)} {first.says}{rest}")
-    return told
 
 
 def column_findings(table: pa.Table, schema: Schema, cells: pa.Table | None) -> Iterator[Finding]:
@@ -166,10 +140,10 @@ def category_findings(name: str, counts: Counter[str], what: str) -> Iterator[Fi
     if likenesses:
         pass  # what to do about so many values is said
     elif len(counts) == rows > 2:
-        says = f"has another text in each of its {rows} rows; drop it, or name it in data.text"
+        says = f"has another text in each of its {rows} rows; drop it, or name it in `text`"
         yield Finding("unique", name, says, what)
     elif len(counts) > max(2, MANY * rows):
-        says = f"has {len(counts)} categories in {rows} rows; group them, or name it in data.text"
+        says = f"has {len(counts)} categories in {rows} rows; group them, or name it in `text`"
         yield Finding("many", name, says, what)
     yield from spelling_findings(name, counts, what)
     yield from missing_findings(name, counts, what)
@@ -240,58 +214,6 @@ def missing_findings(name: str, counts: Counter[str], what: str) -> Iterator[Fin
     each = "category" if what == "column" else "class"
     says = (
         f"has {shown(word)} as a {each} in {count} rows; if it means a missing value, leave it "
-        f"empty or set data.missing_values: [{shown(word)}] (CSV)"
+        f"empty or set `missing_values`: [{shown(word)}] (CSV)"
     )
     yield Finding("missing words", name, says, what)
-
-
-def target_findings(
-    table: pa.Table, target: str, cells: pa.Table | None, *, decided: bool
-) -> Iterator[Finding]:
-    """What may surprise about the classes; ``decided`` if params say that they are classes."""
-    values = decoded(table[target])
-    values = values.filter(pa.array(present(values)))
-    if not is_number(values.type):
-        counts = tally(values)
-        yield from likeness_findings(target, counts, "target")
-        yield from spelling_findings(target, counts, "target")
-        yield from missing_findings(target, counts, "target")
-        return
-    if not (decided or types.is_integer(values.type) or types.is_boolean(values.type)):
-        says = (
-            f"holds whole numbers written with decimals, {len(np.unique(numbers(values)))} "
-            "different ones, taken as classes; set data.task: regression if it is a quantity"
-        )
-        yield Finding("float classes", target, says, "target")
-    if cells is not None:
-        yield from merged_classes(target, cells, booleans=types.is_boolean(values.type))
-
-
-def quantity_findings(table: pa.Table, target: str) -> Iterator[Finding]:
-    """A quantity that hardly varies beside its size, so that float32 cannot tell its values."""
-    values = decoded(table[target])
-    array = numbers(values.filter(pa.array(present(values))))
-    largest, varies = np.abs(array).max(), array.std()
-    step = np.spacing(np.float32(largest))
-    if step > RESOLVED * varies:
-        says = (
-            f"has a standard deviation of {varies:.2g} and values up to {largest:.2g}, where "
-            f"float32, in which ONNX answers, has steps of {step:.2g}; "
-            "subtract a constant or write it in another unit"
-        )
-        yield Finding("steps", target, says, "target")
-
-
-def merged_classes(target: str, cells: pa.Table, *, booleans: bool) -> Iterator[Finding]:
-    """Spellings of a CSV file that become one class."""
-    by_value: dict[str, str] = {}
-    for word in tally(cells[target]):
-        value = word.strip().casefold() if booleans else spelt(word)
-        other = by_value.setdefault(value, word)
-        if other.strip() != word.strip():
-            says = (
-                f"writes one class in several ways, {shown(other)} and {shown(word)}: "
-                "they are taken as the same"
-            )
-            yield Finding("merged classes", target, says, "target")
-            return

@@ -40,7 +40,7 @@ def refuse_nul(words: Objects, what: str, rows: NDArray[np.intp]) -> None:
     for row, word in zip(rows, words, strict=True):
         if "\0" in word:
             where = f"in row {row + 1}, {shown(word)}"
-            raise UserError(f"data.source: {what} has a NUL character {where}; remove it")
+            raise UserError(f"{what} has a NUL character {where}; remove it")
 
 
 def refuse_stray_text(words: Objects, what: str, rows: NDArray[np.intp]) -> None:
@@ -60,7 +60,7 @@ def refuse_stray_text(words: Objects, what: str, rows: NDArray[np.intp]) -> None
     first = next(place for place, word in enumerate(words) if word in stray)
     came = f"first {shown(words[first])} in row {rows[first] + 1}"
     raise UserError(
-        f"data.source: {what} holds numbers in {sum(numbers.values())} rows and text in "
+        f"{what} holds numbers in {sum(numbers.values())} rows and text in "
         f"{sum(stray.values())}, {came}; {cure(stray)}"
     )
 
@@ -75,8 +75,7 @@ def refuse_written_quantities(words: Objects, what: str) -> None:
     like = likeness(list(counts)) if len(counts) > FEW_NUMBERS else None
     if like is not None and like.what in QUANTITIES:
         raise UserError(
-            f"data.source: {what} is text that looks like {like.what} ({shown(like.example)}); "
-            f"{like.cure}"
+            f"{what} is text that looks like {like.what} ({shown(like.example)}); {like.cure}"
         )
 
 
@@ -88,5 +87,5 @@ def cure(stray: dict[str, int]) -> str:
     word = shown(max(stray, key=lambda each: stray[each]))
     return (
         "correct it or leave it empty; if it means a missing value, "
-        f"add it to data.missing_values of params.yaml (CSV): [{word}]"
+        f"add it to `missing_values` (CSV): [{word}]"
     )

@@ -1,13 +1,16 @@
-"""What each Arrow type means: a number, a text, or a refusal that says what to do.
+"""What each Arrow type of a column means: numbers, text, or a refusal that says what to do.
 
-========================================  =========================================
+This is where the columns of a Parquet file get their type; those of a CSV file and a DataFrame
+pass through here too.
+
+========================================  ===============================================
 booleans                                  numbers 0 and 1
 integers, floats, decimals of any width   numbers
-text of any kind                          text
+text of any kind                          text: a category, or free text if it is named so
 dictionaries (pandas: categories)         what their values are
 dates, times, durations                   refused: they would be one category a day
 lists, structs, maps, bytes, extensions   refused
-========================================  =========================================
+========================================  ===============================================
 """
 
 from __future__ import annotations
@@ -57,7 +60,7 @@ def meaning(values: pa.ChunkedArray, name: str, what: str = "column") -> Literal
     """Whether a column holds numbers or text.
 
     Raises:
-        UserError: it holds what no model takes; the line says what to do.
+        UserError: it holds values that no model takes; the line says what to do.
     """
     if is_number(values.type):
         return "number"
@@ -65,13 +68,16 @@ def meaning(values: pa.ChunkedArray, name: str, what: str = "column") -> Literal
         return "text"
     for test, came, cure in REFUSED:
         if test(values.type):
-            raise UserError(f"data.source: {what} {shown(name)} holds {came}; {cure}")
+            raise UserError(f"{what} {shown(name)} holds {came}; {cure}")
     came = "bytes" if "binary" in str(values.type) else f"values of the type {values.type}"
-    raise UserError(f"data.source: {what} {shown(name)} holds {came}; {SINGLE}")
+    raise UserError(f"{what} {shown(name)} holds {came}; {SINGLE}")
 
 
 def decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Values without dictionary, text and decimals in the types that all of Arrow computes with."""
+    """The same values in a type that all functions of Arrow take.
+
+    Dictionaries become their values, text large_string, narrow decimals decimal128.
+    """
     if types.is_dictionary(values.type):
         values = pc.cast(values, values.type.value_type)
     kind = values.type
@@ -81,7 +87,7 @@ def decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def present(values: pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Which rows have a value: neither null nor NaN nor empty text."""
+    """Which rows have a value, bool (rows,): neither null nor NaN nor empty text."""
     kind = values.type
     there = pc.is_valid(values)
     if types.is_floating(kind):
@@ -92,7 +98,7 @@ def present(values: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Numbers as (rows,) float64, NaN where they are missing."""
+    """Numbers as float64 (rows,), NaN where they are missing."""
     if types.is_boolean(values.type):
         values = pc.cast(values, pa.int8())
     elif types.is_decimal(values.type):  # Arrow's own way from decimals to floats rounds twice
@@ -103,7 +109,7 @@ def numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def texts(values: pa.ChunkedArray) -> NDArray[np.object_]:
-    """Values as (rows,) objects of str, as Python writes them, empty where they are missing."""
+    """Values as objects of str (rows,), as Python writes them, empty where they are missing."""
     there = present(values)
     in_its_width = types.is_floating(values.type)  # 0.1 as float32 is not 0.10000000149
     every = values.to_numpy() if in_its_width else values.to_pylist()

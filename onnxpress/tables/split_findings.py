@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
+from onnxpress.tables.findings import Finding
 from onnxpress.tables.schema import Column, Schema
-from onnxpress.tables.surprises import Finding
 
 
 def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
@@ -44,30 +43,6 @@ def missing(values: pd.Series) -> int:
     return int((values.isna() | (values == "")).sum())
 
 
-def leak_findings(frame: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
-    """Features that are the target itself, or the target in other words."""
-    target = frame[schema.target]
-    classes = target.nunique()
-    for column in schema.columns:
-        values = frame[column.name]
-        if equal(values, target):
-            yield Finding("leak", column.name, "equals the target in every row; drop it")
-        elif schema.task == "classification" and values.nunique(dropna=False) == classes:
-            pairs = pd.DataFrame({"value": values, "class": target}).drop_duplicates()
-            if len(pairs) == classes:
-                says = "gives the target away: each of its values goes with one class; drop it"
-                yield Finding("leak", column.name, says)
-
-
-def equal(values: pd.Series, target: pd.Series) -> bool:
-    """Whether a feature has the target's value in every row, as float32 if both are numbers."""
-    if pd.api.types.is_numeric_dtype(values) != pd.api.types.is_numeric_dtype(target):
-        return False
-    if pd.api.types.is_numeric_dtype(values):
-        return bool((values.to_numpy() == target.to_numpy().astype(np.float32)).all())
-    return bool((values.to_numpy() == target.to_numpy()).all())
-
-
 def shared_rows(train: pd.DataFrame, test: pd.DataFrame) -> int:
     """How many test rows are also training rows, target included."""
     seen, asked = (pd.util.hash_pandas_object(part, index=False) for part in (train, test))
@@ -77,8 +52,8 @@ def shared_rows(train: pd.DataFrame, test: pd.DataFrame) -> int:
 def shared_lines(train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
     """A line about test rows that the model has seen."""
     count = shared_rows(train, test)
-    told = (
+    line = (
         f"{count} of {len(test)} test rows also stand among the training rows, target included; "
         "drop duplicates, or the score is too good"
     )
-    return [told] if count else []
+    return [line] if count else []

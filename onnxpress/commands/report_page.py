@@ -1,8 +1,9 @@
-"""From outputs/ to outputs/report.html."""
+"""Write outputs/report.html from what lies in outputs/."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from onnxpress.errors import UserError
 from onnxpress.pipeline.files import read_bytes, read_json, write_bytes
@@ -24,8 +25,8 @@ from onnxpress.pipeline.outputs import (
     REPORT,
     TEST,
 )
-from onnxpress.report.disagreement import worst_rows
-from onnxpress.report.page import render
+from onnxpress.report.disagreement import Disagreement, worst_rows
+from onnxpress.report.page import File, render
 from onnxpress.report.summary import Json
 
 FILES = {
@@ -34,7 +35,7 @@ FILES = {
     QUANTIZED_MODEL: "the candidate that was chosen, or model.onnx itself",
     QUANTIZATION: "the verdict on every candidate",
     METRICS: "sizes, scores, agreement",
-    PREDICTIONS: "the target and each model's answer, a line per test row",
+    PREDICTIONS: "the target and each model's prediction, a line per test row",
     LATENCY: "medians and speed-ups",
     LATENCY_DETAIL: "percentiles, intervals, load time, memory, candidates, environment",
     GATE: "each limit, its value, passed or not",
@@ -44,25 +45,49 @@ FILES = {
 
 
 def write_report(title: str, results: Mapping[str, Json], original: str) -> None:
-    """Write the page about ``results`` and what lies beside them; the pictures are drawn first if they are not up to date.
+    """Write the page about ``results``; pictures that are not up to date are drawn first.
 
     Raises:
         UserError: a file of the chain is missing or is not what its stage writes.
+    """
+    worst = _worst_rows()
+    detail = read_json(LATENCY_DETAIL, "batches", "candidates", "environment", "warnings")
+    stale = stale_stages()
+    if "plot" in stale or not all(path.exists() for path in PICTURES.values()):
+        dvc("repro", "--quiet", "--single-item", "plot")
+        stale = stale_stages()
+    page = render(
+        title,
+        original,
+        {**results, "latency_detail": detail},
+        pictures={name: read_bytes(path) for name, path in PICTURES.items()},
+        worst=worst,
+        files=_files(),
+        stale=stale,
+    )
+    write_bytes(REPORT, page.encode())
+
+
+def _worst_rows() -> Disagreement:
+    """Return the test rows on which the models differ most.
+
+    Raises:
+        UserError: predictions and test rows do not belong together.
     """
     schema, predictions = read_schema(), read_predictions()
     test = read_rows(TEST, schema)
     if len(test) != len(predictions["target"]):
         lengths = f"{len(predictions['target'])} rows, {TEST} has {len(test)}"
         raise UserError(f"{PREDICTIONS} has {lengths}; run `dvc repro --force evaluate`")
-    worst = worst_rows(predictions, test, schema)
-    detail = read_json(LATENCY_DETAIL, "batches", "candidates", "environment", "warnings")
-    stale = stale_stages()
-    if "plot" in stale or not all(path.exists() for path in PICTURES.values()):
-        dvc("repro", "--quiet", "--single-item", "plot")
-        stale = stale_stages()
-    pictures = {name: read_bytes(path) for name, path in PICTURES.items()}
-    files = FILES | dict.fromkeys(sorted(CANDIDATES.glob("*.onnx")), "the model of a candidate")
-    page = render(
-        title, original, {**results, "latency_detail": detail}, pictures, worst, files, stale
-    )
-    write_bytes(REPORT, page.encode())
+    return worst_rows(predictions, test, schema)
+
+
+def _files() -> list[File]:
+    """Return the files that exist, with their sizes and what is in them."""
+    candidates = dict.fromkeys(sorted(CANDIDATES.glob("*.onnx")), "the model of a candidate")
+    described: dict[Path, str] = FILES | candidates
+    return [
+        File(str(path), path.stat().st_size / 1024, text)
+        for path, text in described.items()
+        if path.is_file()
+    ]

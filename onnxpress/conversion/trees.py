@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxpress.graph.trees.fields import replace
 from onnxpress.conversion.histogram_boosting import LOG_LINKED, AroundTrees, without_categories
 from onnxpress.conversion.tree_arrays import (
     MISSING,
@@ -30,6 +29,7 @@ from onnxpress.conversion.tree_arrays import (
     node_attributes,
     trees_of,
 )
+from onnxpress.graph.trees.fields import replace
 
 _PENDING: ContextVar[dict[str, dict[str, Array]] | None] = ContextVar("_PENDING", default=None)
 """Arrays by the name of the tree operator that waits for them."""

@@ -38,8 +38,8 @@ from sklearn.svm import SVC, LinearSVC
 
 from onnxpress.benchmark.timed_calls import floor_model
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.conversion.names import rename
 from onnxpress.errors import UserError
+from onnxpress.graph.names import rename
 from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.inputs import read_predictions
 from onnxpress.pipeline.outputs import PICTURES

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxpress.conversion.histogram_boosting import LOG_LINKED, AroundTrees, without_categories
-from onnxpress.conversion.tree_arrays import (
+from onnxpress.conversion.converters.trees.arrays import (
     MISSING,
     Array,
     TreeArrays,
@@ -28,6 +27,11 @@ from onnxpress.conversion.tree_arrays import (
     leaf_number_attributes,
     node_attributes,
     trees_of,
+)
+from onnxpress.conversion.converters.trees.histogram import (
+    LOG_LINKED,
+    AroundTrees,
+    without_categories,
 )
 from onnxpress.graph.trees.fields import replace
 

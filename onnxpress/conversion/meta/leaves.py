@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from onnxpress.conversion.converters.discriminant import log_posterior
 from onnxpress.conversion.meta.values import TWO, Inputs, Values

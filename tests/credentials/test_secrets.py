@@ -381,7 +381,7 @@ def test_what_a_server_calls_a_run_is_stored_only_if_it_may_be_an_id(run_id: str
     store = Store("http://h", "http://h")
     refuse_strange_id("0123456789abcdef0123456789abcdef", store)
     with pytest.raises(
-        ServerError, match=r"^http://h gives a run an id that MLflow never does"
+        ServerError, match=r"^http://h gives a run an id that MLflow never gives"
     ) as error:
         refuse_strange_id(run_id, store)
     assert not traces(str(error.value))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from time import perf_counter, process_time
 
-from onnxpress.benchmark import candidates, contenders, report
+from onnxpress.benchmark import candidates
+from onnxpress.benchmark import results as report
+from onnxpress.benchmark import timed_calls as contenders
 from onnxpress.benchmark.environment import describe
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan, measure, measure_batches

@@ -36,7 +36,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from onnxpress.benchmark.contenders import floor_model
+from onnxpress.benchmark.timed_calls import floor_model
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.names import rename
 from onnxpress.errors import UserError

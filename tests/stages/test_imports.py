@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "text", "models", "progress", "reading"},
+    {"errors", "extras", "text", "models", "progress", "reading"},
     {"credentials", "held", "onnx_file"},
     {"graph", "tables"},
     {"runtime"},

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.raw_columns import RawColumn, is_number
-from onnxpress.evaluate.row_sets import count
-from onnxpress.evaluate.splits import ROOT, Operator, Split
-from onnxpress.evaluate.tensors import Values
+from onnxpress.evaluate.inner_tensors import Values
+from onnxpress.evaluate.probes.raw_columns import RawColumn, is_number
+from onnxpress.evaluate.probes.row_sets import count
+from onnxpress.evaluate.probes.splits import ROOT, Operator, Split
 from onnxpress.tables.rows import Feeds
 
-NOBODY = -1
+NO_ROW = -1
 LAST_RESORT = 1e300
 """Added to the distance of rows that are not preferred."""
 
 
-class PassingRows:
+class RowsAtSplits:
     """Sampled rows on their ways through the trees; quick if asked tree by tree."""
 
     def __init__(
@@ -39,7 +39,7 @@ class PassingRows:
     def nearest(self, split: Split, column: RawColumn) -> tuple[int, int]:
         """The row nearest to the threshold that takes the true branch, and the false one.
 
-        Rows without a number in the raw ``column`` come last; ``NOBODY`` where none goes.
+        Rows without a number in the raw ``column`` come last; ``NO_ROW`` where none goes.
         """
         operator, rows = self._operators[split.operator], self._coming_to(split)
         taken = operator.goes_true(np.full(len(rows), split.at), self._compared(split, rows))
@@ -76,4 +76,4 @@ class PassingRows:
 
 
 def _first(rows: NDArray[np.intp], distance: NDArray[np.float64]) -> int:
-    return int(rows[np.argmin(distance)]) if len(rows) else NOBODY
+    return int(rows[np.argmin(distance)]) if len(rows) else NO_ROW

@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.differences import numbers
-from onnxpress.evaluate.raw_columns import RawColumn, is_number, raw_columns
-from onnxpress.evaluate.row_sets import count, joined, recombined
-from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
+from onnxpress.evaluate.probes.raw_columns import RawColumn, is_number, raw_columns
+from onnxpress.evaluate.probes.row_sets import count, joined, recombined
+from onnxpress.evaluate.probes.threshold_rows import ThresholdRows, threshold_rows
+from onnxpress.evaluate.score_differences import numbers
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
 

@@ -37,7 +37,7 @@ Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Differences:
+class ScoreDifferences:
     """What the rows of two answers differ by.
 
     ``largest`` is the largest difference of a score or prediction relative to max(1, |score|), and ``labels`` counts other
@@ -56,9 +56,9 @@ class Differences:
         return self.largest > TOLERANCE or self.labels > 0
 
 
-def compare(
+def score_differences(
     estimator: Any, feeds: Feeds, schema: Schema, original: Predictions, answer: Predictions
-) -> Differences:
+) -> ScoreDifferences:
     """Compare the ``answer`` of a model to the rows in ``feeds`` with the ``original`` one, which ``estimator`` gave.
 
     A row is at a step where the estimator itself gives the other scores once its numbers are moved by their rounding, as
@@ -84,7 +84,7 @@ def compare(
                 apart[rows] <= TOLERANCE + 2 * _spread(estimator, few, schema)
             )  # of both
     left = ~steps & ~rounded
-    return Differences(
+    return ScoreDifferences(
         float(apart[left].max(initial=0)),
         int((wrong & left).sum()),
         int(steps.sum()),

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.tensors import Values
+from onnxpress.evaluate.inner_tensors import Values
 from onnxpress.graph.trees.forest import Forest, Mode, goes_true
 from onnxpress.graph.trees.graphs import graphs
 from onnxpress.graph.trees.reader import Untreatable, is_tree, read

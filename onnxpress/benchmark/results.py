@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from onnxpress.benchmark.latency_statistics import Ratio, Summary, speedups, summarise
 from onnxpress.benchmark.measure import Timed
-from onnxpress.benchmark.summary import Ratio, Summary, speedups, summarise
 
 NAMES = {"original": "original", "onnx": "ONNX", "quantized": "quantised", "floor": "floor"}
 UNSTABLE = 0.1

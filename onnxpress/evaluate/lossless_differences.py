@@ -8,8 +8,8 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.differences import numbers
-from onnxpress.evaluate.tensors import Tensors, Values
+from onnxpress.evaluate.inner_tensors import InnerTensors, Values
+from onnxpress.evaluate.score_differences import numbers
 from onnxpress.graph.trees.reader import is_tree
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
@@ -18,15 +18,15 @@ TOLERANCE = 1e-6
 """Of scores and predictions, relative to the largest of them where that is above 1."""
 
 
-def promised(candidate: str) -> bool:
+def is_lossless(candidate: str) -> bool:
     """Whether a candidate of quantization.json is said to answer as model.onnx does."""
     forms = candidate.partition("/")[2].split("+")
     return candidate == "none" or set(forms) == {"lossless"}
 
 
 @dataclass(frozen=True)
-class Differences:
-    """Rows on which the quantised model answers differently from model.onnx, each (n,) in order."""
+class LosslessDifferences:
+    """Rows on which the quantised model predicts differently from model.onnx, each (n,) in order."""
 
     labels: NDArray[np.intp]
     """Other labels, ties between the two highest scores aside."""
@@ -36,14 +36,14 @@ class Differences:
     """Equal labels, but scores or predictions beyond the tolerance."""
 
 
-def differences(plain: Predictions, quantized: Predictions) -> Differences:
-    """Where the answers of the two models differ."""
+def lossless_differences(plain: Predictions, quantized: Predictions) -> LosslessDifferences:
+    """Where the predictions of the two models differ."""
     apart = _apart(numbers(plain), numbers(quantized))
     scores = plain.scores
     if scores is None:
-        return Differences(*map(np.flatnonzero, (apart & False, apart & False, apart)))
+        return LosslessDifferences(*map(np.flatnonzero, (apart & False, apart & False, apart)))
     other, tied = plain.values != quantized.values, _tied(scores)
-    return Differences(*map(np.flatnonzero, (other & ~tied, other & tied, apart & ~other)))
+    return LosslessDifferences(*map(np.flatnonzero, (other & ~tied, other & tied, apart & ~other)))
 
 
 def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -68,7 +68,7 @@ def _tied(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
         return np.asarray(highest[:, 1] - highest[:, 0] <= _limit(scores))
 
 
-def only_steps(plain: bytes, quantized: bytes, feeds: Feeds, rows: NDArray[np.intp]) -> bool:
+def trees_agree(plain: bytes, quantized: bytes, feeds: Feeds, rows: NDArray[np.intp]) -> bool:
     """Whether the trees of both models agree on ``rows``.
 
     If they do, scores that differ come from a step function behind the trees, such as isotonic
@@ -81,7 +81,7 @@ def only_steps(plain: bytes, quantized: bytes, feeds: Feeds, rows: NDArray[np.in
     if not names:
         return False
     asked = take(feeds, rows)
-    one, other = (Tensors(model, names)(asked) for model in models)
+    one, other = (InnerTensors(model, names)(asked) for model in models)
     return _agree(one, other)
 
 

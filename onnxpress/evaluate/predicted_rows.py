@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onnxpress.evaluate.raw_columns import RawColumn
+from onnxpress.evaluate.probes.raw_columns import RawColumn
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
@@ -14,17 +14,17 @@ SHOWN_COLUMNS = 4
 
 
 @dataclass(frozen=True)
-class Asked:
-    """``answers`` are those of original, ONNX and quantised model to the rows in ``feeds``."""
+class PredictedRows:
+    """``predictions`` are those of original, ONNX and quantised model to the rows in ``feeds``."""
 
     kind: str
     feeds: Feeds
-    answers: list[Predictions]
+    predictions: list[Predictions]
     column: Callable[[int], RawColumn | None] = lambda _row: None
     """The column in which a row lies at a threshold, if it does."""
 
     def __len__(self) -> int:
-        return len(self.answers[0].values)
+        return len(self.predictions[0].values)
 
     def describe(self, row: int, schema: Schema) -> str:
         """A row by its number from 0, and the value at a threshold or its first few values."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.row_sets import count
-from onnxpress.evaluate.tensors import Tensors, Values
+from onnxpress.evaluate.inner_tensors import InnerTensors, Values
+from onnxpress.evaluate.probes.row_sets import count
 from onnxpress.tables.rows import Feeds, take
 
 Place = tuple[str, int]
@@ -57,7 +57,7 @@ def is_number(values: NDArray[Any]) -> bool:
 
 
 def find_sources(
-    inputs: Tensors,
+    inputs: InnerTensors,
     feeds: Feeds,
     values: Values,
     wanted: Wanted,
@@ -99,7 +99,7 @@ def _extreme_rows(values: Values, wanted: Wanted) -> NDArray[np.intp]:
     return np.unique(np.concatenate(found))
 
 
-def _in_question(inputs: Tensors, feeds: Feeds, wanted: Wanted) -> list[RawColumn]:
+def _in_question(inputs: InnerTensors, feeds: Feeds, wanted: Wanted) -> list[RawColumn]:
     """Raw columns that may move a wanted one; if trees read the inputs, the wanted ones."""
     if inputs.computed:
         return raw_columns(feeds)

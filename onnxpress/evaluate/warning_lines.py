@@ -1,4 +1,4 @@
-"""What a reader of the metrics should know first: answers that are no numbers, an original that is no use, blind probes."""
+"""What a reader of the metrics should know first: predictions that are no numbers, an original that is no use, blind probes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.asked import Asked
-from onnxpress.evaluate.differences import numbers
-from onnxpress.evaluate.lossless import differences
+from onnxpress.evaluate.lossless_differences import lossless_differences
+from onnxpress.evaluate.predicted_rows import PredictedRows
+from onnxpress.evaluate.probes.threshold_rows import ThresholdRows
+from onnxpress.evaluate.score_differences import numbers
 from onnxpress.evaluate.scores import worse_than_constant
-from onnxpress.evaluate.threshold_rows import ThresholdRows
 from onnxpress.pipeline.outputs import MODEL_FILES, ONNX_MODEL
 from onnxpress.tables.schema import Schema
 
 
-def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator[str]:
-    """Warnings: an original below a constant answer, answers with NaN or infinity; and how many labels are ties."""
-    if worse := worse_than_constant(schema, target, asked[0].answers[0].values, "test"):
+def prediction_warnings(
+    schema: Schema, target: NDArray[Any], asked: list[PredictedRows]
+) -> Iterator[str]:
+    """Warnings: an original below a constant answer, predictions with NaN or infinity; and how many labels are ties."""
+    if worse := worse_than_constant(schema, target, asked[0].predictions[0].values, "test"):
         yield worse
     for each in asked:
-        for path, answer in zip(MODEL_FILES.values(), each.answers, strict=True):
+        for path, answer in zip(MODEL_FILES.values(), each.predictions, strict=True):
             bad = ~np.isfinite(numbers(answer)).all(axis=1)
             if bad.any():
                 where = each.describe(int(np.argmax(bad)), schema)
@@ -30,7 +32,7 @@ def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator
                     f"warning: {path} answers NaN or infinity on {int(bad.sum())} of {len(each)} {each.kind} rows, "
                     f"first {where}; metrics that this leaves undefined are not in metrics.json"
                 )
-        ties = len(differences(*each.answers[:2]).ties)
+        ties = len(lossless_differences(*each.predictions[:2]).ties)
         if ties:
             yield (
                 f"{ONNX_MODEL} gives the other class on {ties} of {len(each)} {each.kind} rows "
@@ -38,7 +40,7 @@ def doubts(schema: Schema, target: NDArray[Any], asked: list[Asked]) -> Iterator
             )
 
 
-def about_thresholds(at: ThresholdRows) -> Iterator[str]:
+def threshold_lines(at: ThresholdRows) -> Iterator[str]:
     """How many of the thresholds the probes hit, and why not all."""
     if not at.operators:
         return

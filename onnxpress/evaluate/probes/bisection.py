@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.float_order import number, rank
-from onnxpress.evaluate.passing import NOBODY
-from onnxpress.evaluate.raw_columns import Source, is_number
-from onnxpress.evaluate.splits import Operator, Split
-from onnxpress.evaluate.tensors import Tensors, Values
+from onnxpress.evaluate.inner_tensors import InnerTensors, Values
+from onnxpress.evaluate.probes.float_order import number, rank
+from onnxpress.evaluate.probes.raw_columns import Source, is_number
+from onnxpress.evaluate.probes.rows_at_splits import NO_ROW
+from onnxpress.evaluate.probes.splits import Operator, Split
 from onnxpress.tables.rows import Feeds, take
 
 Numbers = NDArray[np.intp]
@@ -51,12 +51,12 @@ def starts(target: Target, sample: Feeds, operator: Operator) -> Iterator[Pair]:
     2. The values of two rows that come to the split and leave it on different sides.
     3. For numbers, the ends of the range, and as much beyond it.
     """
-    base = next((row for row in target.passing if row != NOBODY), 0)
+    base = next((row for row in target.passing if row != NO_ROW), 0)
     column = target.source.column
     nearest = _nearest_known(target, operator)
     if nearest:
         yield Pair(target, base, nearest)
-    if NOBODY not in target.passing:
+    if NO_ROW not in target.passing:
         one, other = (sample[column.name][row, column.position] for row in target.passing)
         yield Pair(target, base, (one, other))
     ends = _beyond(target.source)
@@ -95,7 +95,7 @@ def _beyond(source: Source) -> tuple[Any, Any] | None:
 class Judge:
     """Asks a model's trees about pairs of rows."""
 
-    def __init__(self, inputs: Tensors, operators: Sequence[Operator], sample: Feeds) -> None:
+    def __init__(self, inputs: InnerTensors, operators: Sequence[Operator], sample: Feeds) -> None:
         """Pairs are made of rows in ``sample``."""
         self._inputs, self._operators, self._sample = inputs, operators, sample
 

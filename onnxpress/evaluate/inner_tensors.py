@@ -14,10 +14,10 @@ from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Feeds
 
 Values = dict[str, NDArray[Any]]
-"""Tensors by name, each (rows, columns)."""
+"""InnerTensors by name, each (rows, columns)."""
 
 
-class Tensors:
+class InnerTensors:
     """The part of a model that some of its tensors follow from, as a function."""
 
     def __init__(self, model: onnx.ModelProto, names: Iterable[str]) -> None:

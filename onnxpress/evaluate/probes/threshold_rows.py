@@ -9,13 +9,19 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.float_order import number, rank
-from onnxpress.evaluate.pairs import Judge, Pair, Target, placed
-from onnxpress.evaluate.passing import PassingRows
-from onnxpress.evaluate.raw_columns import RawColumn, Source, Wanted, find_sources
-from onnxpress.evaluate.row_sets import count, joined, recombined
-from onnxpress.evaluate.splits import Operator, Split, distinct_splits, read_operators, tree_nodes
-from onnxpress.evaluate.tensors import Tensors
+from onnxpress.evaluate.inner_tensors import InnerTensors
+from onnxpress.evaluate.probes.bisection import Judge, Pair, Target, placed
+from onnxpress.evaluate.probes.float_order import number, rank
+from onnxpress.evaluate.probes.raw_columns import RawColumn, Source, Wanted, find_sources
+from onnxpress.evaluate.probes.row_sets import count, joined, recombined
+from onnxpress.evaluate.probes.rows_at_splits import RowsAtSplits
+from onnxpress.evaluate.probes.splits import (
+    Operator,
+    Split,
+    distinct_splits,
+    read_operators,
+    tree_nodes,
+)
 from onnxpress.tables.rows import Feeds, take
 
 Random = np.random.Generator
@@ -59,7 +65,7 @@ def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random)
     nodes, inside = tree_nodes(model)
     if not nodes or not rows:
         return ThresholdRows(_none(feeds), (), 0, 0, 0, len(nodes) + inside, inside)
-    inputs = Tensors(model, dict.fromkeys(node.input[0] for node in nodes))
+    inputs = InnerTensors(model, dict.fromkeys(node.input[0] for node in nodes))
     own = _sample(inputs, feeds, rng)
     sample = joined(own, recombined(own, rng))
     operators = read_operators(nodes, inputs(take(sample, np.arange(1))))
@@ -68,7 +74,7 @@ def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random)
     chosen = [Split(operator, at) for operator, at in random]
     values = inputs(sample)
     sources = find_sources(inputs, sample, values, _wanted(operators, chosen), rng)
-    passing = PassingRows(operators, sample, values, preferred=count(own))
+    passing = RowsAtSplits(operators, sample, values, preferred=count(own))
     targets = _targets(operators, chosen, sources, passing)
     pairs, hit = _settled(targets, Judge(inputs, operators, sample))
     made, columns = _as_rows(pairs, sample, rows)
@@ -81,7 +87,7 @@ def _none(feeds: Feeds) -> Feeds:
     return take(feeds, np.zeros(0, np.intp))
 
 
-def _sample(inputs: Tensors, feeds: Feeds, rng: Random) -> Feeds:
+def _sample(inputs: InnerTensors, feeds: Feeds, rng: Random) -> Feeds:
     """As many rows as fit in memory by what the trees read of them."""
     size = count(feeds)
     first = inputs(take(feeds, np.arange(1)))
@@ -107,7 +113,7 @@ def _targets(
     operators: Sequence[Operator],
     splits: Sequence[Split],
     sources: dict[tuple[str, int], Source],
-    passing: PassingRows,
+    passing: RowsAtSplits,
 ) -> list[Target]:
     """The splits whose column some raw column moves, tree by tree."""
     found = []

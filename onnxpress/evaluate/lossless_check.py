@@ -6,16 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.evaluate.asked import Asked
-from onnxpress.evaluate.differences import numbers
-from onnxpress.evaluate.lossless import TOLERANCE, differences, only_steps, promised
+from onnxpress.evaluate.lossless_differences import (
+    TOLERANCE,
+    is_lossless,
+    lossless_differences,
+    trees_agree,
+)
+from onnxpress.evaluate.predicted_rows import PredictedRows
+from onnxpress.evaluate.score_differences import numbers
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.outputs import ONNX_MODEL, QUANTIZED_MODEL
 from onnxpress.tables.schema import Schema
 
 
-def hold_to_promise(
-    candidate: str, models: tuple[bytes, bytes], asked: list[Asked], schema: Schema
+def check_lossless(
+    candidate: str, models: tuple[bytes, bytes], asked: list[PredictedRows], schema: Schema
 ) -> None:
     """Compare the quantised model with model.onnx, if it is said to be lossless, on all rows that were asked.
 
@@ -24,9 +29,9 @@ def hold_to_promise(
     Raises:
         UserError: labels differ, or scores by more than the tolerance.
     """
-    if not promised(candidate):
+    if not is_lossless(candidate):
         return
-    found = [differences(*each.answers[1:]) for each in asked]
+    found = [lossless_differences(*each.predictions[1:]) for each in asked]
     if sum(len(each.labels) for each in found):
         raise UserError(
             _complaint(candidate, "other labels", asked, [each.labels for each in found], schema)
@@ -48,13 +53,17 @@ def hold_to_promise(
 
 
 def _complaint(
-    candidate: str, what: str, asked: list[Asked], rows: list[NDArray[np.intp]], schema: Schema
+    candidate: str,
+    what: str,
+    asked: list[PredictedRows],
+    rows: list[NDArray[np.intp]],
+    schema: Schema,
 ) -> str:
     """Which rows, the first of them in words, and what to do."""
     first, row = next(
         (each, int(found[0])) for each, found in zip(asked, rows, strict=True) if len(found)
     )
-    plain, quantized = (answer.values.tolist()[row] for answer in first.answers[1:])
+    plain, quantized = (answer.values.tolist()[row] for answer in first.predictions[1:])
     said = f"{first.describe(row, schema)} gets {quantized!r} where {ONNX_MODEL} says {plain!r}"
     return (
         f"{QUANTIZED_MODEL} ({candidate}) should answer as {ONNX_MODEL} does and has {what} on {_counted(asked, rows)}: "
@@ -62,7 +71,7 @@ def _complaint(
     )
 
 
-def _counted(asked: list[Asked], rows: list[NDArray[np.intp]]) -> str:
+def _counted(asked: list[PredictedRows], rows: list[NDArray[np.intp]]) -> str:
     """As ``2 of 30 test rows and 7 of 2000 probe rows``."""
     pairs = zip(asked, rows, strict=True)
     return " and ".join(
@@ -70,17 +79,17 @@ def _counted(asked: list[Asked], rows: list[NDArray[np.intp]]) -> str:
     )
 
 
-def _largest(asked: list[Asked], rows: list[NDArray[np.intp]]) -> float:
+def _largest(asked: list[PredictedRows], rows: list[NDArray[np.intp]]) -> float:
     """The largest difference of a score, or of a prediction, on these rows."""
     found = []
     for each, those in zip(asked, rows, strict=True):
-        one, other = (numbers(answer) for answer in each.answers[1:])
+        one, other = (numbers(answer) for answer in each.predictions[1:])
         found.append(np.nanmax(np.abs(one[those] - other[those]), initial=0))
     return float(max(found))
 
 
 def _only_steps(
-    models: tuple[bytes, bytes], asked: list[Asked], rows: list[NDArray[np.intp]]
+    models: tuple[bytes, bytes], asked: list[PredictedRows], rows: list[NDArray[np.intp]]
 ) -> bool:
     pairs = [(each, found) for each, found in zip(asked, rows, strict=True) if len(found)]
-    return all(only_steps(*models, each.feeds, found) for each, found in pairs)
+    return all(trees_agree(*models, each.feeds, found) for each, found in pairs)

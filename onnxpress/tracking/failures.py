@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from onnxpress.credentials.redaction import repeats, scrubbed
+from onnxpress.credentials.redaction import redacted, repeats_secret
 from onnxpress.errors import ServerError, UserError
 from onnxpress.tracking.store import Store
 
@@ -144,8 +144,8 @@ def explain(error: BaseException, store: Store, part: str = "") -> str:
     for cause in CAUSES:
         if found := re.search(cause.pattern, text):
             return f"{subject} {cause.what.format(**found.groupdict())}; {cause.cure}"
-    if repeats(text):
+    if repeats_secret(text):
         kind = type(error).__name__
         return f"{subject} failed ({kind}); its message repeats a secret, so it is not shown"
-    first_line = scrubbed(str(error)).strip().partition("\n")[0] or type(error).__name__
+    first_line = redacted(str(error)).strip().partition("\n")[0] or type(error).__name__
     return f"{subject} failed: {first_line[:300]}"

@@ -1,4 +1,4 @@
-"""Every command that README and docs/ show is run: here in a clone, by another test, or by .ci/run."""
+"""Every command of README and docs/ is run: here in a clone, by another test, or by .ci/run."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
 import requests
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
 
 from onnxpress.pipeline.files import read_json
 from tests.conftest import ROOT
@@ -62,7 +65,20 @@ def test_every_other_command_works(
     for name, value in storage.items():
         monkeypatch.setenv(name, value)
     commands = block.replace(ACTIVATE, "")  # the tests' own environment is active
+    if commands.startswith("onnxpress "):
+        bring_a_model_and_rows(project.folder)
+        commands = f'onnxpress() {{ python -m onnxpress "$@"; }}\n{commands}'
     project.run("bash", "-euc", commands)
+
+
+def bring_a_model_and_rows(folder: Path) -> None:
+    """Write the files that README's commands name, with rows of digits."""
+    columns, target = load_digits(return_X_y=True, as_frame=True)
+    forest = RandomForestClassifier(20, random_state=0).fit(columns[:1200], target[:1200])
+    joblib.dump(forest, folder / "models" / "mine.joblib")
+    rows = columns.assign(y=target)
+    rows[1200:1500].to_parquet(folder / "rows.parquet")
+    rows[1500:].to_parquet(folder / "test.parquet")
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if OWN_ENVIRONMENT in block])
@@ -102,7 +118,7 @@ def test_every_key_of_quantization_json_is_explained(project: Project) -> None:
     explained = set(re.findall(r"`(\w+)`", OUTPUTS))
     assert keys - explained == set()
     outcomes = {candidate["outcome"] for candidate in content["candidates"]}
-    assert outcomes - set(re.findall(r"^\| `([a-z ]+)` \|", OUTPUTS, re.M)) == set()
+    assert outcomes - set(re.findall(r"^\| `([a-z ]+)` \|", OUTPUTS, re.MULTILINE)) == set()
 
 
 def test_every_file_that_a_run_writes_is_explained(project: Project) -> None:

@@ -13,7 +13,7 @@ MLFLOW2 := .venv-mlflow2/installed
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce sweep soak publish promote report doctor docs ui clean lock
+.PHONY: help all test proofs lint bench fresh reproduce sweep soak publish promote report doctor migrate docs ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,9 @@ report: $(VENV) ## print the summary of the last run and write outputs/report.ht
 
 doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
 	@python -m onnxpress doctor
+
+migrate: $(VENV) ## bring a repository of the first edition up to date, and name what cannot be
+	@python -m onnxpress migrate
 
 docs: $(VENV) ## bring the made parts of README up to date (parameters, graph of stages)
 	@python -m onnxpress docs

@@ -1,4 +1,4 @@
-"""What can be typed after `onnxpress`: every subcommand with its options, and which function it calls.
+"""What can be typed after `onnxpress`: every subcommand, its options, and the function it calls.
 
 Only click is imported here. A subcommand imports its own function when it runs, so that
 ``onnxpress --help`` is quick, and a command needs only what it uses.
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from onnxpress.errors import UserError
+from onnxpress.extras import naming_extras
 
 NOTHING_KEPT = "nothing was changed"
 KEPT = {
@@ -96,10 +97,13 @@ def run(words: Sequence[str]) -> None:
     """Run one command line; without words, show the help.
 
     Raises:
-        UserError: the words are no command line; the message names the help to read.
+        UserError: the words are no command line, or what the command needs is not installed.
     """
     try:
-        with onnxpress.make_context("onnxpress", list(words) or ["--help"]) as context:
+        with (
+            naming_extras(),
+            onnxpress.make_context("onnxpress", list(words) or ["--help"]) as context,
+        ):
             onnxpress.invoke(context)
     except click.exceptions.Exit:
         return
@@ -117,6 +121,29 @@ def _one_line(error: click.ClickException) -> str:
 in_json: Callable[[Any], Any] = click.option(
     "--json", "in_json", is_flag=True, help="Print one JSON document and nothing else on stdout."
 )
+
+
+trust = click.option(
+    "--trust",
+    multiple=True,
+    metavar="CLASS",
+    help="A class, package.module.Class, that a stored model may hold besides scikit-learn's; "
+    "it runs its own code. Can be given several times.",
+)
+
+
+@onnxpress.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@trust
+@in_json
+def inspect(*, file: Path, trust: tuple[str, ...], in_json: bool) -> None:
+    """Show what a model file holds; nothing of it runs.
+
+    FILE is an ONNX model, or a fitted estimator stored as .joblib, .pkl or .skops.
+    """
+    from onnxpress.commands.inspect.inspecting import main
+
+    main(file, trust=trust, in_json=in_json)
 
 
 @onnxpress.command()
@@ -195,6 +222,15 @@ def mend() -> None:
     from onnxpress.commands.mend import main
 
     main()
+
+
+@onnxpress.command()
+@in_json
+def migrate(*, in_json: bool) -> None:
+    """Bring a repository of the first edition up to date; name what cannot be."""
+    from onnxpress.commands.migrate.migrating import main
+
+    main(in_json=in_json)
 
 
 @onnxpress.command()

@@ -1,4 +1,4 @@
-"""Make the parts of README.md and docs/ that can be made from the code, and put them into their pages.
+"""Make those parts of README.md and docs/ that follow from the code, and put them in their pages.
 
 ``make docs`` brings the pages up to date. A test fails if one is stale.
 """
@@ -164,7 +164,7 @@ def _paths(stage: Json, *kinds: str) -> Iterator[str]:
 
 
 def rooms() -> str:
-    """A row per room of the library, with the first line of its docstring; single files come last."""
+    """A row per room with the first line of its docstring; single files come last."""
     folders = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
     files = sorted(path for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
     rows = [(f"`{folder.name}/`", _first_line(folder / "__init__.py")) for folder in folders]

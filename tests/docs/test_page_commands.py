@@ -1,4 +1,4 @@
-"""Every command that README and docs/ show is run: here in a clone, by another test, or by .ci/run."""
+"""Every command of README and docs/ is run: here in a clone, by another test, or by .ci/run."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_every_key_of_quantization_json_is_explained(project: Project) -> None:
     explained = set(re.findall(r"`(\w+)`", OUTPUTS))
     assert keys - explained == set()
     outcomes = {candidate["outcome"] for candidate in content["candidates"]}
-    assert outcomes - set(re.findall(r"^\| `([a-z ]+)` \|", OUTPUTS, re.M)) == set()
+    assert outcomes - set(re.findall(r"^\| `([a-z ]+)` \|", OUTPUTS, re.MULTILINE)) == set()
 
 
 def test_every_file_that_a_run_writes_is_explained(project: Project) -> None:

@@ -103,7 +103,7 @@ def test_every_make_target_exists(page: Path) -> None:
 
 
 def test_every_message_of_the_troubleshooting_page_is_one_that_can_come() -> None:
-    """Its messages are texts of the code, with ``…`` for what is filled in, or words of a bad input's line."""
+    """They are texts of the code, with ``…`` for what is filled in, or words of a bad input."""
     can_come = [*texts_in_the_code(), *(bad.words for bad in CORPUS)]
     rows = re.findall(r"^\| (.*?) \| ", TROUBLES, re.MULTILINE)
     quoted = [text for row in rows for text in re.findall(r"`([^`]+)`", row)]

@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "extras", "text", "models", "progress", "reading"},
+    {"errors", "extras", "text", "models", "pareto", "progress", "reading"},
     {"credentials", "held", "onnx_file"},
     {"graph", "tables"},
     {"runtime"},

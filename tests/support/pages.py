@@ -22,7 +22,9 @@ def text(page: Path) -> str:
 
 def shell_blocks(pages: list[Path]) -> list[str]:
     """The shell blocks of the pages in order, each once."""
-    found = [block for page in pages for block in re.findall(r"```sh\n(.*?)```", text(page), re.S)]
+    found = []
+    for page in pages:
+        found += re.findall(r"```sh\n(.*?)```", text(page), re.DOTALL)
     return list(dict.fromkeys(found))
 
 
@@ -39,7 +41,7 @@ def other_blocks(pages: list[Path]) -> list[str]:
 
 def prose(page: Path) -> str:
     """A page without its fenced blocks."""
-    return re.sub(r"```.*?```", "", text(page), flags=re.S)
+    return re.sub(r"```.*?```", "", text(page), flags=re.DOTALL)
 
 
 def links(page: Path) -> list[str]:
@@ -52,5 +54,5 @@ def anchors(page: Path) -> set[str]:
 
     ``## What you get, and how`` has the anchor ``what-you-get-and-how``.
     """
-    headings = re.findall(r"^#+ (.*)$", prose(page), re.M)
+    headings = re.findall(r"^#+ (.*)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from onnxpress import pareto
 from onnxpress.models import ACCENT, MODELS, ONNX, ORIGINAL, PLAIN
 from onnxpress.report.pictures.canvas import (
     figure,
@@ -88,16 +89,20 @@ def _candidate(entry: Json, onnx_ms: float, speedup: Json) -> Point:
 
 
 def front(found: list[Point]) -> list[Point]:
-    """The Pareto front: models that keep the score, each with no other that is both smaller and faster. Smallest first."""
-    kept = sorted(
-        (point for point in found if point.outcome in KEPT | {"plain"}),
-        key=lambda point: (point.size_kb, point.ms),
-    )
-    best: list[Point] = []
-    for point in kept:
-        if not best or point.ms < best[-1].ms:
-            best.append(point)
-    return best
+    """Return the Pareto front in size and time of the models that keep the score.
+
+    The smallest comes first. Of models that are equal in both, only the first is there.
+    """
+    kept = [point for point in found if point.outcome in KEPT | {"plain"}]
+    kept.sort(key=_costs)
+    best: dict[tuple[float, float], Point] = {}
+    for position in pareto.front([_costs(point) for point in kept]):
+        best.setdefault(_costs(kept[position]), kept[position])
+    return list(best.values())
+
+
+def _costs(point: Point) -> tuple[float, float]:
+    return point.size_kb, point.ms
 
 
 def draw(quantization: Json, detail: Json, metrics: Mapping[str, float]) -> Any:

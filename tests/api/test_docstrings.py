@@ -30,5 +30,3 @@ def test_a_public_docstring_has_its_arguments_and_errors(name: str) -> None:
     text = getattr(onnxpress, name).__doc__
     assert "Args:" in text
     assert "Raises:\n        UserError:" in text
-
-

@@ -13,15 +13,15 @@ MLFLOW2 := .venv-mlflow2/installed
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce sweep soak publish promote report doctor docs ui clean lock
+.PHONY: help all test proofs lint bench fresh reproduce sweep soak publish promote report doctor migrate docs ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 all: $(VENV) ## run every stale stage and print the summary
-	@python -m onnxpress.commands.mend
+	@python -m onnxpress mend
 	@dvc repro
-	@python -m onnxpress.commands.report
+	@python -m onnxpress report
 
 test: $(VENV) ## run the tests
 	@$(PYTEST) -m "not proof"
@@ -36,13 +36,13 @@ bench: $(PEERS) ## measure forests against other runtimes, other families, every
 	@for suite in bench bench.families bench.coverage bench.scores; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
-	@python -m onnxpress.commands.fresh
+	@python -m onnxpress fresh
 
 reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of dvc.lock
-	@python -m onnxpress.commands.reproduce $(REPRODUCE)
+	@python -m onnxpress reproduce $(REPRODUCE)
 
 sweep: $(VENV) ## try a grid or list of params as experiments and compare them; SWEEP=my.yaml for another file than sweep.yaml
-	@python -m onnxpress.commands.sweep $(SWEEP)
+	@python -m onnxpress sweep $(SWEEP)
 
 soak: $(VENV) ## read 100,000 hostile files, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
 	@python -m bench.soak $(SOAK)
@@ -51,16 +51,19 @@ publish: $(VENV) ## publish again, for instance after a change of tracking serve
 	@dvc repro --single-item --force publish
 
 promote: $(VENV) ## make the registered candidate the champion if it beats the present one
-	@python -m onnxpress.commands.promote
+	@python -m onnxpress promote
 
 report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
-	@python -m onnxpress.commands.report --html
+	@python -m onnxpress report --html
 
 doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
-	@python -m onnxpress.commands.doctor
+	@python -m onnxpress doctor
+
+migrate: $(VENV) ## bring a repository of the first edition up to date, and name what cannot be
+	@python -m onnxpress migrate
 
 docs: $(VENV) ## bring the made parts of README up to date (parameters, graph of stages)
-	@python -m onnxpress.commands.reference
+	@python -m onnxpress docs
 
 ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=5001 for another port)
 	@echo "the MLflow UI: http://127.0.0.1:$(PORT) (Ctrl-C ends it)"; \

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench import cache, report
 from bench.data import DATA, ESTIMATORS, GENERATED, split_of
 from bench.suite import Record, Settings, record
-from onnxpress.benchmark.contenders import limited_threads
+from onnxpress.benchmark.timed_calls import limited_threads
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.running import run_stage
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from bench.models import Models
 from bench.peers import Peer
-from onnxpress.benchmark.contenders import batch, calls, floor_model, limited_threads, sessions
+from onnxpress.benchmark.latency_statistics import ratio, summarise, values
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan, Timed, measure
-from onnxpress.benchmark.summary import ratio, summarise, values
+from onnxpress.benchmark.timed_calls import batch, calls, floor_model, limited_threads, sessions
 from onnxpress.tables.rows import Feeds
 
 BATCHES = (1, 32, 1024)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from onnxpress.estimators.building import build
 from onnxpress.pipeline.params import Train
-from onnxpress.tables.frames import settle
+from onnxpress.tables.column_types import type_columns
 from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
@@ -58,7 +58,7 @@ def load(name: str) -> pd.DataFrame:
 
 def split_of(name: str, seed: int) -> Split:
     """Split number ``seed`` of a data set: a fifth for testing, calibration rows set aside where the pipeline does."""
-    frame, schema = settle(load(name), "target", "auto")
+    frame, schema = type_columns(load(name), "target", "auto")
     parts = split(frame, schema, TEST_SIZE, None, seed)
     return Split(
         name,

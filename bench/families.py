@@ -20,9 +20,9 @@ from bench.data import Split, split_of
 from bench.families_report import MLP
 from bench.models import OPSET, dumped, trials
 from bench.plain import plainly_converted
-from onnxpress.benchmark.contenders import batch, calls, limited_threads, sessions
+from onnxpress.benchmark.latency_statistics import ratio, summarise, values
 from onnxpress.benchmark.measure import Plan, measure
-from onnxpress.benchmark.summary import ratio, summarise, values
+from onnxpress.benchmark.timed_calls import batch, calls, limited_threads, sessions
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.building import build
 from onnxpress.estimators.fitting import fit

@@ -21,7 +21,7 @@ from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.parts import set_threads
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.probes import probe_rows
+from onnxpress.evaluate.probes.probe_rows import probe_rows
 from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.candidates import Candidate, Form, Rung

@@ -1,1 +1,59 @@
-"""onnxpress: what the stages compute with, one room per job; it opens no outputs and reads no params."""
+"""From fitted scikit-learn estimators to ONNX models that are smaller, faster, and proved.
+
+======================  ==============================================================
+:func:`convert`         a fitted estimator as an ONNX model
+:func:`compare`         how two models differ on the same rows
+:func:`measure`         how long models take, side by side
+:func:`load_estimator`  an estimator from a file of which nothing runs before it is judged
+======================  ==============================================================
+
+What can be wrong with their arguments is a :class:`UserError` of one line. Importing this package
+imports nothing else: each function brings its libraries when it is first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onnxpress.api.comparison import Comparison, compare
+    from onnxpress.api.conversion import convert
+    from onnxpress.api.latencies import Latencies, measure
+    from onnxpress.api.loading import load_estimator
+    from onnxpress.errors import UserError
+
+__all__ = [
+    "Comparison",
+    "Latencies",
+    "UserError",
+    "compare",
+    "convert",
+    "load_estimator",
+    "measure",
+]
+
+_PLACES = {
+    "Comparison": "api.comparison",
+    "Latencies": "api.latencies",
+    "UserError": "errors",
+    "compare": "api.comparison",
+    "convert": "api.conversion",
+    "load_estimator": "api.loading",
+    "measure": "api.latencies",
+}
+"""The module of each public name."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_PLACES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those that are not imported yet."""
+    return sorted({*globals(), *__all__})

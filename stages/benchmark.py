@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from time import perf_counter, process_time
 
-from onnxpress.benchmark import candidates, contenders, report
+from onnxpress.benchmark import candidates
+from onnxpress.benchmark import results as report
+from onnxpress.benchmark import timed_calls as contenders
 from onnxpress.benchmark.environment import describe
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan, measure, measure_batches
 from onnxpress.models import PLAIN
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_json
-from onnxpress.pipeline.inputs import load_trained, read_onnx, read_rows, read_schema
+from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.model_files import load_trained, read_onnx
 from onnxpress.pipeline.outputs import (
     CANDIDATES,
     LATENCY,
     LATENCY_DETAIL,
-    MODELS,
+    MODEL_FILES,
     ONNX_MODEL,
     QUANTIZED_MODEL,
     TEST,
@@ -60,7 +63,7 @@ def main() -> None:
         calls = contenders.onnx_calls(contenders.sessions(tried, settings.threads), feeds)
         compared = candidates.to_json(measure(calls, small_plan, params.seed, "candidates"))
     batches = {size: report.Batch(size, timed) for size, timed in measured.items()}
-    files = progress(MODELS.items(), len(MODELS), "loading in fresh processes")
+    files = progress(MODEL_FILES.items(), len(MODEL_FILES), "loading in fresh processes")
     load = {name: load_cost(path, params.train.trusted) for name, path in files}
     doubts = [doubt for doubt in (report.instability(batches), report.crowding(cpu_share)) if doubt]
     slow = report.slowness(batches)

@@ -11,8 +11,7 @@ import onnx
 
 from onnxpress.errors import UserError
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.asked import Asked
-from onnxpress.evaluate.doubts import about_thresholds, doubts
+from onnxpress.evaluate.lossless_check import check_lossless
 from onnxpress.evaluate.metrics import (
     compare_models,
     compare_on_probes,
@@ -20,14 +19,16 @@ from onnxpress.evaluate.metrics import (
     compare_sizes,
     count_thresholds,
 )
-from onnxpress.evaluate.probes import Probes, probe_rows
-from onnxpress.evaluate.promise import hold_to_promise
+from onnxpress.evaluate.predicted_rows import PredictedRows
+from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
+from onnxpress.evaluate.warning_lines import prediction_warnings, threshold_lines
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
-from onnxpress.pipeline.inputs import load_trained, read_onnx, read_rows, read_schema
+from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.model_files import load_trained, read_onnx
 from onnxpress.pipeline.outputs import (
     METRICS,
-    MODELS,
+    MODEL_FILES,
     ONNX_MODEL,
     ORIGINAL_MODEL,
     PREDICTIONS,
@@ -62,23 +63,29 @@ def main() -> None:
     chosen = read_json(QUANTIZATION, "modified", "candidate")
     wanted = params.evaluate.probe_rows
     with working(f"asking three models about {len(test)} test rows and {wanted} probe rows"):
-        tested = Asked("test", test.feeds, ask(asking, test.feeds, "the test rows of data.source"))
+        tested = PredictedRows(
+            "test", test.feeds, ask(asking, test.feeds, "the test rows of data.source")
+        )
         probes = probe_rows(
             onnx.load_from_string(plain), train, asking[ORIGINAL_MODEL], wanted, params.seed
         )
         probed = ask_probes(asking, probes) if wanted else None
     metrics = {
-        **compare_sizes(*(size_kb(path) for path in MODELS.values())),
-        **compare_models(schema, test.target, tested.answers, params.evaluate.tolerance),
-        **compare_scores(original, test.feeds, schema, tested.answers),
-        **(compare_on_probes(schema, probed.answers, params.evaluate.tolerance) if probed else {}),
+        **compare_sizes(*(size_kb(path) for path in MODEL_FILES.values())),
+        **compare_models(schema, test.target, tested.predictions, params.evaluate.tolerance),
+        **compare_scores(original, test.feeds, schema, tested.predictions),
+        **(
+            compare_on_probes(schema, probed.predictions, params.evaluate.tolerance)
+            if probed
+            else {}
+        ),
         **(count_thresholds(probes.at_thresholds) if probed else {}),
         "quantized_modified": int(chosen["modified"]),
     }
     write_json(METRICS, metrics)
-    write_bytes(PREDICTIONS, as_csv(test, tested.answers))
+    write_bytes(PREDICTIONS, as_csv(test, tested.predictions))
     asked = [tested, *([probed] if probed else [])]
-    for line in doubts(schema, test.target, asked):
+    for line in prediction_warnings(schema, test.target, asked):
         say(line)
     tell(metrics)
     if rows := metrics.get("onnx_step_rows"):
@@ -89,30 +96,30 @@ def main() -> None:
         say(
             f"warning: on {rows:.0f} of {len(test)} test rows float32 rounds the original's own scores; scaled columns help"
         )
-    for line in about_thresholds(probes.at_thresholds) if probed else ():
+    for line in threshold_lines(probes.at_thresholds) if probed else ():
         say(line)
-    hold_to_promise(chosen["candidate"], (plain, quantized), asked, schema)
+    check_lossless(chosen["candidate"], (plain, quantized), asked, schema)
 
 
 def ask(asking: Asking, feeds: Feeds, what: str) -> list[Predictions]:
-    """The answers of all models.
+    """The predictions of all models.
 
     Raises:
         UserError: one refuses the rows, as scikit-learn does a category that its encoder has not seen.
     """
-    answers = []
+    predictions = []
     for path, answer in asking.items():
         try:
-            answers.append(answer(feeds))
+            predictions.append(answer(feeds))
         except UserError:
             raise
         except Exception as error:  # each library has its own
             raise UserError(f"{path} refuses {what}: {' '.join(str(error).split())}") from error
-    return answers
+    return predictions
 
 
-def ask_probes(asking: Asking, probes: Probes) -> Asked | None:
-    """The answers of all models; None, with a warning, if the original refuses the rows that probes are made of.
+def ask_probes(asking: Asking, probes: Probes) -> PredictedRows | None:
+    """The predictions of all models; None, with a warning, if the original refuses the rows that probes are made of.
 
     Raises:
         UserError: the original answers, and another model refuses.
@@ -125,19 +132,21 @@ def ask_probes(asking: Asking, probes: Probes) -> Asked | None:
             f"warning: {ORIGINAL_MODEL} refuses rows made from training rows, so nothing is probed: {reason}"
         )
         return None
-    return Asked("probe", probes.feeds, ask(asking, probes.feeds, "the probe rows"), probes.column)
+    return PredictedRows(
+        "probe", probes.feeds, ask(asking, probes.feeds, "the probe rows"), probes.column
+    )
 
 
-def as_csv(test: Rows, answers: list[Predictions]) -> bytes:
-    """The target and the three models' answers, a line per test row: the data behind the plots; see :func:`cell`."""
-    columns = [test.target.tolist(), *(answer.values.tolist() for answer in answers)]
-    lines = [("target", *MODELS), *zip(*columns, strict=True)]
+def as_csv(test: Rows, predictions: list[Predictions]) -> bytes:
+    """The target and the three models' predictions, a line per test row: the data behind the plots; see :func:`cell`."""
+    columns = [test.target.tolist(), *(answer.values.tolist() for answer in predictions)]
+    lines = [("target", *MODEL_FILES), *zip(*columns, strict=True)]
     return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()
 
 
 def tell(metrics: dict[str, float]) -> None:
     """Print the metrics a line per model, so that each key can be found again in metrics.json."""
-    for name in MODELS:
+    for name in MODEL_FILES:
         found = {
             key.removeprefix(f"{name}_"): value
             for key, value in metrics.items()

@@ -10,19 +10,20 @@ from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
 
+MARKS = {True: "passed", False: "FAILED", None: "off"}
+
 
 def main() -> None:
     """Write every verdict first, so that it can be read, and then fail if a gate failed."""
     limits = load_params().gate.model_dump()
-    verdicts = judge(limits, read_numbers(METRICS) | read_numbers(LATENCY))
+    metrics = read_numbers(METRICS) | read_numbers(LATENCY)
+    verdicts = judge(limits, metrics, f"in neither {METRICS} nor {LATENCY}")
     write_json(GATE, {verdict.gate.name: verdict.to_json() for verdict in verdicts})
     for verdict in verdicts:
         say(f"{MARKS[verdict.passed]}: {verdict}")
     if failure := complaint(verdicts):
-        raise GateFailed(failure)
+        raise GateFailed(f"{failure}; or change the limit in params.yaml")
 
-
-MARKS = {True: "passed", False: "FAILED", None: "off"}
 
 if __name__ == "__main__":
     run_stage("gate", main)

@@ -1,9 +1,10 @@
-"""Draw what the stages before have found, as PNG files: ``python -m stages.plot``."""
+"""Draw what the earlier stages found, as PNG files: ``python -m stages.plot``."""
 
 from __future__ import annotations
 
 from onnxpress.pipeline.files import read_json, write_bytes
-from onnxpress.pipeline.inputs import read_onnx, read_predictions, read_schema
+from onnxpress.pipeline.inputs import read_predictions, read_schema
+from onnxpress.pipeline.model_files import read_onnx
 from onnxpress.pipeline.outputs import (
     LATENCY_DETAIL,
     METRICS,
@@ -18,7 +19,7 @@ from onnxpress.report.pictures.canvas import png, style
 
 
 def main() -> None:
-    """Records and models in, a file per picture out."""
+    """Read records and models, and write a file per picture."""
     schema, metrics = read_schema(), read_json(METRICS, "original_size_kb", "onnx_size_kb")
     predictions = read_predictions()
     quantization = read_json(QUANTIZATION, "candidates", "candidate", "scoring")

@@ -8,7 +8,8 @@ from onnxpress.models import PLAIN
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_bytes, write_folder, write_json
-from onnxpress.pipeline.inputs import load_trained, read_onnx, read_rows, read_schema
+from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.model_files import load_trained, read_onnx
 from onnxpress.pipeline.params import Params, load_params
 from onnxpress.pipeline.running import run_stage
 from onnxpress.quantize.choice import choose

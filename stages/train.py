@@ -38,7 +38,7 @@ def fit_own(params: Params, schema: Schema) -> None:
     from onnxpress.conversion.rehearsal import rehearse
     from onnxpress.estimators.building import build
     from onnxpress.estimators.fitting import fit
-    from onnxpress.evaluate.worthless import say_if_worthless
+    from onnxpress.evaluate.baseline import say_if_worthless
 
     train, rows = params.train, read_rows(TRAIN, schema)
     estimator = build(train, schema, params.seed)

@@ -26,16 +26,19 @@ LONGEST = {
     "notebook",
     "publish_errors",
     "quantize",
-    "readme",
+    "page_commands",
     "reproduce",
     "soak",
     "sweep_queue",
 }
-"""Files that take a process the longest, some with few tests: `make test` has them started first."""
+"""Files that take longest, some with few tests: `make test` starts them first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of ``tests/slow/`` as proofs, and put the longest files first, so that no process is left alone with one at the end."""
+    """Mark the tests of ``tests/slow/`` as proofs, and put the longest files first.
+
+    Otherwise one process would run the last of them alone.
+    """
     items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
     for item in items:
         if SLOW in item.path.parents:

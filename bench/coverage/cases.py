@@ -15,10 +15,11 @@ import pandas as pd
 from onnxpress.estimators.building import build
 from onnxpress.pipeline.inputs import read_rows
 from onnxpress.pipeline.params import Train
-from onnxpress.tables.frames import as_table, settle, write_parquet
+from onnxpress.tables.column_types import as_table, type_columns
+from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
-from onnxpress.tables.sources import load_bundled, read_csv
+from onnxpress.tables.sources import load_bundled, load_source
 from onnxpress.tables.split import split
 
 ALONE, COLUMNS = "alone", "columns"
@@ -145,10 +146,10 @@ def data_of(name: str) -> Data:
     """The rows of a data set by its name in ``Case.data``."""
     if name.startswith("penguins"):
         target = "species" if name.endswith("species") else "body_mass_g"
-        source = read_csv(PENGUINS).table
+        source = load_source(PENGUINS, target).table
     else:
         source, target = as_table(load_bundled(name)), "target"
-    frame, schema = settle(source, target, "auto" if schema_is_clear(name) else "regression")
+    frame, schema = type_columns(source, target, "auto" if schema_is_clear(name) else "regression")
     parts = split(frame, schema, TEST_SIZE, None, SEED)
     train, calibration, test = (
         _rows(part, parts.schema) for part in (parts.train, parts.calibration, parts.test)
@@ -174,5 +175,5 @@ def _rows(frame: pd.DataFrame, schema: Schema) -> Rows:
     """A frame as the stages read it, through Parquet."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
-        write_parquet(path, frame)
+        path.write_bytes(parquet_bytes(frame))
         return read_rows(path, schema)

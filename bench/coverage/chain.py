@@ -10,16 +10,16 @@ import numpy as np
 import onnx
 
 from bench.coverage.cases import SEED, Case, Data, data_of, unfitted
-from onnxpress.benchmark.contenders import batch, calls, limited_threads, sessions
+from onnxpress.benchmark.latency_statistics import ratio, values
 from onnxpress.benchmark.measure import Plan, measure
-from onnxpress.benchmark.summary import ratio, values
+from onnxpress.benchmark.timed_calls import batch, calls, limited_threads, sessions
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import rehearse
 from onnxpress.errors import UserError
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.parts import set_threads
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.differences import Differences, compare
+from onnxpress.evaluate.score_differences import ScoreDifferences, score_differences
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import list_candidates
@@ -86,7 +86,7 @@ def _through(case: Case, data: Data, options: Options) -> Record:
 def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
     """Share of test and mixed rows with scikit-learn's answer, and the largest difference of scores or values.
 
-    Differences are in units of the largest score (of probabilities: 1), or of the target's standard deviation.
+    ScoreDifferences are in units of the largest score (of probabilities: 1), or of the target's standard deviation.
     """
     session = open_session(model)
     pairs = [
@@ -102,7 +102,7 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
     return float(np.mean(one == other)), float(np.nanmax(np.abs(scores[0] - scores[1])) / scale)
 
 
-def differences(estimator: Any, model: bytes, data: Data) -> list[Differences]:
+def differences(estimator: Any, model: bytes, data: Data) -> list[ScoreDifferences]:
     """What gate.max_score_diff would be held against, on test and on mixed rows."""
     session, schema = open_session(model), data.schema
     answers = [
@@ -114,7 +114,8 @@ def differences(estimator: Any, model: bytes, data: Data) -> list[Differences]:
         for rows in _asked(data)
     ]
     return [
-        compare(estimator, feeds, schema, original, answer) for feeds, original, answer in answers
+        score_differences(estimator, feeds, schema, original, answer)
+        for feeds, original, answer in answers
     ]
 
 

@@ -8,13 +8,13 @@ from enum import StrEnum
 
 from bench.scores.case import Case
 from bench.scores.rows import Data, asked, data_of
-from onnxpress.benchmark.contenders import limited_threads
+from onnxpress.benchmark.timed_calls import limited_threads
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import rehearse
 from onnxpress.errors import UserError
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.differences import compare
+from onnxpress.evaluate.score_differences import score_differences
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.sessions import open_session, predict_onnx
 
@@ -72,7 +72,7 @@ def _through(case: Case, data: Data, opset: int) -> Found:
         answer = predict_onnx(open_session(to_bytes(to_onnx(estimator, data.schema, opset))), feeds)
     except Exception as error:  # accepted by the rehearsal, and still no model that runs
         return Found(case, Outcome.DIFFERENT, reason=f"fails: {' '.join(str(error).split())}")
-    found = compare(estimator, feeds, data.schema, original, answer)
+    found = score_differences(estimator, feeds, data.schema, original, answer)
     if found.beyond:
         outcome = Outcome.DIFFERENT
     else:

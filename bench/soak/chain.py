@@ -173,7 +173,7 @@ def recovery(work: Clone, promise: dict[str, str]) -> str:
     if orphans := left_running(work.folder):
         return f"still running: {orphans}"
     done = subprocess.run(
-        ["sh", "-c", f"python -m onnxpress.commands.mend && dvc repro {STAGES[-1]}"],
+        ["sh", "-c", f"python -m onnxpress mend && dvc repro {STAGES[-1]}"],
         cwd=work.folder,
         env=dict(work.environment),
         capture_output=True,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from onnxpress.benchmark.latency_statistics import ratio, summarise, values
 from onnxpress.benchmark.measure import Plan, Timed
-from onnxpress.benchmark.summary import ratio, summarise, values
 from onnxpress.models import PLAIN
 
 SHARE = 0.1

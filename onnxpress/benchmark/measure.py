@@ -16,7 +16,7 @@ from time import perf_counter, perf_counter_ns
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.benchmark.summary import Milliseconds
+from onnxpress.benchmark.latency_statistics import Milliseconds
 from onnxpress.pipeline.console import progress
 
 Calls = Mapping[str, Callable[[], object]]

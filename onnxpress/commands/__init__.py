@@ -1,5 +1,1 @@
-"""What `make` runs beside the stages."""
-
-from onnxpress.pipeline.starting import begin
-
-begin(__name__)
+"""What runs beside the stages: the subcommands of `onnxpress`, each with a function ``main``."""

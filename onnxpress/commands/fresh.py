@@ -1,10 +1,9 @@
-"""Fail if dvc.lock does not belong to the code, params and data here: ``python -m onnxpress.commands.fresh``; it runs nothing."""
+"""Fail if dvc.lock does not belong to the code, params and data here; run nothing."""
 
 from __future__ import annotations
 
 from onnxpress.errors import UserError
 from onnxpress.pipeline.freshness import stale_in_lock
-from onnxpress.pipeline.running import run_stage
 
 SHOWN = 3
 
@@ -26,7 +25,3 @@ def main() -> None:
 def _shown(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
-
-
-if __name__ == "__main__":
-    run_stage("fresh", main)

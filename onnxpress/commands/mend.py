@@ -1,4 +1,4 @@
-"""Undo what a killed dvc can leave behind: ``python -m onnxpress.commands.mend``, which ``make all`` runs first.
+"""Undo what a killed dvc can leave behind; ``make all`` runs this first.
 
 DVC writes dvc.lock and .dvc/tmp/rwlock in place. Killed meanwhile it leaves them empty or cut off, and every later
 command fails with "validation failed" or "JSON structure is corrupted". A cut that is still valid YAML does no harm: the
@@ -8,7 +8,6 @@ stages that it lost count as stale, and come back from DVC's run cache.
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import yaml
 
 from onnxpress.pipeline.console import say
-from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.external import run
 
 LOCK, PROCESSES = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
 WRITING_SECONDS = 1.0
@@ -27,15 +26,10 @@ WRITING_SECONDS = 1.0
 def main() -> None:
     """Put a damaged dvc.lock back as git has it, or remove it; remove a damaged list of running processes."""
     if damaged(LOCK, lambda text: yaml.safe_load(text)["schema"]):
-        in_git = (
-            subprocess.run(
-                ["git", "restore", f"{LOCK}"], capture_output=True, check=False
-            ).returncode
-            == 0
-        )
-        if not in_git:
+        restored = run("git", "restore", str(LOCK)).returncode == 0
+        if not restored:
             LOCK.unlink()
-        say(f"{LOCK} was cut off by a killed dvc: {'restored from git' if in_git else 'removed'}")
+        say(f"{LOCK} was cut off by a killed dvc: {'restored from git' if restored else 'removed'}")
     if damaged(PROCESSES, json.loads):
         PROCESSES.unlink()
         say(f"{PROCESSES} was cut off by a killed dvc: removed")
@@ -53,7 +47,3 @@ def damaged(path: Path, read: Callable[[str], Any]) -> bool:
         else:
             return False
     return True
-
-
-if __name__ == "__main__":
-    run_stage("mend", main)

@@ -16,7 +16,7 @@ from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.graph.binary_trees import as_regressors
 from onnxpress.graph.canonical import canonical
 from onnxpress.graph.constants import as_initializers
-from onnxpress.graph.writer import GraphWriter, names_of
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.onnx_file import judge
 from onnxpress.tables.names import (
     LABEL,
@@ -121,7 +121,7 @@ def _connect_outputs(model: onnx.ModelProto, ends: list[str], wanted: list[Value
         for end, value in pairs
         if end not in declared or _alike(declared[end], value)
     }
-    writer = GraphWriter(graph, _opset(model), names_of(model))
+    writer = GraphWriter(graph, opset_of(model), names_of(model))
     others = {end: writer.name(f"{value.name}_given") for end, value in pairs if end not in alike}
     rename(graph, alike | others)
     for end, value in pairs:
@@ -148,7 +148,7 @@ def _scores_by_class(model: onnx.ModelProto, sign: int) -> None:
     columns = found.type.tensor_type.shape.dim[1]
     if columns.dim_value > 1 and sign > 0:
         return
-    writer = GraphWriter(model.graph, _opset(model), names_of(model))
+    writer = GraphWriter(model.graph, opset_of(model), names_of(model))
     given = writer.name(f"{SCORES}_given")
     rename(model.graph, {SCORES: given})
     found.name = SCORES
@@ -178,7 +178,7 @@ def _connect_inputs(model: onnx.ModelProto, columns: tuple[str, ...], schema: Sc
     }
     split = schema.all_numeric and len(given) > 1
     head = onnx.GraphProto()
-    writer = GraphWriter(head, _opset(model), names_of(model) | {NUMERIC_INPUT, *columns})
+    writer = GraphWriter(head, opset_of(model), names_of(model) | {NUMERIC_INPUT, *columns})
     inner = {
         value.name: writer.name(f"{value.name}_given")
         for value in given
@@ -221,9 +221,3 @@ def _contract_inputs(schema: Schema) -> list[ValueInfoProto]:
         for column in schema.columns
     }
     return [helper.make_tensor_value_info(name, kind, [None, 1]) for name, kind in kinds.items()]
-
-
-def _opset(model: onnx.ModelProto) -> int:
-    return max(
-        int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")
-    )

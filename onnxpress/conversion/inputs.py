@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from onnxpress.conversion.names import rename
 from onnxpress.estimators.layout import Layout
-from onnxpress.graph.writer import names_of
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.schema import Schema
 
@@ -62,19 +62,16 @@ def _places(taken: Layout, schema: Schema) -> list[int]:
 
 def _put_before(model: onnx.ModelProto, places: list[int], schema: Schema) -> None:
     """Make the estimator's matrix of the contract's inputs."""
-    graph, taken = model.graph, names_of(model)
-    matrix = "chosen"
-    while matrix in taken:
-        matrix += "_"
+    graph, head = model.graph, onnx.GraphProto()
+    writer = GraphWriter(head, opset_of(model), names_of(model))
+    matrix = writer.name("chosen")
     rename(graph, {NUMERIC_INPUT: matrix})
     if schema.all_numeric:
-        index = f"{matrix}_index"
-        graph.initializer.append(numpy_helper.from_array(np.array(places, np.int64), index))
-        node = helper.make_node("Gather", [NUMERIC_INPUT, index], [matrix], axis=1)
+        index = writer.constant(np.array(places, np.int64), f"{matrix}_index")
+        writer.add("Gather", NUMERIC_INPUT, index, output=matrix, axis=1)
     else:
-        node = helper.make_node(
-            "Concat", [_plain_name(place) for place in places], [matrix], axis=1
-        )
-    nodes = [node, *graph.node]
+        writer.add("Concat", *map(_plain_name, places), output=matrix, axis=1)
+    nodes = [*head.node, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
+    graph.initializer.extend(head.initializer)

@@ -122,14 +122,11 @@ class Members(ContainerWriter):
     def _places_of_leaf(self, estimator: Any, inputs: Inputs) -> str:
         label, classes = self._leaf(estimator, inputs)[0].onnx_name, estimator.classes_
         if classes.dtype.kind in "UO":
-            places = self.name("places")
-            self._container.add_node(
+            places = self.add_ml(
                 "LabelEncoder",
-                [label],
-                [places],
-                op_domain="ai.onnx.ml",
-                op_version=2,
-                name=self._scope.get_unique_operator_name("LabelEncoder"),
+                label,
+                version=2,
+                output=self.name("places"),
                 keys_strings=[str(name) for name in classes],
                 values_int64s=list(range(len(classes))),
             )

@@ -10,7 +10,7 @@ from onnxpress.conversion.converting import NEWEST_OPSET, to_onnx
 from onnxpress.errors import UserError
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.differences import TOLERANCE, Differences, compare
+from onnxpress.evaluate.score_differences import TOLERANCE, ScoreDifferences, score_differences
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows
@@ -64,7 +64,7 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
     return warned
 
 
-def differences(estimator: Any, feeds: Feeds, schema: Schema) -> Differences:
+def differences(estimator: Any, feeds: Feeds, schema: Schema) -> ScoreDifferences:
     """What the ONNX form of a fitted estimator answers differently.
 
     Raises:
@@ -85,10 +85,10 @@ def differences(estimator: Any, feeds: Feeds, schema: Schema) -> Differences:
         raise UserError(
             f"onnxruntime cannot run what skl2onnx makes of it ({' '.join(str(error).split())[:200]})"
         ) from error
-    return compare(estimator, feeds, schema, original, answer)
+    return score_differences(estimator, feeds, schema, original, answer)
 
 
-def _described(found: Differences, schema: Schema) -> str:
+def _described(found: ScoreDifferences, schema: Schema) -> str:
     """What differs, and by how much."""
     what = "predictions" if schema.task == "regression" else "scores"
     labels = f", and {found.labels} labels are others" if found.labels else ""

@@ -41,5 +41,5 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
         raise ValueError(f"{type(operator.raw_operator).__name__} has chosen no column")
     writer = ContainerWriter(scope, container)
     index = writer.constant(columns.astype(np.int64), "column_indices")
-    inputs = operator.inputs[0].full_name, index
-    writer.write_ml("ArrayFeatureExtractor", inputs, [operator.outputs[0].full_name], {})
+    given, chosen = operator.inputs[0].full_name, operator.outputs[0].full_name
+    writer.add_ml("ArrayFeatureExtractor", given, index, output=chosen)

@@ -23,7 +23,7 @@ from onnx import TensorProto
 from onnxpress.conversion.container_writer import ContainerWriter
 from onnxpress.graph.kernel_machine import KernelMachine, decisions, vote_matrix
 from onnxpress.graph.svm_nodes import coupling_attributes, second_unless_first, vote
-from onnxpress.graph.writer import Writer
+from onnxpress.graph.writer import ML_DOMAIN, Writer
 
 TWO = 2
 KERNELS = ("linear", "poly", "rbf", "sigmoid")
@@ -81,7 +81,8 @@ def _classifier(operator: Any, x: str, writer: ContainerWriter, container: Any) 
     decided = decisions(_machine(model), x, writer)
     if len(model._probA) and not container.get_options(model, {}).get("raw_scores"):
         coupled = {**coupling_attributes(len(model.classes_)), **_probability_attributes(model)}
-        writer.write_ml("SVMClassifier", (decided,), [writer.name("v"), scores], coupled)
+        outputs = [writer.name("v"), scores]
+        writer.write("SVMClassifier", [decided], outputs, coupled, ML_DOMAIN, 1)
         _label(model, decided, label, writer)
     elif len(model.classes_) == TWO:
         _label(model, decided, label, writer)

@@ -139,16 +139,9 @@ def _counts(model: Any, texts: str, writer: ContainerWriter) -> str:
     pad = "#"
     while any(pad in term for term in terms):
         pad += "#"
-    tokens = writer.add_of(
-        "com.microsoft",
-        1,
-        "Tokenizer",
-        lines,
-        mark=0,
-        pad_value=pad,
-        mincharnum=1,
-        tokenexp=pattern.re2,
-    )
+    tokens = writer.name("v")
+    splitting = {"mark": 0, "pad_value": pad, "mincharnum": 1, "tokenexp": pattern.re2}
+    writer.write("Tokenizer", [lines], [tokens], splitting, "com.microsoft", 1)
     stops = sorted(model.get_stop_words() or ())
     pool: dict[str, Any] = {"pool_strings": [token for term in _by_length(terms) for token in term]}
     if stops and model.ngram_range[1] > 1:

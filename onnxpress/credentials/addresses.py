@@ -12,6 +12,8 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
+from onnxpress.errors import UserError
+
 SERVERS = {"http", "https"}
 DATABASES = {"postgresql", "mysql", "mssql"}
 FILES = {"file", "sqlite"}
@@ -169,6 +171,20 @@ def local_path(address: str) -> Path | None:
     if re.match(r"file:(?://)?/", address):
         return Path(unquote(re.sub(r"^file:(?://)?", "", address)))
     return None if re.match(r"[A-Za-z][\w+.-]*:", address) else Path(address)
+
+
+def refuse_unaddressable(database: Path) -> None:
+    """Refuse an SQLite file that MLflow would look for elsewhere, or wait for without end.
+
+    Raises:
+        UserError: naming the path and what it must not contain.
+    """
+    if re.search(r"[?\t\r\n]|%[0-9A-Fa-f]{2}", str(database)):
+        raise UserError(
+            f"the store {str(database)!r} cannot be opened: in MLflow's addresses a path has no ?, "
+            "no line breaks and nothing like %20; move the repository or name another store "
+            "(publish.tracking_uri)"
+        )
 
 
 def _named(scheme: str) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.differences import compare
+from onnxpress.evaluate.probes.threshold_rows import ThresholdRows
+from onnxpress.evaluate.score_differences import score_differences
 from onnxpress.evaluate.scores import accuracy, r2
-from onnxpress.evaluate.threshold_rows import ThresholdRows
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
@@ -49,9 +49,9 @@ def compare_scores(
 ) -> dict[str, float]:
     """The largest difference of a score or prediction of ONNX from the original's, relative to max(1, |score|).
 
-    Rows at a step of the original, and those that it rounds more itself (:mod:`onnxpress.evaluate.differences`), are counted apart.
+    Rows at a step of the original, and those that it rounds more itself (:mod:`onnxpress.evaluate.score_differences`), are counted apart.
     """
-    found = compare(estimator, feeds, schema, *answers[:2])
+    found = score_differences(estimator, feeds, schema, *answers[:2])
     return _defined(
         {
             "onnx_max_relative_diff": found.largest,

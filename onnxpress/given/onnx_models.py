@@ -15,8 +15,8 @@ from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.row_dependence import row_dependence
 from onnxpress.graph.imports import loadable
-from onnxpress.pipeline.console import say
-from onnxpress.pipeline.files import read_bytes
+from onnxpress.progress import Say, say_nothing
+from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.runtime.predictions import as_labels
 from onnxpress.runtime.sessions import open_session
@@ -32,15 +32,26 @@ SUMS_TO_ONE = 1e-3
 """Probabilities in float32 of many classes add up to 1 within this."""
 
 
-def load_onnx(path: Path, rows: Rows, schema: Schema) -> OnnxClassifier | OnnxRegressor:
-    """The classifier or regressor in an ONNX file.
+def load_onnx(
+    path: Path, rows: Rows, schema: Schema, say: Say = say_nothing
+) -> OnnxClassifier | OnnxRegressor:
+    """Return the classifier or regressor in the ONNX file at ``path``; see :func:`as_estimator`."""
+    return as_estimator(read_bytes(path), str(path), rows, schema, say)
+
+
+def as_estimator(
+    model: bytes, name: str, rows: Rows, schema: Schema, say: Say = say_nothing
+) -> OnnxClassifier | OnnxRegressor:
+    """Return the classifier or regressor in the bytes of an ONNX file, which errors call ``name``.
+
+    ``say`` takes a warning if the prediction of a row depends on the other rows of the call.
 
     Raises:
-        UserError: it is no ONNX model in one file, takes other inputs than the columns of ``schema``, gives other outputs
-            than a label and scores (or a prediction), or cannot be run on the training rows.
+        UserError: it is no ONNX model in one file, takes other inputs than the columns of
+            ``schema``, gives other outputs than a label and scores (or a prediction), or cannot be
+            run on the training rows.
     """
-    model = read_bytes(path)
-    proto = checked_onnx(model, str(path))
+    proto = checked_onnx(model, name)
     try:
         if loadable(proto):
             model = proto.SerializeToString(deterministic=True)
@@ -49,22 +60,19 @@ def load_onnx(path: Path, rows: Rows, schema: Schema) -> OnnxClassifier | OnnxRe
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise UserError(
-            f"{path} is no ONNX model that onnxruntime can load: {_reason(error)}"
+            f"{name} is no ONNX model that onnxruntime can load: {_reason(error)}"
         ) from error
-    _check_inputs(session, schema, path)
-    columns, outputs = (
-        tuple(column.name for column in schema.columns),
-        _outputs(session, schema, path),
-    )
+    _check_inputs(session, schema, name)
+    columns = tuple(column.name for column in schema.columns)
+    outputs = _outputs(session, schema, name)
     if schema.task == "classification":
-        estimator: OnnxClassifier | OnnxRegressor = _classifier(
-            proto, OnnxClassifier(model, columns, outputs, (), width=0, proper=True), rows, path
-        )
+        unknown = OnnxClassifier(model, columns, outputs, (), width=0, proper=True)
+        estimator: OnnxClassifier | OnnxRegressor = _classifier(proto, unknown, rows, name)
     else:
         estimator = OnnxRegressor(model, columns, outputs)
-        _answer(estimator, rows, path)
-    _check_repeatable(estimator, rows, path)
-    _warn_of_mixed_rows(estimator, rows, schema, path)
+        _answer(estimator, rows, name)
+    _check_repeatable(estimator, rows, name)
+    _warn_of_mixed_rows(estimator, rows, schema, name, say)
     return estimator
 
 
@@ -90,7 +98,7 @@ def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _check_repeatable(estimator: OnnxClassifier | OnnxRegressor, rows: Rows, path: Path) -> None:
+def _check_repeatable(estimator: OnnxClassifier | OnnxRegressor, rows: Rows, name: str) -> None:
     """Raise UserError if two equal calls have different answers, as those of a Dropout that is still in training mode."""
     asked = sklearn_input(rows.feeds)
     ask = [estimator.predict] + (
@@ -100,11 +108,11 @@ def _check_repeatable(estimator: OnnxClassifier | OnnxRegressor, rows: Rows, pat
         first, second = what(asked), what(asked)
         if not np.array_equal(first, second, equal_nan=first.dtype.kind == "f"):
             raise UserError(
-                f"{path} gives other answers when asked twice; export it in inference mode, without random operators"
+                f"{name} gives other answers when asked twice; export it in inference mode, without random operators"
             )
 
 
-def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, path: Path) -> None:
+def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, name: str, say: Say) -> None:
     """Say so where the answer to a row depends on the other rows of the call."""
     try:
         found = row_dependence(partial(predict_original, estimator, schema=schema), rows.feeds)
@@ -113,13 +121,13 @@ def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, path: Path) 
     except Exception as error:  # onnxruntime's exceptions share no base class
         free = "export it with a first dimension of any size"
         raise UserError(
-            f"{path} cannot be asked about one row of data.source ({_line(error)[:200]}); {free}"
+            f"{name} cannot be asked about one row of data.source ({_line(error)[:200]}); {free}"
         ) from error
     if found.difference > GIVEN_TOLERANCE:
-        say(f"warning: {path}: {found}; one call with all rows and one call per row do not agree")
+        say(f"warning: {name}: {found}; one call with all rows and one call per row do not agree")
 
 
-def _check_inputs(session: Any, schema: Schema, path: Path) -> None:
+def _check_inputs(session: Any, schema: Schema, name: str) -> None:
     """Raise UserError unless the inputs are one matrix of all columns, or one (rows, 1) input per column."""
     given = {item.name: (item.type, item.shape) for item in session.get_inputs()}
     came = ", ".join(f"{name}: {kind} {shape}" for name, (kind, shape) in given.items())
@@ -143,10 +151,10 @@ def _check_inputs(session: Any, schema: Schema, path: Path) -> None:
             if schema.all_numeric
             else "an input of shape [None, 1] per column"
         )
-        raise UserError(f"{path} takes {came}; data.source needs {wanted}, and any number of rows")
+        raise UserError(f"{name} takes {came}; data.source needs {wanted}, and any number of rows")
 
 
-def _outputs(session: Any, schema: Schema, path: Path) -> tuple[str, ...]:
+def _outputs(session: Any, schema: Schema, name: str) -> tuple[str, ...]:
     """The names of label and scores, or of the prediction."""
     kinds = {item.name: item.type for item in session.get_outputs()}
     values = [name for name, kind in kinds.items() if kind in FLOATS or kind.startswith("seq(map(")]
@@ -162,28 +170,28 @@ def _outputs(session: Any, schema: Schema, path: Path) -> tuple[str, ...]:
             else "one float32 prediction"
         )
         came = ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
-        raise UserError(f"{path} gives {came}; expected {wanted} for this target (see data.task)")
+        raise UserError(f"{name} gives {came}; expected {wanted} for this target (see data.task)")
     return tuple(names[0] for names in found)
 
 
 def _classifier(
-    proto: onnx.ModelProto, estimator: OnnxClassifier, rows: Rows, path: Path
+    proto: onnx.ModelProto, estimator: OnnxClassifier, rows: Rows, name: str
 ) -> OnnxClassifier:
     """The estimator with its classes, and told probabilities from scores by what it says of the training rows."""
     known = _class_labels(proto)
     classes = known if known is not None else np.unique(rows.target)
     estimator.classes = tuple(classes.tolist())
-    said = as_labels(_answer(estimator, rows, path))
+    said = as_labels(_answer(estimator, rows, name))
     scores = estimator.scores(sklearn_input(rows.feeds))
     strangers = sorted(set(said.tolist()) - set(estimator.classes))
     if strangers:
         raise UserError(
-            f"{path} answers {strangers[0]!r}, which is no class of data.target; they are {estimator.classes}"
+            f"{name} answers {strangers[0]!r}, which is no class of data.target; they are {estimator.classes}"
         )
     estimator.width = scores.shape[1]
     if estimator.width != len(classes) and (estimator.width, len(classes)) != (1, 2):
         raise UserError(
-            f"{path} gives {estimator.width} scores per row for the {len(classes)} classes {estimator.classes}"
+            f"{name} gives {estimator.width} scores per row for the {len(classes)} classes {estimator.classes}"
         )
     sums = np.abs(scores.sum(axis=1) - 1).max() <= SUMS_TO_ONE
     estimator.proper = bool(estimator.width > 1 and scores.min() >= 0 and sums)
@@ -213,17 +221,17 @@ def _class_labels(proto: onnx.ModelProto) -> np.ndarray[Any, Any] | None:
     return np.array(found.pop()) if len(found) == 1 else None
 
 
-def _answer(estimator: Any, rows: Rows, path: Path) -> Any:
+def _answer(estimator: Any, rows: Rows, name: str) -> Any:
     try:
         answer = estimator.predict(sklearn_input(rows.feeds))
     except MemoryError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class
         raise UserError(
-            f"{path} cannot be run on rows of data.source: {_reason(error)[:300]}"
+            f"{name} cannot be run on rows of data.source: {_reason(error)[:300]}"
         ) from error
     if answer.size != len(rows):
         raise UserError(
-            f"{path} gives {answer.shape} values for {len(rows)} rows; expected one per row"
+            f"{name} gives {answer.shape} values for {len(rows)} rows; expected one per row"
         )
     return answer

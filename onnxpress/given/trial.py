@@ -14,13 +14,13 @@ from onnxpress.conversion.converting import NEWEST_OPSET, NotConvertible, to_onn
 from onnxpress.errors import UserError
 from onnxpress.estimators.odd_rows import odd_rows
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.differences import (
+from onnxpress.evaluate.score_differences import (
     ROUNDING,
     TOLERANCE,
-    Differences,
-    compare,
+    ScoreDifferences,
     numbers,
     relative,
+    score_differences,
 )
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.console import say
@@ -46,7 +46,7 @@ class Found:
     what: str
     feeds: Feeds
     rows: int
-    differences: Differences
+    differences: ScoreDifferences
     rounding: bool
 
 
@@ -97,7 +97,7 @@ def _compared(
                 f"{path} refuses the calibration rows of data.source: {said}; {CURE_OF_ROWS}"
             ) from error
         answer = _asked(model, converted, asked, schema, path)
-        differences = compare(model, asked, schema, original, answer)
+        differences = score_differences(model, asked, schema, original, answer)
         if differences.beyond or differences.steps:
             rounding = differences.beyond and _is_rounding(model, asked, schema, (original, answer))
             yield Found(what, asked, len(original.values), differences, rounding)

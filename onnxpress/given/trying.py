@@ -21,6 +21,7 @@ from onnxpress.estimators.stored.dumping import dump
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.given.outcome import MOST_CHARACTERS, MOST_LINES, Outcome, to_answer
 from onnxpress.given.trial import try_as_onnx
+from onnxpress.pipeline.console import say
 from onnxpress.pipeline.params import Train
 from onnxpress.runtime.predictions import as_labels
 from onnxpress.tables.rows import Rows
@@ -62,7 +63,7 @@ def _loaded(path: Path, train: Train, rows: Rows, _calibration: Rows, schema: Sc
         UserError: the file may not be loaded, or the model does not fit.
     """
     model = (
-        load_onnx(path, rows, schema)
+        load_onnx(path, rows, schema, say)
         if path.suffix == ".onnx"
         else load_original(path, train.trusted)
     )

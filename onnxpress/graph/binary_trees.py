@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from onnxpress.graph.writer import GraphWriter, names_of
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 
 BAD_RELEASES = ("1.26.0", "1.27.0")
 _BASES = 2
@@ -42,10 +42,7 @@ def as_regressors(model: onnx.ModelProto) -> None:
 
     Scores in float64 and those with a post-transform stay as they are.
     """
-    graph, taken = model.graph, names_of(model)
-    opset = max(
-        (item.version for item in model.opset_import if item.domain in ("", "ai.onnx")), default=1
-    )
+    graph, taken, opset = model.graph, names_of(model), opset_of(model, default=1)
     read = {name for node in graph.node for name in node.input} | {
         item.name for item in graph.output
     }

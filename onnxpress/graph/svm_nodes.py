@@ -21,7 +21,7 @@ from onnxpress.graph.kernel_machine import (
     read,
     vote_matrix,
 )
-from onnxpress.graph.writer import GraphWriter, Writer, names_of
+from onnxpress.graph.writer import ML_DOMAIN, GraphWriter, Writer, names_of, opset_of
 
 SVM_OPS = {"SVMClassifier", "SVMRegressor"}
 MIN_OPSET = 9  # Where
@@ -30,7 +30,7 @@ TWO = 2
 
 def is_svm(node: onnx.NodeProto) -> bool:
     """Whether ``node`` is a support vector machine of ai.onnx.ml, and not one that ``_couple`` has written."""
-    if node.domain != "ai.onnx.ml" or node.op_type not in SVM_OPS:
+    if node.domain != ML_DOMAIN or node.op_type not in SVM_OPS:
         return False
     given = {item.name: item for item in node.attribute}
     if not {"prob_a", "support_vectors"} <= given.keys():
@@ -41,10 +41,7 @@ def is_svm(node: onnx.NodeProto) -> bool:
 
 def rewrite_svm_nodes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
     """A copy of ``model`` with the machines of its main graph as matrix products, and why any is left as it is."""
-    opset = max(
-        (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
-        default=0,
-    )
+    opset = opset_of(model)
     if opset < MIN_OPSET:
         return model, [f"matrix products need opset {MIN_OPSET} or later, the model has {opset}"]
     result, reasons = onnx.ModelProto(), []
@@ -133,8 +130,7 @@ def _couple(node: onnx.NodeProto, machine: KernelMachine, x: str, writer: GraphW
         )
     decided = decisions(machine, x, writer)
     replaced = coupling_attributes(len(machine.per_class))
-    coupling = writer.graph.node.add()
-    coupling.CopyFrom(node)
+    coupling = writer.copy(node)
     coupling.input[:] = [decided]
     kept = [item for item in node.attribute if item.name not in replaced]
     del coupling.attribute[:]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -79,20 +78,6 @@ def screen() -> Console:
 
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
     return Console(highlight=False, markup=False, emoji=False, **_colours(), width=width)
-
-
-def json_asked(module: str, description: str) -> bool:
-    """Whether the command line of ``python -m module`` is ``--json``, for modules that take nothing else."""
-    parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
-    add_json(parser)
-    return bool(parser.parse_args().json)
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Let a command line have ``--json``."""
-    parser.add_argument(
-        "--json", action="store_true", help="print one JSON document and nothing else on stdout"
-    )
 
 
 @contextmanager

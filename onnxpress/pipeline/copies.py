@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
+
+from onnxpress.pipeline.external import NotStarted, run
 
 CODE = ("onnxpress", "stages")
 
@@ -26,7 +27,7 @@ def absent(name: str, otherwise: str) -> str:
 def cure(name: str, root: Path = Path()) -> str:
     """The command that has git track a file."""
     tracked = f"{name}.dvc" if (root / f"{name}.dvc").exists() else name
-    ignored = _git(root, "check-ignore", "--quiet", "--", tracked) == 0
+    ignored = _ignored(tracked, root)
     return f"run `git add {'--force ' if ignored else ''}{shlex.quote(tracked)}`"
 
 
@@ -57,22 +58,8 @@ def absent_module(error: ImportError) -> str:
 def untracked_code(modules: Iterable[str]) -> list[str]:
     """Python files of the project, and of the top-level ``modules``, that git does not know."""
     places = [*CODE, *(f"{module}.py" for module in modules), *modules]
-    listed = subprocess.run(
-        [
-            "git",
-            "--literal-pathspecs",
-            "ls-files",
-            "-z",
-            "--others",
-            "--exclude-standard",
-            "--",
-            *places,
-        ],
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        check=False,
-    )
+    literally = ("--literal-pathspecs", "ls-files", "-z", "--others", "--exclude-standard", "--")
+    listed = run("git", *literally, *places)
     return [name for name in listed.stdout.split("\0") if name.endswith(".py")]
 
 
@@ -95,9 +82,10 @@ def _absent_module(error: ImportError) -> str | None:
     return None
 
 
-def _git(root: Path, *arguments: str) -> int:
+def _ignored(name: str, root: Path) -> bool:
+    """Whether git ignores a file; without git DVC runs no experiments, and nothing is ignored."""
     try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
-    except OSError:  # no git, without which DVC runs no experiments
-        return -1
-    return done.returncode
+        done = run("git", "check-ignore", "--quiet", "--", name, folder=root)
+    except NotStarted:
+        return False
+    return done.returncode == 0

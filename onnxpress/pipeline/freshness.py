@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import yaml
 
 from onnxpress.errors import UserError
+from onnxpress.pipeline.external import run
 
 LOCK, PIPELINE = Path("dvc.lock"), Path("dvc.yaml")
 ABSENT = {"deleted", "not in cache"}
@@ -50,7 +50,7 @@ def dvc(*arguments: str) -> str:
     Raises:
         UserError: it fails; its own words are in the message.
     """
-    done = subprocess.run(["dvc", *arguments], capture_output=True, text=True, check=False)
+    done = run("dvc", *arguments)
     if done.returncode:
         lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
         reason = " | ".join(lines) or f"exit code {done.returncode}"

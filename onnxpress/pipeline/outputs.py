@@ -42,7 +42,7 @@ MLFLOW_RUN = OUTPUTS / "mlflow_run.json"
 
 REPORT = OUTPUTS / "report.html"
 
-MODELS = {"original": ORIGINAL_MODEL, "onnx": ONNX_MODEL, "quantized": QUANTIZED_MODEL}
+MODEL_FILES = {"original": ORIGINAL_MODEL, "onnx": ONNX_MODEL, "quantized": QUANTIZED_MODEL}
 """The three models in the order of the chain; the keys are the prefixes of the contract's metric names."""
 
 PICTURES = {

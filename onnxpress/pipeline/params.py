@@ -1,4 +1,4 @@
-"""params.yaml as typed, checked values: the schema is the reference, and every stage checks the whole file first."""
+"""The schema of params.yaml; every stage checks the whole file before it does anything else."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _at_most(limit: int) -> AfterValidator:
-    """A limit far above any use, which the table of README need not name: beyond it libraries fail in ways of their own."""
+    """Limit a value far above any use, where libraries fail in ways of their own.
+
+    The limit is not in the schema, so docs/parameters.md does not list it.
+    """
 
     def checked(value: int) -> int:
         if value > limit:
@@ -40,7 +43,7 @@ PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _class_path(text: str) -> str:
-    """``package.module.Class``: a package or module by itself is none, a function is found to be none when it is looked up."""
+    """Check the form ``package.module.Class``; whether it is a class is checked later."""
     parts = text.split(".")
     if len(parts) < 2 or not all(part.isidentifier() for part in parts):
         raise PydanticCustomError("class_path", "It should name a class as package.module.Class")
@@ -51,7 +54,10 @@ ClassPath = Annotated[str, AfterValidator(_class_path)]
 
 
 def _of_a_registered_model(name: str) -> str:
-    """A name that MLflow takes for a registered model, and can search: it knows two kinds of quotes and no escape."""
+    """Check that MLflow accepts the name for a registered model, and can search for it.
+
+    Its search has two kinds of quotes and no escape.
+    """
     if {"/", ":"} & set(name) or name == "." or name.startswith("..") or not name.strip():
         raise PydanticCustomError(
             "name", "Input should be a name without / and :, not empty, and not begin with .."
@@ -96,7 +102,8 @@ class Data(Section):
     )
     test_size: Fraction = Field(description="share of rows kept for the final test")
     calibration_size: Share | None = Field(
-        description="share of the training rows set aside to choose the quantisation; null: 0.2 from 1000 training rows on"
+        description="share of the training rows set aside to choose the quantisation; "
+        "null: 0.2 from 1000 training rows on"
     )
 
 
@@ -112,7 +119,7 @@ class Text(Section):
 
 
 class Train(Section):
-    """The estimator to fit."""
+    """The estimator to fit, or the fitted model to take."""
 
     estimator: str = Field(
         min_length=1, description="a scikit-learn class by name, or any class by its import path"
@@ -131,17 +138,18 @@ class Train(Section):
     )
     max_memory_mb: PositiveInt = Field(default=8192, description="MB of memory that it may take")
     trust: list[ClassPath] = Field(
-        description="classes, package.module.Class, that a stored model may hold besides scikit-learn's; they run their own code"
+        description="classes, package.module.Class, that a stored model may hold besides "
+        "scikit-learn's; they run their own code"
     )
 
     @property
     def title(self) -> str:
-        """The model in words: the estimator's class or the given file."""
+        """The model's name for people: the estimator's class or the given file."""
         return Path(self.model_path).name if self.model_path else self.estimator.rpartition(".")[2]
 
     @property
     def trusted(self) -> tuple[str, ...]:
-        """The classes that a stored model may hold: ``trust``, and an estimator from elsewhere than scikit-learn, it alone."""
+        """The classes that a stored model may hold: ``trust``, and an estimator not of sklearn."""
         package, _, rest = self.estimator.partition(".")
         return (*self.trust, self.estimator) if rest and package != "sklearn" else tuple(self.trust)
 
@@ -161,7 +169,8 @@ class Quantize(Section):
         "auto", "none", "dynamic", "static", "dense", "float16", "forest", "kernel", "neighbors"
     ] = Field(description="auto tries what fits the graph")
     objective: Literal["size", "latency", "throughput"] = Field(
-        description="what the best is kept by; latency (one row per call) and throughput are measured, so not reproducible"
+        description="what the best candidate is chosen by; latency (one row per call) and "
+        "throughput are measured, so not reproducible"
     )
     level: Literal["auto", "lossless", "refined"] = Field(
         description="how far the forest method may go"
@@ -202,10 +211,11 @@ class Gate(Section):
     """Limits on the test metrics; null switches one off."""
 
     min_onnx_agreement: Share | None = Field(
-        description="share of test rows on which ONNX gives the original's answer"
+        description="share of test rows on which ONNX gives the original's prediction"
     )
     max_score_diff: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        description="difference of ONNX's scores or predictions from the original's, relative where a score is above 1"
+        description="largest difference of ONNX's scores or predictions from the original's, "
+        "relative where a score is above 1"
     )
     max_accuracy_drop: Share | None = Field(
         description="score (accuracy or R2) that test rows may lose, 0.01 = one point"
@@ -228,7 +238,8 @@ class Promote(Section):
         description="what the quantised models are compared by"
     )
     min_gain: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        description="how much better: score as difference, 0.01 = one point; size and latency as share saved"
+        description="how much better: score as difference, 0.01 = one point; "
+        "size and latency as share saved"
     )
 
 
@@ -241,13 +252,12 @@ class Publish(Section):
     tracking_uri: str | None = Field(
         description="MLflow store; MLFLOW_TRACKING_URI wins; null: sqlite:///mlflow.db"
     )
-    registered_model: Annotated[str, AfterValidator(_of_a_registered_model)] | None = (
-        Field(  # pydantic's classes have a method of the key's name
-            alias="register",
-            min_length=1,
-            max_length=250,
-            description="registered model that gets a version per content; null: none",
-        )
+    # The key is `register`; pydantic's classes have a method of that name.
+    registered_model: Annotated[str, AfterValidator(_of_a_registered_model)] | None = Field(
+        alias="register",
+        min_length=1,
+        max_length=250,
+        description="registered model that gets a version per content; null: none",
     )
     promote: Promote
 
@@ -266,7 +276,10 @@ class Params(Section):
     publish: Publish
 
     def __getattribute__(self, name: str) -> Any:
-        """Raise an audit event for each section that is read, so that ``make reproduce`` can hold it against dvc.yaml."""
+        """Raise an audit event for each section that is read.
+
+        ``make reproduce`` compares these events with dvc.yaml.
+        """
         if name in Params.model_fields:
             sys.audit("onnxpress.params", name)
         return super().__getattribute__(name)
@@ -276,22 +289,22 @@ def load_params() -> Params:
     """Read and check the whole of ``params.yaml`` in the current folder.
 
     Raises:
-        UserError: the file is missing, is not YAML, or a key is unknown, missing, of the wrong type or out of range; or the
-            repository lies where the chain cannot end well.
+        UserError: the file is missing, is not YAML, or a key is unknown, missing, of the wrong
+            type or out of range; or the repository is in a place where the chain would fail later.
     """
     content = read_yaml(PARAMS, f"the sections {', '.join(Params.model_fields)}")
     params = parse_params(content)
-    refuse_place(
-        repository_root(), content["publish"]["tracking_uri"]
-    )  # of the mapping: no stage but publish reads the section
+    # From the mapping, not from `params`: only publish may read that section.
+    refuse_place(repository_root(), content["publish"]["tracking_uri"])
     return params
 
 
 def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
-    """Check the content of a params file; ``origin`` is the file that an error is looked for in.
+    """Check the content of a params file; ``origin`` is the file that errors name.
 
     Raises:
-        UserError: naming the first wrong key, what was expected there and what came; or a key that holds a secret, not what.
+        UserError: with the first wrong key, what was expected there and what came; or with the key
+            that holds a secret, without the secret.
     """
     refuse_secrets(content, origin)
     try:
@@ -307,7 +320,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         message = f"unknown key {key!r}; {_nearest(place)}"
     elif first["type"] == "missing":
-        message = f"key {key!r} is missing; add it (README lists every key and its default)"
+        message = f"key {key!r} is missing; add it (docs/parameters.md lists every key)"
     else:
         section = first["type"] in {"model_type", "dict_type"}
         expected = "be a section of keys" if section else re.sub(r"^\w+ should ", "", first["msg"])

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from onnxpress.credentials.addresses import refuse_unaddressable
 from onnxpress.errors import UserError
 
 
@@ -29,17 +30,3 @@ def refuse_place(root: Path, tracking_uri: str | None) -> None:
     uri = os.environ.get("MLFLOW_TRACKING_URI") or tracking_uri
     if not uri:
         refuse_unaddressable(root / "mlflow.db")
-
-
-def refuse_unaddressable(database: Path) -> None:
-    """Refuse an embedded store that MLflow would look for elsewhere, or wait for without end.
-
-    Raises:
-        UserError: naming the path.
-    """
-    if re.search(r"[?\t\r\n]|%[0-9A-Fa-f]{2}", str(database)):
-        raise UserError(
-            f"the store {str(database)!r} cannot be opened: MLflow's addresses take no ? and nothing like %20 in a path, "
-            "and no line breaks; "
-            "move the repository or name another store (publish.tracking_uri in params.yaml)"
-        )

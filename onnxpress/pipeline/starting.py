@@ -1,4 +1,4 @@
-"""What happens before anything else in a process of ``python -m stages.<name>`` or of a command."""
+"""What happens before anything else in the process of a stage or of a command."""
 
 from __future__ import annotations
 
@@ -31,3 +31,14 @@ def begin(package: str) -> None:
     atexit.register(end_unchanged)  # before any library, so that it is called after all
     unchanged.begin(name)
     copies.explain_imports(name)
+
+
+def begin_command(name: str) -> None:
+    """Prepare the process of the command ``name``: signals and memory as for a stage.
+
+    A command is no stage of dvc.yaml, so what changes while it runs is its own business.
+    """
+    leave_at_once()
+    from onnxpress.pipeline.memory import refuse_little
+
+    refuse_little(name)

@@ -1,54 +1,68 @@
-"""The test rows on which the quantised model answers otherwise than the original, the worst first."""
+"""The test rows on which the quantised model and the original disagree, the worst first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.models import MODELS
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 from onnxpress.text import shortened
 
 Columns = Mapping[str, NDArray[np.str_]]
+"""The target and each model's predictions on the test rows as text, each (rows,)."""
 SHOWN_ROWS = 20
 SHOWN_COLUMNS = 12
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """The headings and rows of a table, how many test rows it is about in words, and what was left out."""
+    """The headings and rows of a table, and in words how many rows differ and what is left out."""
 
     headings: list[str]
     rows: list[list[str]]
-    told: str
+    summary: str
 
 
 def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
-    """The rows that differ most; ``columns`` are those of predictions.csv, which has a line per row of ``test``.
+    """Return the rows that differ most.
 
-    Classification: first those where the original is right and the quantised model is not, then where both are wrong,
-    then where quantisation has put it right. Regression: the largest differences.
+    ``columns`` are those of predictions.csv, with a value for each row of ``test``.
+    Classification: first the rows where only the original is right, then those where both are
+    wrong, last those where only the quantised model is right. Regression: the largest differences.
     """
-    order = _by_class(columns) if schema.task == "classification" else _by_difference(columns)
+    show: Callable[[str], str]
+    if schema.task == "classification":
+        order, show = _by_class(columns), shortened
+    else:
+        order, show = _by_difference(columns), _number
     names = [column.name for column in schema.columns][:SHOWN_COLUMNS]
-    shown = shortened if schema.task == "classification" else _number
-    headings = ["test row", f"true {schema.target}", "original", "ONNX", "ONNX, quantised", *names]
-    rows = [
-        [str(row), *(shown(column[row]) for column in columns.values()), *_features(test, row)]
-        for row in order[:SHOWN_ROWS]
-    ]
+    models = [model.title for model in MODELS.values()]
+    headings = ["test row", f"true {schema.target}", *models, *names]
+    rows = []
+    for row in order[:SHOWN_ROWS]:
+        predictions = [show(column[row]) for column in columns.values()]
+        rows.append([str(row), *predictions, *_features(test, row)])
     return Disagreement(
         [shortened(heading) for heading in headings],
         rows,
-        _told(len(order), len(test), len(schema.columns)),
+        _summary(len(order), len(test), len(schema.columns)),
     )
 
 
 def _by_class(columns: Columns) -> list[int]:
+    """Return the rows where the classes differ, the worst first.
+
+    target  original  quantized   rank
+      a        a         b          0   only the original is right
+      b        a         c          1   both are wrong
+      b        a         b          2   only the quantised model is right
+    """
     target, original, quantized = (columns[name] for name in ("target", "original", "quantized"))
     rank = np.select([original == target, quantized != target], [0, 1], 2)
     differing = np.flatnonzero(original != quantized)
@@ -56,11 +70,13 @@ def _by_class(columns: Columns) -> list[int]:
 
 
 def _by_difference(columns: Columns) -> list[int]:
+    """Return the rows where the numbers differ, the largest difference first."""
     gap = np.abs(columns["original"].astype(float) - columns["quantized"].astype(float))
     return [int(row) for row in np.argsort(-gap, kind="stable")[: np.count_nonzero(gap)]]
 
 
 def _features(test: Rows, row: int) -> list[str]:
+    """Return the first columns of a row as text."""
     values = [value for column in test.feeds.values() for value in column[row, :SHOWN_COLUMNS]]
     return [
         shortened(value) if isinstance(value, str) else _number(value)
@@ -69,14 +85,20 @@ def _features(test: Rows, row: int) -> list[str]:
 
 
 def _number(value: Any) -> str:
-    """A number with six digits that count."""
+    """Return a number with six significant digits."""
     return f"{float(value):.6g}"
 
 
-def _told(differing: int, rows: int, columns: int) -> str:
+def _summary(differing: int, rows: int, columns: int) -> str:
     if not differing:
-        return f"On all {rows:,} test rows the quantised model gives the answer of the original."
-    told = f"{differing:,} of {rows:,} test rows get another answer from the quantised model than from the original"
-    left = [f"the {SHOWN_ROWS} worst rows"] if differing > SHOWN_ROWS else []
-    left += [f"the first {SHOWN_COLUMNS} of {columns:,} columns"] if columns > SHOWN_COLUMNS else []
-    return f"{told}; shown: {' and '.join(left)}." if left else f"{told}."
+        return f"On all {rows:,} test rows the quantised model predicts what the original predicts."
+    summary = (
+        f"On {differing:,} of {rows:,} test rows the quantised model's prediction differs "
+        "from the original's"
+    )
+    shown = []
+    if differing > SHOWN_ROWS:
+        shown.append(f"the {SHOWN_ROWS} worst rows")
+    if columns > SHOWN_COLUMNS:
+        shown.append(f"the first {SHOWN_COLUMNS} of {columns:,} columns")
+    return f"{summary}; shown: {' and '.join(shown)}." if shown else f"{summary}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,23 @@ from onnxpress.report.summary import Json, caption, conclusion, origin, table
 from onnxpress.text import visible
 
 CAPTIONS = {
-    "candidates": "Size against latency of every candidate that was scored, and what each gains or loses of the score.",
+    "candidates": "Size against latency of every candidate that was scored, "
+    "and what each gains or loses of the score.",
     "size": "What each step took off the file, and what the models hold.",
     "latency": "How long single calls take on the default batch.",
     "latency_by_batch": "Latency and speed-up by the number of rows in a call.",
     "errors": "Where the original and the quantised model err on the test rows.",
 }
-"""What is said of each picture of the plot stage, in the order of the page."""
+"""The caption of each picture of the plot stage, in the order of the page."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A line of the page's list of files."""
+
+    path: str
+    size_kb: float
+    holds: str
 
 
 def render(
@@ -27,15 +38,38 @@ def render(
     results: Mapping[str, Json],
     pictures: Mapping[str, bytes],
     worst: Disagreement,
-    files: Mapping[Path, str],
+    files: Sequence[File],
     stale: Sequence[str],
 ) -> str:
-    """The page.
+    """Return the page as HTML.
 
-    ``original`` is the name of the first model, ``results`` are the contents of the JSON outputs by the stem of their
-    file's name, ``pictures`` the PNG files by name, ``files`` what each output holds, ``stale`` the stages whose outputs do
-    not belong to what stands in the working tree.
+    ``original`` is the name of the first model. ``results`` are the contents of the JSON outputs
+    by the stem of the file's name, ``pictures`` the PNG files by name. ``stale`` are the stages
+    whose outputs do not belong to the current code, parameters and data.
     """
+    headings, rows = table(results["metrics"], results["latency"], original)
+    page: str = _template().render(
+        title=title,
+        conclusion=conclusion(results["quantization"]),
+        headings=headings,
+        rows=rows,
+        caption=caption(results["metrics"]),
+        pictures=[(name, text, _data_uri(pictures[name])) for name, text in CAPTIONS.items()],
+        worst=worst,
+        candidates=_candidates(results["quantization"], results["latency_detail"]),
+        scoring=results["quantization"]["scoring"],
+        gates=results.get("gate"),
+        origin=origin(results.get("mlflow_run"), earlier="publish" in stale),
+        environment=_environment(results["latency_detail"]),
+        warnings=results["latency_detail"]["warnings"],
+        files=[(file.path, file.holds, f"{file.size_kb:,.1f}") for file in files],
+        stale=stale,
+    )
+    return page
+
+
+def _template() -> Any:
+    """Return the page's template, in which every value is escaped and made visible."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -48,60 +82,39 @@ def render(
     )
     environment.finalize = lambda value: visible(value) if type(value) is str else value
     environment.filters |= {"number": _number, "times": lambda value: f"{value:.3g}x"}
-    headings, rows = table(results["metrics"], results["latency"], original)
-    return environment.get_template("page.html.jinja").render(
-        title=title,
-        conclusion=conclusion(results["quantization"]),
-        headings=headings,
-        rows=rows,
-        caption=caption(results["metrics"]),
-        pictures=[(name, said, _data_uri(pictures[name])) for name, said in CAPTIONS.items()],
-        worst=worst,
-        candidates=_candidates(results["quantization"], results["latency_detail"]),
-        scoring=results["quantization"]["scoring"],
-        gates=results.get("gate"),
-        origin=origin(results.get("mlflow_run"), earlier="publish" in stale),
-        environment=_environment(results["latency_detail"]),
-        warnings=results["latency_detail"]["warnings"],
-        files=[
-            (str(path), said, f"{path.stat().st_size / 1024:,.1f}")
-            for path, said in files.items()
-            if path.is_file()
-        ],
-        stale=stale,
-    )
+    return environment.get_template("page.html.jinja")
 
 
 def _candidates(quantization: Json, detail: Json) -> list[dict[str, Any]]:
-    """A row per candidate; what was not measured is None."""
+    """Return a row per candidate; what was not measured is None."""
     timed = detail["candidates"]
-    return [
-        {
+    rows = []
+    for entry in quantization["candidates"]:
+        drop, latency = entry.get("score_drop"), timed.get(entry["name"])
+        row = {
             "name": entry["name"],
             "size_kb": entry.get("size_kb"),
-            "gain": None
-            if entry.get("score_drop") is None
-            else round(-entry["score_drop"], 9) + 0.0,
-            "speedup": timed[entry["name"]]["vs_onnx_speedup"] if entry["name"] in timed else None,
+            "gain": None if drop is None else round(-drop, 9) + 0.0,  # + 0.0 makes 0 of -0
+            "speedup": None if latency is None else latency["vs_onnx_speedup"],
             "outcome": entry["outcome"],
             "reason": entry["reason"],
         }
-        for entry in quantization["candidates"]
-    ]
+        rows.append(row)
+    return rows
 
 
 def _environment(detail: Json) -> dict[str, str]:
-    """Where the latency was measured, by what is said of it."""
+    """Return where the latency was measured, by headings."""
     place = detail["environment"]
+    cores = f"{place['usable_cores']} of {place['cores']} usable"
+    libraries = sorted(place["libraries"].items())
     return {
         "CPU": place["cpu"],
-        "cores": f"{place['usable_cores']} of {place['cores']} usable, {place['threads']} used by each model",
+        "cores": f"{cores}, {place['threads']} used by each model",
         "share of a core while measuring": f"{100 * place['cpu_share']:.0f} %",
         "platform": place["platform"],
         "Python": place["python"],
-        "libraries": ", ".join(
-            f"{name} {version}" for name, version in sorted(place["libraries"].items())
-        ),
+        "libraries": ", ".join(f"{name} {version}" for name, version in libraries),
         "thread pools": ", ".join(place["thread_pools"]) or "none",
     }
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.files import read_bytes
+from onnxpress.reading import read_bytes
 from onnxpress.tables.wording import shown
 
 BLOCK_BYTES = 1 << 26

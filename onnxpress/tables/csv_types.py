@@ -9,20 +9,32 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from onnxpress.errors import UserError
+
 TRUE = ("True", "TRUE", "true")
 FALSE = ("False", "FALSE", "false")
 INTEGERS = (pa.int64(), pa.decimal256(76, 0))
-"""The first that holds all whole numbers of a column."""
+"""Whole numbers become the first of these types that holds every value of the column."""
 
 
 @dataclass(frozen=True)
 class CsvForm:
-    """How a CSV file writes missing values and numbers."""
+    """How a CSV file writes missing values and numbers.
+
+    Raises:
+        UserError: one character is both the decimal mark and the thousands separator.
+    """
 
     missing: tuple[str, ...] = ()
     """Cells that mean a missing value, besides empty ones."""
     decimal: str = "."
     thousands: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.decimal == self.thousands:
+            raise UserError(
+                f"`decimal` and `thousands` are the same character, {self.decimal!r}; change one"
+            )
 
 
 PLAIN = CsvForm()
@@ -31,13 +43,13 @@ PLAIN = CsvForm()
 def typed(
     cells: pa.Table,
     form: CsvForm = PLAIN,
-    texts: Collection[str] = (),
+    text: Collection[str] = (),
     target: str | None = None,
 ) -> pa.Table:
-    """Each column in the narrowest type that all of its cells have; ``texts`` stay as they are.
+    """Each column in the narrowest type that all of its cells have; the columns in ``text`` stay as they are.
 
-    Rows without a ``target`` are left out later, so what stands in them decides nothing: a line
-    with a total below the numbers does not make text of them.
+    Rows without a ``target`` are left out later, so their values decide nothing: a line with a
+    total below the numbers does not make text of them.
     """
     columns = {name: without_missing(cells[name], form.missing) for name in cells.column_names}
     if target in columns:
@@ -45,7 +57,7 @@ def typed(
         columns = {name: pc.if_else(labelled, values, None) for name, values in columns.items()}
     return pa.table(
         {
-            name: values if name in texts else as_values(values, form)
+            name: values if name in text else as_values(values, form)
             for name, values in columns.items()
         }
     )
@@ -73,7 +85,7 @@ def as_values(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray:
 
 
 def as_booleans(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """The cells as booleans, or None if one is no boolean."""
+    """The cells as booleans, or None if one is something else."""
     words = pa.array([*TRUE, *FALSE])
     known = pc.or_kleene(pc.is_in(cells, words), pc.is_null(cells))
     if not pc.all(known).as_py():

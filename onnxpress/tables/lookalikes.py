@@ -56,9 +56,9 @@ class Likeness:
 FORMS: tuple[tuple[str, str, str], ...] = (
     ("dates", DATE, "turn it into numbers, such as days since a fixed day, or drop it"),
     ("times", rf"(?:[+-]?\d+ days?,? )?{CLOCK}", "turn it into numbers, such as seconds"),
-    (THOUSANDS, ANGLO, 'set data.thousands: "," (CSV)'),
-    (COMMAS, EUROPEAN, 'set data.decimal: "," (CSV)'),
-    (THOUSANDS, SPACED, "set data.thousands (CSV) to what stands between the digits"),
+    (THOUSANDS, ANGLO, 'set `thousands`: "," (CSV)'),
+    (COMMAS, EUROPEAN, 'set `decimal`: "," (CSV)'),
+    (THOUSANDS, SPACED, "set `thousands` (CSV) to the character between the digits"),
     (PERCENT, rf"{WRITTEN} ?%", NUMBERS),
     (
         MONEY_AMOUNTS,
@@ -71,7 +71,7 @@ FORMS: tuple[tuple[str, str, str], ...] = (
         "write the number without its unit",
     ),
 )
-DOTTED = ' and data.thousands: "."'
+DOTTED = ' and `thousands`: "."'
 PATTERNS = [(what, re.compile(form), cure) for what, form, cure in FORMS]
 ANY_NUMBER = re.compile(PLAIN)
 UNIT = re.compile(r"[^\d.,]*$")

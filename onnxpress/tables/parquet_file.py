@@ -1,16 +1,22 @@
-"""Parquet files as tables of their columns, without the index that pandas stores with them."""
+"""Parquet files as tables of their columns, without the index that pandas stores with them.
+
+The columns keep the types of the file here; what each type means to a model is decided in
+:mod:`onnxpress.tables.column_types`.
+"""
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.files import read_bytes
+from onnxpress.reading import read_bytes
 from onnxpress.tables.wording import listed, shown
 
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
@@ -41,8 +47,8 @@ def read_columns(path: Path) -> tuple[pa.Table, list[str]]:
 def read_table(data: bytes) -> pa.Table:
     """All columns of a Parquet file, under any names.
 
-    In this thread: a process that ends while Arrow's own threads start is aborted (1 in 20 on a
-    busy machine).
+    Read without threads: a process that ends while Arrow's own threads start is aborted (1 in 20
+    on a busy machine).
     """
     file = parquet.ParquetFile(pa.BufferReader(data), pre_buffer=False)
     return file.read(use_threads=False)
@@ -91,11 +97,11 @@ def index_lines(path: Path, index: list[str]) -> list[str]:
         return []
     named = [name for name in index if not UNNAMED_INDEX.fullmatch(name)]
     came = f"index {listed(named)}" if named else "unnamed index"
-    told = (
+    line = (
         f"{path}: the DataFrame's {came} is left out; "
         "call reset_index() before to_parquet to make it a column"
     )
-    return [told]
+    return [line]
 
 
 def level_lines(path: Path, stored: dict[str, Any]) -> list[str]:
@@ -104,3 +110,11 @@ def level_lines(path: Path, stored: dict[str, Any]) -> list[str]:
         return []
     first = next((c["field_name"] for c in stored["columns"] if c.get("field_name")), "")
     return [f"{path}: names of several levels are one text each here, such as {shown(first)}"]
+
+
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
+    """The rows as a Parquet file without pandas' own metadata: the same rows, the same bytes."""
+    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    return buffer.getvalue()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.tables.names import NUMERIC_INPUT, column_name
+from onnxpress.tables.names import NUMERIC_INPUT, column_name, input_name
+from onnxpress.tables.schema import Schema
 
 Feeds = dict[str, NDArray[Any]]
 """ONNX inputs by name: ``{"X": float32 (rows, features)}``, or one (rows, 1) float32 or string array per column.
@@ -33,6 +35,17 @@ class Rows:
     def take(self, index: NDArray[np.intp]) -> Rows:
         """The rows at ``index``, in that order."""
         return Rows(take(self.feeds, index), self.target[index])
+
+
+def as_rows(columns: Mapping[str, NDArray[Any]], target: NDArray[Any], schema: Schema) -> Rows:
+    """Return the rows of typed columns, each (rows,), in the order of the schema."""
+    if not schema.all_numeric:
+        names = [column.name for column in schema.columns]
+        return Rows({input_name(name): columns[name].reshape(-1, 1) for name in names}, target)
+    matrix = np.empty((len(target), len(schema.columns)), np.float32)
+    for position, column in enumerate(schema.columns):
+        matrix[:, position] = columns[column.name]
+    return Rows({NUMERIC_INPUT: matrix}, target)
 
 
 def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from onnxpress.errors import UserError
-from onnxpress.pipeline.outputs import SCHEMA
-
 
 @dataclass(frozen=True)
 class Column:
-    """A feature column: ``number`` is float32 with NaN where missing, ``category`` and ``text`` strings, empty there."""
+    """A feature column, and whether values of it are missing.
+
+    ``number`` is float32, NaN where missing; ``category`` and ``text`` are str, empty there.
+    """
 
     name: str
     kind: Literal["number", "category", "text"]
@@ -20,34 +20,39 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """What every stage knows of the data: the task, the target, and the feature columns in order."""
+    """The task, the target, and the feature columns in order."""
 
     task: Literal["classification", "regression"]
     target: str
     columns: tuple[Column, ...]
     target_std: float | None = None
-    """Regression: standard deviation of the training rows' target, in its own unit."""
+    """Regression: standard deviation of the target in the training rows, in its own unit."""
 
     @property
     def all_numeric(self) -> bool:
         """Whether the models take one matrix ``X`` instead of one input per column."""
         return all(column.kind == "number" for column in self.columns)
 
+    def describe_columns(self) -> str:
+        """How many columns of each kind there are, in a clause."""
+        kinds = [column.kind for column in self.columns]
+        texts = f", {kinds.count('text')} texts" if "text" in kinds else ""
+        return f"{kinds.count('number')} numbers, {kinds.count('category')} categories{texts}"
+
     def to_json(self) -> dict[str, Any]:
-        """The content of outputs/schema.json."""
+        """The schema as JSON values; :func:`as_schema` reads them back."""
         return asdict(self)
 
 
 def as_schema(content: dict[str, Any]) -> Schema:
-    """The schema of a parsed schema.json.
+    """The schema that :meth:`Schema.to_json` has written.
 
     Raises:
-        UserError: it is not what the prepare stage writes.
+        ValueError: ``content`` lacks a key, or has one too many.
     """
+    fields = dict(content)
     try:
-        columns = tuple(Column(**column) for column in content.pop("columns"))
-        return Schema(columns=columns, **content)
+        columns = tuple(Column(**column) for column in fields.pop("columns"))
+        return Schema(columns=columns, **fields)
     except (KeyError, TypeError) as error:
-        raise UserError(
-            f"{SCHEMA} is not what the prepare stage writes ({error}); run `dvc repro --force prepare`"
-        ) from error
+        raise ValueError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Training, calibration and test rows, each row in exactly one."""
+"""Training, calibration and test rows, each row in exactly one of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from onnxpress.errors import UserError
-from onnxpress.tables.frames import plain
+from onnxpress.tables.column_types import plain
 from onnxpress.tables.schema import Schema
 
 CALIBRATION_FROM_ROWS = 1000
@@ -16,15 +16,20 @@ CALIBRATION_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Parts:
-    """The rows of each part, and the schema completed with what the training rows tell."""
+    """The rows of each part, and the schema with the target's spread in the training rows."""
 
     train: pd.DataFrame
     calibration: pd.DataFrame
     test: pd.DataFrame
     schema: Schema
 
+    def describe_sizes(self) -> str:
+        """How many rows each part has, in a clause."""
+        sizes = len(self.train), len(self.calibration), len(self.test)
+        return "{} training, {} calibration, {} test rows".format(*sizes)
+
     def describe_target(self) -> str:
-        """One clause about the target for the console."""
+        """One clause about the target in the training rows."""
         if self.schema.task == "regression":
             return f"standard deviation {self.schema.target_std:.4g}"
         counts = self.train[self.schema.target].value_counts(sort=False)
@@ -36,27 +41,44 @@ def split(
 ) -> Parts:
     """Split rows at random, stratified by class for classification.
 
-    ``calibration_size`` None sets 20 % of the training rows aside from 1,000 training rows on, and none below: there,
-    candidates are scored by cross-fitting.
+    Args:
+        frame: the typed columns of all rows.
+        schema: their schema.
+        test_size: share of the rows, in (0, 1).
+        calibration_size: share of the rows that are not test rows. None takes 20 % of 1,000 rows
+            and more, and none of fewer: there, candidates are scored by cross-fitting.
+        seed: of the random choice.
 
     Raises:
         UserError: a class is too rare to be in every part.
     """
-    train, test = _split_off(frame, schema, test_size, "data.test_size", seed)
-    share = calibration_size
-    if share is None:
-        share = CALIBRATION_SHARE if len(train) >= CALIBRATION_FROM_ROWS else 0.0
+    train, test = split_off(frame, schema, test_size, "`test_size`", seed)
+    share = calibration_share(len(train)) if calibration_size is None else calibration_size
     calibration = train.iloc[:0]
     if share > 0:
-        train, calibration = _split_off(train, schema, share, "data.calibration_size", seed)
+        train, calibration = split_off(train, schema, share, "`calibration_size`", seed)
     if schema.task == "regression":
         schema = replace(schema, target_std=float(train[schema.target].std(ddof=0)))
     return Parts(train, calibration, test, schema)
 
 
-def _split_off(
-    frame: pd.DataFrame, schema: Schema, share: float, key: str, seed: int
+def calibration_share(training_rows: int) -> float:
+    """The share of the training rows that is set aside where the user names none."""
+    return CALIBRATION_SHARE if training_rows >= CALIBRATION_FROM_ROWS else 0.0
+
+
+def split_off(
+    frame: pd.DataFrame, schema: Schema, share: float, what: str, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Split ``share`` of the rows off at random, stratified by class for classification.
+
+    Returns:
+        The other rows, and those split off.
+
+    Raises:
+        UserError: a class is too rare to be in both parts; ``what`` is what the line calls the
+            share.
+    """
     from sklearn.model_selection import train_test_split
 
     classes = frame[schema.target] if schema.task == "classification" else None
@@ -65,17 +87,14 @@ def _split_off(
     except ValueError as error:
         rarest = "" if classes is None else _rarest(classes)
         raise UserError(
-            f"params.yaml: {key} {share} cannot split {len(frame)} rows: {error}{rarest}"
+            f"{what} {share} cannot split {len(frame)} rows: {error}{rarest}"
         ) from error
     return rest, part
 
 
 def _rarest(classes: pd.Series) -> str:
-    """The class that is too rare, and that numbers may be no classes."""
+    """The class that is too rare, and a hint that numbers may not be classes."""
     counts = classes.value_counts()
-    quantity = (
-        "; if it is a quantity, set data.task: regression"
-        if pd.api.types.is_numeric_dtype(classes)
-        else ""
-    )
-    return f" (rarest class: {plain(counts.idxmin())!r}, {counts.min()} rows{quantity})"
+    numeric = pd.api.types.is_numeric_dtype(classes)
+    hint = "; if it is a quantity, set `task`: regression" if numeric else ""
+    return f" (rarest class: {plain(counts.idxmin())!r}, {counts.min()} rows{hint})"

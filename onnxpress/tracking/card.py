@@ -1,16 +1,14 @@
-"""What a reader of the MLflow UI sees first: the models side by side, the data they were tested on, how to load one."""
+"""What a reader of the MLflow UI sees first: a table of the models, the test data, how to load."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from onnxpress.pipeline.files import read_bytes
-from onnxpress.pipeline.outputs import MODELS, TEST
+from onnxpress.models import MODELS
 from onnxpress.tables.schema import Schema
 from onnxpress.text import visible
 
@@ -20,18 +18,24 @@ COLUMNS = {
     "agreement with the original": ("agreement", "within_tolerance"),
     "agreement at split thresholds": ("probe_agreement", "probe_within_tolerance"),
 }
-"""Titles of the card's table, and the metrics of the contract that fill them: classification, regression."""
+"""Headings of the card's table, and the metrics that fill them: classification, regression."""
+
+LOAD = "Load the quantised model with `mlflow.pyfunc.load_model` from this run's `model`."
+ROWS = "It takes raw rows in any form, matched by column name; null is missing."
 
 PLAIN_WORDS = re.compile(r"[^\W_]+(?:[ _-][^\W_]+)*")
-"""Text in which no Markdown of any kind sees a mark or an address."""
+"""Text without any Markdown mark or address."""
 LONGEST_NAME = 500
-"""Characters of a dataset's name that servers take."""
+"""Characters of a dataset's name that servers accept."""
 LONGEST_SCHEMA = 65_535
-"""Characters of a dataset's schema that servers since MLflow 2.4 take."""
+"""Characters of a dataset's schema that servers since MLflow 2.4 accept."""
 
 
 def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
-    """A model card in Markdown; latency, which is measured anew at times, is left to the run's metrics."""
+    """Return a model card in Markdown.
+
+    Latency is left to the run's metrics, because it may be measured again later.
+    """
     lines = [
         f"# {_plain(title)}",
         "",
@@ -39,20 +43,24 @@ def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
         "|---" * (len(COLUMNS) + 1) + "|",
     ]
     for model in MODELS:
-        found = [
-            [metrics[f"{model}_{name}"] for name in names if f"{model}_{name}" in metrics]
-            for names in COLUMNS.values()
-        ]
-        lines.append(
-            f"| {model} | {' | '.join(f'{values[0]:.6g}' if values else '' for values in found)} |"
-        )
-    load = "Load the quantised model with `mlflow.pyfunc.load_model` from this run's `model`."
-    rows = "It takes raw rows in any form, matched by column name; null is missing."
-    return "\n".join([*lines, "", f"Quantisation: {summary}", "", load, rows, ""])
+        cells = [_cell(metrics, model, names) for names in COLUMNS.values()]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", f"Quantisation: {summary}", "", LOAD, ROWS, ""])
+
+
+def _cell(metrics: Mapping[str, float], model: str, names: tuple[str, ...]) -> str:
+    """Return the first of the model's metrics that is defined, or nothing."""
+    for name in names:
+        if f"{model}_{name}" in metrics:
+            return f"{metrics[f'{model}_{name}']:.6g}"
+    return ""
 
 
 def _plain(text: str) -> str:
-    """Markdown that reads as ``text``, whatever is in it: in a code span nothing is a link, an image, HTML or an emoji."""
+    """Return Markdown that shows ``text``, whatever is in it.
+
+    Inside a code span nothing is a link, an image, HTML or an emoji.
+    """
     shown = visible(text)
     if PLAIN_WORDS.fullmatch(shown):
         return shown
@@ -60,8 +68,12 @@ def _plain(text: str) -> str:
     return f"{fence} {shown} {fence}"
 
 
-def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:
-    """The test rows as the fields of MLflow's ``Dataset``."""
+def test_data(source: str, schema: Schema, rows: int, sha256: str) -> dict[str, Any]:
+    """Describe the test rows in the fields of MLflow's ``Dataset``.
+
+    ``source`` is the name of the data set or the path of its file, ``sha256`` the hex digest of
+    the file with the test rows.
+    """
     columns = [
         {"name": column.name, "type": "float" if column.kind == "number" else "string"}
         for column in schema.columns
@@ -69,7 +81,7 @@ def test_data(source: str, schema: Schema, rows: int) -> dict[str, Any]:
     described = json.dumps({"mlflow_colspec": columns})
     return {
         "name": visible(Path(source).stem)[:LONGEST_NAME],
-        "digest": sha256(read_bytes(TEST)).hexdigest()[:16],
+        "digest": sha256[:16],
         "source_type": "local",
         "source": json.dumps({"uri": source}),
         "schema": described if len(described) <= LONGEST_SCHEMA else None,

@@ -16,9 +16,10 @@ from onnxpress.credentials.addresses import local_path, public
 from onnxpress.errors import ServerError
 from onnxpress.tracking.failures import explain, is_foreign
 from onnxpress.tracking.relocation import place_here
-from onnxpress.tracking.retry import patiently, within
+from onnxpress.tracking.retry import with_retries
 from onnxpress.tracking.s3 import identity, limit_waiting, refuse_endpoints
 from onnxpress.tracking.store import Store, artifact_root, request_seconds, verify_database
+from onnxpress.tracking.time_limit import within
 
 TOTAL_SECONDS = 10.0
 HEALTH_SECONDS = 5
@@ -56,7 +57,8 @@ class Subject:
             load_mlflow()
             self.until = self.until or time.monotonic() + TOTAL_SECONDS
             return within(
-                min(seconds, self.until - time.monotonic()), lambda: patiently(lambda: work(self))
+                min(seconds, self.until - time.monotonic()),
+                lambda: with_retries(lambda: work(self)),
             )
         except Exception as error:
             if not is_foreign(error):

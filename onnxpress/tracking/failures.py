@@ -80,22 +80,24 @@ CAUSES = (
     (r"database is locked", "is locked by another program", "close it"),
     (r"No space left", "is on a full disk", "free some space"),
 )
-KEPT = "everything in outputs/ is kept, `dvc repro` then runs publish alone"
 
 
 @contextmanager
-def server_errors(store: Store) -> Iterator[None]:
-    """Turn what a store or its client raises into one :class:`ServerError`; bugs pass."""
+def server_errors(store: Store, kept: str) -> Iterator[None]:
+    """Turn what a store or its client raises into one :class:`ServerError`; bugs pass.
+
+    ``kept`` says at the end of the line what is kept, or how to go on.
+    """
     try:
         yield
     except ServerError as error:
-        raise ServerError(f"{error}; {KEPT}") from error
+        raise ServerError(f"{error}; {kept}") from error
     except UserError:
         raise
     except Exception as error:
         if not is_foreign(error):
             raise
-        raise ServerError(f"{explain(error, store)}; {KEPT}") from error
+        raise ServerError(f"{explain(error, store)}; {kept}") from error
 
 
 def is_foreign(error: BaseException) -> bool:

@@ -1,4 +1,4 @@
-"""Everything that can be known to fail before a run is made: server, credentials, experiment, artefact store."""
+"""Check what can fail before a run is made: server, credentials, experiment, artefact store."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from onnxpress.progress import Say, say_nothing
 from onnxpress.tracking.checks import CHECKS, Subject
 from onnxpress.tracking.relocation import follow
 from onnxpress.tracking.store import Store, configure, create_database, locked
@@ -21,12 +22,16 @@ class Experiment:
     id: str
     store: Store
     moved_paths: int = 0
-    """How many paths of an embedded store have followed it to another place."""
+    """How many paths in an embedded store were changed because the store was moved."""
 
 
 @contextmanager
-def opened(store: Store, experiment: str, files: Iterable[Path] = ()) -> Iterator[Experiment]:
-    """The experiment of that name, made if need be, ready to take ``files``. An embedded store is locked meanwhile.
+def opened(
+    store: Store, experiment: str, files: Iterable[Path] = (), say: Say = say_nothing
+) -> Iterator[Experiment]:
+    """Open the experiment of that name, made if there is none, ready to take ``files``.
+
+    An embedded store is locked meanwhile.
 
     Raises:
         ServerError: a check failed, or another publish holds the embedded store.
@@ -35,7 +40,7 @@ def opened(store: Store, experiment: str, files: Iterable[Path] = ()) -> Iterato
     if store.database is None:
         yield preflight(store, experiment)
         return
-    with locked(store.database):
+    with locked(store.database, say):
         create_database(store.database)
         moved_paths = follow(store.database)
         yield replace(preflight(store, experiment), moved_paths=moved_paths)

@@ -1,7 +1,8 @@
-"""The one run of a content: found or made, filled and completed, by however many publishers and attempts it takes.
+"""The one run of a content: found or made, filled and completed, whatever gets interrupted.
 
-Every step can be taken again: parameters, metrics (at fixed times) and artefacts are the same at each attempt, so a
-publish killed anywhere is completed by the next one. The tag ``complete`` is written last.
+Every step can be repeated: parameters, metrics (at fixed times) and artefacts are the same at
+each attempt, so a publish that was killed anywhere is completed by the next one. The tag
+``complete`` is written last.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,43 +20,24 @@ import yaml
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 
 from onnxpress.errors import ServerError
-from onnxpress.tables.rows import Feeds
-from onnxpress.tables.schema import Schema
-from onnxpress.tracking.card import model_card
-from onnxpress.tracking.content import Content, Measurement
+from onnxpress.tracking.content import Measurement, Publication
 from onnxpress.tracking.logged_model import ensure_model
 from onnxpress.tracking.preflight import Experiment
-from onnxpress.tracking.retry import within
+from onnxpress.tracking.time_limit import within
 
 DIGEST, COMPLETE = "content_digest", "complete"
 ATTEMPTS = 3
+"""How often a run is made anew because another publisher replaced it."""
 QUIET_SECONDS = 3.0
 """A run that has not changed for so long has lost its publisher."""
 MARK_SECONDS = 2.0
+"""How long marking a run as failed may take."""
 MOST_PARAMS = 100
-"""Parameters that a server takes at once; a class_weight has one for each label."""
+"""Parameters that a server accepts at once; a class_weight has one for each label."""
 
 
-@dataclass(frozen=True)
-class Publication:
-    """What becomes one run: its content, the latest measurement, its name and origin, and the test rows."""
-
-    content: Content
-    measurement: Measurement
-    name: str
-    tags: Mapping[str, str]
-    feeds: Feeds
-    schema: Schema
-    data: Mapping[str, Any]
-
-    @property
-    def card(self) -> str:
-        """The run's description."""
-        return model_card(self.name, self.content.metrics, self.content.summary)
-
-
-def publish(experiment: Experiment, publication: Publication) -> tuple[str, str]:
-    """The id of the complete run of this content, and in words what was done to have it.
+def record(experiment: Experiment, publication: Publication) -> tuple[str, str]:
+    """Return the id of the complete run of this content, and in words what was done for it.
 
     Raises:
         ServerError: other publishers kept replacing the run.
@@ -65,21 +46,24 @@ def publish(experiment: Experiment, publication: Publication) -> tuple[str, str]
         run, made = claim(experiment, publication)
         if is_complete(run):
             step = add_measurement(experiment, run, publication.measurement)
-            return run.info.run_id, "already published" + (
-                "" if step is None else f"; new latency measurement, step {step}"
-            )
+            news = "" if step is None else f"; new latency measurement, step {step}"
+            return run.info.run_id, f"already published{news}"
         with failure_marked(experiment, run.info.run_id):
             fill(experiment, run, publication)
             finished = finish(experiment, run, publication.content.digest)
         if finished:
             return run.info.run_id, "published" if made else "completed an interrupted publish"
     raise ServerError(
-        f"other publishers to {experiment.store.public_uri} are in the way; publish again when they are done"
+        f"other publishers write the same content to {experiment.store.public_uri}; "
+        "publish again when they are done"
     )
 
 
 def claim(experiment: Experiment, publication: Publication) -> tuple[Any, bool]:
-    """The run of this content, and whether it was made here and now. Of two publishers, the later one yields."""
+    """Return the run of this content, and whether it was made by this call.
+
+    Of two publishers at once, the later one removes its run and takes the other's.
+    """
     digest = publication.content.digest
     if run := find(experiment, digest):
         return awaited(experiment, run), False
@@ -94,7 +78,7 @@ def claim(experiment: Experiment, publication: Publication) -> tuple[Any, bool]:
 
 
 def find(experiment: Experiment, digest: str) -> Any | None:
-    """The run of a content: a complete one before all, else the oldest."""
+    """Return the run of a content: a complete one if there is one, else the oldest."""
     runs = experiment.client.search_runs([experiment.id], f"tags.{DIGEST} = '{digest}'")
     return min(
         runs,
@@ -104,23 +88,28 @@ def find(experiment: Experiment, digest: str) -> Any | None:
 
 
 def is_complete(run: Any) -> bool:
-    """Whether a run holds all of its content; one whose last request failed is marked FAILED, though the tag may be there."""
+    """Whether a run holds all of its content.
+
+    A run whose last request failed is marked FAILED, even if it has the tag already.
+    """
     return bool(run.data.tags.get(COMPLETE) == "true" and run.info.status == "FINISHED")
 
 
 def awaited(experiment: Experiment, run: Any) -> Any:
-    """``run`` after its publisher has completed it, failed, or fallen silent. The embedded store's lock spares the wait."""
-    while (
-        experiment.store.database is None and not is_complete(run) and run.info.status == "RUNNING"
-    ):
-        before, until = run, time.monotonic() + QUIET_SECONDS
-        while (
-            run.data.to_dictionary() == before.data.to_dictionary() and run.info.status == "RUNNING"
-        ):
-            if time.monotonic() > until:
-                return run
-            time.sleep(QUIET_SECONDS / 10)
-            run = experiment.client.get_run(run.info.run_id)
+    """Return ``run`` once its publisher has completed it, failed, or fallen silent.
+
+    The lock of an embedded store makes waiting unnecessary.
+    """
+    if experiment.store.database is not None:
+        return run
+    seen, until = run, time.monotonic() + QUIET_SECONDS
+    while run.info.status == "RUNNING" and not is_complete(run):
+        if run.data.to_dictionary() != seen.data.to_dictionary():
+            seen, until = run, time.monotonic() + QUIET_SECONDS
+        elif time.monotonic() > until:
+            return run
+        time.sleep(QUIET_SECONDS / 10)
+        run = experiment.client.get_run(run.info.run_id)
     return run
 
 
@@ -130,39 +119,51 @@ def failure_marked(experiment: Experiment, run_id: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(Exception):  # the first error is the one to tell
+        with suppress(Exception):  # the first error is the one to report
             within(MARK_SECONDS, lambda: experiment.client.set_terminated(run_id, "FAILED"))
         raise
 
 
 def fill(experiment: Experiment, run: Any, publication: Publication) -> None:
-    """Write the content into ``run``; what an earlier attempt has written is left or written again."""
+    """Write the content into ``run``; what an earlier attempt wrote is kept or written again."""
     client, content, run_id = experiment.client, publication.content, run.info.run_id
     if run.info.status != "RUNNING":
         client.update_run(run_id, status="RUNNING")
-    params = [Param(key, value) for key, value in content.params.items()]
     metrics = [Metric(key, value, run.info.start_time, 0) for key, value in content.metrics.items()]
     client.log_batch(run_id, metrics=metrics)
+    params = [Param(key, value) for key, value in content.params.items()]
     for first in range(0, len(params), MOST_PARAMS):
         client.log_batch(run_id, params=params[first : first + MOST_PARAMS])
-    client.log_inputs(
-        run_id,
-        [DatasetInput(Dataset(**publication.data), [InputTag("mlflow.data.context", "testing")])],
-    )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for artifact, path in content.artifacts.items():
-            shutil.copyfile(path, folder / artifact)
-        settings = yaml.safe_dump(dict(content.settings), sort_keys=False)
-        (folder / "params.yaml").write_text(settings, encoding="utf-8")
-        (folder / "model_card.md").write_text(publication.card, encoding="utf-8")
-        client.log_artifacts(run_id, name)
-    ensure_model(experiment, run_id, content, publication.feeds, publication.schema)
+    tested = DatasetInput(Dataset(**publication.data), [InputTag("mlflow.data.context", "testing")])
+    client.log_inputs(run_id, [tested])
+    settings = yaml.safe_dump(dict(content.settings), sort_keys=False)
+    texts = {"params.yaml": settings, "model_card.md": publication.card}
+    upload(experiment, run_id, content.artifacts, texts)
+    ensure_model(experiment, run_id, publication)
     add_measurement(experiment, run, publication.measurement)
 
 
+def upload(
+    experiment: Experiment,
+    run_id: str,
+    files: Mapping[str, Path],
+    texts: Mapping[str, str] | None = None,
+) -> None:
+    """Log copies of ``files`` and the ``texts`` as artefacts, all by the artefact's name."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for artifact, path in files.items():
+            shutil.copyfile(path, folder / artifact)
+        for artifact, text in (texts or {}).items():
+            (folder / artifact).write_text(text, encoding="utf-8")
+        experiment.client.log_artifacts(run_id, name)
+
+
 def finish(experiment: Experiment, run: Any, digest: str) -> bool:
-    """Complete a filled run, unless an older or complete one has appeared since: that one is the content's run then."""
+    """Complete a filled run; False if another run of the content has to be used instead.
+
+    An older or complete run that has appeared since is the content's run, and this one is removed.
+    """
     client, run_id = experiment.client, run.info.run_id
     winner = find(experiment, digest)
     if winner and winner.info.run_id != run_id:
@@ -174,9 +175,11 @@ def finish(experiment: Experiment, run: Any, digest: str) -> bool:
 
 
 def add_measurement(experiment: Experiment, run: Any, measurement: Measurement) -> int | None:
-    """Log a latency measurement as the run's next step; its number, or None when the run has it already.
+    """Log a latency measurement as the run's next step.
 
-    A tag claims step and time before, and says so after, so that an interrupted step is written again as it was.
+    Return the number of the step, None if the run has the measurement already. A tag claims step
+    and time before the metrics are logged and says so afterwards, so that an interrupted step is
+    written again with the same numbers.
     """
     client, run_id, key = experiment.client, run.info.run_id, f"latency.{measurement.digest}"
     taken = {
@@ -184,35 +187,28 @@ def add_measurement(experiment: Experiment, run: Any, measurement: Measurement) 
         for name, value in run.data.tags.items()
         if name.startswith("latency.")
     }
-    now = (
-        int(time.time() * 1000) if taken else run.info.start_time
-    )  # two first publishers at once log the same entry
+    # two first publishers at once must log the same entry, so the first has the run's own time
+    now = int(time.time() * 1000) if taken else run.info.start_time
     entry = taken.get(key) or {"step": len(taken), "timestamp": now, "logged": False}
     if entry["logged"]:
         return None
     client.set_tag(run_id, key, json.dumps(entry))
-    client.log_batch(
-        run_id,
-        metrics=[*latencies(measurement, entry), *batch_sweep(measurement, entry["timestamp"])],
-    )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for artifact, path in measurement.artifacts.items():
-            shutil.copyfile(path, folder / artifact)
-        client.log_artifacts(run_id, name)
+    metrics = [*latencies(measurement, entry), *batch_sweep(measurement, entry["timestamp"])]
+    client.log_batch(run_id, metrics=metrics)
+    upload(experiment, run_id, measurement.artifacts)
     client.set_tag(run_id, "latency_machine", measurement.machine)
     client.set_tag(run_id, key, json.dumps({**entry, "logged": True}))
     return int(entry["step"])
 
 
 def latencies(measurement: Measurement, entry: Mapping[str, Any]) -> Iterator[Metric]:
-    """The contract's latency metrics, at the step of the measurement."""
+    """Yield the latency metrics at the step of the measurement."""
     for name, value in measurement.metrics.items():
         yield Metric(name, value, entry["timestamp"], entry["step"])
 
 
 def batch_sweep(measurement: Measurement, timestamp: int) -> Iterator[Metric]:
-    """The latency of every model at every batch size, with the rows per call as step."""
+    """Yield the latency of every model at every batch size, with the rows per call as step."""
     for rows, models in measurement.batches.items():
         for model, latency_ms in models.items():
             yield Metric(f"{model}_latency_by_batch_ms", latency_ms, timestamp, rows)

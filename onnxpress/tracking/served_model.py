@@ -15,7 +15,6 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.outputs import QUANTIZED_MODEL, SCHEMA
 from onnxpress.serving import ANSWERING, COLUMNS
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
@@ -53,7 +52,10 @@ def save_serving_model(
 
     parsed = onnx.load_from_string(model)
     if {value.name for value in parsed.graph.input} != set(feeds):
-        raise UserError(f"{QUANTIZED_MODEL} does not take the columns of {SCHEMA}; run `dvc repro`")
+        raise UserError(
+            "the quantised model does not take the columns of the schema; "
+            "make both again from the same data"
+        )
     description = Model(**identity)
     mlflow.onnx.save_model(
         parsed,

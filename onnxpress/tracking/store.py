@@ -1,4 +1,4 @@
-"""The MLflow store: which one, where its files lie, and how it is opened without hanging or noise."""
+"""The MLflow store: which one, where its files lie, how it is opened without hanging or noise."""
 
 from __future__ import annotations
 
@@ -11,42 +11,56 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from onnxpress.credentials.addresses import DATABASES, SERVERS, Address, Unreadable, read
+from onnxpress.credentials.addresses import (
+    DATABASES,
+    SERVERS,
+    Address,
+    Unreadable,
+    read,
+    refuse_unaddressable,
+)
 from onnxpress.errors import ServerError, UserError
-from onnxpress.pipeline.console import say
-from onnxpress.pipeline.place import refuse_unaddressable
+from onnxpress.progress import Say, say_nothing
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 EXPECTED = (
-    f"publish.tracking_uri (or MLFLOW_TRACKING_URI) should be {DEFAULT_URI} or the address of an MLflow server "
-    "such as http://127.0.0.1:5000"
+    f"publish.tracking_uri (or MLFLOW_TRACKING_URI) should be {DEFAULT_URI} "
+    "or the address of an MLflow server such as http://127.0.0.1:5000"
 )
 PERCENT = "if its user or password has a / ? # @ % or the like, percent-encode it, as in %40 for @"
 LOGIN = "set MLFLOW_TRACKING_TOKEN, or MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
 LOCK_SECONDS = 300.0
+"""How long to wait for another publish to an embedded store."""
 LOCKED_SECONDS = 5.0
-
+"""How long to wait for another program that has the database locked."""
 REQUEST_SECONDS = 8
-"""How long a server may be silent; and one more second per MB of the largest file, which it may pass on before it answers."""
+"""How long a server may be silent.
+
+One more second is added for each MB of the largest file: the server may pass the file on before
+it answers.
+"""
 
 SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the default, 7 with doubling pauses, hangs for minutes; see patience.py
+    # the default, 7 retries with doubling pauses, hangs for minutes; retry.py decides instead
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",  # "1" does nothing
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar per file
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # "View run at"
 }
+"""MLflow's environment, where the user has not set it."""
 QUIET = (
-    "mlflow.exceptions",  # "Received error code not recognized by MLflow", which is whatever the server says
+    "mlflow.exceptions",  # "Received error code not recognized by MLflow": any word of a server
     "alembic.runtime.migration",  # one line per migration of a new database
     "mlflow.store.db.utils",  # "Creating initial MLflow database tables..."
-    "mlflow.store.model_registry.abstract_store",  # "Waiting up to 300 seconds for model version to finish creation."
+    "mlflow.store.model_registry.abstract_store",  # "Waiting up to 300 seconds for model version"
     "urllib3.connectionpool",  # "Retrying (JitteredRetry(...)) after connection broken by ..."
 )
+"""Loggers whose warnings are of no use to anybody here."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """A tracking store. ``uri`` is absolute; for HTTP it holds no credentials, for databases it may."""
+    """A tracking store. ``uri`` is absolute; only that of a database may hold credentials."""
 
     uri: str = field(repr=False)
     public_uri: str
@@ -57,7 +71,7 @@ class Store:
 
 
 def resolve_store(tracking_uri: str | None, root: Path) -> Store:
-    """The store of ``MLFLOW_TRACKING_URI``, else ``tracking_uri``, else mlflow.db in ``root``.
+    """Return the store of ``MLFLOW_TRACKING_URI``, else ``tracking_uri``, else root/mlflow.db.
 
     Raises:
         UserError: the address cannot be read, or MLflow has no store of that kind.
@@ -84,7 +98,7 @@ def _embedded(database: Path) -> Store:
 
 
 def _refuse_lost(address: Address) -> None:
-    """Refuse what MLflow would never send: a token in the query, or a login of which a part is missing."""
+    """Refuse what MLflow would never send: a token in the query, or half a login."""
     if address.query or address.fragment:
         raise UserError(f"{EXPECTED}, got one with a query, which MLflow does not send; {LOGIN}")
     if address.login and not all(address.login):
@@ -94,18 +108,19 @@ def _refuse_lost(address: Address) -> None:
 
 
 def request_seconds() -> int:
-    """The time limit of a request, once :func:`configure` was called."""
+    """Return the time limit of a request in seconds; :func:`configure` has set it."""
     return int(os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"])
 
 
 def configure(store: Store, files: Iterable[Path] = ()) -> None:
-    """Set MLflow's environment, as far as the user has not, and silence what it says to nobody's use."""
+    """Set MLflow's environment where the user has not, and silence its needless warnings.
+
+    ``files`` are those that will be uploaded; the largest decides how long a request may take.
+    """
     os.environ["MLFLOW_TRACKING_URI"] = store.uri
     largest_mb = max((path.stat().st_size for path in files), default=0) // 2**20
-    for key, value in {
-        **SETTINGS,
-        "MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_SECONDS + largest_mb),
-    }.items():
+    timeout = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_SECONDS + largest_mb)}
+    for key, value in {**SETTINGS, **timeout}.items():
         os.environ.setdefault(key, value)
     if store.login:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = store.login
@@ -114,11 +129,11 @@ def configure(store: Store, files: Iterable[Path] = ()) -> None:
 
 
 @contextmanager
-def locked(database: Path) -> Iterator[None]:
+def locked(database: Path, say: Say = say_nothing) -> Iterator[None]:
     """Hold the lock of an embedded store: two first users at once would crash in its migrations.
 
     Raises:
-        ServerError: another publish holds it for too long.
+        ServerError: another publish holds it for longer than :data:`LOCK_SECONDS`.
     """
     from filelock import FileLock, Timeout
 
@@ -141,10 +156,12 @@ def locked(database: Path) -> Iterator[None]:
 
 
 def create_database(database: Path) -> None:
-    """Make a new SQLite store beside its place and move it there whole: a killed migration cannot be resumed.
+    """Make a new SQLite store under another name and rename it when it is whole.
+
+    A migration that was killed cannot be resumed.
 
     Raises:
-        ServerError: there is a file in its place that is no SQLite database.
+        ServerError: the file exists and is not a SQLite database.
     """
     if verify_database(database):
         return
@@ -158,11 +175,11 @@ def create_database(database: Path) -> None:
 
 
 def verify_database(database: Path) -> bool:
-    """Whether there is a SQLite database in that place.
+    """Whether the SQLite database exists.
 
     Raises:
-        ServerError: there is another file.
-        sqlite3.OperationalError: another program does not let go of it, which MLflow would wait for much longer.
+        ServerError: the file is something else.
+        sqlite3.OperationalError: another program keeps it locked; MLflow would wait far longer.
     """
     if not database.exists() or not database.stat().st_size:
         return False
@@ -177,5 +194,5 @@ def verify_database(database: Path) -> bool:
 
 
 def artifact_root(database: Path) -> str:
-    """The folder of an embedded store's artefacts, beside its database."""
+    """Return the ``file:`` address of an embedded store's artefacts, beside its database."""
     return (database.parent / "mlartifacts").as_uri()

@@ -31,11 +31,16 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_info
 
 from onnxpress.benchmark.candidates import shared
-from onnxpress.benchmark.contenders import batch, floor_model, limited_threads, sessions
+from onnxpress.benchmark.latency_statistics import (
+    bootstrap_median_interval,
+    ratio,
+    speedups,
+    summarise,
+)
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan, measure, measure_batches
-from onnxpress.benchmark.report import Batch, crowding, instability, line, slowness
-from onnxpress.benchmark.summary import bootstrap_median_interval, ratio, speedups, summarise
+from onnxpress.benchmark.results import Batch, crowding, instability, line, slowness
+from onnxpress.benchmark.timed_calls import batch, floor_model, limited_threads, sessions
 from onnxpress.errors import UserError
 from onnxpress.runtime.sessions import open_session
 from stages.benchmark import main

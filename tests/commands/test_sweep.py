@@ -14,7 +14,7 @@ from dvc.utils.hydra import apply_overrides
 
 from onnxpress.commands.sweep.outcomes import Outcome, failure
 from onnxpress.commands.sweep.overrides import overrides
-from onnxpress.commands.sweep.pareto import Entry, as_json, front
+from onnxpress.commands.sweep.pareto import Entry, as_json, best
 from onnxpress.commands.sweep.points import Point, Sweep, read_sweep
 from onnxpress.commands.sweep.table import headings, print_table, raise_failures
 from onnxpress.commands.sweep.workspace import alone
@@ -241,19 +241,19 @@ def test_the_front_is_what_nothing_else_beats() -> None:
         entry("as small", 1.0, 2.0, 0.9),
         entry("failed", reason="gate: no", code=3),
     ]
-    assert front(entries) == {"small", "fast", "good", "as small"}
+    assert best(entries) == {"small", "fast", "good", "as small"}
 
 
 def test_a_grid_of_costs_has_one_point_on_its_front() -> None:
     entries = [
         entry(str(costs), *costs) for costs in itertools.product((1.0, 2.0), (1.0, 2.0), (0.5, 0.6))
     ]
-    assert front(entries) == {str((1.0, 1.0, 0.6))}
+    assert best(entries) == {str((1.0, 1.0, 0.6))}
 
 
 def test_scores_on_other_rows_do_not_compare() -> None:
     entries = [entry("a", 1.0, 1.0, 0.9), entry("b", 2.0, 2.0, 0.8, seed=7)]
-    assert front(entries) == {"a", "b"}
+    assert best(entries) == {"a", "b"}
 
 
 LOG = """

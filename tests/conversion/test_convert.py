@@ -202,7 +202,7 @@ from sklearn.datasets import load_iris
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.ensemble import RandomForestClassifier
-from onnxpress.estimators.loading import fit
+from onnxpress.estimators.fitting import fit
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.params import Train
 from onnxpress.conversion.converting import to_onnx

@@ -167,7 +167,7 @@ def test_no_locale_has_to_be_installed_where_the_model_runs(shop: Path) -> None:
 def test_text_that_is_no_column_is_named(shop: Path) -> None:
     with pytest.raises(
         UserError,
-        match=r"data.text 'reviews' is no feature column; they are 'stars', 'shop', 'review'",
+        match=r"data.text 'reviews' is not a feature column; they are 'stars', 'shop', 'review'",
     ):
         chain(prepare, data__text=["reviews"])
     assert shop

@@ -28,8 +28,8 @@ from onnxpress.pipeline.output import Scrubbing
 from onnxpress.pipeline.params import parse_params
 from onnxpress.pipeline.yaml_file import read_yaml
 from onnxpress.tracking.failures import explain
+from onnxpress.tracking.publishing import refuse_strange_id
 from onnxpress.tracking.store import Store, resolve_store
-from stages.publish import refuse_strange
 from tests.conftest import ROOT, default_params
 from tests.support.secrecy import (
     COMMANDS,
@@ -379,11 +379,11 @@ def test_an_error_of_a_store_without_a_secret_is_shown() -> None:
 @pytest.mark.usefixtures("logged_in")
 def test_what_a_server_calls_a_run_is_stored_only_if_it_may_be_an_id(run_id: str) -> None:
     store = Store("http://h", "http://h")
-    refuse_strange("0123456789abcdef0123456789abcdef", store)
+    refuse_strange_id("0123456789abcdef0123456789abcdef", store)
     with pytest.raises(
         ServerError, match=r"^http://h gives a run an id that MLflow never does"
     ) as error:
-        refuse_strange(run_id, store)
+        refuse_strange_id(run_id, store)
     assert not traces(str(error.value))
 
 

@@ -1,4 +1,4 @@
-"""docs/security.md: every promise has a test that exists, and the page is where readers look for it."""
+"""docs/security.md: every promise has a test, and readers find the page."""
 
 from __future__ import annotations
 

@@ -27,7 +27,8 @@ from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.parts import set_threads
 from onnxpress.given import opening as given
 from onnxpress.pipeline.files import read_json
-from onnxpress.pipeline.inputs import load_trained, read_schema
+from onnxpress.pipeline.inputs import read_schema
+from onnxpress.pipeline.model_files import load_trained
 from onnxpress.pipeline.params import Train
 from onnxpress.pipeline.running import run_stage
 from onnxpress.tables.rows import Rows

@@ -30,12 +30,17 @@ from sklearn.tree import DecisionTreeClassifier
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.doubts import about_thresholds
-from onnxpress.evaluate.float_order import number, rank
 from onnxpress.evaluate.metrics import compare_on_probes
-from onnxpress.evaluate.probes import UNSEEN_CATEGORY, accepted_missing, accepted_unseen, probe_rows
-from onnxpress.evaluate.raw_columns import RawColumn
-from onnxpress.evaluate.threshold_rows import ThresholdRows, threshold_rows
+from onnxpress.evaluate.probes.float_order import number, rank
+from onnxpress.evaluate.probes.probe_rows import (
+    UNSEEN_CATEGORY,
+    accepted_missing,
+    accepted_unseen,
+    probe_rows,
+)
+from onnxpress.evaluate.probes.raw_columns import RawColumn
+from onnxpress.evaluate.probes.threshold_rows import ThresholdRows, threshold_rows
+from onnxpress.evaluate.warning_lines import threshold_lines
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -530,5 +535,5 @@ def test_trees_that_compare_columns_which_their_input_lacks_have_no_probes_and_a
     features.ints[0] = 5
     made = threshold_rows(model, {"X": x}, 100, np.random.default_rng(0))
     assert (made.operators, made.unread, made.thresholds, len(made)) == (1, 1, 0, 0)
-    (line,) = about_thresholds(made)
+    (line,) = threshold_lines(made)
     assert line.startswith("warning: 1 of 1 tree operators of outputs/model.onnx cannot be read")

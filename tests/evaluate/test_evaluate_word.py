@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from onnxpress.errors import UserError
-from onnxpress.evaluate.asked import Asked
-from onnxpress.evaluate.doubts import doubts
-from onnxpress.evaluate.lossless import differences, only_steps, promised
+from onnxpress.evaluate.lossless_check import check_lossless
+from onnxpress.evaluate.lossless_differences import is_lossless, lossless_differences, trees_agree
 from onnxpress.evaluate.metrics import compare_on_probes
-from onnxpress.evaluate.promise import hold_to_promise
-from onnxpress.evaluate.raw_columns import RawColumn
+from onnxpress.evaluate.predicted_rows import PredictedRows
+from onnxpress.evaluate.probes.raw_columns import RawColumn
+from onnxpress.evaluate.warning_lines import prediction_warnings
 from onnxpress.pipeline.files import read_json, write_json
 from onnxpress.pipeline.outputs import METRICS, ONNX_MODEL, ORIGINAL_MODEL, QUANTIZED_MODEL
 from onnxpress.runtime.predictions import Predictions
@@ -128,7 +128,7 @@ def test_a_model_that_promises_nothing_may_differ(lossless: Path) -> None:
     ],
 )
 def test_which_candidates_are_held_to_lossless(candidate: str, promise: bool) -> None:
-    assert promised(candidate) is promise
+    assert is_lossless(candidate) is promise
 
 
 def proba(*second: float) -> Predictions:
@@ -137,7 +137,9 @@ def proba(*second: float) -> Predictions:
 
 
 def test_a_tie_may_fall_to_either_class_and_rounding_is_no_difference() -> None:
-    found = differences(proba(0.5, 0.7, 0.2, 0.4), proba(0.5 + 1e-8, 0.7 + 1e-7, 0.6, 0.4 + 2e-6))
+    found = lossless_differences(
+        proba(0.5, 0.7, 0.2, 0.4), proba(0.5 + 1e-8, 0.7 + 1e-7, 0.6, 0.4 + 2e-6)
+    )
     assert [list(rows) for rows in (found.ties, found.labels, found.scores)] == [[0], [2], [3]]
 
 
@@ -145,9 +147,9 @@ def test_predictions_are_held_against_the_largest_of_them_and_nan_equals_nan() -
     plain, other = (
         Predictions(np.array(values), None) for values in ([3e6, 1.0, np.nan], [3e6, 3.0, np.nan])
     )
-    assert list(differences(plain, other).scores) == []
+    assert list(lossless_differences(plain, other).scores) == []
     beyond = Predictions(np.array([3e6, 5.0, np.nan]), None)
-    assert list(differences(plain, beyond).scores) == [1]
+    assert list(lossless_differences(plain, beyond).scores) == [1]
 
 
 def stepped(leaf: float, step: bool = True) -> bytes:
@@ -178,9 +180,9 @@ def stepped(leaf: float, step: bool = True) -> bytes:
     return bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
 
 
-def asked(kind: str, feeds: Feeds, *models: bytes) -> Asked:
-    answers = [predict_onnx(open_session(model), feeds) for model in models]
-    return Asked(kind, feeds, [answers[0], *answers])
+def asked(kind: str, feeds: Feeds, *models: bytes) -> PredictedRows:
+    predictions = [predict_onnx(open_session(model), feeds) for model in models]
+    return PredictedRows(kind, feeds, [predictions[0], *predictions])
 
 
 def test_a_step_behind_trees_that_agree_is_counted_and_not_failed(
@@ -188,8 +190,8 @@ def test_a_step_behind_trees_that_agree_is_counted_and_not_failed(
 ) -> None:
     schema, feeds = numeric_schema(1, "regression"), {"X": float32([[-1], [1], [-2]])}
     models = stepped(1.0), stepped(float(np.nextafter(np.float32(1), np.float32(2))))
-    assert only_steps(*models, feeds, np.array([0, 2]))
-    hold_to_promise("forest/lossless", models, [asked("test", feeds, *models)], schema)
+    assert trees_agree(*models, feeds, np.array([0, 2]))
+    check_lossless("forest/lossless", models, [asked("test", feeds, *models)], schema)
     said = capsys.readouterr().out
     assert "2 of 3 test rows" in said
     assert "at most 1)" in said
@@ -202,7 +204,7 @@ def test_trees_that_disagree_are_no_step(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(
         UserError, match=r"2 of 3 test rows: test row 0 \('f0' is -1\) gets 2.0 where .* says 1.0"
     ):
-        hold_to_promise("forest/lossless", models, [asked("test", feeds, *models)], schema)
+        check_lossless("forest/lossless", models, [asked("test", feeds, *models)], schema)
     assert capsys.readouterr().out == ""
 
 
@@ -211,8 +213,8 @@ def lines(target: Any, values: Any, task: str = "classification") -> list[str]:
     answer = Predictions(
         found, None if task == "regression" else (found[:, None] == np.unique(target)).astype(float)
     )
-    rows = Asked("test", {"X": np.zeros((len(target), 1), np.float32)}, [answer] * 3)
-    return list(doubts(numeric_schema(1, task), np.asarray(target), [rows]))
+    rows = PredictedRows("test", {"X": np.zeros((len(target), 1), np.float32)}, [answer] * 3)
+    return list(prediction_warnings(numeric_schema(1, task), np.asarray(target), [rows]))
 
 
 def test_an_original_worse_than_a_constant_is_said_so() -> None:
@@ -236,8 +238,8 @@ def test_answers_that_are_no_numbers_are_counted_for_each_model() -> None:
 
 def test_labels_that_differ_on_ties_are_counted_as_such() -> None:
     original, other = proba(0.5, 0.9, 0.2), proba(0.5 + 1e-8, 0.9, 0.2)
-    rows = Asked("probe", {"X": np.zeros((3, 1), np.float32)}, [original, other, other])
-    (line,) = doubts(numeric_schema(1), np.array([0, 1, 0]), [rows])
+    rows = PredictedRows("probe", {"X": np.zeros((3, 1), np.float32)}, [original, other, other])
+    (line,) = prediction_warnings(numeric_schema(1), np.array([0, 1, 0]), [rows])
     assert line.startswith("outputs/model.onnx gives the other class on 1 of 3 probe rows")
 
 
@@ -269,7 +271,7 @@ def test_a_row_is_named_by_the_column_that_lies_at_a_threshold_or_by_its_first_v
     schema = Schema("classification", "y", columns)
     feeds: Feeds = {f"c{i}": np.full((2, 1), i + 0.5, np.float32) for i in range(6)}
     feeds["c1"] = np.array([["a"], ["it's"]])
-    rows = Asked(
+    rows = PredictedRows(
         "probe", feeds, [proba(0.1, 0.2)] * 3, lambda row: RawColumn("c1", 0) if row else None
     )
     assert rows.describe(1, schema) == "probe row 1 ('c1' is \"it's\")"
@@ -277,7 +279,7 @@ def test_a_row_is_named_by_the_column_that_lies_at_a_threshold_or_by_its_first_v
         rows.describe(0, schema)
         == "probe row 0 ('c0' is 0.5, 'c1' is 'a', 'c2' is 2.5, 'c3' is 3.5, ...)"
     )
-    matrix = Asked(
+    matrix = PredictedRows(
         "probe", {"X": float32([[1, 2]])}, [proba(0.1)] * 3, lambda _row: RawColumn("X", 1)
     )
     assert matrix.describe(0, numeric_schema(2)) == "probe row 0 ('f1' is 2)"

@@ -17,8 +17,8 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.tree import DecisionTreeClassifier
 
+from onnxpress.benchmark.latency_statistics import speedups
 from onnxpress.benchmark.measure import Plan, measure
-from onnxpress.benchmark.summary import speedups
 from onnxpress.gates import GATES, complaint, judge
 from onnxpress.runtime.sessions import open_session, predict_onnx
 

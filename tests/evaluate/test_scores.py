@@ -30,7 +30,13 @@ from bench.scores import __main__ as scores
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import differences
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.differences import TOLERANCE, compare, has_steps, other_labels, relative
+from onnxpress.evaluate.score_differences import (
+    TOLERANCE,
+    has_steps,
+    other_labels,
+    relative,
+    score_differences,
+)
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -203,7 +209,7 @@ def test_a_label_that_follows_equal_probabilities_and_not_the_decisions_is_wrong
     original = predict_original(estimator, {"X": x}, numeric_schema(5))
     assert original.scores is not None
     by_probability = Predictions(original.scores.argmax(axis=1), original.scores)
-    found = compare(estimator, {"X": x}, numeric_schema(5), original, by_probability)
+    found = score_differences(estimator, {"X": x}, numeric_schema(5), original, by_probability)
     assert found.labels == (by_probability.values != original.values).sum() > 0
 
 
@@ -216,7 +222,7 @@ def test_a_step_of_isotonic_calibration_is_counted_and_any_other_difference_is_n
     assert original.scores is not None
     assert has_steps(estimator)
     away = Predictions(original.values, original.scores + np.array([[-0.01, 0.01]]))
-    found = compare(estimator, {"X": x}, numeric_schema(5), original, away)
+    found = score_differences(estimator, {"X": x}, numeric_schema(5), original, away)
     assert found.beyond
     assert found.steps < len(x) / 10
 
@@ -231,7 +237,7 @@ def test_a_split_of_a_tree_on_raw_columns_is_no_excuse() -> None:
     original = predict_original(tree, {"X": at}, schema)
     other = Predictions(original.values + 1, None)
     assert not has_steps(make_pipeline(StandardScaler(), tree).fit(x, y))
-    assert compare(tree, {"X": at}, schema, original, other).beyond
+    assert score_differences(tree, {"X": at}, schema, original, other).beyond
 
 
 def test_what_scikit_learn_itself_rounds_in_float32_is_counted_and_what_it_computes_in_float64_is_not() -> (
@@ -247,7 +253,7 @@ def test_what_scikit_learn_itself_rounds_in_float32_is_counted_and_what_it_compu
         line.coef_ = line.coef_.astype(kind)
         near[:, 1] = x[:, 0] * np.float32(1.00001)
         original = predict_original(line, {"X": near}, schema)
-        found = compare(
+        found = score_differences(
             line, {"X": near}, schema, original, Predictions(original.values + off, None)
         )
         assert (found.rounded > 0) == excused
@@ -259,7 +265,9 @@ def test_neighbours_of_regressors_are_compared_by_value() -> None:
     schema = numeric_schema(5, "regression")
     model = open_session(to_bytes(to_onnx(estimator, schema, 12)))
     original = predict_original(estimator, {"X": x}, schema)
-    assert not compare(estimator, {"X": x}, schema, original, predict_onnx(model, {"X": x})).beyond
+    assert not score_differences(
+        estimator, {"X": x}, schema, original, predict_onnx(model, {"X": x})
+    ).beyond
 
 
 # --- the scan -----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import default_params, write_params
 from tests.support.bad_input import CORPUS, Bad
+from tests.support.programs import program
 from tests.support.project import QUICK
 
 SHOWN_BY_DEFAULT = (UserWarning, RuntimeWarning, FutureWarning, SyntaxWarning)
@@ -47,11 +48,9 @@ def run(stage: str) -> int:
     """Run a stage as ``python -m`` does, in this process; what Python would warn about on stderr is printed there."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sys.modules.pop(
-            f"stages.{stage}", None
-        )  # other tests import it, which runpy would warn about
+        sys.modules.pop(program(stage), None)  # other tests import it, which runpy would warn about
         try:
-            runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=True)
+            runpy.run_module(program(stage), run_name="__main__", alter_sys=True)
             code = 0
         except SystemExit as end:
             code = int(str(end.code))

@@ -27,7 +27,7 @@ for number in progress(range(3), 3, "trying candidates"):
 say("done")
 """
 SAID = "  tried 0\n  tried 1\n  tried 2\n  done\n"
-WAIT, REPORT = ("-c", WAITING), ("-m", "onnxpress.commands.report")
+WAIT, REPORT = ("-c", WAITING), ("-m", "onnxpress", "report")
 STYLES = {
     "NO_COLOR",
     "FORCE_COLOR",
@@ -144,6 +144,7 @@ def test_the_summary_in_a_log_is_plain_and_the_same_whatever_the_surroundings(
     finished: Path,
 ) -> None:
     plain = in_a_log(REPORT, finished).stdout
+    assert "next: make ui" in plain
     assert "\x1b" not in plain
     assert "163.8" in plain
     assert in_a_log(REPORT, finished, COLUMNS="40", TERM="dumb", NO_COLOR="1").stdout == plain
@@ -151,7 +152,7 @@ def test_the_summary_in_a_log_is_plain_and_the_same_whatever_the_surroundings(
 
 
 def test_the_report_for_scripts_is_the_data_of_the_summary_alone(finished: Path) -> None:
-    done = in_a_log(("-m", "onnxpress.commands.report", "--json"), finished)
+    done = in_a_log(("-m", "onnxpress", "report", "--json"), finished)
     assert json.loads(done.stdout) == {
         "estimator": "RandomForestClassifier",
         "data": "iris",
@@ -162,7 +163,7 @@ def test_the_report_for_scripts_is_the_data_of_the_summary_alone(finished: Path)
 
 def test_the_doctor_for_scripts_has_every_check_and_the_same_exit_code(finished: Path) -> None:
     done = in_a_log(
-        ("-m", "onnxpress.commands.doctor", "--json"),
+        ("-m", "onnxpress", "doctor", "--json"),
         finished,
         MLFLOW_TRACKING_URI="http://127.0.0.1:9",
     )
@@ -184,9 +185,9 @@ def test_the_doctor_for_scripts_has_every_check_and_the_same_exit_code(finished:
 def test_every_command_for_scripts_says_so_in_its_help_and_refuses_other_arguments(
     module: str, finished: Path
 ) -> None:
-    shown = in_a_log(("-m", f"stages.{module}", "--help"), finished)
+    shown = in_a_log(("-m", "onnxpress", module, "--help"), finished)
     assert "--json" in shown.stdout
-    wrong = in_a_log(("-m", f"stages.{module}", "--jsn=1"), finished)
+    wrong = in_a_log(("-m", "onnxpress", module, "--jsn=1"), finished)
     assert (wrong.returncode, wrong.stdout) == (2, "")
 
 
@@ -205,11 +206,11 @@ def in_a_shell(line: str, folder: Path, **variables: str) -> subprocess.Complete
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-", "2>&-"])
 def test_a_closed_stream_stops_no_stage_and_reaches_no_file(closed: str, finished: Path) -> None:
     before = {path: path.read_bytes() for path in finished.rglob("*.json")}
-    done = in_a_shell(f"python -m onnxpress.commands.report {closed}", finished)
+    done = in_a_shell(f"python -m onnxpress report {closed}", finished)
     assert (done.returncode, done.stderr, bool(done.stdout)) == (0, "", closed == "2>&-")
     assert {path: path.read_bytes() for path in finished.rglob("*.json")} == before
     (finished / "outputs" / "metrics.json").unlink()
-    done = in_a_shell(f"python -m onnxpress.commands.report {closed}", finished)
+    done = in_a_shell(f"python -m onnxpress report {closed}", finished)
     assert (done.returncode, len(done.stderr.splitlines()), done.stdout) == (
         2,
         0 if "2>" in closed else 1,

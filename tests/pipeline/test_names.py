@@ -36,10 +36,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from onnxpress.benchmark.contenders import floor_model
+from onnxpress.benchmark.timed_calls import floor_model
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.names import rename
 from onnxpress.errors import UserError
+from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.inputs import read_predictions
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.pipeline.params import parse_params
@@ -338,7 +339,7 @@ def rendered(title: str = "forest", worst: Disagreement | None = None, **others:
     }
     found = worst or Disagreement(["test row"], [["0"]], "told")
     return render(
-        title, "scikit-learn", results | others, dict.fromkeys(PICTURES, b"\x89PNG"), found, {}, []
+        title, "scikit-learn", results | others, dict.fromkeys(PICTURES, b"\x89PNG"), found, [], []
     )
 
 
@@ -383,7 +384,7 @@ def test_the_summary_shows_titles_and_experiments_as_they_are(
     }
     for word in WORDS:
         run = {"run_id": "abc", "experiment": word, "tracking_uri": "sqlite:////x"}
-        print_summary(word, {**results, "mlflow_run": run})
+        print_summary(screen(), word, {**results, "mlflow_run": run})
         shown = capsys.readouterr().out
         assert f"in experiment {visible(word)} at" in shown
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown)

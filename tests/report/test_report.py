@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.report.disagreement import worst_rows
 from onnxpress.report.page import render
@@ -51,6 +52,7 @@ def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float], **oth
         },
     }
     print_summary(
+        screen(),
         "a forest on iris",
         {name: value for name, value in (results | others).items() if value is not None},
     )
@@ -119,10 +121,9 @@ def test_a_regression_shows_r2_and_what_is_undefined_is_a_dash(
     assert row(text, "ONNX, quantised")[-3:] == ["0.5000", "-", "-"]
 
 
-def test_where_to_look_next_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_gates_that_passed_are_counted_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, METRICS)
     assert "1 gates passed: max_size_ratio" in text
-    assert "make ui" in text
     assert "\x1b" not in text
 
 
@@ -167,7 +168,7 @@ def test_rows_that_quantisation_has_spoilt_come_first_and_those_it_has_put_right
         "f0",
         "f1",
     ]
-    assert found.told.startswith("4 of 6 test rows get another answer")
+    assert found.summary.startswith("On 4 of 6 test rows the quantised model's prediction differs")
 
 
 def test_of_a_regression_the_largest_differences_come_first() -> None:
@@ -183,7 +184,7 @@ def test_many_rows_and_columns_are_cut_and_that_is_said() -> None:
     test = Rows({"X": np.zeros((50, 64), np.float32)}, np.zeros(50))
     found = worst_rows(columns("a " * 50, "a " * 50, "b " * 50), test, numeric_schema(64))
     assert (len(found.rows), {len(row) for row in found.rows}) == (20, {17})
-    assert found.told.endswith("shown: the 20 worst rows and the first 12 of 64 columns.")
+    assert found.summary.endswith("shown: the 20 worst rows and the first 12 of 64 columns.")
 
 
 def page(**others: Any) -> str:
@@ -196,7 +197,7 @@ def page(**others: Any) -> str:
     }
     pictures = dict.fromkeys(PICTURES, b"\x89PNG")
     return render(
-        "a <forest> on iris", "scikit-learn", {**results, **others}, pictures, found, {}, []
+        "a <forest> on iris", "scikit-learn", {**results, **others}, pictures, found, [], []
     )
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from onnxpress.pipeline.files import TEMPORARY, write_bytes
 from tests.conftest import ROOT, default_params, write_params
+from tests.support.programs import program
 from tests.support.project import Project, finished_clone
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1  # <linux/prctl.h>, <linux/capability.h>
@@ -206,19 +207,19 @@ def test_a_file_cut_off_by_a_killed_dvc_is_mended(
     assert left or complaint in broken.stderr
     assert (
         f"{name} was cut off by a killed dvc"
-        in project.run("python", "-m", "onnxpress.commands.mend").stdout
+        in project.run("python", "-m", "onnxpress", "mend").stdout
     )
     project.run("dvc", "repro", "-q", "convert")
     assert project.run("git", "status", "--porcelain", "dvc.lock").stdout == ""
     assert outputs(project) == before
-    assert project.run("python", "-m", "onnxpress.commands.mend").stdout == ""
+    assert project.run("python", "-m", "onnxpress", "mend").stdout == ""
 
 
 def test_a_lock_that_git_does_not_have_is_removed_when_cut_off(project: Project) -> None:
     before = outputs(project)
     project.run("git", "rm", "-q", "--cached", "dvc.lock")
     (project.folder / "dvc.lock").write_text("")
-    assert "removed" in project.run("python", "-m", "onnxpress.commands.mend").stdout
+    assert "removed" in project.run("python", "-m", "onnxpress", "mend").stdout
     project.run("dvc", "repro", "-q", "convert")
     assert outputs(project) == before
 
@@ -251,7 +252,7 @@ def test_a_full_disk_ends_with_one_line_and_keeps_the_old_outputs(
 ) -> None:
     before = outputs(project)
     done = subprocess.run(
-        ["python", "-m", f"stages.{stage}"],
+        ["python", "-m", program(stage)],
         cwd=project.folder,
         env=project.environment(),
         preexec_fn=limited_files,
@@ -298,9 +299,7 @@ def test_no_git_is_said_in_one_line(project: Project, tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "python").symlink_to(sys.executable)
-    done = project.run(
-        "python", "-m", "onnxpress.commands.reproduce", check=False, PATH=str(programs)
-    )
+    done = project.run("python", "-m", "onnxpress", "reproduce", check=False, PATH=str(programs))
     assert done.returncode == 2
     assert "git is not installed" in one_line(done.stderr, "reproduce")
 
@@ -313,7 +312,8 @@ def test_a_folder_that_is_no_git_repository_is_said_in_one_line(tmp_path: Path) 
     done = project.run(
         "python",
         "-m",
-        "onnxpress.commands.reproduce",
+        "onnxpress",
+        "reproduce",
         check=False,
         GIT_CEILING_DIRECTORIES=str(tmp_path.parent),
     )

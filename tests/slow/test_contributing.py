@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT
-from tests.docs.test_readme import OTHER_BLOCKS, RUN_BY_CI
+from tests.support import pages
 from tests.support.project import Project, finished_clone
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-IN_README = [line for block in OTHER_BLOCKS for line in block.splitlines()]
-"""Commands that README shows too, and whose test runs them."""
+IN_PAGES = {line for block in pages.other_blocks(pages.PAGES) for line in block.splitlines()}
+"""Commands that README or docs/ show too, and whose test runs them."""
 COMMANDS = [
     line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines()
 ]
@@ -57,7 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 
 @pytest.mark.parametrize(
-    "command", [line for line in COMMANDS if not line.startswith("make") and line not in IN_README]
+    "command", [line for line in COMMANDS if not line.startswith("make") and line not in IN_PAGES]
 )
 def test_every_command_works(command: str, project: Project) -> None:
     project.run(*[word.strip('"') for word in re.findall(r'"[^"]*"|\S+', command)])
@@ -65,7 +65,7 @@ def test_every_command_works(command: str, project: Project) -> None:
 
 @pytest.mark.parametrize("command", re.findall(r"`(make \w+|bash [.\w/]+)`", TEXT))
 def test_every_check_is_run_by_ci(command: str) -> None:
-    assert command in ("make docs", "bash .ci/run") or f"step {command}" in RUN_BY_CI
+    assert command in ("make docs", "bash .ci/run") or f"step {command}" in pages.RUN_BY_CI
 
 
 def test_the_example_of_a_method_gets_its_verdict_and_does_what_it_is_for(project: Project) -> None:

@@ -22,10 +22,12 @@ import yaml
 from markdown_it import MarkdownIt
 from pyarrow import parquet
 
+from onnxpress.commands.report import main as report
 from onnxpress.tables.cells import text_of_cell
 from onnxpress.text import visible
 from tests.conftest import default_params, write_params
 from tests.support.nasty import COLUMNS, WORDS
+from tests.support.programs import program
 from tests.support.project import QUICK
 
 CHAIN = (
@@ -170,17 +172,14 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
     write_params(workspace, default_params(**content))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     for stage in CHAIN:
-        import_module(f"stages.{stage}").main()
+        import_module(program(stage)).main()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["report"])
-        import_module("onnxpress.commands.report").main()
+        report()
         patch.setattr(
-            "onnxpress.report.writing.stale_stages", list
+            "onnxpress.commands.report_page.stale_stages", list
         )  # this folder is no repository of DVC's
-        patch.setattr("sys.argv", ["report", "--html"])
-        import_module("onnxpress.commands.report").main()
-        patch.setattr("sys.argv", ["report", "--json"])
-        import_module("onnxpress.commands.report").main()
+        report(html=True)
+        report(in_json=True)
     said, warned = capfd.readouterr()
     assert not CONTROLS.search(said + warned)
     assert visible(said.replace("\n", "")) == said.replace("\n", "")

@@ -79,7 +79,7 @@ def test_moved_repository_finds_its_run_and_writes_beside_itself(
     assert run.info.run_id == old["run_id"]
     said = capsys.readouterr().out
     assert "already published" in said
-    assert "the store has moved" in said
+    assert "the store was moved" in said
     assert original.as_uri() not in stored_text(moved)
     MlflowClient(store_of(moved)).download_artifacts(run.info.run_id, "", str(tmp_path))
     assert (tmp_path / "model_quantized.onnx").read_bytes() == (
@@ -89,7 +89,7 @@ def test_moved_repository_finds_its_run_and_writes_beside_itself(
     assert_loads(moved, "models:/forest@candidate")
     write_json(moved / "outputs/metrics.json", {**METRICS, "test_rows": 7})
     publish_in_process(moved, monkeypatch)
-    assert "the store has moved" not in capsys.readouterr().out
+    assert "the store was moved" not in capsys.readouterr().out
     assert not original.exists()
     assert {
         new.info.artifact_uri.startswith(moved.as_uri())

@@ -25,7 +25,8 @@ from onnxpress.pipeline.files import read_json, write_bytes, write_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.pipeline.outputs import QUANTIZED_MODEL, TEST
 from onnxpress.pipeline.params import parse_params
-from onnxpress.tables.frames import settle, write_parquet
+from onnxpress.tables.column_types import type_columns
+from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.rows import sklearn_input
 from onnxpress.tracking.served_model import save_serving_model
 from tests.conftest import ROOT, default_params
@@ -115,8 +116,8 @@ def served(folder: Path, labels: Any, probabilities: Any) -> Iterator[Served]:
 def penguin_repository(folder: Path) -> tuple[Any, pd.DataFrame]:
     """Make ``folder`` ready to publish a forest of the penguins, which have categories and gaps; the forest and its rows."""
     make_repository(folder, mixed_rows())
-    frame, schema = settle(PENGUINS, "species", "auto")
-    write_parquet(folder / "outputs/test.parquet", frame)
+    frame, schema = type_columns(PENGUINS, "species", "auto")
+    (folder / "outputs/test.parquet").write_bytes(parquet_bytes(frame))
     write_json(folder / "outputs/schema.json", schema.to_json())
     rows = read_rows(folder / "outputs/test.parquet", schema)
     estimator = build(
@@ -302,8 +303,8 @@ def test_a_missing_category_that_decides_is_not_an_unknown_one(tmp_path: Path) -
         }
     )
     make_repository(tmp_path, mixed_rows())
-    frame, schema = settle(table, "y", "auto")
-    write_parquet(tmp_path / "outputs/test.parquet", frame)
+    frame, schema = type_columns(table, "y", "auto")
+    (tmp_path / "outputs/test.parquet").write_bytes(parquet_bytes(frame))
     write_json(tmp_path / "outputs/schema.json", schema.to_json())
     rows = read_rows(tmp_path / "outputs/test.parquet", schema)
     estimator = build(parse_params(default_params()).train, schema, 0).fit(
@@ -363,8 +364,8 @@ def test_columns_of_any_name_reach_the_model(
         )
     )
     table = PENGUINS.rename(columns=names)
-    frame, schema = settle(table, "species", "auto")
-    write_parquet(TEST, frame)
+    frame, schema = type_columns(table, "species", "auto")
+    TEST.write_bytes(parquet_bytes(frame))
     renamed = read_rows(TEST, schema)
     estimator = build(
         parse_params(default_params(train__params={"n_estimators": 10})).train, schema, 0

@@ -14,6 +14,7 @@ from selenium.webdriver.common.by import By
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import PICTURES, REPORT
 from tests.support.browser import chromium
+from tests.support.programs import program
 from tests.support.project import Project, clone
 
 MAKE_REPORT = ("make", "--no-print-directory", "-o", ".venv/installed", "report")
@@ -28,7 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.folder)
         for stage in CHAIN:
-            import_module(f"stages.{stage}").main()
+            import_module(program(stage)).main()
     project.run("dvc", "commit", "-q", "-f", *CHAIN)
     assert f"written: {REPORT}" in project.run(*MAKE_REPORT).stdout
     return project
@@ -180,6 +181,6 @@ def test_names_in_the_page_are_read_and_not_run(project: Project, browser: Any) 
 def test_what_is_missing_is_told_in_one_line(project: Project, missing: str, told: str) -> None:
     (project.folder / missing).unlink()
     (project.folder / PICTURES["size"]).unlink()
-    done = project.run("python", "-m", "onnxpress.commands.report", "--html", check=False)
+    done = project.run("python", "-m", "onnxpress", "report", "--html", check=False)
     (line,) = done.stderr.splitlines()
     assert (done.returncode, line.startswith("report: "), told in line) == (2, True, True)

@@ -23,6 +23,7 @@ from onnxpress.commands.reproduce.differences import difference
 from onnxpress.commands.reproduce.verdicts import Output, compare, promised
 from onnxpress.graph.canonical import to_bytes
 from tests.conftest import ROOT
+from tests.support.programs import program
 from tests.support.project import Project, finished_clone
 
 
@@ -44,9 +45,7 @@ def planted(finished: Project, folder: Path, file: str, old: str, new: str) -> P
 
 
 def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: Project) -> None:
-    done = finished.run(
-        "python", "-m", "onnxpress.commands.reproduce", "--cpu", "baseline", "--json"
-    )
+    done = finished.run("python", "-m", "onnxpress", "reproduce", "--cpu", "baseline", "--json")
     answer = json.loads(done.stdout)
     assert answer["reproducible"] is True
     assert [verdict["word"] for verdict in answer["verdicts"]] == 12 * ["equal"]
@@ -136,9 +135,7 @@ def test_what_is_planted_is_caught_in_its_stage(
     finished: Project, tmp_path: Path, file: str, old: str, new: str, stage: str, inside: str
 ) -> None:
     project = planted(finished, tmp_path / "planted", file, old, new)
-    done = project.run(
-        "python", "-m", "onnxpress.commands.reproduce", "--until", stage, check=False
-    )
+    done = project.run("python", "-m", "onnxpress", "reproduce", "--until", stage, check=False)
     assert done.returncode == 5
     (line,) = done.stderr.splitlines()
     assert f"first in stage {stage!r}" in line
@@ -153,9 +150,7 @@ def test_a_stale_lock_is_caught(finished: Project, tmp_path: Path) -> None:
     assert digest
     lock.write_text(text.replace(digest[1], "f" * 32), encoding="utf-8")
     project.run("git", "commit", "-qam", "stale")
-    done = project.run(
-        "python", "-m", "onnxpress.commands.reproduce", "--until", "convert", check=False
-    )
+    done = project.run("python", "-m", "onnxpress", "reproduce", "--until", "convert", check=False)
     assert done.returncode == 5
     assert (
         "DIFFERS: outputs/model.onnx (convert) equal in both clones but not the file of dvc.lock"
@@ -173,7 +168,7 @@ def test_a_hand_edited_output_is_caught_although_dvc_was_told_to_take_it(
     )
     project.run("dvc", "commit", "--force", "evaluate")
     project.run("git", "commit", "-qam", "edited")
-    done = project.run("python", "-m", "onnxpress.commands.reproduce", check=False)
+    done = project.run("python", "-m", "onnxpress", "reproduce", check=False)
     assert done.returncode == 5
     assert (
         "first in stage 'evaluate': DIFFERS: outputs/metrics.json (evaluate) equal in both clones but not"
@@ -189,7 +184,7 @@ def test_the_other_stages_read_what_they_declare_too(finished: Project, tmp_path
         project.run(
             "python",
             "-m",
-            f"stages.{stage}",
+            program(stage),
             PYTHONPATH=str(WATCH),
             REPRODUCE_NOTES=str(notes),
             DVC_STAGE=stage,

@@ -1,4 +1,4 @@
-"""A sweep under real DVC and MLflow: killed with all its processes, and gone on with; `make sweep` as README shows it."""
+"""A sweep under real DVC and MLflow: killed with all its processes, and gone on with; `make sweep` as the docs show it."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_the_workspace_is_as_it_was_and_nothing_is_left_running(story: Story) ->
 
 
 def test_a_finished_sweep_runs_nothing_and_answers_in_json(story: Story) -> None:
-    done = story.project.run("python", "-m", "onnxpress.commands.sweep", "--json")
+    done = story.project.run("python", "-m", "onnxpress", "sweep", "--json")
     assert "3 points, 3 known, 0 to run" in done.stderr
     points = json.loads(done.stdout)["points"]
     assert [(point["state"], point["exit_code"]) for point in points] == [

@@ -51,6 +51,8 @@ def imported_modules(module: str, seen: set[str]) -> set[str]:
     if module in seen or not path.exists():
         return seen
     seen.add(module)
+    if module == "onnxpress":  # its public names are imported only when they are used
+        return seen
     if module.count(".") > 1:  # importing a module imports the packages that it lies in
         imported_modules(module.rpartition(".")[0], seen)
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]

@@ -91,7 +91,7 @@ def test_a_change_of_the_seed_runs_what_draws_random_numbers(project: Project) -
 def test_an_edited_stage_whose_output_comes_out_the_same_stops_the_cascade(
     project: Project,
 ) -> None:
-    gates = project.folder / "stages" / "gate" / "gates.py"
+    gates = project.folder / "onnxpress" / "gates.py"
     gates.write_text(gates.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
     assert project.repro() == ["gate"]
     assert project.mlflow_runs() == 1
@@ -135,7 +135,7 @@ def test_leftovers_of_editors_make_nothing_stale(project: Project) -> None:
         ".DS_Store",
         ".ipynb_checkpoints/x.py",
     ):
-        path = project.folder / "stages/gate" / name
+        path = project.folder / "onnxpress/pipeline" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("x", encoding="utf-8")
     assert fresh(project) == ""
@@ -323,7 +323,7 @@ def test_what_is_edited_while_a_stage_runs_is_not_recorded_as_what_ran(project: 
 
 def fresh(project: Project) -> str:
     """What ``make fresh`` says; nothing if all is well."""
-    done = project.run("python", "-m", "onnxpress.commands.fresh", check=False)
+    done = project.run("python", "-m", "onnxpress", "fresh", check=False)
     assert (done.returncode, done.stdout) == (2 if done.stderr else 0, "")
     return done.stderr
 
@@ -345,10 +345,51 @@ def test_fresh_tells_stale_code_and_params_with_and_without_outputs(
         append(place.folder / "dvc.yaml", "# a remark")
         assert (
             fresh(place)
-            == "fresh: dvc.lock is stale: gate (stages/gate) differ; run `dvc repro` and commit dvc.lock\n"
+            == "fresh: dvc.lock is stale: gate (onnxpress/gates.py) differ; run `dvc repro` and commit dvc.lock\n"
         )
         place.run("git", "checkout", "-q", ".")
         assert fresh(place) == ""
+
+
+@pytest.mark.parametrize(
+    ("edited", "stale", "not_stale"),
+    [
+        (
+            "conversion/**/support_vectors.py",
+            {"train", "convert", "quantize"},
+            {"prepare", "evaluate", "benchmark", "plot", "gate", "publish"},
+        ),
+        (
+            "tracking/retry.py",
+            {"publish"},
+            {"prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate"},
+        ),
+        (
+            "quantize/**/grow.py",
+            {"quantize"},
+            {"prepare", "train", "convert", "evaluate", "benchmark", "plot", "gate", "publish"},
+        ),
+        (
+            "report/pictures/canvas.py",
+            {"plot"},
+            {"prepare", "train", "convert", "quantize", "evaluate", "benchmark", "gate"},
+        ),
+    ],
+)
+def test_an_edit_makes_only_the_stages_stale_that_reach_it(
+    project: Project, edited: str, stale: set[str], not_stale: set[str]
+) -> None:
+    (path,) = (project.folder / "onnxpress").glob(edited)
+    append(path, "# a remark")
+    status = json.loads(project.run("dvc", "status", "--json").stdout)
+    found = {
+        stage
+        for stage, reasons in status.items()
+        for reason in reasons
+        if any(dep.startswith("onnxpress/") for dep in reason.get("changed deps", {}))
+    }
+    assert stale <= found
+    assert not found & not_stale
 
 
 def test_fresh_tells_a_lock_that_disagrees_with_itself_or_lacks_a_stage(
@@ -389,17 +430,17 @@ def test_an_experiment_in_a_copy_says_which_file_git_does_not_know(project: Proj
 
 
 def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Project) -> None:
-    (project.folder / "stages/prepare/extra.py").write_text("x = 1\n", encoding="utf-8")
+    (project.folder / "stages/extra.py").write_text("x = 1\n", encoding="utf-8")
     append(
         project.folder / "onnxpress/tables/split.py",
-        "from stages.prepare import extra  # noqa: F401, E402",
+        "from stages import extra  # noqa: F401, E402",
     )
     done = project.run("dvc", "exp", "run", "--temp", check=False)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
         (
-            "prepare: stages/prepare/extra.py cannot be imported, which git does not know, so the copy that this experiment "
-            "runs in lacks it; run `git add stages/prepare/extra.py`"
+            "prepare: stages/extra.py cannot be imported, which git does not know, so the copy that this experiment "
+            "runs in lacks it; run `git add stages/extra.py`"
         )
     ]

@@ -670,7 +670,7 @@ IN_DATA = [
         "missing target column",
         "prepare",
         csv(rows(*MANY), "z"),
-        "data.target 'z' is no column of data/x.csv; its columns: 'a', 'y'",
+        "data.target 'z' is not a column of data/x.csv; its columns: 'a', 'y'",
     ),
     Bad("empty file", "prepare", csv(""), "data/x.csv should be a CSV file with a header line"),
     Bad("header only", "prepare", csv("a,y\n"), "has a header but no rows"),
@@ -743,7 +743,7 @@ IN_DATA = [
         "word for a missing number",
         "prepare",
         csv(rows(*MANY, "NA,1")),
-        "add it to data.missing_values of params.yaml",
+        "add it to data.missing_values in params.yaml",
     ),
     Bad(
         "nan among numbers",
@@ -755,7 +755,7 @@ IN_DATA = [
         "thousands among numbers",
         "prepare",
         csv(rows(*MANY, '"1,000",1')),
-        'set data.thousands: ","',
+        'set data.thousands in params.yaml: ","',
     ),
     Bad(
         "word for a missing quantity",
@@ -868,7 +868,7 @@ IN_DATA = [
         "10,000 columns, no target",
         "prepare",
         csv(f"{WIDE}\n" + ",".join("1" * 10_000) + "\n"),
-        "data.target 'y' is no column",
+        "data.target 'y' is not a column",
     ),
     Bad(
         "Parquet that is none",

@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from onnxpress.pipeline.inputs import read_rows
-from onnxpress.tables.frames import settle, write_parquet
+from onnxpress.tables.column_types import type_columns
 from onnxpress.tables.names import NUMERIC_INPUT
+from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.sources import Source, load_source
@@ -329,11 +330,11 @@ def index(draw: st.DrawFn, rows: int) -> pd.Index:
 def check(table: Generated, folder: Path) -> None:
     """Write the table as Parquet and, where CSV can express it, as CSV; every value that comes out is the right one."""
     table.frame.to_parquet(folder / "data" / "x.parquet")
-    frame, schema = settled(load_source("data/x.parquet", "y", free_text=table.free_text), table)
+    frame, schema = settled(load_source("data/x.parquet", "y", text=table.free_text), table)
     parts = split(frame, schema, 0.25, 0.45, 0)
     seen: list[int] = []
     for part in (parts.train, parts.calibration, parts.test):
-        write_parquet(folder / "part.parquet", part)
+        (folder / "part.parquet").write_bytes(parquet_bytes(part))
         seen += check_rows(read_rows(folder / "part.parquet", schema), schema, table)
     labelled = [
         row
@@ -347,13 +348,13 @@ def check(table: Generated, folder: Path) -> None:
     table.frame.to_csv(
         folder / "data" / "x.csv", index=False, quoting=table.quoting, lineterminator=ends
     )
-    from_csv, _ = settled(load_source("data/x.csv", "y", free_text=table.free_text), table)
+    from_csv, _ = settled(load_source("data/x.csv", "y", text=table.free_text), table)
     assert stored(from_csv) == stored(frame)
 
 
 def settled(source: Source, table: Generated) -> tuple[pd.DataFrame, Schema]:
     """The rows of a source in their final types, their schema checked."""
-    frame, schema = settle(source.table, source.target, "auto", table.free_text)
+    frame, schema = type_columns(source.table, source.target, "auto", table.free_text)
     check_schema(schema, table)
     return frame, schema
 

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from onnxpress.benchmark.candidates import to_json
-from onnxpress.benchmark.report import Batch, detail
+from onnxpress.benchmark.results import Batch, detail
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.files import write_bytes, write_json

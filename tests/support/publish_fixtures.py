@@ -171,15 +171,14 @@ def publish_in_process(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str =
 def promote_in_process(
     folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str = ""
 ) -> dict[str, Any]:
-    """Run ``python -m onnxpress.commands.promote --json`` in this process; what it answers."""
-    from onnxpress.commands.promote.__main__ import main as promote
+    """Run ``onnxpress promote --json`` in this process; what it answers."""
+    from onnxpress.commands.promote.promoting import main as promote
 
     monkeypatch.chdir(folder)
     mlflow.set_tracking_uri(None)  # type: ignore[arg-type] # as above
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    monkeypatch.setattr(sys, "argv", ["promote", "--json"])
     with redirect_stdout(io.StringIO()) as printed:
-        promote()
+        promote(in_json=True)
     return dict(json.loads(printed.getvalue()))
 
 
@@ -237,9 +236,10 @@ def tell_registry_story(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str)
 def start_publish(
     folder: Path, uri: str = "", module: str = "publish", **variables: str
 ) -> subprocess.Popen[str]:
-    """Start the stage (or another module of stages) as a user does who has set ``variables``."""
+    """Start the stage (or a command of onnxpress) as a user does who has set ``variables``."""
     environment = surroundings(MLFLOW_TRACKING_URI=uri, PYTHONPATH=str(ROOT), **variables)
-    command = [sys.executable, "-m", f"stages.{module}"]
+    program = [f"stages.{module}"] if module == "publish" else ["onnxpress", module]
+    command = [sys.executable, "-m", *program]
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -253,7 +253,7 @@ def start_publish(
 def publish_command(
     folder: Path, uri: str = "", module: str = "publish", **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the stage (or another module of stages) as a user does, and capture what it says."""
+    """Run the stage (or a command of onnxpress) as a user does, and capture what it says."""
     with start_publish(folder, uri, module, **variables) as process:
         said, told = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, said, told)

@@ -25,6 +25,7 @@ from urllib.parse import quote
 import mlflow
 import pytest
 
+from onnxpress.cli import main as onnxpress
 from onnxpress.commands.doctor import machine
 from tests.support.publish_fixtures import make_repository, numeric_rows, set_params
 
@@ -451,7 +452,10 @@ def repository(folder: Path) -> Path:
 
 
 def run(command: str, folder: Path, case: Case, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run a command as ``python -m stages.<command>`` does, in this process, which has MLflow imported; its exit code."""
+    """Run publish or an `onnxpress` command in this process, which has MLflow imported.
+
+    Returns its exit code.
+    """
     module, *options = command.split()
     before, streams = dict(os.environ), (sys.stdout, sys.stderr)
     with monkeypatch.context() as patch:
@@ -470,9 +474,11 @@ def run(command: str, folder: Path, case: Case, monkeypatch: pytest.MonkeyPatch)
                 }
             )
             os.environ.update({"NO_PROXY": "127.0.0.1", "HOME": str(folder), **case.variables})
-            for name in [f"stages.{module}"]:
-                sys.modules.pop(name, None)
-            runpy.run_module(f"stages.{module}", run_name="__main__", alter_sys=True)
+            if module == "publish":
+                sys.modules.pop("stages.publish", None)
+                runpy.run_module("stages.publish", run_name="__main__", alter_sys=True)
+            else:
+                onnxpress([module, *options])
         except SystemExit as end:
             return int(str(end.code))
         finally:

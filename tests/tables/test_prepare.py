@@ -9,7 +9,7 @@ import pytest
 
 from onnxpress.errors import UserError
 from onnxpress.pipeline.inputs import read_rows, read_schema
-from onnxpress.tables.frames import decide_task, settle
+from onnxpress.tables.column_types import decide_task, type_columns
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.sources import BUNDLED, load_source
 from onnxpress.tables.split import split
@@ -19,7 +19,7 @@ from tests.conftest import ROOT, default_params, write_params
 
 def settled(source: str, target: str | None = None) -> tuple[pd.DataFrame, Schema]:
     came = load_source(source, target)
-    return settle(came.table, came.target, "auto")
+    return type_columns(came.table, came.target, "auto")
 
 
 def rows_of(frame: pd.DataFrame) -> list[tuple[object, ...]]:
@@ -98,12 +98,14 @@ def test_the_task_follows_from_the_target(target: list[object], task: str) -> No
 
 
 def test_rows_without_a_target_are_left_out() -> None:
-    frame, _ = settle(pd.DataFrame({"a": range(4), "y": ["u", None, "v", "u"]}), "y", "auto")
+    frame, _ = type_columns(pd.DataFrame({"a": range(4), "y": ["u", None, "v", "u"]}), "y", "auto")
     assert rows_of(frame) == [(0.0, "u"), (2.0, "v"), (3.0, "u")]
 
 
 def test_integer_classes_with_gaps_are_classes_still() -> None:
-    frame, schema = settle(pd.DataFrame({"a": range(5), "y": [1, None, 2, 1, 2]}), "y", "auto")
+    frame, schema = type_columns(
+        pd.DataFrame({"a": range(5), "y": [1, None, 2, 1, 2]}), "y", "auto"
+    )
     assert schema.task == "classification"
     assert frame["y"].tolist() == [1, 2, 1, 2]
     assert frame["y"].dtype == np.int64
@@ -112,11 +114,10 @@ def test_integer_classes_with_gaps_are_classes_still() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "expected"),
     [
-        ("iri", None, "data.source should be one of iris, wine"),
-        ("data/none.csv", "y", "which does not exist"),
-        ("../x.csv", "y", "should lie under data/"),
-        ("data/x.csv", None, "data.target should name the column"),
-        ("data/x.csv", "z", "data.target 'z' is no column of data/x.csv; its columns: 'a', 'y'"),
+        ("iri", None, "`source` should be one of iris, wine"),
+        ("data/none.csv", "y", r"cannot read data/none.csv \(No such file"),
+        ("data/x.csv", None, "`target` should name the column"),
+        ("data/x.csv", "z", "`target` 'z' is not a column of data/x.csv; its columns: 'a', 'y'"),
         ("data/empty.csv", "y", "should be a CSV file with a header line"),
         ("data/twice.csv", "y", "column 'a' stands in the header more than once"),
         ("data/semicolon.csv", "y", "has one column only, 'a;y'"),
@@ -170,12 +171,14 @@ def test_a_column_that_cannot_be_used_is_named(
     columns: dict[str, object], task: str, expected: str
 ) -> None:
     with pytest.raises(UserError, match=expected):
-        settle(pd.DataFrame(columns), "y", task)  # type: ignore[arg-type] # a literal, as params.yaml has it
+        type_columns(pd.DataFrame(columns), "y", task)  # type: ignore[arg-type] # a literal, as params.yaml has it
 
 
 def test_a_class_too_rare_to_be_in_every_part_is_named() -> None:
-    frame, schema = settle(pd.DataFrame({"a": range(21), "y": ["u"] * 20 + ["v"]}), "y", "auto")
+    frame, schema = type_columns(
+        pd.DataFrame({"a": range(21), "y": ["u"] * 20 + ["v"]}), "y", "auto"
+    )
     with pytest.raises(
-        UserError, match=r"data\.test_size 0\.2 cannot split 21 rows.*rarest class: 'v', 1 rows"
+        UserError, match=r"`test_size` 0\.2 cannot split 21 rows.*rarest class: 'v', 1 rows"
     ):
         split(frame, schema, 0.2, None, 0)

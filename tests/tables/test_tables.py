@@ -210,7 +210,7 @@ def test_cells_of_spaces_are_told_and_missing_where_params_say_so(told: Told, na
     charges = [" ", *(f"{row}.5" for row in range(1, ROWS))]
     with pytest.raises(
         UserError,
-        match=r"text in 1, first ' ' in row 1; .* add it to data.missing_values .*: \[' '\]",
+        match=r"text in 1, first ' ' in row 1; .* add it to data.missing_values in params.yaml \(CSV\): \[' '\]",
     ):
         run_csv({"c": charges})
     run_csv({"c": charges}, data__missing_values=[named])
@@ -375,9 +375,12 @@ SURPRISES: dict[str, tuple[Any, str]] = {
     "decimal commas": ([f"{row},5" for row in range(ROWS)], "a decimal comma ('0,5')"),
     "european numbers": (
         [f"1.{row + 100},5" for row in range(ROWS)],
-        'set data.decimal: "," (CSV) and data.thousands: "."',
+        'set data.decimal in params.yaml: "," (CSV) and data.thousands: "."',
     ),
-    "thousands": ([f"{500 * row:,}" for row in range(ROWS)], 'set data.thousands: ","'),
+    "thousands": (
+        [f"{500 * row:,}" for row in range(ROWS)],
+        'set data.thousands in params.yaml: ","',
+    ),
     "thousands with spaces": (
         [f"1 {row + 100}" for row in range(ROWS)],
         "numbers with thousands separators",

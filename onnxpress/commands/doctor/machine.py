@@ -13,6 +13,7 @@ from pathlib import Path
 
 from onnxpress import held
 from onnxpress.errors import UserError
+from onnxpress.pipeline.external import Program, run
 from onnxpress.pipeline.params import load_params
 
 LOCK = Path("requirements/main.lock")
@@ -60,18 +61,17 @@ def installed(package: str) -> str:
         return "missing"
 
 
-def program(name: str) -> Callable[[], str]:
-    """A check that a program answers with its version."""
+def program(name: Program) -> Callable[[], str]:
+    """Make a check that a program answers with its version."""
 
     def check() -> str:
+        fails, cure = f"`{name} --version` does not work", f"install {name}, or activate .venv"
         try:
-            done = subprocess.run(
-                [name, "--version"], capture_output=True, text=True, timeout=SECONDS, check=True
-            )  # noqa: S603
-        except (OSError, subprocess.SubprocessError) as error:
-            raise UserError(
-                f"`{name} --version` does not work ({error}); install {name}, or activate .venv"
-            ) from error
+            done = run(name, "--version", seconds=SECONDS)
+        except subprocess.TimeoutExpired as error:
+            raise UserError(f"{fails} (no answer in {SECONDS} s); {cure}") from error
+        if done.returncode:
+            raise UserError(f"{fails} (exit code {done.returncode}); {cure}")
         return done.stdout.strip().removeprefix(f"{name} version ")
 
     return check

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from onnxpress.errors import UserError
+from onnxpress.pipeline.external import Running, git, start
 
 LAST_DETERMINISTIC_STAGE = "evaluate"
+CURE = "run in a git repository with a commit"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Fits that use BLAS (MLP, logistic regression, PCA) depend on the number of threads; trees and boosting do not."""
 CPU_BASELINE = {
@@ -29,16 +29,10 @@ class Clone:
     folder: Path
     environment: Mapping[str, str]
 
-    def start(self, last_stage: str) -> subprocess.Popen[str]:
+    def start(self, last_stage: str) -> Running:
         """Start every stage up to ``last_stage``, whatever the cache says."""
-        return subprocess.Popen(
-            ["dvc", "repro", "--force", last_stage],
-            cwd=self.folder,
-            env=dict(self.environment),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        command = ("repro", "--force", last_stage)
+        return start("dvc", *command, folder=self.folder, environment=self.environment)
 
 
 def run_side_by_side(clones: Sequence[Clone], last_stage: str) -> None:
@@ -67,12 +61,12 @@ def head() -> str:
     Raises:
         UserError: this is no git repository, or it has no commit.
     """
-    return _git("rev-parse", "HEAD")
+    return git("rev-parse", "HEAD", cure=CURE).strip()
 
 
 def clone(folder: Path, surroundings: Mapping[str, str]) -> Clone:
     """A clone of HEAD in ``folder``, without anything of the present one's environment that could make two runs agree."""
-    _git("clone", "--quiet", "--no-hardlinks", ".", str(folder))
+    git("clone", "--quiet", "--no-hardlinks", ".", str(folder), cure=CURE)
     kept = {
         key: value
         for key, value in os.environ.items()
@@ -80,16 +74,3 @@ def clone(folder: Path, surroundings: Mapping[str, str]) -> Clone:
     }
     own = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder.parent / "site-cache")}
     return Clone(folder, {**kept, **ONE_THREAD, **own, **surroundings})
-
-
-def _git(*arguments: str) -> str:
-    if shutil.which("git") is None:
-        raise UserError(
-            "git is not installed, or not on PATH; the check clones the repository with it"
-        )
-    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(
-            f"git {arguments[0]} failed: {' '.join(done.stderr.split())}; run in a git repository with a commit"
-        )
-    return done.stdout.strip()

@@ -148,17 +148,15 @@ def _predictions(one: Path, other: Path) -> str:
     """Whether two models, asked about the same training rows, give the same labels (or values) and scores to the last bit."""
     from onnxpress.estimators.loading import load_original
     from onnxpress.estimators.predicting import predict_original
-    from onnxpress.pipeline.files import read_json
-    from onnxpress.pipeline.inputs import read_rows
+    from onnxpress.pipeline.inputs import read_rows, read_schema
     from onnxpress.pipeline.outputs import SCHEMA, TRAIN
     from onnxpress.pipeline.params import load_params
     from onnxpress.runtime.predictions import Predictions
     from onnxpress.runtime.sessions import load_session, predict_onnx
-    from onnxpress.tables.schema import as_schema
 
     if one.suffix not in {".onnx", ".joblib"} or not (one.parent / TRAIN.name).exists():
         return ""
-    schema = as_schema(read_json(one.parent / SCHEMA.name))
+    schema = read_schema(one.parent / SCHEMA.name)
     feeds = read_rows(one.parent / TRAIN.name, schema).feeds
     ask: dict[str, Callable[[Path], Predictions]] = {
         ".onnx": lambda path: predict_onnx(load_session(path), feeds),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from onnxpress.commands.reproduce.canonical import departure_from_canonical
 from onnxpress.commands.reproduce.clones import LAST_DETERMINISTIC_STAGE
 from onnxpress.commands.reproduce.differences import difference
+from onnxpress.pipeline.external import run
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,9 @@ def promised(folder: Path) -> dict[str, str]:
         *sys.version_info
     ):
         return {}
-    committed = subprocess.run(
-        ["git", "show", "HEAD:dvc.lock"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    stages = yaml.safe_load(committed)["stages"].values()
+    committed = run("git", "show", "HEAD:dvc.lock", folder=folder)
+    committed.check_returncode()
+    stages = yaml.safe_load(committed.stdout)["stages"].values()
     return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
 
 

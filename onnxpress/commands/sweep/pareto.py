@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from onnxpress.commands.sweep.outcomes import Outcome
 from onnxpress.commands.sweep.points import Point
+from onnxpress.pareto import front
 
 SCORES = ("quantized_accuracy", "quantized_r2")
 
@@ -55,26 +56,20 @@ class Entry:
         )
 
 
-def front(entries: Sequence[Entry]) -> set[str]:
-    """Names of the points that no other on the same test rows dominates (the Pareto front)."""
-    measured = [(entry, costs) for entry in entries if (costs := entry.costs)]
-    return {
-        entry.point.name
-        for entry, costs in measured
-        if not any(
-            dominates(better, costs) for rival, better in measured if rival.rows == entry.rows
-        )
-    }
-
-
-def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether costs are at most the other's everywhere, and less somewhere."""
-    return all(a <= b for a, b in zip(one, other, strict=True)) and tuple(one) != tuple(other)
+def best(entries: Sequence[Entry]) -> set[str]:
+    """Return the names of the points on the Pareto front of those with the same test rows."""
+    names: set[str] = set()
+    for rows in {entry.rows for entry in entries}:
+        same = [entry for entry in entries if entry.rows == rows]
+        measured = [(entry.point.name, costs) for entry in same if (costs := entry.costs)]
+        on_front = front([costs for _, costs in measured])
+        names |= {measured[position][0] for position in on_front}
+    return names
 
 
 def as_json(name: str, parent: str, entries: Sequence[Entry]) -> Mapping[str, object]:
     """The sweep for a script: what each point sets, its numbers, and whether it is on the front."""
-    best = front(entries)
+    names = best(entries)
     points = [
         {
             "experiment": entry.point.name,
@@ -86,7 +81,7 @@ def as_json(name: str, parent: str, entries: Sequence[Entry]) -> Mapping[str, ob
             "latency_ms": entry.latency_ms,
             "score": entry.score,
             "score_name": entry.score_name,
-            "on_front": entry.point.name in best,
+            "on_front": entry.point.name in names,
         }
         for entry in entries
     ]

@@ -8,11 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -23,6 +19,7 @@ from typing import Any
 import psutil
 
 from onnxpress.errors import UserError
+from onnxpress.pipeline.external import run_apart, with_own_programs
 from onnxpress.pipeline.outputs import PARAMS
 
 RUNNING, QUEUED, FAILED, SUCCESS = "Running", "Queued", "Failed", "Success"
@@ -196,27 +193,11 @@ def _dvc(*command: str, **variables: str) -> str:
     Raises:
         UserError: it failed; DVC's line is in the message.
     """
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", **variables}
-    with (
-        tempfile.TemporaryFile("w+") as printed,
-        tempfile.TemporaryFile("w+") as told,
-    ):  # a worker would keep pipes open
-        process = subprocess.Popen(
-            ["dvc", *command], env=environment, stdout=printed, stderr=told, start_new_session=True
-        )
-        try:
-            process.wait()
-        except BaseException:
-            process.wait()
-            raise
-        printed.seek(0)
-        told.seek(0)
-        if process.returncode:
-            lines = told.read().splitlines()
-            reason = next(
-                (line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")),
-                " ".join(lines),
-            )
-            raise UserError(f"`dvc {' '.join(command[:3])}` failed: {reason}")
-        return printed.read()
+    environment = {**with_own_programs(), "DVC_NO_ANALYTICS": "1", **variables}
+    done = run_apart("dvc", *command, environment=environment)
+    if done.returncode:
+        lines = done.stderr.splitlines()
+        errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR")]
+        reason = errors[0] if errors else " ".join(lines)
+        raise UserError(f"`dvc {' '.join(command[:3])}` failed: {reason}")
+    return done.stdout

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from onnxpress.commands.sweep.pareto import Entry, front
+from onnxpress.commands.sweep.pareto import Entry, best
 from onnxpress.commands.sweep.points import Sweep, shown
 from onnxpress.pipeline.console import screen
 from onnxpress.text import visible
@@ -27,9 +27,9 @@ def print_table(sweep: Sweep, parent: str, entries: Sequence[Entry]) -> None:
 
 def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
     """A row per measured point; ``*`` marks the front."""
-    best = front(entries)
+    names = best(entries)
     result = Table(
-        title=f"sweep {sweep.name}: {len(best)} of {len(entries)} points on the front",
+        title=f"sweep {sweep.name}: {len(names)} of {len(entries)} points on the front",
         caption="* nothing is at least as good in size, latency and score, and better in one; all of the quantised model",
     )
     result.add_column("")
@@ -46,7 +46,9 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
             for key in sweep.keys
         ]
         numbers = (f"{size_kb:,.1f}", f"{latency_ms:.3g}", f"{-cost:.4f}")
-        result.add_row("*" if entry.point.name in best else "", entry.point.name, *values, *numbers)
+        result.add_row(
+            "*" if entry.point.name in names else "", entry.point.name, *values, *numbers
+        )
     return result
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -12,6 +11,7 @@ from pathlib import Path
 from onnxpress.commands.sweep.points import Sweep
 from onnxpress.errors import UserError
 from onnxpress.pipeline.copies import cure, untracked_code
+from onnxpress.pipeline.external import git
 
 WHAT_RUNS = ("dvc.yaml", "requirements/main.lock", "onnxpress", "stages", "data", "models")
 NOT_IN_PATHS = re.compile(r"[^\x20-\x7e]|[#?]")
@@ -54,7 +54,8 @@ def head() -> str:
 
 def state() -> str:
     """What tells code and data apart: the commit, and a digest of what differs from it in the files that git tracks."""
-    return f"{head()} {sha256(_git('diff', '--binary', 'HEAD', '--', *WHAT_RUNS).encode()).hexdigest()}"
+    changes = _git("diff", "--binary", "HEAD", "--", *WHAT_RUNS)
+    return f"{head()} {sha256(changes.encode(errors='surrogateescape')).hexdigest()}"
 
 
 def refuse_untracked(sweep: Sweep) -> None:
@@ -89,20 +90,5 @@ def _is_file(name: str) -> bool:
 
 
 def _git(*arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["git", "--literal-pathspecs", *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=True,
-        )
-    except OSError as error:
-        raise UserError(
-            f"git does not start ({error.strerror}); install it, or correct PATH"
-        ) from error
-    except subprocess.CalledProcessError as error:
-        raise UserError(
-            f"git {arguments[0]} failed: {error.stderr}; sweeps need a git repository with a commit"
-        ) from error
-    return done.stdout
+    cure = "sweeps need a git repository with a commit"
+    return git("--literal-pathspecs", *arguments, cure=cure)

@@ -14,6 +14,8 @@ PYTHON_2_PROTOCOLS = 3
 MOST_ARGUMENTS = 100
 BYTES = ("_codecs.encode", "builtins.bytes")
 OLD_NUMPY = "numpy.core"
+OWN_MODULES = {"stages.common.onnx_estimator": "onnxpress.estimators.onnx_estimator"}
+"""Where our own classes lived in the first edition, whose stored models go on being read."""
 HELPERS = frozenset(
     (
         *(*BYTES, "copyreg._reconstructor", "copyreg.__newobj__", "copyreg.__newobj_ex__"),
@@ -30,7 +32,7 @@ def spelled(module: str, name: str, protocol: int) -> Global:
         module, name = NAME_MAPPING.get((module, name), (moved, name))
     if module == OLD_NUMPY or module.startswith(f"{OLD_NUMPY}."):
         module = f"numpy._core{module.removeprefix(OLD_NUMPY)}"
-    return Global(module, name)
+    return Global(OWN_MODULES.get(module, module), name)
 
 
 def called(maker: Any, arguments: Any, encoded: dict[int, tuple[str, bytes]]) -> Any:

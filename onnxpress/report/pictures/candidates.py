@@ -1,15 +1,15 @@
-"""Size against latency of every candidate that was scored, with what each costs of the score."""
+"""Size against latency of every candidate that was scored, and what each costs of the score."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from onnxpress.models import PLAIN
+from onnxpress import pareto
+from onnxpress.models import ACCENT, MODELS, ONNX, ORIGINAL, PLAIN
 from onnxpress.report.pictures.canvas import (
-    ACCENT,
     figure,
     kilobytes,
     logarithmic,
@@ -20,9 +20,10 @@ from onnxpress.report.pictures.canvas import (
 from onnxpress.report.pictures.labels import Box, place_labels
 
 Json = Mapping[str, Any]
-INTERVAL = ("p50_ms", "low_ms", "high_ms")
 KEPT = {"chosen", "within budget", "slower"}
-"""Outcomes of candidates that cost no more of the score than they may."""
+"""Outcomes of candidates that keep the score within the budget."""
+NAMED = {"chosen", "plain", "original"}
+"""Outcomes that are drawn and labelled in a way of their own."""
 MARKS = {
     "chosen": ("chosen", {"marker": "*", "s": 260, "color": ACCENT, "zorder": 4}),
     "kept": ("keeps the score", {"marker": "o", "s": 55, "color": "black", "zorder": 3}),
@@ -30,15 +31,16 @@ MARKS = {
         "loses too much score",
         {"marker": "o", "s": 55, "facecolor": "white", "edgecolor": "black", "zorder": 3},
     ),
-    "plain": ("ONNX", {"marker": "s", "s": 60, "color": "black", "zorder": 3}),
-    "original": ("original", {"marker": "D", "s": 60, "color": "black", "zorder": 3}),
+    "plain": (MODELS[ONNX].title, {"marker": "s", "s": 60, "color": "black", "zorder": 3}),
+    "original": (MODELS[ORIGINAL].title, {"marker": "D", "s": 60, "color": "black", "zorder": 3}),
 }
 """By kind of point: what the legend says, and how it is drawn."""
+FOOT = "lines through the marks: 95 % intervals; candidates are timed side by side with ONNX"
 
 
 @dataclass(frozen=True)
 class Point:
-    """A model's size, its median latency with the 95 % interval, and what it gains of the score (None: not scored)."""
+    """A model's size, its median latency with the 95 % interval, and what it gains of the score."""
 
     name: str
     size_kb: float
@@ -46,71 +48,68 @@ class Point:
     low_ms: float
     high_ms: float
     gain: float | None
+    """Difference of the score from that of the ONNX model; None if it was not scored."""
     outcome: str
 
 
 def points(quantization: Json, detail: Json, metrics: Mapping[str, float]) -> list[Point]:
-    """scikit-learn, the plain ONNX model, and every candidate that was scored and timed, from the smallest on.
+    """Return the original, the ONNX model, and every candidate that was scored and timed.
 
-    A candidate's latency is the plain model's over its speed-up within the same rounds: so it can be held against the
-    published figures, although it was measured after them and in few rounds.
+    The smallest comes first. A candidate's latency is the ONNX model's published latency over the
+    candidate's speed-up within the same rounds: so it compares with the published figures,
+    although it was measured after them and in few rounds.
     """
-    models, timed = (
-        detail["batches"][str(detail["default_batch_rows"])]["models"],
-        detail["candidates"],
-    )
-    plain_ms = models["onnx"]["p50_ms"]
+    models = detail["batches"][str(detail["default_batch_rows"])]["models"]
+    timed = detail["candidates"]
     outcome = "chosen" if quantization["candidate"] == PLAIN else "plain"
     found = [
-        _point(
-            "original",
-            metrics["original_size_kb"],
-            (models["original"][key] for key in INTERVAL),
-            None,
-            "original",
-        ),
-        _point(
-            "ONNX", metrics["onnx_size_kb"], (models["onnx"][key] for key in INTERVAL), 0.0, outcome
-        ),
+        _model(ORIGINAL, metrics, models, None, "original"),
+        _model(ONNX, metrics, models, 0.0, outcome),
     ]
     for entry in quantization["candidates"]:
         if entry["name"] in timed:
             speedup = timed[entry["name"]]["vs_onnx_speedup"]
-            ms = (plain_ms / speedup[key] for key in ("median", "high", "low"))
-            found.append(
-                _point(
-                    entry["name"],
-                    entry["size_kb"],
-                    ms,
-                    round(0.0 - entry["score_drop"], 9),
-                    entry["outcome"],
-                )
-            )
+            found.append(_candidate(entry, models[ONNX]["p50_ms"], speedup))
     return sorted(found, key=lambda point: (point.size_kb, point.name))
 
 
-def _point(
-    name: str, size_kb: float, ms: Iterable[float], gain: float | None, outcome: str
+def _model(
+    key: str, metrics: Mapping[str, float], models: Json, gain: float | None, outcome: str
 ) -> Point:
-    middle, low, high = ms
-    return Point(name, size_kb, middle, low, high, gain, outcome)
+    """Return the point of one of the three models, from its published size and latency."""
+    middle, low, high = (models[key][name] for name in ("p50_ms", "low_ms", "high_ms"))
+    return Point(MODELS[key].title, metrics[f"{key}_size_kb"], middle, low, high, gain, outcome)
+
+
+def _candidate(entry: Json, onnx_ms: float, speedup: Json) -> Point:
+    """Return the point of a candidate; a high speed-up is a low latency."""
+    middle, low, high = (onnx_ms / speedup[name] for name in ("median", "high", "low"))
+    gain = round(0.0 - entry["score_drop"], 9)
+    return Point(entry["name"], entry["size_kb"], middle, low, high, gain, outcome=entry["outcome"])
 
 
 def front(found: list[Point]) -> list[Point]:
-    """The Pareto front: models that keep the score, each with no other that is both smaller and faster. Smallest first."""
-    kept = sorted(
-        (point for point in found if point.outcome in KEPT | {"plain"}),
-        key=lambda point: (point.size_kb, point.ms),
-    )
-    best: list[Point] = []
-    for point in kept:
-        if not best or point.ms < best[-1].ms:
-            best.append(point)
-    return best
+    """Return the Pareto front in size and time of the models that keep the score.
+
+    The smallest comes first. Of models that are equal in both, only the first is there.
+    """
+    kept = [point for point in found if point.outcome in KEPT | {"plain"}]
+    kept.sort(key=_costs)
+    best: dict[tuple[float, float], Point] = {}
+    for position in pareto.front([_costs(point) for point in kept]):
+        best.setdefault(_costs(kept[position]), kept[position])
+    return list(best.values())
+
+
+def _costs(point: Point) -> tuple[float, float]:
+    return point.size_kb, point.ms
 
 
 def draw(quantization: Json, detail: Json, metrics: Mapping[str, float]) -> Any:
-    """The figure: a map of size and latency, and beside it, by the same numbers, what each candidate gains of the score."""
+    """Return the figure: size against latency, and the score that each candidate gains or loses.
+
+    Both halves number the candidates alike.
+    """
     found = points(quantization, detail, metrics)
     scored = [point for point in found if point.gain is not None]
     picture = figure(12, max(5.2, 1.8 + 0.3 * len(scored)))
@@ -123,17 +122,11 @@ def draw(quantization: Json, detail: Json, metrics: Mapping[str, float]) -> Any:
     left.set_xlabel(f"median time of a call with {detail['default_batch_rows']:,} rows (ms)")
     handles, names = left.get_legend_handles_labels()
     picture.legend(handles, names, loc="outside upper center", ncols=len(names), fontsize=10)
-    note(
-        picture,
-        f"lines through the marks: 95 % intervals; candidates are timed side by side with ONNX; {measured_on(detail)}",
-    )
+    note(picture, f"{FOOT}; {measured_on(detail)}")
     settle(picture)
+    labels = [(point.ms, point.size_kb, _label(point, scored)) for point in found]
     intervals = [(point.low_ms, point.size_kb, point.high_ms, point.size_kb) for point in found]
-    place_labels(
-        left,
-        [(point.ms, point.size_kb, _label(point, scored)) for point in found],
-        [*intervals, *edge],
-    )
+    place_labels(left, labels, [*intervals, *edge])
     return picture
 
 
@@ -141,49 +134,45 @@ def _label(point: Point, scored: list[Point]) -> str:
     if point.outcome == "original":
         return point.name
     number = scored.index(point) + 1
-    return f"{number} {point.name}" if point.outcome in {"chosen", "plain"} else str(number)
+    return f"{number} {point.name}" if point.outcome in NAMED else str(number)
 
 
 def _kind(point: Point) -> str:
-    if point.outcome in {"chosen", "plain", "original"}:
+    if point.outcome in NAMED:
         return point.outcome
     return "kept" if point.outcome in KEPT else "lost"
 
 
 def _map(ax: Any, found: list[Point]) -> list[Box]:
-    """Draw the points and the Pareto front; the lines of the front."""
+    """Draw the points and the Pareto front; return the lines of the front."""
     for kind, (label, mark) in MARKS.items():
         group = [point for point in found if _kind(point) == kind]
         if group:
-            ax.scatter(
-                [point.ms for point in group],
-                [point.size_kb for point in group],
-                label=label,
-                **mark,
-            )
+            x, y = [point.ms for point in group], [point.size_kb for point in group]
+            ax.scatter(x, y, label=label, **mark)
     for point in found:
-        ax.plot(
-            [point.low_ms, point.high_ms], [point.size_kb, point.size_kb], color="0.4", linewidth=1
-        )
-    ax.set(
-        ylabel="file size (KB)",
-        xscale="log",
-        yscale="log",
-        title="size against latency: down and left is better",
-    )
+        level = [point.size_kb, point.size_kb]
+        ax.plot([point.low_ms, point.high_ms], level, color="0.4", linewidth=1)
+    ax.set(ylabel="file size (KB)", xscale="log", yscale="log")
+    ax.set_title("size against latency: down and left is better")
     ax.margins(0.12)
     logarithmic(ax.xaxis)
     logarithmic(ax.yaxis)
-    ax.set(
-        xlim=ax.get_xlim(), ylim=ax.get_ylim()
-    )  # the front runs from edge to edge and moves neither
+    # the front runs from edge to edge, and must not move the edges
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
     edge = _edge(front(found), ax.get_xlim()[1], ax.get_ylim()[1])
     ax.plot(*zip(*edge, strict=True), linestyle="--", color="0.5", label="Pareto front")
     return [(*start, *end) for start, end in pairwise(edge)]
 
 
 def _edge(best: list[Point], right: float, top: float) -> list[tuple[float, float]]:
-    """The corners of the region in which a model is larger and slower than one of the front, from the lower right to the top."""
+    """Return the corners of the front's stairs, from the lower right to the top, as (ms, KB).
+
+    Above and right of them a model is larger and slower than one of the front.
+
+    best (9 ms, 1 KB), (4 ms, 5 KB), right 20 ms, top 8 KB
+      -> (20, 1), (20, 1), (9, 1), (9, 5), (4, 5), (4, 8)
+    """
     corners = [(right, best[0].size_kb)]
     for point in best:
         corners += [(corners[-1][0], point.size_kb), (point.ms, point.size_kb)]
@@ -191,24 +180,20 @@ def _edge(best: list[Point], right: float, top: float) -> list[tuple[float, floa
 
 
 def _gains(ax: Any, scored: list[Point], percent: int) -> None:
-    for place, point in enumerate(scored):
-        gain = percent * (point.gain or 0)
+    """Draw a line per candidate from 0 to what it gains or loses, with its size and the number."""
+    gains = [percent * (point.gain or 0) for point in scored]
+    for place, (point, gain) in enumerate(zip(scored, gains, strict=True)):
         ax.plot([0, gain], [place, place], color="0.6", linewidth=2)
         ax.scatter(gain, place, **MARKS[_kind(point)][1])
         change = f"{gain:+.3g}".replace("-", "\N{MINUS SIGN}") if gain else "0"
         text = f"{kilobytes(point.size_kb)} KB, {change}"
         ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
     ax.axvline(0, color="0.4", linewidth=1)
-    ax.set_yticks(
-        range(len(scored)),
-        [f"{point.name}  {place}" for place, point in enumerate(scored, 1)],
-        fontsize=10,
-    )
+    names = [f"{point.name}  {place}" for place, point in enumerate(scored, 1)]
+    ax.set_yticks(range(len(scored)), names, fontsize=10)
     ax.set(ylim=(len(scored) - 0.4, -0.6), title="score gained or lost")
-    gains = [0.0, *(percent * (point.gain or 0) for point in scored)]
-    room = 0.15 * max(
-        max(gains) - min(gains), percent / 100
-    )  # where all is 0, the axis shows a point of accuracy or 0.01 of R2
-    ax.set_xlim(min(gains) - room, max(gains) + room)
+    low, high = min(0.0, *gains), max(0.0, *gains)
+    room = 0.15 * max(high - low, percent / 100)  # at least one point of accuracy or 0.01 of R2
+    ax.set_xlim(low - room, high + room)
     ax.locator_params(axis="x", nbins=5)
     ax.grid(visible=False, axis="y")

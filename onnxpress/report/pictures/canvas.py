@@ -1,4 +1,4 @@
-"""What all pictures have in common: one style whatever a machine's own settings are, names, marks and units."""
+"""What all pictures have in common: one style on every machine, axes, notes and units."""
 
 from __future__ import annotations
 
@@ -9,21 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
-MODELS = {
-    "original": "original",
-    "onnx": "ONNX",
-    "quantized": "ONNX, quantised",
-    "floor": "empty graph",
-}
-STYLES = {
-    "original": "o-",
-    "onnx": "s--",
-    "quantized": "^:",
-    "floor": "|-",
-}  # told apart by mark and dash, not by colour
-ACCENT = "#b3400a"
-"""The one colour, of what was chosen; in grey its shape or place tells it apart."""
-NOTE = {"fontsize": 9, "color": "0.35"}
+NOTE_STYLE = {"fontsize": 9, "color": "0.35"}
 DOTS_PER_INCH = 150
 
 _STYLE: dict[str, Any] = {
@@ -48,41 +34,42 @@ _STYLE: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Draw in here: without it a matplotlibrc of the machine would decide how a picture looks."""
+    """Draw inside this block: otherwise a matplotlibrc of the machine decides about the style."""
     import matplotlib as mpl
 
-    logging.getLogger("matplotlib.font_manager").setLevel(
-        logging.ERROR
-    )  # it announces its cache, and fonts that are not there
+    # it announces its cache, and fonts that are missing
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     with mpl.rc_context(), warnings.catch_warnings():
         mpl.rcdefaults()
         mpl.rcParams.update(dict[Any, Any](_STYLE))
-        warnings.filterwarnings(
-            "ignore", "Glyph .* missing from font", UserWarning
-        )  # a box stands for the letter
+        # a letter without a glyph is drawn as a box
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
 
 
 def figure(
     width: float, height: float, layout: Literal["constrained", "compressed"] = "constrained"
 ) -> Any:
-    """An empty figure of so many inches, whose parts find their places by themselves; ``compressed`` is for square ones."""
+    """Return an empty figure, ``width`` by ``height`` inches, that lays its parts out itself.
+
+    ``compressed`` is the layout for square parts.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure  # pyplot, which looks for a screen, is not needed
+    from matplotlib.figure import Figure  # pyplot would look for a screen
 
     made = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout)
-    FigureCanvasAgg(made)  # each text would make a renderer of its own to be measured with
+    FigureCanvasAgg(made)  # without it, measuring a text makes a renderer for each
     return made
 
 
 def settle(picture: Any) -> None:
-    """Give every part its place for good: saving would draw the whole figure once more to find it."""
+    """Fix the place of every part, so that saving does not lay the figure out again."""
     picture.get_layout_engine().execute(picture)
     picture.set_layout_engine("none")
 
 
 def png(picture: Any) -> bytes:
-    """The figure as a file; the version of matplotlib is no part of it."""
+    """Return the figure as a PNG file, without the version of matplotlib in it."""
     if picture.get_layout_engine():
         settle(picture)
     image = io.BytesIO()
@@ -91,7 +78,10 @@ def png(picture: Any) -> bytes:
 
 
 def logarithmic(axis: Any) -> None:
-    """A logarithmic axis labelled in plain numbers: at 1, 2 and 5 where it is short, at powers of ten where it is long."""
+    """Make an axis logarithmic, labelled in plain numbers.
+
+    A short axis has labels at 1, 2 and 5, a long one at powers of ten.
+    """
     from matplotlib.ticker import LogLocator, NullLocator
 
     name = axis.axis_name
@@ -103,21 +93,21 @@ def logarithmic(axis: Any) -> None:
 
 
 def note(picture: Any, text: str) -> None:
-    """A line of small print at the foot of the figure."""
-    picture.supxlabel(text, **NOTE)
+    """Write a line of small print at the foot of the figure."""
+    picture.supxlabel(text, **NOTE_STYLE)
 
 
 def measured_on(detail: Mapping[str, Any]) -> str:
-    """Where a latency was measured, in a few words."""
+    """Return in a few words where a latency was measured."""
     place = detail["environment"]
     return f"{place['threads']} thread{'s' * (place['threads'] > 1)}, {place['cpu']}"
 
 
 def kilobytes(value: float) -> str:
-    """A size in KB with three digits that count."""
+    """Return a size in KB with three significant digits."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def milliseconds(value: float) -> str:
-    """A time in ms with three digits that count."""
+    """Return a time in ms with three significant digits."""
     return f"{value:,.0f} ms" if value >= 1000 else f"{value:.3g} ms"

@@ -1,9 +1,9 @@
-"""What an ONNX file is made of, in bytes by kind and in counts."""
+"""What an ONNX file consists of, in bytes by kind and in counts."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import Any
 
 import onnx
 
@@ -14,10 +14,10 @@ COUNTS = ("tree splits", "tree leaves", "numbers in initializers", "operators")
 
 
 def bytes_by_kind(data: bytes) -> dict[str, int]:
-    """The bytes of a model file by kind; together they are its length.
+    """Return the bytes of a model file by kind; they add up to its length.
 
-    Attributes of tree ensembles, those of all other operators (support vectors, linear models of ai.onnx.ml), and
-    initializers, each as they stand in the file; the rest is what names, types and structure need.
+    The kinds are the attributes of tree ensembles, those of all other operators (support vectors
+    and linear models of ai.onnx.ml), initializers, and the rest: names, types and structure.
     """
     message = message_of(data)
     found = dict.fromkeys(BYTES, 0)
@@ -30,10 +30,10 @@ def bytes_by_kind(data: bytes) -> dict[str, int]:
 
 
 def counts(data: bytes) -> dict[str, int]:
-    """How much of what a model holds: splits and leaves of its tree ensembles, numbers in initializers, operators."""
+    """Count splits and leaves of tree ensembles, numbers in initializers, and operators."""
     graph = onnx.load_from_string(data).graph
     ensembles = list(_ensembles(graph))
-    numbers = sum(_product(tensor.dims) for tensor in graph.initializer)
+    numbers = sum(math.prod(tensor.dims) for tensor in graph.initializer)
     found = (
         sum(splits for splits, _ in ensembles),
         sum(leaves for _, leaves in ensembles),
@@ -44,7 +44,7 @@ def counts(data: bytes) -> dict[str, int]:
 
 
 def _ensembles(graph: onnx.GraphProto) -> Iterator[tuple[int, int]]:
-    """Splits and leaves of each tree ensemble, in the encoding of ai.onnx.ml 1 and 3 and in that of 5."""
+    """Yield splits and leaves of each tree ensemble, as ai.onnx.ml 1 and 3 or as 5 has them."""
     for node in graph.node:
         fields = {attribute.name: attribute for attribute in node.attribute}
         if node.op_type == "TreeEnsemble":
@@ -52,10 +52,3 @@ def _ensembles(graph: onnx.GraphProto) -> Iterator[tuple[int, int]]:
         elif node.op_type.startswith("TreeEnsemble"):
             modes = list(fields["nodes_modes"].strings)
             yield len(modes) - modes.count(b"LEAF"), modes.count(b"LEAF")
-
-
-def _product(dims: Any) -> int:
-    total = 1
-    for dim in dims:
-        total *= dim
-    return total

@@ -1,19 +1,35 @@
-"""What each step took off: bytes from the scikit-learn file to the quantised one, and what the models hold."""
+"""What each step took off the file, from the scikit-learn file to the quantised model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from onnxpress.report.pictures.canvas import ACCENT, figure, kilobytes, note
+from onnxpress.models import ACCENT, MODELS, ONNX, QUANTIZED
+from onnxpress.report.pictures.canvas import figure, kilobytes, note
 from onnxpress.report.pictures.composition import BYTES, COUNTS, bytes_by_kind, counts
 
-Bar = tuple[str, float, float | None]
-"""Its name, where it starts, and what it adds to that; None for a whole file."""
+Sizes = Mapping[str, int]
+"""Bytes of a file by kind, or counts of what it holds."""
+
+
+class Bar(NamedTuple):
+    """A bar of the waterfall: a whole file, or a step that starts where the one before ended."""
+
+    name: str
+    start: float
+    """KB at which it starts, or the size of a whole file."""
+    change: float | None = None
+    """KB that a step adds; None for a whole file."""
+
+    @property
+    def end(self) -> float:
+        """KB that are left after it."""
+        return self.start + (self.change or 0)
 
 
 def draw(original_kb: float, plain: bytes, quantized: bytes) -> Any:
-    """The figure of three files: the size of model.joblib in KB, model.onnx and model_quantized.onnx."""
+    """Return the figure of three files: model.joblib (its KB), model.onnx, model_quantized.onnx."""
     picture = figure(13, 5.2)
     left, right = picture.subplots(1, 2, width_ratios=(2, 1))
     _waterfall(left, original_kb, bytes_by_kind(plain), bytes_by_kind(quantized))
@@ -22,78 +38,85 @@ def draw(original_kb: float, plain: bytes, quantized: bytes) -> Any:
     return picture
 
 
-def steps(
-    original_kb: float, plain: Mapping[str, int], quantized: Mapping[str, int]
-) -> list[tuple[str, float]]:
-    """Each step from the scikit-learn file to the quantised one and the KB it adds; kinds that neither model has are left out."""
-    conversion = ("conversion", sum(plain.values()) / 1024 - original_kb)
-    changes = [
-        (kind, (quantized[kind] - plain[kind]) / 1024)
-        for kind in BYTES
-        if plain[kind] or quantized[kind]
-    ]
-    return [conversion, *changes]
+def steps(original_kb: float, plain: Sizes, quantized: Sizes) -> list[tuple[str, float]]:
+    """Return each step from the scikit-learn file to the quantised one and the KB it adds.
+
+    Kinds of bytes that neither model has are left out.
+    """
+    found = [("conversion", sum(plain.values()) / 1024 - original_kb)]
+    for kind in BYTES:
+        if plain[kind] or quantized[kind]:
+            found.append((kind, (quantized[kind] - plain[kind]) / 1024))
+    return found
 
 
-def _waterfall(
-    ax: Any, original_kb: float, plain: Mapping[str, int], quantized: Mapping[str, int]
-) -> None:
+def bars(original_kb: float, plain: Sizes, quantized: Sizes) -> list[Bar]:
+    """Return the bars of the waterfall from left to right: three whole files and the steps between."""
     (_, conversion), *changes = steps(original_kb, plain, quantized)
-    bars: list[Bar] = [
-        ("original\n(joblib)", original_kb, None),
-        ("conversion", original_kb, conversion),
-    ]
     level = sum(plain.values()) / 1024
-    bars.append(("ONNX", level, None))
+    found = [
+        Bar("original\n(joblib)", original_kb),
+        Bar("conversion", original_kb, conversion),
+        Bar("ONNX", level),
+    ]
     for kind, added in changes:
-        bars.append((kind.replace(", ", ",\n").replace(" ", "\n"), level, added))
+        name = kind.replace(", ", ",\n").replace(" ", "\n")
+        found.append(Bar(name, level, added))
         level += added
-    bars.append(("ONNX,\nquantised", level, None))
-    top = max(max(start, start + (change or 0)) for _, start, change in bars)
-    for place, (_, start, change) in enumerate(bars):
-        end = start + (change or 0)
-        _bar(ax, place, start, change, accent=place == len(bars) - 1)
-        ax.text(place, max(start, end) + top / 60, _told(start, change), ha="center", va="bottom")
-        if place + 1 < len(bars):
-            ax.plot([place, place + 1], [end, end], color="0.5", linewidth=0.8)
-    ax.set_xticks(range(len(bars)), [name for name, _, _ in bars], fontsize=9)
+    return [*found, Bar("ONNX,\nquantised", level)]
+
+
+def _waterfall(ax: Any, original_kb: float, plain: Sizes, quantized: Sizes) -> None:
+    found = bars(original_kb, plain, quantized)
+    last = len(found) - 1
+    top = max(max(bar.start, bar.end) for bar in found)
+    for place, bar in enumerate(found):
+        _draw_bar(ax, place, bar, accent=place == last)
+        height = max(bar.start, bar.end) + top / 60
+        ax.text(place, height, _label(bar), ha="center", va="bottom")
+        if place < last:
+            ax.plot([place, place + 1], [bar.end, bar.end], color="0.5", linewidth=0.8)
+    ax.set_xticks(range(len(found)), [bar.name for bar in found], fontsize=9)
     ax.set(ylabel="file size (KB)", ylim=(0, 1.1 * top), title="where the bytes went")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.5g}")
     ax.grid(visible=False, axis="x")
 
 
-def _told(start: float, change: float | None) -> str:
-    if change is None:
-        return kilobytes(start)
-    return f"{'+' if change > 0 else ''}{kilobytes(change)}".replace("-", "\N{MINUS SIGN}")
+def _label(bar: Bar) -> str:
+    if bar.change is None:
+        return kilobytes(bar.start)
+    sign = "+" if bar.change > 0 else ""
+    return f"{sign}{kilobytes(bar.change)}".replace("-", "\N{MINUS SIGN}")
 
 
-def _bar(ax: Any, place: int, start: float, change: float | None, *, accent: bool) -> None:
-    """A whole file stands on the ground; a step hangs where the one before has ended, dark and hatched where it adds."""
-    if change is None:
-        ax.bar(place, start, color=ACCENT if accent else "0.25", width=0.7)
-    else:
-        color, hatch = ("0.6", "///") if change > 0 else ("0.85", "")
-        ax.bar(place, change, bottom=start, color=color, hatch=hatch, edgecolor="0.3", width=0.7)
+def _draw_bar(ax: Any, place: int, bar: Bar, *, accent: bool) -> None:
+    """Draw a whole file from the ground up, a step where it starts; one that adds is hatched."""
+    if bar.change is None:
+        ax.bar(place, bar.start, color=ACCENT if accent else "0.25", width=0.7)
+        return
+    color, hatch = ("0.6", "///") if bar.change > 0 else ("0.85", "")
+    style = {"color": color, "hatch": hatch, "edgecolor": "0.3", "width": 0.7}
+    ax.bar(place, bar.change, bottom=bar.start, **style)
 
 
-def _contents(ax: Any, plain: Mapping[str, int], quantized: Mapping[str, int]) -> None:
-    rows = [name for name in COUNTS if plain[name] or quantized[name]]
-    for side, (model, color, name) in enumerate(
-        ((plain, "0.25", "ONNX"), (quantized, ACCENT, "ONNX, quantised"))
+def _contents(ax: Any, plain: Sizes, quantized: Sizes) -> None:
+    """Draw what both models hold as pairs of horizontal bars."""
+    kinds = [name for name in COUNTS if plain[name] or quantized[name]]
+    for held, model, color, offset in (
+        (plain, ONNX, "0.25", -0.2),
+        (quantized, QUANTIZED, ACCENT, 0.2),
     ):
-        for place, kind in enumerate(rows):
-            y = place + (0.2 if side else -0.2)
-            ax.barh(y, model[kind], height=0.36, color=color, label=name if place == 0 else None)
-            ax.text(
-                max(model[kind], 0.6), y, f" {model[kind]:,}", va="center", ha="left", fontsize=10
-            )
-    most = max(max(plain[kind], quantized[kind]) for kind in rows)
-    ax.set_yticks(range(len(rows)), [name.replace(" ", "\n", 1) for name in rows])
+        for place, kind in enumerate(kinds):
+            y, count = place + offset, held[kind]
+            label = MODELS[model].title if place == 0 else None
+            ax.barh(y, count, height=0.36, color=color, label=label)
+            ax.text(max(count, 0.6), y, f" {count:,}", va="center", ha="left", fontsize=10)
+    most = max(max(plain[kind], quantized[kind]) for kind in kinds)
+    ax.set_yticks(range(len(kinds)), [name.replace(" ", "\n", 1) for name in kinds])
     ax.set(
         xscale="log",
         xlim=(0.5, most**1.35 + 20),
-        ylim=(len(rows) - 0.4, -0.6),
+        ylim=(len(kinds) - 0.4, -0.6),
         xlabel="count",
         title="what the models hold",
     )

@@ -122,7 +122,7 @@ def test_what_is_nested_too_deeply_to_be_dumped_is_damaged() -> None:
 
 def test_the_bytes_are_the_same_in_every_process() -> None:
     code = (
-        "import hashlib, sys; from tests import test_stored_round_trip as here; "
+        "import hashlib, sys; from tests.estimators.stored import test_stored_round_trip as here; "
         "sys.stdout.write(hashlib.sha256(here.dumped()).hexdigest())"
     )
     seed = {"PYTHONHASHSEED": "0" if os.environ.get("PYTHONHASHSEED") != "0" else "1"}

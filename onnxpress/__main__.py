@@ -1,0 +1,5 @@
+"""Run the `onnxpress` command as ``python -m onnxpress``."""
+
+from onnxpress.cli import main
+
+main()

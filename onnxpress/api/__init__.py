@@ -1,0 +1,1 @@
+"""The public functions of onnxpress, one a file; :mod:`onnxpress` exports them."""

@@ -1,0 +1,221 @@
+"""How the predictions of two models differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnxpress.api.conversion import converted
+from onnxpress.api.model_arguments import (
+    GivenModel,
+    check_classes,
+    given_model,
+    stand_in_target,
+)
+from onnxpress.api.table_arguments import features, targets
+from onnxpress.conversion.converting import NEWEST_OPSET
+from onnxpress.errors import UserError
+from onnxpress.evaluate.probes import probe_rows as probing
+from onnxpress.evaluate.score_differences import numbers, relative
+from onnxpress.evaluate.scores import accuracy, score
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.tables.column_types import Task
+from onnxpress.tables.rows import Feeds
+from onnxpress.tables.schema import Schema
+
+Predict = Callable[[Feeds], Predictions]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far the predictions of two models for the same rows are apart."""
+
+    rows: int
+
+    agreement: float
+    """Share of rows with the same label, or with predictions within the tolerance."""
+
+    largest_difference: float
+    """Largest difference of a score or prediction, relative to max(1, |value|); infinite if one
+    model has other scores than the other."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What :func:`compare` found."""
+
+    task: Task
+
+    given: Parity
+    """On the rows of ``X``."""
+
+    probes: Parity | None
+    """On rows made at the split thresholds of the original, and on mixed rows; None without."""
+
+    thresholds: tuple[int, int]
+    """Split thresholds that the probes hit, and all there are; (0, 0) without trees."""
+
+    scores: tuple[float, float] | None
+    """Accuracy or R2 of the original and of the model on ``y``; None without ``y``."""
+
+    @property
+    def agreement(self) -> float:
+        """Share of the rows of ``X`` that both models predict alike."""
+        return self.given.agreement
+
+    @property
+    def score_drop(self) -> float | None:
+        """What the model loses of the original's score; None without ``y``."""
+        return self.scores[0] - self.scores[1] if self.scores else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON's types; what is infinite is null."""
+        return {**_finite(asdict(self)), "score_drop": self.score_drop}
+
+    def __str__(self) -> str:
+        """The findings, a line each."""
+        name = "accuracy" if self.task == "classification" else "R2"
+        lines = [f"same prediction on {_share(self.given)}"]
+        if self.probes:
+            lines += [f"same prediction on {_share(self.probes, 'probe rows')}"]
+        if self.thresholds[1]:
+            lines += ["{} of {} split thresholds probed".format(*self.thresholds)]
+        if self.scores:
+            lines += ["{} {:.4f} -> {:.4f}".format(name, *self.scores)]
+        return "\n".join(lines)
+
+
+def _finite(found: Any) -> Any:
+    """``found`` with None in place of numbers that JSON does not have."""
+    if isinstance(found, dict):
+        return {name: _finite(each) for name, each in found.items()}
+    return None if isinstance(found, float) and not math.isfinite(found) else found
+
+
+def _share(found: Parity, what: str = "rows") -> str:
+    count = round(found.agreement * found.rows)
+    largest = f"largest difference of a score {found.largest_difference:.2g}"
+    return f"{count} of {found.rows} {what}, {largest}"
+
+
+def compare(
+    original: Any,
+    model: Any,
+    X: Any,
+    y: Any = None,
+    *,
+    probe_rows: int = 2000,
+    tolerance: float = 1e-3,
+    trust: Collection[str] = (),
+    seed: int = 0,
+) -> Comparison:
+    """Compare the predictions of two models for the rows of ``X``, and for probe rows.
+
+    Probe rows are made from the rows of ``X``: pairs on both sides of every split threshold of the
+    original's trees, and mixed rows with missing and unseen values where the original takes them.
+
+    Args:
+        original: A fitted estimator, an ONNX model, or the path of a file of either.
+        model: What is compared with it: any of these, or what :func:`onnxpress.compress` returned.
+        X: Rows, an array or a DataFrame, better ones that neither was fitted on.
+        y: Their true classes or values, for the scores.
+        probe_rows: How many probe rows to make; 0 for none.
+        tolerance: Regression: predictions are alike within so many standard deviations of ``y``, or
+            of the original's predictions without ``y``.
+        trust: Classes that a stored estimator may hold besides scikit-learn's.
+        seed: Of the probe rows.
+
+    Raises:
+        UserError: a model or ``X`` or ``y`` is not what it should be, or they do not fit together.
+
+    >>> import onnxpress
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> tree = DecisionTreeClassifier(random_state=0).fit(X, y)
+    >>> found = onnxpress.compare(tree, onnxpress.convert(tree, X), X, y)
+    >>> found.agreement, found.score_drop
+    (1.0, 0.0)
+    """
+    pair = given_model(original, "original", trust), given_model(model, "model", trust)
+    if pair[0].task != pair[1].task:
+        raise UserError(f"original is for {pair[0].task}, model for {pair[1].task}; pass a pair")
+    task, table = pair[0].task, features(X)
+    truth = None if y is None else _truth(pair[0], y, len(table))
+    rows = table.rows(stand_in_target(pair[0], table) if truth is None else truth, task)
+    schema = table.schema(task)
+    predict = [each.predictor(rows, schema) for each in pair]
+    found = _predicted(predict, rows.feeds, "X")
+    limit = 0.0
+    if task == "regression":
+        limit = tolerance * float(np.std(found[0].values if truth is None else truth))
+    parity, hit = None, (0, 0)
+    if probe_rows:
+        graph = _thresholds_of(pair, schema)
+        made = probing.probe_rows(graph, rows.feeds, predict[0], probe_rows, seed)
+        parity = _parity(_predicted(predict, made.feeds, "probe rows"), limit)
+        hit = made.at_thresholds.hit, made.at_thresholds.thresholds
+    scores = None
+    if truth is not None:
+        first, second = (score(schema, truth, each.values) for each in found)
+        scores = first, second
+    return Comparison(task, _parity(found, limit), parity, hit, scores)
+
+
+def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:
+    """``y`` in the form of the original's predictions."""
+    target = targets(y, original.task, rows)
+    if original.task == "regression" or original.estimator is None:
+        return target
+    return check_classes(original.estimator, target, original.name)
+
+
+def _predicted(predict: list[Predict], feeds: Feeds, what: str) -> list[Predictions]:
+    """The predictions of both models.
+
+    Raises:
+        UserError: one refuses the rows, as an encoder does a category that it has not seen.
+    """
+    predictions = []
+    for name, each in zip(("original", "model"), predict, strict=True):
+        try:
+            predictions.append(each(feeds))
+        except UserError:
+            raise
+        except Exception as error:  # each library has its own
+            says = " ".join(str(error).split())[:300]
+            raise UserError(f"{name} refuses {what}: {says}") from error
+    return predictions
+
+
+def _parity(found: list[Predictions], limit: float) -> Parity:
+    """How far two predictions are apart; regressors agree within ``limit``."""
+    first, second = found
+    if first.scores is None:
+        alike = np.isclose(second.values, first.values, rtol=0, atol=limit, equal_nan=True)
+        agreement = float(np.mean(alike))
+    else:
+        agreement = accuracy(first.values, second.values)
+    largest = float(relative(numbers(first), numbers(second)).max())
+    return Parity(len(first.values), agreement, largest)
+
+
+def _thresholds_of(pair: tuple[GivenModel, GivenModel], schema: Schema) -> onnx.ModelProto:
+    """The graph whose thresholds are probed: the original's, else the model's."""
+    original, model = pair
+    if original.data:
+        return original.proto
+    try:
+        plain = converted(original.estimator, schema, NEWEST_OPSET)
+    except UserError:
+        if model.data:
+            return model.proto
+        raise
+    graph: onnx.ModelProto = onnx.load_from_string(plain)
+    return graph

@@ -1,0 +1,173 @@
+"""How long models take, side by side."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from onnxpress.api.model_arguments import GivenModel, given_model
+from onnxpress.api.table_arguments import Features, features
+from onnxpress.benchmark.latency_statistics import Ratio, Summary, ratio, summarise, values
+from onnxpress.benchmark.measure import Plan, measure_batches
+from onnxpress.benchmark.timed_calls import batch, limited_threads
+from onnxpress.errors import UserError
+from onnxpress.estimators.layout import original_input
+from onnxpress.estimators.parts import set_threads
+from onnxpress.runtime.sessions import open_session
+from onnxpress.tables.rows import Feeds
+from onnxpress.tables.schema import Schema
+
+Call = Callable[[], object]
+
+
+@dataclass(frozen=True, repr=False)
+class Latencies:
+    """What :func:`measure` found."""
+
+    batches: Mapping[int, Mapping[str, Summary]]
+    """By rows per call and model: percentiles in ms, and how they spread."""
+
+    speedups: Mapping[int, Mapping[str, Ratio]]
+    """By rows per call and model: how many times faster than the first model."""
+
+    threads: int
+    """Threads that every model computed with."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON's types."""
+        return {
+            "threads": self.threads,
+            "batches": {str(rows): _as_dicts(each) for rows, each in self.batches.items()},
+            "speedups": {str(rows): _as_dicts(each) for rows, each in self.speedups.items()},
+        }
+
+    def __str__(self) -> str:
+        """The medians, a line for each batch size."""
+        return "\n".join(map(self._line, self.batches))
+
+    def __repr__(self) -> str:
+        """The same in one line: all percentiles would fill a page."""
+        return f"Latencies({'; '.join(map(self._line, self.batches))})"
+
+    def _line(self, rows: int) -> str:
+        parts = []
+        for name, summary in self.batches[rows].items():
+            faster = self.speedups[rows].get(name)
+            note = "" if faster is None else f" ({faster.median:.2f}x)"
+            parts.append(f"{name} {summary.p50_ms:.3g} ms{note}")
+        return f"{rows} row{'s' if rows > 1 else ''}: {', '.join(parts)}"
+
+
+def _as_dicts(found: Mapping[str, Summary] | Mapping[str, Ratio]) -> dict[str, Any]:
+    return {name: asdict(each) for name, each in found.items()}
+
+
+def measure(
+    models: Mapping[str, Any],
+    X: Any,
+    *,
+    batch_sizes: Sequence[int] = (1, 32, 1024),
+    threads: int = 1,
+    seconds: float = 10.0,
+    calls: int = 1000,
+    trust: Collection[str] = (),
+    seed: int = 0,
+) -> Latencies:
+    """Measure how long models take for the same rows, in rounds that time each of them once.
+
+    Estimators are timed by ``predict``, ONNX models by a call of onnxruntime that returns all their
+    outputs. Every model is warmed up first.
+
+    Args:
+        models: Fitted estimators, ONNX models, or paths of files of either, by a name of yours. The
+            first is what speed-ups are relative to.
+        X: Rows, an array or a DataFrame; they are repeated where a batch needs more.
+        batch_sizes: Rows per call.
+        threads: Threads of scikit-learn and onnxruntime.
+        seconds: Upper bound on the time of all measurements.
+        calls: Timed calls of each model for the first batch size; at most 60 for the others.
+        trust: Classes that a stored estimator may hold besides scikit-learn's.
+        seed: Of the order in which models are timed.
+
+    Raises:
+        UserError: a model, ``X`` or a number is not what it should be, or they do not fit together.
+
+    >>> import onnxpress
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> X, y = load_iris(return_X_y=True)
+    >>> forest = RandomForestClassifier(10).fit(X, y)
+    >>> models = {"scikit-learn": forest, "ONNX": onnxpress.convert(forest, X)}
+    >>> found = onnxpress.measure(models, X, batch_sizes=[1], seconds=0.2)
+    >>> found.speedups[1]["ONNX"].median > 1
+    True
+    """
+    if not isinstance(models, Mapping) or not models:
+        raise UserError(f"models should be a mapping from names to models, got {models!r}")
+    sizes = _positive("batch_sizes", batch_sizes)
+    _positive("threads", [threads])
+    table = features(X)
+    opened = {
+        name: given_model(model, f"models[{name!r}]", trust) for name, model in models.items()
+    }
+    ready = {name: _prepared(each, table, threads) for name, each in opened.items()}
+    feeds = table.feeds()
+    with limited_threads(threads):
+        timed = measure_batches(
+            lambda rows: {name: make(batch(feeds, rows)) for name, make in ready.items()},
+            sizes,
+            Plan(calls, seconds),
+            seed,
+        )
+    summaries, speedups = {}, {}
+    for rows, found in timed.items():
+        first, *others = found
+        per_round = {name: values(each) for name, each in found.items()}
+        summaries[rows] = {name: summarise(each) for name, each in found.items()}
+        speedups[rows] = {name: ratio(per_round[first], per_round[name]) for name in others}
+    return Latencies(summaries, speedups, threads)
+
+
+def _positive(name: str, numbers: Sequence[int]) -> list[int]:
+    """Whole numbers from 1 on.
+
+    Raises:
+        UserError: one is not, or there are none.
+    """
+    found = list(numbers)
+    if not found or not all(isinstance(each, int) and each >= 1 for each in found):
+        raise UserError(f"{name} should be whole numbers from 1 on, got {numbers!r}")
+    return found
+
+
+def _prepared(model: GivenModel, table: Features, threads: int) -> Callable[[Feeds], Call]:
+    """From the rows of a batch to the call to time."""
+    schema = table.schema(model.task)
+    if model.data:
+        session = open_session(model.data, threads)
+        return lambda feeds: partial(session.run, None, _named(feeds, session, model, schema))
+    model.check_columns(schema)
+    estimator = set_threads(copy.deepcopy(model.estimator), threads)
+    return lambda feeds: partial(estimator.predict, original_input(estimator, feeds, schema))
+
+
+def _named(feeds: Feeds, session: Any, model: GivenModel, schema: Schema) -> Feeds:
+    """The rows under the names of the model's inputs.
+
+    Raises:
+        UserError: it takes other columns.
+    """
+    inputs = {item.name: item for item in session.get_inputs()}
+    if inputs.keys() == feeds.keys():
+        return feeds
+    if len(inputs) == len(feeds) == 1:
+        ((name, item),), ((_, values),) = inputs.items(), feeds.items()
+        wide = item.type == "tensor(double)"
+        return {name: values.astype(np.float64) if wide else values}
+    columns = ", ".join(column.name for column in schema.columns)
+    raise UserError(f"{model.name} takes the inputs {', '.join(inputs)}, X has {columns}")

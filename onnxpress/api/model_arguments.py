@@ -1,0 +1,176 @@
+"""Models as callers pass them: fitted estimators, ONNX models, and files of either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto
+
+from onnxpress.api.loading import load_estimator
+from onnxpress.api.table_arguments import Features
+from onnxpress.errors import UserError
+from onnxpress.estimators.layout import DoesNotFit, layout
+from onnxpress.estimators.predicting import predict_original
+from onnxpress.given.onnx_models import as_estimator
+from onnxpress.reading import read_bytes
+from onnxpress.runtime.checked import checked_onnx
+from onnxpress.runtime.predictions import Predictions, as_labels
+from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.tables.column_types import Task
+from onnxpress.tables.names import OUTPUT_NAMES
+from onnxpress.tables.rows import Feeds, Rows
+from onnxpress.tables.schema import Schema
+
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
+
+
+class OnnxHolder:
+    """A result that holds an ONNX model, and can be passed on as that model."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class GivenModel:
+    """A model argument, looked at but not run yet: an estimator, or the bytes of an ONNX model."""
+
+    name: str
+    """What errors call it: its path, or the name of the argument."""
+
+    task: Task
+    estimator: Any = None
+    data: bytes = b""
+    """The bytes of an ONNX model; empty for an estimator."""
+
+    @property
+    def proto(self) -> onnx.ModelProto:
+        """The ONNX model."""
+        model: onnx.ModelProto = onnx.load_from_string(self.data)
+        return model
+
+    def as_estimator(self, rows: Rows, schema: Schema) -> Any:
+        """Return the model behind scikit-learn's interface, with the columns of the schema.
+
+        Raises:
+            UserError: it takes other columns, or an ONNX model is not a predictor of the target.
+        """
+        if self.data:
+            return as_estimator(self.data, self.name, rows, schema)
+        self.check_columns(schema)
+        return self.estimator
+
+    def check_columns(self, schema: Schema) -> None:
+        """See that an estimator takes the columns of the schema.
+
+        Raises:
+            UserError: it does not.
+        """
+        try:
+            layout(self.estimator, schema, "X")
+        except DoesNotFit as error:
+            what = f"{self.name}, a {type(self.estimator).__name__},"
+            raise UserError(f"{what} {error}; pass X with the columns of its fit") from error
+
+    def predictor(
+        self, rows: Rows, schema: Schema, threads: int = 1
+    ) -> Callable[[Feeds], Predictions]:
+        """Return the function that predicts; ``rows`` are only needed for foreign ONNX models.
+
+        Raises:
+            UserError: as :meth:`as_estimator`.
+        """
+        if self.data and self.is_own:
+            session = open_session(self.data, threads)
+            return lambda feeds: predict_onnx(session, feeds)
+        estimator = self.as_estimator(rows, schema)
+        return lambda feeds: predict_original(estimator, feeds, schema)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the outputs of the ONNX model have the names that onnxpress gives."""
+        return {value.name for value in self.proto.graph.output} <= set(OUTPUT_NAMES)
+
+
+def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenModel:
+    """Return what a model argument is.
+
+    ``model`` is a fitted estimator, the path of a file, an ONNX ``ModelProto`` or its bytes, or
+    what :func:`onnxpress.compress` returned.
+
+    Raises:
+        UserError: it is something else, not fitted, or a file that may not be loaded.
+    """
+    if isinstance(model, (str, PathLike)):
+        path = Path(model)
+        if path.suffix != ".onnx":
+            return _estimator(load_estimator(path, trust=trust), str(path))
+        name, model = str(path), read_bytes(path)
+    if isinstance(model, onnx.ModelProto):
+        model = model.SerializeToString(deterministic=True)
+    if isinstance(model, OnnxHolder):
+        model = model.data
+    if isinstance(model, (bytes, bytearray)):
+        return GivenModel(name, _task_of(checked_onnx(bytes(model), name)), data=bytes(model))
+    return _estimator(model, name)
+
+
+def _estimator(estimator: Any, name: str) -> GivenModel:
+    from sklearn.base import BaseEstimator, is_classifier, is_regressor
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    what = "a fitted classifier or regressor of scikit-learn"
+    came = type(estimator).__name__
+    if not isinstance(estimator, BaseEstimator):
+        raise UserError(f"{name} should be {what}, an ONNX model or a file of either, got {came}")
+    if not (is_classifier(estimator) or is_regressor(estimator)):
+        raise UserError(f"{name} should be {what}, got {came}")
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError as error:
+        raise UserError(f"{name} should be fitted, got a {came} that is not; fit it") from error
+    return GivenModel(
+        name, "classification" if is_classifier(estimator) else "regression", estimator
+    )
+
+
+def _task_of(model: onnx.ModelProto) -> Task:
+    """The task of an ONNX model: a classifier gives labels or scores beside its first output."""
+    outputs = model.graph.output
+    single = len(outputs) == 1 and outputs[0].type.tensor_type.elem_type in FLOATS
+    return "regression" if single else "classification"
+
+
+def check_classes(estimator: Any, target: NDArray[Any], name: str) -> NDArray[Any]:
+    """Return the target as the estimator's labels are: int64 or text.
+
+    Raises:
+        UserError: it holds a class that the estimator does not know.
+    """
+    known = as_labels(estimator.classes_)
+    target = target.astype(str) if known.dtype.kind == "U" else target
+    unknown = sorted(set(np.unique(target).tolist()) - set(known.tolist()))
+    if unknown:
+        raise UserError(
+            f"y holds the class {unknown[0]!r}, which {name} does not know; it knows "
+            f"{', '.join(map(repr, known.tolist()))}"
+        )
+    return target
+
+
+def stand_in_target(model: GivenModel, features: Features) -> NDArray[Any]:
+    """Return a target for rows that have none: labels that an ONNX model predicts, else zeros.
+
+    The classes of an ONNX model follow from them where its graph does not name them.
+    """
+    zeros = np.zeros(len(features), np.int64)
+    if model.task == "regression" or not (model.data and model.is_own):
+        return zeros
+    return predict_onnx(open_session(model.data), features.feeds()).values

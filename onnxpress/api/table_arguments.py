@@ -1,0 +1,149 @@
+"""``X`` and ``y`` as callers pass them, as the typed columns and rows that the library works on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from onnxpress.errors import UserError
+from onnxpress.runtime.predictions import as_labels
+from onnxpress.tables.arrow_types import decoded, is_number, meaning, present
+from onnxpress.tables.column_types import (
+    Task,
+    as_table,
+    class_names,
+    quantities,
+    type_feature,
+    whole_numbers,
+)
+from onnxpress.tables.rows import Feeds, Rows, as_rows
+from onnxpress.tables.schema import Column, Schema
+
+TARGET = "y"
+"""What a schema calls the target where the caller's ``y`` has no name."""
+
+
+@dataclass(frozen=True)
+class Features:
+    """The columns of ``X``: what they are, and the (rows,) values of each by name."""
+
+    columns: tuple[Column, ...]
+    values: dict[str, NDArray[Any]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    def schema(self, task: Task, target_std: float | None = None) -> Schema:
+        """Return the schema of these columns and of a target named ``y``."""
+        return Schema(task, TARGET, self.columns, target_std)
+
+    def feeds(self) -> Feeds:
+        """Return the ONNX inputs."""
+        return self.rows(np.zeros(len(self), np.int64), "classification").feeds
+
+    def rows(self, target: NDArray[Any], task: Task) -> Rows:
+        """Return the rows with their ``target``, (rows,)."""
+        return as_rows(self.values, target, self.schema(task))
+
+
+def features(X: Any) -> Features:
+    """Type the columns of ``X``: numbers as float32, everything else as text.
+
+    ``X`` is a DataFrame, an Arrow table, an array of shape (rows, columns), or a list or Series of
+    texts, which counts as one column. A DataFrame's index is dropped.
+
+    Raises:
+        UserError: ``X`` has another form, or a column that no model takes.
+    """
+    with _about("X"):
+        table = _arrow(X)
+    if not (table.num_rows and table.num_columns):
+        raise UserError(f"X should have rows and columns, got {table.shape}")
+    columns, values = [], {}
+    for name in table.column_names:
+        with _about("X"):
+            column, values[name] = _typed(decoded(table[name]), name)
+        columns.append(column)
+    return Features(tuple(columns), values)
+
+
+def targets(y: Any, task: Task, rows: int) -> NDArray[Any]:
+    """Return ``y`` as int64 or text (classification) or float64 (regression), (rows,).
+
+    Raises:
+        UserError: ``y`` has another length than ``X`` or other values than the task needs, or a
+            value is missing.
+    """
+    with _about(TARGET):
+        column = _one_column(y, rows)
+        gaps = np.flatnonzero(~present(column))
+        if len(gaps):
+            raise UserError(f"row {gaps[0] + 1} has no value; leave such rows out")
+        meaning(column, TARGET, "target")
+        if task == "regression":
+            return quantities(column, TARGET, np.arange(rows))
+        whole = whole_numbers(column) if is_number(column.type) else None
+        names = class_names(column, TARGET, np.arange(rows)) if whole is None else whole
+        return as_labels(names)
+
+
+def _arrow(X: Any) -> pa.Table:
+    """``X`` as an Arrow table."""
+    if isinstance(X, pa.Table):
+        return X
+    if isinstance(X, pd.DataFrame):
+        return as_table(X)
+    if hasattr(X, "tocsr"):
+        raise UserError("X should be dense, got a sparse matrix; pass X.toarray()")
+    if isinstance(X, pd.Series) or _is_list_of_texts(X):
+        return as_table(pd.DataFrame({"text": np.asarray(X, object)}))
+    array = X if isinstance(X, np.ndarray) else np.asarray(X, object)
+    if array.ndim == 1 and array.dtype.kind in "UO" and all(isinstance(x, str) for x in array):
+        return as_table(pd.DataFrame({"text": array.astype(object)}))
+    if array.ndim != 2:
+        raise UserError(f"X should have two dimensions, rows and columns, got shape {array.shape}")
+    names = [f"x{position}" for position in range(array.shape[1])]
+    return as_table(pd.DataFrame(array, columns=names))
+
+
+def _is_list_of_texts(X: Any) -> bool:
+    return isinstance(X, (list, tuple)) and all(isinstance(item, str) for item in X)
+
+
+def _typed(values: pa.ChunkedArray, name: str) -> tuple[Column, NDArray[Any]]:
+    """One column in its final type; one without any value is allowed, the estimator knows it."""
+    if not present(values).any():
+        if is_number(values.type):
+            return Column(name, "number", missing=True), np.full(len(values), np.nan, np.float32)
+        return Column(name, "category", missing=True), np.full(len(values), "", object)
+    text = meaning(values, name) == "text"
+    column, typed = type_feature(values, name, np.arange(len(values)), is_free=text)
+    return column, np.asarray(typed, object if text else np.float32)
+
+
+def _one_column(y: Any, rows: int) -> pa.ChunkedArray:
+    """``y`` as one Arrow column of ``rows`` rows."""
+    array = y.to_numpy() if isinstance(y, (pd.Series, pd.DataFrame)) else np.asarray(y)
+    if array.ndim == 2 and array.shape[1] == 1:
+        array = array[:, 0]
+    if array.shape != (rows,):
+        raise UserError(f"y should have one value for each of {rows} rows, got shape {array.shape}")
+    return decoded(as_table(pd.DataFrame({TARGET: array}))[TARGET])
+
+
+@contextmanager
+def _about(argument: str) -> Iterator[None]:
+    """Name the argument in the errors of the block."""
+    try:
+        yield
+    except UserError as error:
+        if str(error).startswith(f"{argument} "):
+            raise
+        raise UserError(f"{argument}: {error}") from error

@@ -1,0 +1,98 @@
+"""params.yaml of the first edition: keys that came later are added with their defaults.
+
+They are written into the text, at the end of their section: comments and the user's own form stay.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from onnxpress.commands.migrate.found import Found
+from onnxpress.errors import UserError
+from onnxpress.pipeline.files import write_bytes
+from onnxpress.pipeline.outputs import PARAMS
+from onnxpress.pipeline.params import parse_params
+from onnxpress.pipeline.yaml_file import read_yaml
+
+ADDED = {
+    "data.text": "[]",
+    "data.missing_values": "[]",
+    "data.decimal": '"."',
+    "data.thousands": "null",
+    "train.text": "{max_features: null, ngram_range: [1, 1]}",
+    "train.model_path": "null",
+    "train.max_seconds": "600",
+    "train.max_memory_mb": "8192",
+    "train.trust": "[]",
+    "gate.max_score_diff": "1.0e-5",
+    "gate.min_onnx_speedup": "null",
+    "publish.register": "null",
+    "publish.promote": "{by: score, min_gain: 0.0}",
+}
+"""Keys that params.yaml has not always had, with their defaults as YAML."""
+
+
+def migrate_params() -> Found:
+    """Add the missing keys to params.yaml, and check what it holds then.
+
+    Raises:
+        UserError: there is no params.yaml here, or it cannot be read.
+    """
+    found, content = Found(), read_yaml(PARAMS, "the sections of the parameters")
+    text = PARAMS.read_text(encoding="utf-8")
+    for key, default in ADDED.items():
+        section, _, name = key.partition(".")
+        if not isinstance(content.get(section), dict) or name in content[section]:
+            continue  # a missing section is no repository of ours: the check below names it
+        longer = with_key(text, section, name, default)
+        if longer is None:
+            line = f"{PARAMS}: {key} is missing; add `{name}: {default}` to the section {section}"
+            found.left.append(line)
+        else:
+            text = longer
+            found.changed.append(f"{PARAMS}: {key}: {default} (the default) was added")
+    if found.changed:
+        write_bytes(PARAMS, text.encode())
+    if not found.left:
+        found.left += _complaints(yaml.safe_load(text))
+    return found
+
+
+def with_key(text: str, section: str, name: str, value: str) -> str | None:
+    """Return the text of a YAML file with a key at the end of a section.
+
+    None if the section is not written as a block of lines.
+    """
+    # The heading, then lines that are indented, empty or comments; blank lines at the end are
+    # not part of the body, so the key comes right below the last key of the section.
+    block = re.search(rf"(?m)^{section}:[ \t]*(#.*)?\n((?:[ \t]+.*\n|[ \t]*\n|#.*\n)*)", text)
+    lines = re.findall(r"(?m)^([ \t]+)[^\s#]", block[2]) if block else []
+    if block is None or not lines:
+        return None
+    body = block[2].rstrip()
+    end = block.start(2) + len(body)
+    changed = f"{text[:end]}\n{lines[0]}{name}: {value}{text[end:]}"
+    return changed if _differs_by(text, changed, section, name) else None
+
+
+def _differs_by(text: str, changed: str, section: str, name: str) -> bool:
+    """Whether a key is all that the second text has more than the first."""
+    try:
+        before, after = yaml.safe_load(text), yaml.safe_load(changed)
+        del after[section][name]
+    except (yaml.YAMLError, LookupError, TypeError):
+        return False
+    return bool(before == after)
+
+
+def _complaints(content: Mapping[str, Any]) -> list[str]:
+    """What keeps the params from being valid, if anything does."""
+    try:
+        parse_params(dict(content))
+    except UserError as error:
+        return [str(error)]
+    return []

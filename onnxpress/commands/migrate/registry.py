@@ -1,0 +1,60 @@
+"""The champion of the registered model: whether a candidate of today can be compared with it."""
+
+from __future__ import annotations
+
+from onnxpress.commands.migrate.found import Found
+from onnxpress.errors import UserError
+from onnxpress.pipeline.outputs import PARAMS
+from onnxpress.pipeline.params import Publish, parse_params
+from onnxpress.pipeline.place import repository_root
+from onnxpress.pipeline.yaml_file import read_yaml
+
+
+def look_at_champion() -> Found:
+    """Say if `make promote` could not compare with the champion, for want of what it recorded.
+
+    Champions need no change: a registered model brings the code that it runs with.
+    """
+    try:
+        settings = parse_params(read_yaml(PARAMS, "the sections of the parameters")).publish
+    except UserError:
+        return Found()  # said of the params already
+    if settings.registered_model is None:
+        return Found()
+    try:
+        line = _objection(settings, settings.registered_model)
+    except UserError as error:
+        line = f"was not looked at ({error})"
+    return Found(left=[f"{settings.registered_model}: its champion {line}"] if line else [])
+
+
+def _objection(settings: Publish, name: str) -> str | None:
+    """Why no candidate could be compared with the champion; None if one can, or there is none."""
+    from onnxpress.tracking.failures import server_errors
+    from onnxpress.tracking.preflight import opened
+    from onnxpress.tracking.store import resolve_store
+
+    store = resolve_store(settings.tracking_uri, repository_root())
+    kept = "run `onnxpress migrate` again when it answers"
+    with server_errors(store, kept), opened(store, settings.experiment) as experiment:
+        from onnxpress.commands.promote.champion import CHAMPION, behind
+        from onnxpress.commands.promote.rule import GAINS
+
+        champion = behind(experiment.client, name, CHAMPION)
+    if champion is None:
+        return None
+    rule, measured = settings.promote, champion.measured
+    metrics, _ = GAINS[rule.by]
+    lacks = None
+    if not any(metric in measured.metrics for metric in metrics):
+        lacks = f"metric {' or '.join(metrics)}"
+    elif rule.by == "score" and not measured.test_data:
+        lacks = "digest of test rows"
+    elif rule.by == "latency" and not measured.machine:
+        lacks = "machine that its latency was measured on"
+    if lacks is None:
+        return None
+    return (
+        f"(version {champion.version}) has no {lacks}, so `make promote` cannot compare by "
+        f"{rule.by}; publish that model again, or move the alias {CHAMPION} by hand"
+    )

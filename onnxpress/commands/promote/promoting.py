@@ -1,0 +1,40 @@
+"""Compare the versions behind the aliases candidate and champion; move champion, or say why not (exit code 3); also as JSON."""
+
+from __future__ import annotations
+
+from onnxpress.errors import GateFailed, UserError
+from onnxpress.pipeline.console import answering, say
+from onnxpress.pipeline.params import load_params
+from onnxpress.pipeline.place import repository_root
+from onnxpress.tracking.failures import server_errors
+from onnxpress.tracking.preflight import opened
+from onnxpress.tracking.store import resolve_store
+
+KEPT = "no alias was moved; run `onnxpress promote` again"
+
+
+def main(*, in_json: bool = False) -> None:
+    """Move the alias champion to the candidate, if the rule in params.yaml allows it.
+
+    Raises:
+        UserError: no registered model is named, or it has no candidate.
+        GateFailed: the rule objects.
+        ServerError: the registry does not answer.
+    """
+    settings = load_params().publish
+    if settings.registered_model is None:
+        raise UserError(
+            "params.yaml: publish.register should name a registered model, got null; set it and run `dvc repro`"
+        )
+    store = resolve_store(settings.tracking_uri, repository_root())
+    with answering(in_json=in_json) as answer:
+        with server_errors(store, KEPT), opened(store, settings.experiment) as experiment:
+            from onnxpress.commands.promote.champion import (
+                promoted,  # mlflow costs 1.5 s: a wrong address is told before
+            )
+
+            verdict = promoted(experiment.client, settings.registered_model, settings.promote)
+        answer(verdict.as_json())
+        if verdict.objection:
+            raise GateFailed(str(verdict))
+        say(str(verdict))

@@ -1,0 +1,93 @@
+"""Write outputs/report.html from what lies in outputs/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from onnxpress.errors import UserError
+from onnxpress.pipeline.files import read_bytes, read_json, write_bytes
+from onnxpress.pipeline.freshness import dvc, stale_stages
+from onnxpress.pipeline.inputs import read_predictions, read_rows, read_schema
+from onnxpress.pipeline.outputs import (
+    CANDIDATES,
+    GATE,
+    LATENCY,
+    LATENCY_DETAIL,
+    METRICS,
+    MLFLOW_RUN,
+    ONNX_MODEL,
+    ORIGINAL_MODEL,
+    PICTURES,
+    PREDICTIONS,
+    QUANTIZATION,
+    QUANTIZED_MODEL,
+    REPORT,
+    TEST,
+)
+from onnxpress.report.disagreement import Disagreement, worst_rows
+from onnxpress.report.page import File, render
+from onnxpress.report.summary import Json
+
+FILES = {
+    ORIGINAL_MODEL: "the original model",
+    ONNX_MODEL: "the same as ONNX",
+    QUANTIZED_MODEL: "the candidate that was chosen, or model.onnx itself",
+    QUANTIZATION: "the verdict on every candidate",
+    METRICS: "sizes, scores, agreement",
+    PREDICTIONS: "the target and each model's prediction, a line per test row",
+    LATENCY: "medians and speed-ups",
+    LATENCY_DETAIL: "percentiles, intervals, load time, memory, candidates, environment",
+    GATE: "each limit, its value, passed or not",
+    MLFLOW_RUN: "which MLflow run holds all this",
+}
+"""What the page says of each file."""
+
+
+def write_report(title: str, results: Mapping[str, Json], original: str) -> None:
+    """Write the page about ``results``; pictures that are not up to date are drawn first.
+
+    Raises:
+        UserError: a file of the chain is missing or is not what its stage writes.
+    """
+    worst = _worst_rows()
+    detail = read_json(LATENCY_DETAIL, "batches", "candidates", "environment", "warnings")
+    stale = stale_stages()
+    if "plot" in stale or not all(path.exists() for path in PICTURES.values()):
+        dvc("repro", "--quiet", "--single-item", "plot")
+        stale = stale_stages()
+    page = render(
+        title,
+        original,
+        {**results, "latency_detail": detail},
+        pictures={name: read_bytes(path) for name, path in PICTURES.items()},
+        worst=worst,
+        files=_files(),
+        stale=stale,
+    )
+    write_bytes(REPORT, page.encode())
+
+
+def _worst_rows() -> Disagreement:
+    """Return the test rows on which the models differ most.
+
+    Raises:
+        UserError: predictions and test rows do not belong together.
+    """
+    schema, predictions = read_schema(), read_predictions()
+    test = read_rows(TEST, schema)
+    if len(test) != len(predictions["target"]):
+        lengths = f"{len(predictions['target'])} rows, {TEST} has {len(test)}"
+        raise UserError(f"{PREDICTIONS} has {lengths}; run `dvc repro --force evaluate`")
+    return worst_rows(predictions, test, schema)
+
+
+def _files() -> list[File]:
+    """Return the files that exist, with their sizes and what is in them."""
+    candidates = dict.fromkeys(sorted(CANDIDATES.glob("*.onnx")), "the model of a candidate")
+    described: dict[Path, str] = FILES | candidates
+    return [
+        File(str(path), path.stat().st_size / 1024, text)
+        for path, text in described.items()
+        if path.is_file()
+    ]

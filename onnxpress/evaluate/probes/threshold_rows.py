@@ -1,0 +1,157 @@
+"""Rows in pairs on both sides of a split, next to each other in one raw column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from onnxpress.evaluate.inner_tensors import InnerTensors
+from onnxpress.evaluate.probes.bisection import Judge, Pair, Target, placed
+from onnxpress.evaluate.probes.float_order import number, rank
+from onnxpress.evaluate.probes.raw_columns import RawColumn, Source, Wanted, find_sources
+from onnxpress.evaluate.probes.row_sets import count, joined, recombined
+from onnxpress.evaluate.probes.rows_at_splits import RowsAtSplits
+from onnxpress.evaluate.probes.splits import (
+    Operator,
+    Split,
+    distinct_splits,
+    read_operators,
+    tree_nodes,
+)
+from onnxpress.tables.rows import Feeds, take
+
+Random = np.random.Generator
+
+SAMPLE_CELLS = 10_000_000
+"""Upper bound on the cells of what trees read for the sampled training rows."""
+
+
+@dataclass(frozen=True)
+class ThresholdRows:
+    """Rows at the thresholds of a model, and what they are worth."""
+
+    feeds: Feeds
+    columns: tuple[RawColumn, ...]
+    """For each row the column in which it differs from its neighbour."""
+    thresholds: int
+    """Distinct finite thresholds of the model's trees, by column and comparison."""
+    asked: int
+    """For how many of them rows were looked for, as far as the rows allowed reach."""
+    hit: int
+    """How many have two neighbouring rows that come to the split and part there."""
+    operators: int
+    unread: int
+    """Tree operators of the model, and how many of them cannot be read and have no probes."""
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+
+def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random) -> ThresholdRows:
+    """Up to ``rows`` rows at the thresholds of ``model``'s trees, made from the rows in ``feeds``.
+
+    1. Splits that ask the same count as one threshold. Where ``rows`` are too few for all, a
+       random choice is made.
+    2. A pair starts from a row of the data that comes to the split, or if none does, from one that
+       mixes two rows.
+    3. In a column of numbers the two are moved together until they are float32 neighbours. In a
+       column of text they are the known values nearest to the threshold on either side.
+    4. The pair is asked for what the trees read: a threshold counts as hit only if the split was.
+    """
+    nodes, inside = tree_nodes(model)
+    if not nodes or not rows:
+        return ThresholdRows(_none(feeds), (), 0, 0, 0, len(nodes) + inside, inside)
+    inputs = InnerTensors(model, dict.fromkeys(node.input[0] for node in nodes))
+    own = _sample(inputs, feeds, rng)
+    sample = joined(own, recombined(own, rng))
+    operators = read_operators(nodes, inputs(take(sample, np.arange(1))))
+    splits = distinct_splits(operators, inputs(_shuffled(sample, rng)))
+    random = splits[rng.permutation(len(splits))[: rows // 2]].tolist()
+    chosen = [Split(operator, at) for operator, at in random]
+    values = inputs(sample)
+    sources = find_sources(inputs, sample, values, _wanted(operators, chosen), rng)
+    passing = RowsAtSplits(operators, sample, values, preferred=count(own))
+    targets = _targets(operators, chosen, sources, passing)
+    pairs, hit = _settled(targets, Judge(inputs, operators, sample))
+    made, columns = _as_rows(pairs, sample, rows)
+    unread = len(nodes) - len(operators) + inside
+    counts = (len(splits), len(chosen), hit, len(nodes) + inside, unread)
+    return ThresholdRows(made, columns, *counts)
+
+
+def _none(feeds: Feeds) -> Feeds:
+    return take(feeds, np.zeros(0, np.intp))
+
+
+def _sample(inputs: InnerTensors, feeds: Feeds, rng: Random) -> Feeds:
+    """As many rows as fit in memory by what the trees read of them."""
+    size = count(feeds)
+    first = inputs(take(feeds, np.arange(1)))
+    limit = max(200, SAMPLE_CELLS // sum(values.shape[1] for values in first.values()))
+    return feeds if size <= limit else take(feeds, np.sort(rng.permutation(size)[:limit]))
+
+
+def _shuffled(feeds: Feeds, rng: Random) -> Feeds:
+    """The rows with every column shuffled by itself, so that equal columns differ."""
+    return {name: rng.permuted(values, axis=0) for name, values in feeds.items()}
+
+
+def _wanted(operators: Sequence[Operator], splits: Sequence[Split]) -> Wanted:
+    """The columns that ``splits`` compare, by tensor."""
+    found: dict[str, set[int]] = {}
+    for split in splits:
+        name, feature = operators[split.operator].compares(split.at)
+        found.setdefault(name, set()).add(feature)
+    return {name: np.array(sorted(features), np.int64) for name, features in found.items()}
+
+
+def _targets(
+    operators: Sequence[Operator],
+    splits: Sequence[Split],
+    sources: dict[tuple[str, int], Source],
+    passing: RowsAtSplits,
+) -> list[Target]:
+    """The splits whose column some raw column moves, tree by tree."""
+    found = []
+    for split in sorted(splits, key=lambda each: (each.operator, each.at)):
+        source = sources.get(operators[split.operator].compares(split.at))
+        if source:
+            found.append(Target(split, source, passing.nearest(split, source.column)))
+    return found
+
+
+def _settled(targets: list[Target], judge: Judge) -> tuple[list[Pair], int]:
+    """A pair for each target that has one, those of splits that are hit first; how many are."""
+    attempts = [judge.starts(target) for target in targets]
+    hit: dict[int, Pair] = {}
+    beside: dict[int, Pair] = {}
+    waiting = list(range(len(targets)))
+    while waiting:
+        tried = {i: pair for i in waiting if (pair := next(attempts[i], None))}
+        pairs = dict(zip(tried, judge.settle(list(tried.values())), strict=True))
+        apart = {i: pair for i, pair in pairs.items() if pair}
+        arrived = dict(zip(apart, judge.arrive(list(apart.values())), strict=True))
+        for i, pair in apart.items():
+            (hit if arrived[i] else beside).setdefault(i, pair)
+        waiting = [i for i in tried if i not in hit]
+    return [*hit.values(), *(pair for i, pair in beside.items() if i not in hit)], len(hit)
+
+
+def _as_rows(pairs: list[Pair], sample: Feeds, rows: int) -> tuple[Feeds, tuple[RawColumn, ...]]:
+    """Both rows of every pair; then, for numbers, the neighbour beyond the one on the true side."""
+    numeric = [pair for pair in pairs if pair.numeric]
+    doubled = [pair for pair in pairs for _ in (0, 1)]
+    values = [value for pair in pairs for value in pair.values]
+    beyond = list(number(_beyond(numeric)))
+    those = [*doubled, *numeric][:rows]
+    made = placed(sample, those, [*values, *beyond][:rows])
+    return made, tuple(pair.target.source.column for pair in those)
+
+
+def _beyond(pairs: list[Pair]) -> NDArray[np.int64]:
+    true, false = (rank(np.array([pair.values[i] for pair in pairs])) for i in (0, 1))
+    return 2 * true - false

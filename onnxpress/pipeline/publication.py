@@ -1,0 +1,154 @@
+"""Read from outputs/ and params.yaml what the publish stage records in MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from onnxpress.errors import UserError
+from onnxpress.pipeline.files import read_bytes, read_json
+from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.outputs import (
+    GATE,
+    LATENCY,
+    LATENCY_DETAIL,
+    METRICS,
+    ONNX_MODEL,
+    ORIGINAL_MODEL,
+    PICTURES,
+    PREDICTIONS,
+    QUANTIZATION,
+    QUANTIZED_MODEL,
+    SCHEMA,
+    TEST,
+)
+from onnxpress.pipeline.params import Params
+from onnxpress.pipeline.provenance import provenance_tags, run_name
+from onnxpress.tracking.card import test_data
+from onnxpress.tracking.content import (
+    SERVED,
+    Content,
+    Measurement,
+    Publication,
+    content_of,
+    digest_of,
+    finite_numbers,
+)
+
+ARTIFACTS = {
+    "model_optimized.onnx": ONNX_MODEL,
+    SERVED: QUANTIZED_MODEL,
+    "quantization.json": QUANTIZATION,
+    "metrics.json": METRICS,
+    "schema.json": SCHEMA,
+    "predictions.csv": PREDICTIONS,
+}
+"""Artefacts by name that follow from the content, and the files they are made of."""
+MEASURED = {"latency.json": LATENCY, "latency_detail.json": LATENCY_DETAIL, "gate.json": GATE}
+"""Artefacts that follow from a latency measurement."""
+MEASURED_PICTURES = ("candidates", "latency", "latency_by_batch")
+ERRORS = {"classification": "confusion.png", "regression": "residuals.png"}
+"""The artefact that shows a model's errors, by task."""
+
+
+def read_publication(params: Params) -> Publication:
+    """Read everything that becomes the run.
+
+    Raises:
+        UserError: a file is missing or is not what its stage writes.
+    """
+    content, measurement = read_content(params), read_measurement()
+    schema = read_schema()
+    rows = read_rows(TEST, schema)
+    return Publication(
+        content,
+        measurement,
+        name=run_name(params),
+        tags=provenance_tags(),
+        feeds=rows.feeds,
+        schema=schema,
+        data=test_data(params.data.source, schema, len(rows), _sha256(TEST)),
+    )
+
+
+def read_content(params: Params) -> Content:
+    """Read all that is published except latency.
+
+    Raises:
+        UserError: a file is missing or is not what its stage writes.
+    """
+    metrics = finite_numbers(read_json(METRICS))
+    quantization = read_json(QUANTIZATION)
+    if not isinstance(method := quantization.get("method"), str):
+        raise UserError(
+            f"{QUANTIZATION} should name the chosen 'method', got {method!r}; "
+            "run `dvc repro --force quantize`"
+        )
+    pictures = {ERRORS[read_schema().task]: PICTURES["errors"], "size.png": PICTURES["size"]}
+    return content_of(
+        settings=params.model_dump(exclude={"publish"}),
+        metrics=metrics,
+        quantization=quantization,
+        artifacts={**ARTIFACTS, **_present(pictures)},
+        sha256={path.name: _sha256(path) for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)},
+    )
+
+
+def read_measurement() -> Measurement:
+    """Read the latency of the models and the verdict on it.
+
+    Raises:
+        UserError: a file is missing or is not what its stage writes.
+    """
+    contents = {name: read_json(path) for name, path in MEASURED.items()}
+    detail = contents["latency_detail.json"]
+    try:
+        batches, machine = _batches(detail), _machine(detail)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{LATENCY_DETAIL} is not what the benchmark stage writes ({error!r}); "
+            "run `dvc repro -f benchmark`"
+        ) from error
+    pictures = {f"{name}.png": PICTURES[name] for name in MEASURED_PICTURES}
+    return Measurement(
+        metrics=finite_numbers(contents["latency.json"]),
+        artifacts={**MEASURED, **_present(pictures)},
+        batches=batches,
+        machine=machine,
+        digest=digest_of(contents)[:16],
+    )
+
+
+def _batches(detail: Mapping[str, Any]) -> dict[int, dict[str, float]]:
+    """Return the median latency in ms by rows per call and then by model."""
+    found = {}
+    for rows, batch in detail["batches"].items():
+        models = batch["models"].items()
+        found[int(rows)] = {model: float(summary["p50_ms"]) for model, summary in models}
+    return found
+
+
+def _machine(detail: Mapping[str, Any]) -> str:
+    """Return what the latency was measured on, in words."""
+    place = detail["environment"]
+    return f"{place['cpu']}, {place['usable_cores']} cores, {place['threads']} threads"
+
+
+def _present(pictures: Mapping[str, Path]) -> Mapping[str, Path]:
+    """Return the pictures if every file can be read.
+
+    They are drawn from files that the digests cover, so they are not digested themselves.
+
+    Raises:
+        UserError: one is missing.
+    """
+    for path in pictures.values():
+        read_bytes(path)
+    return pictures
+
+
+def _sha256(path: Path) -> str:
+    """Return the digest of a file that an earlier stage has written, in hex."""
+    return hashlib.sha256(read_bytes(path)).hexdigest()

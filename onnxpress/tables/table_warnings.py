@@ -1,0 +1,37 @@
+"""Everything that may surprise about a table, as lines that name the column and what to do."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from onnxpress.tables.column_findings import column_findings
+from onnxpress.tables.findings import finding_lines
+from onnxpress.tables.schema import Schema
+from onnxpress.tables.sources import Source
+from onnxpress.tables.split import Parts
+from onnxpress.tables.split_findings import part_findings, shared_lines
+from onnxpress.tables.target_findings import leak_findings, quantity_findings, target_findings
+
+
+def source_warnings(
+    source: Source, frame: pd.DataFrame, schema: Schema, *, decided: bool
+) -> list[str]:
+    """What may surprise about a table as it comes.
+
+    ``frame`` and ``schema`` are its typed columns; ``decided``: the task was chosen by the user,
+    and not by the values of the target.
+    """
+    if schema.task == "classification":
+        findings = target_findings(source.table, schema.target, source.cells, decided=decided)
+    else:
+        findings = quantity_findings(source.table, schema.target)
+    leaks = leak_findings(frame, schema)
+    features = column_findings(source.table, schema, source.cells)
+    return [*source.lines, *finding_lines([*findings, *leaks, *features])]
+
+
+def split_warnings(parts: Parts) -> list[str]:
+    """What may surprise about the rows of the parts taken together."""
+    known = pd.concat([parts.train, parts.calibration])
+    found = part_findings(parts.train, parts.test, parts.schema)
+    return [*finding_lines(found), *shared_lines(known, parts.test)]

@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.graph.binary_trees import BAD_RELEASES, is_answered_badly
+from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.forest import Floats, Mode
 from onnxpress.graph.trees.graphs import graphs
 from onnxpress.graph.trees.reader import Untreatable, is_tree, read
@@ -104,11 +105,10 @@ def _mixes_codes(node: onnx.NodeProto) -> bool:
 
 
 def _compares_codes_only(node: onnx.NodeProto) -> bool:
-    modes = next((item for item in node.attribute if item.name == "nodes_modes"), None)
-    if modes is None:
-        return False
+    attributes = TreeAttributes(node, np.dtype(np.float32))
+    modes = attributes.by_name.get("nodes_modes", onnx.AttributeProto())
     if modes.HasField("t"):
-        return bool(np.isin(onnx.numpy_helper.to_array(modes.t), (Mode.EQ, Mode.MEMBER)).all())
+        return bool(np.isin(attributes.tensor("nodes_modes"), (Mode.EQ, Mode.MEMBER)).all())
     return b"BRANCH_EQ" in modes.strings and set(modes.strings) <= {b"BRANCH_EQ", b"LEAF"}
 
 

@@ -15,7 +15,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from onnxpress.graph.trees.attributes import Attributes
+from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.reader import TREE_OPS
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.tables.rows import Feeds
@@ -37,7 +37,7 @@ def count_trees(model: onnx.ModelProto) -> int:
     total = 0
     for node in model.graph.node:
         if node.op_type in TREE_OPS:
-            attributes = Attributes(node, np.dtype(np.float32))
+            attributes = TreeAttributes(node, np.dtype(np.float32))
             tree_ids = attributes.ints("nodes_treeids")
             total += len(np.unique(tree_ids)) + len(attributes.ints("tree_roots"))
     return total

@@ -30,11 +30,11 @@ LONG, SHORT = 8, 4
 """Characters of a secret; see above."""
 LONGEST_READ = 100_000
 """Characters of a foreign text that is searched; a longer one is taken to repeat a secret."""
-WORDS = set(
+_GUESSED = (
     "admin anonymous changeme default false local localhost minio minioadmin mlflow model mysql "
-    "none null password postgres private public publish root secret test token true user "
-    "username".split()  # noqa: SIM905 - a list would take a line a word
+    "none null password postgres private public publish root secret test token true user username"
 )
+WORDS = set(_GUESSED.split())
 """Secrets that everybody guesses and that lines often contain."""
 
 _NAME = credentials.SECRET_NAME.pattern

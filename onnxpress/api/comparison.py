@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from onnxpress.api.checks import check_number, check_seed, check_whole
 from onnxpress.api.conversion import converted
 from onnxpress.api.model_arguments import (
     GivenModel,
@@ -143,6 +144,9 @@ def compare(
     >>> found.agreement, found.score_drop
     (1.0, 0.0)
     """
+    check_whole("probe_rows", probe_rows, 0)
+    check_number("tolerance", tolerance, "a number from 0 on", least=0, most=math.inf)
+    check_seed(seed)
     pair = given_model(original, "original", trust), given_model(model, "model", trust)
     if pair[0].task != pair[1].task:
         raise UserError(f"original is for {pair[0].task}, model for {pair[1].task}; pass a pair")

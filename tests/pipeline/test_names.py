@@ -46,6 +46,7 @@ from onnxpress.pipeline.inputs import read_predictions
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.pipeline.params import parse_params
 from onnxpress.quantize.methods import METHODS
+from onnxpress.quantize.options import Options
 from onnxpress.report.disagreement import Disagreement
 from onnxpress.report.page import render
 from onnxpress.report.pictures import errors
@@ -230,9 +231,7 @@ def test_the_quantisers_names_and_those_of_columns_do_not_meet(method: str) -> N
         frame, classes()
     )
     feeds = fed(frame)
-    (candidate,) = METHODS[method](
-        to_onnx(model, schema, 12), parse_params(default_params()).quantize, 0
-    )
+    (candidate,) = METHODS[method](to_onnx(model, schema, 12), Options())
     quantised = candidate.apply(to_onnx(model, schema, 12), Rows(feeds, classes()))
     assert [item.name for item in session_of(quantised).get_inputs()] == names
     assert np.mean(answers(quantised, feeds)["label"] == model.predict(frame)) > 0.8

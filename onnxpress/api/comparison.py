@@ -23,7 +23,7 @@ from onnxpress.api.table_arguments import features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
 from onnxpress.evaluate.probes import probe_rows as probing
-from onnxpress.evaluate.score_differences import numbers, relative
+from onnxpress.evaluate.relative_differences import numbers, relative_differences
 from onnxpress.evaluate.scores import accuracy, score
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.column_types import Task
@@ -206,7 +206,7 @@ def _parity(found: list[Predictions], limit: float) -> Parity:
         agreement = float(np.mean(alike))
     else:
         agreement = accuracy(first.values, second.values)
-    largest = float(relative(numbers(first), numbers(second)).max())
+    largest = float(relative_differences(numbers(first), numbers(second)).max())
     return Parity(len(first.values), agreement, largest)
 
 

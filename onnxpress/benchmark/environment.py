@@ -30,7 +30,7 @@ def describe(threads: int, cpu_share: float) -> dict[str, Any]:
 
 
 def _usable_cores() -> int | None:
-    """Return the cores that this process may use; all of them where the system has no such limit."""
+    """Return the cores that this process may use; all of them if it has no limits."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
@@ -40,10 +40,8 @@ def _thread_pools() -> list[str]:
     """Return the BLAS and OpenMP libraries that are loaded, as ``openblas 0.3.30``."""
     from threadpoolctl import threadpool_info
 
-    found = {
-        f"{pool['internal_api']} {pool['version'] or ''}".strip() for pool in threadpool_info()
-    }
-    return sorted(found)
+    found = {f"{each['internal_api']} {each['version'] or ''}" for each in threadpool_info()}
+    return sorted(each.strip() for each in found)
 
 
 def cpu_model() -> str:

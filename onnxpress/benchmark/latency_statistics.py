@@ -17,7 +17,7 @@ PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 """Enough to draw how latencies are distributed."""
 CONFIDENCE = 0.95
 FEWEST_ROUNDS = 6
-"""With five, even the whole range covers the median with less than 95 %: 1 - 2 * 0.5**5 is 0.9375."""
+"""Even the whole range of five covers the median with 1 - 2 * 0.5**5, which is below 95 %."""
 
 
 @dataclass(frozen=True)

@@ -69,9 +69,7 @@ def test_a_model_twice_as_slow_has_a_significant_ratio_around_two() -> None:
     assert found.median == pytest.approx(2, rel=0.05)
 
 
-def test_the_interval_of_equally_fast_models_misses_one_no_more_often_than_five_percent_suggests() -> (
-    None
-):
+def test_the_interval_of_equally_fast_models_misses_one_in_five_percent_at_most() -> None:
     missed = sum(
         ratio(noisy(seed, 60)[:, 0], noisy(10_000 + seed, 60)[:, 0]).significant
         for seed in range(400)
@@ -153,7 +151,7 @@ def test_a_machine_that_was_busy_with_other_programs_is_warned_about_with_the_nu
     assert warning.endswith("close other programs and try again")
 
 
-def test_an_onnx_model_slower_than_the_original_is_told_with_batch_size_and_ratio() -> None:
+def test_an_onnx_model_slower_than_the_original_is_named_with_batch_size_and_ratio() -> None:
     quick = {
         "original": noisy(1, 50),
         "onnx": noisy(2, 50) / 9,
@@ -161,11 +159,10 @@ def test_an_onnx_model_slower_than_the_original_is_told_with_batch_size_and_rati
         "floor": noisy(4, 50) / 99,
     }
     assert slowness({1: BatchResult(1, quick)}) is None
-    told = slowness(
-        {1: BatchResult(1, quick), 1024: BatchResult(1024, quick | {"onnx": 4 * noisy(2, 50)})}
-    )
-    assert told is not None
-    assert re.search(r"slower than the original: the ONNX model at 1,024 rows \(0\.2\dx\)", told)
+    slow = BatchResult(1024, quick | {"onnx": 4 * noisy(2, 50)})
+    line = slowness({1: BatchResult(1, quick), 1024: slow})
+    assert line is not None
+    assert re.search(r"slower than the original: the ONNX model at 1,024 rows \(0\.2\dx\)", line)
 
 
 def test_a_difference_that_may_be_chance_is_called_not_significant_before_its_number() -> None:

@@ -8,15 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.models import SPEEDUPS
+
 Milliseconds = NDArray[np.float64]
 """Every timed call of one model at one batch size, shape (rounds, loops), in ms."""
-
-SPEEDUPS = {
-    "onnx_speedup": ("original", "onnx"),
-    "quantized_speedup": ("original", "quantized"),
-    "quantized_vs_onnx_speedup": ("onnx", "quantized"),
-}
-"""The ratios of the contract: the latency of the first model over that of the second."""
 
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 """Enough to draw how latencies are distributed."""
@@ -79,8 +74,8 @@ def values(timed: Milliseconds) -> Milliseconds:
 def speedups(timed: Mapping[str, Milliseconds]) -> dict[str, Ratio]:
     """The contract's ratios of one batch size, from calls of all models timed in the same rounds."""
     return {
-        name: ratio(values(timed[slow]), values(timed[fast]))
-        for name, (slow, fast) in SPEEDUPS.items()
+        name: ratio(values(timed[each.slow]), values(timed[each.fast]))
+        for name, each in SPEEDUPS.items()
     }
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from onnxpress.benchmark.latency_statistics import Ratio, Summary, speedups, summarise
 from onnxpress.benchmark.measure import Timed
+from onnxpress.models import TIMED
 
-NAMES = {"original": "original", "onnx": "ONNX", "quantized": "quantised", "floor": "floor"}
 UNSTABLE = 0.1
 """Relative median absolute deviation between rounds from which a measurement is called unstable."""
 CROWDED = 0.9
@@ -71,7 +71,9 @@ def detail(
 
 def line(batch: Batch) -> str:
     """One batch size in a line; a difference that may be chance is called so before any number."""
-    ms = {name: f"{NAMES[name]} {_ms(summary.p50_ms)}" for name, summary in batch.models.items()}
+    ms = {
+        name: f"{TIMED[name].short} {_ms(summary.p50_ms)}" for name, summary in batch.models.items()
+    }
     onnx, quantized = (
         _times(batch.speedups[name]) for name in ("onnx_speedup", "quantized_speedup")
     )
@@ -82,7 +84,7 @@ def line(batch: Batch) -> str:
 def load_line(load: Mapping[str, Mapping[str, float]]) -> str:
     """Load times and peak memory of all models in a line."""
     costs = (
-        f"{NAMES[name]} {_ms(cost['load_ms'])}, {cost['peak_memory_mb']:.0f} MB"
+        f"{TIMED[name].short} {_ms(cost['load_ms'])}, {cost['peak_memory_mb']:.0f} MB"
         for name, cost in load.items()
     )
     return f"load time and peak memory in a fresh process: {'; '.join(costs)}"
@@ -91,7 +93,7 @@ def load_line(load: Mapping[str, Mapping[str, float]]) -> str:
 def slowness(batches: Mapping[int, Batch]) -> str | None:
     """A sentence that names the batch sizes at which an ONNX model is slower than the original; None when there is none."""
     slow = [
-        f"the {NAMES[name]} model at {_rows(batch.rows)} ({_times(ratio)})"
+        f"the {TIMED[name].short} model at {_rows(batch.rows)} ({_times(ratio)})"
         for batch in batches.values()
         for name, ratio in (
             (name, batch.speedups[f"{name}_speedup"]) for name in ("onnx", "quantized")
@@ -108,7 +110,7 @@ def slowness(batches: Mapping[int, Batch]) -> str | None:
 def instability(batches: Mapping[int, Batch]) -> str | None:
     """A sentence with the number in it when some measurement varies too much to be trusted; None when all are quiet."""
     spreads = [
-        (summary.relative_mad, f"{NAMES[name]} at {_rows(batch.rows)}")
+        (summary.relative_mad, f"{TIMED[name].short} at {_rows(batch.rows)}")
         for batch in batches.values()
         for name, summary in batch.models.items()
     ]

@@ -13,8 +13,8 @@ from onnxpress.errors import UserError
 from onnxpress.estimators.building import build
 from onnxpress.given.opening import _checked_path
 from onnxpress.pipeline.copies import absent, absent_module, cure, untracked_code
+from onnxpress.pipeline.named_file import named_file
 from onnxpress.pipeline.params import parse_params
-from onnxpress.tables.sources import load_source
 from tests.conftest import default_params, numeric_schema
 
 KNOWS_NOT = (
@@ -86,7 +86,7 @@ def test_data_models_and_estimators_say_so(original: Path) -> None:
         UserError,
         match="data.source names 'data/rows.csv', which git does not know.*git add data/rows.csv`",
     ):
-        load_source("data/rows.csv", "y")
+        named_file("data/rows.csv", "data.source", Path("data"), "a CSV file", ".csv")
     with pytest.raises(UserError, match="train.model_path names .*git add models/mine.joblib`"):
         _checked_path("models/mine.joblib")
     train = parse_params(default_params(train__estimator="my_models.Mine")).train

@@ -7,9 +7,9 @@ from pathlib import Path
 from onnxpress.given.sandbox import SUFFIXES, GivenFile, begin, try_model
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.copies import absent_modules_named
-from onnxpress.pipeline.digest import write_original
 from onnxpress.pipeline.inputs import read_training
 from onnxpress.pipeline.keys import keys_named, with_keys
+from onnxpress.pipeline.model_digest import write_original
 from onnxpress.pipeline.named_file import named_file
 from onnxpress.pipeline.outputs import ORIGINAL_MODEL, size_kb
 from onnxpress.pipeline.params import Train, load_params

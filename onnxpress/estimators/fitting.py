@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from onnxpress.errors import UserError
-from onnxpress.tables.rows import Rows, sklearn_input
+from onnxpress.tables.rows import Feeds, Rows, sklearn_input
 
 
-def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ()) -> list[str]:
+def fit(
+    estimator: Any,
+    rows: Rows,
+    *,
+    inputs: Callable[[Feeds], Any] = sklearn_input,
+    expected: tuple[type[Warning], ...] = (),
+) -> list[str]:
     """Fit a scikit-learn estimator in place.
+
+    ``inputs`` gives the rows the form that the estimator takes.
 
     Returns:
         What it warned about, sorted, one line each, without warnings of the classes ``expected``.
@@ -21,7 +30,7 @@ def fit(estimator: Any, rows: Rows, *, expected: tuple[type[Warning], ...] = ())
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            estimator.fit(sklearn_input(rows.feeds), rows.target)
+            estimator.fit(inputs(rows.feeds), rows.target)
     except Exception as error:  # some estimators raise AttributeError and IndexError
         name = type(estimator).__name__
         cure = "change `estimator`, `params` or the data"

@@ -14,14 +14,9 @@ from onnxpress.conversion.converting import NEWEST_OPSET, NotConvertible, to_onn
 from onnxpress.errors import UserError
 from onnxpress.estimators.odd_rows import odd_rows
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.score_differences import (
-    ROUNDING,
-    TOLERANCE,
-    ScoreDifferences,
-    numbers,
-    relative,
-    score_differences,
-)
+from onnxpress.evaluate.original_rounding import ROUNDING
+from onnxpress.evaluate.relative_differences import TOLERANCE, numbers, relative_differences
+from onnxpress.evaluate.score_differences import ScoreDifferences, score_differences
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.progress import Say, say_nothing
 from onnxpress.runtime.predictions import Predictions
@@ -152,8 +147,8 @@ def _is_rounding(
     random, moved = np.random.default_rng(0), np.zeros(len(before))
     for _ in range(TIMES_ROUNDING):
         nudged = numbers(predict_original(model, _nudged(feeds, random), schema))
-        moved = np.maximum(moved, relative(before, nudged))
-    return bool(np.all(relative(before, after) <= TOLERANCE + TIMES_ROUNDING * moved))
+        moved = np.maximum(moved, relative_differences(before, nudged))
+    return bool(np.all(relative_differences(before, after) <= TOLERANCE + TIMES_ROUNDING * moved))
 
 
 def _nudged(feeds: Feeds, random: np.random.Generator) -> Feeds:

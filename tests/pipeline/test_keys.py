@@ -35,9 +35,9 @@ def test_a_command_in_backquotes_stays() -> None:
 
 
 def test_an_error_about_an_argument_begins_with_the_file() -> None:
-    assert named("`test_size` 0.2 cannot split 3 rows; set `task`", "data", about="data.source") == (
-        "params.yaml: data.test_size 0.2 cannot split 3 rows; set data.task"
-    )
+    assert named(
+        "`test_size` 0.2 cannot split 3 rows; set `task`", "data", about="data.source"
+    ) == ("params.yaml: data.test_size 0.2 cannot split 3 rows; set data.task")
 
 
 def test_any_other_error_begins_with_what_it_is_about() -> None:

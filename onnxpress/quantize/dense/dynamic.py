@@ -5,8 +5,8 @@
 
 onnxruntime's own dynamic quantisation takes one scale for all rows of a call, so that a row
 with an outlier takes the precision away from all others. A scale per row costs a little speed
-(512 x 512 weights: 0.47 to 0.67 of the time of float32 instead of 0.43 to 0.48), and an
-answer depends on its own row alone.
+(512 x 512 weights: 0.47 to 0.67 of the time of float32 instead of 0.43 to 0.48), and a
+prediction depends on its own row alone.
 """
 
 from __future__ import annotations
@@ -19,16 +19,22 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from onnxpress.graph.gemm import gemm_attribute, with_upright_weights
-from onnxpress.graph.writer import GraphWriter, names_of
-from onnxpress.quantize.dense import weights_to_treat
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
+from onnxpress.quantize.dense.layers import weights_to_treat
 from onnxpress.tables.rows import Rows
 
 MIN_WEIGHTS = 256 * 256
-"""A smaller layer is slower than in float32 at one row: scaling its input costs more than int8 saves."""
+"""A smaller layer is slower than in float32 at one row.
+
+Scaling its input costs more than int8 saves.
+"""
 ZERO = 128
 INPUT_STEPS = 127
 WEIGHT_STEPS = 63
-"""7 bits: 8 saturate in the 16-bit sums of CPUs without VNNI, and answers differ between CPUs."""
+"""7 bits.
+
+8 bits saturate in the 16-bit sums of CPUs without VNNI, so that results differ between CPUs.
+"""
 
 
 def dynamic(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
@@ -52,29 +58,27 @@ class _Rewriter:
         self.result.CopyFrom(model)
         graph = self.result.graph
         del graph.node[:], graph.initializer[:], graph.value_info[:]
-        opset = max(
-            entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")
-        )
-        self.writer = GraphWriter(graph, opset, names_of(model))
-        arrays = {
-            tensor.name: tensor for tensor in model.graph.initializer if tensor.name in treated
+        self.writer = GraphWriter(graph, opset_of(model), names_of(model))
+        self.weights = {
+            tensor.name: numpy_helper.to_array(tensor)
+            for tensor in model.graph.initializer
+            if tensor.name in treated
         }
-        self.weights = {name: numpy_helper.to_array(tensor) for name, tensor in arrays.items()}
         self.written: dict[tuple[str, float], tuple[str, str]] = {}
 
     def run(self) -> onnx.ModelProto:
         """The model with its treated layers in int8."""
         graph = self.result.graph
-        layers_of = [node for node in self.model.graph.node if self._is_treated(node)]
-        others = [node for node in self.model.graph.node if not self._is_treated(node)]
-        needed = {name for node in others for name in node.input} | {
-            item.name for item in graph.output
-        }
-        replaced = {node.input[1] for node in layers_of} - needed
+        nodes = self.model.graph.node
+        needed = {item.name for item in graph.output}
+        for node in nodes:
+            if not self._is_treated(node):
+                needed.update(node.input)
+        replaced = {node.input[1] for node in nodes if self._is_treated(node)} - needed
         graph.initializer.extend(
             item for item in self.model.graph.initializer if item.name not in replaced
         )
-        for node in self.model.graph.node:
+        for node in nodes:
             if self._is_treated(node):
                 self._layer(node)
             else:
@@ -82,9 +86,8 @@ class _Rewriter:
         return self.result
 
     def _is_treated(self, node: onnx.NodeProto) -> bool:
-        product = node.op_type == "MatMul" or (
-            node.op_type == "Gemm" and not gemm_attribute(node, "transA", 0)
-        )
+        upright = node.op_type == "Gemm" and not gemm_attribute(node, "transA", 0)
+        product = node.op_type == "MatMul" or upright
         return product and node.input[1] in self.weights
 
     def _layer(self, node: onnx.NodeProto) -> None:
@@ -106,7 +109,10 @@ class _Rewriter:
             writer.add("Add", product, bias, output=node.output[0])
 
     def _stored(self, name: str, alpha: float) -> tuple[str, str]:
-        """``alpha`` times the weights in int8, and their steps; layers that share them share these."""
+        """``alpha`` times the weights in int8, and their steps.
+
+        Layers that share weights share these.
+        """
         if (name, alpha) not in self.written:
             weights, steps = _int8(self.weights[name] * np.float32(alpha))
             constants = self.writer.constant(weights, "weights"), self.writer.constant(steps)

@@ -280,7 +280,7 @@ def test_a_function_that_is_trusted_is_said_to_be_none(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps(state))
     with pytest.raises(
         UserError,
-        match=rf"params.yaml: train.trust names {own('state')}, which is not a class here",
+        match=rf"`trust` names {own('state')}, which is not a class here",
     ):
         load_original(path, [own("state")])
 

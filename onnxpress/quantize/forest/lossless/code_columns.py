@@ -16,17 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from onnxpress.graph.trees.forest import Floats, Forest, Mode
+from onnxpress.graph.writer import GraphWriter
 from onnxpress.quantize.forest.lossless.passes import take_splits
-
-if TYPE_CHECKING:
-    from onnxpress.quantize.forest.lossless.lowering import Site
+from onnxpress.quantize.forest.lossless.site import Site
 
 MIN_OPSET = 11
 """Equal compares floats from here on."""
@@ -35,48 +34,64 @@ BITS = 8
 
 @dataclass(frozen=True)
 class Chains:
-    """Chains of equal comparisons by their first split: ``sets[i]`` leads from ``heads[i]`` to its true child."""
+    """Chains of equal comparisons: ``sets[i]`` leads from ``heads[i]`` to its true child."""
 
-    heads: NDArray[np.intp]  # (chains,)
+    heads: NDArray[np.intp]  # (chains,) the first split of each
     last: NDArray[np.intp]  # (chains,) the last split of each, whose false child all others lead to
     sets: tuple[Floats, ...]  # sorted codes of each
 
 
 def with_code_columns(forest: Forest, site: Site, x: str) -> tuple[Forest, str]:
-    """``forest`` without chains and the name of the rows it reads, which get columns for their sets; both as they are if none.
+    """``forest`` without chains, and the name of the rows that it reads.
 
+    The rows get columns for the sets of the chains. Both stay as they are if there is no chain.
     Chains on which a missing value takes the true branch stay.
     """
-    if site.opset < MIN_OPSET or site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+    writer = site.writer
+    if writer.opset < MIN_OPSET or site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         return forest, x
     chains = find_chains(forest)
     if all(len(codes) == 1 for codes in chains.sets):
         return forest, x
     tables, column = _tables(forest, chains)
     inside = _inside(forest, chains)
-    asked = ~inside
-    asked[chains.heads] = False
-    numbers = np.unique(forest.feature[asked])
+    others = ~inside
+    others[chains.heads] = False
+    numbers = np.unique(forest.feature[others])
+    parts = []
+    if len(numbers):
+        columns = writer.constant(numbers.astype(np.int64))
+        parts.append(writer.add("Gather", x, columns, axis=1))
+    parts += [_columns(table, writer, x) for table in tables]
+    rows = writer.add("Concat", *parts, axis=1)
+    return _without(_asking_columns(forest, chains, numbers, column), inside), rows
+
+
+def _asking_columns(
+    forest: Forest, chains: Chains, numbers: NDArray[np.int32], column: NDArray[np.int32]
+) -> Forest:
+    """``forest`` whose chains' first splits ask whether a column is 0, their false side first.
+
+    The columns are those of the features ``numbers``, then the sets'; ``column`` (chains,) is the
+    column of each chain among the sets'. With the features [3, 7] the sets' columns start at 2.
+    """
+    heads = chains.heads
     mode, threshold = forest.mode.copy(), forest.threshold.copy()
     feature = np.searchsorted(numbers, forest.feature).astype(np.int32)
     true_child, false_child = forest.true_child.copy(), forest.false_child.copy()
-    mode[chains.heads], threshold[chains.heads] = Mode.LEQ, 0.5
-    feature[chains.heads] = len(numbers) + column
-    true_child[chains.heads] = forest.false_child[chains.last]
-    false_child[chains.heads] = forest.true_child[chains.heads]
-    parts = (
-        [site.add("Gather", [x, site.constant(numbers.astype(np.int64))], axis=1)]
-        if len(numbers)
-        else []
-    )
-    parts += [_columns(table, site, x) for table in tables]
+    mode[heads], threshold[heads] = Mode.LEQ, 0.5
+    feature[heads] = len(numbers) + column
+    true_child[heads] = forest.false_child[chains.last]
+    false_child[heads] = forest.true_child[heads]
     changed = replace(forest, feature=feature, mode=mode, threshold=threshold)
-    changed = replace(changed, true_child=true_child, false_child=false_child)
-    return _without(changed, inside), site.add("Concat", parts, axis=1)
+    return replace(changed, true_child=true_child, false_child=false_child)
 
 
 def _without(forest: Forest, gone: NDArray[np.bool_]) -> Forest:
-    """``forest`` less the splits ``gone`` (splits,), which nothing leads to."""
+    """``forest`` without the splits ``gone`` (splits,), which nothing leads to.
+
+    Of the splits 0 to 3 without 1, the numbers are 0, -, 1 and 2.
+    """
     number = (np.cumsum(~gone) - 1).astype(np.int32)
 
     def renumbered(children: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -92,7 +107,11 @@ def _without(forest: Forest, gone: NDArray[np.bool_]) -> Forest:
 
 
 def find_chains(forest: Forest) -> Chains:
-    """All comparisons with codes, those of one feature and true child that follow each other as one chain."""
+    """All comparisons with codes, as chains.
+
+    Splits are one chain if each is the false child of the one before it and of nothing else, and
+    they have the same feature and the same true child.
+    """
     children = np.concatenate([forest.true_child, forest.false_child, forest.roots])
     parents = np.bincount(children[children >= 0], minlength=forest.n_splits)
     single = (forest.mode == Mode.EQ) & ~forest.missing_true & ~np.isnan(forest.threshold)
@@ -113,13 +132,13 @@ def find_chains(forest: Forest) -> Chains:
         for chain, value in zip(active, forest.threshold[last[active]], strict=True):
             sets[chain].append(value)
         active = active[joined[last[active]]]
-    return Chains(
-        heads, last, tuple(np.unique(np.array(codes, forest.threshold.dtype)) for codes in sets)
-    )
+    dtype = forest.threshold.dtype
+    sorted_sets = tuple(np.unique(np.array(codes, dtype)) for codes in sets)
+    return Chains(heads, last, sorted_sets)
 
 
 def _inside(forest: Forest, chains: Chains) -> NDArray[np.bool_]:
-    """The splits of chains behind the first, (splits,): nothing leads to them any more."""
+    """The splits of chains behind the first, (splits,): nothing leads to them afterwards."""
     found = np.zeros(forest.n_splits, np.bool_)
     current = chains.heads[chains.heads != chains.last]
     last = chains.last[chains.heads != chains.last]
@@ -140,7 +159,10 @@ class _Table:
 
 
 def _tables(forest: Forest, chains: Chains) -> tuple[list[_Table], NDArray[np.int32]]:
-    """A table per feature, each filled up to whole bytes, and the column of each chain behind each other."""
+    """A table for each feature, filled up to whole bytes, and the column of each chain.
+
+    The tables' columns lie one after another: those of the second table start behind the first.
+    """
     column = np.zeros(len(chains.heads), np.int32)
     tables: list[_Table] = []
     start = 0
@@ -160,29 +182,36 @@ def _tables(forest: Forest, chains: Chains) -> tuple[list[_Table], NDArray[np.in
 
 
 def _distinct(sets: Sequence[Floats]) -> NDArray[np.int32]:
-    """The number of each set among the different ones, in order of appearance."""
+    """The number of each set among the different ones, in order of appearance.
+
+    >>> _distinct([np.float32([2, 5]), np.float32([7]), np.float32([2, 5])]).tolist()
+    [0, 1, 0]
+    """
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(codes.tobytes(), len(numbers)) for codes in sets], np.int32)
 
 
-def _columns(table: _Table, site: Site, x: str) -> str:
-    """(rows, sets) of 0 and 1. The table is stored as bits, which a runtime unpacks once, when it loads the model."""
-    value = site.add("Gather", [x, site.constant(np.array([table.feature]))], axis=1)
+def _columns(table: _Table, writer: GraphWriter, x: str) -> str:
+    """(rows, sets) of 0 and 1.
+
+    The table is stored as bits, which a runtime unpacks once, when it loads the model.
+    """
+    value = writer.add("Gather", x, writer.constant(np.array([table.feature])), axis=1)
     none_first = np.concatenate([[np.nan], table.codes]).astype(table.codes.dtype)
-    hit = site.add(
-        "Cast", [site.add("Equal", [value, site.constant(none_first)])], to=TensorProto.FLOAT
-    )
-    position = site.add("ArgMax", [hit], axis=1, keepdims=0)
-    return site.add("Gather", [_unpacked(table, site), position], axis=0)
+    equal = writer.add("Equal", value, writer.constant(none_first))
+    hit = writer.add("Cast", equal, to=TensorProto.FLOAT)
+    position = writer.add("ArgMax", hit, axis=1, keepdims=0)
+    return writer.add("Gather", _unpacked(table, writer), position, axis=0)
 
 
-def _unpacked(table: _Table, site: Site) -> str:
+def _unpacked(table: _Table, writer: GraphWriter) -> str:
     """The table with a row of zeros before it, in the type of the rows."""
     members = np.concatenate([np.zeros_like(table.members[:1]), table.members])
     packed = np.packbits(members, axis=1, bitorder="little")[:, :, None]
-    whole = site.add("Cast", [site.constant(packed)], to=TensorProto.INT32)
-    shifted = site.add("Div", [whole, site.constant(np.array(1 << np.arange(BITS), np.int32))])
-    bits = site.add("Mod", [shifted, site.constant(np.array(2, np.int32))])
-    flat = site.add("Reshape", [bits, site.constant(np.array(members.shape, np.int64))])
+    whole = writer.add("Cast", writer.constant(packed), to=TensorProto.INT32)
+    powers = writer.constant(np.array(1 << np.arange(BITS), np.int32))
+    shifted = writer.add("Div", whole, powers)
+    bits = writer.add("Mod", shifted, writer.constant(np.array(2, np.int32)))
+    flat = writer.add("Reshape", bits, writer.constant(np.array(members.shape, np.int64)))
     kind: Any = helper.np_dtype_to_tensor_dtype(np.dtype(table.codes.dtype))
-    return site.add("Cast", [flat], to=kind)
+    return writer.add("Cast", flat, to=kind)

@@ -1,0 +1,78 @@
+"""TransformedTargetRegressor: the values of a regressor, led back to the unit of the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from onnxpress.conversion.meta.members import Members
+from onnxpress.conversion.meta.part import Part
+from onnxpress.conversion.meta.values import Inputs
+
+Back = Callable[[str, Members], str]
+
+
+class TransformedTarget(Part):
+    """The inverse is computed in float64, since it may enlarge what float32 rounds."""
+
+    def values(self, model: Any, members: Members, inputs: Inputs) -> str:
+        """See Part."""
+        transformed = members.double(members.values(model.regressor_, inputs))
+        return members.single(_inverse(model.transformer_)(transformed, members))
+
+
+def _inverse(transformer: Any) -> Back:
+    """How the inverse of a fitted transformer of one column is written."""
+    from sklearn import preprocessing
+
+    if isinstance(transformer, preprocessing.FunctionTransformer):
+        return _inverse_of_function(transformer)
+    if isinstance(transformer, preprocessing.StandardScaler):
+        return _line(transformer.scale_, transformer.mean_)
+    if isinstance(transformer, preprocessing.RobustScaler):
+        return _line(transformer.scale_, transformer.center_)
+    if isinstance(transformer, preprocessing.MaxAbsScaler):
+        return _line(transformer.scale_, None)
+    if isinstance(transformer, preprocessing.MinMaxScaler):
+        return _line(1 / transformer.scale_, -transformer.min_ / transformer.scale_)
+    raise NotImplementedError(f"the inverse of a target's {type(transformer).__name__}")
+
+
+def _line(scale: Any, offset: Any) -> Back:
+    """y -> scale y + offset; either may be None, which changes nothing."""
+    factor, shift = (
+        np.asarray(rest if value is None else value, np.float64).reshape(-1)[:1]
+        for value, rest in ((scale, 1), (offset, 0))
+    )
+
+    def write(name: str, members: Members) -> str:
+        return members.add(
+            "Add", members.add("Mul", name, members.constant(factor)), members.constant(shift)
+        )
+
+    return write
+
+
+def _inverse_of_function(transformer: Any) -> Back:
+    functions: dict[Any, Back] = {
+        np.exp: lambda name, members: members.add("Exp", name),
+        np.expm1: lambda name, members: members.add(
+            "Sub", members.add("Exp", name), members.constant(np.ones(1))
+        ),
+        np.log: lambda name, members: members.add("Log", name),
+        np.log1p: lambda name, members: members.add(
+            "Log", members.add("Add", name, members.constant(np.ones(1)))
+        ),
+        np.sqrt: lambda name, members: members.add("Sqrt", name),
+        np.square: lambda name, members: members.add("Mul", name, name),
+    }
+    if transformer.inverse_func is None and transformer.func is None:
+        return lambda name, members: name  # noqa: ARG005 # the one signature of all
+    if transformer.inverse_func not in functions:
+        known = ", ".join(f"numpy.{function.__name__}" for function in functions)
+        raise NotImplementedError(
+            f"inverse_func {transformer.inverse_func!r} of a target, which is none of {known}"
+        )
+    return functions[transformer.inverse_func]

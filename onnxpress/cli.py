@@ -27,4 +27,4 @@ def main(words: Sequence[str] | None = None) -> None:
 
     name = words[0] if words and words[0] in onnxpress.commands else PROGRAM
     kept = KEPT.get(name, NOTHING_KEPT)
-    run_stage(name, lambda: run(words), kept, insist=name not in WAITING_FOR_OTHERS)
+    run_stage(name, lambda: run(words), kept, enforce_end=name not in WAITING_FOR_OTHERS)

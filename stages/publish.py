@@ -13,9 +13,9 @@ from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import read_json, write_json
 from onnxpress.pipeline.outputs import GATE, MLFLOW_RUN
 from onnxpress.pipeline.params import load_params
-from onnxpress.pipeline.place import repository_root
 from onnxpress.pipeline.provenance import sweep_name
 from onnxpress.pipeline.publication import read_publication
+from onnxpress.pipeline.repository import repository_root
 from onnxpress.pipeline.running import run_stage
 from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.publishing import Destination, publish

@@ -8,8 +8,8 @@ from typing import Any
 from onnxpress.errors import UserError
 from onnxpress.given import opening as given
 from onnxpress.pipeline.console import say, working
-from onnxpress.pipeline.digest import write_original
 from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.model_digest import write_original
 from onnxpress.pipeline.outputs import CALIBRATION, ORIGINAL_MODEL, TRAIN, size_kb
 from onnxpress.pipeline.params import Params, Train, load_params
 from onnxpress.pipeline.running import run_stage

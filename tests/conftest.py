@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.pipeline.digest import line
+from onnxpress.pipeline.model_digest import digest_line
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Column, Schema
 
@@ -92,7 +92,7 @@ def write_params(folder: Path, content: dict[str, Any]) -> None:
 def sign(folder: Path) -> None:
     """Write the digest of the fitted model in the project ``folder``, as train does."""
     (folder / "outputs" / "model.sha256").write_text(
-        line((folder / "outputs" / "model.joblib").read_bytes())
+        digest_line((folder / "outputs" / "model.joblib").read_bytes())
     )
 
 

@@ -6,9 +6,14 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import inspect
 import json
+import os
 import re
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -220,6 +225,55 @@ def targets() -> str:
     return table(("target", "does"), [(f"`make {name}`", text) for name, text in found])
 
 
+def command_help() -> str:
+    """The help of the `onnxpress` command and of each of its subcommands."""
+    overview = _help_of()
+    names = re.findall(r"^  ([a-z]+)  ", overview.partition("--help")[2], re.MULTILINE)
+    parts = [_fenced(overview, "text")]
+    for name in names:
+        parts += [f"### onnxpress {name}\n", _fenced(_help_of(name), "text")]
+    return "\n".join(parts)
+
+
+def _help_of(*words: str) -> str:
+    command = [sys.executable, "-m", str(PACKAGE), *words, "--help"]
+    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1"}
+    done = subprocess.run(  # noqa: S603 - our own command
+        command, check=True, capture_output=True, text=True, env=environment
+    )
+    return done.stdout
+
+
+def library() -> str:
+    """Each public function: its signature and the first paragraph of its docstring."""
+    package = importlib.import_module(str(PACKAGE))
+    parts = []
+    for name in package.__all__:
+        function = getattr(package, name)
+        if inspect.isfunction(function):
+            paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
+            text = re.sub(r":\w+:`([\w.]+)`", r"`\1`", paragraph).replace("``", "`")
+            parts += [f"### {name}\n", _fenced(_signature(name, function), "python"), f"{text}\n"]
+    return "\n".join(parts)
+
+
+def _signature(name: str, function: Callable[..., Any]) -> str:
+    """The signature with a line for each parameter, the types as they are written."""
+    signature = inspect.signature(function)
+    lines, keyword = [], False
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not keyword:
+            lines.append("    *,")
+            keyword = True
+        lines.append(f"    {str(parameter).replace(chr(39), '')},")
+    arrow = str(signature.return_annotation).strip("'")
+    return "\n".join([f"{name}(", *lines, f") -> {arrow}"])
+
+
+def _fenced(text: str, language: str) -> str:
+    return f"```{language}\n{text.strip()}\n```\n"
+
+
 def results() -> str:
     """What quantisation does to forests: medians over the models of the last full bench."""
     bench = json.loads(FORESTS.read_text(encoding="utf-8"))
@@ -283,6 +337,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "rooms": rooms,
     "roomgraph": room_graph,
     "targets": targets,
+    "help": command_help,
+    "library": library,
     "results": results,
 }
 """The parts that can be made, by the name in their comments."""

@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 from onnx import TensorProto, ValueInfoProto, helper, version_converter
 
-from onnxpress.conversion.names import rename, take_out_zipmaps
 from onnxpress.errors import UserError
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.graph.binary_trees import as_regressors
 from onnxpress.graph.canonical import canonical
 from onnxpress.graph.constants import as_initializers
+from onnxpress.graph.names import rename, take_out_zipmaps
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.onnx_file import judge
 from onnxpress.tables.names import (

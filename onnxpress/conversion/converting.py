@@ -9,24 +9,26 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
-from onnxpress.conversion import (
-    columns,
+from onnxpress.conversion import inputs
+from onnxpress.conversion.adopted import adopted
+from onnxpress.conversion.converters import (
     discriminant,
     encoders,
     gradient_descent,
     imputers,
-    in_double,
-    inputs,
-    meta,
     neighbors,
-    selection,
     support_vectors,
     text,
-    trees,
 )
-from onnxpress.conversion.adopted import adopted
-from onnxpress.conversion.names import rename, take_out_zipmaps
-from onnxpress.conversion.own_classes import as_known
+from onnxpress.conversion.converters.trees import converter as trees
+from onnxpress.conversion.meta import converter as meta
+from onnxpress.conversion.skl2onnx_patches import (
+    chosen_columns,
+    column_positions,
+    float64_sums,
+    linear_svc_zipmap,
+)
+from onnxpress.conversion.skl2onnx_patches.own_classes import as_known
 from onnxpress.conversion.wrappers import unwrapped
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import layout
@@ -34,6 +36,7 @@ from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.paths import evidence
 from onnxpress.graph.binary_trees import as_regressors
 from onnxpress.graph.canonical import canonical
+from onnxpress.graph.names import rename, take_out_zipmaps
 from onnxpress.graph.svm_nodes import rewrite_svm_nodes
 from onnxpress.onnx_file import judge
 from onnxpress.tables.names import LABEL, PREDICTION, PROBABILITIES, SCORES, input_name
@@ -124,8 +127,17 @@ def transformer_to_onnx(
 
 
 def _register() -> None:
-    predictors = trees, support_vectors, neighbors, discriminant, gradient_descent, in_double, meta
-    for family in (*predictors, selection, columns, encoders, imputers, text):
+    predictors = (
+        trees,
+        support_vectors,
+        neighbors,
+        discriminant,
+        gradient_descent,
+        linear_svc_zipmap,
+        float64_sums,
+        meta,
+    )
+    for family in (*predictors, chosen_columns, column_positions, encoders, imputers, text):
         family.register()
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from onnxpress.conversion.names import rename
 from onnxpress.estimators.layout import Layout
+from onnxpress.graph.names import rename
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.schema import Schema

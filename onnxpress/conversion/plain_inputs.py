@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import onnx
 
-from onnxpress.conversion.names import rename
+from onnxpress.graph.names import rename
 from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.rows import Rows
 

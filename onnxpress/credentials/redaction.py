@@ -2,10 +2,10 @@
 
 Three ways to use it, from gentle to strict:
 
-- :func:`scrubbed` masks secrets in a text that is shown; every line of a stage passes it.
-- :func:`repeats` says whether a text of others (a server's answer, a library's error) repeats a secret in any form.
+- :func:`redacted` masks secrets in a text that is shown; every line of a stage passes it.
+- :func:`repeats_secret` says whether a text of others (a server's answer, a library's error) repeats a secret in any form.
   Such a text is not shown at all.
-- :func:`held` says what secret a text of params.yaml seems to hold. Such a file is refused.
+- :func:`secret_in` says what secret a text of params.yaml seems to hold. Such a file is refused.
 
 A known secret of 8 characters or more is masked wherever it occurs, one of 4 to 7 where it is a word of its own, and
 a shorter one only where its place says what it is (``://user:a@host``, ``password=a``), as is one that is among
@@ -93,7 +93,7 @@ _PRIVATE_KEY = re.compile(
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}(?:={1,2}|(?:%3[Dd]){1,2})?")
 
 
-def scrubbed(text: str) -> str:
+def redacted(text: str) -> str:
     """``text`` with a mask instead of each secret, and addresses without user info and query."""
     text = _PRIVATE_KEY.sub(HIDDEN, text)
     if pattern := _pattern(credentials.known()):
@@ -109,18 +109,18 @@ def scrubbed(text: str) -> str:
     return _BASE64.sub(lambda found: HIDDEN if _holds_login(found[0]) else found[0], text)
 
 
-def scrubbed_data(value: Any) -> Any:
-    """JSON data with every text scrubbed, keys too."""
+def redacted_data(value: Any) -> Any:
+    """JSON data with every text redacted, keys too."""
     if isinstance(value, str):
-        return scrubbed(value)
+        return redacted(value)
     if isinstance(value, Mapping):
-        return {scrubbed(str(key)): scrubbed_data(item) for key, item in value.items()}
+        return {redacted(str(key)): redacted_data(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [scrubbed_data(item) for item in value]
+        return [redacted_data(item) for item in value]
     return value
 
 
-def repeats(text: str) -> bool:
+def repeats_secret(text: str) -> bool:
     """Whether a text repeats a known secret, or eight characters of one, in any encoding, letter case or line breaking.
 
     Also backwards. It may say so of a harmless text: then an error is told by its type alone.
@@ -146,7 +146,7 @@ def _repeats(secret: str, text: str, readings: set[str]) -> bool:
     return False
 
 
-def held(text: str) -> str | None:
+def secret_in(text: str) -> str | None:
     """What secret a text of a params file seems to hold, in words that do not repeat it; None if it holds none."""
     return next((what for what, found in _SIGNS.items() if found(text)), None)
 

@@ -9,32 +9,28 @@ are as large, take 0.7 us more for one row and 12 % less time for a batch.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import helper
 
+from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
+from onnxpress.onnx_file.tree_attributes import CLASS_LABELS
 
 BAD_RELEASES = ("1.26.0", "1.27.0")
 _BASES = 2
-_LABELS = ("classlabels_int64s", "classlabels_strings")
 
 
 def is_answered_badly(node: onnx.NodeProto) -> bool:
     """Whether ``node`` is a TreeEnsembleClassifier that ``BAD_RELEASES`` answer wrongly."""
     if node.op_type != "TreeEnsembleClassifier":
         return False
-    found = {item.name: item for item in node.attribute}
-    labels = sum(
-        len(found[name].ints) + len(found[name].strings) for name in _LABELS if name in found
-    )
-    if labels != 2 or "class_ids" not in found or _base_values(found) >= _BASES:
+    found = TreeAttributes(node, np.dtype(np.float32))
+    if len(found.labels) != 2 or _base_values(node) >= _BASES:
         return False
-    ids = found["class_ids"].ints
-    return len(set(ids)) == 1 and bool((_weights(found) >= 0).all())
+    ids = found.ints("class_ids")
+    one_class = len(ids) > 0 and bool((ids == ids[0]).all())
+    return one_class and bool((found.floats("class_weights") >= 0).all())
 
 
 def as_regressors(model: onnx.ModelProto) -> None:
@@ -43,9 +39,9 @@ def as_regressors(model: onnx.ModelProto) -> None:
     Scores in float64 and those with a post-transform stay as they are.
     """
     graph, taken, opset = model.graph, names_of(model), opset_of(model, default=1)
-    read = {name for node in graph.node for name in node.input} | {
-        item.name for item in graph.output
-    }
+    read = {item.name for item in graph.output}
+    for node in graph.node:
+        read.update(node.input)
     for position in reversed(range(len(graph.node))):
         node = graph.node[position]
         if is_answered_badly(node) and _is_plain(node):
@@ -58,47 +54,36 @@ def as_regressors(model: onnx.ModelProto) -> None:
 
 def _is_plain(node: onnx.NodeProto) -> bool:
     """Whether it has the first class's scores in float32, and no post-transform."""
-    found = {item.name: item for item in node.attribute}
-    tensors = any(name.endswith("_as_tensor") for name in found)
-    transform = found["post_transform"].s if "post_transform" in found else b"NONE"
-    return transform == b"NONE" and not tensors and found["class_ids"].ints[0] == 0
+    found = TreeAttributes(node, np.dtype(np.float32))
+    if any(name.endswith("_as_tensor") for name in found.by_name):
+        return False
+    return found.text("post_transform", "NONE") == "NONE" and found.ints("class_ids")[0] == 0
 
 
-def _base_values(found: dict[str, onnx.AttributeProto]) -> int:
-    return len(found["base_values"].floats) if "base_values" in found else 0
-
-
-def _weights(found: dict[str, onnx.AttributeProto]) -> NDArray[Any]:
-    if "class_weights" in found:
-        values = found["class_weights"].floats
-        return np.fromiter(values, np.float32, len(values))
-    return onnx.numpy_helper.to_array(found["class_weights_as_tensor"].t)
+def _base_values(node: onnx.NodeProto) -> int:
+    """Count the base values that are a list."""
+    return sum(len(item.floats) for item in node.attribute if item.name == "base_values")
 
 
 def _rewrite(node: onnx.NodeProto, writer: GraphWriter, read: set[str]) -> None:
-    """Make ``node`` a regressor of s, and write what follows from s. Long attributes are renamed, not copied."""
+    """Make ``node`` a regressor of s, and write what follows from s.
+
+    Long attributes are renamed, not copied: what was the class's is the target's.
+    """
     label, scores = [*node.output, ""][:2]
-    found = {item.name: item for item in node.attribute}
-    classes = _classes(found)
-    for name in (*_LABELS, "post_transform"):
-        if name in found:
-            node.attribute.remove(found[name])
-    for item in node.attribute:
-        item.name = item.name.replace("class_", "target_")
+    labels = TreeAttributes(node, np.dtype(np.float32)).labels
+    for item in [*node.attribute]:
+        if item.name in {*CLASS_LABELS, "post_transform"}:
+            node.attribute.remove(item)
+        else:
+            item.name = item.name.replace("class_", "target_")
     node.attribute.append(helper.make_attribute("n_targets", 1))
     node.op_type = "TreeEnsembleRegressor"
     node.output[:] = [writer.name("s")]
     signs = writer.constant(np.array([[-1, 1]], np.float32))
     offset = writer.constant(np.array([1, 0], np.float32))
-    pair = writer.add(
-        "Gemm", node.output[0], signs, offset, output=scores if scores in read else ""
-    )
+    output = scores if scores in read else ""
+    pair = writer.add("Gemm", node.output[0], signs, offset, output=output)
     if label in read:
+        classes = np.array(labels, object) if isinstance(labels, tuple) else labels
         writer.labels(pair, classes, label)
-
-
-def _classes(found: dict[str, onnx.AttributeProto]) -> NDArray[Any]:
-    texts = found["classlabels_strings"].strings if "classlabels_strings" in found else ()
-    if texts:
-        return np.array([text.decode() for text in texts], object)
-    return np.array(found["classlabels_int64s"].ints, np.int64)

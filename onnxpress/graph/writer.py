@@ -30,7 +30,7 @@ _AXES_AS_INPUT = {
 
 
 class Writer(ABC):
-    """Write operators of ai.onnx ``opset`` and constants; each call returns the name of its value."""
+    """Write operators of ai.onnx ``opset`` and constants; a call returns the name of its value."""
 
     opset: int
 
@@ -142,7 +142,7 @@ class GraphWriter(Writer):
     def place(
         self, op_type: str, inputs: Sequence[str], outputs: Sequence[str], domain: str = ""
     ) -> onnx.NodeProto:
-        """Append an operator without attributes, to be filled in place: long arrays are not copied."""
+        """Append an operator without attributes, to be filled in place without copies of arrays."""
         node: onnx.NodeProto = self.graph.node.add(op_type=op_type, input=inputs, output=outputs)
         if domain:
             node.domain = domain

@@ -11,23 +11,21 @@ from numpy.typing import NDArray
 
 from onnxpress.onnx_file.attributes import Attributes
 from onnxpress.onnx_file.errors import BadModel
+from onnxpress.onnx_file.tree_attributes import (
+    LEAF_MODE,
+    MEMBER_MODE,
+    SPLIT_MODES,
+    TENSOR,
+    Per,
+    TreeAttribute,
+    required,
+)
 
 Ints = NDArray[np.int64]
 
 MOST_LEVELS = 5_000
 """Levels of a tree; fitted ones have tens."""
 MOST_TARGETS = 100_000
-MODES = {
-    b"BRANCH_LEQ",
-    b"BRANCH_LT",
-    b"BRANCH_GTE",
-    b"BRANCH_GT",
-    b"BRANCH_EQ",
-    b"BRANCH_NEQ",
-    b"LEAF",
-}
-MEMBER_MODE = 6
-"""In ai.onnx.ml 5: set membership; modes are 0 to this."""
 
 
 def check_labelled_trees(found: Attributes) -> None:
@@ -42,19 +40,15 @@ def check_labelled_trees(found: Attributes) -> None:
     )
     trees, nodes = found.ints("nodes_treeids"), found.ints("nodes_nodeids")
     modes, count = found.strings("nodes_modes"), len(nodes)
-    _equal_lengths(found, [f"nodes_{name}" for name in NODE_LISTS], count)
-    tracks = found.count("nodes_missing_value_tracks_true")
-    if tracks not in {0, count}:
-        raise BadModel(
-            f"nodes_missing_value_tracks_true should have {count} values, and has {tracks}"
-        )
+    _equal_lengths(found, Per.NODE, count)
+    _check_tracks(found, count)
     if not count or not 1 <= targets <= MOST_TARGETS:
         raise BadModel(f"it has {count} nodes and {targets} targets or classes")
-    if unknown := sorted(set(modes) - MODES):
+    if unknown := sorted(set(modes) - {*SPLIT_MODES, LEAF_MODE}):
         raise BadModel(
             f"it has nodes of the unknown mode {unknown[0][:40].decode(errors='replace')!r}"
         )
-    is_leaf = np.fromiter(map(b"LEAF".__eq__, modes), bool, count)
+    is_leaf = np.fromiter(map(LEAF_MODE.__eq__, modes), bool, count)
     table = _Table(trees, nodes)
     branches = np.flatnonzero(~is_leaf)
     children = [
@@ -66,18 +60,27 @@ def check_labelled_trees(found: Attributes) -> None:
     _check_weights(found, kind, targets, table)
 
 
-NODE_LISTS = ("treeids", "featureids", "modes", "values", "truenodeids", "falsenodeids")
+def _size(found: Attributes, one: TreeAttribute) -> int:
+    """Count the values of a tensor, or of a list and its tensor twin."""
+    if one.type == TENSOR:
+        return found.size(one.name)
+    return found.count(one.name) + (found.size(one.twin) if one.twin else 0)
 
 
-def _size(found: Attributes, name: str) -> int:
-    """The number of values, as a list or a tensor."""
-    return found.count(name) + found.size(f"{name}_as_tensor")
+def _equal_lengths(found: Attributes, per: Per, count: int) -> None:
+    """Refuse lists of nodes or leaves of other lengths, among those that the operator must have."""
+    for one in required(found.operator, per):
+        size = _size(found, one)
+        if size != count:
+            raise BadModel(f"{one.name} should have {count} values, and has {size}")
 
 
-def _equal_lengths(found: Attributes, names: list[str], count: int) -> None:
-    for name in names:
-        if _size(found, name) != count:
-            raise BadModel(f"{name} should have {count} values, and has {_size(found, name)}")
+def _check_tracks(found: Attributes, count: int) -> None:
+    """Refuse a list of where missing values go that is neither empty nor one for each node."""
+    name = "nodes_missing_value_tracks_true"
+    tracks = found.count(name)
+    if tracks not in {0, count}:
+        raise BadModel(f"{name} should have {count} values, and has {tracks}")
 
 
 def _classes(found: Attributes) -> int:
@@ -135,13 +138,11 @@ def _check_features(found: Attributes, features: Ints) -> None:
 
 def _check_weights(found: Attributes, kind: str, targets: int, table: _Table) -> None:
     ids = found.ints(f"{kind}_ids")
-    _equal_lengths(
-        found, [f"{kind}_{name}" for name in ("treeids", "nodeids", "weights")], len(ids)
-    )
+    _equal_lengths(found, Per.LEAF, len(ids))
     if ((ids < 0) | (ids >= targets)).any():
         raise BadModel(f"{kind}_ids should be between 0 and {targets - 1}")
     table.rows(found.ints(f"{kind}_treeids"), found.ints(f"{kind}_nodeids"))
-    bases = _size(found, "base_values")
+    bases = found.count("base_values") + found.size("base_values_as_tensor")
     if bases not in {0, 1, targets}:
         raise BadModel(f"base_values should have {targets} values, and has {bases}")
 
@@ -187,36 +188,27 @@ def check_ensemble(found: Attributes) -> None:
     )
     if not 1 <= targets <= MOST_TARGETS or not len(leaves) or not count:
         raise BadModel(f"it has {count} nodes, {len(leaves)} leaves and {targets} targets")
-    sides = {
-        side: (found.ints(f"nodes_{side}nodeids"), found.ints(f"nodes_{side}leafs"))
-        for side in ("true", "false")
-    }
-    lengths = {"nodes_modes": found.size("nodes_modes"), "nodes_splits": found.size("nodes_splits")}
-    for side, (ids, flags) in sides.items():
-        lengths |= {f"nodes_{side}nodeids": len(ids), f"nodes_{side}leafs": len(flags)}
-    tracks = found.count("nodes_missing_value_tracks_true")
-    lengths |= {"nodes_missing_value_tracks_true": tracks} if tracks else {}
-    for name, size in lengths.items():
-        if size != count:
-            raise BadModel(f"{name} should have {count} values, and has {size}")
-    if found.size("leaf_weights") != len(leaves):
-        raise BadModel(
-            f"leaf_weights should have {len(leaves)} values, and has {found.size('leaf_weights')}"
-        )
+    _equal_lengths(found, Per.NODE, count)
+    _check_tracks(found, count)
+    _equal_lengths(found, Per.LEAF, len(leaves))
     if ((leaves < 0) | (leaves >= targets)).any():
         raise BadModel(f"leaf_targetids should be between 0 and {targets - 1}")
     _check_features(found, features)
     if not len(roots) or ((roots < 0) | (roots >= count)).any():
         raise BadModel(f"tree_roots should be between 0 and {count - 1}")
     _check_members(found)
-    children = np.stack(
-        [_child_rows(*sides[side], count, len(leaves)) for side in ("true", "false")], axis=1
-    )
+    sides = []
+    for side in ("true", "false"):
+        ids, flags = found.ints(f"nodes_{side}nodeids"), found.ints(f"nodes_{side}leafs")
+        sides.append(_child_rows(ids, flags, count, len(leaves)))
+    children = np.stack(sides, axis=1)
     _check_paths(np.arange(count), children, count + 1)
 
 
 def _child_rows(ids: Ints, is_leaf: Ints, nodes: int, leaves: int) -> Ints:
     """Children as rows of the nodes; leaves are the row behind the last."""
+    if len(ids) != nodes or len(is_leaf) != nodes:
+        raise BadModel(f"each of {nodes} nodes should have two children, given as whole numbers")
     limits = np.where(is_leaf != 0, leaves, nodes)
     if ((ids < 0) | (ids >= limits)).any():
         raise BadModel(f"a child should be one of {nodes} nodes or {leaves} leaves")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from onnxpress.credentials.redaction import scrubbed_data
-from onnxpress.pipeline.output import beneath
+from onnxpress.credentials.redaction import redacted_data
+from onnxpress.pipeline.redacted_streams import raw_stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,7 +92,7 @@ def answering(*, in_json: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
         yield lambda result: print(
-            _fit_for(stdout, json_text(scrubbed_data(result))), file=beneath(stdout), flush=True
+            _fit_for(stdout, json_text(redacted_data(result))), file=raw_stream(stdout), flush=True
         )
 
 

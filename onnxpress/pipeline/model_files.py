@@ -10,8 +10,8 @@ from onnxpress.errors import UserError
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.parts import set_threads
-from onnxpress.pipeline.digest import unexchanged
 from onnxpress.pipeline.files import read_bytes
+from onnxpress.pipeline.model_digest import read_unaltered
 from onnxpress.pipeline.outputs import ORIGINAL_MODEL, SCHEMA
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
@@ -24,7 +24,7 @@ def load_trained(schema: Schema, trusted: Collection[str], threads: int = 1) -> 
     Raises:
         UserError: the file is missing, was exchanged since, cannot be loaded, or does not fit the schema.
     """
-    data = unexchanged(ORIGINAL_MODEL)
+    data = read_unaltered(ORIGINAL_MODEL)
     return checked_original(load_original(ORIGINAL_MODEL, trusted, data), schema, threads)
 
 

@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.confidential import refuse_secrets
 from onnxpress.pipeline.outputs import PARAMS
-from onnxpress.pipeline.place import refuse_place, repository_root
+from onnxpress.pipeline.repository import refuse_place, repository_root
 from onnxpress.pipeline.yaml_file import read_yaml
+from onnxpress.pipeline.yaml_secrets import refuse_secrets
 from onnxpress.text import shortened
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]

@@ -25,11 +25,11 @@ def begin(package: str) -> None:
     from onnxpress.pipeline.memory import refuse_little
 
     refuse_little(name)
-    from onnxpress.pipeline import copies, unchanged
+    from onnxpress.pipeline import copies, dependencies
     from onnxpress.pipeline.running import end_unchanged
 
     atexit.register(end_unchanged)  # before any library, so that it is called after all
-    unchanged.begin(name)
+    dependencies.begin(name)
     copies.explain_imports(name)
 
 

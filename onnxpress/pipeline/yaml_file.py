@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.confidential import refuse_secrets, without_snippet
+from onnxpress.pipeline.yaml_secrets import refuse_secrets, without_snippet
 from onnxpress.text import shortened
 
 LARGEST_BYTES = 2**18

@@ -1,4 +1,7 @@
-"""What must hold before a run is made, one check after the other, each within its time and all within 10 seconds."""
+"""What must hold before a run is made: checks in order, each with a time limit.
+
+All of them together may take 10 seconds.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,14 @@ from onnxpress.tracking.time_limit import within
 
 TOTAL_SECONDS = 10.0
 HEALTH_SECONDS = 5
+"""How long a server may take to answer a question about itself."""
 OLDEST_SERVER = (2, 9)
+"""The oldest MLflow release that publishing works with."""
 
 
 @dataclass
 class Subject:
-    """What is checked, and what the checks find out for those after them."""
+    """What is checked, and what the checks found out so far."""
 
     store: Store
     name: str
@@ -40,46 +45,46 @@ class Subject:
     location: str = ""
     """URI of the folder that the experiment's artefacts go to."""
     until: float | None = None
-    """When all checks have to be done, on the monotonic clock; the first check sets it."""
+    """When all checks must be done, in seconds of the monotonic clock; the first check sets it."""
 
     def check(self, title: str) -> str:
-        """Run the check of that title; what it found, in words.
+        """Run the check of that title and return in words what it found.
 
         Raises:
-            ServerError: what failed, why, and what to do.
+            ServerError: the check failed; with the reason and what to do.
         """
         seconds, work = CHECKS[title]
         try:
-            if (
-                self.store.database
-            ):  # a local file hangs nowhere, and its first opening may take long
+            if self.store.database:  # a local file does not hang, and opening it first is slow
                 return work(self)
             load_mlflow()
             self.until = self.until or time.monotonic() + TOTAL_SECONDS
-            return within(
-                min(seconds, self.until - time.monotonic()),
-                lambda: with_retries(lambda: work(self)),
-            )
+            left = min(seconds, self.until - time.monotonic())
+            return within(left, lambda: with_retries(lambda: work(self)))
         except Exception as error:
             if not is_foreign(error):
                 raise
-            part = (
-                ""
-                if title in {"tracking server", "experiment"}
-                else f"the artefact store {shown(self.location)} of "
-            )
+            artefacts = f"the artefact store {shown(self.location)} of "
+            part = "" if title in {"tracking server", "experiment"} else artefacts
             raise ServerError(explain(error, self.store, part)) from error
 
 
 def load_mlflow() -> None:
-    """Import what the checks need: on a busy machine that takes seconds, which are not the network's."""
+    """Import what the checks need, so that a busy machine's import time is not the server's."""
     import mlflow.store.artifact.artifact_repository_registry
     import mlflow.tracking
     import mlflow.utils.rest_utils  # noqa: F401
 
 
 def tracking_server(subject: Subject) -> str:
-    """The server answers and is new enough; paths that a proxy does not pass on are no reason to give up."""
+    """Check that the server answers and is new enough.
+
+    A proxy may not pass on the paths that say so; that is accepted.
+
+    Raises:
+        ServerError: the server is too old.
+        Exception: MLflow's or requests' own, if the server does not answer.
+    """
     from mlflow.tracking import MlflowClient
 
     store = subject.store
@@ -91,75 +96,89 @@ def tracking_server(subject: Subject) -> str:
     answer = ask(store, "/health")
     if answer.status_code != 404:
         answer.raise_for_status()
+    return f"{store.public_uri}, MLflow {_version(store)}"
+
+
+def _version(store: Store) -> str:
+    """Return the server's version, or that it does not tell one.
+
+    Raises:
+        ServerError: it is too old.
+    """
     answer = ask(store, "/version")
-    version = (
-        answer.text.strip()
-        if answer.ok and re.fullmatch(r"\d+(\.\w+)+", answer.text.strip())
-        else "of unknown version"
-    )
-    if version[0].isdigit() and tuple(map(int, version.split(".")[:2])) < OLDEST_SERVER:
+    version = answer.text.strip()
+    if not answer.ok or not re.fullmatch(r"\d+(\.\w+)+", version):
+        return "of unknown version"
+    if tuple(map(int, version.split(".")[:2])) < OLDEST_SERVER:
         raise ServerError(
             f"{store.public_uri} runs MLflow {version}, should be 2.9 or newer; upgrade the server"
         )
-    return f"{store.public_uri}, MLflow {version}"
+    return str(version)
 
 
 def ask(store: Store, path: str) -> Any:
-    """The server's answer to a GET, whatever its status."""
+    """Return the server's response to a GET, whatever its status."""
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
     request: Any = http_request  # these two have no types
     credentials: Any = get_default_host_creds
-    return request(
-        credentials(store.uri),
-        path,
-        "GET",
-        max_retries=0,
-        timeout=HEALTH_SECONDS,
-        raise_on_status=False,
-    )
+    once = {"max_retries": 0, "timeout": HEALTH_SECONDS, "raise_on_status": False}
+    return request(credentials(store.uri), path, "GET", **once)
 
 
 def usable_experiment(subject: Subject) -> str:
-    """The experiment is there (or is made now) and is not deleted."""
+    """Check that the experiment exists and is not deleted; make it if it is wanted.
+
+    Raises:
+        ServerError: it is deleted, or the user may not use it.
+    """
+    store, name = subject.store, subject.name
+    found = _find_experiment(subject) if subject.client is not None else None
+    if found is None:
+        subject.location = _location_to_be(subject)
+        return f"{name}: the first publish makes it"
+    if found.lifecycle_stage != "active":
+        restore = f"`mlflow experiments restore --experiment-id {found.experiment_id}`"
+        raise ServerError(
+            f"the experiment {name} is deleted in {store.public_uri}; {restore} brings it back, "
+            "or choose another publish.experiment"
+        )
+    place = str(found.artifact_location)
+    subject.experiment = found
+    subject.location = place_here(place, store.database) if store.database else place
+    return f"{name} (id {found.experiment_id})"
+
+
+def _find_experiment(subject: Subject) -> Any | None:
+    """Return the experiment of that name, made if the subject says so.
+
+    Raises:
+        ServerError: the user may not use it.
+    """
     from mlflow.exceptions import MlflowException
 
-    store, name = subject.store, subject.name
-    if subject.client is None:
-        subject.location = artifact_root(store.database) if store.database else ""
-        return f"{name}: the first publish makes it"
     try:
-        found = subject.client.get_experiment_by_name(name) or (
-            create_experiment(subject) if subject.make else None
-        )
+        found = subject.client.get_experiment_by_name(subject.name)
+        return create_experiment(subject) if found is None and subject.make else found
     except MlflowException as error:
         if error.error_code != "PERMISSION_DENIED":
             raise
         raise ServerError(
-            f"{store.public_uri} does not permit you to use the experiment {name}; ask its owner for EDIT, "
-            "or choose another publish.experiment"
+            f"{subject.store.public_uri} does not permit you to use the experiment {subject.name}; "
+            "ask its owner for EDIT, or choose another publish.experiment"
         ) from error
-    if found is None:
-        subject.location = (
-            artifact_root(store.database) if store.database else default_location(subject)
-        )
-        return f"{name}: the first publish makes it"
-    if found.lifecycle_stage != "active":
-        raise ServerError(
-            f"the experiment {name} is deleted in {store.public_uri}; `mlflow experiments restore --experiment-id "
-            f"{found.experiment_id}` brings it back, or choose another publish.experiment"
-        )
-    place = str(found.artifact_location)
-    subject.experiment, subject.location = (
-        found,
-        place_here(place, store.database) if store.database else place,
-    )
-    return f"{name} (id {found.experiment_id})"
+
+
+def _location_to_be(subject: Subject) -> str:
+    """Return where the artefacts of an experiment yet to be made will go; empty if unknown."""
+    if subject.store.database:
+        return artifact_root(subject.store.database)
+    return default_location(subject) if subject.client is not None else ""
 
 
 def create_experiment(subject: Subject) -> Any:
-    """The new experiment; an embedded store keeps its files beside its database."""
+    """Make the experiment; an embedded store keeps its files beside its database."""
     from mlflow.exceptions import MlflowException
 
     database = subject.store.database
@@ -173,9 +192,10 @@ def create_experiment(subject: Subject) -> Any:
 
 
 def folder_name(experiment: str) -> str:
-    """The folder of an experiment's artefacts, never one above it: its name in plain letters, or a digest of it.
+    """Return the folder of an experiment's artefacts, which never leads out of the store.
 
-    Names of devices and a dot at the end, which Windows does not keep, are no plain letters.
+    It is the name in plain letters, or a digest of the name. Windows does not keep names of
+    devices and names that end in a dot, so they get a digest too.
     """
     plain = re.sub(r"[^\w.-]", "_", experiment, flags=re.ASCII)
     device = re.match(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", plain, re.IGNORECASE)
@@ -189,7 +209,7 @@ def folder_name(experiment: str) -> str:
 
 
 def default_location(subject: Subject) -> str:
-    """Where a server keeps artefacts of experiments yet to be made, as its first experiment shows; unknown without it."""
+    """Return where a server keeps artefacts, as its first experiment shows; empty without one."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -199,16 +219,22 @@ def default_location(subject: Subject) -> str:
 
 
 def s3_identity(subject: Subject) -> str:
-    """Whose credentials write to S3; with proxied artefacts that is the server's business."""
+    """Check whose credentials write to S3; with proxied artefacts they are the server's.
+
+    Raises:
+        ServerError: there are no credentials.
+        UserError: a variable for another S3 store holds no plain address.
+    """
     if not subject.location.startswith("s3://"):
-        return f"not needed here: artefacts go to {shown(subject.location).partition(':')[0] or 'an unknown place'}:"
+        scheme = shown(subject.location).partition(":")[0]
+        return f"not needed here: artefacts go to {scheme or 'an unknown place'}:"
     refuse_endpoints()
     limit_waiting(request_seconds())
     return identity()
 
 
 def writable_artifacts(subject: Subject) -> str:
-    """A small file can be written to the artefact store and taken away again."""
+    """Check that a small file can be written to the artefact store and deleted again."""
     if not subject.location:
         return "not tried: the experiment has no place yet"
     folder = local_path(subject.location)
@@ -217,7 +243,7 @@ def writable_artifacts(subject: Subject) -> str:
 
 
 def shown(location: str) -> str:
-    """The place of artefacts as it may be shown: a path as it is, of an address what is public."""
+    """Return the place of artefacts as it may be shown: a path, or what is public of an address."""
     return public(location) if ":" in location else location
 
 
@@ -230,7 +256,7 @@ def write_locally(folder: Path) -> str:
 
 
 def write_remotely(subject: Subject) -> str:
-    """Write and delete a file through MLflow; says what is left where deleting is not permitted."""
+    """Write and delete a file through MLflow; return what is left if deleting is not permitted."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     repository: Any = get_artifact_repository(subject.location, tracking_uri=subject.store.uri)
@@ -241,7 +267,7 @@ def write_remotely(subject: Subject) -> str:
         repository.log_artifact(str(probe), name)
     try:
         repository.delete_artifacts(name)  # a folder, because 2.x servers cannot delete a file
-    except Exception:  # who may write but not delete can publish
+    except Exception:  # publishing only needs to write
         return f"; deleting is not permitted, so {name} stays"
     return ""
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from onnxpress.progress import Say, say_nothing
 from onnxpress.tracking.checks import CHECKS, Subject
-from onnxpress.tracking.relocation import follow
+from onnxpress.tracking.relocation import relocate
 from onnxpress.tracking.store import Store, configure, create_database, locked
 
 
@@ -42,7 +42,7 @@ def opened(
         return
     with locked(store.database, say):
         create_database(store.database)
-        moved_paths = follow(store.database)
+        moved_paths = relocate(store.database)
         yield replace(preflight(store, experiment), moved_paths=moved_paths)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from onnxpress.credentials.redaction import scrubbed
+from onnxpress.credentials.redaction import redacted
 from onnxpress.errors import ServerError
 from onnxpress.progress import Say, say_nothing
 from onnxpress.tracking.content import Publication
@@ -82,7 +82,7 @@ def refuse_strange_id(run_id: str, store: Store) -> None:
     Raises:
         ServerError: the id has a form that MLflow never gives, or holds a secret.
     """
-    if not re.fullmatch(r"[\w-]{1,64}", run_id, re.ASCII) or scrubbed(run_id) != run_id:
+    if not re.fullmatch(r"[\w-]{1,64}", run_id, re.ASCII) or redacted(run_id) != run_id:
         raise ServerError(
             f"{store.public_uri} gives a run an id that MLflow never gives, so it is not stored; "
             "check the server"

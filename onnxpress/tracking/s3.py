@@ -1,4 +1,4 @@
-"""Artefacts that this machine itself writes to S3: whose credentials it finds, and how long it waits."""
+"""Artefacts that this machine itself writes to S3: whose credentials, and how long it waits."""
 
 from __future__ import annotations
 
@@ -11,40 +11,47 @@ from onnxpress.errors import ServerError, UserError
 
 CONNECT_SECONDS = 3
 STS_SECONDS = 3
-ASIDE = "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"
+OTHER_STS = "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"
 """Variables that name another STS than Amazon's."""
 S3_COMPATIBLE = "MLFLOW_S3_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"
+"""Variables that name another S3 than Amazon's."""
 CONFIGURE = (
-    "on Kubernetes annotate the service account with its role (IRSA: eks.amazonaws.com/role-arn), elsewhere set "
-    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    "on Kubernetes annotate the service account with its role (IRSA: eks.amazonaws.com/role-arn), "
+    "elsewhere set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 )
 
 
 def refuse_endpoints() -> None:
-    """See that the variables that name another S3 or STS hold its address, and no login, which S3 does not know.
+    """Check that the variables that name another S3 or STS hold plain addresses.
+
+    A login in such an address is refused: S3 does not use it.
 
     Raises:
         UserError: naming the variable, and nothing of an address that cannot be read.
     """
-    for name in (*S3_COMPATIBLE, *ASIDE):
-        text = os.environ.get(name, "").strip()
-        try:
-            address = read(text) if text else None
-        except Unreadable as error:
-            raise UserError(
-                f"{name} should be the address of an S3 store, got one that cannot be read ({error})"
-            ) from error
-        if address and (
-            address.scheme not in SERVERS or address.login or address.query or address.fragment
-        ):
-            raise UserError(
-                f"{name} should be the plain address of an S3 store such as https://s3.example.org, got {address.public} with "
-                "more to it; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for a login"
-            )
+    for name in (*S3_COMPATIBLE, *OTHER_STS):
+        if text := os.environ.get(name, "").strip():
+            _refuse_endpoint(name, text)
+
+
+def _refuse_endpoint(name: str, text: str) -> None:
+    try:
+        address = read(text)
+    except Unreadable as error:
+        raise UserError(
+            f"{name} should be the address of an S3 store, got one that cannot be read ({error})"
+        ) from error
+    more = address.login or address.query or address.fragment
+    if address.scheme not in SERVERS or more:
+        raise UserError(
+            f"{name} should be the plain address of an S3 store such as https://s3.example.org, "
+            f"got {address.public} with more to it; "
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY for a login"
+        )
 
 
 def limit_waiting(read_seconds: float) -> None:
-    """Make every boto3 client of this process, also MLflow's, give up after one attempt of bounded length."""
+    """Make every boto3 client of this process, also MLflow's, give up after one bounded attempt."""
     import boto3
     from botocore.config import Config
     from botocore.session import get_session
@@ -57,17 +64,16 @@ def limit_waiting(read_seconds: float) -> None:
 
 
 def identity() -> str:
-    """Who this machine is to S3, in words, as ``sts get-caller-identity`` says it.
+    """Return in words who this machine is to S3, as ``sts get-caller-identity`` says it.
 
-    Where STS cannot be asked (an S3-compatible store, a network without a way to it), the kind of credentials found.
+    Where STS cannot be asked (an S3-compatible store, or a network that does not reach it), return
+    the kind of credentials that were found.
 
     Raises:
         ServerError: no credentials are found; with what to configure.
         botocore.exceptions.ClientError: STS refuses the credentials.
     """
     import boto3
-    from botocore.config import Config
-    from botocore.exceptions import HTTPClientError
 
     credentials = boto3.DEFAULT_SESSION and boto3.DEFAULT_SESSION.get_credentials()
     if credentials is None:
@@ -76,15 +82,22 @@ def identity() -> str:
         )
     frozen: Any = credentials.get_frozen_credentials()
     remember(frozen.access_key, frozen.secret_key, frozen.token)
-    if any(map(os.environ.get, S3_COMPATIBLE)) and not any(map(os.environ.get, ASIDE)):
+    if any(map(os.environ.get, S3_COMPATIBLE)) and not any(map(os.environ.get, OTHER_STS)):
         return f"credentials found ({credentials.method}); an S3-compatible store tells no identity"
+    return _ask_sts(credentials.method)
+
+
+def _ask_sts(method: str) -> str:
+    """Return the identity that STS knows; ``method`` is how the credentials were found."""
+    import boto3
+    from botocore.config import Config
+    from botocore.exceptions import HTTPClientError
+
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    sts: Any = boto3.client(
-        "sts",
-        region_name=region,
-        config=Config(connect_timeout=STS_SECONDS, read_timeout=STS_SECONDS),
-    )
+    limits = Config(connect_timeout=STS_SECONDS, read_timeout=STS_SECONDS)
+    sts: Any = boto3.client("sts", region_name=region, config=limits)
     try:
-        return f"{sts.get_caller_identity()['Arn']} ({credentials.method})"
+        return f"{sts.get_caller_identity()['Arn']} ({method})"
     except HTTPClientError as error:
-        return f"credentials found ({credentials.method}); STS does not tell the identity ({type(error).__name__})"
+        why = f"STS does not tell the identity ({type(error).__name__})"
+        return f"credentials found ({method}); {why}"

@@ -1,4 +1,7 @@
-"""The quantised model as an MLflow model that answers raw rows: its columns, output signature, example, requirements."""
+"""The quantised model as an MLflow model that takes raw rows.
+
+Its columns, its output signature, an example, and what it needs to run.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
 EXAMPLE_ROWS = 3
+PACKAGES = ("mlflow", "numpy", "onnx", "onnxruntime", "pandas")
+"""What the code that travels with a model imports."""
 NUMPY_TYPES: dict[int, np.dtype[Any]] = {
     onnx.TensorProto.FLOAT: np.dtype(np.float32),
     onnx.TensorProto.DOUBLE: np.dtype(np.float64),
@@ -38,16 +43,18 @@ def save_serving_model(
 ) -> None:
     """Write an MLflow model into the new ``folder``; its ONNX file keeps its exact bytes.
 
-    ``mlflow.pyfunc.load_model`` of it takes rows in any form and matches them by name (``onnxpress.serving.answering``);
-    ``mlflow.onnx.load_model`` gives the ONNX model. The signature names the outputs alone: of declared inputs MLflow
-    would drop unknown columns, refuse whole numbers, and make the text "None" of null, before the model sees them.
-    ``identity`` is what MLflow's ``Model`` takes: ``run_id``, and ``model_id`` of a logged model.
+    ``mlflow.pyfunc.load_model`` of it takes rows in any form and matches them by name (see
+    ``onnxpress.serving.answering``); ``mlflow.onnx.load_model`` returns the ONNX model. ``feeds``
+    are rows to take the input example from. ``identity`` is what MLflow's ``Model`` takes:
+    ``run_id``, and ``model_id`` of a logged model.
+
+    The signature names the outputs alone: with declared inputs MLflow would drop unknown columns,
+    refuse whole numbers, and turn null into the text "None" before the model sees them.
 
     Raises:
         UserError: the model is not of this schema.
     """
     import mlflow.onnx
-    from mlflow import pyfunc
     from mlflow.models import Model
 
     parsed = onnx.load_from_string(model)
@@ -71,6 +78,16 @@ def save_serving_model(
     (folder / "model.onnx").write_bytes(model)  # MLflow has written it anew, without packed fields
     columns = json.dumps(columns_of(feeds, schema), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / COLUMNS).write_text(f"{columns}\n", encoding="utf-8")
+    _add_python_function(description, folder)
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    description.model_size_bytes = sum(path.stat().st_size for path in files)
+    description.save(str(folder / "MLmodel"))
+
+
+def _add_python_function(description: Any, folder: Path) -> None:
+    """Let ``mlflow.pyfunc`` load the model with the code that travels with it."""
+    from mlflow import pyfunc
+
     pyfunc.add_to_model(
         description,
         loader_module=_ship(ANSWERING, folder / "code"),
@@ -79,17 +96,13 @@ def save_serving_model(
         conda_env="conda.yaml",
         python_env="python_env.yaml",
     )
-    description.model_size_bytes = sum(
-        path.stat().st_size for path in folder.rglob("*") if path.is_file()
-    )
-    description.save(str(folder / "MLmodel"))
 
 
 def _ship(source: Path, folder: Path) -> str:
-    """Copy a module into ``folder``; its name there.
+    """Copy a module into ``folder`` and return its name there.
 
-    The name has a digest of the code: Python keeps a module by its name, and one process may load models of several
-    versions of it.
+    The name has a digest of the code: Python keeps a module by its name, and one process may load
+    models with several versions of it.
     """
     code = source.read_bytes()
     name = f"onnxpress_{source.stem}_{sha256(code).hexdigest()[:12]}"
@@ -99,7 +112,10 @@ def _ship(source: Path, folder: Path) -> str:
 
 
 def columns_of(inputs: Collection[str], schema: Schema) -> Mapping[str, Any]:
-    """What a served model has to know of its columns: names, kinds, and the ONNX ``inputs`` that they go to, in their order."""
+    """Return what a served model has to know of its columns: names, kinds, and ONNX inputs.
+
+    ``inputs`` are the model's inputs in the order of the columns, or the one matrix of all.
+    """
     matrix = next(iter(inputs)) if schema.all_numeric else None
     columns = [
         {"name": column.name, "kind": column.kind, "missing": column.missing}
@@ -111,20 +127,18 @@ def columns_of(inputs: Collection[str], schema: Schema) -> Mapping[str, Any]:
 
 
 def example_of(feeds: Feeds, schema: Schema) -> Any:
-    """A few raw rows, as a frame with the names of the columns; missing text is None."""
+    """Return a few raw rows as a frame with the names of the columns; missing text is None."""
     import pandas as pd
 
     if schema.all_numeric:
         frame = pd.DataFrame(next(iter(feeds.values()))[:EXAMPLE_ROWS])
     else:
-        kinds = [column.kind for column in schema.columns]
-        frame = pd.concat(
-            [_example_column(*pair) for pair in zip(feeds.values(), kinds, strict=True)], axis=1
-        )
+        pairs = zip(feeds.values(), schema.columns, strict=True)
+        columns = [_example_column(values, column.kind) for values, column in pairs]
+        frame = pd.concat(columns, axis=1)
     names = [column.name for column in schema.columns]
-    frame.columns = pd.Index(
-        names, dtype=object
-    )  # MLflow compares them with a range, which warns for pandas' own text
+    # MLflow compares the names with a range, which warns about pandas' own text type
+    frame.columns = pd.Index(names, dtype=object)
     return frame
 
 
@@ -136,10 +150,11 @@ def _example_column(values: NDArray[Any], kind: str) -> Any:
 
 
 def environment() -> dict[str, Any]:
-    """What the model needs to run, as a conda environment; MLflow writes requirements.txt from it."""
-    packages = [
-        f"{name}=={version(name)}" for name in ("mlflow", "numpy", "onnx", "onnxruntime", "pandas")
-    ]
+    """Return what the model needs to run as a conda environment.
+
+    MLflow writes requirements.txt from it.
+    """
+    packages = [f"{name}=={version(name)}" for name in PACKAGES]
     python = f"python={platform.python_version()}"
     return {
         "name": "mlflow-env",
@@ -149,7 +164,7 @@ def environment() -> dict[str, Any]:
 
 
 def signature_of(model: onnx.ModelProto) -> Any:
-    """The outputs of an ONNX model as an MLflow signature."""
+    """Return the outputs of an ONNX model as an MLflow signature."""
     from mlflow.models import ModelSignature
     from mlflow.types import Schema as MlflowSchema
     from mlflow.types import TensorSpec

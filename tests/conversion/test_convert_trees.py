@@ -42,9 +42,9 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from onnxpress.conversion.attribute_fields import replace
-from onnxpress.conversion.tree_arrays import MISSING, float32_below
-from onnxpress.conversion.trees import deferred, register
+from onnxpress.conversion.converters.trees.arrays import MISSING, float32_below
+from onnxpress.conversion.converters.trees.converter import deferred, register
+from onnxpress.graph.trees.fields import replace
 
 Array = np.ndarray[Any, Any]
 

@@ -22,10 +22,10 @@ from sqlalchemy.engine import make_url
 
 from onnxpress.commands.sweep.points import read_sweep
 from onnxpress.credentials.addresses import Address, Unreadable, public, read
-from onnxpress.credentials.redaction import held, repeats, scrubbed, scrubbed_data
+from onnxpress.credentials.redaction import redacted, redacted_data, repeats_secret, secret_in
 from onnxpress.errors import ServerError, UserError
-from onnxpress.pipeline.output import Scrubbing
 from onnxpress.pipeline.params import parse_params
+from onnxpress.pipeline.redacted_streams import RedactedStream
 from onnxpress.pipeline.yaml_file import read_yaml
 from onnxpress.tracking.failures import explain
 from onnxpress.tracking.publishing import refuse_strange_id
@@ -234,10 +234,10 @@ FORMS = {
 @pytest.mark.usefixtures("logged_in")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_secret_is_masked_in_every_form_in_which_it_may_come_back(form: str) -> None:
-    shown = scrubbed(f"server says: {FORMS[form]} (end)")
+    shown = redacted(f"server says: {FORMS[form]} (end)")
     assert shown.startswith("server says: ")
     assert not traces(shown, PASSWORD, TOKEN, KEY_ID, SECRET_KEY, "pwtail")
-    assert scrubbed(shown) == shown
+    assert redacted(shown) == shown
 
 
 @pytest.mark.usefixtures("logged_in")
@@ -258,7 +258,7 @@ def test_a_secret_is_masked_in_every_form_in_which_it_may_come_back(form: str) -
     ],
 )
 def test_lines_without_secrets_stay_as_they_are(text: str) -> None:
-    assert scrubbed(text) == text
+    assert redacted(text) == text
 
 
 def test_a_short_or_common_password_spoils_no_line_and_is_not_told_by_its_gaps(
@@ -268,21 +268,21 @@ def test_a_short_or_common_password_spoils_no_line_and_is_not_told_by_its_gaps(
     line = "a test of the password of mlflow in tests/test.py: e"
     for password in ("a", "e", "in", "test", "mlflow", "password"):
         monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", password)
-        assert scrubbed(line) == line
+        assert redacted(line) == line
         header = base64.b64encode(f"admin:{password}".encode()).decode()
         assert (
-            scrubbed(f"saw {header}, http://admin:{password}@h, password={password}")
+            redacted(f"saw {header}, http://admin:{password}@h, password={password}")
             == "saw ***, http://h, password=***"
         )
-        assert repeats(f"header was {header}")
+        assert repeats_secret(f"header was {header}")
 
 
 def test_a_password_of_middle_length_is_masked_where_it_is_a_word(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunt2r")
-    assert scrubbed("denied: hunt2r/x_hunt2r, not hunt2rs") == "denied: ***/x_***, not hunt2rs"
-    assert repeats("xhunt2rx")
+    assert redacted("denied: hunt2r/x_hunt2r, not hunt2rs") == "denied: ***/x_***, not hunt2rs"
+    assert repeats_secret("xhunt2rx")
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_password_of_middle_length_is_masked_where_it_is_a_word(
 def test_no_text_takes_long_to_look_through(unit: str) -> None:
     text = unit * (20_000 // len(unit))
     start = time.process_time()
-    for look in (scrubbed, repeats, held):
+    for look in (redacted, repeats_secret, secret_in):
         look(text)
     assert time.process_time() - start < 1
 
@@ -305,9 +305,9 @@ def test_json_stays_json_whatever_is_masked_in_it() -> None:
         "n": 5,
         "token": False,
     }
-    shown = json.dumps(scrubbed_data(data))
+    shown = json.dumps(redacted_data(data))
     assert not traces(shown)
-    assert scrubbed_data({"n": 5, "a": [None, True, 1.5, "plain"]}) == {
+    assert redacted_data({"n": 5, "a": [None, True, 1.5, "plain"]}) == {
         "n": 5,
         "a": [None, True, 1.5, "plain"],
     }
@@ -316,7 +316,7 @@ def test_json_stays_json_whatever_is_masked_in_it() -> None:
 @pytest.mark.usefixtures("logged_in")
 def test_a_stream_masks_what_comes_in_pieces_and_keeps_all_else() -> None:
     beneath = io.StringIO()
-    stream = Scrubbing(beneath)
+    stream = RedactedStream(beneath)
     for piece in ("one ", PASSWORD[:3], PASSWORD[3:], " two\nthr", "ee\n", "bar", "\r"):
         stream.write(piece)
     stream.flush()
@@ -381,7 +381,7 @@ def test_what_a_server_calls_a_run_is_stored_only_if_it_may_be_an_id(run_id: str
     store = Store("http://h", "http://h")
     refuse_strange_id("0123456789abcdef0123456789abcdef", store)
     with pytest.raises(
-        ServerError, match=r"^http://h gives a run an id that MLflow never does"
+        ServerError, match=r"^http://h gives a run an id that MLflow never gives"
     ) as error:
         refuse_strange_id(run_id, store)
     assert not traces(str(error.value))

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import joblib
 import pytest
 import requests
+from sklearn.datasets import load_digits
+from sklearn.ensemble import RandomForestClassifier
 
 from onnxpress.pipeline.files import read_json
 from tests.conftest import ROOT
@@ -62,7 +65,20 @@ def test_every_other_command_works(
     for name, value in storage.items():
         monkeypatch.setenv(name, value)
     commands = block.replace(ACTIVATE, "")  # the tests' own environment is active
+    if commands.startswith("onnxpress "):
+        bring_a_model_and_rows(project.folder)
+        commands = f'onnxpress() {{ python -m onnxpress "$@"; }}\n{commands}'
     project.run("bash", "-euc", commands)
+
+
+def bring_a_model_and_rows(folder: Path) -> None:
+    """Write the files that README's commands name, with rows of digits."""
+    columns, target = load_digits(return_X_y=True, as_frame=True)
+    forest = RandomForestClassifier(20, random_state=0).fit(columns[:1200], target[:1200])
+    joblib.dump(forest, folder / "models" / "mine.joblib")
+    rows = columns.assign(y=target)
+    rows[1200:1500].to_parquet(folder / "rows.parquet")
+    rows[1500:].to_parquet(folder / "test.parquet")
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if OWN_ENVIRONMENT in block])

@@ -310,7 +310,7 @@ def test_what_a_given_model_says_commands_no_terminal(
     monkeypatch.setattr(given, "HEAVY", ())
     capsys.readouterr()
     with pytest.raises(SystemExit):
-        run_stage("train", train.main, insist=False)
+        run_stage("train", train.main, enforce_end=False)
     told = capsys.readouterr()
     assert (told.out, told.err) == ("  \\x1b[2Jline\n", "train: \\x1b[2Jreason\n")
     assert given_forest

@@ -38,8 +38,8 @@ from sklearn.svm import SVC, LinearSVC
 
 from onnxpress.benchmark.timed_calls import floor_model
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.conversion.names import rename
 from onnxpress.errors import UserError
+from onnxpress.graph.names import rename
 from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.inputs import read_predictions
 from onnxpress.pipeline.outputs import PICTURES
@@ -439,7 +439,7 @@ def test_a_place_that_mlflow_cannot_address_is_refused(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(UserError, match=r"take no \? and nothing like %20 in a path"):
+    with pytest.raises(UserError, match=r"a path has no \?, no line breaks and nothing like %20"):
         resolve_store(None, tmp_path / name)
     other = tmp_path / "한 글#& 100%"
     assert (

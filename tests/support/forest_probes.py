@@ -11,7 +11,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
-from onnxpress.conversion.trees import register
+from onnxpress.conversion.converters.trees.converter import register
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.graph.trees.forest import Forest, reached_by
 from onnxpress.graph.trees.graphs import graphs

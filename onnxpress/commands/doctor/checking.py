@@ -10,7 +10,7 @@ from onnxpress.commands.doctor.machine import CHECKS as MACHINE
 from onnxpress.errors import ServerError, UserError
 from onnxpress.pipeline.console import answering, say
 from onnxpress.pipeline.params import load_params
-from onnxpress.pipeline.place import repository_root
+from onnxpress.pipeline.repository import repository_root
 from onnxpress.tracking.checks import CHECKS as PUBLISHING
 from onnxpress.tracking.checks import Subject
 from onnxpress.tracking.store import configure, resolve_store

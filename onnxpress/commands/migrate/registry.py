@@ -6,7 +6,7 @@ from onnxpress.commands.migrate.found import Found
 from onnxpress.errors import UserError
 from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.pipeline.params import Publish, parse_params
-from onnxpress.pipeline.place import repository_root
+from onnxpress.pipeline.repository import repository_root
 from onnxpress.pipeline.yaml_file import read_yaml
 
 

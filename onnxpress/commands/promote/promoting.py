@@ -5,7 +5,7 @@ from __future__ import annotations
 from onnxpress.errors import GateFailed, UserError
 from onnxpress.pipeline.console import answering, say
 from onnxpress.pipeline.params import load_params
-from onnxpress.pipeline.place import repository_root
+from onnxpress.pipeline.repository import repository_root
 from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.preflight import opened
 from onnxpress.tracking.store import resolve_store

@@ -1,4 +1,7 @@
-"""The attributes of a node: read as numpy arrays, written from numpy arrays."""
+"""Read the attributes of a tree operator as numpy arrays, and write them from numpy arrays.
+
+Their names and types are those of :mod:`onnxpress.onnx_file.tree_attributes`.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,21 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
-from onnxpress.graph.trees.forest import Floats
+from onnxpress.graph.trees import fields
 
-CHUNK = 1 << 20  # elements handed to protobuf at once: bounds the memory of Python integers
+Floats = NDArray[Any]
+"""float32, or float64 for trees over double inputs."""
+
+MOST_FAST = 2**31
+"""Whole numbers from 0 below this are written in one go."""
 
 
 @dataclass(frozen=True)
-class Attributes:
-    """Typed access to the attributes of one node; absent ones are empty."""
+class TreeAttributes:
+    """Typed access to the attributes of one tree operator; absent ones are empty.
+
+    ``dtype`` is what the operator compares and adds in: float64 for a double input, else float32.
+    """
 
     node: onnx.NodeProto
     dtype: np.dtype[Any]
@@ -30,68 +40,79 @@ class Attributes:
         return {attribute.name: attribute for attribute in self.node.attribute}
 
     def ints(self, name: str) -> NDArray[np.int64]:
-        """A repeated integer attribute, (n,) int64."""
+        """Read a repeated integer attribute, (n,) int64."""
         values = self.by_name[name].ints if name in self.by_name else ()
         return np.fromiter(values, np.int64, len(values))
 
     def integer(self, name: str, default: int) -> int:
-        """An integer attribute."""
+        """Read an integer attribute."""
         return int(self.by_name[name].i) if name in self.by_name else default
 
     def text(self, name: str, default: str) -> str:
-        """A string attribute."""
+        """Read a string attribute."""
         return self.by_name[name].s.decode() if name in self.by_name else default
 
     def floats(self, name: str) -> Floats:
-        """A repeated float attribute or its ``_as_tensor`` twin, (n,) in the forest's dtype."""
+        """Read a repeated float attribute or its ``_as_tensor`` twin, (n,) in ``dtype``."""
         if f"{name}_as_tensor" in self.by_name:
             return self.tensor(f"{name}_as_tensor").astype(self.dtype, copy=False)
         values = self.by_name[name].floats if name in self.by_name else ()
         return np.fromiter(values, self.dtype, len(values))
 
     def tensor(self, name: str) -> NDArray[Any]:
-        """A tensor attribute as it is stored."""
-        return (
-            numpy_helper.to_array(self.by_name[name].t)
-            if name in self.by_name
-            else np.zeros(0, self.dtype)
-        )
+        """Read a tensor attribute as it is stored."""
+        if name not in self.by_name:
+            return np.zeros(0, self.dtype)
+        return numpy_helper.to_array(self.by_name[name].t)
+
+    @property
+    def labels(self) -> NDArray[np.int64] | tuple[str, ...]:
+        """The class labels of a TreeEnsembleClassifier, int64 or texts."""
+        found = self.by_name.get("classlabels_strings")
+        texts = found.strings if found else ()
+        return tuple(text.decode() for text in texts) or self.ints("classlabels_int64s")
 
 
 def integer(node: onnx.NodeProto, name: str, value: int) -> None:
-    """An integer attribute."""
+    """Write an integer attribute."""
     node.attribute.add(name=name, type=onnx.AttributeProto.INT, i=value)
 
 
 def text(node: onnx.NodeProto, name: str, value: str) -> None:
-    """A string attribute."""
+    """Write a string attribute."""
     node.attribute.add(name=name, type=onnx.AttributeProto.STRING, s=value.encode())
 
 
 def ints(node: onnx.NodeProto, name: str, values: NDArray[Any]) -> None:
-    """A repeated integer attribute from any integer or boolean array."""
+    """Write a repeated integer attribute from any integer or boolean array."""
     attribute = node.attribute.add(name=name, type=onnx.AttributeProto.INTS)
-    for start in range(0, len(values), CHUNK):
-        attribute.ints.extend(values[start : start + CHUNK].astype(np.int64).tolist())
+    if not len(values):
+        return
+    if values.min() >= 0 and values.max() < MOST_FAST:
+        fields.replace(attribute, values.astype(np.int64, copy=False))
+    else:
+        attribute.ints.extend(values.astype(np.int64).tolist())
 
 
 def floats(node: onnx.NodeProto, name: str, values: Floats) -> None:
-    """A repeated float attribute, or its ``_as_tensor`` twin for values beyond float32. Nothing for an empty array."""
+    """Write a repeated float attribute, or its ``_as_tensor`` twin for values beyond float32.
+
+    Writes nothing for an empty array.
+    """
     if not np.array_equal(values.astype(np.float32), values):
         tensor(node, f"{name}_as_tensor", values)
     elif len(values):
         attribute = node.attribute.add(name=name, type=onnx.AttributeProto.FLOATS)
-        for start in range(0, len(values), CHUNK):
-            attribute.floats.extend(values[start : start + CHUNK].tolist())
+        fields.replace(attribute, values)
 
 
 def strings(node: onnx.NodeProto, name: str, values: Iterable[bytes]) -> None:
-    """A repeated string attribute."""
+    """Write a repeated string attribute."""
     node.attribute.add(name=name, type=onnx.AttributeProto.STRINGS).strings.extend(values)
 
 
 def tensor(node: onnx.NodeProto, name: str, values: NDArray[Any]) -> None:
-    """A tensor attribute with raw data. Nothing for an empty array."""
+    """Write a tensor attribute with raw data. Writes nothing for an empty array."""
     if len(values):
         stored = numpy_helper.from_array(np.ascontiguousarray(values))
         node.attribute.add(name=name, type=onnx.AttributeProto.TENSOR).t.CopyFrom(stored)

@@ -12,21 +12,14 @@ import numpy as np
 import onnx
 from numpy.typing import DTypeLike, NDArray
 
-from onnxpress.graph.trees.attributes import Attributes
+from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.forest import Floats, Forest, Mode
+from onnxpress.onnx_file.tree_attributes import LEAF_MODE, SPLIT_MODES, TREE_OPERATORS
 
-TREE_OPS = frozenset({"TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble"})
+TREE_OPS = frozenset(TREE_OPERATORS)
 
 LEAF = 255
-MODES = {
-    b"BRANCH_LEQ": Mode.LEQ,
-    b"BRANCH_LT": Mode.LT,
-    b"BRANCH_GTE": Mode.GTE,
-    b"BRANCH_GT": Mode.GT,
-    b"BRANCH_EQ": Mode.EQ,
-    b"BRANCH_NEQ": Mode.NEQ,
-    b"LEAF": LEAF,
-}
+MODES = {name: int(Mode(number)) for number, name in enumerate(SPLIT_MODES)} | {LEAF_MODE: LEAF}
 AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")  # in the order of the ai.onnx.ml 5 enumeration
 
 
@@ -44,7 +37,7 @@ def read(node: onnx.NodeProto, dtype: DTypeLike = np.float32) -> Forest:
 
     Raises Untreatable for a node that contradicts itself or that runtimes do not agree on.
     """
-    attributes = Attributes(node, np.dtype(dtype))
+    attributes = TreeAttributes(node, np.dtype(dtype))
     return (
         _read_version_5(attributes)
         if node.op_type == "TreeEnsemble"
@@ -52,7 +45,7 @@ def read(node: onnx.NodeProto, dtype: DTypeLike = np.float32) -> Forest:
     )
 
 
-def _read_version_3(attributes: Attributes) -> Forest:
+def _read_version_3(attributes: TreeAttributes) -> Forest:
     """TreeEnsembleClassifier and TreeEnsembleRegressor: nodes of both kinds, found by (tree id, node id)."""
     mode, tree = _modes(attributes.node), attributes.ints("nodes_treeids")
     if not len(tree) or len(mode) != len(tree):
@@ -125,7 +118,7 @@ class Lookup:
 
 
 def _leaves(
-    attributes: Attributes, lookup: Lookup, leaf: NDArray[np.bool_]
+    attributes: TreeAttributes, lookup: Lookup, leaf: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
     """Leaf weights as (offset, target, weight); weights listed for splits are dropped, as onnxruntime does."""
     kind = "class" if attributes.node.op_type == "TreeEnsembleClassifier" else "target"
@@ -147,7 +140,7 @@ def _leaves(
     return offset, target, weight
 
 
-def _as_classifier(attributes: Attributes, forest: Forest) -> Forest:
+def _as_classifier(attributes: TreeAttributes, forest: Forest) -> Forest:
     """Adds class labels; two classes scored by class 0 alone become one target with its rule.
 
     onnxruntime reads a single target by the signs of the weights: all >= 0 means probabilities, else margins. A
@@ -156,12 +149,7 @@ def _as_classifier(attributes: Attributes, forest: Forest) -> Forest:
     if attributes.node.op_type != "TreeEnsembleClassifier":
         used = len(forest.base_values) == forest.n_targets
         return forest if used else replace(forest, base_values=forest.base_values[:0])
-    texts = (
-        attributes.by_name["classlabels_strings"].strings
-        if "classlabels_strings" in attributes.by_name
-        else ()
-    )
-    labels = tuple(text.decode() for text in texts) or attributes.ints("classlabels_int64s")
+    labels = attributes.labels
     forest = replace(forest, labels=labels, n_targets=len(labels), aggregate="SUM")
     if len(labels) == 2 and not forest.leaf_target.any() and len(forest.base_values) < 2:
         rule = "margin" if (forest.leaf_weight < 0).any() else "probability"
@@ -169,7 +157,7 @@ def _as_classifier(attributes: Attributes, forest: Forest) -> Forest:
     return forest
 
 
-def _read_version_5(attributes: Attributes) -> Forest:
+def _read_version_5(attributes: TreeAttributes) -> Forest:
     """TreeEnsemble: splits and leaves are already apart. The two numberings of its post-transforms differ: NONE only."""
     if attributes.integer("post_transform", 0) != 0:
         raise Untreatable(

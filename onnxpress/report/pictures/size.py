@@ -43,15 +43,13 @@ def steps(original_kb: float, plain: Sizes, quantized: Sizes) -> list[tuple[str,
 
     Kinds of bytes that neither model has are left out.
     """
-    found = [("conversion", sum(plain.values()) / 1024 - original_kb)]
-    for kind in BYTES:
-        if plain[kind] or quantized[kind]:
-            found.append((kind, (quantized[kind] - plain[kind]) / 1024))
-    return found
+    conversion = ("conversion", sum(plain.values()) / 1024 - original_kb)
+    kinds = [kind for kind in BYTES if plain[kind] or quantized[kind]]
+    return [conversion, *((kind, (quantized[kind] - plain[kind]) / 1024) for kind in kinds)]
 
 
 def bars(original_kb: float, plain: Sizes, quantized: Sizes) -> list[Bar]:
-    """Return the bars of the waterfall from left to right: three whole files and the steps between."""
+    """Return the bars of the waterfall from left to right: three files and the steps between."""
     (_, conversion), *changes = steps(original_kb, plain, quantized)
     level = sum(plain.values()) / 1024
     found = [

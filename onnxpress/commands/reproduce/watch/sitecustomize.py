@@ -14,7 +14,7 @@ from typing import Any
 
 PARAMS_READERS = (
     os.path.join("onnxpress", "pipeline", "params.py"),
-    os.path.join("onnxpress", "pipeline", "unchanged.py"),  # compares the declared sections
+    os.path.join("onnxpress", "pipeline", "dependencies.py"),  # compares the declared sections
 )
 METADATA = os.path.join("importlib", "metadata", "__init__.py")
 PAST_THE_READER = "(by another way than load_params)"

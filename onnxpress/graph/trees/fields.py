@@ -1,8 +1,10 @@
-"""Long arrays into protobuf's repeated fields, several times faster than through Python objects.
+"""Put long arrays into protobuf's repeated fields, several times faster than as Python objects.
 
-An AttributeProto is filled by letting protobuf parse the wire form of the elements, made in numpy. Only two of its wire
-types are needed: https://protobuf.dev/programming-guides/encoding/ (packed repeated fields, which every parser accepts for
-these fields, and length-delimited strings).
+An AttributeProto is filled by letting protobuf parse the wire form of the elements, which numpy
+makes. Two of its wire types are enough: packed repeated fields, which every parser accepts for
+these fields, and length-delimited strings.
+
+Source: https://protobuf.dev/programming-guides/encoding/
 """
 
 from __future__ import annotations
@@ -26,14 +28,16 @@ _TAGS = {
 
 
 def replace(attribute: AttributeProto, array: Array) -> None:
-    """Put ``array`` in the place of the attribute's elements: float32, bytes ("S"), or integers from 0 below 2^31.
+    """Replace the elements of ``attribute``, in place, by those of ``array`` (n,).
+
+    ``array`` holds float32, bytes (dtype "S", without zeros at their ends) or integers from 0
+    below 2^31.
 
     Raises:
-        ValueError: a negative integer, whose wire form is another.
+        ValueError: an integer is negative; its wire form is another.
     """
-    name, encode = {"f": ("floats", _float32s), "S": ("strings", _strings)}.get(
-        array.dtype.kind, ("ints", _varints)
-    )
+    encoders = {"f": ("floats", _float32s), "S": ("strings", _strings)}
+    name, encode = encoders.get(array.dtype.kind, ("ints", _varints))
     if name == "ints" and array.size and array.min() < 0:
         raise ValueError(f"attribute {attribute.name!r} has negative elements")
     data = b"".join(encode(array[start : start + CHUNK]) for start in range(0, len(array), CHUNK))
@@ -48,7 +52,14 @@ def _float32s(values: Array) -> bytes:
 
 
 def _varints(values: Array) -> bytes:
-    """Base 128, lowest digits first; every byte of a number but its last has the high bit set."""
+    """Encode numbers in base 128, lowest digit first; all bytes but a number's last have bit 7 set.
+
+    Of the numbers 3, 300 and 5 the longest has two digits, 300 = 2 * 128 + 44:
+
+        digits   [[3, 0], [44 | 128, 2], [5, 0]]
+        present  [[1, 0], [1, 1], [1, 0]]
+        bytes    3  172 2  5
+    """
     width = max(1, -(-int(values.max()).bit_length() // 7))
     if width == 1:
         return values.astype(np.uint8).tobytes()
@@ -65,7 +76,13 @@ def _varints(values: Array) -> bytes:
 
 
 def _strings(values: Array) -> bytes:
-    """Each element with its own tag and length (below 128); numpy pads the shorter ones with zeros."""
+    """Encode each text with its own tag and its length (below 128).
+
+    numpy pads the shorter texts with zeros, which are left out. Of "LEAF" and "EQ", tag 42:
+
+        elements  [[42, 4, L, E, A, F], [42, 2, E, Q, 0, 0]]
+        bytes     42 4 L E A F  42 2 E Q
+    """
     width = values.dtype.itemsize
     elements = np.empty((len(values), 2 + width), np.uint8)
     elements[:, 0], elements[:, 1] = _TAGS["strings"][0], np.strings.str_len(values)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from onnxpress.conversion.tree_arrays import Array, TreeArrays
+from onnxpress.conversion.converters.trees.arrays import Array, TreeArrays
 
 LOG_LINKED = ("poisson", "gamma")
 """Losses whose prediction is the exponential of the trees' sum."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from onnxpress.conversion.members import TWO, Inputs, Members
-from onnxpress.conversion.part import Part
+from onnxpress.conversion.meta.members import Members
+from onnxpress.conversion.meta.part import Part
+from onnxpress.conversion.meta.values import TWO, Inputs
 
 
 class AdaptiveBoosting(Part):

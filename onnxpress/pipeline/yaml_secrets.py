@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from onnxpress.credentials.addresses import DATABASES, FILES, HIDDEN, Unreadable, read
-from onnxpress.credentials.redaction import held
+from onnxpress.credentials.redaction import secret_in
 from onnxpress.credentials.sources import SECRET_NAME
 from onnxpress.errors import UserError
 
@@ -67,7 +67,7 @@ def _held(key: str, value: Any) -> str | None:
     named = SECRET_NAME.fullmatch(key.rpartition(".")[2])
     if named and not isinstance(value, bool) and value not in (None, ""):
         return "a password or token"
-    return held(value) if isinstance(value, str) else None
+    return secret_in(value) if isinstance(value, str) else None
 
 
 def _held_in_address(text: str) -> str | None:
@@ -81,4 +81,4 @@ def _held_in_address(text: str) -> str | None:
         return None
     if address.fragment or (address.query and address.kind not in DATABASES):
         return "an address with a query"
-    return "an address with a token in its path" if HIDDEN in address.public else held(text)
+    return "an address with a token in its path" if HIDDEN in address.public else secret_in(text)

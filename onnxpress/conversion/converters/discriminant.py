@@ -71,12 +71,12 @@ def _is_double(operator: Any) -> bool:
 def _quadratic(scope: Any, operator: Any, container: Any) -> None:
     label, probabilities = (variable.full_name for variable in operator.outputs)
     writer = ContainerWriter(scope, container)
-    scores = _log_posterior(operator.raw_operator, operator.inputs[0].full_name, writer)
+    scores = log_posterior(operator.raw_operator, operator.inputs[0].full_name, writer)
     writer.add("Softmax", scores, output=probabilities, axis=1)
     writer.labels(scores, operator.raw_operator.classes_, label)
 
 
-def _log_posterior(model: Any, x: str, writer: Writer) -> str:
+def log_posterior(model: Any, x: str, writer: Writer) -> str:
     """(rows, classes); every class is a layer of one product of stacked matrices, (classes, rows, rank)."""
     means = np.asarray(model.means_, np.float32)
     whitening = np.zeros(

@@ -19,9 +19,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from onnxpress.conversion.attribute_fields import replace
-from onnxpress.conversion.histogram_boosting import LOG_LINKED, AroundTrees, without_categories
-from onnxpress.conversion.tree_arrays import (
+from onnxpress.conversion.converters.trees.arrays import (
     MISSING,
     Array,
     TreeArrays,
@@ -30,6 +28,12 @@ from onnxpress.conversion.tree_arrays import (
     node_attributes,
     trees_of,
 )
+from onnxpress.conversion.converters.trees.histogram import (
+    LOG_LINKED,
+    AroundTrees,
+    without_categories,
+)
+from onnxpress.graph.trees.fields import replace
 
 _PENDING: ContextVar[dict[str, dict[str, Array]] | None] = ContextVar("_PENDING", default=None)
 """Arrays by the name of the tree operator that waits for them."""

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from onnxpress.conversion.members import Inputs, Members
-from onnxpress.conversion.part import Part
+from onnxpress.conversion.meta.members import Members
+from onnxpress.conversion.meta.part import Part
+from onnxpress.conversion.meta.values import Inputs
 
 
 class Thresholded(Part):

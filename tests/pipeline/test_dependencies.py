@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline import unchanged
+from onnxpress.pipeline import dependencies
 from onnxpress.pipeline.running import refuse_changes
 from tests.conftest import ROOT, changed, default_params, write_params
 
@@ -23,7 +23,7 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 @pytest.fixture
 def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with this dvc.yaml and params.yaml, and a file for everything that a stage depends on."""
-    monkeypatch.setattr(unchanged, "_begun", {})
+    monkeypatch.setattr(dependencies, "_begun", {})
     (workspace / "dvc.yaml").write_text(
         (ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8"
     )
@@ -36,7 +36,7 @@ def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_nothing_has_changed_where_nothing_has(project: Path, stage: str) -> None:
-    unchanged.begin(stage)
+    dependencies.begin(stage)
     for path in project.rglob("*"):
         os.utime(path, (1, 1))  # a touch is no change
     refuse_changes(stage)
@@ -46,7 +46,7 @@ def test_nothing_has_changed_where_nothing_has(project: Path, stage: str) -> Non
 def test_a_change_of_anything_that_a_stage_depends_on_is_named(project: Path, stage: str) -> None:
     for dep in STAGES[stage]["deps"]:
         path = dep if "." in dep else f"{dep}/inner/file.py"
-        unchanged.begin(stage)
+        dependencies.begin(stage)
         (project / path).write_text("other\n")
         with pytest.raises(UserError, match=f"^{path} changed while this stage ran"):
             refuse_changes(stage)
@@ -54,7 +54,7 @@ def test_a_change_of_anything_that_a_stage_depends_on_is_named(project: Path, st
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_a_stage_does_not_depend_on_may_change(project: Path, stage: str) -> None:
-    unchanged.begin(stage)
+    dependencies.begin(stage)
     for other in {dep for entry in STAGES.values() for dep in entry["deps"]} - set(
         STAGES[stage]["deps"]
     ):
@@ -81,7 +81,7 @@ def test_what_a_stage_does_not_depend_on_may_change(project: Path, stage: str) -
     ],
 )
 def test_a_changed_key_is_named(project: Path, stage: str, key: str, value: object) -> None:
-    unchanged.begin(stage)
+    dependencies.begin(stage)
     write_params(project, changed(default_params(), **{key.replace(".", "__"): value}))
     named = f"{key}.n_estimators" if isinstance(value, dict) else key
     with pytest.raises(UserError, match=f"^params.yaml: {named} changed while"):
@@ -90,13 +90,13 @@ def test_a_changed_key_is_named(project: Path, stage: str, key: str, value: obje
 
 def test_a_file_may_be_replaced_removed_or_come_new(project: Path) -> None:
     def found(path: str, content: str | None) -> list[str]:
-        unchanged.begin("prepare")
+        dependencies.begin("prepare")
         if content is None:
             (project / path).unlink()
         else:
             (project / "elsewhere").write_text(content)
             (project / "elsewhere").replace(project / path)
-        return unchanged.changes("prepare")
+        return dependencies.changes("prepare")
 
     (project / "data/rows.csv").write_text("a\n1\n")
     assert found("data/rows.csv", "a\n1\n") == []  # with the same content
@@ -111,30 +111,30 @@ def test_a_file_may_be_replaced_removed_or_come_new(project: Path) -> None:
 
 def test_a_large_file_is_told_by_its_time(project: Path) -> None:
     path = project / "data/large.parquet"
-    path.write_bytes(bytes(unchanged.HASHED_BYTES + 1))
-    unchanged.begin("prepare")
+    path.write_bytes(bytes(dependencies.HASHED_BYTES + 1))
+    dependencies.begin("prepare")
     with path.open("r+b") as file:
         file.write(b"x")
-    assert unchanged.changes("prepare") == ["data/large.parquet"]
+    assert dependencies.changes("prepare") == ["data/large.parquet"]
 
 
 def test_what_is_no_stage_or_no_project_is_not_looked_at(project: Path) -> None:
-    unchanged.begin("report")
+    dependencies.begin("report")
     (project / "dvc.yaml").write_text("stages: [")
-    unchanged.begin("gate")
+    dependencies.begin("gate")
     (project / "dvc.yaml").unlink()
-    unchanged.begin("gate")
-    assert unchanged._begun == {}
+    dependencies.begin("gate")
+    assert dependencies._begun == {}
 
 
 def test_looking_costs_a_tenth_of_a_second_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(unchanged, "_begun", {})
+    monkeypatch.setattr(dependencies, "_begun", {})
     costs = []
     for _ in range(3):
         start = time.process_time()
-        unchanged.begin("train")
-        assert unchanged.changes("train") == []
+        dependencies.begin("train")
+        assert dependencies.changes("train") == []
         costs.append(time.process_time() - start)
     assert min(costs) < 0.1
 

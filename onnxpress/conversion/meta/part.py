@@ -1,27 +1,31 @@
-"""What a meta-estimator's part of a graph is: functions that write its answers from its members'."""
+"""Write one kind of meta-estimator from the predictions of its members."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from onnxpress.conversion.members import Inputs, Members
+from onnxpress.conversion.meta.members import Members
+from onnxpress.conversion.meta.values import Inputs
 
 
 class Part:
-    """Answers of one kind of meta-estimator; see Members for the shapes. What a kind lacks it does not override."""
+    """What one kind of meta-estimator predicts; shapes are those of Members.
+
+    A kind overrides what it has.
+    """
 
     def probabilities(self, model: Any, members: Members, inputs: Inputs) -> str:
-        """What ``predict_proba`` gives."""
+        """Write what ``predict_proba`` returns."""
         raise NotImplementedError(f"{type(model).__name__} has no probabilities")
 
     def decisions(self, model: Any, members: Members, inputs: Inputs) -> str:
-        """What ``decision_function`` gives."""
+        """Write what ``decision_function`` returns."""
         raise NotImplementedError(f"the decision function of {type(model).__name__}")
 
     def places(self, model: Any, members: Members, inputs: Inputs) -> str:
-        """The places of the predicted classes: of the greatest probabilities, unless a kind has another rule."""
+        """Write the positions of the predicted classes: by default of the greatest probabilities."""
         return members.best(members.probabilities(model, inputs))
 
     def values(self, model: Any, members: Members, inputs: Inputs) -> str:
-        """What ``predict`` of a regressor gives."""
+        """Write what ``predict`` of a regressor returns."""
         raise NotImplementedError(f"{type(model).__name__} is no regressor")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from onnxpress.conversion.container_writer import ContainerWriter
-from onnxpress.conversion.in_double import in_double
+from onnxpress.conversion.converters.in_double import in_double
 from onnxpress.graph.kernel_machine import centred
 from onnxpress.graph.neighbor_names import ROWS, TARGETS
 from onnxpress.graph.writer import Writer

@@ -1,0 +1,1 @@
+"""Repairs of skl2onnx, one a file: the symptom, the versions, the test, and when to delete it."""

@@ -63,7 +63,9 @@ def main(job: Job, settings: Mapping[str, Any], *, in_json: bool = False) -> Non
             compared = onnxpress.compare(model, result, rows, target, seed=settings.get("seed", 0))
         write_bytes(job.out, result.data)
         answer(as_json(job, result, compared))
-        for line in lines(job, result, compared):
+        for line in result.warnings:
+            say(f"warning: {line}")
+        for line in [] if in_json else lines(job, result, compared):
             say(line)
 
 
@@ -96,7 +98,6 @@ def lines(job: Job, result: Compressed, compared: Comparison) -> list[str]:
     """Return the summary: sizes, method, score and agreement."""
     before, plain, after = job.model.stat().st_size, len(result.plain), len(result.data)
     return [
-        *(f"warning: {line}" for line in result.warnings),
         f"{job.model}: {_kb(before)}, as ONNX {_kb(plain)}",
         f"{job.out}: {_kb(after)}, {result.times_smaller:.1f} times smaller than ONNX",
         result.summary,

@@ -29,10 +29,11 @@ from onnxpress.estimators.fitting import fit
 from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.console import say
-from onnxpress.pipeline.params import Quantize, Train
+from onnxpress.pipeline.params import Train
 from onnxpress.pipeline.running import run_stage
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
+from onnxpress.quantize.options import Options
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("digits", "breast_cancer", "diabetes")
@@ -85,11 +86,9 @@ def _forms(estimator: Any, part: Split) -> tuple[dict[str, bytes], str]:
     """The ONNX forms by name, and the candidate that the quantised one is."""
     model = to_onnx(estimator, part.schema, OPSET)
     plain = to_bytes(model)
-    params = Quantize(
-        method="auto", objective="size", level="auto", ml_opset=5, max_accuracy_drop=BUDGET
-    )
-    candidates = list_candidates(model, params, part.seed)
-    choice = choose(plain, candidates, trials(plain, estimator, part), part.schema, params)
+    options = Options(max_drop=BUDGET, seed=part.seed)
+    candidates = list_candidates(model, options)
+    choice = choose(plain, candidates, trials(plain, estimator, part), part.schema, options)
     default = to_bytes(plainly_converted(estimator, len(part.schema.columns)))
     return {"skl2onnx": default, "onnx": plain, "quantized": choice.model}, choice.candidate
 

@@ -9,7 +9,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import joblib
 import numpy as np
@@ -24,16 +24,16 @@ from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.probes.probe_rows import probe_rows
 from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.pipeline.params import Quantize
-from onnxpress.quantize import forest
+from onnxpress.quantize.candidates import Candidate, Form, Rung
 from onnxpress.quantize.choice import choose
+from onnxpress.quantize.forest.levels import forest_candidates
+from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials, cross_fits, held_out
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 
 OPSET = 12
-ML_OPSET: Literal[5] = 5
 SCORE_TOLERANCE = 1e-6
 FORMS = ("joblib", "onnx", "lossless", "refined", "one_node")
 
@@ -57,45 +57,38 @@ def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
     plain_model = to_onnx(fitted, part.schema, OPSET)
     plain = to_bytes(plain_model)
     lossless = _lossless(plain_model, part)
-    refined, candidate = _refined(plain, plain_model, fitted, part, budget)
-    one_node = _one_node(plain_model, part, candidate) if refined else None
+    refined, chosen = _refined(plain, plain_model, fitted, part, budget)
+    one_node = _one_node(plain_model, part, chosen.rung) if chosen else None
+    candidate = str(chosen.rung) if chosen else "lossless"
     ours = {"lossless": lossless, "refined": refined or lossless, "one_node": one_node or lossless}
     return Models(fitted, {"joblib": dumped(fitted), "onnx": plain, **ours}, candidate)
 
 
 def _lossless(plain: onnx.ModelProto, part: Split) -> bytes:
-    (candidate,) = forest.candidates(
-        plain, level="lossless", objective="size", ml_opset=ML_OPSET, seed=part.seed
-    )
+    (candidate,) = forest_candidates(plain, Options(level="lossless", seed=part.seed))
     return to_bytes(candidate.apply(plain, part.train), packed=True)
 
 
 def _refined(
     plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, budget: float
-) -> tuple[bytes | None, str]:
-    """The smallest refined model within the budget, and its settings; None where there is no such model."""
-    params = Quantize(
-        method="forest",
-        objective="size",
-        level="refined",
-        ml_opset=ML_OPSET,
-        max_accuracy_drop=budget,
-    )
-    candidates = forest.candidates(
-        model, level="refined", objective="size", ml_opset=ML_OPSET, seed=part.seed
-    )
-    choice = choose(plain, candidates, trials(plain, fitted, part), part.schema, params)
-    if choice.candidate == "none":
-        return None, "lossless"
-    return choice.model, choice.candidate.rpartition("-")[2]
+) -> tuple[bytes | None, Candidate | None]:
+    """The smallest refined model within the budget, and its candidate; None if there is none."""
+    options = Options(method="forest", level="refined", max_drop=budget, seed=part.seed)
+    candidates = forest_candidates(model, options)
+    choice = choose(plain, candidates, trials(plain, fitted, part), part.schema, options)
+    if choice.chosen is None:
+        return None, None
+    return choice.model, choice.chosen.candidate
 
 
-def _one_node(model: onnx.ModelProto, part: Split, candidate: str) -> bytes:
-    """The refined forest of these settings in one tree node."""
-    candidates = forest.candidates(
-        model, level="refined", objective="latency", ml_opset=ML_OPSET, seed=part.seed
-    )
-    (same,) = [item for item in candidates if item.name == f"forest/refined_node-{candidate}"]
+def _one_node(model: onnx.ModelProto, part: Split, rung: Rung | None) -> bytes:
+    """The refined forest of this size in one tree node."""
+    options = Options(level="refined", objective="latency", seed=part.seed)
+    (same,) = [
+        item
+        for item in forest_candidates(model, options)
+        if (item.form, item.rung) == (Form.REFINED_NODE, rung)
+    ]
     return to_bytes(same.apply(model, part.train), packed=True)
 
 

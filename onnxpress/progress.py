@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 class Progress(Protocol):
     """Yields ``items`` unchanged, and shows how many of ``total`` are done."""
 
-    def __call__(self, items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    def __call__(self, items: Iterable[T], total: int, what: str, /) -> Iterator[T]:
         """Yield each item; ``what`` says in words what is being done."""
 
 

@@ -1,64 +1,57 @@
-"""Try what fits the graph, keep the best that costs nothing it may not cost, and record every verdict."""
+"""Choose the best quantised model within the budget, and record a verdict on every candidate."""
 
 from __future__ import annotations
 
 import onnx
 
 from onnxpress.models import PLAIN
-from onnxpress.pipeline.console import say
+from onnxpress.pipeline import outputs
+from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_bytes, write_folder, write_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.pipeline.model_files import load_trained, read_onnx
-from onnxpress.pipeline.outputs import (
-    CALIBRATION,
-    CANDIDATES,
-    ONNX_MODEL,
-    QUANTIZATION,
-    QUANTIZED_MODEL,
-    TRAIN,
-    candidate_path,
-)
-from onnxpress.pipeline.params import load_params
+from onnxpress.pipeline.params import Params, load_params
 from onnxpress.pipeline.running import run_stage
-from onnxpress.quantize.choice import Choice, choose
+from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
-from onnxpress.quantize.trials import cross_fits, held_out
+from onnxpress.quantize.options import Options
+from onnxpress.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.tables.schema import Schema
 
 
 def main() -> None:
-    """model.onnx in; model_quantized.onnx, the models to choose from, and quantization.json out."""
+    """Read model.onnx and rows; write the quantised model, the candidates and the verdicts."""
     params, schema = load_params(), read_schema()
-    plain, train, calibration = (
-        read_onnx(ONNX_MODEL, schema),
-        read_rows(TRAIN, schema),
-        read_rows(CALIBRATION, schema),
-    )
-    candidates = list_candidates(onnx.load_from_string(plain), params.quantize, params.seed)
-    if len(calibration):
-        trials = held_out(plain, train, calibration)
-    else:
-        trials = cross_fits(
-            lambda: load_trained(schema, params.train.trusted),
-            train,
-            schema,
-            params.convert.target_opset,
-            params.seed,
-        )
-    choice = choose(plain, candidates, trials, schema, params.quantize)
-    write_bytes(QUANTIZED_MODEL, choice.model)
+    plain = read_onnx(outputs.ONNX_MODEL, schema)
+    trials = trials_of(plain, schema, params)
+    options = options_of(params)
+    candidates = list_candidates(onnx.load_from_string(plain), options)
+    choice = choose(plain, candidates, trials, schema, options, progress=progress)
     models = {PLAIN: plain, **choice.models()}
-    write_folder(CANDIDATES, {candidate_path(name).name: model for name, model in models.items()})
-    write_json(QUANTIZATION, choice.to_json())
+    files = {outputs.candidate_path(name).name: model for name, model in models.items()}
+    write_bytes(outputs.QUANTIZED_MODEL, choice.model)
+    write_folder(outputs.CANDIDATES, files)
+    write_json(outputs.QUANTIZATION, choice.to_json())
     for line in sorted(trials.warned):
         say(f"scikit-learn warns of clones fitted on folds: {line}")
-    tell(choice)
+    for line in choice.lines():
+        say(line)
 
 
-def tell(choice: Choice) -> None:
-    """Print the verdict of every candidate, and the conclusion."""
-    for verdict in choice.verdicts:
-        say(f"{verdict.name}: {verdict.outcome}, {verdict.reason}")
-    say(choice.summary)
+def trials_of(plain: bytes, schema: Schema, params: Params) -> Trials:
+    """Score on calibration rows if there are any, else by cross-fitting."""
+    train, calibration = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.CALIBRATION))
+    if len(calibration):
+        return held_out(plain, train, calibration)
+    trusted, opset = params.train.trusted, params.convert.target_opset
+    return cross_fits(lambda: load_trained(schema, trusted), train, schema, opset, params.seed)
+
+
+def options_of(params: Params) -> Options:
+    """The section ``quantize`` and the seed."""
+    settings = params.quantize.model_dump()
+    max_drop = settings.pop("max_accuracy_drop")
+    return Options(**settings, max_drop=max_drop, seed=params.seed)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench import cache
-from bench.coverage.cases import Case, every_case
+from bench.coverage.cases import SEED, Case, every_case
 from bench.coverage.chain import Record, record
 from bench.coverage.table import markdown, summary
 from bench.report import environment
 from bench.suite import Settings
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import write_bytes, write_json
-from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
+from onnxpress.quantize.options import Options
 
 RESULTS = Path(__file__).parents[1] / "results"
 QUICK = (
@@ -47,13 +47,13 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def run(cases: Sequence[Case], path: Path) -> list[Record]:
     """The records of all cases, from the cache or made now."""
-    mark, quantize = cache.fingerprint(Settings()), load_params().quantize
+    mark, options = cache.fingerprint(Settings()), Options(seed=SEED)
     known = cache.read(path, mark)
     records = []
     for case in cases:
         key = (case.data, case.estimator, 0)
         if key not in known:
-            made = record(case, quantize)
+            made = record(case, options)
             cache.append(path, made, mark)
             say(f"{case.estimator}, {case.place}: {made['outcome']} ({made['seconds']:.1f} s)")
             known[key] = made

@@ -21,9 +21,9 @@ from onnxpress.estimators.parts import set_threads
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.score_differences import ScoreDifferences, score_differences
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.pipeline.params import Quantize
 from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import list_candidates
+from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import cross_fits, held_out
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows
@@ -36,19 +36,19 @@ TOLERANCE = 1e-3
 """Of the target's standard deviation: regression answers closer than this are the same, as ``evaluate.tolerance`` has it."""
 
 
-def record(case: Case, quantize: Quantize) -> Record:
+def record(case: Case, options: Options) -> Record:
     """Build, rehearse, fit, convert, compare, quantise and time; where that ends early, ``outcome`` and ``reason`` say so."""
     start = perf_counter()
     with limited_threads(1), warnings.catch_warnings():
         warnings.simplefilter(
             "ignore"
         )  # scikit-learn's about these fits; whether they are good ones is not the question
-        found = _through(case, data_of(case.data), quantize)
+        found = _through(case, data_of(case.data), options)
     head = {"kind": case.kind, "estimator": case.estimator, "place": case.place, "data": case.data}
     return {**head, "split": 0, "seconds": perf_counter() - start, **found}
 
 
-def _through(case: Case, data: Data, quantize: Quantize) -> Record:
+def _through(case: Case, data: Data, options: Options) -> Record:
     try:
         estimator = unfitted(case, data.schema)
         rehearse(estimator, data.train, data.schema)
@@ -68,7 +68,7 @@ def _through(case: Case, data: Data, quantize: Quantize) -> Record:
         Exception
     ) as error:  # UserError, or whatever onnxruntime raises on a graph that skl2onnx got wrong
         return {"outcome": "fails", "reason": " ".join(str(error).split())}
-    choice = quantised(estimator, plain, data, quantize)
+    choice = quantised(estimator, plain, data, options)
     return {
         "outcome": "converts",
         "agreement": agreement,
@@ -123,14 +123,14 @@ def _asked(data: Data) -> tuple[Rows, Rows]:
     return data.test, data.mixed
 
 
-def quantised(estimator: Any, plain: bytes, data: Data, params: Quantize) -> Choice:
+def quantised(estimator: Any, plain: bytes, data: Data, options: Options) -> Choice:
     """What the quantize stage would pass on."""
-    candidates = list_candidates(onnx.load_from_string(plain), params, SEED)
+    candidates = list_candidates(onnx.load_from_string(plain), options)
     if len(data.calibration):
         trials = held_out(plain, data.train, data.calibration)
     else:
         trials = cross_fits(lambda: estimator, data.train, data.schema, OPSET, SEED)
-    return choose(plain, candidates, trials, data.schema, params)
+    return choose(plain, candidates, trials, data.schema, options)
 
 
 def speeds(estimator: Any, plain: bytes, quantized: bytes, feeds: Feeds) -> Record:

@@ -1,36 +1,110 @@
-"""The seam between the quantize stage and its methods.
+"""Candidates: the seam between the choice of a model and the methods that make models.
 
-A method is a function from the plain model and the params to the candidates worth trying on that graph. A candidate is a
-pure function from a model and the rows it may learn from to a new model. It is applied to the plain model with all
-training rows, and, where candidates are scored by cross-fitting, in the same way to a clone of it per fold.
+A method is a function from a plain model to the candidates worth trying on its graph. A candidate is
+a pure function from a model and the rows it may learn from to a new model. It is applied to the plain
+model with all training rows. Where candidates are scored by cross-fitting, it is applied in the same
+way to a clone of the model for each fold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import onnx
 
 from onnxpress.tables.rows import Rows
 
+Apply = Callable[[onnx.ModelProto, Rows], onnx.ModelProto]
+
 
 class NotApplicable(Exception):
-    """Raised by a candidate that cannot treat this graph; the message says why in words for quantization.json."""
+    """Raised by a candidate that cannot treat this graph; the message gives the reason."""
+
+
+class Method(StrEnum):
+    """The methods, of those that store alike the fastest first."""
+
+    DYNAMIC = "dynamic"
+    STATIC = "static"
+    DENSE = "dense"
+    FLOAT16 = "float16"
+    FOREST = "forest"
+    KERNEL = "kernel"
+    NEIGHBORS = "neighbors"
+
+
+class Form(StrEnum):
+    """The forms in which methods store their part of a graph."""
+
+    LOSSLESS = "lossless"
+    """Trees in a smaller encoding, with the same predictions."""
+    REFINED = "refined"
+    """A small distilled forest, written as operators of ai.onnx."""
+    REFINED_NODE = "refined_node"
+    """The same forest as one tree ensemble."""
+    INT8 = "int8"
+    INT8_FLOAT16 = "int8_float16"
+    FLOAT16 = "float16"
+    FLOAT32 = "float32"
+
+
+@dataclass(frozen=True, order=True)
+class Rung:
+    """The size of a small forest, one step of a ladder of sizes: ``trees`` of ``depth`` levels."""
+
+    trees: int
+    depth: int
+
+    def __str__(self) -> str:
+        return f"{self.trees}x{self.depth}"
 
 
 @dataclass(frozen=True)
 class Candidate:
     """One way to quantise: ``apply(model, rows)`` returns a new model and never changes its input.
 
-    Input and output names, types and shapes of the model stay as they are. ``rows`` are training rows: the
-    candidate may learn from them (calibrate ranges, refine leaves) but is never scored on them.
+    Input and output names, types and shapes of the model stay as they are. ``rows`` are training
+    rows: a candidate may learn from them (calibrate ranges, refine leaves), but is never scored on
+    them.
     """
 
-    name: str
-    apply: Callable[[onnx.ModelProto, Rows], onnx.ModelProto]
+    method: str
+    """A Method, or several joined by ``+`` where each treats its own part of the graph."""
+
+    apply: Apply
+
+    form: str = ""
+    """A Form, or one of each method joined by ``+``; empty for a method that has only one."""
+
+    rung: Rung | None = None
+    """The size, for a candidate that is one of several sizes of the same form."""
 
     @property
-    def ladder(self) -> str:
-        """Candidates that share their name up to a ``-`` are rungs of one ladder, listed from the smallest model up."""
-        return self.name.partition("-")[0]
+    def name(self) -> str:
+        """For people, files and records: ``dynamic``, ``kernel/int8``, ``forest/refined-64x7``."""
+        form = f"/{self.form}" if self.form else ""
+        rung = f"-{self.rung}" if self.rung else ""
+        return f"{self.method}{form}{rung}"
+
+    @property
+    def ladder(self) -> tuple[str, str]:
+        """What the rungs of one ladder share; they are listed from the smallest model up."""
+        return self.method, self.form
+
+
+def in_sequence(steps: tuple[Candidate, ...]) -> Candidate:
+    """The steps one after another as one candidate, which is judged as a whole.
+
+    Its name is like ``forest+kernel/lossless+int8``.
+    """
+
+    def apply(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
+        for step in steps:
+            model = step.apply(model, rows)
+        return model
+
+    methods = "+".join(step.method for step in steps)
+    forms = "+".join(step.form for step in steps)
+    return Candidate(methods, apply, form=forms)

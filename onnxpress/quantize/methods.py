@@ -1,4 +1,4 @@
-"""The table of methods: from a graph and the params to the candidates worth trying on it."""
+"""The table of methods: from a graph and the options to the candidates worth trying on it."""
 
 from __future__ import annotations
 
@@ -8,84 +8,86 @@ from itertools import product
 import onnx
 
 from onnxpress.conversion.plain_inputs import under_plain_inputs
-from onnxpress.pipeline.params import Quantize
-from onnxpress.quantize import dense, forest, products, runtime_quantizers
-from onnxpress.quantize.candidates import Candidate, NotApplicable
+from onnxpress.quantize.candidates import Candidate, Method, NotApplicable, in_sequence
 from onnxpress.quantize.dense.dynamic import dynamic
+from onnxpress.quantize.dense.static import static
+from onnxpress.quantize.dense.stored import SMALL, dense_candidates, float16
+from onnxpress.quantize.forest.levels import forest_candidates
+from onnxpress.quantize.kernel.machines import kernel_candidates
+from onnxpress.quantize.neighbors.stored_rows import neighbors_candidates
+from onnxpress.quantize.options import Options
 from onnxpress.tables.rows import Rows
 
-Method = Callable[[onnx.ModelProto, Quantize, int], list[Candidate]]
+Lister = Callable[[onnx.ModelProto, Options], list[Candidate]]
+"""From a model and the options to the candidates of one method; an empty list if none fits."""
 
 
-def _forest(model: onnx.ModelProto, params: Quantize, seed: int) -> list[Candidate]:
-    return forest.candidates(
-        model, level=params.level, objective=params.objective, ml_opset=params.ml_opset, seed=seed
-    )
+def _dynamic(_model: onnx.ModelProto, _options: Options) -> list[Candidate]:
+    return [Candidate(Method.DYNAMIC, dynamic)]
 
 
-METHODS: dict[str, Method] = {
-    "dynamic": lambda _model, _params, _seed: [Candidate("dynamic", dynamic)],
-    "static": lambda _model, _params, _seed: [
-        Candidate("static", under_plain_inputs(runtime_quantizers.static))
-    ],
-    "dense": lambda model, _params, _seed: dense.candidates(model),
-    "float16": lambda _model, _params, _seed: [Candidate("float16", dense.float16)],
-    "forest": _forest,
-    "kernel": lambda model, _params, _seed: products.kernel_candidates(model),
-    "neighbors": lambda model, _params, _seed: products.neighbors_candidates(model),
+def _static(_model: onnx.ModelProto, _options: Options) -> list[Candidate]:
+    return [Candidate(Method.STATIC, under_plain_inputs(static))]
+
+
+def _float16(_model: onnx.ModelProto, _options: Options) -> list[Candidate]:
+    return [Candidate(Method.FLOAT16, float16)]
+
+
+METHODS: dict[str, Lister] = {
+    Method.DYNAMIC: _dynamic,
+    Method.STATIC: _static,
+    Method.DENSE: dense_candidates,
+    Method.FLOAT16: _float16,
+    Method.FOREST: forest_candidates,
+    Method.KERNEL: kernel_candidates,
+    Method.NEIGHBORS: neighbors_candidates,
 }
-"""Every method by its name in ``quantize.method``, of those that store alike the fastest first.
+"""Every method by its name in ``Options.method``, of those that store alike the fastest first."""
 
-The part of a candidate's name before ``/`` is its method.
-"""
-
-PARTIAL = {
-    "dense": dense.SMALL,
-    "forest": "the graph has no tree ensemble",
-    "kernel": "the graph has no support vector machine",
-    "neighbors": "the graph has no nearest neighbours by a metric that a matrix product covers",
+PARTIAL: dict[str, str] = {
+    Method.DENSE: SMALL,
+    Method.FOREST: "the graph has no tree ensemble",
+    Method.KERNEL: "the graph has no support vector machine",
+    Method.NEIGHBORS: (
+        "the graph has no nearest neighbours by a metric that a matrix product covers"
+    ),
 }
-"""Methods that treat their own part of a graph and leave the rest, and what to say where that part is missing."""
+"""Methods that treat their own part of a graph, and the reason to give where there is none."""
 
 
-def list_candidates(model: onnx.ModelProto, params: Quantize, seed: int) -> list[Candidate]:
-    """The candidates of ``params.method``: of one method, of all (``auto``), or none.
+def list_candidates(model: onnx.ModelProto, options: Options) -> list[Candidate]:
+    """The candidates of ``options.method``: of one method, of all (``auto``), or none.
 
     In a graph with parts for several methods ``auto`` also tries these methods together.
     """
-    if params.method == "none":
+    if options.method == "none":
         return []
-    if params.method != "auto":
-        found = METHODS[params.method](model, params, seed)
-        return found or [_missing(params.method)]
-    by_method = {name: method(model, params, seed) for name, method in METHODS.items()}
-    return [candidate for found in by_method.values() for candidate in found] + _together(by_method)
+    if options.method != "auto":
+        found = METHODS[options.method](model, options)
+        return found or [_missing(options.method)]
+    by_method = {name: list_of(model, options) for name, list_of in METHODS.items()}
+    alone = [candidate for found in by_method.values() for candidate in found]
+    return alone + _together(by_method)
 
 
 def _together(by_method: dict[str, list[Candidate]]) -> list[Candidate]:
-    """All methods that have a part in the graph on their parts, named like ``forest+kernel/lossless+int8``.
+    """Candidates that treat every part of the graph, each by its own method.
 
     Rungs of a ladder replace the whole graph and are left out.
     """
-    parts = {name: [item for item in by_method[name] if "-" not in item.name] for name in PARTIAL}
-    present = [found for found in parts.values() if found]
-    return [_sequence(steps) for steps in product(*present)] if len(present) > 1 else []
-
-
-def _sequence(steps: tuple[Candidate, ...]) -> Candidate:
-    """The steps one after another as one candidate, which is judged as a whole."""
-    methods, forms = zip(*(step.name.split("/") for step in steps), strict=True)
-
-    def apply(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
-        for step in steps:
-            model = step.apply(model, rows)
-        return model
-
-    return Candidate(f"{'+'.join(methods)}/{'+'.join(forms)}", apply)
+    parts = []
+    for name in PARTIAL:
+        found = [candidate for candidate in by_method[name] if candidate.rung is None]
+        if found:
+            parts.append(found)
+    if len(parts) < 2:
+        return []
+    return [in_sequence(steps) for steps in product(*parts)]
 
 
 def _missing(method: str) -> Candidate:
-    """What stands in the record of a method that was asked for and has no part in the graph."""
+    """Records that a method was asked for and has no part in the graph."""
 
     def apply(_model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
         raise NotApplicable(PARTIAL[method])

@@ -1,7 +1,8 @@
-"""The oldest onnxruntime that loads a model, and the releases that answer it wrongly, known before it is deployed.
+"""The oldest onnxruntime that loads a model, and the releases that compute it wrongly.
 
-From onnxruntime's compatibility table (onnxruntime.ai/docs/reference/compatibility.html); from 1.18 on checked by loading
-models in every minor release up to 1.32: 1.21 is the first with a kernel of TreeEnsemble (ai.onnx.ml 5).
+From onnxruntime's compatibility table (onnxruntime.ai/docs/reference/compatibility.html). From 1.18
+on it was checked by loading models in every minor release up to 1.32; 1.21 is the first with a
+kernel of TreeEnsemble (ai.onnx.ml 5).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.graph.binary_trees import BAD_RELEASES, is_answered_badly
+from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.forest import Floats, Mode
 from onnxpress.graph.trees.graphs import graphs
 from onnxpress.graph.trees.reader import Untreatable, is_tree, read
@@ -37,7 +39,7 @@ OPSETS: dict[str, dict[int, Release]] = {
     },
     "ai.onnx.ml": {2: (1, 3), 3: (1, 11), 4: (1, 17), 5: (1, 21)},
 }
-"""By domain, the newest version that a release takes; the versions between two belong to the later one."""
+"""By domain, the newest version that a release loads; versions between two belong to the later."""
 IR_VERSIONS: dict[int, Release] = {
     7: (1, 3),
     8: (1, 10),
@@ -50,12 +52,13 @@ IR_VERSIONS: dict[int, Release] = {
 UNKNOWN = "unknown"
 
 BAD_FOR_CODES = ("1.21.0", "1.21.1", "1.22.0", "1.22.1")
-"""These mix up codes where all splits are ``x == code`` and only some codes are whole numbers from 1 to 32."""
+"""These mix up codes where all splits are ``x == code`` and only some codes are in the mask."""
 MASKED = 32
+"""The mask holds whole numbers from 1 to this."""
 
 
 def min_onnxruntime(model: onnx.ModelProto) -> str:
-    """The oldest onnxruntime release, as ``major.minor``, that takes the model's opsets and IR version.
+    """The oldest onnxruntime release, as ``major.minor``, that loads these opsets and IR version.
 
     ``unknown`` for a version that is newer than the tables here.
     """
@@ -75,37 +78,41 @@ def _first(releases: dict[int, Release], version: int) -> Release | None:
 
 
 def bad_onnxruntime(model: onnx.ModelProto) -> list[str]:
-    """Releases, as ``major.minor.patch``, that load the model and give wrong answers (measured in the releases themselves)."""
+    """Releases, as ``major.minor.patch``, that load the model and give wrong results.
+
+    Measured in the releases themselves.
+    """
     nodes = [node for graph in graphs(model.graph) for node in graph.node if is_tree(node)]
-    bad = set(BAD_RELEASES) if any(is_answered_badly(node) for node in nodes) else set()
+    bad: set[str] = set()
+    if any(is_answered_badly(node) for node in nodes):
+        bad.update(BAD_RELEASES)
     if any(_mixes_codes(node) for node in nodes):
-        bad |= set(BAD_FOR_CODES)
+        bad.update(BAD_FOR_CODES)
     return sorted(bad)
 
 
 def _mixes_codes(node: onnx.NodeProto) -> bool:
-    """Whether all splits compare codes, of which those releases keep some in a mask and some not."""
+    """Whether all splits compare codes, of which those releases keep some in a mask."""
     if not _compares_codes_only(node):
         return False
     try:
         forest = read(node)
     except Untreatable:
         return True
-    masked = _masked(
-        np.concatenate([forest.threshold[forest.mode == Mode.EQ], *forest.member_sets])
-    )
+    compared = forest.threshold[forest.mode == Mode.EQ]
+    masked = _masked(np.concatenate([compared, *forest.member_sets]))
     return bool(masked.any() and not masked.all())
 
 
 def _compares_codes_only(node: onnx.NodeProto) -> bool:
-    modes = next(
-        (item for item in node.attribute if item.name == "nodes_modes"), onnx.AttributeProto()
-    )
+    attributes = TreeAttributes(node, np.dtype(np.float32))
+    modes = attributes.by_name.get("nodes_modes", onnx.AttributeProto())
     if modes.HasField("t"):
-        return bool(np.isin(onnx.numpy_helper.to_array(modes.t), (Mode.EQ, Mode.MEMBER)).all())
+        return bool(np.isin(attributes.tensor("nodes_modes"), (Mode.EQ, Mode.MEMBER)).all())
     return b"BRANCH_EQ" in modes.strings and set(modes.strings) <= {b"BRANCH_EQ", b"LEAF"}
 
 
 def _masked(codes: Floats) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = (codes >= 1) & (codes <= MASKED) & (codes == np.round(codes))
-    return found
+    """Whether each code is a whole number that those releases keep in a mask."""
+    whole: NDArray[np.bool_] = (codes >= 1) & (codes <= MASKED) & (codes == np.round(codes))
+    return whole

@@ -1,4 +1,4 @@
-"""What a candidate costs: its score against the plain model's, on rows that neither has learned from."""
+"""How much score a candidate costs, on rows that neither it nor the plain model has learned from."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class Scorer:
         self._make, self._schema = cache(trials.make), schema
 
     def drop(self, candidate: Candidate, plain: bytes, quantized: bytes) -> float:
-        """Mean over the trials of what the candidate loses of the plain model's score (accuracy or R2).
+        """How much of the plain model's score (accuracy or R2) a candidate loses.
 
-        ``quantized`` is what the candidate has made of ``plain``, and is not made again for a trial of that very model.
+        The mean over the trials. ``quantized`` is what the candidate has made of ``plain``; it is
+        not made again for a trial of that very model.
         """
-        return float(
-            np.mean([self._drop(trial, candidate, plain, quantized) for trial in self._make()])
-        )
+        drops = [self._drop(trial, candidate, plain, quantized) for trial in self._make()]
+        return float(np.mean(drops))
 
     def _drop(self, trial: Trial, candidate: Candidate, plain: bytes, quantized: bytes) -> float:
         if trial.plain != plain:
@@ -38,6 +38,5 @@ class Scorer:
         return self._score(trial.plain, trial.score) - self._score(quantized, trial.score)
 
     def _score(self, model: bytes, rows: Rows) -> float:
-        return score(
-            self._schema, rows.target, predict_onnx(open_session(model), rows.feeds).values
-        )
+        predictions = predict_onnx(open_session(model), rows.feeds)
+        return score(self._schema, rows.target, predictions.values)

@@ -13,13 +13,19 @@ ROUNDS = 50
 BATCH_ROWS = {"latency": 1, "throughput": 256}
 """Rows per call by objective."""
 CALLS_ROWS = 256
-"""A value is the time of so many rows, in one call or in several: a single call of one row is too short to time."""
+"""A value is the time of so many rows, in one call or in several.
+
+A single call of one row is too short to time.
+"""
 
 
 def relative_latencies(
     plain: bytes, models: list[bytes], rows: Rows, objective: str
 ) -> list[float]:
-    """Median over rounds of each model's time over the plain model's in the same round; below 1 is faster."""
+    """Each model's time over the plain model's in the same round, the median of all rounds.
+
+    Below 1 is faster. ``objective`` is ``latency`` or ``throughput``.
+    """
     size = BATCH_ROWS[objective]
     feeds = take(rows.feeds, np.arange(size) % len(rows))
     sessions = [open_session(model) for model in (plain, *models)]

@@ -1,4 +1,4 @@
-"""A row's answer depends on its own row: what shows the opposite, and what becomes of such a candidate."""
+"""The prediction for a row depends on that row alone; a candidate that breaks this is dropped."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.dense.dynamic import dynamic
+from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import held_out
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from tests.conftest import digits_rows, numeric_schema
-from tests.quantize.test_quantize import section
 
 FEATURES = 6
 NOTHING = Rows({}, np.zeros(0))
@@ -106,7 +106,7 @@ def test_the_largest_of_a_call_shows_beside_an_outlier_only() -> None:
     ]
     dependence = found(regressor(*nodes, w=WEIGHTS, hundred=np.array(100, np.float32)))
     assert dependence.difference > TOLERANCE
-    assert "outlier" in dependence.company
+    assert "outlier" in dependence.others
 
 
 def per_call(model: onnx.ModelProto, _rows: Rows, folder: Path) -> onnx.ModelProto:
@@ -130,7 +130,7 @@ def test_one_scale_for_all_rows_of_a_call_ends_in_its_verdict(
         candidates,
         trials,
         numeric_schema(64),
-        section(method="dynamic", max_accuracy_drop=1.0),
+        Options("dynamic", max_drop=1.0),
     )
     (verdict,) = choice.verdicts
     assert verdict.outcome == "depends on other rows"
@@ -142,7 +142,7 @@ def test_one_scale_for_all_rows_of_a_call_ends_in_its_verdict(
 def linear(
     weights: NDArray[np.float32], write: Callable[..., tuple[onnx.NodeProto, NDArray[np.float32]]]
 ) -> onnx.ModelProto:
-    """Two layers of which the second is large enough for int8; the first is written by ``write``."""
+    """Two layers, the second large enough for int8; ``write`` writes the first."""
     inputs, hidden = weights.shape
     random = np.random.default_rng(1)
     large = np.asarray(random.normal(scale=1 / 16, size=(hidden, 256)), np.float32)
@@ -251,7 +251,7 @@ def test_a_saving_of_less_than_a_twentieth_is_none(digits_mlp_onnx: onnx.ModelPr
     padded.graph.initializer.append(numpy_helper.from_array(np.ones(size, np.float32), "padding"))
     plain = to_bytes(padded)
     trials = held_out(plain, digits_rows(0, 300), digits_rows(1000))
-    choice = choose(plain, [Candidate("it", ballast)], trials, numeric_schema(64), section())
+    choice = choose(plain, [Candidate("it", ballast)], trials, numeric_schema(64), Options())
     assert [
         (verdict.outcome, verdict.reason.rpartition(", ")[2]) for verdict in choice.verdicts
     ] == [("no real saving", "less than 5% smaller")]

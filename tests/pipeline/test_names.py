@@ -39,12 +39,14 @@ from sklearn.svm import SVC, LinearSVC
 from onnxpress.benchmark.timed_calls import floor_model
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.errors import UserError
+from onnxpress.evaluate.predicted_rows import predictions_csv
 from onnxpress.graph.names import rename
 from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.inputs import read_predictions
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.pipeline.params import parse_params
 from onnxpress.quantize.methods import METHODS
+from onnxpress.quantize.options import Options
 from onnxpress.report.disagreement import Disagreement
 from onnxpress.report.page import render
 from onnxpress.report.pictures import errors
@@ -61,7 +63,6 @@ from onnxpress.tracking.checks import folder_name
 from onnxpress.tracking.content import safe_key
 from onnxpress.tracking.registry import quoted
 from onnxpress.tracking.store import resolve_store
-from stages.evaluate import as_csv
 from tests.conftest import ROOT, default_params, numeric_schema
 from tests.report.test_report import LATENCY, METRICS
 from tests.support.nasty import COLUMNS, WORDS
@@ -230,9 +231,7 @@ def test_the_quantisers_names_and_those_of_columns_do_not_meet(method: str) -> N
         frame, classes()
     )
     feeds = fed(frame)
-    (candidate,) = METHODS[method](
-        to_onnx(model, schema, 12), parse_params(default_params()).quantize, 0
-    )
+    (candidate,) = METHODS[method](to_onnx(model, schema, 12), Options())
     quantised = candidate.apply(to_onnx(model, schema, 12), Rows(feeds, classes()))
     assert [item.name for item in session_of(quantised).get_inputs()] == names
     assert np.mean(answers(quantised, feeds)["label"] == model.predict(frame)) > 0.8
@@ -281,7 +280,7 @@ def test_every_word_can_be_a_category() -> None:
 
 def test_labels_come_back_from_the_predictions_as_they_were(workspace: Path) -> None:
     target = np.array(WORDS)
-    data = as_csv(Rows({}, target), [Predictions(target[::-1], None)] * 3)
+    data = predictions_csv(target, [Predictions(target[::-1], None)] * 3)
     (workspace / "outputs" / "predictions.csv").write_bytes(data)
     back = read_predictions()
     assert back["target"].tolist() == WORDS

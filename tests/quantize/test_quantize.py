@@ -13,14 +13,15 @@ from onnxpress.conversion.converting import to_onnx
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import candidate_name
-from onnxpress.pipeline.params import Quantize, parse_params
-from onnxpress.quantize import dense
-from onnxpress.quantize.candidates import Candidate, NotApplicable
+from onnxpress.quantize.candidates import Candidate, Method, NotApplicable, Rung
 from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.dense.dynamic import dynamic
+from onnxpress.quantize.dense.stored import dense_candidates, float16
 from onnxpress.quantize.methods import METHODS, list_candidates
+from onnxpress.quantize.options import MethodName, Objective, Options
 from onnxpress.quantize.runtimes import min_onnxruntime
 from onnxpress.quantize.trials import cross_fits, held_out
+from onnxpress.quantize.verdicts import Outcome
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from stages import convert, prepare, quantize, train
@@ -29,19 +30,17 @@ from tests.conftest import default_params, digits_rows, numeric_schema, write_pa
 TRAIN, CALIBRATION = digits_rows(0, 1000), digits_rows(1000)
 
 
-def section(**keys: Any) -> Quantize:
-    """The quantize section of params.yaml with some keys changed."""
-    return parse_params(
-        default_params(**{f"quantize__{key}": value for key, value in keys.items()})
-    ).quantize
-
-
-def chosen(model: onnx.ModelProto, candidates: list[Candidate], **keys: Any) -> Choice:
-    """What the stage chooses for a model of the digits, scored on held-out rows."""
+def chosen(
+    model: onnx.ModelProto,
+    candidates: list[Candidate],
+    max_drop: float = 0.0,
+    objective: Objective = "size",
+) -> Choice:
+    """What is chosen for a model of the digits, scored on held-out rows."""
     plain = to_bytes(model)
-    return choose(
-        plain, candidates, held_out(plain, TRAIN, CALIBRATION), numeric_schema(64), section(**keys)
-    )
+    trials = held_out(plain, TRAIN, CALIBRATION)
+    options = Options(max_drop=max_drop, objective=objective)
+    return choose(plain, candidates, trials, numeric_schema(64), options)
 
 
 def outcomes(choice: Choice) -> dict[str, str]:
@@ -73,7 +72,7 @@ def keep(share: float) -> Any:
     """A rung of a ladder: half precision, and so much of each hidden layer's rows kept."""
 
     def apply(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
-        small = dense.float16(model, rows)
+        small = float16(model, rows)
         for tensor in small.graph.initializer:
             if len(tensor.dims) == 2 and tensor.dims[0] == 256:
                 weights = numpy_helper.to_array(tensor).copy()
@@ -88,13 +87,12 @@ def keep(share: float) -> Any:
     ("method", "share"), [("dynamic", 0.3), ("static", 0.45), ("float16", 0.55), ("dense", 0.3)]
 )
 def test_an_mlp_gets_smaller_and_keeps_its_score(
-    method: str, share: float, digits_mlp_onnx: onnx.ModelProto
+    method: MethodName, share: float, digits_mlp_onnx: onnx.ModelProto
 ) -> None:
-    candidates = list_candidates(digits_mlp_onnx, section(method=method), seed=0)
-    choice = chosen(digits_mlp_onnx, candidates, method=method, max_accuracy_drop=0.01)
-    assert {name.partition("/")[0]: outcome for name, outcome in outcomes(choice).items()} == {
-        method: "chosen"
-    }
+    candidates = list_candidates(digits_mlp_onnx, Options(method))
+    choice = chosen(digits_mlp_onnx, candidates, max_drop=0.01)
+    (verdict,) = choice.verdicts
+    assert (verdict.candidate.method, verdict.outcome) == (method, Outcome.CHOSEN)
     assert len(choice.model) < len(to_bytes(digits_mlp_onnx)) * share
     assert (
         label(choice.model, CALIBRATION) == label(to_bytes(digits_mlp_onnx), CALIBRATION)
@@ -103,10 +101,10 @@ def test_an_mlp_gets_smaller_and_keeps_its_score(
 
 @pytest.mark.parametrize("method", ["dynamic", "static", "float16", "dense"])
 def test_onnxruntimes_quantisers_do_nothing_to_a_forest_and_that_is_said(
-    method: str, digits_forest_onnx: onnx.ModelProto
+    method: MethodName, digits_forest_onnx: onnx.ModelProto
 ) -> None:
-    candidates = list_candidates(digits_forest_onnx, section(method=method), seed=0)
-    choice = chosen(digits_forest_onnx, candidates, method=method)
+    candidates = list_candidates(digits_forest_onnx, Options(method))
+    choice = chosen(digits_forest_onnx, candidates)
     assert outcomes(choice) == {method: "not applicable"}
     assert choice.model == to_bytes(digits_forest_onnx)
     assert choice.to_json()["modified"] is False
@@ -123,7 +121,7 @@ def test_onnxruntimes_quantisers_do_nothing_to_a_forest_and_that_is_said(
 def test_nothing_unchanged_larger_or_worse_is_passed_on(
     apply: Any, outcome: str, digits_mlp_onnx: onnx.ModelProto
 ) -> None:
-    choice = chosen(digits_mlp_onnx, [Candidate("it", apply)], max_accuracy_drop=0.0)
+    choice = chosen(digits_mlp_onnx, [Candidate("it", apply)], max_drop=0.0)
     assert outcomes(choice) == {"it": outcome}
     assert choice.model == to_bytes(digits_mlp_onnx)
     assert choice.candidate == "none"
@@ -142,18 +140,17 @@ def test_a_candidate_that_fails_or_makes_an_invalid_model_is_a_verdict_and_not_t
         return result
 
     def small(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
-        return dense.float16(model, TRAIN)
+        return float16(model, TRAIN)
 
     candidates = [Candidate("fail", fail), Candidate("invalid", invalid), Candidate("small", small)]
-    choice = chosen(digits_mlp_onnx, candidates, max_accuracy_drop=0.01)
+    choice = chosen(digits_mlp_onnx, candidates, max_drop=0.01)
     assert outcomes(choice) == {"fail": "failed", "invalid": "failed", "small": "chosen"}
     assert "no such kernel" in choice.verdicts[0].reason
 
 
 def test_the_smallest_within_the_budget_wins(digits_mlp_onnx: onnx.ModelProto) -> None:
-    choice = chosen(
-        digits_mlp_onnx, list_candidates(digits_mlp_onnx, section(), seed=0), max_accuracy_drop=0.02
-    )
+    candidates = list_candidates(digits_mlp_onnx, Options())
+    choice = chosen(digits_mlp_onnx, candidates, max_drop=0.02)
     sizes = {
         verdict.name: verdict.size_kb for verdict in choice.verdicts if verdict.size_kb is not None
     }
@@ -176,26 +173,27 @@ def test_the_smallest_within_the_budget_wins(digits_mlp_onnx: onnx.ModelProto) -
 def test_a_ladder_is_climbed_to_the_first_rung_that_the_next_one_confirms(
     shares: tuple[float, ...], expected: list[str], digits_mlp_onnx: onnx.ModelProto
 ) -> None:
-    rungs = [Candidate(f"it/rung-{number}", keep(share)) for number, share in enumerate(shares)]
-    assert (
-        list(outcomes(chosen(digits_mlp_onnx, rungs, max_accuracy_drop=0.005)).values()) == expected
-    )
+    rungs = [
+        Candidate("it", keep(share), form="form", rung=Rung(8, depth))
+        for depth, share in enumerate(shares)
+    ]
+    assert list(outcomes(chosen(digits_mlp_onnx, rungs, max_drop=0.005)).values()) == expected
 
 
 def test_a_tighter_budget_moves_the_choice_to_a_larger_candidate(
     digits_mlp_onnx: onnx.ModelProto,
 ) -> None:
-    candidates = [Candidate("worse", keep(0.1)), Candidate("float16", dense.float16)]
-    assert chosen(digits_mlp_onnx, candidates, max_accuracy_drop=1.0).candidate == "worse"
-    choice = chosen(digits_mlp_onnx, candidates, max_accuracy_drop=0.005)
+    candidates = [Candidate("worse", keep(0.1)), Candidate(Method.FLOAT16, float16)]
+    assert chosen(digits_mlp_onnx, candidates, max_drop=1.0).candidate == "worse"
+    choice = chosen(digits_mlp_onnx, candidates, max_drop=0.005)
     assert outcomes(choice) == {"worse": "over budget", "float16": "chosen"}
 
 
 def test_the_latency_objective_times_every_candidate_within_the_budget(
     digits_mlp_onnx: onnx.ModelProto,
 ) -> None:
-    candidates = list_candidates(digits_mlp_onnx, section(), seed=0)
-    choice = chosen(digits_mlp_onnx, candidates, objective="latency", max_accuracy_drop=0.02)
+    candidates = list_candidates(digits_mlp_onnx, Options())
+    choice = chosen(digits_mlp_onnx, candidates, objective="latency", max_drop=0.02)
     timed = {
         verdict.name: verdict.relative_latency
         for verdict in choice.verdicts
@@ -210,19 +208,19 @@ def test_the_latency_objective_times_every_candidate_within_the_budget(
 
 @pytest.mark.parametrize("objective", ["latency", "throughput"])
 def test_of_candidates_that_are_as_fast_the_smallest_is_kept(
-    objective: str, digits_mlp_onnx: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+    objective: Objective, digits_mlp_onnx: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    candidates = [Candidate("float16", dense.float16), *dense.candidates(digits_mlp_onnx)]
+    candidates = [Candidate(Method.FLOAT16, float16), *dense_candidates(digits_mlp_onnx, Options())]
     monkeypatch.setattr(
-        "onnxpress.quantize.choice.relative_latencies", lambda *_: [0.88, 0.9]
+        "onnxpress.quantize.ranking.relative_latencies", lambda *_: [0.88, 0.9]
     )  # noise
     assert (
-        chosen(digits_mlp_onnx, candidates, objective=objective, max_accuracy_drop=0.1).candidate
+        chosen(digits_mlp_onnx, candidates, objective=objective, max_drop=0.1).candidate
         == "dense/int8"
     )
-    monkeypatch.setattr("onnxpress.quantize.choice.relative_latencies", lambda *_: [0.8, 0.9])
+    monkeypatch.setattr("onnxpress.quantize.ranking.relative_latencies", lambda *_: [0.8, 0.9])
     assert (
-        chosen(digits_mlp_onnx, candidates, objective=objective, max_accuracy_drop=0.1).candidate
+        chosen(digits_mlp_onnx, candidates, objective=objective, max_drop=0.1).candidate
         == "float16"
     )
 
@@ -241,16 +239,16 @@ def test_small_layers_are_left_in_float_and_said_so() -> None:
 def test_quantising_does_not_change_the_model_it_is_given(digits_mlp_onnx: onnx.ModelProto) -> None:
     before = to_bytes(digits_mlp_onnx)
     for name in ("dynamic", "static", "float16"):
-        for candidate in METHODS[name](digits_mlp_onnx, section(), 0):
+        for candidate in METHODS[name](digits_mlp_onnx, Options()):
             candidate.apply(digits_mlp_onnx, TRAIN)
     assert to_bytes(digits_mlp_onnx) == before
 
 
 @pytest.mark.parametrize("method", ["dynamic", "static", "float16"])
 def test_quantising_twice_gives_the_same_bytes(
-    method: str, digits_mlp_onnx: onnx.ModelProto
+    method: MethodName, digits_mlp_onnx: onnx.ModelProto
 ) -> None:
-    (candidate,) = list_candidates(digits_mlp_onnx, section(method=method), seed=0)
+    (candidate,) = list_candidates(digits_mlp_onnx, Options(method))
     once, again = (to_bytes(candidate.apply(digits_mlp_onnx, TRAIN)) for _ in range(2))
     assert once == again
 
@@ -270,7 +268,7 @@ def test_cross_fitting_scores_each_row_once_on_a_clone_that_never_saw_it() -> No
 
 
 def test_no_method_is_none() -> None:
-    assert list_candidates(onnx.ModelProto(), section(method="none"), seed=0) == []
+    assert list_candidates(onnx.ModelProto(), Options("none")) == []
 
 
 @pytest.mark.parametrize(

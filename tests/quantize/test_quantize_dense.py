@@ -17,10 +17,11 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import LinearSVC
 
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.quantize import runtime_quantizers
 from onnxpress.quantize.candidates import NotApplicable
-from onnxpress.quantize.dense import candidates, float16
+from onnxpress.quantize.dense import static
 from onnxpress.quantize.dense.linear import as_products, is_linear
+from onnxpress.quantize.dense.stored import dense_candidates, float16
+from onnxpress.quantize.options import Options
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Rows
 from tests.conftest import digits_rows, numeric_schema
@@ -78,7 +79,7 @@ def test_a_small_linear_model_is_left_as_it_is_and_that_is_said() -> None:
     estimator, x, y = CASES["regression"]
     model = to_onnx(estimator.fit(x.astype(np.float32), y), numeric_schema(10, "regression"), 12)
     assert as_products(model, 1024).graph.node == model.graph.node
-    assert candidates(model) == []
+    assert dense_candidates(model, Options()) == []
     with pytest.raises(
         NotApplicable, match="no layer of 1024 weights or more, and smaller ones stay in float32"
     ):
@@ -116,7 +117,7 @@ def test_a_large_linear_model_shrinks_fourfold_and_its_scores_move_by_the_roundi
     )
     opsets = [helper.make_opsetid("", 12), helper.make_opsetid("ai.onnx.ml", 1)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
-    (candidate,) = candidates(model)
+    (candidate,) = dense_candidates(model, Options())
     small = candidate.apply(model, NOTHING)
     assert small.ByteSize() < model.ByteSize() / 3.9
     (stored,) = [
@@ -139,7 +140,7 @@ def test_the_matrices_of_neighbours_and_machines_are_no_layers() -> None:
     for estimator in (KNeighborsClassifier(), SVC()):
         model = to_onnx(estimator.fit(rows.feeds["X"], rows.target), numeric_schema(64), 12)
         with pytest.raises(NotApplicable):
-            runtime_quantizers.static(model, rows)
+            static.static(model, rows)
         with pytest.raises(NotApplicable):
             float16(model, rows)
 
@@ -149,12 +150,12 @@ def test_only_the_known_advice_of_the_quantisers_is_kept_from_the_user(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    runtime_quantizers.static(digits_mlp_onnx, digits_rows(0, 100))
+    static.static(digits_mlp_onnx, digits_rows(0, 100))
     assert caplog.messages == []
-    monkeypatch.setattr(runtime_quantizers, "ADVICE", ("nothing begins like this",))
-    runtime_quantizers.static(digits_mlp_onnx, digits_rows(0, 100))
+    monkeypatch.setattr(static, "ADVICE", ("nothing begins like this",))
+    static.static(digits_mlp_onnx, digits_rows(0, 100))
     assert any("pre-processing" in message for message in caplog.messages)
     caplog.clear()
-    with runtime_quantizers._quiet():
+    with static._quiet():
         logging.getLogger().warning("something else")
     assert caplog.messages == ["something else"]

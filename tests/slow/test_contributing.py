@@ -31,15 +31,18 @@ from stages.quantize.unused import unused
 rng = np.random.default_rng(0)
 columns = 5000
 rows = Rows({"X": rng.normal(size=(200, columns)).astype("f")}, rng.normal(size=200))
-schema = Schema("regression", "y", tuple(Column(f"f{i}", "number", missing=False) for i in range(columns)), 1.0)
+names = tuple(Column(f"f{i}", "number", missing=False) for i in range(columns))
+schema = Schema("regression", "y", names, 1.0)
 estimator = Lasso(alpha=0.2).fit(rows.feeds["X"], rows.target)
 assert 0 < np.count_nonzero(estimator.coef_) < columns / 10
 plain = to_onnx(estimator, schema, 12)
 smaller = unused(plain, rows)
 onnx.checker.check_model(smaller, full_check=True)
-answers = [predict_onnx(open_session(to_bytes(model)), rows.feeds).values for model in (plain, smaller)]
-assert np.allclose(*answers, atol=1e-5)
-assert len(to_bytes(plain)) - len(to_bytes(smaller)) > 0.8 * 5 * columns  # a float attribute takes 5 bytes
+sessions = [open_session(to_bytes(model)) for model in (plain, smaller)]
+predictions = [predict_onnx(session, rows.feeds).values for session in sessions]
+assert np.allclose(*predictions, atol=1e-5)
+# A float attribute takes 5 bytes.
+assert len(to_bytes(plain)) - len(to_bytes(smaller)) > 0.8 * 5 * columns
 """
 
 

@@ -1,4 +1,4 @@
-"""A newcomer's way, as README tells it: from a clone to the report of a table of their own."""
+"""A newcomer follows the README: from a clone to the report of a table of their own."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pandas as pd
 from tests.support.project import clone
 
 SET_UP = ("make", "--no-print-directory", "-o", ".venv/installed")
-"""The environment of the tests stands in for the one that make would make here."""
+"""Use the environment of the tests instead of the one that make would make here."""
 
 
 def rentals(path: Path) -> None:
-    """Write a CSV of bicycles rented in an hour: numbers, categories, gaps, and a number to predict."""
+    """Write a CSV of bicycles rented in an hour, with categories and gaps, to predict a number."""
     rng = np.random.default_rng(7)
     rows = 400
     hour, degrees = rng.integers(0, 24, rows), rng.normal(15, 8, rows).round(1)

@@ -1,4 +1,4 @@
-"""The notebook runs from a clean kernel in a clone, also against a server, and is kept without outputs."""
+"""The notebook runs from a clean kernel in a clone, also against a server; it has no outputs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def executed(project: Project, server: str) -> Any:
-    """The notebook after all of its cells have run, and its last part once more with the address of a server."""
+    """The notebook after all of its cells have run, and the last ones again with a server."""
     notebook = nbformat.read(project.folder / NOTEBOOK, as_version=4)
     tracking = [copy.deepcopy(cell) for cell in notebook.cells if cell.cell_type == "code"][-3:]
     notebook.cells += [

@@ -33,8 +33,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.quantize.forest import candidates
+from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
+from onnxpress.quantize.options import Objective, Options
 from onnxpress.quantize.runtimes import bad_onnxruntime
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
@@ -337,8 +338,10 @@ def test_refined_forests_are_answered_alike(release: str, tmp_path: Path) -> Non
     right = {}
     from onnxpress.runtime.sessions import open_session, predict_onnx
 
-    for objective in ("size", "latency"):
-        rung = candidates(model, level="refined", objective=objective, ml_opset=5, seed=0)[0]
+    objectives: tuple[Objective, ...] = ("size", "latency")
+    for objective in objectives:
+        options = Options(level="refined", objective=objective)
+        rung = forest_candidates(model, options)[0]
         small = to_bytes(rung.apply(model, Rows({"X": x}, y)), packed=True)
         path = tmp_path / f"refined for {objective}.onnx"
         path.write_bytes(small)

@@ -5,8 +5,8 @@
 
 onnxruntime's own dynamic quantisation takes one scale for all rows of a call, so that a row
 with an outlier takes the precision away from all others. A scale per row costs a little speed
-(512 x 512 weights: 0.47 to 0.67 of the time of float32 instead of 0.43 to 0.48), and an
-answer depends on its own row alone.
+(512 x 512 weights: 0.47 to 0.67 of the time of float32 instead of 0.43 to 0.48), and a
+prediction depends on its own row alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from onnx import TensorProto, numpy_helper
 
 from onnxpress.graph.gemm import gemm_attribute, with_upright_weights
 from onnxpress.graph.writer import GraphWriter, names_of
-from onnxpress.quantize.dense import weights_to_treat
+from onnxpress.quantize.dense.layers import weights_to_treat
 from onnxpress.tables.rows import Rows
 
 MIN_WEIGHTS = 256 * 256
@@ -28,7 +28,7 @@ MIN_WEIGHTS = 256 * 256
 ZERO = 128
 INPUT_STEPS = 127
 WEIGHT_STEPS = 63
-"""7 bits: 8 saturate in the 16-bit sums of CPUs without VNNI, and answers differ between CPUs."""
+"""7 bits: 8 saturate in the 16-bit sums of CPUs without VNNI, so that results differ between CPUs."""
 
 
 def dynamic(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
@@ -56,25 +56,26 @@ class _Rewriter:
             entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")
         )
         self.writer = GraphWriter(graph, opset, names_of(model))
-        arrays = {
-            tensor.name: tensor for tensor in model.graph.initializer if tensor.name in treated
+        self.weights = {
+            tensor.name: numpy_helper.to_array(tensor)
+            for tensor in model.graph.initializer
+            if tensor.name in treated
         }
-        self.weights = {name: numpy_helper.to_array(tensor) for name, tensor in arrays.items()}
         self.written: dict[tuple[str, float], tuple[str, str]] = {}
 
     def run(self) -> onnx.ModelProto:
         """The model with its treated layers in int8."""
         graph = self.result.graph
-        layers_of = [node for node in self.model.graph.node if self._is_treated(node)]
-        others = [node for node in self.model.graph.node if not self._is_treated(node)]
-        needed = {name for node in others for name in node.input} | {
-            item.name for item in graph.output
-        }
-        replaced = {node.input[1] for node in layers_of} - needed
+        nodes = self.model.graph.node
+        needed = {item.name for item in graph.output}
+        for node in nodes:
+            if not self._is_treated(node):
+                needed.update(node.input)
+        replaced = {node.input[1] for node in nodes if self._is_treated(node)} - needed
         graph.initializer.extend(
             item for item in self.model.graph.initializer if item.name not in replaced
         )
-        for node in self.model.graph.node:
+        for node in nodes:
             if self._is_treated(node):
                 self._layer(node)
             else:
@@ -82,9 +83,8 @@ class _Rewriter:
         return self.result
 
     def _is_treated(self, node: onnx.NodeProto) -> bool:
-        product = node.op_type == "MatMul" or (
-            node.op_type == "Gemm" and not gemm_attribute(node, "transA", 0)
-        )
+        upright = node.op_type == "Gemm" and not gemm_attribute(node, "transA", 0)
+        product = node.op_type == "MatMul" or upright
         return product and node.input[1] in self.weights
 
     def _layer(self, node: onnx.NodeProto) -> None:

@@ -1,7 +1,8 @@
-"""LinearClassifier and LinearRegressor (ai.onnx.ml 1) as matrix products, whose weights can be stored in fewer bits.
+"""LinearClassifier and LinearRegressor (ai.onnx.ml 1) as matrix products.
 
-What onnxruntime computes is kept: scores are ``x @ coefficients.T + intercepts``, the label is that of the first greatest
-score before the post-transform (https://onnx.ai/onnx/operators/onnx_aionnxml_LinearClassifier.html).
+Their weights can then be stored in fewer bits. The result is what onnxruntime computes: scores are
+``x @ coefficients.T + intercepts``, and the label is that of the first greatest score before the
+post-transform (https://onnx.ai/onnx/operators/onnx_aionnxml_LinearClassifier.html).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from onnxpress.graph.writer import GraphWriter, names_of
@@ -24,10 +26,14 @@ def is_linear(node: onnx.NodeProto) -> bool:
 
 
 def as_products(model: onnx.ModelProto, min_weights: int) -> onnx.ModelProto:
-    """A copy of ``model`` with each linear operator of at least ``min_weights`` coefficients as a matrix product.
+    """A copy of ``model`` with its large linear operators as matrix products.
 
-    An operator stays as it is where its input is not float32, its post-transform has no operator of its own, or it
-    derives a second class from a single score.
+    An operator stays as it is where
+
+    1. its input is not float32,
+    2. it has fewer than ``min_weights`` coefficients,
+    3. its post-transform has no operator of its own,
+    4. it derives a second class from a single score.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -55,42 +61,43 @@ def as_products(model: onnx.ModelProto, min_weights: int) -> onnx.ModelProto:
 
 
 class _Weights:
-    """The attributes of a linear operator: ``coefficients`` (features, scores) and ``intercepts`` (scores,), float32."""
+    """The attributes of a linear operator.
+
+    ``coefficients`` (features, scores) and ``intercepts`` (scores,) are float32.
+    """
 
     def __init__(self, node: onnx.NodeProto) -> None:
         found: dict[str, Any] = {
             item.name: helper.get_attribute_value(item) for item in node.attribute
         }
-        classifies = node.op_type == "LinearClassifier"
         flat = np.array(found["coefficients"], np.float32)
         scores = len(found["intercepts"]) if "intercepts" in found else int(found.get("targets", 1))
         self.coefficients = flat.reshape(scores, -1).T
         self.intercepts = np.array(found.get("intercepts", np.zeros(scores)), np.float32)
         self.transform = found.get("post_transform", b"NONE").decode()
-        words = [word.decode() for word in found.get("classlabels_strings", [])]
-        labels = (
-            np.array(words, object)
-            if words
-            else np.array(found.get("classlabels_ints", []), np.int64)
-        )
-        self.labels = labels if classifies else None
-        self.treatable = self.transform in POST_TRANSFORMS and (
-            self.labels is None or len(self.labels) == scores
-        )
+        self.labels = _labels(found) if node.op_type == "LinearClassifier" else None
+        known = self.transform in POST_TRANSFORMS
+        self.treatable = known and (self.labels is None or len(self.labels) == scores)
 
     def write(self, node: onnx.NodeProto, writer: GraphWriter) -> None:
-        """Operators with the outputs of ``node``."""
+        """Write operators with the outputs of ``node``."""
         last = POST_TRANSFORMS[self.transform]
         output = node.output[-1]
         raw = "" if last else output
-        factors = (
-            writer.constant(np.ascontiguousarray(self.coefficients), "weights"),
-            writer.constant(self.intercepts),
-        )
-        scores = writer.add("Gemm", node.input[0], *factors, output=raw)
+        coefficients = writer.constant(np.ascontiguousarray(self.coefficients), "weights")
+        intercepts = writer.constant(self.intercepts)
+        scores = writer.add("Gemm", node.input[0], coefficients, intercepts, output=raw)
         if last == "Softmax":
             writer.add(last, scores, output=output, axis=1)
         elif last:
             writer.add(last, scores, output=output)
         if self.labels is not None:
             writer.labels(scores, self.labels, node.output[0])
+
+
+def _labels(found: dict[str, Any]) -> NDArray[Any]:
+    """The class labels, (classes,) of text or int64."""
+    words = [word.decode() for word in found.get("classlabels_strings", [])]
+    if words:
+        return np.array(words, object)
+    return np.array(found.get("classlabels_ints", []), np.int64)

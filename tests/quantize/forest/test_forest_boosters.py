@@ -20,8 +20,9 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 from onnxpress.graph.trees.forest import Forest, Mode
 from onnxpress.graph.trees.reader import read
-from onnxpress.quantize.forest.lossless.lowering import Site, lower
+from onnxpress.quantize.forest.lossless.lowering import lower
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
+from onnxpress.quantize.forest.lossless.site import Site, SiteWriter
 from tests.support.forest_probes import assert_same, outputs, packed_size, probes, reference_outputs
 
 LIGHT: dict[str, Any] = {"n_estimators": 10, "verbose": -1, "n_jobs": 1, "num_leaves": 15}
@@ -166,7 +167,8 @@ def test_a_written_chain_answers_as_the_specification_says(
     graph = onnx.GraphProto(name="g")
     graph.input.append(helper.make_tensor_value_info("X", TensorProto.FLOAT, [None, 1]))
     graph.output.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 1]))
-    site = Site("X", "", "y", TensorProto.FLOAT, 12, map("v{}".format, itertools.count()), graph)
+    writer = SiteWriter(graph, 12, map("v{}".format, itertools.count()))
+    site = Site("X", "", "y", TensorProto.FLOAT, writer)
     lower(forest, site)
     opsets = [helper.make_opsetid("", 12), helper.make_opsetid("ai.onnx.ml", 5)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=10)

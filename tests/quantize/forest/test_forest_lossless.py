@@ -35,8 +35,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
 from onnxpress.quantize.candidates import NotApplicable
-from onnxpress.quantize.forest import candidates
+from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
+from onnxpress.quantize.options import Options
 from onnxpress.tables.rows import Rows
 from tests.support.forest_probes import (
     assert_same,
@@ -283,7 +284,7 @@ def test_two_runs_give_the_same_bytes() -> None:
 
 def test_the_candidate_of_the_lossless_level_is_the_rewrite() -> None:
     model, x = fitted(RandomForestClassifier(**FEW), load_wine(return_X_y=True))
-    (only,) = candidates(model, level="lossless", objective="size", ml_opset=5, seed=0)
+    (only,) = forest_candidates(model, Options(level="lossless"))
     assert only.name == "forest/lossless"
     result = only.apply(model, Rows({"X": x}, np.zeros(len(x))))
     assert packed_size(result) == packed_size(rewrite_trees(model, ml_opset=5))
@@ -291,4 +292,4 @@ def test_the_candidate_of_the_lossless_level_is_the_rewrite() -> None:
 
 def test_a_model_without_trees_has_no_candidates() -> None:
     model, _ = fitted(Ridge(), load_diabetes(return_X_y=True))
-    assert candidates(model, level="auto", objective="size", ml_opset=5, seed=0) == []
+    assert forest_candidates(model, Options()) == []

@@ -16,7 +16,7 @@ from onnxpress.graph.trees.reader import read
 from onnxpress.quantize.forest.lossless.leaves import drop_zeros, share_leaves
 from onnxpress.quantize.forest.lossless.passes import lossless, merge_equal_children, preorder
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
-from onnxpress.quantize.forest.lossless.writer import separate_roots, tree_ensemble
+from onnxpress.quantize.forest.lossless.tree_ensemble import separate_roots, tree_ensemble
 from tests.support.forest_probes import converted, outputs, rows_at_splits
 
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.quantize.candidates import NotApplicable
-from onnxpress.quantize.forest.refined import Settings, refined, refined_candidates
+from onnxpress.quantize.candidates import NotApplicable, Rung
+from onnxpress.quantize.forest.refined.ladder import refined, refined_candidates
 from onnxpress.tables.rows import Rows
 
 ROOT = Path(__file__).resolve().parents[3]
-SMALL = Settings(trees=8, depth=4)
-MEDIUM = Settings(trees=32, depth=5)
+SMALL = Rung(trees=8, depth=4)
+MEDIUM = Rung(trees=32, depth=5)
 
 
 def converted(estimator: Any, x: NDArray[np.float32], **options: Any) -> onnx.ModelProto:
@@ -62,7 +62,7 @@ def noisy_forest() -> tuple[onnx.ModelProto, Rows, Rows]:
 @pytest.fixture(scope="module")
 def refined_noisy(noisy_forest: tuple[onnx.ModelProto, Rows, Rows]) -> onnx.ModelProto:
     model, train, _ = noisy_forest
-    return refined(model, train, settings=MEDIUM, seed=0)
+    return refined(model, train, rung=MEDIUM, seed=0)
 
 
 def test_a_refined_forest_is_a_hundred_times_smaller_at_the_accuracy_of_the_original(
@@ -137,7 +137,7 @@ def test_the_model_passes_the_full_check(refined_noisy: onnx.ModelProto) -> None
 def test_the_original_is_left_as_it_was(noisy_forest: tuple[onnx.ModelProto, Rows, Rows]) -> None:
     model, train, _ = noisy_forest
     before = model.SerializeToString(deterministic=True)
-    refined(model, train, settings=SMALL, seed=0)
+    refined(model, train, rung=SMALL, seed=0)
     assert model.SerializeToString(deterministic=True) == before
 
 
@@ -151,9 +151,11 @@ def test_every_process_and_number_of_threads_writes_the_same_bytes(
         "import sys, numpy as np, onnx\n"
         "from onnxpress.graph.canonical import to_bytes\n"
         "from onnxpress.tables.rows import Rows\n"
-        "from onnxpress.quantize.forest.refined import Settings, refined\n"
+        "from onnxpress.quantize.candidates import Rung\n"
+        "from onnxpress.quantize.forest.refined.ladder import refined\n"
         "rows = np.load('rows.npz')\n"
-        "model = refined(onnx.load('model.onnx'), Rows({'X': rows['x']}, rows['y']), settings=Settings(8, 4), seed=3)\n"
+        "rows = Rows({'X': rows['x']}, rows['y'])\n"
+        "model = refined(onnx.load('model.onnx'), rows, rung=Rung(8, 4), seed=3)\n"
         "sys.stdout.buffer.write(to_bytes(model, packed=True))\n"
     )
     written = [
@@ -171,7 +173,7 @@ def test_every_process_and_number_of_threads_writes_the_same_bytes(
         ).stdout
         for threads in ("1", "2")
     ]
-    here = to_bytes(refined(model, train, settings=Settings(8, 4), seed=3), packed=True)
+    here = to_bytes(refined(model, train, rung=Rung(8, 4), seed=3), packed=True)
     assert written == [here, here]
 
 
@@ -184,7 +186,7 @@ def test_outputs_keep_their_names_types_and_shapes(labels: list[Any]) -> None:
     x, y = noisy(300, classes=len(labels))
     target = np.array(labels)[y]
     model = converted(RandomForestClassifier(10, random_state=0).fit(x, target), x)
-    after = refined(model, Rows({"X": x}, target), settings=MEDIUM, seed=0)
+    after = refined(model, Rows({"X": x}, target), rung=MEDIUM, seed=0)
     assert list(after.graph.input) == list(model.graph.input)
     assert list(after.graph.output) == list(model.graph.output)
     for old, new in zip(outputs(model, x), outputs(after, x), strict=True):
@@ -198,7 +200,7 @@ def test_it_works_at_the_opset_of_the_model(opset: int) -> None:
 
     x, y = noisy(300)
     model = converted(RandomForestClassifier(10, random_state=0).fit(x, y), x, opset=opset)
-    after = refined(model, Rows({"X": x}, y), settings=SMALL, seed=0)
+    after = refined(model, Rows({"X": x}, y), rung=SMALL, seed=0)
     assert max(entry.version for entry in after.opset_import if not entry.domain) == opset
     assert np.mean(outputs(after, x)[0] == y) > 0.6
 
@@ -213,7 +215,7 @@ def test_regression_keeps_r2_wherever_the_target_lies(shift: float) -> None:
     x, y = x.astype(np.float32), y + shift
     forest = RandomForestRegressor(30, random_state=0).fit(x[:400], y[:400])
     model = converted(forest, x)
-    after = refined(model, Rows({"X": x[:400]}, y[:400]), settings=MEDIUM, seed=0)
+    after = refined(model, Rows({"X": x[:400]}, y[:400]), rung=MEDIUM, seed=0)
     prediction = outputs(after, x[400:])[0]
     assert prediction.shape == (400, 1)
     assert r2_score(y[400:], prediction) > forest.score(x[400:], y[400:]) - 0.01
@@ -256,7 +258,7 @@ def test_missing_values_stay_information() -> None:
     gone = random.random(1200) < 0.4
     x[gone, 0] = np.nan
     y = np.where(gone, 2, x[:, 1] > 0).astype(np.int64)
-    after = refined(class_of_missing(), Rows({"X": x[:800]}, y[:800]), settings=SMALL, seed=0)
+    after = refined(class_of_missing(), Rows({"X": x[:800]}, y[:800]), rung=SMALL, seed=0)
     assert np.mean(outputs(after, x[800:])[0] == y[800:]) > 0.97
 
 
@@ -268,7 +270,7 @@ def test_what_prepares_the_features_is_kept() -> None:
     x, y = noisy(600)
     boosting = GradientBoostingClassifier(n_estimators=20, random_state=0)
     model = converted(make_pipeline(StandardScaler(), boosting).fit(x, y), x)
-    after = refined(model, Rows({"X": x}, y), settings=MEDIUM, seed=0)
+    after = refined(model, Rows({"X": x}, y), rung=MEDIUM, seed=0)
     assert after.graph.node[0].op_type == "Scaler"
     assert np.mean(outputs(after, x)[0] == outputs(model, x)[0]) > 0.9
 
@@ -293,7 +295,7 @@ def test_one_column_per_input_is_kept() -> None:
         pipeline, initial_types=kinds, options={"zipmap": False}, target_opset=12
     )
     feeds: dict[str, NDArray[Any]] = {"size": size[:, None], "colour": colour[:, None]}
-    after = refined(model, Rows(feeds, y), settings=SMALL, seed=0)
+    after = refined(model, Rows(feeds, y), rung=SMALL, seed=0)
     session = ort.InferenceSession(after.SerializeToString(), providers=["CPUExecutionProvider"])
     assert np.mean(session.run(None, feeds)[0] == y) > 0.97
 
@@ -303,9 +305,7 @@ def test_a_model_without_trees_is_refused() -> None:
 
     x, y = noisy(200)
     with pytest.raises(NotApplicable, match="no tree ensemble"):
-        refined(
-            converted(LogisticRegression().fit(x, y), x), Rows({"X": x}, y), settings=SMALL, seed=0
-        )
+        refined(converted(LogisticRegression().fit(x, y), x), Rows({"X": x}, y), rung=SMALL, seed=0)
 
 
 def test_labels_that_are_not_those_of_the_rows_are_refused(
@@ -313,7 +313,7 @@ def test_labels_that_are_not_those_of_the_rows_are_refused(
 ) -> None:
     model, train, _ = noisy_forest
     with pytest.raises(NotApplicable, match="classes of the training rows"):
-        refined(model, Rows(train.feeds, train.target + 1), settings=SMALL, seed=0)
+        refined(model, Rows(train.feeds, train.target + 1), rung=SMALL, seed=0)
 
 
 def test_the_ladder_ascends_and_no_rung_is_larger_than_a_sixth_of_the_model() -> None:
@@ -341,8 +341,6 @@ def test_a_few_trees_are_not_replaced_by_more_work_than_they_were() -> None:
     most = {}
     for trees in (1, 10, 12, 30):
         model = converted(RandomForestClassifier(trees, random_state=0).fit(x, y), x)
-        names = [rung.name for rung in refined_candidates(model, objective="size", seed=0)]
-        most[trees] = max(
-            (int(name.rpartition("-")[2].partition("x")[0]) for name in names), default=0
-        )
+        rungs = [item.rung for item in refined_candidates(model, objective="size", seed=0)]
+        most[trees] = max((rung.trees for rung in rungs if rung), default=0)
     assert most == {1: 0, 10: 0, 12: 8, 30: 16}

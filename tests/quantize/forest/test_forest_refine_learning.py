@@ -7,8 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from onnxpress.quantize.forest.refined.grow import Growth, binned, cut_points, grow
-from onnxpress.quantize.forest.refined.lesson import generate
+from onnxpress.quantize.forest.refined.bins import binned, cut_points
+from onnxpress.quantize.forest.refined.distillation import generate
+from onnxpress.quantize.forest.refined.grow import Growth, grow
 from onnxpress.quantize.forest.refined.losses import LOGISTIC, SOFTMAX, SQUARED, Loss
 from onnxpress.quantize.forest.refined.oblivious import Questions, quantised
 from onnxpress.quantize.forest.refined.refit import leaf_matrix, refit

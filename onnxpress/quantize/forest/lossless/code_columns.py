@@ -16,17 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from onnxpress.graph.trees.forest import Floats, Forest, Mode
+from onnxpress.graph.writer import GraphWriter
 from onnxpress.quantize.forest.lossless.passes import take_splits
-
-if TYPE_CHECKING:
-    from onnxpress.quantize.forest.lossless.lowering import Site
+from onnxpress.quantize.forest.lossless.site import Site
 
 MIN_OPSET = 11
 """Equal compares floats from here on."""
@@ -47,7 +46,7 @@ def with_code_columns(forest: Forest, site: Site, x: str) -> tuple[Forest, str]:
 
     Chains on which a missing value takes the true branch stay.
     """
-    if site.opset < MIN_OPSET or site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+    if site.writer.opset < MIN_OPSET or site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         return forest, x
     chains = find_chains(forest)
     if all(len(codes) == 1 for codes in chains.sets):
@@ -64,15 +63,14 @@ def with_code_columns(forest: Forest, site: Site, x: str) -> tuple[Forest, str]:
     feature[chains.heads] = len(numbers) + column
     true_child[chains.heads] = forest.false_child[chains.last]
     false_child[chains.heads] = forest.true_child[chains.heads]
-    parts = (
-        [site.add("Gather", [x, site.constant(numbers.astype(np.int64))], axis=1)]
-        if len(numbers)
-        else []
-    )
-    parts += [_columns(table, site, x) for table in tables]
+    parts = []
+    if len(numbers):
+        columns = site.writer.constant(numbers.astype(np.int64))
+        parts.append(site.writer.add("Gather", x, columns, axis=1))
+    parts += [_columns(table, site.writer, x) for table in tables]
     changed = replace(forest, feature=feature, mode=mode, threshold=threshold)
     changed = replace(changed, true_child=true_child, false_child=false_child)
-    return _without(changed, inside), site.add("Concat", parts, axis=1)
+    return _without(changed, inside), site.writer.add("Concat", *parts, axis=1)
 
 
 def _without(forest: Forest, gone: NDArray[np.bool_]) -> Forest:
@@ -165,24 +163,27 @@ def _distinct(sets: Sequence[Floats]) -> NDArray[np.int32]:
     return np.array([numbers.setdefault(codes.tobytes(), len(numbers)) for codes in sets], np.int32)
 
 
-def _columns(table: _Table, site: Site, x: str) -> str:
-    """(rows, sets) of 0 and 1. The table is stored as bits, which a runtime unpacks once, when it loads the model."""
-    value = site.add("Gather", [x, site.constant(np.array([table.feature]))], axis=1)
+def _columns(table: _Table, writer: GraphWriter, x: str) -> str:
+    """(rows, sets) of 0 and 1.
+
+    The table is stored as bits, which a runtime unpacks once, when it loads the model.
+    """
+    value = writer.add("Gather", x, writer.constant(np.array([table.feature])), axis=1)
     none_first = np.concatenate([[np.nan], table.codes]).astype(table.codes.dtype)
-    hit = site.add(
-        "Cast", [site.add("Equal", [value, site.constant(none_first)])], to=TensorProto.FLOAT
-    )
-    position = site.add("ArgMax", [hit], axis=1, keepdims=0)
-    return site.add("Gather", [_unpacked(table, site), position], axis=0)
+    equal = writer.add("Equal", value, writer.constant(none_first))
+    hit = writer.add("Cast", equal, to=TensorProto.FLOAT)
+    position = writer.add("ArgMax", hit, axis=1, keepdims=0)
+    return writer.add("Gather", _unpacked(table, writer), position, axis=0)
 
 
-def _unpacked(table: _Table, site: Site) -> str:
+def _unpacked(table: _Table, writer: GraphWriter) -> str:
     """The table with a row of zeros before it, in the type of the rows."""
     members = np.concatenate([np.zeros_like(table.members[:1]), table.members])
     packed = np.packbits(members, axis=1, bitorder="little")[:, :, None]
-    whole = site.add("Cast", [site.constant(packed)], to=TensorProto.INT32)
-    shifted = site.add("Div", [whole, site.constant(np.array(1 << np.arange(BITS), np.int32))])
-    bits = site.add("Mod", [shifted, site.constant(np.array(2, np.int32))])
-    flat = site.add("Reshape", [bits, site.constant(np.array(members.shape, np.int64))])
+    whole = writer.add("Cast", writer.constant(packed), to=TensorProto.INT32)
+    powers = writer.constant(np.array(1 << np.arange(BITS), np.int32))
+    shifted = writer.add("Div", whole, powers)
+    bits = writer.add("Mod", shifted, writer.constant(np.array(2, np.int32)))
+    flat = writer.add("Reshape", bits, writer.constant(np.array(members.shape, np.int64)))
     kind: Any = helper.np_dtype_to_tensor_dtype(np.dtype(table.codes.dtype))
-    return site.add("Cast", [flat], to=kind)
+    return writer.add("Cast", flat, to=kind)

@@ -7,7 +7,6 @@ are a tensor, stored in the smallest form that gives back the same floats.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +14,8 @@ from onnx import TensorProto, helper
 
 from onnxpress.graph.trees.forest import Floats, Forest
 from onnxpress.graph.trees.reader import Untreatable
-
-if TYPE_CHECKING:
-    from onnxpress.quantize.forest.lossless.lowering import Site, Step
+from onnxpress.graph.writer import GraphWriter
+from onnxpress.quantize.forest.lossless.site import Step
 
 EXACT_IN_FLOAT32 = 1 << 24
 INT8_MAX = 127
@@ -67,7 +65,7 @@ def numbered(forest: Forest, row: NDArray[np.int32]) -> Forest:
     )
 
 
-def smallest_form(rows: Floats, site: Site) -> str:
+def smallest_form(rows: Floats, writer: GraphWriter) -> str:
     """The name of a tensor equal to ``rows`` (rows, n_targets), in the smallest form that gives back the same floats.
 
     Few distinct values are a palette under uint8 or uint16 codes; int8 steps of one width need the width alone. Both
@@ -76,21 +74,18 @@ def smallest_form(rows: Floats, site: Site) -> str:
     float_type = helper.np_dtype_to_tensor_dtype(rows.dtype)
     steps = _int8_steps(rows)
     if steps is not None:
-        codes = site.add("Cast", [site.constant(steps[0])], to=float_type)
-        return site.add("Mul", [codes, site.constant(steps[1])])
+        codes = writer.add("Cast", writer.constant(steps[0]), to=float_type)
+        return writer.add("Mul", codes, writer.constant(steps[1]))
     palette, code = np.unique(rows, return_inverse=True)
     for dtype in (np.uint8, np.uint16):
         if (
             len(palette) <= np.iinfo(dtype).max + 1
             and rows.size * np.dtype(dtype).itemsize + palette.nbytes < rows.nbytes
         ):
-            codes = site.add(
-                "Cast",
-                [site.constant(code.reshape(rows.shape).astype(dtype))],
-                to=TensorProto.INT32,
-            )
-            return site.add("Gather", [site.constant(palette), codes], axis=0)
-    return site.constant(rows)
+            stored = writer.constant(code.reshape(rows.shape).astype(dtype))
+            codes = writer.add("Cast", stored, to=TensorProto.INT32)
+            return writer.add("Gather", writer.constant(palette), codes, axis=0)
+    return writer.constant(rows)
 
 
 def _int8_steps(rows: Floats) -> tuple[NDArray[np.int8], Floats] | None:
@@ -105,8 +100,8 @@ def _int8_steps(rows: Floats) -> tuple[NDArray[np.int8], Floats] | None:
     return (codes.astype(np.int8), np.array(width)) if exact else None
 
 
-def reduced_axes(op_type: str, site: Site) -> Step:
+def reduced_axes(op_type: str, writer: GraphWriter) -> Step:
     """The step that reduces the first axis away."""
-    if site.opset >= OPSET_OF_AXES_INPUT[op_type]:
-        return op_type, [site.constant(np.array([0]))], {"keepdims": 0}
+    if writer.opset >= OPSET_OF_AXES_INPUT[op_type]:
+        return op_type, [writer.constant(np.array([0]))], {"keepdims": 0}
     return op_type, [], {"keepdims": 0, "axes": [0]}

@@ -6,14 +6,8 @@ ties between classes fall as before; base values and post-transforms, which Tree
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
-import onnx
-from numpy.typing import DTypeLike, NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
 from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.reader import Untreatable
@@ -26,52 +20,10 @@ from onnxpress.quantize.forest.lossless.leaf_table import (
 )
 from onnxpress.quantize.forest.lossless.leaves import base_as_trees, drop_zeros
 from onnxpress.quantize.forest.lossless.passes import lossless
-from onnxpress.quantize.forest.lossless.writer import tree_ensemble
+from onnxpress.quantize.forest.lossless.site import Site, Step
+from onnxpress.quantize.forest.lossless.tree_ensemble import tree_ensemble
 
 TWO = 2  # classes that onnxruntime scores by rules of their own
-
-Step = tuple[str, list[str], dict[str, Any]]
-"""An operator on the running result: its type, its further inputs, its attributes."""
-
-
-@dataclass
-class Site:
-    """Where a tree node stands, and the new ``graph`` to whose end its replacement goes.
-
-    ``label`` and ``scores`` are output names, empty where nothing reads them; ``opset`` is the graph's ai.onnx version.
-    """
-
-    x: str
-    label: str
-    scores: str
-    x_type: int
-    opset: int
-    names: Iterator[str]
-    graph: onnx.GraphProto
-
-    @property
-    def dtype(self) -> DTypeLike:
-        """What thresholds are compared in: float64 for a double input, float32 for every other."""
-        return np.float64 if self.x_type == TensorProto.DOUBLE else np.float32
-
-    def add(self, op_type: str, inputs: list[str], output: str = "", **attributes: Any) -> str:
-        """Appends an ai.onnx node and returns the name of its output."""
-        output = output or next(self.names)
-        self.graph.node.append(helper.make_node(op_type, inputs, [output], **attributes))
-        return output
-
-    def constant(self, values: NDArray[Any]) -> str:
-        """Adds an initializer and returns its name."""
-        name = next(self.names)
-        self.graph.initializer.append(numpy_helper.from_array(values, name))
-        return name
-
-    def chain(self, name: str, steps: list[Step], output: str) -> str:
-        """Applies ``steps`` to ``name`` one after another; the last one writes ``output``."""
-        for position, (op_type, inputs, attributes) in enumerate(steps):
-            last = position == len(steps) - 1
-            name = self.add(op_type, [name, *inputs], output if last else "", **attributes)
-        return name
 
 
 def lower(forest: Forest, site: Site) -> None:
@@ -84,18 +36,20 @@ def lower(forest: Forest, site: Site) -> None:
         forest = base_as_trees(drop_zeros(forest))
     x = site.x
     if site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
-        x = site.add("Cast", [x], to=TensorProto.FLOAT)
+        x = site.writer.add("Cast", x, to=TensorProto.FLOAT)
     forest, x = with_code_columns(forest, site, x)
     post = _post_steps(forest) if site.scores else []
     if forest.labels is None:
         steps = _base_step(forest, site) + post
-        site.chain(raw_scores(forest, site, x, "" if steps else site.scores), steps, site.scores)
+        site.writer.chain(
+            raw_scores(forest, site, x, "" if steps else site.scores), steps, site.scores
+        )
         return
     scores = (_pair if forest.binary else _class_scores)(
         forest, site, x, "" if post else site.scores
     )
     _add_label(forest, site, scores)
-    site.chain(scores, post, site.scores)
+    site.writer.chain(scores, post, site.scores)
 
 
 def _refuse_unclear(forest: Forest) -> None:
@@ -158,13 +112,13 @@ def _base_step(forest: Forest, site: Site) -> list[Step]:
     if not forest.base_values.any():
         return []
     padded = np.pad(forest.base_values, (0, forest.n_targets - len(forest.base_values)))
-    return [("Add", [site.constant(padded)], {})]
+    return [("Add", [site.writer.constant(padded)], {})]
 
 
 def _class_scores(forest: Forest, site: Site, x: str, output: str) -> str:
     """Scores of three or more classes, (rows, classes), before the post-transform."""
     steps = _base_step(forest, site)
-    return site.chain(raw_scores(forest, site, x, "" if steps else output), steps, output)
+    return site.writer.chain(raw_scores(forest, site, x, "" if steps else output), steps, output)
 
 
 def _pair(forest: Forest, site: Site, x: str, output: str) -> str:
@@ -175,9 +129,11 @@ def _pair(forest: Forest, site: Site, x: str, output: str) -> str:
         base = forest.base_values[0] if len(forest.base_values) else 0
         offset = np.array([-base, base], dtype)
     else:
-        raw = site.chain(raw, _base_step(forest, site), "")
+        raw = site.writer.chain(raw, _base_step(forest, site), "")
     signs = np.array([[-1, 1]], dtype)
-    return site.add("Gemm", [raw, site.constant(signs), site.constant(offset)], output)
+    return site.writer.add(
+        "Gemm", raw, site.writer.constant(signs), site.writer.constant(offset), output=output
+    )
 
 
 def _add_label(forest: Forest, site: Site, scores: str) -> None:
@@ -185,20 +141,16 @@ def _add_label(forest: Forest, site: Site, scores: str) -> None:
     labels = forest.labels
     if not site.label or labels is None:
         return
-    if not isinstance(labels, tuple) and np.array_equal(labels, np.arange(len(labels))):
-        site.add("ArgMax", [scores], site.label, axis=1, keepdims=0)
-        return
-    winner = site.add("ArgMax", [scores], axis=1, keepdims=0)
-    values = np.array(labels, object) if isinstance(labels, tuple) else labels
-    site.add("Gather", [site.constant(values), winner], site.label, axis=0)
+    classes = np.array(labels, object) if isinstance(labels, tuple) else labels
+    site.writer.labels(scores, classes, site.label)
 
 
 def raw_scores(forest: Forest, site: Site, x: str, output: str = "") -> str:
     """The aggregated leaf weights, (rows, n_targets) in the forest's dtype; returns the name of the result."""
-    output = output or next(site.names)
+    output = output or site.writer.name("")
     forest = lossless(forest)
     if (np.diff(forest.leaf_offset) == 1).all():
-        tree_ensemble(forest, x, output, site.graph.node.add())
+        tree_ensemble(forest, x, output, site.writer.graph.node.add())
     else:
         _gathered_scores(forest, site, x, output)
     return output
@@ -217,13 +169,13 @@ def _gathered_scores(forest: Forest, site: Site, x: str, output: str) -> None:
     ):
         raise Untreatable(f"a leaf that leaves targets out under {forest.aggregate}")
     rows, row = rows_by_tree(forest)
-    found = next(site.names)
-    tree_ensemble(numbered(forest, row), x, found, site.graph.node.add())
-    number = site.add("Cast", [found], to=TensorProto.INT32)
-    by_tree = site.add("Transpose", [number], perm=[1, 0])
-    values = site.add("Gather", [smallest_form(rows, site), by_tree], axis=0)
+    found = site.writer.name("")
+    tree_ensemble(numbered(forest, row), x, found, site.writer.graph.node.add())
+    number = site.writer.add("Cast", found, to=TensorProto.INT32)
+    by_tree = site.writer.add("Transpose", number, perm=[1, 0])
+    values = site.writer.add("Gather", smallest_form(rows, site.writer), by_tree, axis=0)
     op_type = {"MIN": "ReduceMin", "MAX": "ReduceMax"}.get(forest.aggregate, "ReduceSum")
-    steps = [reduced_axes(op_type, site)]
+    steps = [reduced_axes(op_type, site.writer)]
     if forest.aggregate == "AVERAGE":
-        steps.append(("Div", [site.constant(np.array(forest.n_trees, rows.dtype))], {}))
-    site.chain(values, steps, output)
+        steps.append(("Div", [site.writer.constant(np.array(forest.n_trees, rows.dtype))], {}))
+    site.writer.chain(values, steps, output)

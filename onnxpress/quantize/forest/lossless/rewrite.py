@@ -17,9 +17,10 @@ from onnxpress.graph.trees.reader import TREE_OPS, Untreatable, is_tree, read
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.lossless.code_columns import with_code_columns
 from onnxpress.quantize.forest.lossless.leaves import share_leaves
-from onnxpress.quantize.forest.lossless.lowering import Site, lower
+from onnxpress.quantize.forest.lossless.lowering import lower
 from onnxpress.quantize.forest.lossless.passes import merge_equal_children, shares_children
 from onnxpress.quantize.forest.lossless.portable import portable
+from onnxpress.quantize.forest.lossless.site import Site, SiteWriter
 
 log = logging.getLogger(__name__)
 
@@ -170,9 +171,8 @@ class _Rewriter:
         if node.input[0] not in self.types:
             raise Untreatable(f"the element type of the input {node.input[0]!r} is unknown")
         x_type = self.types[node.input[0]]
-        return Site(
-            node.input[0], label, scores, x_type, self.opset or DEFAULT_OPSET, self.names, graph
-        )
+        writer = SiteWriter(graph, self.opset or DEFAULT_OPSET, self.names)
+        return Site(node.input[0], label, scores, x_type, writer)
 
     def _modern_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         site = self._site(node, graph)

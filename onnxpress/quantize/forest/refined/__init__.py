@@ -1,13 +1,9 @@
-"""Refined forests: a small forest that has learned from the original, in place of the original's trees."""
+"""Refined forests: a small forest, distilled from the original, in place of its trees.
 
-from __future__ import annotations
-
-from onnxpress.quantize.forest.refined.ladder import (
-    LADDER,
-    Settings,
-    learned,
-    refined,
-    refined_candidates,
-)
-
-__all__ = ["LADDER", "Settings", "learned", "refined", "refined_candidates"]
+* ``ladder``: the candidates, from small to large, and how one is made.
+* ``subgraphs``: the model is split where its trees read their features.
+* ``distillation``: the rows to learn from, and what the original predicts for them.
+* ``bins``, ``grow``, ``losses``, ``refit``: boosting on histograms, then all leaves together.
+* ``oblivious``: the forest as arrays, with int8 leaves.
+* ``as_operators``, ``as_tree_ensemble``: written in the fewest bytes, or in the fewest operators.
+"""

@@ -1,4 +1,4 @@
-"""Grow oblivious trees by gradient boosting on histograms, for targets of any number of columns."""
+"""Growing oblivious trees by gradient boosting on histograms, for any number of targets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_matrix
 
+from onnxpress.quantize.forest.refined.bins import Bins
 from onnxpress.quantize.forest.refined.losses import Loss, Matrix
 from onnxpress.quantize.forest.refined.oblivious import Questions
 
@@ -16,7 +17,10 @@ _SKETCH = 4  # columns of gradients looked at when a split is chosen
 
 @dataclass(frozen=True)
 class Growth:
-    """How to grow: ``trees`` of ``depth`` levels, each adding ``rate`` of a Newton step damped by ``ridge`` rows."""
+    """How to grow: ``trees`` of ``depth`` levels.
+
+    Each adds ``rate`` of a Newton step that is damped by ``ridge`` rows.
+    """
 
     trees: int
     depth: int
@@ -26,59 +30,15 @@ class Growth:
     max_rows: int = 40_000
 
 
-@dataclass(frozen=True)
-class Bins:
-    """Feature values as the number of cut points below them; ``x < cuts[c]`` is ``code <= c``."""
-
-    code: NDArray[np.int32]  # (rows, features); NaN is right of every cut
-    cuts: tuple[NDArray[np.float32], ...]  # per feature, ascending
-
-    @property
-    def width(self) -> int:
-        """The largest number of bins of a feature."""
-        return max(len(cut) for cut in self.cuts) + 1
-
-
-def cut_points(column: NDArray[np.float32], limit: int = 32) -> NDArray[np.float32]:
-    """At most ``limit`` float32 thresholds that tell the rows of ``column`` apart by ``<``: midway between neighbours.
-
-    Where there are too many, those next to the quantiles. A column with missing values has one more, infinity.
-    """
-    finite = column[np.isfinite(column)]
-    values, counts = np.unique(finite, return_counts=True)
-    middle = np.float32(0.5) * values[1:] + np.float32(0.5) * values[:-1]
-    middle = np.where(
-        middle > values[:-1], middle, values[1:]
-    )  # neighbours with no float32 between them
-    if len(middle) > limit:
-        below = np.cumsum(counts)[:-1] / len(finite)
-        middle = middle[
-            np.unique(
-                np.searchsorted(below, np.arange(1, limit + 1) / (limit + 1)).clip(
-                    0, len(middle) - 1
-                )
-            )
-        ]
-    missing = [np.inf] if np.isnan(column).any() else []
-    return np.unique(np.concatenate([middle, missing]).astype(np.float32))
-
-
-def binned(x: NDArray[np.float32], cuts: tuple[NDArray[np.float32], ...]) -> Bins:
-    """``x`` (rows, features) as bins between ``cuts``."""
-    codes = [
-        np.searchsorted(cut, column, side="right") for cut, column in zip(cuts, x.T, strict=True)
-    ]
-    return Bins(np.stack(codes, axis=1).astype(np.int32), cuts)
-
-
 def grow(
     bins: Bins, target: Matrix, loss: Loss, growth: Growth, seed: int
 ) -> tuple[Questions, Matrix, Matrix]:
     """Trees fitted to ``target`` (rows, columns) one after another.
 
-    Returns the questions, leaf values (trees, 2 ** depth, columns) and the offset (columns,) they start from.
-    Splits are chosen on a random sample of rows and features and on a random projection of the gradients to a few
-    columns (Iosipoi and Vakhrushev, "SketchBoost", 2022); leaf values are fitted on all rows and columns.
+    Returns the questions, leaf values (trees, 2 ** depth, columns) and the offset (columns,) they
+    start from. Splits are chosen on a random sample of rows and features, and on a random
+    projection of the gradients to a few columns (Iosipoi and Vakhrushev, "SketchBoost", 2022). Leaf
+    values are fitted on all rows and columns.
     """
     random = np.random.default_rng(seed)
     offset = loss.start(target.mean(axis=0))
@@ -88,26 +48,31 @@ def grow(
         mean = loss.mean(scores)
         slope = target - mean
         feature, place = _choose_questions(bins, slope, growth, random)
-        leaf = _bits(bins.code, feature, place)
+        leaf = _leaf_numbers(bins.code, feature, place)
         value = growth.rate * _newton_step(leaf, slope, loss.curvature(mean), growth)
         scores += value[leaf]
         features.append(feature)
         places.append(place)
         values.append(value)
-    feature = np.array(features)
-    threshold = np.array(
-        [
-            [bins.cuts[f][p] for f, p in zip(*tree, strict=True)]
-            for tree in zip(features, places, strict=True)
-        ]
-    )
-    return Questions(feature, threshold.astype(np.float32)), np.array(values), offset
+    thresholds = [_thresholds(bins, *tree) for tree in zip(features, places, strict=True)]
+    questions = Questions(np.array(features), np.array(thresholds).astype(np.float32))
+    return questions, np.array(values), offset
+
+
+def _thresholds(
+    bins: Bins, feature: NDArray[np.int64], place: NDArray[np.int64]
+) -> list[np.float32]:
+    """The cut of each level of a tree."""
+    return [bins.cuts[number][cut] for number, cut in zip(feature, place, strict=True)]
 
 
 def _choose_questions(
     bins: Bins, slope: Matrix, growth: Growth, random: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Feature and cut of each level, (depth,) each: the pair with the largest summed gain over all leaves so far."""
+    """Feature and cut of each level, (depth,) each.
+
+    They are the pair with the largest gain, summed over all leaves so far.
+    """
     rows = _sample(random, len(slope), growth.max_rows)
     code = bins.code[rows]
     columns = slope[rows]
@@ -129,9 +94,9 @@ def _choose_questions(
 
 def _sample(random: np.random.Generator, total: int, limit: int) -> NDArray[np.int64]:
     """At most ``limit`` of ``range(total)``, ascending."""
-    return (
-        np.arange(total) if total <= limit else np.sort(random.choice(total, limit, replace=False))
-    )
+    if total <= limit:
+        return np.arange(total)
+    return np.sort(random.choice(total, limit, replace=False))
 
 
 def _gains(
@@ -144,28 +109,44 @@ def _gains(
 ) -> Matrix:
     """Gain of splitting every leaf at each cut of each feature, (features, width - 1).
 
-    The histogram is a product with a sparse 0/1 matrix whose columns are rows of data: one pass, no sorting.
+    ``code`` is (rows, features), ``leaf`` (rows,), and ``columns`` (rows, gradients and a 1). The
+    histogram is a product with a sparse 0/1 matrix whose columns are rows of data: one pass, no
+    sorting. Its rows are cells, one for each leaf, feature and bin. With 1 leaf, 2 features and
+    bins up to 2, three rows of data are in the cells
+
+        code     cells
+        [0, 2]   [0, 5]    feature 0 has the cells 0 to 2, feature 1 the cells 3 to 5
+        [1, 0]   [1, 3]
+        [1, 1]   [1, 4]
     """
     rows, features = code.shape
     cell = (leaf * features)[:, None] * width + np.arange(features, dtype=np.int32) * width + code
     ones = np.ones(cell.size, np.float32)
-    member = csc_matrix(
-        (ones, cell.ravel(), np.arange(0, cell.size + 1, features)),
-        shape=(leaves * features * width, rows),
-    )
-    below = (member @ columns).reshape(leaves, features, width, -1).cumsum(axis=2, dtype=np.float64)
+    starts = np.arange(0, cell.size + 1, features)
+    member = csc_matrix((ones, cell.ravel(), starts), shape=(leaves * features * width, rows))
+    histogram = (member @ columns).reshape(leaves, features, width, -1)
+    below = histogram.cumsum(axis=2, dtype=np.float64)
     above = below[:, :, -1:] - below
-    gain = sum(
-        (part[..., :-1] ** 2).sum(axis=-1) / (part[..., -1] + ridge) for part in (below, above)
-    )
-    total: Matrix = np.asarray(gain)[:, :, :-1].sum(axis=0)
+    gain = _squared_sums(below, ridge) + _squared_sums(above, ridge)
+    total: Matrix = gain[:, :, :-1].sum(axis=0)
     return total
 
 
-def _bits(
+def _squared_sums(part: Matrix, ridge: float) -> Matrix:
+    """The square of the summed gradients, divided by the number of rows and the ridge."""
+    total: Matrix = (part[..., :-1] ** 2).sum(axis=-1) / (part[..., -1] + ridge)
+    return total
+
+
+def _leaf_numbers(
     code: NDArray[np.int32], feature: NDArray[np.int64], place: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Leaf numbers (rows,) of one tree."""
+    """Leaf numbers (rows,) of one tree: bit ``l`` is the answer of level ``l``.
+
+    >>> codes = np.int32([[0, 2], [1, 0], [1, 1]])
+    >>> _leaf_numbers(codes, feature=np.array([0, 1]), place=np.array([0, 1])).tolist()
+    [1, 2, 2]
+    """
     answers = (code[:, feature] <= place).astype(np.int64)
     return np.asarray((answers << np.arange(len(feature))).sum(axis=1))
 
@@ -173,11 +154,11 @@ def _bits(
 def _newton_step(
     leaf: NDArray[np.int64], slope: Matrix, curvature: Matrix, growth: Growth
 ) -> Matrix:
-    """Leaf values (2 ** depth, columns) that would cancel the slope, damped for leaves with few rows."""
+    """Leaf values (2 ** depth, columns) that would cancel the slope, damped where rows are few."""
     size = 1 << growth.depth
     top = [np.bincount(leaf, column, size) for column in slope.T]
     bottom = [np.bincount(leaf, column, size) for column in curvature.T]
-    # a classifier's curvature is at most 1/4 per row, so its damping is a quarter as well
+    # A classifier's curvature is at most 1/4 per row, so its damping is a quarter as well.
     damping = growth.ridge * min(1.0, float(curvature.max()))
     step: Matrix = np.stack(top, axis=1) / (np.stack(bottom, axis=1) + damping)
     return step

@@ -1,19 +1,19 @@
-"""Refined forests: much smaller and faster than the original, within a budget of accuracy.
+"""The ladder of refined forests: much smaller and faster than the original, within the budget.
 
-The trees of a model, and all that is computed from them, are replaced by a small forest that has learned from the
-original: oblivious trees grown and refitted on training rows and on rows generated from them, with an int8 leaf table.
+The trees of a model, and all that is computed from them, are replaced by a small forest distilled
+from the original: oblivious trees, grown and refitted on training rows and on rows generated from
+them, with an int8 leaf table.
 
-How a setting is chosen: ``refined_candidates`` is a short ladder from small to large, each rung up to twice the size of
-the one before, which ``onnxpress.quantize.choice`` climbs. Scores rise along it only on average, so it compares paired
-differences and asks the next rung to confirm. A larger
-rung is not always a better one: a small forest smooths where the original has learned the noise of its training rows.
+:func:`refined_candidates` lists a few sizes from small to large, each rung up to twice the size of
+the one before; :func:`onnxpress.quantize.ladders.climb` climbs them. Scores rise along a ladder only
+on average, so climbing compares paired differences and asks the next rung to confirm. A larger rung
+is not always better: a small forest smooths where the original has learned the noise of its rows.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
@@ -22,91 +22,116 @@ import onnx
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from onnxpress.quantize.candidates import Candidate
-from onnxpress.quantize.forest.refined.cut import Cut, count_trees, cut_at_features, part, run
-from onnxpress.quantize.forest.refined.graft import declared_columns, graft
-from onnxpress.quantize.forest.refined.grow import Bins, Growth, binned, cut_points, grow
-from onnxpress.quantize.forest.refined.lesson import Lesson, lesson
+from onnxpress.quantize.candidates import Candidate, Form, Method, Rung
+from onnxpress.quantize.forest.refined.as_operators import as_operators, declared_columns
+from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
+from onnxpress.quantize.forest.refined.bins import Bins, binned, cut_points
+from onnxpress.quantize.forest.refined.distillation import Distillation, distil
+from onnxpress.quantize.forest.refined.grow import Growth, grow
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, quantised
-from onnxpress.quantize.forest.refined.one_node import in_one_node
 from onnxpress.quantize.forest.refined.refit import refit
-from onnxpress.tables.rows import Rows
+from onnxpress.quantize.forest.refined.subgraphs import (
+    Subgraphs,
+    count_trees,
+    run,
+    split_at_features,
+    subgraph,
+)
+from onnxpress.quantize.options import Objective
+from onnxpress.tables.rows import Feeds, Rows
 
-LADDER = ((8, 3), (8, 4), (16, 4), (16, 5), (32, 5), (32, 6), (64, 6), (64, 7), (128, 7))
-"""(trees, depth) of the candidates, ascending in size."""
+LADDER = (
+    Rung(8, 3),
+    Rung(8, 4),
+    Rung(16, 4),
+    Rung(16, 5),
+    Rung(32, 5),
+    Rung(32, 6),
+    Rung(64, 6),
+    Rung(64, 7),
+    Rung(128, 7),
+)
+"""The sizes of the candidates, ascending."""
 
-Writer = Callable[[onnx.ModelProto, Cut, ObliviousForest, NDArray[Any] | None], onnx.ModelProto]
-"""``graft`` or ``in_one_node``: the same forest in the least bytes, or in the fewest operators."""
+WriteForest = Callable[
+    [onnx.ModelProto, Subgraphs, ObliviousForest, NDArray[Any] | None], onnx.ModelProto
+]
+"""``as_operators`` or ``as_tree_ensemble``."""
 
-_TREES_EACH = 1.5  # an oblivious tree takes as long as so many ordinary ones on large batches (bench/results/coverage.md)
-_WORTH_IT = 6  # a rung must be this many times smaller than the original
+_TREES_EACH = 1.5
+"""An oblivious tree takes as long as so many ordinary ones on large batches (measured)."""
+
+_WORTH_IT = 6
+"""A rung must be this many times smaller than the original."""
+
 _SPLIT_BYTES = 5  # a float32 threshold and a feature number
 _TREE_BYTES = 4
 _GRAPH_BYTES = 700
 
 
-@dataclass(frozen=True)
-class Settings:
-    """One rung of the ladder: ``trees`` of ``depth`` levels."""
-
-    trees: int
-    depth: int
-
-    def size_bytes(self, columns: int) -> int:
-        """About how large the model gets with ``columns`` scores."""
-        return (
-            self.trees * ((columns << self.depth) + _SPLIT_BYTES * self.depth + _TREE_BYTES)
-            + _GRAPH_BYTES
-        )
+def size_bytes(rung: Rung, columns: int) -> int:
+    """About how large a refined model with ``columns`` scores gets."""
+    leaf_table = columns << rung.depth
+    a_tree = leaf_table + _SPLIT_BYTES * rung.depth + _TREE_BYTES
+    return rung.trees * a_tree + _GRAPH_BYTES
 
 
-def refined_candidates(model: onnx.ModelProto, *, objective: str, seed: int) -> list[Candidate]:
-    """The rungs that would be worth their loss for ``model`` and faster on large batches, smallest first.
+def refined_candidates(
+    model: onnx.ModelProto, *, objective: Objective, seed: int
+) -> list[Candidate]:
+    """The rungs that are worth their loss and faster on large batches, smallest first.
 
-    Where the fastest model is looked for (``objective``), each also in one node, as a ladder of its own.
+    Where the fastest model is wanted, each also as a tree ensemble, as a ladder of its own.
     """
-    limit = max(model.ByteSize() // _WORTH_IT, Settings(*LADDER[1]).size_bytes(1))
+    forms: dict[Form, WriteForest] = {Form.REFINED: as_operators}
+    if objective != "size":
+        forms[Form.REFINED_NODE] = as_tree_ensemble
+    rungs = _worth_trying(model)
+    found = []
+    for form, write in forms.items():
+        for rung in rungs:
+            apply = partial(refined, rung=rung, seed=seed, write=write)
+            found.append(Candidate(Method.FOREST, apply, form=form, rung=rung))
+    return found
+
+
+def _worth_trying(model: onnx.ModelProto) -> list[Rung]:
+    """The rungs that are small enough, and of few enough trees."""
+    limit = max(model.ByteSize() // _WORTH_IT, size_bytes(LADDER[1], 1))
     classes = declared_columns(model)
     columns = classes if classes > 2 else 1  # two classes need one score
     most = count_trees(model) / _TREES_EACH
-    rungs = [
-        s
-        for s in (Settings(*rung) for rung in LADDER)
-        if s.size_bytes(columns) <= limit and s.trees <= most
-    ]
-    forms = (
-        {"refined": graft}
-        if objective == "size"
-        else {"refined": graft, "refined_node": in_one_node}
-    )
-    return [
-        Candidate(
-            f"forest/{name}-{s.trees}x{s.depth}",
-            partial(refined, settings=s, seed=seed, write=write),
-        )
-        for name, write in forms.items()
-        for s in rungs
-    ]
+    return [rung for rung in LADDER if size_bytes(rung, columns) <= limit and rung.trees <= most]
 
 
 def refined(
-    model: onnx.ModelProto, rows: Rows, *, settings: Settings, seed: int, write: Writer = graft
+    model: onnx.ModelProto,
+    rows: Rows,
+    *,
+    rung: Rung,
+    seed: int,
+    write: WriteForest = as_operators,
 ) -> onnx.ModelProto:
-    """``model`` with its trees replaced by a refined forest fitted to ``rows``. Raises NotApplicable."""
-    cut, taught, forest = _learned(_Task(model, rows, seed), settings)
-    return write(model, cut, forest, taught.labels)
+    """``model`` with its trees replaced by a refined forest fitted to ``rows``.
+
+    Raises:
+        NotApplicable: the model has no such trees, inputs or outputs.
+    """
+    parts, distilled, forest = _learned(_Task(model, rows, seed), rung)
+    return write(model, parts, forest, distilled.labels)
 
 
-def learned(taught: Lesson, bins: Bins, settings: Settings, *, seed: int) -> ObliviousForest:
-    """A forest of ``settings`` fitted to ``taught``, whose rows are ``bins``."""
+def learned(distilled: Distillation, bins: Bins, rung: Rung, *, seed: int) -> ObliviousForest:
+    """A forest of the size ``rung`` fitted to ``distilled``, whose rows are ``bins``."""
+    target, loss = distilled.target, distilled.loss
     with threadpool_limits(limits=1):  # so that sums have one order
-        questions, values, offset = grow(
-            bins, taught.target, taught.loss, Growth(settings.trees, settings.depth), seed
-        )
-        values = refit(questions.leaves(taught.x), values, offset, taught.target, taught.loss)
-    if taught.labels is not None:  # a classifier's offset is shared out over the trees
-        values, offset = values + offset / settings.trees, np.zeros_like(offset)
-    return quantised(questions, values * taught.spread, offset * taught.spread + taught.center)
+        growth = Growth(rung.trees, rung.depth)
+        questions, values, offset = grow(bins, target, loss, growth, seed)
+        values = refit(questions.leaves(distilled.x), values, offset, target, loss)
+    if distilled.labels is not None:  # a classifier's offset is shared out over the trees
+        values, offset = values + offset / rung.trees, np.zeros_like(offset)
+    offset = offset * distilled.spread + distilled.center
+    return quantised(questions, values * distilled.spread, offset)
 
 
 class _Task:
@@ -117,11 +142,7 @@ class _Task:
         digest = hashlib.sha256(model.SerializeToString(deterministic=True))
         for name, values in (*sorted(rows.feeds.items()), ("", rows.target)):
             digest.update(f"{name} {values.dtype} {values.shape} {seed}".encode())
-            digest.update(
-                repr(values.tolist()).encode()
-                if values.dtype == object
-                else np.ascontiguousarray(values).tobytes()
-            )
+            digest.update(_content(values))
         self._digest = digest.digest()
 
     def __eq__(self, other: object) -> bool:
@@ -131,22 +152,31 @@ class _Task:
         return hash(self._digest)
 
 
-@lru_cache(maxsize=64)  # both ways to write it share a forest
-def _learned(task: _Task, settings: Settings) -> tuple[Cut, Lesson, ObliviousForest]:
-    """What the forest of a rung has learned, with what it takes to write it."""
-    cut, taught, bins = _prepared(task)
-    return cut, taught, learned(taught, bins, settings, seed=task.seed)
+def _content(values: NDArray[Any]) -> bytes:
+    if values.dtype == object:
+        return repr(values.tolist()).encode()
+    return np.ascontiguousarray(values).tobytes()
 
 
-@lru_cache(
-    maxsize=8
-)  # the rungs of a ladder share a model and its rows, and so do those of each fold
-def _prepared(task: _Task) -> tuple[Cut, Lesson, Bins]:
-    """Where to cut the model, what there is to learn, and its rows in bins between the training rows' values."""
-    model = task.model
-    cut, x = cut_at_features(model, task.rows.feeds)
-    back = part(model, cut.back, [value.name for value in model.graph.output], cut.features)
-    taught = lesson(
-        lambda batch: run(back, {cut.features: batch}), x, task.rows.target, seed=task.seed
-    )
-    return cut, taught, binned(taught.x, tuple(cut_points(column) for column in x.T))
+@lru_cache(maxsize=64)  # both ways to write a forest share it
+def _learned(task: _Task, rung: Rung) -> tuple[Subgraphs, Distillation, ObliviousForest]:
+    """The forest of a rung, with what it takes to write it."""
+    parts, distilled, bins = _prepared(task)
+    return parts, distilled, learned(distilled, bins, rung, seed=task.seed)
+
+
+@lru_cache(maxsize=8)  # the rungs of a ladder share a model and its rows, and those of a fold
+def _prepared(task: _Task) -> tuple[Subgraphs, Distillation, Bins]:
+    """Where the model is split, what there is to learn, and its rows as bins."""
+    model, rows = task.model, task.rows
+    parts, x = split_at_features(model, rows.feeds)
+    outputs = [value.name for value in model.graph.output]
+    back = subgraph(model, parts.back, outputs, parts.features)
+
+    def teacher(batch: NDArray[np.float32]) -> list[NDArray[Any]]:
+        feeds: Feeds = {parts.features: batch}
+        return run(back, feeds)
+
+    distilled = distil(teacher, x, rows.target, seed=task.seed)
+    cuts = tuple(cut_points(column) for column in x.T)  # between training rows alone
+    return parts, distilled, binned(distilled.x, cuts)

@@ -1,4 +1,4 @@
-"""The three losses a refined forest is fitted with: what its summed leaf values mean, and how wrong they are."""
+"""The three losses of refined forests: what summed leaf values mean, and how wrong they are."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Loss:
-    """Functions of scores ``z`` and targets ``y``, both (rows, columns); each is convex in ``z`` with slope ``mean(z) - y``."""
+    """Functions of scores ``z`` and targets ``y``, both (rows, columns).
+
+    The loss is convex in ``z`` with the slope ``mean(z) - y``.
+    """
 
     name: str
     mean: Callable[[Matrix], Matrix]  # the target that scores z stand for, (rows, columns)
@@ -47,7 +50,7 @@ SQUARED = Loss(
     lambda y: y,
     lambda z, y: float(0.5 * np.square(z - y).sum()),
     np.ones_like,
-    100.0,  # the answers of a regression forest carry more of its training rows' noise
+    100.0,  # predictions of a regression forest carry more of the noise of its training rows
 )
 LOGISTIC = Loss(
     "logistic",

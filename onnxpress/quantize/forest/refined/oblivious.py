@@ -1,8 +1,10 @@
-"""Oblivious trees: all splits of one level of a tree ask the same question, so a tree is d questions and a table.
+"""Oblivious trees: all splits of one level of a tree are the same question.
 
-Such a tree needs d thresholds for its 2^d leaves where an ordinary one needs 2^d - 1, and its leaf is found by comparing
-and adding whole arrays instead of following pointers. The structure is CatBoost's (Prokhorenkova et al., "CatBoost:
-unbiased boosting with categorical features", 2018; Kohavi, "Bottom-up induction of oblivious read-once decision graphs", 1994).
+So a tree is d questions and a table. It needs d thresholds for its 2^d leaves where an ordinary
+tree needs 2^d - 1, and its leaf is found by comparing and adding whole arrays instead of following
+pointers. The structure is CatBoost's (Prokhorenkova et al., "CatBoost: unbiased boosting with
+categorical features", 2018; Kohavi, "Bottom-up induction of oblivious read-once decision graphs",
+1994).
 """
 
 from __future__ import annotations
@@ -15,24 +17,32 @@ from numpy.typing import NDArray
 
 from onnxpress.quantize.forest.refined.losses import Matrix
 
+_INT8_MAX = 127
+
 
 @dataclass(frozen=True)
 class Questions:
-    """The splits of ``trees`` oblivious trees of one depth: is ``x[feature] < threshold``? NaN answers no.
+    """The splits of ``trees`` oblivious trees of one depth: is ``x[feature] < threshold``?
 
-    The answer at level ``l`` is bit ``l`` of the leaf's number.
+    For NaN the answer is no. The answer at level ``l`` is bit ``l`` of the leaf's number.
     """
 
     feature: NDArray[np.int64]  # (trees, depth)
     threshold: NDArray[np.float32]  # (trees, depth)
 
     def leaves(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
-        """The leaf that each row of ``x`` (rows, features) reaches in each tree, (rows, trees)."""
+        """The leaf that each row of ``x`` (rows, features) reaches in each tree, (rows, trees).
+
+        One tree that asks for x0 < 1 and x1 < 5, and three rows:
+
+        >>> questions = Questions(np.array([[0, 1]]), np.float32([[1, 5]]))
+        >>> questions.leaves(np.float32([[0, 0], [0, 9], [2, 4]])).tolist()
+        [[3], [1], [2]]
+        """
         found = np.zeros((len(x), len(self.feature)), np.int64)
         for level in range(self.feature.shape[1]):
-            found |= (x[:, self.feature[:, level]] < self.threshold[:, level]).astype(
-                np.int64
-            ) << level
+            answers = x[:, self.feature[:, level]] < self.threshold[:, level]
+            found |= answers.astype(np.int64) << level
         return found
 
 
@@ -49,17 +59,26 @@ class ObliviousForest:
         """Scores (rows, columns) of ``x`` (rows, features)."""
         leaves = self.questions.leaves(x)
         trees = np.arange(self.table.shape[0])
-        return np.asarray(
-            self.table[trees, leaves].sum(axis=1, dtype=np.int64) * self.scale.astype(float)
-            + self.offset
-        )
+        sums = self.table[trees, leaves].sum(axis=1, dtype=np.int64)
+        return np.asarray(sums * self.scale.astype(float) + self.offset)
 
 
 def quantised(questions: Questions, values: NDArray[Any], offset: NDArray[Any]) -> ObliviousForest:
-    """``values`` (trees, 2 ** depth, columns) rounded to int8 with one scale per column (symmetric, as ONNX has it)."""
+    """``values`` (trees, 2 ** depth, columns) rounded to int8 with one scale per column.
+
+    The scale is symmetric, as in ONNX: zero stays zero.
+    """
     largest = np.abs(values).max(axis=(0, 1))
-    scale = np.where(largest > 0, largest / 127, 1.0)
+    scale = np.where(largest > 0, largest / _INT8_MAX, 1.0)
     table = np.rint(values / scale).astype(np.int8)
     return ObliviousForest(
         questions, table, scale.astype(np.float32), np.asarray(offset, np.float32)
     )
+
+
+def two_class_scores(score: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Scores of both classes from that of the second, on the last axis.
+
+    The softmax of (-z/2, z/2) is the logistic function of z.
+    """
+    return np.concatenate([-score, score], axis=-1) * np.float32(0.5)

@@ -1,7 +1,8 @@
-"""Fit all leaf values of all trees again, together, with the splits fixed.
+"""Fitting all leaf values of all trees again, together, with the splits fixed.
 
-Global refinement: Ren et al., "Global Refinement of Random Forest", CVPR 2015; Buschjäger and Morik, "Improving the
-Accuracy-Memory Trade-Off of Random Forests Via Leaf-Refinement", 2021. The problem is convex.
+Global refinement: Ren et al., "Global Refinement of Random Forest", CVPR 2015; Buschjäger and Morik,
+"Improving the Accuracy-Memory Trade-Off of Random Forests Via Leaf-Refinement", 2021. The problem is
+convex.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ def refit(
 ) -> Matrix:
     """Leaf values (trees, leaves, columns) near the minimum of ``loss`` with a ridge on them.
 
-    The ridge is worth ``rows`` rows of data, by default what the loss asks for.
-    ``leaves`` (rows, trees) are the leaves that rows reach, ``values`` the start, ``target`` has shape (rows, columns).
-    L-BFGS in variables scaled by the leaves' row counts; one BLAS thread, so that sums have one order.
+    The ridge is worth ``rows`` rows of data, by default as many as the loss asks for. ``leaves``
+    (rows, trees) are the leaves that rows reach, ``values`` the start, ``target`` has the shape
+    (rows, columns). L-BFGS runs in variables scaled by the leaves' row counts, with one BLAS thread
+    so that sums have one order.
     """
     trees, size, columns = values.shape
     reached = leaf_matrix(leaves, size)
@@ -48,18 +50,24 @@ def refit(
         return total, ((slope + ridge * table) * scaling).ravel()
 
     start = (values.reshape(-1, columns) / scaling).ravel()
+    options = {"maxiter": steps, "maxcor": 8}
     with threadpool_limits(limits=1):
-        found = minimize(
-            objective, start, jac=True, method="L-BFGS-B", options={"maxiter": steps, "maxcor": 8}
-        ).x
+        found = minimize(objective, start, jac=True, method="L-BFGS-B", options=options).x
     return np.asarray((found.reshape(-1, columns) * scaling).reshape(trees, size, columns))
 
 
 def leaf_matrix(leaves: NDArray[np.int64], size: int) -> csr_matrix:
-    """Which row reaches which leaf, as 0/1 in a sparse (rows, trees * size) matrix."""
+    """Which row reaches which leaf, as 0/1 in a sparse (rows, trees * size) matrix.
+
+    Two trees of two leaves each, and three rows:
+
+    >>> leaf_matrix(np.array([[0, 1], [1, 1], [1, 0]]), size=2).toarray().astype(int)
+    array([[1, 0, 0, 1],
+           [0, 1, 0, 1],
+           [0, 1, 1, 0]])
+    """
     rows, trees = leaves.shape
     column = (leaves + np.arange(trees) * size).ravel()
-    return csr_matrix(
-        (np.ones(column.size, np.float32), column, np.arange(0, column.size + 1, trees)),
-        shape=(rows, trees * size),
-    )
+    ones = np.ones(column.size, np.float32)
+    starts = np.arange(0, column.size + 1, trees)
+    return csr_matrix((ones, column, starts), shape=(rows, trees * size))

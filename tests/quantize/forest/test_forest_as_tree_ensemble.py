@@ -11,15 +11,16 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.quantize.candidates import NotApplicable
-from onnxpress.quantize.forest import candidates
+from onnxpress.quantize.candidates import NotApplicable, Rung
+from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
-from onnxpress.quantize.forest.refined import Settings, refined
-from onnxpress.quantize.forest.refined.one_node import in_one_node
+from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
+from onnxpress.quantize.forest.refined.ladder import refined
+from onnxpress.quantize.options import Objective, Options
 from onnxpress.tables.rows import Rows
 from tests.quantize.forest.test_forest_refine import converted, outputs
 
-SETTINGS = Settings(trees=8, depth=4)
+RUNG = Rung(trees=8, depth=4)
 Case = tuple[Any, NDArray[np.float32], NDArray[Any]]
 
 
@@ -75,10 +76,10 @@ def forms(
     """The array form, the one-node form, and rows with missing and infinite values."""
     estimator, x, y = CASES[request.param]()
     model, rows = converted(estimator.fit(x, y), x), Rows({"X": x}, y)
-    arrays = refined(model, rows, settings=SETTINGS, seed=0)
+    arrays = refined(model, rows, rung=RUNG, seed=0)
     x = x.copy()
     x[::7, 0], x[1::7, 1], x[2::7, 2] = np.nan, np.inf, -np.inf
-    return arrays, refined(model, rows, settings=SETTINGS, seed=0, write=in_one_node), x
+    return arrays, refined(model, rows, rung=RUNG, seed=0, write=as_tree_ensemble), x
 
 
 def test_it_answers_as_the_array_form(
@@ -123,24 +124,18 @@ def test_there_is_one_tree_node_and_nothing_after_it(
 def test_it_is_tried_where_the_fastest_is_looked_for() -> None:
     estimator, x, y = classes("iris")
     model = converted(estimator.fit(x, y), x)
-    names = {
-        objective: {
-            item.ladder
-            for item in candidates(model, level="auto", objective=objective, ml_opset=5, seed=0)
-        }
-        for objective in ("size", "latency", "throughput")
-    }
-    assert names["size"] == {"forest/lossless", "forest/refined"}
-    assert (
-        names["latency"]
-        == names["throughput"]
-        == {"forest/lossless", "forest/refined", "forest/refined_node"}
-    )
+
+    def forms_for(objective: Objective) -> set[str]:
+        return {item.form for item in forest_candidates(model, Options(objective=objective))}
+
+    assert forms_for("size") == {"lossless", "refined"}
+    assert forms_for("latency") == {"lossless", "refined", "refined_node"}
+    assert forms_for("throughput") == {"lossless", "refined", "refined_node"}
 
 
 def test_a_model_of_version_five_has_no_such_operator() -> None:
     estimator, x, y = classes("iris")
     modern = rewrite_trees(converted(estimator.fit(x, y), x), ml_opset=5)
-    assert to_bytes(refined(modern, Rows({"X": x}, y), settings=SETTINGS, seed=0))
+    assert to_bytes(refined(modern, Rows({"X": x}, y), rung=RUNG, seed=0))
     with pytest.raises(NotApplicable, match=r"ai\.onnx\.ml 5"):
-        refined(modern, Rows({"X": x}, y), settings=SETTINGS, seed=0, write=in_one_node)
+        refined(modern, Rows({"X": x}, y), rung=RUNG, seed=0, write=as_tree_ensemble)

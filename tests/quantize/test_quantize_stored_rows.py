@@ -19,24 +19,18 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.graph.neighbor_names import ROWS
 from onnxpress.graph.svm_nodes import is_svm, rewrite_svm_nodes
 from onnxpress.graph.writer import GraphWriter
-from onnxpress.pipeline.params import Quantize, parse_params
-from onnxpress.quantize.candidates import Candidate, NotApplicable
+from onnxpress.quantize.candidates import Candidate, NotApplicable, in_sequence
 from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import PARTIAL, list_candidates
-from onnxpress.quantize.products.storage import half, rows_int8, weights_int8
+from onnxpress.quantize.options import MethodName, Options
+from onnxpress.quantize.storage import half, rows_int8, weights_int8
 from onnxpress.quantize.trials import held_out
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
-from tests.conftest import default_params, digits_rows, numeric_schema
+from tests.conftest import digits_rows, numeric_schema
 
 TRAIN, CALIBRATION = digits_rows(0, 1000), digits_rows(1000)
 FEATURES = 64
-
-
-def section(**keys: Any) -> Quantize:
-    return parse_params(
-        default_params(**{f"quantize__{key}": value for key, value in keys.items()})
-    ).quantize
 
 
 @pytest.fixture(scope="module")
@@ -55,19 +49,14 @@ def models() -> dict[str, onnx.ModelProto]:
 
 
 def candidate(model: onnx.ModelProto, name: str) -> Candidate:
-    return next(item for item in list_candidates(model, section(), 0) if item.name == name)
+    return next(item for item in list_candidates(model, Options()) if item.name == name)
 
 
-def chosen(model: onnx.ModelProto, **keys: Any) -> Choice:
+def chosen(model: onnx.ModelProto, options: Options) -> Choice:
     plain = to_bytes(model)
-    candidates = list_candidates(model, section(**keys), 0)
-    return choose(
-        plain,
-        candidates,
-        held_out(plain, TRAIN, CALIBRATION),
-        numeric_schema(FEATURES),
-        section(**keys),
-    )
+    candidates = list_candidates(model, options)
+    trials = held_out(plain, TRAIN, CALIBRATION)
+    return choose(plain, candidates, trials, numeric_schema(FEATURES), options)
 
 
 def labels(model: onnx.ModelProto, rows: Rows) -> Any:
@@ -132,9 +121,9 @@ def test_values_beyond_float16_are_refused() -> None:
 
 @pytest.mark.parametrize("method", ["kernel", "neighbors"])
 def test_int8_is_chosen_and_three_and_a_half_times_smaller_at_the_same_score(
-    method: str, models: dict[str, onnx.ModelProto]
+    method: MethodName, models: dict[str, onnx.ModelProto]
 ) -> None:
-    choice = chosen(models[method], method=method, max_accuracy_drop=0.0)
+    choice = chosen(models[method], Options(method, max_drop=0.0))
     assert (choice.candidate, choice.to_json()["method"]) == (f"{method}/int8", method)
     assert len(choice.model) * 3.5 < len(to_bytes(models[method]))
 
@@ -153,10 +142,10 @@ def test_stored_pixels_are_exact(models: dict[str, onnx.ModelProto]) -> None:
 
 @pytest.mark.parametrize("method", ["kernel", "neighbors"])
 def test_no_candidate_leaves_work_to_every_call(
-    method: str, models: dict[str, onnx.ModelProto]
+    method: MethodName, models: dict[str, onnx.ModelProto]
 ) -> None:
     model = models[method]
-    for item in list_candidates(model, section(method=method), 0):
+    for item in list_candidates(model, Options(method)):
         small = item.apply(model, TRAIN)
         fixed = {tensor.name for tensor in small.graph.initializer}
         for node in small.graph.node:
@@ -174,30 +163,28 @@ def test_no_candidate_leaves_work_to_every_call(
 
 @pytest.mark.parametrize("method", ["kernel", "neighbors"])
 def test_candidates_keep_their_input_and_are_deterministic(
-    method: str, models: dict[str, onnx.ModelProto]
+    method: MethodName, models: dict[str, onnx.ModelProto]
 ) -> None:
     model, before = models[method], to_bytes(models[method])
-    for item in list_candidates(model, section(method=method), 0):
+    for item in list_candidates(model, Options(method)):
         assert to_bytes(item.apply(model, TRAIN)) == to_bytes(item.apply(model, TRAIN))
     assert to_bytes(model) == before
 
 
 @pytest.mark.parametrize("method", list(PARTIAL))
-def test_a_method_without_its_part_says_so(method: str) -> None:
+def test_a_method_without_its_part_says_so(method: MethodName) -> None:
     model = to_onnx(LogisticRegression().fit([[0.0], [1.0]], [0, 1]), numeric_schema(1), 12)
-    (only,) = list_candidates(model, section(method=method), 0)
+    (only,) = list_candidates(model, Options(method))
     with pytest.raises(NotApplicable, match="the graph has no"):
         only.apply(model, TRAIN)
-    assert method not in {
-        item.name.partition("/")[0] for item in list_candidates(model, section(), 0)
-    }
+    assert method not in {item.method for item in list_candidates(model, Options())}
 
 
 def test_a_machine_converted_elsewhere_becomes_products_in_each_precision() -> None:
     estimator = SVC().fit(TRAIN.feeds["X"], TRAIN.target)
     foreign = plainly_converted(estimator, FEATURES)
     assert any(is_svm(node) for node in foreign.graph.node)
-    for item in list_candidates(foreign, section(method="kernel"), 0):
+    for item in list_candidates(foreign, Options("kernel")):
         model = item.apply(foreign, TRAIN)
         assert not any(is_svm(node) for node in model.graph.node)
         found = open_session(to_bytes(model)).run(None, CALIBRATION.feeds)[0]
@@ -230,12 +217,12 @@ def test_auto_treats_every_part_of_a_mixed_graph_at_once() -> None:
     model = to_onnx(
         StackingClassifier(parts).fit(rows.feeds["X"], y), numeric_schema(x.shape[1]), 12
     )
-    found = list_candidates(model, section(level="lossless"), 0)
-    together = [item for item in found if "+" in item.name]
-    assert {item.name.partition("/")[0] for item in together} == {"forest+kernel+neighbors"}
-    small = next(item for item in together if item.name.endswith("/lossless+int8+int8")).apply(
-        model, rows
-    )
+    found = list_candidates(model, Options(level="lossless"))
+    together = [item for item in found if "+" in item.method]
+    assert {item.method for item in together} == {"forest+kernel+neighbors"}
+    (whole,) = [item for item in together if item.form == "lossless+int8+int8"]
+    assert whole.name == "forest+kernel+neighbors/lossless+int8+int8"
+    small = whole.apply(model, rows)
     onnx.checker.check_model(small, full_check=True)
     alone = [
         candidate(model, name).apply(model, rows)
@@ -252,13 +239,11 @@ def test_auto_treats_every_part_of_a_mixed_graph_at_once() -> None:
 def test_a_part_that_does_not_apply_makes_the_whole_not_apply(
     models: dict[str, onnx.ModelProto],
 ) -> None:
-    from onnxpress.quantize.methods import _sequence
-
     steps = (
         candidate(models["kernel"], "kernel/int8"),
         candidate(models["neighbors"], "neighbors/int8"),
     )
-    whole = _sequence(steps)
+    whole = in_sequence(steps)
     assert whole.name == "kernel+neighbors/int8+int8"
     with pytest.raises(NotApplicable, match="no float32 matrix"):
         whole.apply(models["kernel"], TRAIN)

@@ -1,7 +1,8 @@
 """The static int8 quantiser that comes with onnxruntime, as a candidate.
 
-It treats matrix products and leaves every ai.onnx.ml operator alone, so most scikit-learn models come out as they went in.
-Its dynamic one gives all rows of a call one scale; :mod:`onnxpress.quantize.dense.dynamic` takes its place.
+It treats matrix products and leaves every ai.onnx.ml operator alone, so most scikit-learn models come
+out unchanged. Its dynamic one gives all rows of a call one scale;
+:mod:`onnxpress.quantize.dense.dynamic` takes its place.
 """
 
 from __future__ import annotations
@@ -17,17 +18,23 @@ import onnx
 from onnx import numpy_helper
 
 from onnxpress.graph.gemm import with_upright_weights
-from onnxpress.quantize.dense import MATRIX_PRODUCTS, weights_to_treat
+from onnxpress.quantize.dense.layers import MATRIX_PRODUCTS, weights_to_treat
 from onnxpress.tables.rows import Feeds, Rows, take
 
 MIN_STATIC_WEIGHTS = 256 * 128
-"""A smaller matrix is slower in int8 than in float32 at 32 rows: quantising its input costs more than the product saves."""
+"""A smaller matrix is slower in int8 than in float32 at 32 rows.
+
+Quantising its input costs more than the product saves.
+"""
 MAX_CALIBRATION_ROWS = 1000
 ADVICE = (
     "Please consider to run pre-processing before quantization",
     "Please consider pre-processing before quantization",
 )
-"""What onnxruntime tells the authors of models, which these are not; its pre-processing fuses what is fused at load anyway."""
+"""Hints of onnxruntime to authors of models, who we are not.
+
+Its pre-processing fuses what is fused at load anyway.
+"""
 
 
 def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
@@ -82,9 +89,10 @@ def _batches(rows: Rows, size: int = 100) -> Iterator[Feeds]:
 
 
 def _tidy(quantized: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
-    """The quantised model in topological order, with the metadata of ``model``, and without what takes space for nothing.
+    """The quantised model in topological order, with the metadata of ``model``, and smaller.
 
-    Inferred shapes are derived, and typed fields write a float16 as a varint of up to three bytes, where raw data takes two.
+    Inferred shapes are dropped, for runtimes infer them again. Tensors become raw data: typed fields
+    write a float16 as a varint of up to three bytes, raw data as two.
     """
     from onnxruntime.transformers.onnx_model import OnnxModel
 
@@ -105,7 +113,7 @@ def _output_file() -> Iterator[Path]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop the advice that the quantisers log on the root logger; all else that is logged meanwhile passes."""
+    """Drop the hints that the quantisers log on the root logger; all other records pass."""
 
     def passes(record: logging.LogRecord) -> bool:
         return not record.getMessage().startswith(ADVICE)

@@ -1,0 +1,128 @@
+"""Trying one candidate: apply it, check what it made, and score that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import onnx
+
+from onnxpress.evaluate.row_dependence import TOLERANCE, Dependence, row_dependence
+from onnxpress.graph.canonical import same_computation, to_bytes
+from onnxpress.onnx_file import judge
+from onnxpress.quantize.candidates import Candidate, NotApplicable
+from onnxpress.quantize.scoring import Scorer
+from onnxpress.quantize.verdicts import Outcome, Verdict
+from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.tables.rows import Rows, take
+
+ROUNDING = 1e-9
+"""Scores are means of counts: a difference below this is rounding."""
+
+NOISE = 10
+"""How many times the plain model's own rounding a candidate may round more."""
+
+REASON_LENGTH = 200
+"""Characters of an error message that are kept as the reason."""
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a candidate has made of the plain model."""
+
+    candidate: Candidate
+    before: onnx.ModelProto
+    after: onnx.ModelProto
+    data: bytes
+
+    @property
+    def size_kb(self) -> float:
+        return len(self.data) / 1024
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """What all candidates of one choice are tried on."""
+
+    plain: bytes
+    """The model to quantise, as ONNX."""
+    train: Rows
+    """Rows that a candidate may learn from."""
+    scorer: Scorer
+    max_drop: float
+    """Score that a candidate may lose."""
+
+    def verdict(self, candidate: Candidate) -> Verdict:
+        """Try a candidate; whatever it raises becomes its verdict.
+
+        The rules, in this order:
+
+        1. The model must be valid and run.
+        2. It must not compute the same with the same weights (``unchanged``).
+        3. It must be smaller (``not smaller``).
+        4. Its prediction for a row must not depend on other rows of the same call.
+        5. Its loss of score must be within the budget, or it is ``over budget``.
+        """
+        try:
+            made = self._made(candidate)
+            return self._rejected(made) or self._scored(made)
+        except NotApplicable as reason:
+            return Verdict(candidate, Outcome.NOT_APPLICABLE, str(reason))
+        except Exception as error:  # quantisers raise whatever they raise; the others go on
+            words = " ".join(f"{type(error).__name__}: {error}".split())
+            return Verdict(candidate, Outcome.FAILED, words[:REASON_LENGTH])
+
+    def _made(self, candidate: Candidate) -> _Made:
+        """Apply a candidate, check its model in full, and predict one row with it."""
+        before = onnx.load_from_string(self.plain)
+        after = candidate.apply(before, self.train)
+        onnx.checker.check_model(after, full_check=True)
+        judge(after)
+        data = to_bytes(after, packed=True)
+        predict_onnx(open_session(data), take(self.train.feeds, np.arange(1)))
+        return _Made(candidate, before, after, data)
+
+    def _rejected(self, made: _Made) -> Verdict | None:
+        """The verdict on a model that is not worth scoring; None if it is."""
+        if same_computation(made.before, made.after):
+            reason = "it left every operator and every weight as it was"
+            return Verdict(made.candidate, Outcome.UNCHANGED, reason)
+        if len(made.data) >= len(self.plain):
+            reason = f"{made.size_kb:.1f} KB against {len(self.plain) / 1024:.1f} KB"
+            return Verdict(made.candidate, Outcome.NOT_SMALLER, reason, made.size_kb)
+        mixed = self._mixed_rows(made.data)
+        if mixed:
+            outcome = Outcome.DEPENDS_ON_OTHER_ROWS
+            return Verdict(made.candidate, outcome, mixed, made.size_kb)
+        return None
+
+    def _mixed_rows(self, model: bytes) -> str:
+        """What shows that predictions depend on other rows of the call; empty if nothing does.
+
+        The plain model's own rounding is the measure: a candidate may round ``NOISE`` times more.
+        """
+        difference = _dependence(model, self.train, TOLERANCE).difference
+        if difference <= TOLERANCE:
+            return ""
+        rounding = _dependence(self.plain, self.train, TOLERANCE).difference
+        limit = max(TOLERANCE, NOISE * rounding)
+        return "" if difference <= limit else str(_dependence(model, self.train, limit))
+
+    def _scored(self, made: _Made) -> Verdict:
+        """Within the budget or over it."""
+        drop = self.scorer.drop(made.candidate, self.plain, made.data)
+        within = drop <= self.max_drop + ROUNDING
+        score = f"score {-drop:+.4f} where {-self.max_drop:+.4f} is allowed"
+        return Verdict(
+            made.candidate,
+            Outcome.WITHIN_BUDGET if within else Outcome.OVER_BUDGET,
+            f"{made.size_kb:.1f} KB, {score}".replace("-0.0000", "0.0000"),
+            made.size_kb,
+            drop,
+            model=made.data,
+        )
+
+
+def _dependence(model: bytes, rows: Rows, tolerance: float) -> Dependence:
+    return row_dependence(partial(predict_onnx, open_session(model)), rows.feeds, tolerance)

@@ -1,0 +1,39 @@
+"""Which forest candidates are worth trying at each level of loss."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import onnx
+
+from onnxpress.quantize.candidates import Candidate, Form, Method
+from onnxpress.quantize.forest.lossless.rewrite import has_trees, rewrite_trees
+from onnxpress.quantize.options import Options
+from onnxpress.tables.rows import Rows
+
+
+def forest_candidates(model: onnx.ModelProto, options: Options) -> list[Candidate]:
+    """What is worth trying on ``model``: nothing if it has no trees.
+
+    ``options.level`` is ``lossless`` (labels equal, scores within 1e-6 on every input), ``refined``
+    (smaller, within the budget) or ``auto`` (both).
+    """
+    if not has_trees(model):
+        return []
+    found = []
+    if options.level != "refined":
+        found.append(_lossless(options.ml_opset))
+    if options.level != "lossless":
+        from onnxpress.quantize.forest.refined.ladder import refined_candidates  # imports scipy
+
+        found += refined_candidates(model, objective=options.objective, seed=options.seed)
+    return found
+
+
+def _lossless(ml_opset: int) -> Candidate:
+    rewrite = partial(_rewritten, ml_opset=ml_opset)
+    return Candidate(Method.FOREST, rewrite, form=Form.LOSSLESS)
+
+
+def _rewritten(model: onnx.ModelProto, _rows: Rows, *, ml_opset: int) -> onnx.ModelProto:
+    return rewrite_trees(model, ml_opset=ml_opset)

@@ -1,0 +1,36 @@
+"""What the caller may set: which candidates are tried, what they may cost, and what the best is chosen by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MethodName = Literal[
+    "auto", "none", "dynamic", "static", "dense", "float16", "forest", "kernel", "neighbors"
+]
+Objective = Literal["size", "latency", "throughput"]
+Level = Literal["auto", "lossless", "refined"]
+MlOpset = Literal[3, 5]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The settings of one choice; :func:`onnxpress.quantize.choice.choose` applies them."""
+
+    method: MethodName = "auto"
+    """Methods to try: one of them, ``auto`` for all that fit the graph, or ``none``."""
+
+    max_drop: float = 0.0
+    """Score (accuracy or R2) that a candidate may lose: 0.01 is one point of accuracy."""
+
+    objective: Objective = "size"
+    """What the best is chosen by: bytes, time of one row, or time of a batch."""
+
+    level: Level = "auto"
+    """How far the forest method may go: ``lossless``, ``refined`` (within the budget), or both."""
+
+    ml_opset: MlOpset = 5
+    """Version of ai.onnx.ml for forests: 5 is the smallest, 3 runs in older runtimes."""
+
+    seed: int = 0
+    """Seed of everything random: folds, generated rows, sampled features."""

@@ -14,22 +14,11 @@ import pytest
 
 from onnxpress.commands.line.group import SECTIONS, onnxpress
 from tests.conftest import ROOT
+from tests.support.without_extras import WITHOUT_EXTRAS
 
 AS_MODULE = ("-m", "onnxpress")
 AS_SCRIPT = ("-c", "from onnxpress.cli import main; main()")
 """What an installed console script does."""
-
-WITHOUT_EXTRAS = """
-import sys
-class Absent:
-    def find_spec(self, name, *_):
-        if name.partition(".")[0] in {"dvc", "filelock", "pydantic", "ruamel", "yaml", "mlflow",
-                                      "boto3", "requests", "jinja2", "matplotlib"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-sys.meta_path.insert(0, Absent())
-from onnxpress.cli import main
-main()
-"""
 
 
 def ran(

@@ -39,8 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def compared(
     folder: Path, capsys: pytest.CaptureFixture[str], *models: str, data: str, **words: Any
 ) -> dict[str, Any]:
-    paths = [folder / f"{name}.joblib" for name in models]
-    compare(Pair(*paths, TableFile(folder / data), **words), in_json=True)
+    original, model = (folder / f"{name}.joblib" for name in models)
+    compare(Pair(original, model, TableFile(folder / data), **words), in_json=True)
     printed = capsys.readouterr()
     return dict(json.loads(printed.out))
 

@@ -102,7 +102,7 @@ def test_a_key_comes_at_the_end_of_its_section(text: str, expected: str | None) 
 
 
 def repository(folder: Path, pipeline: str) -> None:
-    """A git repository with this edition's code and dvc.yaml in its history, and another one now."""
+    """A git repository with our dvc.yaml in its history, another one now, and our code."""
     for name in ("stages", "onnxpress"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "requirements").symlink_to(ROOT / "requirements")

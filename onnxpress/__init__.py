@@ -2,6 +2,7 @@
 
 ======================  ==============================================================
 :func:`convert`         a fitted estimator as an ONNX model
+:func:`compress`        the smallest or fastest ONNX model within a budget
 :func:`compare`         how two models differ on the same rows
 :func:`measure`         how long models take, side by side
 :func:`load_estimator`  an estimator from a file of which nothing runs before it is judged
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onnxpress.api.comparison import Comparison, compare
+    from onnxpress.api.compression import Compressed, compress
     from onnxpress.api.conversion import convert
     from onnxpress.api.latencies import Latencies, measure
     from onnxpress.api.loading import load_estimator
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Comparison",
+    "Compressed",
     "Latencies",
     "UserError",
     "compare",
+    "compress",
     "convert",
     "load_estimator",
     "measure",
@@ -35,9 +39,11 @@ __all__ = [
 
 _PLACES = {
     "Comparison": "api.comparison",
+    "Compressed": "api.compression",
     "Latencies": "api.latencies",
     "UserError": "errors",
     "compare": "api.comparison",
+    "compress": "api.compression",
     "convert": "api.conversion",
     "load_estimator": "api.loading",
     "measure": "api.latencies",

@@ -38,7 +38,7 @@ def fit_own(params: Params, schema: Schema) -> None:
     from onnxpress.conversion.rehearsal import rehearse
     from onnxpress.estimators.building import build
     from onnxpress.estimators.fitting import fit
-    from onnxpress.evaluate.baseline import say_if_worthless
+    from onnxpress.evaluate.baseline import baseline_warning
 
     train, rows = params.train, read_rows(TRAIN, schema)
     estimator = build(train, schema, params.seed)
@@ -50,7 +50,8 @@ def fit_own(params: Params, schema: Schema) -> None:
     write_original(dumped(estimator, train))
     calibration = read_rows(CALIBRATION, schema)
     kept, name = (calibration, "calibration") if len(calibration) else (rows, "training")
-    say_if_worthless(estimator, kept, schema, name)
+    if line := baseline_warning(estimator, kept, schema, name):
+        say(line)
     for line in warned:
         say(f"scikit-learn warns: {line}")
     for line in sorted(set(rehearsed) - set(warned)):

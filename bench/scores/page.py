@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bench.scores.compare import Found, Outcome
-from onnxpress.evaluate.score_differences import TOLERANCE
+from onnxpress.evaluate.relative_differences import TOLERANCE
 
 HEADER = (
     "estimator",

@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from onnxpress.api.checks import check_number, check_seed, check_whole
 from onnxpress.api.conversion import converted
 from onnxpress.api.model_arguments import (
     GivenModel,
@@ -22,7 +23,7 @@ from onnxpress.api.table_arguments import features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
 from onnxpress.evaluate.probes import probe_rows as probing
-from onnxpress.evaluate.score_differences import numbers, relative
+from onnxpress.evaluate.relative_differences import numbers, relative_differences
 from onnxpress.evaluate.scores import accuracy, score
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.column_types import Task
@@ -143,6 +144,9 @@ def compare(
     >>> found.agreement, found.score_drop
     (1.0, 0.0)
     """
+    check_whole("probe_rows", probe_rows, 0)
+    check_number("tolerance", tolerance, "a number from 0 on", least=0, most=math.inf)
+    check_seed(seed)
     pair = given_model(original, "original", trust), given_model(model, "model", trust)
     if pair[0].task != pair[1].task:
         raise UserError(f"original is for {pair[0].task}, model for {pair[1].task}; pass a pair")
@@ -202,7 +206,7 @@ def _parity(found: list[Predictions], limit: float) -> Parity:
         agreement = float(np.mean(alike))
     else:
         agreement = accuracy(first.values, second.values)
-    largest = float(relative(numbers(first), numbers(second)).max())
+    largest = float(relative_differences(numbers(first), numbers(second)).max())
     return Parity(len(first.values), agreement, largest)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from onnxpress.api.checks import check_number, check_seed, check_whole
 from onnxpress.api.model_arguments import GivenModel, given_model
 from onnxpress.api.table_arguments import Features, features
 from onnxpress.benchmark.latency_statistics import Ratio, Summary, ratio, summarise, values
@@ -109,8 +110,11 @@ def measure(
     """
     if not isinstance(models, Mapping) or not models:
         raise UserError(f"models should be a mapping from names to models, got {models!r}")
-    sizes = _positive("batch_sizes", batch_sizes)
-    _positive("threads", [threads])
+    sizes = _checked_sizes(batch_sizes)
+    check_whole("threads", threads, 1)
+    check_whole("calls", calls, 1)
+    check_number("seconds", seconds, "a number above 0", least=1e-9, most=1e9)
+    check_seed(seed)
     table = features(X)
     opened = {
         name: given_model(model, f"models[{name!r}]", trust) for name, model in models.items()
@@ -133,16 +137,18 @@ def measure(
     return Latencies(summaries, speedups, threads)
 
 
-def _positive(name: str, numbers: Sequence[int]) -> list[int]:
-    """Whole numbers from 1 on.
+def _checked_sizes(batch_sizes: Any) -> list[int]:
+    """The batch sizes, each a whole number.
 
     Raises:
         UserError: one is not, or there are none.
     """
-    found = list(numbers)
-    if not found or not all(isinstance(each, int) and each >= 1 for each in found):
-        raise UserError(f"{name} should be whole numbers from 1 on, got {numbers!r}")
-    return found
+    sizes = list(batch_sizes) if isinstance(batch_sizes, Iterable) else []
+    if not sizes:
+        raise UserError(f"batch_sizes should be whole numbers from 1 on, got {batch_sizes!r}")
+    for size in sizes:
+        check_whole("each of batch_sizes", size, 1)
+    return sizes
 
 
 def _prepared(model: GivenModel, table: Features, threads: int) -> Callable[[Feeds], Call]:

@@ -10,7 +10,8 @@ from onnxpress.conversion.converting import NEWEST_OPSET, to_onnx
 from onnxpress.errors import UserError
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.score_differences import TOLERANCE, ScoreDifferences, score_differences
+from onnxpress.evaluate.relative_differences import TOLERANCE
+from onnxpress.evaluate.score_differences import ScoreDifferences, score_differences
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows

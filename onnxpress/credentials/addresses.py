@@ -1,7 +1,8 @@
-"""Addresses of stores and servers: one strict grammar, and the part of an address that may be shown.
+"""Addresses of stores and servers: one strict grammar, and what may be shown of an address.
 
-It is RFC 3986 without its doubts. Where parsers disagree about what is a password and what is a host
-(``http://me:pa/ss@host``), nothing is read at all: a guess would print half of a password.
+The grammar is that of RFC 3986 without its ambiguities. Where parsers disagree about what is the
+password and what is the host (``http://me:pa/ss@host``), the address is not read at all: a wrong
+guess would print half of a password.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from onnxpress.errors import UserError
 SERVERS = {"http", "https"}
 DATABASES = {"postgresql", "mysql", "mssql"}
 FILES = {"file", "sqlite"}
-"""Schemes of paths on this machine's disk, in which an @ is a letter like another."""
+"""Schemes of paths on this machine's disk, in which an @ is an ordinary character."""
 PATHS = {*FILES, "dbfs", "hdfs", "mlflow-artifacts", "models", "runs"}
 """Schemes that need no host."""
 HOSTLESS = {"databricks"}
-"""Schemes before a name that is no host, or what somebody took for a place for a login."""
+"""Schemes before a name that is not a host; some users put a login there."""
 OTHERS = {"abfss", "ftp", "gs", "oracle", "postgres", "s3", "sftp", "socks5", "wasb", "wasbs"}
 NAMED = {*SERVERS, *DATABASES, *PATHS, *HOSTLESS, *OTHERS}
-"""Schemes that may be shown. Other words before a colon may be the user of an address without a scheme."""
+"""Schemes that may be shown. Any other word before a colon may be the user of a login."""
 
 HIDDEN = "***"
 """What is shown instead of a secret."""
@@ -53,12 +54,13 @@ TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:"
     r"AKIA[A-Z0-9]{8,}|ASIA[A-Z0-9]{16}"  # AWS
     r"|gh[a-z]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}"  # GitHub, GitLab
-    r"|dapi[0-9a-f]{16,}|hf_[A-Za-z0-9]{16,}|xox[a-z]-[\w-]{8,}|sk-[\w-]{16,}"  # Databricks, Hugging Face, Slack, OpenAI
+    r"|dapi[0-9a-f]{16,}|hf_[A-Za-z0-9]{16,}"  # Databricks, Hugging Face
+    r"|xox[a-z]-[\w-]{8,}|sk-[\w-]{16,}"  # Slack, OpenAI
     r"|AIza[\w-]{20,}|ya29\.[\w.-]{8,}"  # Google
     r"|eyJ[\w-]{6,}\.[\w-]{4,}(?:\.[\w-]*)?"  # JSON web tokens
     r")"
 )
-"""Forms that services give to their tokens."""
+"""Forms of the tokens of well-known services."""
 _RANDOM = re.compile(
     r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9])[\w.~-]{20,}|(?=.*[a-f])(?=.*[0-9])[0-9a-f]{32,}"
 )
@@ -66,12 +68,12 @@ _BEFORE_SECRET = re.compile(r"(?i)(?:access|auth|api-?key|key|password|secret|to
 
 
 class Unreadable(ValueError):
-    """An address that can be read in two ways, or in none. Its message never repeats the address."""
+    """An address that can be read in two ways, or not at all; the message does not repeat it."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """An address in its parts, each as it was written. What may hold a secret is in no ``repr``."""
+    """The parts of an address as they were written; the ``repr`` leaves out what may be secret."""
 
     scheme: str
     """In lower case, with the driver of a database: ``mysql+pymysql``."""
@@ -88,54 +90,55 @@ class Address:
 
     @property
     def kind(self) -> str:
-        """The scheme without a driver."""
+        """Return the scheme without a driver."""
         return self.scheme.partition("+")[0]
 
     @property
     def login(self) -> tuple[str, str] | None:
-        """User and password in plain text; None if the address has neither."""
+        """Return user and password in plain text; None if the address has neither."""
         if self.user is None:
             return None
         return unquote(self.user), unquote(self.password or "")
 
     @property
     def place(self) -> str:
-        """Port and path, as a client needs them."""
+        """Return port and path, as a client needs them."""
         return (f":{self.port}" if self.port else "") + self.path
 
     @property
     def public(self) -> str:
-        """Scheme, host, port and path, without a segment of the path that looks like a token."""
+        """Return scheme, host, port and path; segments that look like tokens are masked."""
         if self.kind in HOSTLESS:
             return f"{self.scheme}:"
         port = f":{self.port}" if self.port else ""
-        path = "/".join(
-            HIDDEN if segment in self.hidden else segment for segment in self.path.split("/")
-        )
-        return f"{self.scheme}:{'//' if self.authority else ''}{self.host}{port}{path}"
+        hidden = self.hidden
+        segments = [HIDDEN if part in hidden else part for part in self.path.split("/")]
+        slashes = "//" if self.authority else ""
+        return f"{self.scheme}:{slashes}{self.host}{port}{'/'.join(segments)}"
 
     @property
     def hidden(self) -> set[str]:
-        """The segments of the path that look like tokens; none of a path on the disk."""
+        """Return the segments of the path that look like tokens; none of a path on the disk."""
         if self.kind in FILES:
             return set()
         segments = self.path.split("/")
-        named = {later for name, later in pairwise(segments) if _BEFORE_SECRET.fullmatch(name)}
-        random = {
-            segment for segment in segments if self.kind in SERVERS and _RANDOM.fullmatch(segment)
-        }
-        return (named | random | {segment for segment in segments if TOKEN.search(segment)}) - {""}
+        found = {later for name, later in pairwise(segments) if _BEFORE_SECRET.fullmatch(name)}
+        for segment in segments:
+            random = self.kind in SERVERS and _RANDOM.fullmatch(segment)
+            if random or TOKEN.search(segment):
+                found.add(segment)
+        return found - {""}
 
 
 def read(text: str) -> Address:
-    """The parts of an address.
+    """Split an address into its parts.
 
     Raises:
-        Unreadable: it is not surely an address, or not surely one address.
+        Unreadable: it is not an address, or an ambiguous one.
     """
     scheme = text.partition(":")[0].lower()
     if scheme.partition("+")[0] in FILES and (found := _FILE.fullmatch(text)):
-        if re.search(r":.*@", found["path"]):  # a login, where none can be
+        if re.search(r":.*@", found["path"]):  # a login, where there cannot be one
             raise Unreadable(_named(scheme))
         query = (found["query"] or "")[1:]
         return Address(
@@ -159,7 +162,10 @@ def read(text: str) -> Address:
 
 
 def public(text: str) -> str:
-    """What may be shown of an address: its scheme, host, port and path; at most its scheme if it cannot be read."""
+    """Return what may be shown of an address: its scheme, host, port and path.
+
+    Of an address that cannot be read, only the scheme is shown, if it is a known one.
+    """
     try:
         return read(text).public
     except Unreadable as error:
@@ -167,7 +173,7 @@ def public(text: str) -> str:
 
 
 def local_path(address: str) -> Path | None:
-    """The path of a ``file:`` address or of a plain path; None for any other address."""
+    """Return the path of a ``file:`` address or of a plain path; None for any other address."""
     if re.match(r"file:(?://)?/", address):
         return Path(unquote(re.sub(r"^file:(?://)?", "", address)))
     return None if re.match(r"[A-Za-z][\w+.-]*:", address) else Path(address)
@@ -188,12 +194,12 @@ def refuse_unaddressable(database: Path) -> None:
 
 
 def _named(scheme: str) -> str:
-    """What is said of an address that cannot be read."""
+    """Return what may be shown of an address that cannot be read."""
     return f"{scheme}:{HIDDEN}" if scheme.partition("+")[0] in NAMED else HIDDEN
 
 
 def _whole(kind: str, found: re.Match[str]) -> bool:
-    """Whether what the grammar found is enough for an address of that kind."""
+    """Whether the grammar found all that an address of this kind needs."""
     if kind in FILES or not (found["authority"] or kind in PATHS):
         return False
     if kind in DATABASES and found["fragment"]:  # to SQLAlchemy a part of what is before it

@@ -1,15 +1,16 @@
-"""What may leave the process: texts without the secrets that it knows, and without what looks like one.
+"""Redaction: what may leave the process is text without secrets, known ones or likely ones.
 
-Three ways to use it, from gentle to strict:
+Three ways to use it, from lenient to strict:
 
 - :func:`redacted` masks secrets in a text that is shown; every line of a stage passes it.
-- :func:`repeats_secret` says whether a text of others (a server's answer, a library's error) repeats a secret in any form.
-  Such a text is not shown at all.
+- :func:`repeats_secret` says whether a foreign text (a server's response, a library's error)
+  repeats a secret in any form. Such a text is not shown at all.
 - :func:`secret_in` says what secret a text of params.yaml seems to hold. Such a file is refused.
 
-A known secret of 8 characters or more is masked wherever it occurs, one of 4 to 7 where it is a word of its own, and
-a shorter one only where its place says what it is (``://user:a@host``, ``password=a``), as is one that is among
-:data:`WORDS`: masked everywhere it would spoil every line and be told by its gaps.
+A known secret of 8 characters or more is masked wherever it occurs, one of 4 to 7 where it is a
+word of its own. A shorter one, or one of :data:`WORDS`, is masked only where its place shows what
+it is (``://user:a@host``, ``password=a``): masked everywhere, it would spoil every line and could
+be guessed from the gaps.
 """
 
 from __future__ import annotations
@@ -26,39 +27,15 @@ from onnxpress.credentials import sources as credentials
 from onnxpress.credentials.addresses import HIDDEN, NAMED, TOKEN, public
 
 LONG, SHORT = 8, 4
+"""Characters of a secret; see above."""
 LONGEST_READ = 100_000
-"""Characters of a text of others in which secrets are looked for; a longer one is taken to repeat one."""
-WORDS = {
-    *(
-        "admin",
-        "anonymous",
-        "changeme",
-        "default",
-        "false",
-        "local",
-        "localhost",
-        "minio",
-        "minioadmin",
-        "mlflow",
-        "model",
-    ),
-    *(
-        "mysql",
-        "none",
-        "null",
-        "password",
-        "postgres",
-        "private",
-        "public",
-        "publish",
-        "root",
-        "secret",
-        "test",
-        "token",
-    ),
-    *("true", "user", "username"),
-}
-"""Secrets that everybody guesses and lines often say."""
+"""Characters of a foreign text that is searched; a longer one is taken to repeat a secret."""
+_GUESSED = (
+    "admin anonymous changeme default false local localhost minio minioadmin mlflow model mysql "
+    "none null password postgres private public publish root secret test token true user username"
+)
+WORDS = set(_GUESSED.split())
+"""Secrets that everybody guesses and that lines often contain."""
 
 _NAME = credentials.SECRET_NAME.pattern
 _URL = re.compile(
@@ -67,7 +44,8 @@ _URL = re.compile(
 _LOGIN = re.compile(r"(?<![\w.+%-])[\w.+%-]{1,200}:[^\s@/\"'\\]{1,200}@(?=[\w.-])")
 _QUERY = re.compile(r"\?[\w.~%-]{1,100}=[^\s\"'<>\\)]*")
 _HEADER = re.compile(
-    r"\b((?:proxy-)?authorization[\"']?\s*(?:[:=]|%3[ad])\s*)(\"[^\"\\\n]*\"|'[^'\\\n]*'|[^\n\"'\\]+)",
+    r"\b((?:proxy-)?authorization[\"']?\s*(?:[:=]|%3[ad])\s*)"
+    r"(\"[^\"\\\n]*\"|'[^'\\\n]*'|[^\n\"'\\]+)",
     re.IGNORECASE,
 )
 _SCHEME = re.compile(
@@ -94,7 +72,7 @@ _BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}(?:={1,2}|(?:%3[
 
 
 def redacted(text: str) -> str:
-    """``text`` with a mask instead of each secret, and addresses without user info and query."""
+    """Return ``text`` with a mask instead of each secret, and addresses without login and query."""
     text = _PRIVATE_KEY.sub(HIDDEN, text)
     if pattern := _pattern(credentials.known()):
         text = pattern.sub(HIDDEN, text)
@@ -102,7 +80,7 @@ def redacted(text: str) -> str:
     text = _LOGIN.sub(f"{HIDDEN}@", text)
     text = _QUERY.sub(f"?{HIDDEN}", text)
     text = _HEADER.sub(_masked, text)
-    text = _SCHEME.sub(lambda found: _masked(found) if _holds_secret(found[2]) else found[0], text)
+    text = _SCHEME.sub(_masked_scheme, text)
     text = _PAIR.sub(_masked, text)
     text = _ELEMENT.sub(rf"\1{HIDDEN}", text)
     text = TOKEN.sub(HIDDEN, text)
@@ -110,7 +88,7 @@ def redacted(text: str) -> str:
 
 
 def redacted_data(value: Any) -> Any:
-    """JSON data with every text redacted, keys too."""
+    """Return JSON data with every text redacted, keys too."""
     if isinstance(value, str):
         return redacted(value)
     if isinstance(value, Mapping):
@@ -121,9 +99,10 @@ def redacted_data(value: Any) -> Any:
 
 
 def repeats_secret(text: str) -> bool:
-    """Whether a text repeats a known secret, or eight characters of one, in any encoding, letter case or line breaking.
+    """Whether a text repeats a known secret, or eight characters of one.
 
-    Also backwards. It may say so of a harmless text: then an error is told by its type alone.
+    Any encoding counts, any letter case, line breaks inside, and the text backwards. It may be
+    wrong about a harmless text: then an error is shown by its type alone.
     """
     if len(text) > LONGEST_READ:
         return bool(credentials.known())
@@ -147,22 +126,24 @@ def _repeats(secret: str, text: str, readings: set[str]) -> bool:
 
 
 def secret_in(text: str) -> str | None:
-    """What secret a text of a params file seems to hold, in words that do not repeat it; None if it holds none."""
+    """Return what secret a text of a params file seems to hold, in words that do not repeat it.
+
+    None if it seems to hold none.
+    """
     return next((what for what, found in _SIGNS.items() if found(text)), None)
 
 
 def _holds_known(text: str) -> bool:
-    strong = {
-        secret
-        for secret in credentials.known()
-        if len(secret) >= LONG and secret.lower() not in WORDS
-    }
-    return any(secret in text for secret in strong)
+    """Whether a text holds a known secret that is long enough not to be there by chance."""
+    for secret in credentials.known():
+        if len(secret) >= LONG and secret.lower() not in WORDS and secret in text:
+            return True
+    return False
 
 
 @lru_cache(maxsize=8)
 def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
-    """What finds each secret in each of its forms, whatever its letter case and wherever a line was broken in it."""
+    """Return what finds each secret in each form, in any letter case and broken by any line."""
     anywhere: set[str] = set()
     words: set[str] = set()
     for secret in secrets:
@@ -170,10 +151,8 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
             continue
         for form in credentials.encodings(secret):
             if len(form) >= LONG and form.lower() not in WORDS:
-                anywhere.add(
-                    r"\s*".join(map(re.escape, re.sub(r"\s", "", form)))
-                    + "(?:={1,2}|(?:%3D){1,2})?"
-                )
+                letters = map(re.escape, re.sub(r"\s", "", form))
+                anywhere.add(r"\s*".join(letters) + "(?:={1,2}|(?:%3D){1,2})?")
             elif form == secret:
                 words.add(rf"(?<![^\W_]){re.escape(form)}(?![^\W_])")
     forms = sorted(anywhere, key=len, reverse=True) + sorted(words)
@@ -181,19 +160,24 @@ def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
 
 
 def _masked(found: re.Match[str]) -> str:
-    """The name and the mask, in the quotes of what it replaces."""
+    """Return the name and the mask, in the quotes of what it replaces."""
     quote = found[2][0] if found[2][0] in "\"'" else ""
     return f"{found[1]}{quote}{HIDDEN}{quote}"
 
 
+def _masked_scheme(found: re.Match[str]) -> str:
+    """Mask what follows ``Basic`` or ``Bearer`` if it is a secret."""
+    return _masked(found) if _holds_secret(found[2]) else found[0]
+
+
 def _public(found: re.Match[str]) -> str:
-    """What may be shown of an address in a text; a word before a colon and a path is none."""
+    """Return what may be shown of an address; a word before a colon and a path is not one."""
     named = found[1].lower().partition("+")[0] in NAMED
     return public(found[0]) if named or "://" in found[0] else found[0]
 
 
 def _holds_secret(word: str) -> bool:
-    """Whether what follows ``Basic`` or ``Bearer`` is a secret and not the next word of a sentence."""
+    """Whether what follows ``Basic`` or ``Bearer`` is a secret, not a word of a sentence."""
     return bool(re.search(r"\d|[a-z][A-Z]|[=+/]", word)) or len(word) >= 20 or _holds_login(word)
 
 
@@ -213,12 +197,8 @@ _SIGNS: dict[str, Callable[[str], object]] = {
     "an access key or token": TOKEN.search,
     "a password or token after its name": _NAMED.search,
     "an Authorization header": _HEADER.search,
-    "a login or token": lambda text: any(
-        _holds_secret(found[2]) for found in _SCHEME.finditer(text)
-    ),
-    "user and password in base64": lambda text: any(
-        _holds_login(found[0]) for found in _BASE64.finditer(text)
-    ),
+    "a login or token": lambda text: any(_holds_secret(word) for _, word in _SCHEME.findall(text)),
+    "user and password in base64": lambda text: any(map(_holds_login, _BASE64.findall(text))),
     "a secret of this process's environment": _holds_known,
 }
-"""What a text may hold, and what finds it."""
+"""Kinds of secrets, and what finds each in a text."""

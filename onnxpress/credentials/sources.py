@@ -1,6 +1,6 @@
-"""The secrets that this process was given, wherever it was given them, and every form in which they may come back.
+"""The secrets that this process knows, from wherever, and every form they may be repeated in.
 
-They are never stored: they are looked up again whenever a text is to be shown.
+They are not stored: they are looked up again whenever a text is shown.
 """
 
 from __future__ import annotations
@@ -30,54 +30,64 @@ SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 SECRET_PARAMETER = re.compile(
     rf"{_NAME}|sig|(?:[\w-]+-)?signature|auth|key|sas|x-amz-credential", re.IGNORECASE
 )
-"""Names of parameters in the query of an address that hold one."""
+"""Names of parameters in the query of an address that hold a secret."""
 SECRET_VARIABLE = re.compile(
-    r".*(?:passw(?:or)?d|passphrase|secret|token|credentials?|_key(?:_?id)?|_pass|_pwd|_sas|connection_string)\d*",
+    r".*(?:passw(?:or)?d|passphrase|secret|token|credentials?"
+    r"|_key(?:_?id)?|_pass|_pwd|_sas|connection_string)\d*",
     re.IGNORECASE,
 )
-"""Names of environment variables that hold one."""
+"""Names of environment variables that hold a secret."""
 ADDRESS_VARIABLE = re.compile(r".*(?:uri|url|proxy|endpoint|dsn)", re.IGNORECASE)
 LONG_USER = 16
-"""A user's name of so many characters may be a token."""
+"""A user's name of so many characters or more may be a token."""
 
-_told: set[str] = set()
+_remembered: set[str] = set()
 
 
 def remember(*secrets: str | None) -> None:
-    """Take note of secrets that this process found elsewhere than in its environment."""
-    _told.update(filter(None, secrets))
+    """Remember secrets that were not in the environment or a file."""
+    _remembered.update(filter(None, secrets))
 
 
 def known() -> frozenset[str]:
-    """Every secret of this process: of its environment, its files, and what it was told to remember."""
+    """Return every secret of the environment and of files, and every remembered one."""
     files = tuple(_stamped(path) for path in _files())
-    return _of_environment(tuple(os.environ.items())) | _of_files(files) | _told
+    return _of_environment(tuple(os.environ.items())) | _of_files(files) | _remembered
 
 
 @lru_cache(maxsize=256)
 def encodings(secret: str) -> frozenset[str]:
-    """A secret as it may come back: as it is, quoted for URLs, JSON and HTML, in base64 (alone or inside), in hex."""
+    """Return every form in which a secret may be repeated.
+
+    As it is, quoted for URLs, HTML, JSON and Python, in hex, and in base64, alone or inside a
+    longer text.
+    """
     raw = secret.encode(errors="surrogatepass")
     found = {
         secret,
         quote(secret, safe="", errors="replace"),
         quote_plus(secret, errors="replace"),
         html.escape(secret),
-    }
-    found |= {
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
+        secret.encode("unicode_escape", "surrogatepass").decode(),
         raw.hex(),
     }
-    found |= {secret.encode("unicode_escape", "surrogatepass").decode()}
     for letters in _base64(raw):
         found |= {letters, letters.replace("+", "-").replace("/", "_"), quote(letters, safe="")}
     return frozenset(found)
 
 
 def _base64(raw: bytes) -> Iterator[str]:
-    """The letters of base64 that follow from ``raw`` wherever it begins in what is encoded, and with its end at the end."""
+    """Yield the base64 letters that depend on ``raw`` alone, wherever in a text it is encoded.
+
+    Three bytes become four letters, so there are three alignments, each also at the end of a text:
+
+    bytes before "abc"   0      1      2
+    inside a text        YWJj   FiY    hYm
+    at its end           YWJj   FiYw   hYmM
+    """
     for before in range(3):
         whole = base64.b64encode(b"\0" * before + raw).decode().rstrip("=")
         first = (8 * before + 5) // 6
@@ -103,7 +113,10 @@ def _of_environment(variables: tuple[tuple[str, str], ...]) -> frozenset[str]:
 
 
 def _of_address(text: str) -> Iterator[str]:
-    """The user info and tokens of an address, and the pieces of what may be its user info where it cannot be read."""
+    """Yield the user info and tokens of an address.
+
+    Of one that cannot be read, yield the pieces of what may be its user info.
+    """
     with suppress(Unreadable):
         address = read(text.strip())
         yield from address.hidden
@@ -120,7 +133,7 @@ def _of_address(text: str) -> Iterator[str]:
 
 
 def _of_pairs(text: str) -> Iterator[str]:
-    """The values of ``name=value`` in queries and connection strings whose names are those of secrets."""
+    """Yield the values in queries and connection strings whose names are those of secrets."""
     for name, value in re.findall(r"(?:^|[?&;\s])([\w.-]+)=([^&;\s#]+)", text):
         if SECRET_PARAMETER.fullmatch(name):
             yield from (value, unquote(value))
@@ -128,12 +141,13 @@ def _of_pairs(text: str) -> Iterator[str]:
 
 def _is_path(value: str) -> bool:
     """Whether a value names a file that holds the secret; an AWS key may begin with a slash too."""
-    return value.startswith(("/", "~")) and (
-        re.search(r"\.\w{2,5}$", value) is not None or os.path.exists(value)
-    )  # noqa: PTH110 - never raises
+    if not value.startswith(("/", "~")):
+        return False
+    return re.search(r"\.\w{2,5}$", value) is not None or os.path.exists(value)  # noqa: PTH110 - never raises
 
 
 def _of_login(user: str, password: str) -> Iterator[str]:
+    """Yield the secrets of a login; the user's name alone counts if it may be a token."""
     if password:
         yield password
         yield f"{user}:{password}"
@@ -142,7 +156,7 @@ def _of_login(user: str, password: str) -> Iterator[str]:
 
 
 def _files() -> Iterator[Path]:
-    """Where MLflow and requests look for logins."""
+    """Yield the files in which MLflow and requests look for logins."""
     with suppress(RuntimeError):  # no home
         yield Path.home() / ".mlflow" / "credentials"
         yield Path(os.environ.get("NETRC") or Path.home() / ".netrc")
@@ -157,21 +171,30 @@ def _stamped(path: Path) -> tuple[Path, float]:
 
 @lru_cache(maxsize=8)
 def _of_files(files: tuple[tuple[Path, float], ...]) -> frozenset[str]:
+    """Return the secrets in the files; ``files`` has the time of each one's last change."""
     found: set[str] = set()
     for path, changed in files:
         if not changed:
             continue
         with suppress(OSError, ValueError, netrc.NetrcParseError, configparser.Error):
-            if path.name == "credentials":
-                entries = configparser.ConfigParser(interpolation=None)
-                entries.read(path, encoding="utf-8")
-                for entry in entries.values():
-                    user, password = (
-                        entry.get(f"mlflow_tracking_{part}", "")
-                        for part in ("username", "password")
-                    )
-                    found.update(_of_login(user, password))
-            else:
-                for user, _, password in netrc.netrc(path).hosts.values():
-                    found.update(_of_login(user, password))
+            logins = _of_mlflow(path) if path.name == "credentials" else _of_netrc(path)
+            for user, password in logins:
+                found.update(_of_login(user, password))
     return frozenset(found)
+
+
+def _of_mlflow(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the logins of MLflow's credentials file."""
+    sections = configparser.ConfigParser(interpolation=None)
+    sections.read(path, encoding="utf-8")
+    for section in sections.values():
+        yield (
+            section.get("mlflow_tracking_username", ""),
+            section.get("mlflow_tracking_password", ""),
+        )
+
+
+def _of_netrc(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield the logins of a netrc file."""
+    for user, _, password in netrc.netrc(path).hosts.values():
+        yield user, password

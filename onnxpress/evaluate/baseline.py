@@ -1,27 +1,57 @@
-"""A model that a constant beats, as a wrong export or a wrong target makes it."""
+"""A warning of a model that a constant beats, as a wrong export or a wrong target makes it."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from onnxpress.errors import UserError
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.scores import worse_than_constant
-from onnxpress.pipeline.console import say
+from onnxpress.evaluate.scores import score
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
 
-def say_if_worthless(model: Any, rows: Rows, schema: Schema, name: str) -> None:
-    """Say so where the original predicts the ``rows`` worse than a constant does."""
+def worse_than_constant(
+    schema: Schema, target: NDArray[Any], values: NDArray[Any], rows: str
+) -> str | None:
+    """Return a warning if ``values`` score below the best constant, both (rows,); else None.
+
+    The constant is the mean of the target, or its most frequent class. ``rows`` names the rows.
+    """
+    found = score(schema, target, values)
+    if schema.task == "regression":
+        name, constant, always = "R2", 0.0, "the mean of the target"
+    else:
+        name = "accuracy"
+        classes, counts = np.unique(target, return_counts=True)
+        constant = float(counts.max() / len(target))
+        always = repr(classes[counts.argmax()].item())
+    if not found < constant:
+        return None
+    return (
+        f"warning: the original is worse than a constant on the {len(target)} {rows} rows: "
+        f"{name} {found:.4f}, against {constant:.4f} for {always} every time; "
+        "check that it was fitted on these columns and this target"
+    )
+
+
+def baseline_warning(model: Any, rows: Rows, schema: Schema, name: str) -> str | None:
+    """Return a warning if a scikit-learn model predicts ``rows`` worse than a constant; else None.
+
+    ``name`` names the rows. There is no warning without rows, nor of a model that refuses them.
+
+    Raises:
+        UserError: the model predicts no scores, or more than one value per row.
+    """
     if not len(rows):
-        return
+        return None
     try:
         values = predict_original(model, rows.feeds, schema).values
     except UserError:
         raise
-    except Exception:  # it refuses these rows, which is said where it is tried
-        return
-    line = worse_than_constant(schema, rows.target, values, name)
-    if line is not None:
-        say(line)
+    except Exception:  # it refuses these rows, which is said where it is converted
+        return None
+    return worse_than_constant(schema, rows.target, values, name)

@@ -1,4 +1,4 @@
-"""Named tensors inside a model, computed from raw rows."""
+"""Tensors inside a model, computed from raw rows."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Feeds
 
 Values = dict[str, NDArray[Any]]
-"""InnerTensors by name, each (rows, columns)."""
+"""Tensors by name, each (rows, columns)."""
 
 
 class InnerTensors:
-    """The part of a model that some of its tensors follow from, as a function."""
+    """The part of a model that computes some of its tensors, as a function."""
 
     def __init__(self, model: onnx.ModelProto, names: Iterable[str]) -> None:
-        """``names`` are the tensors asked for; inputs of the model need no computing."""
-        given = {value.name for value in model.graph.input}
-        self.raw = [name for name in names if name in given]
-        self.computed = [name for name in names if name not in given]
-        part = _before(model, self.computed) if self.computed else None
+        """``names`` are the wanted tensors; inputs of the model need no computing."""
+        inputs = {value.name for value in model.graph.input}
+        self.raw: list[str] = []
+        self.computed: list[str] = []
+        for name in names:
+            (self.raw if name in inputs else self.computed).append(name)
+        part = _part_before(model, self.computed) if self.computed else None
         self._session = open_session(part.SerializeToString()) if part else None
 
     def __call__(self, feeds: Feeds) -> Values:
-        """Every tensor for these rows."""
+        """Return every tensor for these rows."""
         found = {name: feeds[name] for name in self.raw}
         if self._session:
             arrays = self._session.run(self.computed, feeds)
@@ -38,8 +40,8 @@ class InnerTensors:
         return {name: np.asarray(array).reshape(rows, -1) for name, array in found.items()}
 
 
-def _before(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
-    """The operators that ``names`` are computed by, with ``names`` as outputs."""
+def _part_before(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
+    """Return the model cut off behind ``names``, which are its outputs then."""
     needed, kept = set(names), []
     for node in reversed(model.graph.node):
         if needed.intersection(node.output):
@@ -57,7 +59,7 @@ def _before(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
 
 
 def _reads(node: onnx.NodeProto) -> Iterator[str]:
-    """Names that a node reads, also in the graphs inside it."""
+    """Yield the names that a node reads, also in the graphs inside it."""
     yield from node.input
     for graph in nested(node):
         for inner in graph.node:

@@ -1,4 +1,4 @@
-"""What evaluate says and does where a lossless model does not answer as model.onnx does."""
+"""The check that a quantised model which is called lossless predicts as the ONNX model does."""
 
 from __future__ import annotations
 
@@ -6,90 +6,99 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.evaluate.lossless_differences import (
-    TOLERANCE,
-    is_lossless,
-    lossless_differences,
-    trees_agree,
-)
+from onnxpress.evaluate.lines import TITLES, Names
+from onnxpress.evaluate.lossless_differences import TOLERANCE, lossless_differences, trees_agree
 from onnxpress.evaluate.predicted_rows import PredictedRows
-from onnxpress.evaluate.score_differences import numbers
-from onnxpress.pipeline.console import say
-from onnxpress.pipeline.outputs import ONNX_MODEL, QUANTIZED_MODEL
+from onnxpress.evaluate.relative_differences import numbers
+from onnxpress.models import ONNX, PLAIN, QUANTIZED
 from onnxpress.tables.schema import Schema
+
+RowNumbers = NDArray[np.intp]
+
+
+class NotLossless(UserError):
+    """A quantised model that is called lossless predicts something else than the ONNX model."""
+
+
+def is_lossless(candidate: str) -> bool:
+    """Tell whether a candidate, by its name in quantization.json, is called lossless."""
+    forms = candidate.partition("/")[2].split("+")
+    return candidate == PLAIN or set(forms) == {"lossless"}
 
 
 def check_lossless(
-    candidate: str, models: tuple[bytes, bytes], asked: list[PredictedRows], schema: Schema
-) -> None:
-    """Compare the quantised model with model.onnx, if it is said to be lossless, on all rows that were asked.
+    candidate: str,
+    models: tuple[bytes, bytes],
+    compared: list[PredictedRows],
+    schema: Schema,
+    names: Names = TITLES,
+) -> list[str]:
+    """Compare the quantised model with the ONNX one on all ``compared`` rows.
 
-    Other labels on true ties, and scores that a step function has turned apart, are counted in a line.
+    ``models`` are the ONNX model and the quantised one. The lines returned count labels that
+    differ on ties, and scores that a step function has moved apart.
 
     Raises:
-        UserError: labels differ, or scores by more than the tolerance.
+        NotLossless: labels differ, or scores by more than the tolerance.
     """
-    if not is_lossless(candidate):
-        return
-    found = [lossless_differences(*each.predictions[1:]) for each in asked]
-    if sum(len(each.labels) for each in found):
-        raise UserError(
-            _complaint(candidate, "other labels", asked, [each.labels for each in found], schema)
+    found = [lossless_differences(*rows.predictions[1:]) for rows in compared]
+    labels = _Differing(compared, [each.labels for each in found])
+    scores = _Differing(compared, [each.scores for each in found])
+    ties = _Differing(compared, [each.ties for each in found])
+    beyond = f"scores that differ by more than {TOLERANCE:g}"
+    if labels:
+        raise NotLossless(_complaint(candidate, "other labels", labels, schema, names))
+    if scores and not scores.trees_agree(models):
+        raise NotLossless(_complaint(candidate, beyond, scores, schema, names))
+    lines = []
+    if scores:
+        lines.append(
+            f"{candidate}: {scores} have {beyond} (at most {scores.largest():.3g}): a step "
+            "function, such as isotonic calibration, follows trees that agree; labels are equal"
         )
-    scores = [each.scores for each in found]
-    if any(len(rows) for rows in scores):
-        what = f"scores that differ by more than {TOLERANCE:g}"
-        if not _only_steps(models, asked, scores):
-            raise UserError(_complaint(candidate, what, asked, scores, schema))
-        say(
-            f"{candidate}: {_counted(asked, scores)} have {what} (at most {_largest(asked, scores):.3g}): a step function, such "
-            "as isotonic calibration, follows trees that agree; labels are equal"
-        )
-    ties = [each.ties for each in found]
-    if any(len(rows) for rows in ties):
-        say(
-            f"{candidate}: {_counted(asked, ties)} are ties between two classes, and get the other one"
-        )
+    if ties:
+        lines.append(f"{candidate}: {ties} are ties between two classes, and get the other one")
+    return lines
+
+
+class _Differing:
+    """Rows that differ in one way, of all the rows that were compared."""
+
+    def __init__(self, compared: list[PredictedRows], found: list[RowNumbers]) -> None:
+        """``found`` are the numbers of the rows in each of ``compared``."""
+        pairs = zip(compared, found, strict=True)
+        self.parts = [(rows, each) for rows, each in pairs if len(each)]
+
+    def __bool__(self) -> bool:
+        return bool(self.parts)
+
+    def __str__(self) -> str:
+        """Count them, as ``2 of 30 test rows and 7 of 2000 probe rows``."""
+        counts = [f"{len(each)} of {len(rows)} {rows.kind} rows" for rows, each in self.parts]
+        return " and ".join(counts)
+
+    def largest(self) -> float:
+        """Return the largest difference of a score, or of a prediction, on these rows."""
+        found = []
+        for rows, each in self.parts:
+            one, other = (numbers(predictions)[each] for predictions in rows.predictions[1:])
+            found.append(float(np.nanmax(np.abs(one - other), initial=0)))
+        return max(found)
+
+    def trees_agree(self, models: tuple[bytes, bytes]) -> bool:
+        """Tell whether the trees of both models agree on these rows."""
+        return all(trees_agree(*models, rows.feeds, each) for rows, each in self.parts)
 
 
 def _complaint(
-    candidate: str,
-    what: str,
-    asked: list[PredictedRows],
-    rows: list[NDArray[np.intp]],
-    schema: Schema,
+    candidate: str, what: str, differing: _Differing, schema: Schema, names: Names
 ) -> str:
-    """Which rows, the first of them in words, and what to do."""
-    first, row = next(
-        (each, int(found[0])) for each, found in zip(asked, rows, strict=True) if len(found)
-    )
-    plain, quantized = (answer.values.tolist()[row] for answer in first.predictions[1:])
-    said = f"{first.describe(row, schema)} gets {quantized!r} where {ONNX_MODEL} says {plain!r}"
+    """Say how many rows differ, and describe the first of them."""
+    rows, found = differing.parts[0]
+    row = int(found[0])
+    plain, quantized = (each.values.tolist()[row] for each in rows.predictions[1:])
     return (
-        f"{QUANTIZED_MODEL} ({candidate}) should answer as {ONNX_MODEL} does and has {what} on {_counted(asked, rows)}: "
-        f"{said}; set quantize.method to none, or quantize.level to refined, in params.yaml, and report this model"
+        f"{names[QUANTIZED]} ({candidate}) should predict what {names[ONNX]} predicts and has "
+        f"{what} on {differing}: {rows.describe(row, schema)} gets {quantized!r} where "
+        f"{names[ONNX]} says {plain!r}"
     )
-
-
-def _counted(asked: list[PredictedRows], rows: list[NDArray[np.intp]]) -> str:
-    """As ``2 of 30 test rows and 7 of 2000 probe rows``."""
-    pairs = zip(asked, rows, strict=True)
-    return " and ".join(
-        f"{len(found)} of {len(each)} {each.kind} rows" for each, found in pairs if len(found)
-    )
-
-
-def _largest(asked: list[PredictedRows], rows: list[NDArray[np.intp]]) -> float:
-    """The largest difference of a score, or of a prediction, on these rows."""
-    found = []
-    for each, those in zip(asked, rows, strict=True):
-        one, other = (numbers(answer) for answer in each.predictions[1:])
-        found.append(np.nanmax(np.abs(one[those] - other[those]), initial=0))
-    return float(max(found))
-
-
-def _only_steps(
-    models: tuple[bytes, bytes], asked: list[PredictedRows], rows: list[NDArray[np.intp]]
-) -> bool:
-    pairs = [(each, found) for each, found in zip(asked, rows, strict=True) if len(found)]
-    return all(trees_agree(*models, each.feeds, found) for each, found in pairs)

@@ -1,4 +1,4 @@
-"""Lossless held to its word: labels equal, scores within rounding, on every row that was asked."""
+"""Rows on which a quantised model that should be lossless differs from the ONNX model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.inner_tensors import InnerTensors, Values
-from onnxpress.evaluate.score_differences import numbers
+from onnxpress.evaluate.relative_differences import Flags, numbers
 from onnxpress.graph.trees.reader import is_tree
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
@@ -18,36 +18,34 @@ TOLERANCE = 1e-6
 """Of scores and predictions, relative to the largest of them where that is above 1."""
 
 
-def is_lossless(candidate: str) -> bool:
-    """Whether a candidate of quantization.json is said to answer as model.onnx does."""
-    forms = candidate.partition("/")[2].split("+")
-    return candidate == "none" or set(forms) == {"lossless"}
-
-
 @dataclass(frozen=True)
 class LosslessDifferences:
-    """Rows on which the quantised model predicts differently from model.onnx, each (n,) in order."""
+    """Row numbers, each (n,) and rising, on which the quantised model predicts something else."""
 
     labels: NDArray[np.intp]
-    """Other labels, ties between the two highest scores aside."""
+    """Other labels that are no ties."""
     ties: NDArray[np.intp]
-    """Other labels where two scores of model.onnx are equal within rounding."""
+    """Other labels where the two highest scores of the ONNX model are equal within rounding."""
     scores: NDArray[np.intp]
     """Equal labels, but scores or predictions beyond the tolerance."""
 
 
 def lossless_differences(plain: Predictions, quantized: Predictions) -> LosslessDifferences:
-    """Where the predictions of the two models differ."""
+    """Compare the predictions of the ONNX model and the quantised one for the same rows."""
     apart = _apart(numbers(plain), numbers(quantized))
-    scores = plain.scores
-    if scores is None:
-        return LosslessDifferences(*map(np.flatnonzero, (apart & False, apart & False, apart)))
-    other, tied = plain.values != quantized.values, _tied(scores)
-    return LosslessDifferences(*map(np.flatnonzero, (other & ~tied, other & tied, apart & ~other)))
+    if plain.scores is None:
+        none = np.zeros(0, np.intp)
+        return LosslessDifferences(labels=none, ties=none, scores=np.flatnonzero(apart))
+    other, tied = plain.values != quantized.values, _tied(plain.scores)
+    return LosslessDifferences(
+        labels=np.flatnonzero(other & ~tied),
+        ties=np.flatnonzero(other & tied),
+        scores=np.flatnonzero(apart & ~other),
+    )
 
 
-def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether the numbers of a row differ beyond the tolerance, (rows,); NaN equals NaN."""
+def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> Flags:
+    """Flag the rows, (rows,), whose numbers differ beyond the tolerance; NaN equals NaN."""
     if one.shape != other.shape:
         return np.ones(len(one), np.bool_)
     near = np.isclose(one, other, rtol=0, atol=_limit(one), equal_nan=True)
@@ -59,8 +57,8 @@ def _limit(values: NDArray[np.float64]) -> float:
     return TOLERANCE * max(1.0, float(finite.max(initial=0)))
 
 
-def _tied(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Whether the two highest scores of a row are equal within rounding, (rows,)."""
+def _tied(scores: NDArray[np.float64]) -> Flags:
+    """Flag the rows, (rows,), whose two highest scores are equal within rounding."""
     if scores.shape[1] < 2:
         return np.zeros(len(scores), np.bool_)
     highest = np.sort(scores, axis=1)[:, -2:]
@@ -69,23 +67,22 @@ def _tied(scores: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def trees_agree(plain: bytes, quantized: bytes, feeds: Feeds, rows: NDArray[np.intp]) -> bool:
-    """Whether the trees of both models agree on ``rows``.
+    """Tell whether the trees of both models agree on ``rows``, (n,) numbers of rows in ``feeds``.
 
     If they do, scores that differ come from a step function behind the trees, such as isotonic
     calibration, which turns a rounding of their sums into a step.
     """
     models = [onnx.load_from_string(model) for model in (plain, quantized)]
-    written = [{name for node in model.graph.node for name in node.output} for model in models]
     trees = [name for node in models[0].graph.node if is_tree(node) for name in node.output]
-    names = [name for name in trees if name and name in written[1]]
+    known = {name for node in models[1].graph.node for name in node.output}
+    names = [name for name in trees if name and name in known]
     if not names:
         return False
-    asked = take(feeds, rows)
-    one, other = (InnerTensors(model, names)(asked) for model in models)
+    one, other = (InnerTensors(model, names)(take(feeds, rows)) for model in models)
     return _agree(one, other)
 
 
 def _agree(one: Values, other: Values) -> bool:
     pairs = [(one[name], other[name]) for name in one]
-    numbers = [(a, b) for a, b in pairs if a.dtype.kind == b.dtype.kind == "f"]
-    return bool(numbers) and not any(_apart(a, b).any() for a, b in numbers)
+    floats = [(a, b) for a, b in pairs if a.dtype.kind == b.dtype.kind == "f"]
+    return bool(floats) and not any(_apart(a, b).any() for a, b in floats)

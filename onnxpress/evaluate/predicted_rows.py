@@ -1,47 +1,91 @@
-"""Rows that all three models were asked about, and a row in words."""
+"""Rows with the predictions of the three models for them, and one such row in words."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from numpy.typing import NDArray
+
+from onnxpress.errors import UserError
 from onnxpress.evaluate.probes.raw_columns import RawColumn
+from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.tables.cells import cell
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
 SHOWN_COLUMNS = 4
+"""A row is shown by as many of its first columns."""
+
+Predict = Callable[[Feeds], Predictions]
 
 
 @dataclass(frozen=True)
 class PredictedRows:
-    """``predictions`` are those of original, ONNX and quantised model to the rows in ``feeds``."""
+    """Some rows, and what the three models predict for them, in the order of ``MODEL_KEYS``."""
 
     kind: str
+    """``test`` or ``probe``."""
     feeds: Feeds
     predictions: list[Predictions]
     column: Callable[[int], RawColumn | None] = lambda _row: None
-    """The column in which a row lies at a threshold, if it does."""
+    """The column in which a row lies at a threshold; None if it lies at none."""
 
     def __len__(self) -> int:
         return len(self.predictions[0].values)
 
     def describe(self, row: int, schema: Schema) -> str:
-        """A row by its number from 0, and the value at a threshold or its first few values."""
+        """Name a row by its number, from 0, and the value at a threshold or its first values."""
         at, last = self.column(row), min(len(schema.columns), SHOWN_COLUMNS)
         places = range(last) if at is None else [self._place(at, schema)]
-        values = [
-            f"{schema.columns[place].name!r} is {self._value(row, place, schema)}"
-            for place in places
-        ]
-        more = ["..."] if at is None and last < len(schema.columns) else []
-        return f"{self.kind} row {row} ({', '.join([*values, *more])})"
+        shown = []
+        for place in places:
+            name = schema.columns[place].name
+            shown.append(f"{name!r} is {self._value(row, place, schema)}")
+        if at is None and last < len(schema.columns):
+            shown.append("...")
+        return f"{self.kind} row {row} ({', '.join(shown)})"
 
     def _place(self, at: RawColumn, schema: Schema) -> int:
-        """The place of a column in the schema: inputs stand in the same order."""
+        """Return the place of a column in the schema: the inputs have the same order."""
         return at.position if schema.all_numeric else list(self.feeds).index(at.name)
 
     def _value(self, row: int, place: int, schema: Schema) -> str:
         inputs = list(self.feeds.values())
         value = inputs[0][row, place] if schema.all_numeric else inputs[place][row, 0]
         return repr(str(value)) if isinstance(value, str) else f"{value:.9g}"
+
+
+def predict_with_all(models: Mapping[str, Predict], feeds: Feeds, what: str) -> list[Predictions]:
+    """Return the predictions of all ``models``; ``what`` names the rows.
+
+    Raises:
+        UserError: a model refuses the rows, as an encoder does a category that it has not seen. The
+            line calls the model by its key in ``models``.
+    """
+    predictions = []
+    for name, predict in models.items():
+        try:
+            predictions.append(predict(feeds))
+        except UserError:
+            raise
+        except Exception as error:  # each library has its own
+            raise UserError(f"{name} refuses {what}: {one_line(error)}") from error
+    return predictions
+
+
+def one_line(error: Exception) -> str:
+    """Return the text of an error without its line breaks."""
+    return " ".join(str(error).split())
+
+
+def predictions_csv(target: NDArray[Any], predictions: list[Predictions]) -> bytes:
+    """Return the target, (rows,), and what the three models predict as CSV, a line per row.
+
+    :func:`onnxpress.tables.cells.cell` writes the cells.
+    """
+    columns = [target.tolist(), *(each.values.tolist() for each in predictions)]
+    lines = [("target", *MODEL_KEYS), *zip(*columns, strict=True)]
+    return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()

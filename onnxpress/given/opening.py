@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from onnxpress import held
 from onnxpress.errors import UserError
 from onnxpress.estimators import stored
-from onnxpress.evaluate.scores import worse_than_constant
+from onnxpress.evaluate.baseline import worse_than_constant
 from onnxpress.given.outcome import Outcome, from_answer
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.copies import absent

@@ -14,14 +14,9 @@ from onnxpress.conversion.converting import NEWEST_OPSET, NotConvertible, to_onn
 from onnxpress.errors import UserError
 from onnxpress.estimators.odd_rows import odd_rows
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.score_differences import (
-    ROUNDING,
-    TOLERANCE,
-    ScoreDifferences,
-    numbers,
-    relative,
-    score_differences,
-)
+from onnxpress.evaluate.original_rounding import ROUNDING
+from onnxpress.evaluate.relative_differences import TOLERANCE, numbers, relative_differences
+from onnxpress.evaluate.score_differences import ScoreDifferences, score_differences
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.console import say
 from onnxpress.runtime.predictions import Predictions
@@ -132,9 +127,9 @@ def _is_rounding(
             for name, values in feeds.items()
         }
         moved = np.maximum(
-            moved, relative(before, numbers(predict_original(model, nudged, schema)))
+            moved, relative_differences(before, numbers(predict_original(model, nudged, schema)))
         )
-    return bool(np.all(relative(before, after) <= TOLERANCE + TIMES_ROUNDING * moved))
+    return bool(np.all(relative_differences(before, after) <= TOLERANCE + TIMES_ROUNDING * moved))
 
 
 def _described(found: Found, schema: Schema) -> str:

@@ -1,4 +1,7 @@
-"""What a stage says while it works: a few plain lines, progress and colours on a terminal only, JSON for scripts."""
+"""What a stage prints while it works: a few plain lines, and JSON for scripts.
+
+Progress and colours are for terminals only.
+"""
 
 from __future__ import annotations
 
@@ -13,36 +16,35 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from onnxpress.credentials.redaction import redacted_data
 from onnxpress.pipeline.redacted_streams import raw_stream
+from onnxpress.text import json_text, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
-from onnxpress.text import json_text, visible
 
 T = TypeVar("T")
 
 REDRAW_SECONDS = 0.2
-
+"""Between two drawings of a progress bar, at least."""
 PLAIN_WIDTH = 110
-"""Columns where there is no terminal to ask: logs stay the same wherever they are written."""
+"""Columns of a log, so that it is the same wherever it is written."""
 
 
 def say(text: str) -> None:
-    """Print one line of what the stage does or found."""
+    """Print one line about what the stage does or found."""
     print(f"  {visible(text)}", flush=True)
 
 
 def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yield ``items`` with a progress bar on a terminal; elsewhere silently, so that logs stay plain and stable.
+    """Yield ``items`` with a progress bar on a terminal, elsewhere silently.
 
-    The bar is drawn between items and never by a thread of its own, which would disturb a measurement.
+    The bar is drawn between items, not by a thread, which would disturb a measurement.
     """
-    from rich.progress import Progress, TextColumn  # a stage that never waits need not pay for it
+    from rich.progress import Progress, TextColumn  # not imported by a stage that never waits
 
     drawn = time.monotonic()
     columns = TextColumn("{task.description}", markup=False), *Progress.get_default_columns()[1:]
-    with Progress(
-        *columns, **_on_stderr(), transient=True, auto_refresh=False, disable=not _watched()
-    ) as bar:
+    style = {**_on_stderr(), "transient": True, "auto_refresh": False, "disable": not _watched()}
+    with Progress(*columns, **style) as bar:
         task = bar.add_task(f"  {visible(what)}", total=total)
         for item in items:
             yield item
@@ -54,9 +56,10 @@ def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
 
 @contextmanager
 def working(what: str) -> Iterator[None]:
-    """Show on a terminal that ``what``, which has no countable steps, goes on, and for how long; elsewhere silently.
+    """Show on a terminal that ``what`` goes on, and for how long; elsewhere nothing.
 
-    Drawn by a thread of its own, so not for what is timed. Lines said meanwhile would run into it: say them after.
+    It is for work without countable steps. A thread draws it, so it is not for what is timed.
+    Lines printed meanwhile would run into it: print them afterwards.
     """
     if not _watched():
         yield
@@ -70,9 +73,9 @@ def working(what: str) -> Iterator[None]:
 
 
 def screen() -> Console:
-    """Where tables are printed: stdout, with colours on a terminal, and every text as it is.
+    """Return a console on stdout for tables: colours on a terminal, and every text as it is.
 
-    ``NO_COLOR`` takes them away there, ``FORCE_COLOR`` adds them in a log, whose width is :data:`PLAIN_WIDTH` in any case.
+    ``NO_COLOR`` switches colours off, ``FORCE_COLOR`` on. A log always has :data:`PLAIN_WIDTH`.
     """
     from rich.console import Console
 
@@ -82,22 +85,26 @@ def screen() -> Console:
 
 @contextmanager
 def answering(*, in_json: bool) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Give a function that takes the result of a command as JSON.
+    """Yield a function that takes the result of a command.
 
-    ``in_json``: it prints it, and all that is said in the block goes to stderr. Otherwise it does nothing.
+    With ``in_json`` it prints the result as JSON, and all other lines of the block go to stderr.
+    Otherwise it does nothing.
     """
     if not in_json:
         yield lambda _: None
         return
     stdout = sys.stdout
     with redirect_stdout(sys.stderr):
-        yield lambda result: print(
-            _fit_for(stdout, json_text(redacted_data(result))), file=raw_stream(stdout), flush=True
-        )
+
+        def answer(result: Mapping[str, Any]) -> None:
+            text = _encodable(json_text(redacted_data(result)), stdout)
+            print(text, file=raw_stream(stdout), flush=True)
+
+        yield answer
 
 
-def _fit_for(stream: TextIO, text: str) -> str:
-    """JSON in which letters that the encoding of ``stream`` lacks are escapes."""
+def _encodable(text: str, stream: TextIO) -> str:
+    """Return JSON in which letters that the encoding of ``stream`` lacks are escapes."""
     encoding = stream.encoding or "utf-8"
     try:
         text.encode(encoding)
@@ -107,17 +114,17 @@ def _fit_for(stream: TextIO, text: str) -> str:
 
 
 def _watched() -> bool:
-    """Whether somebody looks at stderr on a terminal that can redraw a line; ``FORCE_COLOR`` does not make a log one."""
+    """Whether stderr is a terminal that can redraw a line; ``FORCE_COLOR`` does not make it one."""
     return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _on_stderr() -> dict[str, Any]:
-    """Arguments of a progress bar. Lines said meanwhile appear above it, unless stdout leads elsewhere."""
+    """Return arguments of a progress bar: printed lines appear above it on the same terminal."""
     from rich.console import Console
 
     return {"console": Console(stderr=True, **_colours()), "redirect_stdout": sys.stdout.isatty()}
 
 
 def _colours() -> dict[str, Any]:
-    """No escape codes at all under ``NO_COLOR``, of which rich would keep bold and italic."""
+    """Return arguments without any escape codes under ``NO_COLOR``; rich would keep bold."""
     return {"color_system": None} if os.environ.get("NO_COLOR") else {}

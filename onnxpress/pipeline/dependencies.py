@@ -1,7 +1,7 @@
-"""Whether what a stage has read is still there when it ends.
+"""What a stage depends on must not change while it runs.
 
-DVC notes the state of params, code and inputs *after* a stage has run: what is edited meanwhile
-would be recorded as what ran. So each stage compares at its end, and fails if anything has changed.
+DVC records the state of params, code and inputs *after* a stage has run: what is edited meanwhile
+would be recorded as what ran. So each stage compares at its end, and fails if anything changed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 PIPELINE, PARAMS = Path("dvc.yaml"), Path("params.yaml")
 HASHED_BYTES = 1_000_000
-"""Larger files are told by size, time and inode: some hold gigabytes."""
+"""Larger files are compared by size, time and inode only: some have gigabytes."""
 CODE = (".py", ".jinja")
 _begun: dict[str, Reading] = {}
 
@@ -28,7 +28,7 @@ class File:
     digest: bytes | None
 
     def same(self, other: File) -> bool:
-        """Whether the two states have the same content, as far as can be told."""
+        """Whether the two states surely have the same content."""
         if self.stamp == other.stamp:
             return True
         return self.digest is not None and self.digest == other.digest
@@ -45,7 +45,10 @@ class Reading:
     params: Mapping[str, Any]
 
     def changes(self) -> list[str]:
-        """Files and keys of params.yaml that differ now. Of new files only code counts: it is imported."""
+        """Return files and keys of params.yaml that differ now.
+
+        Of new files only code counts, because it may have been imported.
+        """
         now = {path: found for dep in self.deps for path, found in _files(dep, self.files)}
         gone = [path for path in self.files if path not in now]
         new = [path for path in now if path not in self.files and path.endswith(CODE)]
@@ -57,18 +60,18 @@ class Reading:
 
 
 def begin(stage: str) -> None:
-    """Note what a stage depends on, before its code is imported."""
+    """Record what a stage depends on, before its code is imported."""
     if reading := _reading_of(stage):
         _begun[stage] = reading
 
 
 def begun(stage: str) -> bool:
-    """Whether it is known how things were when the stage began."""
+    """Whether the state at the beginning of the stage was recorded."""
     return stage in _begun
 
 
 def changes(stage: str) -> list[str]:
-    """What has changed since the stage began; nothing for what is no stage of dvc.yaml."""
+    """Return what has changed since the stage began; nothing if it is not a stage of dvc.yaml."""
     return _begun[stage].changes() if stage in _begun else []
 
 
@@ -78,15 +81,18 @@ def _reading_of(stage: str) -> Reading | None:
         deps = tuple(entry.get("deps", []))
         keys = tuple(entry.get("params", []))
     except (ValueError, LookupError, TypeError, AttributeError):
-        return None  # not run in a project, or no stage: nothing is recorded
+        return None  # not in a project, or not a stage
     files = {path: file for dep in deps for path, file in _files(dep)}
     return Reading(deps, keys, files, _params(keys))
 
 
 def _files(dep: str, known: Mapping[str, File] | None = None) -> Iterator[tuple[str, File]]:
-    """The files of a dependency with their states; one with the stamp in ``known`` is not read."""
+    """Yield the files of a dependency with their states.
+
+    A file that has the stamp it has in ``known`` is not read again.
+    """
     for path in _paths(dep):
-        with suppress(OSError):  # removed a moment ago
+        with suppress(OSError):  # removed meanwhile
             status = Path(path).stat()
             stamp = (status.st_size, status.st_mtime_ns, status.st_ino)
             before = (known or {}).get(path)
@@ -98,7 +104,7 @@ def _files(dep: str, known: Mapping[str, File] | None = None) -> Iterator[tuple[
 
 
 def _paths(dep: str) -> Iterator[str]:
-    """The dependency itself, or the files below it, without byte code and editors' leftovers."""
+    """Yield the dependency itself, or the files below it without byte code and editors' files."""
     if not Path(dep).is_dir():
         yield dep
         return
@@ -110,18 +116,18 @@ def _paths(dep: str) -> Iterator[str]:
 
 
 def _digest(path: str) -> bytes:
-    import hashlib  # loads OpenSSL, which would show in a measurement of memory
+    import hashlib  # loads OpenSSL, which would count in a measurement of memory
 
     return hashlib.blake2b(Path(path).read_bytes()).digest()
 
 
 def _loaded(path: Path) -> Any:
-    """The content of a YAML file, read with the C parser if there is one: it is 20 times as fast.
+    """Read a YAML file, with the C parser if there is one: it is 20 times as fast.
 
     Raises:
         ValueError: it cannot be read.
     """
-    import yaml  # 40 ms that a process without a stage need not pay
+    import yaml  # 40 ms that only a stage needs
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
@@ -131,7 +137,7 @@ def _loaded(path: Path) -> Any:
 
 
 def _params(keys: tuple[str, ...]) -> dict[str, Any]:
-    """The values below ``keys`` in params.yaml by dotted key; none where it cannot be read."""
+    """Return the values below ``keys`` in params.yaml by dotted key; none if it cannot be read."""
     try:
         content = _loaded(PARAMS)
     except ValueError:
@@ -150,4 +156,4 @@ def _leaves(key: str, value: Any) -> Iterator[tuple[str, Any]]:
         for name, item in value.items():
             yield from _leaves(f"{key}.{name}", item)
     else:
-        yield key, repr(value)  # 1 is not 1.0, nor true
+        yield key, repr(value)  # tells 1 from 1.0 and from true

@@ -1,4 +1,4 @@
-"""The one place that starts git and dvc; other modules say what to run, and what a failure means."""
+"""The one place that starts git and dvc; callers say what to run, and what a failure means."""
 
 from __future__ import annotations
 

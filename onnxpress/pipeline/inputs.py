@@ -43,32 +43,32 @@ def read_rows(path: Path, schema: Schema) -> Rows:
     from pyarrow import parquet
 
     try:
-        data = pa.BufferReader(read_bytes(path))  # bytes: what C++ opens, no audit hook sees
-        table = parquet.ParquetFile(data, pre_buffer=False).read(
-            use_threads=False
-        )  # threads may abort a process that ends
+        data = pa.BufferReader(read_bytes(path))  # no audit hook sees a file that C++ opens
+        # threads of pyarrow may abort a process that is ending
+        table = parquet.ParquetFile(data, pre_buffer=False).read(use_threads=False)
         values = {column.name: table[column.name].to_numpy() for column in schema.columns}
         target = table[schema.target].to_numpy()
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UserError(
-            f"{path} is not what the prepare stage writes ({error}); run `dvc repro --force prepare`"
+            f"{path} is not what the prepare stage writes ({error}); "
+            "run `dvc repro --force prepare`"
         ) from error
     target = target.astype(str) if target.dtype == object else target
     return as_rows(values, target, schema)
 
 
 def read_predictions() -> dict[str, NDArray[np.str_]]:
-    """The columns of outputs/predictions.csv by name, each (rows,): ``target`` and the answer of every model, as text.
+    """Read outputs/predictions.csv: ``target`` and each model's predictions, (rows,) of text.
 
     Raises:
         UserError: the file is missing or is not what the evaluate stage writes.
     """
     try:
         rows = list(csv.DictReader(io.StringIO(read_bytes(PREDICTIONS).decode())))
-        columns = {
-            name: np.array([text_of_cell(row[name] or "") for row in rows], np.str_)
-            for name in ("target", *MODEL_KEYS)
-        }
+        columns = {}
+        for name in ("target", *MODEL_KEYS):
+            texts = [text_of_cell(row[name] or "") for row in rows]
+            columns[name] = np.array(texts, np.str_)
     except (KeyError, ValueError, csv.Error) as error:
         again = "run `dvc repro --force evaluate`"
         raise UserError(

@@ -1,4 +1,4 @@
-"""Files that git, DVC and MLflow keep hold no secrets: a params file or a sweep file that seems to hold one is refused."""
+"""Refuse secrets in params and sweep files, because git, DVC and MLflow keep those files."""
 
 from __future__ import annotations
 
@@ -18,27 +18,33 @@ STORE = "publish.tracking_uri"
 
 
 def refuse_secrets(content: Any, origin: Path) -> None:
-    """See that no key and no value of a YAML file holds a secret, before anything of it is shown.
+    """Check every key and value of a YAML file, before anything of it is shown.
+
+    ``origin`` is the file, for the line.
 
     Raises:
-        UserError: one seems to; it names the key and repeats nothing of the value.
+        UserError: one seems to hold a secret; the line names the key and nothing of the value.
     """
     for key, value in _leaves(content):
-        what = _held(key, value)
-        if what and key.endswith(STORE):
+        kind = _kind_of_secret(key, value)
+        if kind and key.endswith(STORE):
             raise UserError(
-                f"{origin}: {STORE} should hold no password, because git and dvc.lock keep what stands there, got {what}; "
-                "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead (for a database MLFLOW_TRACKING_URI)"
+                f"{origin}: {STORE} should hold no password, because git and dvc.lock keep it, "
+                f"got {kind}; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD instead "
+                "(for a database MLFLOW_TRACKING_URI)"
             )
-        if what:
+        if kind:
             raise UserError(
-                f"{origin}: {key} should hold no secret, because git, dvc.lock and MLflow keep what stands there, "
-                f"got {what}; take it out, and renew it if it was committed"
+                f"{origin}: {key} should hold no secret, because git, dvc.lock and MLflow keep it, "
+                f"got {kind}; take it out, and renew it if it was committed"
             )
 
 
 def without_snippet(error: yaml.YAMLError) -> str:
-    """What is wrong with a YAML file, and where; without the line and its words, which may be a password."""
+    """Return what is wrong with a YAML file, and where.
+
+    The words of the line are left out, because they may be a password.
+    """
     if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
         return str(error)
     problem = re.sub(r"'[^'<]{2,}'", "a word", error.problem or "its form")
@@ -46,7 +52,10 @@ def without_snippet(error: yaml.YAMLError) -> str:
 
 
 def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
-    """Every scalar below ``value`` with its dotted key; also every key, as a value of the section that it is in."""
+    """Yield every scalar below ``value`` with its dotted key.
+
+    Every key is also yielded, as a value of the section that it is in.
+    """
     if isinstance(value, dict):
         for name, item in value.items():
             yield key or "its top", str(name)
@@ -58,19 +67,19 @@ def _leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
         yield key, value
 
 
-def _held(key: str, value: Any) -> str | None:
-    """What secret a value seems to hold, in words that do not repeat it."""
+def _kind_of_secret(key: str, value: Any) -> str | None:
+    """Return in words what secret a value seems to hold, without repeating it."""
     if isinstance(value, bytes):  # !!binary
         value = value.decode(errors="replace")
     if key.endswith(STORE) and isinstance(value, str):
-        return _held_in_address(value)
+        return _secret_in_address(value)
     named = SECRET_NAME.fullmatch(key.rpartition(".")[2])
     if named and not isinstance(value, bool) and value not in (None, ""):
         return "a password or token"
     return secret_in(value) if isinstance(value, str) else None
 
 
-def _held_in_address(text: str) -> str | None:
+def _secret_in_address(text: str) -> str | None:
     try:
         address = read(text)
     except Unreadable:

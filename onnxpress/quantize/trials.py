@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.fitting import fit
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.tables.rows import Rows
+from onnxpress.tables.rows import Feeds, Rows, sklearn_input
 from onnxpress.tables.schema import Schema
 
 FOLDS = 5
@@ -56,11 +56,18 @@ def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
 
 
 def cross_fits(
-    load: Callable[[], Any], train: Rows, schema: Schema, target_opset: int, seed: int
+    load: Callable[[], Any],
+    train: Rows,
+    schema: Schema,
+    target_opset: int,
+    seed: int,
+    *,
+    inputs: Callable[[Feeds], Any] = sklearn_input,
 ) -> Trials:
     """A trial per fold of the training rows.
 
     In each, a clone of the estimator that ``load`` returns is fitted on the other folds.
+    ``inputs`` gives the rows the form that the estimator takes.
     """
     warned: set[str] = set()
 
@@ -72,7 +79,7 @@ def cross_fits(
         for rest, fold in _folds(train, schema, seed):
             learn = train.take(rest)
             fitted = clone(estimator)
-            warned.update(fit(fitted, learn))
+            warned.update(fit(fitted, learn, inputs=inputs))
             plain = to_bytes(to_onnx(fitted, schema, target_opset))
             trials.append(Trial(plain, learn, train.take(fold)))
         return trials

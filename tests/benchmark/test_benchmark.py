@@ -53,7 +53,7 @@ MODELS = {"original", "onnx", "quantized", "floor"}
 RATIOS = {"onnx_speedup", "quantized_speedup", "quantized_vs_onnx_speedup"}
 
 
-# --- the statistics, on values with known ratios ------------------------------------------------------------------------
+# --- the statistics, on values with known ratios -------------------------------------------------
 
 
 def noisy(seed: int, rounds: int, loops: int = 1) -> NDArray[np.float64]:
@@ -172,7 +172,7 @@ def test_a_difference_that_may_be_chance_is_called_not_significant_before_its_nu
     assert "not significant: 1.00x ONNX" in line(Batch(30, timed))
 
 
-# --- the measuring loop -------------------------------------------------------------------------------------------------
+# --- the measuring loop --------------------------------------------------------------------------
 
 
 def matmuls(count: int) -> Callable[[], object]:
@@ -294,7 +294,7 @@ def test_a_default_batch_that_is_in_the_sweep_is_measured_once() -> None:
     assert set(found) == {32, 1}
 
 
-# --- what is timed ------------------------------------------------------------------------------------------------------
+# --- what is timed -------------------------------------------------------------------------------
 
 MIXED = {"size": np.array([[1.5], [np.nan]], np.float32), "colour": np.array([["red"], [""]])}
 
@@ -343,7 +343,7 @@ def test_blas_and_openmp_keep_to_the_number_of_threads() -> None:
         assert {pool["num_threads"] for pool in threadpool_info()} == {1}
 
 
-# --- fresh processes ----------------------------------------------------------------------------------------------------
+# --- fresh processes -----------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -428,7 +428,7 @@ def test_a_truncated_model_is_a_clear_error(tmp_path: Path) -> None:
         load_cost(tmp_path / "model.onnx")
 
 
-# --- the stage ----------------------------------------------------------------------------------------------------------
+# --- the stage -----------------------------------------------------------------------------------
 
 
 def run(folder: Path) -> tuple[dict[str, Any], dict[str, Any], str]:

@@ -117,7 +117,7 @@ def test_equal_points_are_one_and_the_name_tells_params_and_code_apart(workspace
         ("seed: [1]", "should hold `grid:`"),
         ("{grid: {seed: [1]}, list: [{seed: 1}]}", "should hold `grid:`"),
         ("{name: a b, grid: {seed: [1]}}", "name should be letters, digits, - and _, got 'a b'"),
-        ("grid: {seed: [1], seed: [2]}", "key 'seed' stands twice"),
+        ("grid: {seed: [1], seed: [2]}", "key 'seed' occurs twice"),
         ("", "got an empty file"),
     ],
 )

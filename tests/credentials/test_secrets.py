@@ -249,7 +249,7 @@ def test_a_secret_is_masked_in_every_form_in_which_it_may_come_back(form: str) -
         "basic authentication is required; a token is refused",
         "ok    S3 identity      arn:aws:iam::123456789012:user/publisher (env)",
         "in sqlite:////home/me@work/mlflow.db",
-        "publish.tracking_uri should hold no password, because git and dvc.lock keep what stands there",
+        "publish.tracking_uri should hold no password, because git and dvc.lock keep it",
         "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; everything in outputs/ is kept",
         'File "/usr/lib/python3.11/site.py", line 3, in main',
         "published: run 0123456789abcdef0123456789abcdef of experiment lab3-3-model-optimization",

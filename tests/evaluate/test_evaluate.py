@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, r2_score, root_mean_squared_error
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.predicting import by_class, predict_original
-from onnxpress.evaluate.metrics import compare_models
+from onnxpress.evaluate.metrics import compare_models, compare_on_probes
 from onnxpress.pipeline.files import read_json
 from onnxpress.runtime.predictions import Predictions
 from stages import convert, evaluate, prepare, quantize, train
@@ -156,3 +156,11 @@ def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
     )
     assert "quantized_max_score_diff" not in other
     assert not [key for key in (*binary, *other) if "probability" in key]
+
+
+def test_nan_agrees_with_nan_on_probes() -> None:
+    copy = Predictions(np.array([1.0, np.nan, np.inf]), None)
+    other = Predictions(np.array([1.0, 2.0, -np.inf]), None)
+    shares = compare_on_probes(numeric_schema(1, "regression", 1.0), [copy, copy, other], 0.001)
+    assert shares["onnx_probe_within_tolerance"] == 1
+    assert shares["quantized_probe_within_tolerance"] == pytest.approx(1 / 3)

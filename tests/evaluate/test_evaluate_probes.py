@@ -1,4 +1,4 @@
-"""Probe rows lie at the thresholds of scikit-learn's own trees, whatever stands between the data and the trees."""
+"""Probe rows lie at the thresholds of scikit-learn's own trees, whatever comes before the trees."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.predicting import predict_original
+from onnxpress.evaluate.lines import threshold_lines
 from onnxpress.evaluate.metrics import compare_on_probes
 from onnxpress.evaluate.probes.float_order import number, rank
 from onnxpress.evaluate.probes.probe_rows import (
@@ -40,7 +41,6 @@ from onnxpress.evaluate.probes.probe_rows import (
 )
 from onnxpress.evaluate.probes.raw_columns import RawColumn
 from onnxpress.evaluate.probes.threshold_rows import ThresholdRows, threshold_rows
-from onnxpress.evaluate.warning_lines import threshold_lines
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -58,13 +58,16 @@ def float32(values: Any) -> NDArray[np.float32]:
 
 
 def below(threshold: float) -> float:
-    """The largest float32 not above a float64 threshold: what ``x <= threshold`` means for a float32 x."""
+    """Return the largest float32 not above a float64 threshold.
+
+    That is what ``x <= threshold`` means for a float32 x.
+    """
     nearest = np.float32(threshold)
     return float(nearest if nearest <= threshold else np.nextafter(nearest, np.float32(-np.inf)))
 
 
 def thresholds_of(trees: list[Any], columns: list[Any] | None = None) -> Thresholds:
-    """Distinct finite thresholds of fitted scikit-learn trees, by the column of the forest's input."""
+    """Return the distinct finite thresholds of fitted trees, by column of the forest's input."""
     found = set()
     for number_, tree in enumerate(trees):
         of_tree = range(tree.n_features_in_) if columns is None else columns[number_]
@@ -83,7 +86,10 @@ def rows_of(estimator: Any, feeds: Feeds, schema: Schema, rows: int = MANY) -> T
 
 
 def split_apart(forest: Any, seen: np.ndarray[Any, Any]) -> Thresholds:
-    """Thresholds at whose node two rows in succession arrive and part, by scikit-learn's own decision paths."""
+    """Return the thresholds whose node two successive rows reach and leave on different sides.
+
+    The paths are scikit-learn's own.
+    """
     found = set()
     for tree in trees_in(forest):
         passed = tree.decision_path(seen).toarray().astype(bool)
@@ -275,7 +281,7 @@ def test_a_column_mixed_from_all_others_is_asked_through_one_of_them() -> None:
 
 
 def written_elsewhere() -> onnx.ModelProto:
-    """Two columns, text and number: a table of text codes by Equal and Where, the number scaled, then one tree."""
+    """A tree on two columns: text coded by Equal and Where, and a number scaled by Mul."""
     nodes = [
         helper.make_node("Equal", ["code", "word"], ["is"]),
         helper.make_node("Where", ["is", "seven", "two"], ["coded"]),
@@ -347,7 +353,7 @@ def test_when_thresholds_outnumber_the_probes_a_random_choice_of_them_is_hit() -
     forest = RandomForestClassifier(10, random_state=0).fit(x, y)
     made = rows_of(forest, {"X": x}, numeric_schema(5), rows=40)
     expected = thresholds_of(trees_in(forest))
-    assert (made.thresholds, made.asked, made.hit, len(made)) == (len(expected), 20, 20, 40)
+    assert (made.thresholds, made.tried, made.hit, len(made)) == (len(expected), 20, 20, 40)
     assert len(split_apart(forest, made.feeds["X"]) & expected) >= 20
 
 
@@ -408,9 +414,7 @@ def test_missing_numbers_are_accepted_per_column_where_the_fit_saw_some() -> Non
     assert np.isnan(probes).any(axis=0).tolist() == [False, True, False, False, False]
 
 
-def test_unseen_categories_stand_only_in_columns_where_the_original_takes_them_and_rare_ones_in_all() -> (
-    None
-):
+def test_unseen_categories_are_only_in_columns_that_take_them_and_rare_ones_in_all() -> None:
     schema, feeds, y, model = encoded()
     feeds["city"][:1] = "a city with one row"
     encoders = [
@@ -521,7 +525,7 @@ def test_rows_of_other_data_are_recombined_to_come_to_splits_that_none_of_them_r
     made = rows_of(tree, {"X": x[2500:]}, numeric_schema(4), rows=4000)
     parted = split_apart(tree, made.feeds["X"][: 2 * made.hit])
     assert made.hit == len(parted & thresholds_of([tree]))
-    assert made.hit > 0.9 * made.asked
+    assert made.hit > 0.9 * made.tried
 
 
 def test_trees_that_compare_columns_which_their_input_lacks_have_no_probes_and_are_counted() -> (
@@ -535,5 +539,5 @@ def test_trees_that_compare_columns_which_their_input_lacks_have_no_probes_and_a
     features.ints[0] = 5
     made = threshold_rows(model, {"X": x}, 100, np.random.default_rng(0))
     assert (made.operators, made.unread, made.thresholds, len(made)) == (1, 1, 0, 0)
-    (line,) = threshold_lines(made)
+    (line,) = threshold_lines(made, "outputs/model.onnx")
     assert line.startswith("warning: 1 of 1 tree operators of outputs/model.onnx cannot be read")

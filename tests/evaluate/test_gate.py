@@ -36,7 +36,7 @@ GOOD = {
 }
 
 
-# --- the stage, on metrics of models that are really good or really degraded ---------------------------------------------
+# --- the stage, on metrics of models that are really good or really degraded ---------------------
 
 
 class Run:
@@ -76,7 +76,7 @@ class Run:
 
 
 class Models:
-    """A forest, its ONNX model, and the metrics of any ONNX models that take their places, as the contract defines them."""
+    """A forest, its ONNX model, and the metrics of any ONNX models in their places."""
 
     def __init__(self) -> None:
         features, self.target = load_iris(return_X_y=True)
@@ -253,7 +253,7 @@ def test_a_regressor_is_held_to_its_tolerance_and_r2(tmp_path: Path) -> None:
     assert run.failed == {"min_onnx_agreement", "max_score_diff", "max_accuracy_drop"}
 
 
-# --- verdicts -----------------------------------------------------------------------------------------------------------
+# --- verdicts ------------------------------------------------------------------------------------
 
 
 def passed(limits: dict[str, float], metrics: dict[str, float]) -> dict[str, bool | None]:

@@ -1,4 +1,4 @@
-"""A row's answer depends on its own row: what shows the opposite, and what becomes of such a candidate."""
+"""The prediction for a row depends on that row alone; a candidate that breaks this is dropped."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_the_largest_of_a_call_shows_beside_an_outlier_only() -> None:
     ]
     dependence = found(regressor(*nodes, w=WEIGHTS, hundred=np.array(100, np.float32)))
     assert dependence.difference > TOLERANCE
-    assert "outlier" in dependence.company
+    assert "outlier" in dependence.others
 
 
 def per_call(model: onnx.ModelProto, _rows: Rows, folder: Path) -> onnx.ModelProto:
@@ -142,7 +142,7 @@ def test_one_scale_for_all_rows_of_a_call_ends_in_its_verdict(
 def linear(
     weights: NDArray[np.float32], write: Callable[..., tuple[onnx.NodeProto, NDArray[np.float32]]]
 ) -> onnx.ModelProto:
-    """Two layers of which the second is large enough for int8; the first is written by ``write``."""
+    """Two layers, the second large enough for int8; ``write`` writes the first."""
     inputs, hidden = weights.shape
     random = np.random.default_rng(1)
     large = np.asarray(random.normal(scale=1 / 16, size=(hidden, 256)), np.float32)

@@ -1,4 +1,4 @@
-"""Scores of ONNX are the original's, within 1e-5, for the kinds of estimators that skl2onnx gives others."""
+"""ONNX scores are the original's within 1e-5, also for estimators that skl2onnx gets wrong."""
 
 from __future__ import annotations
 
@@ -30,13 +30,9 @@ from bench.scores import __main__ as scores
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import differences
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.score_differences import (
-    TOLERANCE,
-    has_steps,
-    other_labels,
-    relative,
-    score_differences,
-)
+from onnxpress.evaluate.original_rounding import has_steps
+from onnxpress.evaluate.relative_differences import TOLERANCE, other_labels, relative_differences
+from onnxpress.evaluate.score_differences import score_differences
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -73,7 +69,7 @@ def assert_close(found: NDArray[Any], expected: NDArray[Any]) -> None:
     np.testing.assert_array_less(np.where(same, 0, apart), TOLERANCE)
 
 
-# --- one meaning of scores ----------------------------------------------------------------------------------------------
+# --- one meaning of scores -----------------------------------------------------------------------
 
 WITHOUT_PROBABILITIES = [
     LinearSVC(random_state=0),
@@ -107,7 +103,7 @@ def test_three_classes_have_a_score_each(estimator: Any) -> None:
     assert (label == estimator.predict(x)).all()
 
 
-# --- linear discriminants -----------------------------------------------------------------------------------------------
+# --- linear discriminants ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("classes", [2, 3])
@@ -127,7 +123,7 @@ def test_linear_discriminants_have_scikit_learns_probabilities(
     assert (label == estimator.predict(x)).all()
 
 
-# --- gradient descent: labels by decisions where probabilities are equal --------------------------------------------------
+# --- gradient descent: labels by decisions where probabilities are equal -------------------------
 
 
 @pytest.mark.parametrize("loss", ["modified_huber", "log_loss"])
@@ -156,7 +152,7 @@ def test_decisions_far_below_zero_share_out_what_scikit_learn_gives(size: float)
     assert_close(model.run(None, {"X": x})[1], estimator.predict_proba(x))
 
 
-# --- float64 where float32 rounds too much ------------------------------------------------------------------------------
+# --- float64 where float32 rounds too much -------------------------------------------------------
 
 
 def test_neighbours_halfway_between_stored_rows_are_those_of_scikit_learn() -> None:
@@ -184,14 +180,16 @@ def test_a_gaussian_process_and_counts_of_words_keep_five_digits() -> None:
     assert_close(asked(bayes, counts, y)[1], bayes.predict_proba(counts))
 
 
-# --- how answers are compared -------------------------------------------------------------------------------------------
+# --- how predictions are compared ----------------------------------------------------------------
 
 
 def test_differences_are_relative_above_one_and_absolute_below() -> None:
     one = np.array([[0.5], [1000.0], [np.inf], [np.nan], [1.0], [2.0]])
     other = np.array([[0.6], [1001.0], [np.inf], [np.nan], [np.nan], [np.inf]])
-    np.testing.assert_allclose(relative(one, other), [0.1, 0.001, 0, 0, np.inf, np.inf], rtol=1e-9)
-    assert np.isinf(relative(one, np.hstack([one, one]))).all()
+    np.testing.assert_allclose(
+        relative_differences(one, other), [0.1, 0.001, 0, 0, np.inf, np.inf], rtol=1e-9
+    )
+    assert np.isinf(relative_differences(one, np.hstack([one, one]))).all()
 
 
 def test_another_label_counts_unless_the_two_greatest_scores_are_equal() -> None:
@@ -240,9 +238,7 @@ def test_a_split_of_a_tree_on_raw_columns_is_no_excuse() -> None:
     assert score_differences(tree, {"X": at}, schema, original, other).beyond
 
 
-def test_what_scikit_learn_itself_rounds_in_float32_is_counted_and_what_it_computes_in_float64_is_not() -> (
-    None
-):
+def test_rounding_is_an_excuse_if_scikit_learn_computes_in_float32_itself() -> None:
     x, _ = rows_of()
     line = LinearRegression().fit(x, x[:, 0])
     line.coef_ = np.array([1e5, -1e5, 0, 0, 0], np.float32)
@@ -270,7 +266,7 @@ def test_neighbours_of_regressors_are_compared_by_value() -> None:
     ).beyond
 
 
-# --- the scan -----------------------------------------------------------------------------------------------------------
+# --- the scan ------------------------------------------------------------------------------------
 
 
 def test_the_scan_writes_a_page_of_what_it_found(

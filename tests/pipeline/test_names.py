@@ -39,6 +39,7 @@ from sklearn.svm import SVC, LinearSVC
 from onnxpress.benchmark.timed_calls import floor_model
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.errors import UserError
+from onnxpress.evaluate.predicted_rows import predictions_csv
 from onnxpress.graph.names import rename
 from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.inputs import read_predictions
@@ -62,7 +63,6 @@ from onnxpress.tracking.checks import folder_name
 from onnxpress.tracking.content import safe_key
 from onnxpress.tracking.registry import quoted
 from onnxpress.tracking.store import resolve_store
-from stages.evaluate import as_csv
 from tests.conftest import ROOT, default_params, numeric_schema
 from tests.report.test_report import LATENCY, METRICS
 from tests.support.nasty import COLUMNS, WORDS
@@ -280,7 +280,7 @@ def test_every_word_can_be_a_category() -> None:
 
 def test_labels_come_back_from_the_predictions_as_they_were(workspace: Path) -> None:
     target = np.array(WORDS)
-    data = as_csv(Rows({}, target), [Predictions(target[::-1], None)] * 3)
+    data = predictions_csv(target, [Predictions(target[::-1], None)] * 3)
     (workspace / "outputs" / "predictions.csv").write_bytes(data)
     back = read_predictions()
     assert back["target"].tolist() == WORDS

@@ -456,7 +456,7 @@ IN_PARAMS = [
         "key given twice",
         "prepare",
         file("params.yaml", "seed: 1\nseed: 2\n"),
-        "key 'seed' stands twice",
+        "key 'seed' occurs twice",
     ),
     Bad(
         "number of 5,000 digits",
@@ -498,7 +498,7 @@ IN_PARAMS = [
         "alias of what it is in",
         "prepare",
         file("params.yaml", "a: &a [*a]"),
-        "an alias stands for what it is part of",
+        "an alias refers to what it is part of",
     ),
     Bad(
         "lists in lists without end",

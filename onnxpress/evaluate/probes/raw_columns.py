@@ -1,4 +1,4 @@
-"""Which raw column moves which column of the tensors that trees read, found by trying it."""
+"""Finds which raw column moves which column of the tensors that trees read, by trying it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ Wanted = Mapping[str, NDArray[np.int64]]
 """Columns of tensors by the tensor's name."""
 
 TRIED_ROWS = 2
+"""Rows in which values are tried."""
 TRIED_VALUES = 256
+"""Most values of a raw column that are tried."""
 TRIED_CELLS = 20_000_000
-"""Upper bound on what is computed for all raw columns: wide tables are tried with fewer values."""
+"""Upper bound on the cells computed for all raw columns: wide tables try fewer values."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ class Source:
 
 
 def raw_columns(feeds: Feeds) -> list[RawColumn]:
-    """All columns of the data, in the order of the inputs."""
+    """Return all columns of the data, in the order of the inputs."""
     widths = {name: values.shape[1] for name, values in feeds.items()}
     return [RawColumn(name, at) for name, width in widths.items() for at in range(width)]
 
 
 def is_number(values: NDArray[Any]) -> bool:
-    """Whether an input holds numbers; all others hold text."""
+    """Tell whether an input holds numbers; all others hold text."""
     return values.dtype.kind == "f"
 
 
@@ -63,11 +65,11 @@ def find_sources(
     wanted: Wanted,
     rng: np.random.Generator,
 ) -> dict[Place, Source]:
-    """The source of each wanted column of each tensor; what no raw column moves is left out.
+    """Return the source of each wanted column of each tensor; some may have none.
 
-    ``values`` are what the model reads of ``feeds``.
-    A few rows are asked with the known values of one raw column after the other. So it does not
-    matter by which operators a model scales, imputes, encodes or orders its columns.
+    ``values`` are what the trees read of ``feeds``. The known values of one raw column after the
+    other are tried in a few rows. So it does not matter by which operators a model scales, imputes,
+    encodes or orders its columns.
     """
     found: dict[Place, Source] = {}
     most: dict[Place, float] = {}
@@ -75,7 +77,7 @@ def find_sources(
     limit = TRIED_CELLS // max(1, cells * TRIED_ROWS * len(raw_columns(feeds)))
     base = take(feeds, rng.integers(0, count(feeds), TRIED_ROWS))
     extreme = _extreme_rows(values, wanted)
-    for column in _in_question(inputs, feeds, wanted):
+    for column in _candidates(inputs, feeds, wanted):
         tried = known_values(feeds, column, max(2, min(TRIED_VALUES, limit)))
         if not is_number(tried):
             tried = np.unique(np.r_[tried, feeds[column.name][extreme, column.position]])
@@ -88,7 +90,7 @@ def find_sources(
 
 
 def _extreme_rows(values: Values, wanted: Wanted) -> NDArray[np.intp]:
-    """A row with the least and one with the greatest value of each wanted column.
+    """Return a row with the least and one with the greatest value of each wanted column.
 
     Among them is the one text that holds a rare word.
     """
@@ -99,15 +101,15 @@ def _extreme_rows(values: Values, wanted: Wanted) -> NDArray[np.intp]:
     return np.unique(np.concatenate(found))
 
 
-def _in_question(inputs: InnerTensors, feeds: Feeds, wanted: Wanted) -> list[RawColumn]:
-    """Raw columns that may move a wanted one; if trees read the inputs, the wanted ones."""
+def _candidates(inputs: InnerTensors, feeds: Feeds, wanted: Wanted) -> list[RawColumn]:
+    """Return the raw columns that may move a wanted one: itself, if trees read the inputs."""
     if inputs.computed:
         return raw_columns(feeds)
     return [RawColumn(name, int(at)) for name, features in wanted.items() for at in features]
 
 
 def known_values(feeds: Feeds, column: RawColumn, limit: int) -> NDArray[Any]:
-    """Up to ``limit`` distinct values of a raw column, rising, with the least and the last."""
+    """Return up to ``limit`` distinct values of a raw column, rising, with both ends."""
     distinct = np.unique(feeds[column.name][:, column.position])
     if len(distinct) <= limit:
         return distinct
@@ -115,18 +117,17 @@ def known_values(feeds: Feeds, column: RawColumn, limit: int) -> NDArray[Any]:
 
 
 def _with_each(base: Feeds, column: RawColumn, tried: NDArray[Any]) -> Feeds:
-    """Each base row with each of the values: rows in blocks of ``len(tried)``."""
+    """Return each base row with each of the values, (base rows * values,)."""
+    # base rows a, b and values 1, 2, 3 in the column: a1 a2 a3 b1 b2 b3
     feeds = {name: np.repeat(values, len(tried), axis=0) for name, values in base.items()}
     feeds[column.name][:, column.position] = np.tile(tried, count(base))
     return feeds
 
 
 def _responses(
-    responses: Values,
-    wanted: Wanted,
-    tried: int,
+    responses: Values, wanted: Wanted, tried: int
 ) -> Iterator[tuple[Place, NDArray[np.float64]]]:
-    """Per wanted column its values, (base rows, tried values)."""
+    """Yield what each wanted column holds, (base rows, tried values)."""
     for name, features in wanted.items():
         block = responses[name][:, features].astype(np.float64)
         block = block.reshape(TRIED_ROWS, tried, len(features))
@@ -135,10 +136,15 @@ def _responses(
 
 
 def _spread(response: NDArray[np.float64]) -> float:
-    """How far a column moves in some base row; from a number to NaN counts as a little."""
+    """Return how far a column moves in one of the base rows; to or from NaN is a little.
+
+    ``response`` is (base rows, tried values).
+    """
     low, high = np.fmin.reduce(response, axis=1), np.fmax.reduce(response, axis=1)
     with np.errstate(invalid="ignore"):
         spread = np.nan_to_num(high - low, posinf=np.finfo(np.float64).max)
     missing = np.isnan(response)
     mixed = missing.any(axis=1) & ~missing.all(axis=1)
-    return float(np.max(np.where(mixed, np.maximum(spread, np.finfo(np.float64).tiny), spread)))
+    # [[1, 4], [2, nan], [5, 5]]: spread [3, 0, 0], mixed [no, yes, no] -> [3, tiny, 0] -> 3
+    little = np.maximum(spread, np.finfo(np.float64).tiny)
+    return float(np.max(np.where(mixed, little, spread)))

@@ -1,4 +1,4 @@
-"""The splits of a model's trees: where they lie, and which of them ask the same."""
+"""Reads the trees of a model, and finds which of their splits are distinct."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ ROOT = -1
 
 @dataclass(frozen=True)
 class Operator:
-    """The trees of one operator, what they read, and the way from each split back to its root."""
+    """The trees of one operator, what they read, and the path from each split to its root."""
 
     reads: str
+    """The tensor that the operator reads."""
     forest: Forest
     parent: NDArray[np.int32] = field(init=False)
     """(splits,) the split above, or ``ROOT``."""
@@ -31,7 +32,9 @@ class Operator:
     """(splits,) whether it is the true child of the split above."""
 
     def __post_init__(self) -> None:
-        """Turn the children around."""
+        """Find the parent of each split from the children of all."""
+        # split 0 has the true child 1 and the false child 2: parent [ROOT, 0, 0],
+        # on_true [False, True, False]; a child below 0 is a leaf
         parent = np.full(self.forest.n_splits, ROOT, np.int32)
         on_true = np.zeros(self.forest.n_splits, np.bool_)
         for side, child in ((True, self.forest.true_child), (False, self.forest.false_child)):
@@ -42,44 +45,49 @@ class Operator:
         object.__setattr__(self, "on_true", on_true)
 
     def compares(self, at: int) -> tuple[str, int]:
-        """The tensor and the column of it that a split compares."""
+        """Return the tensor and the column of it that the split number ``at`` compares."""
         return self.reads, int(self.forest.feature[at])
 
     def goes_true(self, splits: NDArray[Any], compared: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether the values (n,) that ``splits`` (n,) compare take the true branch."""
+        """Flag the values, (n,), with which ``splits``, (n,), take the true branch."""
         return goes_true(self.forest, splits, compared.astype(self.forest.threshold.dtype))
 
-    def arrives(self, splits: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.bool_]:
-        """Whether ``rows`` (n, columns) come to ``splits`` (n,), one each, from the root."""
-        arrived, at = np.ones(len(rows), np.bool_), np.asarray(splits)
+    def reached(self, splits: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.bool_]:
+        """Flag the ``splits``, (n,), that ``rows``, (n, columns), reach from the root, one each."""
+        # Upwards, all splits at once: each step compares a row at the split above, and sees whether
+        # it takes the branch that leads back down. Splits 2 < 1 < 0 (the root), two rows:
+        #   step 1: at 2, above 1 for both; step 2: at 1, above 0; then nothing is below a root
+        found, at = np.ones(len(rows), np.bool_), np.asarray(splits)
         below = np.flatnonzero(self.parent[at] != ROOT)
         while len(below):
             above = self.parent[at[below]]
             compared = rows[below, self.forest.feature[above]]
-            arrived[below] &= self.goes_true(above, compared) == self.on_true[at[below]]
+            found[below] &= self.goes_true(above, compared) == self.on_true[at[below]]
             at = at.copy()
             at[below] = above
             below = below[self.parent[above] != ROOT]
-        return arrived
+        return found
 
 
 @dataclass(frozen=True)
 class Split:
-    """One split of one operator, by their numbers."""
+    """One split of one operator, by its numbers."""
 
     operator: int
+    """Position in the list of operators."""
     at: int
+    """Position in the operator's forest."""
 
 
 def tree_nodes(model: onnx.ModelProto) -> tuple[list[onnx.NodeProto], int]:
-    """The tree operators of the main graph, and how many more lie in the graphs inside it."""
+    """Return the tree operators of the main graph, and how many lie in the graphs inside it."""
     found = [node for node in model.graph.node if is_tree(node)]
     everywhere = sum(is_tree(node) for graph in graphs(model.graph) for node in graph.node)
     return found, everywhere - len(found)
 
 
 def read_operators(nodes: Sequence[onnx.NodeProto], values: Values) -> list[Operator]:
-    """The operators that can be read and compare columns that there are in ``values``."""
+    """Return the operators that can be read and compare columns that ``values`` have."""
     found = []
     for node in nodes:
         double = values[node.input[0]].dtype == np.float64
@@ -93,16 +101,17 @@ def read_operators(nodes: Sequence[onnx.NodeProto], values: Values) -> list[Oper
 
 
 def distinct_splits(operators: Sequence[Operator], values: Values) -> NDArray[np.intp]:
-    """A split for each distinct finite threshold, the nearest to its root: (n, 2) operator, number.
+    """Return a split for each distinct finite threshold, the nearest to its root.
 
-    Two splits ask the same if they compare the same column in the same way with the same number.
-    Columns of two tensors are the same if they are equal in ``values``, which are best computed
-    from rows whose columns were shuffled one by one.
+    The result is (n, 2): operator and split, by their numbers. Two splits are the same if they
+    compare the same column in the same way with the same number. Columns of two tensors are the
+    same if they are equal in ``values``, which are best computed from rows whose columns were
+    shuffled one by one.
     """
     if not operators:
         return np.zeros((0, 2), np.intp)
     columns = _column_numbers(operators, values)
-    parts = [_questions(i, each, columns[each.reads]) for i, each in enumerate(operators)]
+    parts = [_comparisons(i, each, columns[each.reads]) for i, each in enumerate(operators)]
     # column mode threshold depth operator at      the first of each column, mode, threshold:
     #   4     0     1.5      2      0     7          4 0 1.5 1 0 3
     #   4     0     1.5      1      0     3          4 0 2.5 1 0 4
@@ -113,8 +122,13 @@ def distinct_splits(operators: Sequence[Operator], values: Values) -> NDArray[np
     return table[fresh, 4:].astype(np.intp)
 
 
-def _questions(number: int, operator: Operator, columns: NDArray[np.int64]) -> NDArray[np.float64]:
-    """A row per finite split: column, mode, threshold, depth, operator, number of the split."""
+def _comparisons(
+    number: int, operator: Operator, columns: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return a row per finite split: column, mode, threshold, depth, operator, split.
+
+    A split by membership counts by the first of its members.
+    """
     forest = operator.forest
     threshold = forest.threshold.astype(np.float64)
     for member in np.flatnonzero(forest.mode == Mode.MEMBER):
@@ -127,7 +141,11 @@ def _questions(number: int, operator: Operator, columns: NDArray[np.int64]) -> N
 
 
 def _depth(forest: Forest) -> NDArray[np.int32]:
-    """Steps from the root to each split, (splits,); -1 where no root leads to it."""
+    """Return the steps from the root to each split, (splits,); -1 if it has no root."""
+    # Level by level. Root 0 with children 1 and 2, and 3 below 2:
+    #   level [0]     depth [0, -1, -1, -1]
+    #   level [1, 2]  depth [0, 1, 1, -1]
+    #   level [3]     depth [0, 1, 1, 2]
     depth = np.full(forest.n_splits, -1, np.int32)
     level: NDArray[Any] = np.unique(forest.roots[forest.roots >= 0])
     steps = 0
@@ -140,7 +158,7 @@ def _depth(forest: Forest) -> NDArray[np.int32]:
 
 
 def _column_numbers(operators: Sequence[Operator], values: Values) -> dict[str, NDArray[np.int64]]:
-    """For every tensor a number per column; with several tensors, equal columns share theirs."""
+    """Return a number for each column of each tensor; equal columns of several share theirs."""
     reads = list(dict.fromkeys(operator.reads for operator in operators))
     if len(reads) == 1:
         return {reads[0]: np.arange(values[reads[0]].shape[1])}

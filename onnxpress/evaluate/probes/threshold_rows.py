@@ -1,4 +1,4 @@
-"""Rows in pairs on both sides of a split, next to each other in one raw column."""
+"""Pairs of rows on both sides of a split, neighbours in one raw column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.inner_tensors import InnerTensors
-from onnxpress.evaluate.probes.bisection import Judge, Pair, Target, placed
+from onnxpress.evaluate.probes.bisection import Bisection, with_values
 from onnxpress.evaluate.probes.float_order import number, rank
 from onnxpress.evaluate.probes.raw_columns import RawColumn, Source, Wanted, find_sources
 from onnxpress.evaluate.probes.row_sets import count, joined, recombined
@@ -22,6 +22,7 @@ from onnxpress.evaluate.probes.splits import (
     read_operators,
     tree_nodes,
 )
+from onnxpress.evaluate.probes.starting_pairs import Pair, Target
 from onnxpress.tables.rows import Feeds, take
 
 Random = np.random.Generator
@@ -32,35 +33,36 @@ SAMPLE_CELLS = 10_000_000
 
 @dataclass(frozen=True)
 class ThresholdRows:
-    """Rows at the thresholds of a model, and what they are worth."""
+    """Rows at the thresholds of a model, and how many thresholds they reach."""
 
     feeds: Feeds
     columns: tuple[RawColumn, ...]
-    """For each row the column in which it differs from its neighbour."""
+    """For each row, the column in which it differs from its neighbour."""
     thresholds: int
     """Distinct finite thresholds of the model's trees, by column and comparison."""
-    asked: int
-    """For how many of them rows were looked for, as far as the rows allowed reach."""
+    tried: int
+    """Thresholds for which rows were looked for; fewer than all if they need too many rows."""
     hit: int
-    """How many have two neighbouring rows that come to the split and part there."""
+    """Thresholds with two neighbouring rows that reach the split and part there."""
     operators: int
+    """Tree operators of the model."""
     unread: int
-    """Tree operators of the model, and how many of them cannot be read and have no probes."""
+    """Tree operators that cannot be read, and so have no probes."""
 
     def __len__(self) -> int:
         return len(self.columns)
 
 
 def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random) -> ThresholdRows:
-    """Up to ``rows`` rows at the thresholds of ``model``'s trees, made from the rows in ``feeds``.
+    """Make up to ``rows`` rows at the thresholds of ``model``'s trees from the rows in ``feeds``.
 
-    1. Splits that ask the same count as one threshold. Where ``rows`` are too few for all, a
-       random choice is made.
-    2. A pair starts from a row of the data that comes to the split, or if none does, from one that
+    1. Splits that compare the same count as one threshold. If ``rows`` are too few for all, some
+       are drawn at random.
+    2. A pair starts from a row of the data that reaches the split, or if none does, from one that
        mixes two rows.
     3. In a column of numbers the two are moved together until they are float32 neighbours. In a
        column of text they are the known values nearest to the threshold on either side.
-    4. The pair is asked for what the trees read: a threshold counts as hit only if the split was.
+    4. The pair is run up to the trees: a threshold counts as hit only if both rows reach the split.
     """
     nodes, inside = tree_nodes(model)
     if not nodes or not rows:
@@ -74,9 +76,9 @@ def threshold_rows(model: onnx.ModelProto, feeds: Feeds, rows: int, rng: Random)
     chosen = [Split(operator, at) for operator, at in random]
     values = inputs(sample)
     sources = find_sources(inputs, sample, values, _wanted(operators, chosen), rng)
-    passing = RowsAtSplits(operators, sample, values, preferred=count(own))
-    targets = _targets(operators, chosen, sources, passing)
-    pairs, hit = _settled(targets, Judge(inputs, operators, sample))
+    reaching = RowsAtSplits(operators, sample, values, preferred=count(own))
+    targets = _targets(operators, chosen, sources, reaching)
+    pairs, hit = _settled(targets, Bisection(inputs, operators, sample))
     made, columns = _as_rows(pairs, sample, rows)
     unread = len(nodes) - len(operators) + inside
     counts = (len(splits), len(chosen), hit, len(nodes) + inside, unread)
@@ -88,7 +90,7 @@ def _none(feeds: Feeds) -> Feeds:
 
 
 def _sample(inputs: InnerTensors, feeds: Feeds, rng: Random) -> Feeds:
-    """As many rows as fit in memory by what the trees read of them."""
+    """Return as many rows as fit in memory with what the trees read of them."""
     size = count(feeds)
     first = inputs(take(feeds, np.arange(1)))
     limit = max(200, SAMPLE_CELLS // sum(values.shape[1] for values in first.values()))
@@ -96,12 +98,12 @@ def _sample(inputs: InnerTensors, feeds: Feeds, rng: Random) -> Feeds:
 
 
 def _shuffled(feeds: Feeds, rng: Random) -> Feeds:
-    """The rows with every column shuffled by itself, so that equal columns differ."""
+    """Return the rows with every column shuffled by itself, so that equal columns differ."""
     return {name: rng.permuted(values, axis=0) for name, values in feeds.items()}
 
 
 def _wanted(operators: Sequence[Operator], splits: Sequence[Split]) -> Wanted:
-    """The columns that ``splits`` compare, by tensor."""
+    """Return the columns that ``splits`` compare, by tensor."""
     found: dict[str, set[int]] = {}
     for split in splits:
         name, feature = operators[split.operator].compares(split.at)
@@ -113,45 +115,52 @@ def _targets(
     operators: Sequence[Operator],
     splits: Sequence[Split],
     sources: dict[tuple[str, int], Source],
-    passing: RowsAtSplits,
+    reaching: RowsAtSplits,
 ) -> list[Target]:
-    """The splits whose column some raw column moves, tree by tree."""
+    """Return the splits whose column some raw column moves, tree by tree."""
     found = []
     for split in sorted(splits, key=lambda each: (each.operator, each.at)):
         source = sources.get(operators[split.operator].compares(split.at))
         if source:
-            found.append(Target(split, source, passing.nearest(split, source.column)))
+            found.append(Target(split, source, reaching.nearest(split, source.column)))
     return found
 
 
-def _settled(targets: list[Target], judge: Judge) -> tuple[list[Pair], int]:
-    """A pair for each target that has one, those of splits that are hit first; how many are."""
-    attempts = [judge.starts(target) for target in targets]
+def _settled(targets: list[Target], bisection: Bisection) -> tuple[list[Pair], int]:
+    """Return a pair for each target that has one, those that reach the split first, and how many.
+
+    All targets are tried at once, each with its next starting pair, until it is hit or has no more.
+    """
+    attempts = [bisection.starting_pairs(target) for target in targets]
     hit: dict[int, Pair] = {}
     beside: dict[int, Pair] = {}
     waiting = list(range(len(targets)))
     while waiting:
         tried = {i: pair for i in waiting if (pair := next(attempts[i], None))}
-        pairs = dict(zip(tried, judge.settle(list(tried.values())), strict=True))
+        pairs = dict(zip(tried, bisection.settle(list(tried.values())), strict=True))
         apart = {i: pair for i, pair in pairs.items() if pair}
-        arrived = dict(zip(apart, judge.arrive(list(apart.values())), strict=True))
+        reached = dict(zip(apart, bisection.reached(list(apart.values())), strict=True))
         for i, pair in apart.items():
-            (hit if arrived[i] else beside).setdefault(i, pair)
+            (hit if reached[i] else beside).setdefault(i, pair)
         waiting = [i for i in tried if i not in hit]
     return [*hit.values(), *(pair for i, pair in beside.items() if i not in hit)], len(hit)
 
 
 def _as_rows(pairs: list[Pair], sample: Feeds, rows: int) -> tuple[Feeds, tuple[RawColumn, ...]]:
-    """Both rows of every pair; then, for numbers, the neighbour beyond the one on the true side."""
+    """Return both rows of every pair; then, for numbers, the neighbour beyond on the true side."""
+    # A pair with the neighbouring numbers true = 7 and false = 8, and a pair of texts a, b:
+    #   pairs    p0 p0 p1 p1 p0
+    #   values    7  8  a  b  6      and only the first `rows` of these
     numeric = [pair for pair in pairs if pair.numeric]
     doubled = [pair for pair in pairs for _ in (0, 1)]
     values = [value for pair in pairs for value in pair.values]
     beyond = list(number(_beyond(numeric)))
     those = [*doubled, *numeric][:rows]
-    made = placed(sample, those, [*values, *beyond][:rows])
+    made = with_values(sample, those, [*values, *beyond][:rows])
     return made, tuple(pair.target.source.column for pair in those)
 
 
 def _beyond(pairs: list[Pair]) -> NDArray[np.int64]:
+    """Return the rank as far beyond the true value as the false one is before it, (pairs,)."""
     true, false = (rank(np.array([pair.values[i] for pair in pairs])) for i in (0, 1))
     return 2 * true - false

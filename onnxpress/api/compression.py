@@ -1,0 +1,287 @@
+"""The smallest or fastest ONNX model within a budget."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import partial
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import onnx
+import pandas as pd
+
+from onnxpress.api.checks import check_choice, check_number, check_seed
+from onnxpress.api.conversion import converted
+from onnxpress.api.model_arguments import GivenModel, OnnxHolder, check_classes, given_model
+from onnxpress.api.table_arguments import Features, features, targets
+from onnxpress.errors import UserError
+from onnxpress.estimators.layout import original_input
+from onnxpress.estimators.predicting import predict_original
+from onnxpress.evaluate.score_differences import score_differences
+from onnxpress.progress import Progress, show_nothing
+from onnxpress.quantize.choice import choose
+from onnxpress.quantize.methods import list_candidates
+from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective, Options
+from onnxpress.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.quantize.verdicts import Verdict
+from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.tables.rows import Rows, take
+from onnxpress.tables.schema import Schema
+from onnxpress.tables.split import CALIBRATION_SHARE, calibration_share, split_off
+
+SCORES = {"classification": "accuracy", "regression": "r2"}
+"""What scores mean, by task."""
+
+CHOICES: dict[str, Any] = {
+    "method": MethodName,
+    "objective": Objective,
+    "level": Level,
+    "ml_opset": MlOpset,
+}
+
+CHECKED_ROWS = 1000
+"""Rows on which the converted model is held against the original."""
+
+
+@dataclass(frozen=True)
+class Compressed(OnnxHolder):
+    """What :func:`compress` made."""
+
+    data: bytes = field(repr=False)
+    """The compressed model: the bytes of an ONNX file."""
+
+    plain: bytes = field(repr=False)
+    """The model in ONNX before; the same as ``data`` if no candidate was chosen."""
+
+    candidate: str
+    """The candidate that was chosen, such as ``forest/lossless``; ``none`` if none was."""
+
+    summary: str
+    """The conclusion in one line."""
+
+    scoring: str
+    """The rows that candidates were scored on."""
+
+    verdicts: tuple[Verdict, ...] = field(repr=False)
+    """What became of each candidate, and why, in the order of trying."""
+
+    warnings: tuple[str, ...]
+    """What to know before the model is used, a line each; empty if nothing is."""
+
+    record: dict[str, Any] = field(repr=False)
+
+    @property
+    def model(self) -> onnx.ModelProto:
+        """The compressed model."""
+        return onnx.load_from_string(self.data)
+
+    @property
+    def times_smaller(self) -> float:
+        """Bytes before over bytes after."""
+        return len(self.plain) / len(self.data)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the compressed model to a file."""
+        Path(path).write_bytes(self.data)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all verdicts, and what runs the model, as JSON's types."""
+        return {**self.record, "warnings": list(self.warnings)}
+
+    def __str__(self) -> str:
+        """The verdicts and the conclusion, a line each."""
+        lines = [f"{each.name}: {each.outcome}, {each.reason}" for each in self.verdicts]
+        return "\n".join([*lines, *self.warnings, self.summary])
+
+
+def compress(
+    model: Any,
+    X: Any,
+    y: Any,
+    *,
+    calibration: tuple[Any, Any] | None = None,
+    score: Literal["accuracy", "r2"] | None = None,
+    max_drop: float = 0.0,
+    method: MethodName = "auto",
+    objective: Objective = "size",
+    level: Level = "auto",
+    opset: int = 12,
+    ml_opset: MlOpset = 5,
+    trust: Collection[str] = (),
+    seed: int = 0,
+    progress: Progress = show_nothing,
+) -> Compressed:
+    """Find the smallest or fastest ONNX model that keeps the score within ``max_drop``.
+
+    Every candidate is judged on rows that it has not learned from: those of ``calibration``, else a
+    fifth of ``X`` from 1,000 rows on. From fewer rows, clones of the estimator are fitted on five
+    folds, compressed in the same way, and each is scored on the fold that it has not seen. If
+    nothing is smaller within the budget, the result is the plain ONNX model.
+
+    Args:
+        model: A fitted classifier or regressor, an ONNX model, or the path of a file of either.
+        X: Training rows, an array or a DataFrame; candidates learn from them.
+        y: Their classes or values.
+        calibration: ``X`` and ``y`` of rows that the model was not fitted on.
+        score: What may not drop: ``accuracy`` of classifiers, ``r2`` of regressors.
+        max_drop: How much of the score may be lost: 0.01 is one point of accuracy.
+        method: Try one method only, or ``none``.
+        objective: What the best is chosen by: ``size``, or the measured time of one row
+            (``latency``) or of a batch (``throughput``).
+        level: How far forests may be changed: ``lossless``, ``refined``, or ``auto`` for both.
+        opset: Version of the ai.onnx operator set, 11 to 22.
+        ml_opset: Version of ai.onnx.ml for forests: 5 is the smallest, 3 runs in older runtimes.
+        trust: Classes that a stored estimator may hold besides scikit-learn's.
+        seed: Of every random choice.
+        progress: Shows how many candidates are done.
+
+    Raises:
+        UserError: an argument is not what it should be, or the model has no ONNX form.
+
+    >>> import onnxpress
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> forest = RandomForestClassifier(30, random_state=0).fit(X, y)
+    >>> result = onnxpress.compress(forest, X, y, level="lossless")
+    >>> result.candidate, result.times_smaller > 2
+    ('forest/lossless', True)
+    >>> result.save("forest.onnx")
+    """
+    options = _checked(Options(method, max_drop, objective, level, ml_opset, seed))
+    given, table = given_model(model, "model", trust), features(X)
+    _check_score(score, given)
+    job = _job(given, table, y, opset)
+    trials = _trials(job, calibration, opset, seed)
+    candidates = list_candidates(onnx.load_from_string(job.plain), options)
+    choice = choose(job.plain, candidates, trials, job.schema, options, progress=progress)
+    warned = [f"scikit-learn warns of clones fitted on folds: {line}" for line in trials.warned]
+    return Compressed(
+        choice.model,
+        job.plain,
+        choice.candidate,
+        choice.summary.replace("model_quantized.onnx", "the result"),
+        choice.scoring,
+        tuple(choice.verdicts),
+        (*_doubts(job), *sorted(warned)),
+        choice.to_json(),
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A model to compress, its plain ONNX form, and the rows that candidates may learn from."""
+
+    given: GivenModel
+    estimator: Any
+    plain: bytes
+    rows: Rows
+    schema: Schema
+
+
+def _job(given: GivenModel, table: Features, y: Any, opset: int) -> _Job:
+    """Convert the model.
+
+    Raises:
+        UserError: it does not fit ``X`` and ``y``, or has no ONNX form.
+    """
+    rows = _rows(given, table, y)
+    spread = float(rows.target.std()) if given.task == "regression" else None
+    schema = table.schema(given.task, spread)
+    estimator = given.as_estimator(rows, schema)
+    return _Job(given, estimator, converted(estimator, schema, opset), rows, schema)
+
+
+def _checked(options: Options) -> Options:
+    """The options, if each has one of its values.
+
+    Raises:
+        UserError: one has not.
+    """
+    for name, kind in CHOICES.items():
+        check_choice(name, getattr(options, name), get_args(kind))
+    check_number("max_drop", options.max_drop, "a number from 0 to 1", least=0, most=1)
+    check_seed(options.seed)
+    return options
+
+
+def _check_score(score: str | None, given: GivenModel) -> None:
+    expected = SCORES[given.task]
+    if score not in {None, expected}:
+        raise UserError(f"score should be {expected!r} for {given.task}, got {score!r}")
+
+
+def _rows(given: GivenModel, table: Features, y: Any) -> Rows:
+    """The rows with their target in the form of the model's predictions."""
+    target = targets(y, given.task, len(table))
+    if given.task == "classification" and given.estimator is not None:
+        target = check_classes(given.estimator, target, given.name)
+    return table.rows(target, given.task)
+
+
+def _trials(job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int) -> Trials:
+    """How candidates are scored: on given rows, on rows set aside, or by cross-fitting."""
+    if calibration is not None:
+        return held_out(job.plain, job.rows, _calibration_rows(job, calibration))
+    share = calibration_share(len(job.rows))
+    if not share and not job.given.data:
+        inputs = partial(original_input, job.estimator, schema=job.schema)
+        load = partial(copy.copy, job.estimator)
+        return cross_fits(load, job.rows, job.schema, opset, seed, inputs=inputs)
+    learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
+    return held_out(job.plain, learn, kept)
+
+
+def _calibration_rows(job: _Job, calibration: tuple[Any, Any]) -> Rows:
+    """The rows of the ``calibration`` argument.
+
+    Raises:
+        UserError: it is not a pair, or has other columns than ``X``.
+    """
+    if not (isinstance(calibration, (tuple, list)) and len(calibration) == 2):
+        raise UserError("calibration should be a pair of X and y")
+    table = features(calibration[0])
+    came, expected = (
+        [(c.name, c.kind == "number") for c in each] for each in (table.columns, job.schema.columns)
+    )
+    if came != expected:
+        raise UserError("calibration should have the columns of X, of the same types")
+    return _rows(job.given, table, calibration[1])
+
+
+def _set_aside(job: _Job, share: float, seed: int) -> tuple[Rows, Rows]:
+    """Split the rows as the pipeline does: at random, stratified by class.
+
+    Raises:
+        UserError: a class is too rare.
+    """
+    frame = pd.DataFrame({job.schema.target: job.rows.target})
+    try:
+        parts = split_off(frame, job.schema, share, "share", seed)
+    except UserError as error:
+        raise UserError(
+            f"y has a class that is too rare to set {share:.0%} of the rows aside; "
+            "pass calibration=(X, y)"
+        ) from error
+    learn, kept = (job.rows.take(part.index.to_numpy()) for part in parts)
+    return learn, kept
+
+
+def _doubts(job: _Job) -> list[str]:
+    """A line if the ONNX form itself, before any compression, predicts otherwise on some rows."""
+    feeds = take(job.rows.feeds, np.arange(min(len(job.rows), CHECKED_ROWS)))
+    original = predict_original(job.estimator, feeds, job.schema)
+    plain = predict_onnx(open_session(job.plain), feeds)
+    found = score_differences(job.estimator, feeds, job.schema, original, plain)
+    if not found.beyond:
+        return []
+    labels = f", and {found.labels} labels differ" if found.labels else ""
+    line = (
+        f"already as plain ONNX, scores differ by up to {found.largest:.2g} from the original's "
+        f"on {len(original.values)} rows of X{labels}; float32 inputs may explain it (see compare)"
+    )
+    return [line]

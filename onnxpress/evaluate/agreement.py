@@ -1,0 +1,46 @@
+"""Agreement of two models: the share of rows that they predict alike, and how far they differ."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.evaluate.scores import accuracy
+from onnxpress.runtime.predictions import Predictions
+
+
+def label_agreement(original: Predictions, other: Predictions) -> float:
+    """Return the share of rows for which two classifiers predict the same label, in [0, 1]."""
+    return accuracy(original.values, other.values)
+
+
+def share_within(original: Predictions, other: Predictions, limit: float) -> float:
+    """Return the share of rows whose predicted numbers differ by at most ``limit``, in [0, 1].
+
+    Two NaN are equal, and so are two infinities of one sign.
+    """
+    near = np.isclose(other.values, original.values, rtol=0, atol=limit, equal_nan=True)
+    return float(np.mean(near))
+
+
+def largest_difference(original: Predictions, other: Predictions) -> float:
+    """Return the largest absolute difference of two regressors, in the unit of the target."""
+    return _largest(original.values, other.values)
+
+
+def largest_score_difference(original: Predictions, other: Predictions) -> float:
+    """Return the largest absolute difference of a probability or decision score.
+
+    It is NaN if one model has no scores, or scores of another shape.
+    """
+    if original.scores is None or other.scores is None:
+        return math.nan
+    if original.scores.shape != other.scores.shape:
+        return math.nan
+    return _largest(original.scores, other.scores)
+
+
+def _largest(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    return float(np.max(np.abs(one - other)))

@@ -1,0 +1,135 @@
+"""The whole evaluation: three models predict test rows and probe rows, and metrics follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import onnx
+
+from onnxpress.estimators.predicting import predict_original
+from onnxpress.evaluate.lines import (
+    Names,
+    metric_lines,
+    prediction_warnings,
+    rounding_lines,
+    threshold_lines,
+)
+from onnxpress.evaluate.metrics import (
+    compare_models,
+    compare_on_probes,
+    compare_scores,
+    count_thresholds,
+)
+from onnxpress.evaluate.predicted_rows import Predict, PredictedRows, one_line, predict_with_all
+from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
+from onnxpress.models import ONNX, ORIGINAL, QUANTIZED
+from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.tables.rows import Feeds, Rows
+from onnxpress.tables.schema import Schema
+
+
+@dataclass(frozen=True)
+class Models:
+    """The three forms of a model, and what lines call them."""
+
+    original: Any
+    """A fitted estimator."""
+    onnx: bytes
+    quantized: bytes
+    names: Names
+    """By :data:`onnxpress.models.MODEL_KEYS`; :data:`onnxpress.evaluate.lines.TITLES` will do."""
+
+    def predictors(self, schema: Schema) -> dict[str, Predict]:
+        """Return how each predicts, by its name, the original first."""
+        return {
+            self.names[ORIGINAL]: partial(predict_original, self.original, schema=schema),
+            self.names[ONNX]: partial(predict_onnx, open_session(self.onnx)),
+            self.names[QUANTIZED]: partial(predict_onnx, open_session(self.quantized)),
+        }
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How closely the models are compared."""
+
+    tolerance: float
+    """Regressors agree within so many standard deviations of the training rows' target."""
+    probe_rows: int
+    """How many probe rows to make; none if 0."""
+    seed: int
+    """Of the probe rows."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was found, and the rows on which it was found."""
+
+    compared: list[PredictedRows]
+    """The test rows; then the probe rows, unless none were wanted or the original refuses them."""
+    metrics: dict[str, float]
+    """All of metrics.json that follows from predictions."""
+    warnings: list[str]
+    remarks: list[str]
+
+    @property
+    def tested(self) -> PredictedRows:
+        """The test rows."""
+        return self.compared[0]
+
+    def lines(self, metrics: Mapping[str, float]) -> list[str]:
+        """Return all that is to be said, with these ``metrics`` between warnings and remarks."""
+        return [*self.warnings, *metric_lines(metrics), *self.remarks]
+
+
+def evaluate(
+    models: Models, train: Feeds, test: Rows, schema: Schema, settings: Settings
+) -> Evaluation:
+    """Have the three models predict ``test`` rows, and probe rows made from ``train`` rows.
+
+    Raises:
+        UserError: a model refuses the rows.
+    """
+    predictors = models.predictors(schema)
+    predictions = predict_with_all(predictors, test.feeds, "the test rows")
+    tested = PredictedRows("test", test.feeds, predictions)
+    metrics = {
+        **compare_models(schema, test.target, predictions, settings.tolerance),
+        **compare_scores(models.original, test.feeds, schema, predictions),
+    }
+    remarks = list(rounding_lines(metrics, len(test)))
+    probes = _probes(models, predictors, train, settings)
+    compared, warnings = [tested], list[str]()
+    if probes is not None and (refused := _refusal(probes, predictors)):
+        warnings.append(refused)
+    elif probes is not None:
+        predictions = predict_with_all(predictors, probes.feeds, "the probe rows")
+        compared.append(PredictedRows("probe", probes.feeds, predictions, probes.column))
+        metrics |= compare_on_probes(schema, predictions, settings.tolerance)
+        metrics |= count_thresholds(probes.at_thresholds)
+        remarks += threshold_lines(probes.at_thresholds, models.names[ONNX])
+    warnings += prediction_warnings(schema, test.target, compared, models.names)
+    return Evaluation(compared, metrics, warnings, remarks)
+
+
+def _probes(
+    models: Models, predictors: Mapping[str, Predict], train: Feeds, settings: Settings
+) -> Probes | None:
+    """Make the probe rows, if any are wanted."""
+    if not settings.probe_rows:
+        return None
+    graph, original = onnx.load_from_string(models.onnx), predictors[models.names[ORIGINAL]]
+    return probe_rows(graph, train, original, settings.probe_rows, settings.seed)
+
+
+def _refusal(probes: Probes, predictors: Mapping[str, Predict]) -> str | None:
+    """Return a warning if the original refuses the probes, as some do rare values; else None."""
+    name, original = next(iter(predictors.items()))
+    try:
+        original(probes.feeds)
+    except Exception as error:  # each library has its own
+        refused = f"{name} refuses rows made from training rows, so nothing is probed"
+        return f"warning: {refused}: {one_line(error)}"
+    return None

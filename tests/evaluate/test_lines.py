@@ -1,0 +1,49 @@
+"""Evaluate says what makes its metrics worth less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from onnxpress.evaluate.lines import prediction_warnings
+from onnxpress.evaluate.predicted_rows import PredictedRows
+from onnxpress.runtime.predictions import Predictions
+from tests.conftest import numeric_schema
+
+
+def warnings_of(target: Any, values: Any, task: str = "classification") -> list[str]:
+    found = np.asarray(values)
+    scores = (found[:, None] == np.unique(target)).astype(float)
+    predictions = Predictions(found, None if task == "regression" else scores)
+    feeds = {"X": np.zeros((len(target), 1), np.float32)}
+    rows = PredictedRows("test", feeds, [predictions] * 3)
+    return list(prediction_warnings(numeric_schema(1, task), np.asarray(target), [rows]))
+
+
+def test_an_original_worse_than_a_constant_is_said_so() -> None:
+    (line,) = warnings_of([0, 0, 0, 1], [1, 1, 0, 1])
+    assert line.startswith("warning: the original is worse than a constant on the 4 test rows")
+    assert "accuracy 0.5000, against 0.7500 for 0 every time" in line
+    (line,) = warnings_of([1.0, 2.0, 3.0], [3.0, 2.0, 1.0], "regression")
+    assert "R2 -3.0000" in line
+    assert warnings_of(["a", "b"], ["a", "a"]) == []
+    assert warnings_of([1.0, 2.0, 3.0], [2.0, 2.0, 2.0], "regression") == []
+
+
+def test_answers_that_are_no_numbers_are_counted_for_each_model() -> None:
+    said = warnings_of([1.0, 2.0, 3.0], [1.0, np.nan, np.inf], "regression")
+    assert len(said) == 3
+    what = "predicts NaN or infinity on 2 of 3 test rows, first test row 1 ('f0' is 0)"
+    assert f"the original model {what}" in said[0]
+    assert f"the quantised model {what}" in said[2]
+
+
+def test_labels_that_differ_on_ties_are_counted_as_such() -> None:
+    scores = np.array([[0.5, 0.5], [0.1, 0.9], [0.8, 0.2]])
+    original = Predictions(np.array([0, 1, 0]), scores)
+    other = Predictions(np.array([1, 1, 0]), scores + np.array([[-1e-8, 1e-8]]))
+    rows = PredictedRows("probe", {"X": np.zeros((3, 1), np.float32)}, [original, other, other])
+    names = {"original": "a", "onnx": "outputs/model.onnx", "quantized": "c"}
+    (line,) = prediction_warnings(numeric_schema(1), np.array([0, 1, 0]), [rows], names)
+    assert line.startswith("outputs/model.onnx gives the other class on 1 of 3 probe rows")

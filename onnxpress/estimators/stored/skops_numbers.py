@@ -15,7 +15,7 @@ from onnxpress.estimators.stored.skops_entry import SCHEMA, Entry
 from onnxpress.estimators.stored.skops_keys import NUMPY_SCALARS
 
 if TYPE_CHECKING:
-    from onnxpress.estimators.stored.skops_reader import Reader
+    from onnxpress.estimators.stored.skops_reading import Reader
 
 RANDOM = "numpy.random._pickle"
 MULTIARRAY = "numpy._core.multiarray"

@@ -14,7 +14,7 @@ from onnxpress.estimators.stored.skops_entry import SCHEMA, Entry, JsonObject, n
 from onnxpress.estimators.stored.skops_keys import key_of
 
 if TYPE_CHECKING:
-    from onnxpress.estimators.stored.skops_reader import Reader
+    from onnxpress.estimators.stored.skops_reading import Reader
 
 COUNTER = "collections.Counter"
 NEW_OBJECTS = {

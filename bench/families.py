@@ -28,7 +28,7 @@ from onnxpress.estimators.building import build
 from onnxpress.estimators.fitting import fit
 from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.pipeline.console import say
+from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.params import Train
 from onnxpress.pipeline.running import run_stage
 from onnxpress.quantize.choice import choose
@@ -106,9 +106,8 @@ def _costs(estimator: Any, forms: Mapping[str, bytes], part: Split, seconds: flo
     with limited_threads(1):
         for size in BATCHES:
             rows = batch(part.test.feeds, size)
-            timed = measure(
-                calls(estimator, opened, rows), Plan(CALLS, seconds), part.seed, f"{size} rows"
-            )
+            timed_calls, plan = calls(estimator, opened, rows), Plan(CALLS, seconds)
+            timed = measure(timed_calls, plan, part.seed, f"{size} rows", progress)
             timed["joblib"] = timed.pop("original")
             ratios = {
                 f"{ours}_over_{other}": ratio(values(timed[other]), values(timed[ours]))

@@ -76,7 +76,11 @@ class Compressed(OnnxHolder):
 
     @property
     def model(self) -> onnx.ModelProto:
-        """The compressed model."""
+        """The compressed model, to look at.
+
+        Use ``data`` or :meth:`save` for files: onnx itself writes the lists of a forest in up to
+        twice the space.
+        """
         return onnx.load_from_string(self.data)
 
     @property

@@ -1,4 +1,4 @@
-"""Every row of the table of bad inputs ends with one clear line, its exit code, and nothing lost."""
+"""Every bad input of the table ends with one clear line and its exit code, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import default_params, write_params
+from onnxpress import cli
+from tests.conftest import ROOT, default_params, write_params
 from tests.support.bad_input import CORPUS, Bad
-from tests.support.programs import program
 from tests.support.project import QUICK
 
 SHOWN_BY_DEFAULT = (UserWarning, RuntimeWarning, FutureWarning, SyntaxWarning)
@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _process_as_it_was() -> Iterator[None]:
-    """A stage takes over the signals and the garbage collector of its process, which here is pytest's."""
+    """Undo what a stage does to its process, here pytest's: signals and garbage collection."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     gc.enable()
@@ -45,12 +45,11 @@ def _process_as_it_was() -> Iterator[None]:
 
 
 def run(stage: str) -> int:
-    """Run a stage as ``python -m`` does, in this process; what Python would warn about on stderr is printed there."""
+    """Run a stage or command in this process; Python's warnings are printed on stderr."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        sys.modules.pop(program(stage), None)  # other tests import it, which runpy would warn about
         try:
-            runpy.run_module(program(stage), run_name="__main__", alter_sys=True)
+            start(stage)
             code = 0
         except SystemExit as end:
             code = int(str(end.code))
@@ -58,6 +57,16 @@ def run(stage: str) -> int:
         if issubclass(warning.category, SHOWN_BY_DEFAULT):
             sys.stderr.write(f"{warning.category.__name__}: {warning.message}\n")
     return code
+
+
+def start(name: str) -> None:
+    """Run a stage as ``python -m`` does, a command as ``onnxpress`` does."""
+    module = f"stages.{name}"
+    if not (ROOT / "stages" / f"{name}.py").exists():
+        cli.main([name])
+        return
+    sys.modules.pop(module, None)  # other tests import it, which runpy would warn about
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -13,8 +13,8 @@ from onnxpress.errors import UserError
 from onnxpress.estimators.building import build
 from onnxpress.given.opening import _checked_path
 from onnxpress.pipeline.copies import absent, absent_module, cure, untracked_code
+from onnxpress.pipeline.named_file import named_file
 from onnxpress.pipeline.params import parse_params
-from onnxpress.tables.sources import load_source
 from tests.conftest import default_params, numeric_schema
 
 KNOWS_NOT = (
@@ -86,7 +86,7 @@ def test_data_models_and_estimators_say_so(original: Path) -> None:
         UserError,
         match="data.source names 'data/rows.csv', which git does not know.*git add data/rows.csv`",
     ):
-        load_source("data/rows.csv", "y")
+        named_file("data/rows.csv", "data.source", Path("data"), "a CSV file", ".csv")
     with pytest.raises(UserError, match="train.model_path names .*git add models/mine.joblib`"):
         _checked_path("models/mine.joblib")
     train = parse_params(default_params(train__estimator="my_models.Mine")).train
@@ -125,10 +125,8 @@ def test_a_sweep_refuses_files_and_code_before_anything_runs(
     with pytest.raises(UserError, match="git does not track my_models/__init__.py"):
         refuse_untracked(sweep(train__estimator="my_models.forests.Mine"))
     write(original / "stages/prepare/extra.py")
-    with pytest.raises(
-        UserError,
-        match="git does not track stages/prepare/extra.py, .*; run `git add stages/prepare/extra.py`",
-    ):
+    extra = "stages/prepare/extra.py"
+    with pytest.raises(UserError, match=f"git does not track {extra}, .*; run `git add {extra}`"):
         refuse_untracked(sweep())
     assert untracked_code([]) == ["stages/prepare/extra.py"]
     assert cure("stages/prepare/extra.py") == "run `git add stages/prepare/extra.py`"

@@ -131,10 +131,8 @@ def test_a_sweep_refuses_files_and_code_before_anything_runs(
     with pytest.raises(UserError, match="git does not track my_models/__init__.py"):
         refuse_untracked(sweep(train__estimator="my_models.forests.Mine"))
     write(original / "stages/prepare/extra.py")
-    with pytest.raises(
-        UserError,
-        match="git does not track stages/prepare/extra.py, .*; run `git add stages/prepare/extra.py`",
-    ):
+    extra = "stages/prepare/extra.py"
+    with pytest.raises(UserError, match=f"git does not track {extra}, .*; run `git add {extra}`"):
         refuse_untracked(sweep())
     assert untracked_code([]) == ["stages/prepare/extra.py"]
     assert cure("stages/prepare/extra.py") == "run `git add stages/prepare/extra.py`"

@@ -47,7 +47,7 @@ NUMBERS = numeric_rows()
 
 @dataclass(frozen=True)
 class Served:
-    """A model served over HTTP, the same as MLflow loads it in this process, and what the original says of the rows."""
+    """A model served over HTTP and loaded in this process, and what the original predicts."""
 
     address: str
     loaded: Any
@@ -113,7 +113,10 @@ def served(folder: Path, labels: Any, probabilities: Any) -> Iterator[Served]:
 
 
 def penguin_repository(folder: Path) -> tuple[Any, pd.DataFrame]:
-    """Make ``folder`` ready to publish a forest of the penguins, which have categories and gaps; the forest and its rows."""
+    """Prepare ``folder`` to publish a forest of the penguins; return the forest and its rows.
+
+    The penguins have categories and missing values.
+    """
     make_repository(folder, mixed_rows())
     frame, schema = type_columns(PENGUINS, "species", "auto")
     (folder / "outputs/test.parquet").write_bytes(parquet_bytes(frame))
@@ -283,7 +286,8 @@ def test_loaded_in_python_one_line_says_what_is_wrong(penguins: Served) -> None:
     with pytest.raises(mlflow.MlflowException) as caught:
         penguins.loaded.predict(RAW.drop(columns=["sex"]).assign(weight=1))
     assert caught.value.message == (
-        "the input lacks 'sex' and has unknown 'weight'; the model takes the columns 'island', 'bill_length_mm', "
+        "the input lacks 'sex' and has unknown 'weight'; "
+        "the model takes the columns 'island', 'bill_length_mm', "
         "'bill_depth_mm', 'flipper_length_mm', 'body_mass_g', 'sex', 'year'"
     )
 

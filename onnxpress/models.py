@@ -11,7 +11,7 @@ PLAIN = "none"
 """The candidate that is model.onnx itself: nothing was gained by quantising."""
 
 ACCENT = "#b3400a"
-"""The one colour of the pictures, for what was chosen; it can be told by shape or place too."""
+"""The one colour of the pictures, for what was chosen; shape or place marks it too."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
+from onnxpress.models import LOSSLESS
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
@@ -285,7 +286,7 @@ def test_two_runs_give_the_same_bytes() -> None:
 def test_the_candidate_of_the_lossless_level_is_the_rewrite() -> None:
     model, x = fitted(RandomForestClassifier(**FEW), load_wine(return_X_y=True))
     (only,) = forest_candidates(model, Options(level="lossless"))
-    assert only.name == "forest/lossless"
+    assert only.name == LOSSLESS
     result = only.apply(model, Rows({"X": x}, np.zeros(len(x))))
     assert packed_size(result) == packed_size(rewrite_trees(model, ml_opset=5))
 

@@ -1,4 +1,4 @@
-"""Lossless: whatever scikit-learn estimator holds the trees, nothing but the size and the speed changes."""
+"""Lossless: only size and speed change, whichever scikit-learn estimator holds the trees."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def named_iris() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     "data", [load_wine, load_breast_cancer], ids=["three classes", "two classes"]
 )
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_classifiers_answer_every_probe_alike(name: str, data: Any) -> None:
+def test_classifiers_predict_every_probe_alike(name: str, data: Any) -> None:
     model, x = fitted(CLASSIFIERS[name](), data(return_X_y=True))
     small = rewrite_trees(model, ml_opset=5)
     onnx.checker.check_model(small, full_check=True)
@@ -114,7 +114,7 @@ def test_classifiers_answer_every_probe_alike(name: str, data: Any) -> None:
 
 
 @pytest.mark.parametrize("name", REGRESSORS)
-def test_regressors_answer_every_probe_alike(name: str) -> None:
+def test_regressors_predict_every_probe_alike(name: str) -> None:
     model, x = fitted(REGRESSORS[name](), load_diabetes(return_X_y=True))
     small = rewrite_trees(model, ml_opset=5)
     onnx.checker.check_model(small, full_check=True)
@@ -166,7 +166,7 @@ def test_the_reference_implementation_agrees_on_regression(name: str, ml_opset: 
 @pytest.mark.parametrize(
     "data", [load_wine, load_breast_cancer], ids=["three classes", "two classes"]
 )
-def test_the_portable_encoding_answers_every_probe_alike(name: str, data: Any) -> None:
+def test_the_portable_encoding_predicts_every_probe_alike(name: str, data: Any) -> None:
     model, x = fitted(CLASSIFIERS[name](), data(return_X_y=True))
     small = rewrite_trees(model, ml_opset=3)
     onnx.checker.check_model(small, full_check=True)
@@ -211,7 +211,7 @@ def test_the_model_given_is_not_changed() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2])
-def test_few_rows_and_none_are_answered(rows: int) -> None:
+def test_few_rows_and_none_are_predicted(rows: int) -> None:
     model, x = fitted(RandomForestClassifier(min_samples_leaf=4, **FEW), load_wine(return_X_y=True))
     assert_same(outputs(rewrite_trees(model, ml_opset=5), x[:rows]), outputs(model, x[:rows]))
 
@@ -232,7 +232,7 @@ def test_several_targets_stay_equal_to_the_last_bit() -> None:
 
 
 def test_ties_between_classes_fall_as_before() -> None:
-    """Ten trees that learned nothing but noise over four classes tie often; the same class must win."""
+    """Ten trees that learned noise over four classes tie often; the same class must win."""
     random = np.random.default_rng(0)
     model, _ = fitted(
         RandomForestClassifier(10, **R), (random.normal(size=(300, 5)), random.integers(0, 4, 300))

@@ -35,7 +35,7 @@ def take_given(train: Train, schema: Schema) -> None:
 
 def fit_own(params: Params, schema: Schema) -> None:
     """Fit the estimator that params.yaml asks for, and write it."""
-    from onnxpress.conversion.rehearsal import rehearse
+    from onnxpress.conversion.rehearsal import NotAsOnnx, rehearse
     from onnxpress.estimators.building import build
     from onnxpress.estimators.fitting import fit
     from onnxpress.evaluate.baseline import baseline_warning
@@ -43,7 +43,10 @@ def fit_own(params: Params, schema: Schema) -> None:
     train, rows = params.train, read_rows(TRAIN, schema)
     estimator = build(train, schema, params.seed)
     with working(f"fitting {train.estimator} on {len(rows)} rows"):
-        rehearsed = rehearse(estimator, rows, schema)
+        try:
+            rehearsed = rehearse(estimator, rows, schema)
+        except NotAsOnnx as error:
+            raise UserError(f"params.yaml: train.estimator {error.clause}") from error
         start = time.perf_counter()
         warned = fit(estimator, rows)
         seconds = time.perf_counter() - start

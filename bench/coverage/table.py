@@ -26,7 +26,7 @@ EXPLAINED = {
     "gives labels alone": "it gives labels alone, without probabilities or scores",
     "out of bounds for axis 1": "it refuses a category that no training row has, and the test rows have one",
     "knny_ArrayFeatureExtractor": "onnxruntime stops in what skl2onnx writes, at an index out of range",
-    "would predict differently as ONNX": "skl2onnx's graph gives other answers than scikit-learn, which the rehearsal noticed",
+    "gives different predictions as ONNX": "skl2onnx's graph predicts differently from scikit-learn, which the rehearsal noticed",
     "is not full rank": "one-hot columns add up to one, so that covariances are singular (reg_param helps)",
     "y has dtype string": "it takes text labels as Python objects only, the chain has arrays of strings",
 }

@@ -25,15 +25,6 @@ EFFORTS = ("n_estimators", "max_iter")
 """Parameters that make a fit longer without changing what it converts to."""
 
 
-class NotAsOnnx(UserError):
-    """An estimator would not be the same as ONNX; ``clause`` says what would happen to it."""
-
-    def __init__(self, clause: str) -> None:
-        """``clause`` goes behind the estimator's name or key."""
-        self.clause = clause
-        super().__init__(f"the estimator {clause}")
-
-
 def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
     """Fit a clone on a few hundred rows, convert it, and compare both; return the fit's warnings.
 
@@ -43,7 +34,7 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
        old for the estimator is refused when it is converted, and costs no second fit.
 
     Raises:
-        NotAsOnnx: the clone cannot be converted, or predicts differently as ONNX.
+        UserError: the clone cannot be converted, or predicts differently as ONNX.
     """
     from sklearn.exceptions import ConvergenceWarning
 
@@ -57,12 +48,12 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
     try:
         found = differences(rehearsed, few.feeds, schema)
     except UserError as error:
-        raise NotAsOnnx(f"cannot become ONNX, so it was not fitted: {error}") from error
+        raise UserError(f"`estimator` cannot become ONNX, so it was not fitted: {error}") from error
     if found.beyond:
-        raise NotAsOnnx(
-            "would predict differently as ONNX, so it was not fitted: "
+        raise UserError(
+            "`estimator` gives different predictions as ONNX, so it was not fitted: "
             f"in a rehearsal on {len(few)} rows {_described(found, schema)}; "
-            "choose another estimator or other parameters"
+            "choose another estimator or other `params`"
         )
     return warned
 

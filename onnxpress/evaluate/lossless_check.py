@@ -10,7 +10,7 @@ from onnxpress.evaluate.lines import TITLES, Names
 from onnxpress.evaluate.lossless_differences import TOLERANCE, lossless_differences, trees_agree
 from onnxpress.evaluate.predicted_rows import PredictedRows
 from onnxpress.evaluate.relative_differences import numbers
-from onnxpress.models import ONNX, PLAIN, QUANTIZED
+from onnxpress.models import LOSSLESS, ONNX, PLAIN, QUANTIZED
 from onnxpress.tables.schema import Schema
 
 RowNumbers = NDArray[np.intp]
@@ -22,8 +22,7 @@ class NotLossless(UserError):
 
 def is_lossless(candidate: str) -> bool:
     """Tell whether a candidate, by its name in quantization.json, is called lossless."""
-    forms = candidate.partition("/")[2].split("+")
-    return candidate == PLAIN or set(forms) == {"lossless"}
+    return candidate in (PLAIN, LOSSLESS)
 
 
 def check_lossless(

@@ -18,6 +18,7 @@ from onnxpress.benchmark.latency_statistics import ratio, summarise, values
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan, Timed, measure
 from onnxpress.benchmark.timed_calls import batch, calls, floor_model, limited_threads, sessions
+from onnxpress.pipeline.console import progress
 from onnxpress.tables.rows import Feeds
 
 BATCHES = (1, 32, 1024)
@@ -41,9 +42,8 @@ def latencies(
     with limited_threads(1):
         for size in BATCHES:
             rows = batch(feeds, size)
-            timed = measure(
-                _calls(models, opened, peers, rows), Plan(CALLS, seconds), seed, f"{size} rows"
-            )
+            timed_calls, plan = _calls(models, opened, peers, rows), Plan(CALLS, seconds)
+            timed = measure(timed_calls, plan, seed, f"{size} rows", progress)
             found[str(size)] = _summary(timed, size)
     return found | {"cpu_share": (process_time() - cpu) / (perf_counter() - wall)}
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from onnxpress.estimators.building import build
-from onnxpress.pipeline.params import Train
 from onnxpress.tables.column_types import type_columns
 from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.rows import Rows
@@ -86,8 +85,4 @@ def unfitted(estimator: str, part: Split, trees: int) -> Any:
     """
     name = estimator + ("Regressor" if part.is_regression else "Classifier")
     key = "max_iter" if estimator == "HistGradientBoosting" else "n_estimators"
-    return build(
-        Train(estimator=name, params={key: trees}, scale=False, model_path=None, trust=[]),
-        part.schema,
-        part.seed,
-    )
+    return build(name, {key: trees}, part.schema, part.seed)

@@ -29,8 +29,7 @@ from onnxpress.estimators.building import build
 from onnxpress.estimators.fitting import fit
 from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.pipeline.console import say
-from onnxpress.pipeline.params import Train
+from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.running import run_stage
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
@@ -62,8 +61,7 @@ def record(family: str, data: str, seconds: float) -> Record:
     """One model in its four forms; ``seconds`` bounds the timing of each batch size."""
     part = split_of(data, 0)
     name, params = FAMILIES[family][part.is_regression], PARAMETERS.get(family, {})
-    settings = Train(estimator=name, params=params, scale=False, model_path=None, trust=[])
-    estimator = build(settings, part.schema, part.seed)
+    estimator = build(name, params, part.schema, part.seed)
     fit(estimator, part.train)
     forms, candidate = _forms(estimator, part)
     answers = {"joblib": np.asarray(estimator.predict(part.test.feeds["X"]))}
@@ -113,9 +111,8 @@ def _costs(estimator: Any, forms: Mapping[str, bytes], part: Split, seconds: flo
     with limited_threads(1):
         for size in BATCHES:
             rows = batch(part.test.feeds, size)
-            timed = measure(
-                calls(estimator, opened, rows), Plan(CALLS, seconds), part.seed, f"{size} rows"
-            )
+            timed_calls, plan = calls(estimator, opened, rows), Plan(CALLS, seconds)
+            timed = measure(timed_calls, plan, part.seed, f"{size} rows", progress)
             timed["joblib"] = timed.pop("original")
             ratios = {
                 f"{ours}_over_{other}": ratio(values(timed[other]), values(timed[ours]))

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.bars import Bar, markdown
 from bench.report import environment
-from onnxpress.benchmark.results import CROWDED
+from onnxpress.benchmark.latency_lines import CROWDED
 from onnxpress.pipeline.files import write_bytes, write_json
 
 MLP = "MLP 2x512"

@@ -10,7 +10,7 @@ from typing import Any
 from bench import bars, table
 from bench.suite import Record, Settings
 from onnxpress.benchmark.environment import cpu_model
-from onnxpress.benchmark.results import CROWDED
+from onnxpress.benchmark.latency_lines import CROWDED
 from onnxpress.pipeline.files import write_bytes, write_json
 
 PACKAGES = (

@@ -1,90 +1,54 @@
-"""Measure the latency, load time and memory of the three models, and the latency of what quantize could choose from."""
+"""Measure the latency, load time and memory of the three models, and the candidates' latency."""
 
 from __future__ import annotations
 
-from time import perf_counter, process_time
+from collections.abc import Sequence
 
-from onnxpress.benchmark import candidates
-from onnxpress.benchmark import results as report
-from onnxpress.benchmark import timed_calls as contenders
-from onnxpress.benchmark.environment import describe
 from onnxpress.benchmark.load_cost import load_cost
-from onnxpress.benchmark.measure import Plan, measure, measure_batches
-from onnxpress.models import PLAIN
+from onnxpress.benchmark.measure import Plan
+from onnxpress.benchmark.measurement import Contestants, Settings, measure_latencies
+from onnxpress.models import ONNX, PLAIN, QUANTIZED
+from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
-from onnxpress.pipeline.model_files import load_trained, read_onnx
-from onnxpress.pipeline.outputs import (
-    CANDIDATES,
-    LATENCY,
-    LATENCY_DETAIL,
-    MODEL_FILES,
-    ONNX_MODEL,
-    QUANTIZED_MODEL,
-    TEST,
-    candidate_name,
-    candidate_path,
-)
+from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.tables.schema import Schema
-
-LARGEST_DEFAULT_BATCH = 1024
 
 
 def main() -> None:
-    """Time the models at every batch size and the candidates at one, load each model afresh, and write what was found."""
+    """Test rows, models and candidates in, latency.json and latency_detail.json out."""
     params, schema = load_params(), read_schema()
-    rows = read_rows(TEST, schema)
-    settings, default_rows = params.benchmark, min(len(rows), LARGEST_DEFAULT_BATCH)
-    estimator = load_trained(schema, params.train.trusted, settings.threads)
-    models = {
-        "onnx": read_onnx(ONNX_MODEL, schema),
-        "quantized": read_onnx(QUANTIZED_MODEL, schema),
-    }
-    tried = read_candidates(schema)
-    sessions = contenders.sessions(
-        models | {"floor": contenders.floor_model(rows.feeds)}, settings.threads
+    rows, wanted = read_rows(outputs.TEST, schema), params.benchmark
+    contestants = Contestants(
+        load_trained(schema, params.train.trusted, wanted.threads),
+        {key: read_onnx(outputs.MODEL_FILES[key], schema) for key in (ONNX, QUANTIZED)},
+        read_candidates(schema),
     )
-    plan, small_plan = candidates.shared(Plan(settings.n_iterations, settings.max_seconds))
-    with contenders.limited_threads(settings.threads):
-        wall, cpu = perf_counter(), process_time()
-        measured = measure_batches(
-            lambda size: contenders.calls(
-                estimator, sessions, contenders.batch(rows.feeds, size), schema
-            ),
-            [default_rows, *settings.batch_sizes],
-            plan,
-            params.seed,
-        )
-        cpu_share = (process_time() - cpu) / (perf_counter() - wall)
-        feeds = contenders.batch(rows.feeds, default_rows)
-        calls = contenders.onnx_calls(contenders.sessions(tried, settings.threads), feeds)
-        compared = candidates.to_json(measure(calls, small_plan, params.seed, "candidates"))
-    batches = {size: report.Batch(size, timed) for size, timed in measured.items()}
-    files = progress(MODEL_FILES.items(), len(MODEL_FILES), "loading in fresh processes")
-    load = {name: load_cost(path, params.train.trusted) for name, path in files}
-    doubts = [doubt for doubt in (report.instability(batches), report.crowding(cpu_share)) if doubt]
-    slow = report.slowness(batches)
-    write_json(LATENCY, report.latency(batches, default_rows, settings.batch_sizes))
-    environment = describe(settings.threads, cpu_share)
-    write_json(
-        LATENCY_DETAIL, report.detail(batches, default_rows, load, environment, compared, doubts)
-    )
-    for line in [
-        *map(report.line, batches.values()),
-        report.load_line(load),
-        *filter(None, [slow]),
-        *doubts,
-    ]:
+    plan, again = Plan(wanted.n_iterations, wanted.max_seconds), "run `dvc repro -f -s benchmark`"
+    settings = Settings(plan, wanted.batch_sizes, wanted.threads, params.seed, again)
+    found = measure_latencies(contestants, rows.feeds, schema, settings, progress)
+    load = load_costs(params.train.trusted)
+    write_json(outputs.LATENCY, found.to_json())
+    write_json(outputs.LATENCY_DETAIL, found.detail(load))
+    for line in found.lines(load):
         say(line)
 
 
 def read_candidates(schema: Schema) -> dict[str, bytes]:
-    """The models that quantize could choose from, by name; the plain one is always among them."""
-    paths = sorted({candidate_path(PLAIN), *CANDIDATES.glob("*.onnx")})
-    return {candidate_name(path): read_onnx(path, schema) for path in paths}
+    """Return the models that quantize could choose from, by name, the plain one among them."""
+    paths = sorted({outputs.candidate_path(PLAIN), *outputs.CANDIDATES.glob("*.onnx")})
+    return {outputs.candidate_name(path): read_onnx(path, schema) for path in paths}
+
+
+def load_costs(trusted: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return what loading each of the three models costs a fresh process."""
+    files, cure = outputs.MODEL_FILES, "run `dvc repro` to make it again"
+    shown = progress(files.items(), len(files), "loading in fresh processes")
+    return {name: load_cost(path, trusted, cure) for name, path in shown}
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import write_bytes
 from onnxpress.pipeline.inputs import read_schema
-from onnxpress.pipeline.model_files import load_trained
 from onnxpress.pipeline.outputs import ONNX_MODEL, size_kb
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.trained_model import load_trained
 
 
 def main() -> None:

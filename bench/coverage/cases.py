@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onnxpress.estimators.building import build
+from onnxpress.estimators.building import ColumnSteps, build
 from onnxpress.pipeline.inputs import read_rows
-from onnxpress.pipeline.params import Train
 from onnxpress.tables.column_types import as_table, type_columns
 from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.rows import Rows
@@ -105,17 +104,7 @@ def unfitted(case: Case, schema: Schema) -> Any:
         UserError: it does not predict this kind of target, or not one value per row.
     """
     scale = case.place == COLUMNS and case.estimator not in UNSCALED
-    return build(
-        Train(
-            estimator=case.estimator,
-            params=parameters(case),
-            scale=scale,
-            model_path=None,
-            trust=[],
-        ),
-        schema,
-        SEED,
-    )
+    return build(case.estimator, parameters(case), schema, SEED, ColumnSteps(scale))
 
 
 def parameters(case: Case) -> dict[str, Any]:

@@ -32,8 +32,8 @@ EXPLAINED = {
     "knny_ArrayFeatureExtractor": (
         "onnxruntime stops in what skl2onnx writes, at an index out of range"
     ),
-    "would answer otherwise as ONNX": (
-        "skl2onnx's graph gives other answers than scikit-learn, which the rehearsal noticed"
+    "gives different predictions as ONNX": (
+        "skl2onnx's graph predicts differently from scikit-learn, which the rehearsal noticed"
     ),
     "is not full rank": (
         "one-hot columns add up to one, so that covariances are singular (reg_param helps)"

@@ -12,29 +12,40 @@ LIBRARIES = ("joblib", "numpy", "onnxruntime", "scikit-learn")
 
 
 def describe(threads: int, cpu_share: float) -> dict[str, Any]:
-    """CPU, cores, threads, how much of a core measuring really got, and versions of what computes."""
-    from threadpoolctl import threadpool_info
+    """Return the CPU, its cores, and the versions of what computes.
 
-    pools = {
-        f"{pool['internal_api']} {pool['version'] or ''}".strip() for pool in threadpool_info()
-    }
+    ``threads`` is how many each model used, ``cpu_share`` how many cores measuring got.
+    """
     return {
         "cpu": cpu_model(),
         "cores": os.cpu_count(),
-        "usable_cores": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
+        "usable_cores": _usable_cores(),
         "threads": threads,
         "cpu_share": cpu_share,
         "libraries": {name: version(name) for name in LIBRARIES},
-        "thread_pools": sorted(pools),
+        "thread_pools": _thread_pools(),
         "platform": platform.platform(),
         "python": platform.python_version(),
     }
 
 
+def _usable_cores() -> int | None:
+    """Return the cores that this process may use; all of them if it has no limits."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
+def _thread_pools() -> list[str]:
+    """Return the BLAS and OpenMP libraries that are loaded, as ``openblas 0.3.30``."""
+    from threadpoolctl import threadpool_info
+
+    found = {f"{each['internal_api']} {each['version'] or ''}" for each in threadpool_info()}
+    return sorted(each.strip() for each in found)
+
+
 def cpu_model() -> str:
-    """The CPU's name as the system tells it."""
+    """Return the CPU's name as the system gives it."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         for line in information.read_text().splitlines():

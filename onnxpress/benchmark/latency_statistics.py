@@ -16,9 +16,8 @@ Milliseconds = NDArray[np.float64]
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 """Enough to draw how latencies are distributed."""
 CONFIDENCE = 0.95
-FEWEST_ROUNDS = (
-    6  # below, even the whole range covers a median with less than 95 %: 1 - 2 * 0.5**5 = 0.9375
-)
+FEWEST_ROUNDS = 6
+"""Even the whole range of five covers the median with 1 - 2 * 0.5**5, which is below 95 %."""
 
 
 @dataclass(frozen=True)
@@ -42,20 +41,21 @@ class Summary:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times faster: median over rounds, its 95 % interval, and whether that interval leaves 1 out."""
+    """How many times faster one model is than another."""
 
     median: float
+    """Over rounds."""
     low: float
     high: float
+    """Ends of its 95 % interval."""
     significant: bool
+    """Whether that interval leaves 1 out."""
 
 
 def summarise(timed: Milliseconds) -> Summary:
-    """Percentiles of single calls, and the spread between rounds."""
-    ms = {
-        percent: float(value)
-        for percent, value in zip(PERCENTILES, np.percentile(timed, PERCENTILES), strict=True)
-    }
+    """Return percentiles of single calls, and the spread between rounds."""
+    found = np.percentile(timed, PERCENTILES)
+    ms = {percent: float(value) for percent, value in zip(PERCENTILES, found, strict=True)}
     per_round = values(timed)
     low, high = bootstrap_median_interval(per_round)
     middle = float(np.median(per_round))
@@ -67,36 +67,38 @@ def summarise(timed: Milliseconds) -> Summary:
 
 
 def values(timed: Milliseconds) -> Milliseconds:
-    """One value per round, (rounds,): the median of its calls, which a single interruption cannot move."""
+    """Return one value per round, (rounds,): the median of its calls.
+
+    A single interruption cannot move it.
+    """
     return np.median(timed, axis=1)
 
 
 def speedups(timed: Mapping[str, Milliseconds]) -> dict[str, Ratio]:
-    """The contract's ratios of one batch size, from calls of all models timed in the same rounds."""
-    return {
-        name: ratio(values(timed[each.slow]), values(timed[each.fast]))
-        for name, each in SPEEDUPS.items()
-    }
+    """Return the published ratios, by key, of models whose calls were timed in the same rounds."""
+    per_round = {name: values(calls) for name, calls in timed.items()}
+    return {key: ratio(per_round[s.slow], per_round[s.fast]) for key, s in SPEEDUPS.items()}
 
 
 def ratio(numerator: Milliseconds, denominator: Milliseconds) -> Ratio:
-    """Median of the ratios within each round, both (rounds,), with its 95 % bootstrap percentile interval.
+    """Return the median of the ratios within each round, both (rounds,), with its 95 % interval.
 
     With fewer than six rounds no interval reaches 95 %, and nothing is called significant.
     """
     ratios = numerator / denominator
     low, high = bootstrap_median_interval(ratios)
-    return Ratio(
-        float(np.median(ratios)), low, high, len(ratios) >= FEWEST_ROUNDS and not low <= 1 <= high
-    )
+    significant = len(ratios) >= FEWEST_ROUNDS and not low <= 1 <= high
+    return Ratio(float(np.median(ratios)), low, high, significant)
 
 
 def bootstrap_median_interval(sample: NDArray[np.float64]) -> tuple[float, float]:
-    """The 95 % bootstrap percentile interval of the median of ``sample``, (n,), as after endless resampling.
+    """Return the 95 % bootstrap percentile interval of the median of ``sample``, (n,).
 
-    No resampling is needed: a resample of n has as its k-th value the sorted sample at floor(n B), where B is the k-th
-    of n uniform variates, distributed as Beta(k, n - k + 1) (Efron 1979, "Bootstrap methods: another look at the
-    jackknife", section 3; Maritz and Jarrett 1978). For an even n the interval spans both middle values.
+    It is the one after endless resampling, but no resampling is needed: the k-th value of a
+    resample of n is the sorted sample at floor(n B), where B is the k-th of n uniform variates,
+    distributed as Beta(k, n - k + 1) (Efron 1979, "Bootstrap methods: another look at the
+    jackknife", section 3; Maritz and Jarrett 1978). For an even n the interval spans both middle
+    values.
     """
     from scipy.special import betaincinv
 

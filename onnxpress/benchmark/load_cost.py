@@ -1,13 +1,17 @@
-"""What it costs to start with a model: import, load time and peak memory, in a fresh process.
+"""The cost of starting with a model: import, load time and peak memory, in a fresh process.
 
-Run as ``python -m onnxpress.benchmark.load_cost <path> [trusted ...]`` it prints ``{"import_ms", "load_ms",
-"peak_memory_mb"}`` for a ``.joblib`` or ``.onnx`` file. Loading for the first time also imports whatever the model needs,
-so ``load_ms`` is the median of three further loads and ``import_ms`` the rest of the first: what a process pays once.
+``python -m onnxpress.benchmark.load_cost PARENT FILE [TRUSTED ...]`` prints ``{"import_ms",
+"load_ms", "peak_memory_mb"}`` for a ``.joblib`` or ``.onnx`` file, and ends with the process whose
+id is PARENT. The first load also imports whatever the model needs, so ``load_ms`` is the median of
+three further loads and ``import_ms`` the rest of the first: what a process pays once.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -16,36 +20,41 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.signals import end_with_dvc
 
 REPEATS = 3
 ROOT = Path(__file__).resolve().parents[2]
+"""The folder from which this module can be imported."""
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 
 
-def load_cost(path: Path, trusted: Sequence[str] = ()) -> dict[str, float]:
-    """The load cost of one model file, measured in a fresh process.
+def load_cost(
+    path: Path, trusted: Sequence[str] = (), cure: str = "make it again"
+) -> dict[str, float]:
+    """Return what loading one model file costs: milliseconds, and MB of 1024**2 bytes.
+
+    ``trusted`` names classes that an estimator may hold besides scikit-learn's.
 
     Raises:
-        UserError: the process failed.
+        UserError: the process failed; the line ends with ``cure``.
     """
-    command = [sys.executable, "-m", "onnxpress.benchmark.load_cost", str(path.resolve()), *trusted]
+    module = "onnxpress.benchmark.load_cost"
+    command = [sys.executable, "-m", module, str(os.getpid()), str(path.resolve()), *trusted]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     if done.returncode:
         reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
-        raise UserError(
-            f"cannot load {path} in a fresh process: {reason}; run `dvc repro` to make it again"
-        )
+        raise UserError(f"cannot load {path} in a fresh process: {reason}; {cure}")
     cost: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return cost
 
 
 def main() -> None:
     """Load the model named on the command line and print what it cost as JSON."""
-    end_with_dvc()
-    path = Path(sys.argv[1])
-    first = _load_ms(path)
+    parent, file, *trusted = sys.argv[1:]
+    _end_with(int(parent))
+    path = Path(file)
+    first = _load_ms(path, trusted)
     peak_memory_mb = _peak_memory_mb()  # before a second copy exists
-    load_ms = statistics.median(_load_ms(path) for _ in range(REPEATS))
+    load_ms = statistics.median(_load_ms(path, trusted) for _ in range(REPEATS))
     cost = {
         "import_ms": max(first - load_ms, 0.0),
         "load_ms": load_ms,
@@ -54,26 +63,38 @@ def main() -> None:
     sys.stdout.write(json.dumps(cost) + "\n")
 
 
-def _load_ms(path: Path) -> float:
+def _end_with(parent: int) -> None:
+    """Have this process killed when its parent dies (prctl(2), Linux only).
+
+    :mod:`onnxpress.held` can do this too, but what it imports would be measured.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before that
+        sys.exit(1)
+
+
+def _load_ms(path: Path, trusted: Sequence[str]) -> float:
+    """Load the model and return the milliseconds that took."""
     start = time.perf_counter()
     from onnxpress.estimators.loading import load_original  # timed: part of the first load
     from onnxpress.runtime.sessions import open_session  # timed: part of the first load
 
     if path.suffix == ".joblib":
-        loaded = load_original(path, sys.argv[2:])
-        if hasattr(loaded, "session"):  # a model given as ONNX is opened when it is first asked
+        loaded = load_original(path, trusted)
+        if hasattr(loaded, "session"):  # a model given as ONNX is opened when it first predicts
             open_session(loaded.model)
     else:
-        open_session(
-            path.read_bytes()
-        )  # read_onnx has judged it already, and who serves it does not
+        open_session(path.read_bytes())  # the caller has checked it; who serves it does not
     return (time.perf_counter() - start) * 1000
 
 
 def _peak_memory_mb() -> float:
-    """Peak resident memory of this process in MB of 1024**2 bytes.
+    """Return the peak resident memory of this process in MB of 1024**2 bytes.
 
-    Linux passes the ``ru_maxrss`` of the parent on through fork and exec; ``VmHWM`` is this program's own.
+    Linux passes the ``ru_maxrss`` of the parent on through fork and exec; ``VmHWM`` is this
+    program's own.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -81,9 +102,8 @@ def _peak_memory_mb() -> float:
         return int(line.split()[1]) / 1024
     import psutil
 
-    memory = (
-        psutil.Process().memory_info()
-    )  # elsewhere: Windows knows its peak, macOS gives what is used now
+    # Windows knows the peak; macOS has no more than what is used now
+    memory = psutil.Process().memory_info()
     return float(getattr(memory, "peak_wset", memory.rss)) / 1024**2
 
 

@@ -1,7 +1,8 @@
 """The measuring loop. Words as in pyperf: warm-up, loop, round, value.
 
-A *value* is what one model takes in one *round*, from as many calls (*loops*) as it needs to last long enough to time. In
-every round each model is timed once, in shuffled order, so that a noisy machine hits all alike.
+A *value* is what one model takes in one *round*, from as many calls (*loops*) as it needs to last
+long enough to time. In every round each model is timed once, in shuffled order, so that a noisy
+machine hits all alike.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.benchmark.latency_statistics import Milliseconds
-from onnxpress.pipeline.console import progress
+from onnxpress.progress import Progress, show_nothing
 
-Calls = Mapping[str, Callable[[], object]]
+Call = Callable[[], object]
+Calls = Mapping[str, Call]
 """What to time, by model."""
 
 Timed = dict[str, Milliseconds]
-"""Every timed call in ms, by model: (rounds, loops); rounds are the same for all, loops are not."""
+"""Every timed call in ms, by model: (rounds, loops). All have the same rounds, but not loops."""
 
 WARM_UP_NS = 20_000_000
 VALUE_NS = 300_000  # thousands of ticks of the clock, and short enough that a round stays a moment
@@ -33,36 +35,48 @@ SWEEP_CALLS = 60  # a sweep needs intervals, not the last percentile
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure: ``calls`` timed calls of each model or more, unless ``seconds`` are over; at least one round."""
+    """How much to measure."""
 
     calls: int
+    """Timed calls of each model, at least; fewer if the time is over."""
     seconds: float
+    """Upper bound on the time; at least one round is measured."""
 
 
 def measure_batches(
-    calls_of: Callable[[int], Calls], batches: list[int], plan: Plan, seed: int
+    calls_of: Callable[[int], Calls],
+    batches: list[int],
+    plan: Plan,
+    seed: int,
+    progress: Progress = show_nothing,
 ) -> dict[int, Timed]:
-    """Measure every batch size once, the default one first, all within ``plan.seconds``.
+    """Measure every batch size once, the first of ``batches`` first, all within ``plan.seconds``.
 
-    ``calls_of(rows)`` gives the calls at a batch size. The first of ``batches`` gets all of ``plan.calls``, within half
-    of the time if there are others; these share what remains, with at most ``SWEEP_CALLS`` of their slowest model.
+    ``calls_of(rows)`` gives the calls at a batch size. The first gets all of ``plan.calls``, within
+    half of the time if there are others; these share the rest of the time, with at most
+    ``SWEEP_CALLS`` calls of their slowest model.
     """
     end = perf_counter() + plan.seconds
     distinct = list(dict.fromkeys(batches))
     measured: dict[int, Timed] = {}
     for position, rows in enumerate(distinct):
         left, others = end - perf_counter(), len(distinct) - position
-        share = (
-            Plan(plan.calls, left / min(others, 2))
-            if position == 0
-            else Plan(min(plan.calls, SWEEP_CALLS), left / others)
-        )
-        measured[rows] = measure(calls_of(rows), share, seed, f"{rows} rows")
+        if position == 0:
+            share = Plan(plan.calls, left / min(others, 2))
+        else:
+            share = Plan(min(plan.calls, SWEEP_CALLS), left / others)
+        measured[rows] = measure(calls_of(rows), share, seed, f"{rows} rows", progress)
     return measured
 
 
-def measure(calls: Calls, plan: Plan, seed: int, what: str = "measuring") -> Timed:
-    """Time the calls against each other."""
+def measure(
+    calls: Calls,
+    plan: Plan,
+    seed: int,
+    what: str = "measuring",
+    progress: Progress = show_nothing,
+) -> Timed:
+    """Time the calls against each other; ``what`` is said of the progress."""
     end = perf_counter() + plan.seconds
     shuffle = np.random.default_rng(seed)
     names = list(calls)
@@ -73,19 +87,26 @@ def measure(calls: Calls, plan: Plan, seed: int, what: str = "measuring") -> Tim
         for _ in progress(range(rounds), rounds, what):
             for index in shuffle.permutation(len(names)):
                 name = names[index]
-                if loops[name] > 1:
-                    calls[
-                        name
-                    ]()  # the caches still hold the model before: twice the time of a short call, nothing of a long
-                timed[name].append(time_calls(calls[name], loops[name]))
-            gc.collect()  # scikit-learn leaves cycles behind: cleared between rounds, never within a call
+                timed[name].append(_value(calls[name], loops[name]))
+            gc.collect()  # scikit-learn leaves cycles: they are freed between rounds, not in calls
             if perf_counter() > end:
                 break
     return {name: np.array(per_round) / 1e6 for name, per_round in timed.items()}
 
 
-def loops_needed(call: Callable[[], object]) -> int:
-    """Warm up, then say how many calls make a value that lasts long enough to time."""
+def _value(call: Call, loops: int) -> NDArray[np.int64]:
+    """Return the nanoseconds of each call of one round, (loops,).
+
+    The caches still hold the model before. That would double the time of a short call, so it is
+    called once more untimed; to a long call it makes no difference.
+    """
+    if loops > 1:
+        call()
+    return time_calls(call, loops)
+
+
+def loops_needed(call: Call) -> int:
+    """Warm up, and return how many calls make a value that lasts long enough to time."""
     spent, shortest = 0, math.inf
     while spent < WARM_UP_NS:
         taken = int(time_calls(call, 1)[0])
@@ -93,8 +114,11 @@ def loops_needed(call: Callable[[], object]) -> int:
     return max(1, math.ceil(VALUE_NS / shortest))
 
 
-def time_calls(call: Callable[[], object], loops: int) -> NDArray[np.int64]:
-    """Nanoseconds of each of ``loops`` calls in a row, (loops,); reading the clock adds some 0.05 us to each."""
+def time_calls(call: Call, loops: int) -> NDArray[np.int64]:
+    """Return the nanoseconds of each of ``loops`` calls in a row, (loops,).
+
+    Reading the clock adds some 0.05 us to each.
+    """
     stamps = [perf_counter_ns()]
     for _ in range(loops):
         call()
@@ -105,7 +129,10 @@ def time_calls(call: Callable[[], object], loops: int) -> NDArray[np.int64]:
 
 @contextmanager
 def _collector_off() -> Iterator[None]:
-    """No garbage collection while timing; what exists now is set aside, so that collecting between rounds is quick."""
+    """Collect no garbage while timing.
+
+    What exists now is set aside, so that collecting between rounds is quick.
+    """
     was_on = gc.isenabled()
     gc.freeze()
     gc.disable()

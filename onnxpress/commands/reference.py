@@ -245,29 +245,47 @@ def _help_of(*words: str) -> str:
 
 
 def library() -> str:
-    """Each public function: its signature and the first paragraph of its docstring."""
+    """Each public function: its signature, its docstring, and its arguments as a table."""
     package = importlib.import_module(str(PACKAGE))
     parts = []
     for name in package.__all__:
         function = getattr(package, name)
         if inspect.isfunction(function):
-            paragraph = (inspect.getdoc(function) or "").partition("\n\n")[0]
-            text = re.sub(r":\w+:`([\w.]+)`", r"`\1`", paragraph).replace("``", "`")
-            parts += [f"### {name}\n", _fenced(_signature(name, function), "python"), f"{text}\n"]
+            parts += [f"### {name}\n", _fenced(_signature(name, function), "python")]
+            parts += _described(inspect.getdoc(function) or "")
     return "\n".join(parts)
+
+
+def _described(docstring: str) -> Iterator[str]:
+    """The text of a docstring before its arguments, then the arguments as a table."""
+    text, _, rest = docstring.replace("``", "`").partition("\nArgs:\n")
+    yield re.sub(r":\w+:`([\w.]+)`", r"`\1`", text.strip()) + "\n"
+    arguments = re.match(r"(    .*\n)+", rest)
+    if arguments:
+        # A line of an argument begins with four spaces, its further lines with eight.
+        items = re.split(r"^ {4}(?=\w)", arguments[0], flags=re.MULTILINE)[1:]
+        rows = [item.split(": ", 1) for item in items]
+        yield table(
+            ("argument", "meaning"), [(f"`{name}`", " ".join(text.split())) for name, text in rows]
+        )
 
 
 def _signature(name: str, function: Callable[..., Any]) -> str:
     """The signature with a line for each parameter, the types as they are written."""
     signature = inspect.signature(function)
-    lines, keyword = [], False
+    lines = []
     for parameter in signature.parameters.values():
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and not keyword:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY and "    *," not in lines:
             lines.append("    *,")
-            keyword = True
-        lines.append(f"    {str(parameter).replace(chr(39), '')},")
-    arrow = str(signature.return_annotation).strip("'")
-    return "\n".join([f"{name}(", *lines, f") -> {arrow}"])
+        lines.append(f"    {parameter.name}: {parameter.annotation}{_default(parameter)},")
+    return "\n".join([f"{name}(", *lines, f") -> {signature.return_annotation}"])
+
+
+def _default(parameter: inspect.Parameter) -> str:
+    """The default of a parameter as code: `` = 0.0``, or nothing; of a function its name."""
+    if parameter.default is inspect.Parameter.empty:
+        return ""
+    return f" = {getattr(parameter.default, '__name__', repr(parameter.default))}"
 
 
 def _fenced(text: str, language: str) -> str:

@@ -54,13 +54,12 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
     try:
         found = differences(rehearsed, few.feeds, schema)
     except UserError as error:
-        raise UserError(
-            f"params.yaml: train.estimator cannot become ONNX, so it was not fitted: {error}"
-        ) from error
+        raise UserError(f"`estimator` cannot become ONNX, so it was not fitted: {error}") from error
     if found.beyond:
         raise UserError(
-            f"params.yaml: train.estimator would answer otherwise as ONNX, so it was not fitted: "
-            f"in a rehearsal on {len(few)} rows {_described(found, schema)}; choose another estimator or other train.params"
+            f"`estimator` gives different predictions as ONNX, so it was not fitted: in a rehearsal "
+            f"on {len(few)} rows {_described(found, schema)}; "
+            "choose another estimator or other `params`"
         )
     return warned
 
@@ -92,7 +91,7 @@ def differences(estimator: Any, feeds: Feeds, schema: Schema) -> ScoreDifference
 def _described(found: ScoreDifferences, schema: Schema) -> str:
     """What differs, and by how much."""
     what = "predictions" if schema.task == "regression" else "scores"
-    labels = f", and {found.labels} labels are others" if found.labels else ""
+    labels = f", and {found.labels} labels differ" if found.labels else ""
     return f"{what} differ by up to {found.largest:.2g}, relative where one is above 1, not by at most {TOLERANCE:g}{labels}"
 
 

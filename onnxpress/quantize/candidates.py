@@ -1,9 +1,9 @@
 """Candidates: the seam between the choice of a model and the methods that make models.
 
-A method is a function from a plain model to the candidates worth trying on its graph. A candidate is
-a pure function from a model and the rows it may learn from to a new model. It is applied to the plain
-model with all training rows. Where candidates are scored by cross-fitting, it is applied in the same
-way to a clone of the model for each fold.
+A method is a function from a plain model to the candidates worth trying on its graph. A candidate
+is a pure function from a model and the rows it may learn from to a new model. It is applied to the
+plain model with all training rows. Where candidates are scored by cross-fitting, it is applied in
+the same way to a clone of the model for each fold.
 """
 
 from __future__ import annotations

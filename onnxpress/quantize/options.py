@@ -1,4 +1,4 @@
-"""What the caller may set: which candidates are tried, what they may cost, and what the best is chosen by."""
+"""What the caller may set: what is tried, what it may cost, and what the best is chosen by."""
 
 from __future__ import annotations
 

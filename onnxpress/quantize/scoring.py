@@ -1,4 +1,4 @@
-"""How much score a candidate costs, on rows that neither it nor the plain model has learned from."""
+"""How much score a candidate costs, on rows that no model in question has learned from."""
 
 from __future__ import annotations
 

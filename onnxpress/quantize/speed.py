@@ -1,4 +1,4 @@
-"""A quick side-by-side timing for ``quantize.objective``; the benchmark stage measures what is published."""
+"""A quick side-by-side timing of candidates, to choose by; the benchmark measures with care."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
-from onnxpress.graph.writer import GraphWriter, names_of
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.quantize.candidates import NotApplicable
 
 Matrix = NDArray[np.float32]
@@ -65,8 +65,7 @@ def store(
     result.CopyFrom(model)
     graph = result.graph
     del graph.node[:], graph.initializer[:]
-    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    writer = GraphWriter(graph, opset, names_of(model))
+    writer = GraphWriter(graph, opset_of(model), names_of(model))
     replaced: dict[str, str] = {}
     for tensor in model.graph.initializer:
         write = writer_of(tensor.name)

@@ -3,6 +3,6 @@
 from pathlib import Path
 
 ANSWERING = Path(__file__).with_name("answering.py")
-"""The module that travels with a published model and answers rows with it."""
+"""The module that travels with a published model and predicts with it."""
 COLUMNS = "columns.json"
 """Beside the model: what its columns are."""

@@ -1,7 +1,7 @@
 """A published model as MLflow loads it: rows in any form are matched to its inputs by name.
 
-This file travels with every model and runs where the rest of the project is not installed:
-it imports numpy, pandas, onnxruntime and MLflow only.
+This file travels with every model and runs where the rest of the project is not installed. It
+imports numpy, pandas, onnxruntime and MLflow only.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ COLUMNS = "columns.json"
 """Beside the model: names, kinds and ONNX inputs of its columns."""
 NUMBER = (bool, int, float, Decimal)
 SHOWN, MOST = 5, 20
+"""Names in a line: usually, and of all the columns that a model takes."""
 LONGEST_NAME = 400
+"""Characters of a name in a line."""
 Array = NDArray[Any]
 
 
@@ -43,7 +45,7 @@ class ServedModel:
         self.outputs = [output.name for output in self.session.get_outputs()]
 
     def predict(self, data: Any) -> dict[str, Array]:
-        """The model's outputs by name, with a row for each row of ``data``.
+        """Return the model's outputs by name, with a row for each row of ``data``.
 
         ``data`` is a frame, a mapping of columns, a list of rows (mappings or lists), or an array
         (rows, columns) in the order of training. None, NaN and pandas.NA are missing values.
@@ -57,14 +59,14 @@ class ServedModel:
             line = " ".join(str(error).split())
             raise MlflowException.invalid_parameter_value(line) from None
         try:
-            answers = list(map(np.asarray, self.session.run(self.outputs, feeds)))
+            values = list(map(np.asarray, self.session.run(self.outputs, feeds)))
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             line = " ".join(str(error).split())[:300]
             raise MlflowException(f"the model cannot be run on these rows: {line}") from None
-        return dict(zip(self.outputs, answers, strict=True))
+        return dict(zip(self.outputs, values, strict=True))
 
     def feeds(self, data: Any) -> dict[str, Array]:
-        """The inputs of the ONNX model by name.
+        """Return the inputs of the ONNX model by name.
 
         Raises:
             ValueError: as :meth:`predict`.
@@ -72,17 +74,17 @@ class ServedModel:
         table = self.table(data)
         if not len(table[0]):
             raise ValueError("there are no rows; expected at least one")
-        arrays = [_settled(*pair) for pair in zip(self.columns, table, strict=True)]
+        arrays = [_as_input(*pair) for pair in zip(self.columns, table, strict=True)]
         if self.matrix is not None:
             return {self.matrix: np.stack(arrays, axis=1)}
         inputs = [column["input"] for column in self.columns]
         return {name: array.reshape(-1, 1) for name, array in zip(inputs, arrays, strict=True)}
 
     def table(self, data: Any) -> list[Array]:
-        """The values of each column (rows,), in the model's order.
+        """Return the values of each column (rows,), in the model's order.
 
         Raises:
-            ValueError: columns are absent, unknown or there twice, or ``data`` is no table.
+            ValueError: columns are missing, unknown or duplicated, or ``data`` is not a table.
         """
         if isinstance(data, pd.Series):
             data = data.to_frame()
@@ -102,7 +104,7 @@ class ServedModel:
         raise ValueError(f"expected a table of the columns {_shown(self.names)}; got {came}")
 
     def of_mapping(self, data: Mapping[Any, Any]) -> list[Array]:
-        """Columns of a mapping, by name; a model's matrix may come by the name of its input."""
+        """Return the columns of a mapping; a matrix may have the name of the model's input."""
         columns = {str(name): _column(str(name), values) for name, values in data.items()}
         lone = columns.get(self.matrix or "") if len(columns) == 1 else None
         if lone is not None and (lone.ndim == 2 or self.matrix not in self.names):
@@ -118,7 +120,7 @@ class ServedModel:
         return [columns[name] for name in self.names]
 
     def of_frame(self, data: pd.DataFrame) -> list[Array]:
-        """Columns of a frame, by name; a frame without names is an array."""
+        """Return the columns of a frame by name; a frame without names is taken as an array."""
         names = [str(name) for name in data.columns]
         numbered = list(data.columns) == [*range(len(names))]
         if numbered and set(names) != set(self.names):
@@ -127,7 +129,7 @@ class ServedModel:
         return [_column(name, data.iloc[:, names.index(name)]) for name in self.names]
 
     def of_array(self, data: Array) -> list[Array]:
-        """Columns of an array (rows, columns) in the order of training."""
+        """Return the columns of an array (rows, columns) in the order of training."""
         if not data.size:
             return [np.empty(0, object) for _ in self.names]
         if data.ndim == 1 and len(self.names) == 1:
@@ -143,7 +145,11 @@ class ServedModel:
         ]
 
     def check_names(self, names: list[str]) -> None:
-        """Raise ValueError unless ``names`` are those of the columns, in whatever order."""
+        """Check that ``names`` are those of the columns, in any order.
+
+        Raises:
+            ValueError: some are missing, unknown or duplicated.
+        """
         wrong = {
             "lacks": [name for name in self.names if name not in set(names)],
             "has unknown": [name for name in names if name not in set(self.names)],
@@ -155,8 +161,8 @@ class ServedModel:
             raise ValueError(f"the input {' and '.join(said)}; {takes}")
 
 
-def _settled(column: Mapping[str, Any], values: Array) -> Array:
-    """The values as the model takes them: float32 with NaN, or text that is empty where missing."""
+def _as_input(column: Mapping[str, Any], values: Array) -> Array:
+    """Return the values as the model takes them: float32 with NaN, or text, empty if missing."""
     return _numbers(column, values) if column["kind"] == "number" else _texts(column, values)
 
 
@@ -177,7 +183,7 @@ def _floats(column: Mapping[str, Any], values: Array) -> Array:
     missing = [_is_missing(value) for value in plain]
     wrong = [not isinstance(value, NUMBER) for value in plain]
     stray = [row for row, other in enumerate(wrong) if other and not missing[row]]
-    if stray:  # one word makes text of the numbers beside it, in CSV and in arrays
+    if stray:  # in CSV and in arrays, one word turns the numbers beside it into text
         row = next((row for row in stray if _read(plain[row]) is None), stray[0])
         came = f"got {_quoted(plain[row])} in row {row + 1}"
         raise ValueError(f"column {column['name']!r} should be numbers, {came}")
@@ -196,9 +202,9 @@ def _texts(column: Mapping[str, Any], values: Array) -> Array:
         came = f"has the text 'nan' in row {texts.index('nan') + 1}, which may be a missing value"
         cure = "send null, or the rows as dataframe_split or dataframe_records"
         raise ValueError(f"column {column['name']!r} {came}; {cure}")
-    settled = np.empty(len(texts), object)
-    settled[:] = texts
-    return settled
+    array = np.empty(len(texts), object)
+    array[:] = texts
+    return array
 
 
 def _text(column: Mapping[str, Any], row: int, value: Any) -> str:
@@ -226,7 +232,7 @@ def _float(value: Any) -> float:
 
 
 def _unquoted(values: Array) -> Array:
-    """Numbers that numpy has made text of; what is none stays text, and is refused."""
+    """Return the numbers that numpy has turned into text; other text is refused later."""
     numbers = np.empty(len(values), object)
     for row, text in enumerate(values.tolist()):
         number = _read(text)
@@ -243,7 +249,7 @@ def _read(value: Any) -> float | None:
 
 
 def _column(name: str, values: Any) -> Array:
-    """The values of a column as an array, (rows,) where there is one per row."""
+    """Return the values of a column as an array, (rows,) if there is one per row."""
     if isinstance(values, (pd.Series, pd.Index)):
         simple = isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf"
         values = values.to_numpy() if simple else values.to_numpy(dtype=object)
@@ -256,25 +262,25 @@ def _column(name: str, values: Any) -> Array:
 
 
 def _unmasked(values: Any) -> Array:
-    """A masked array with None where it is masked."""
+    """Return a masked array with None where it is masked."""
     filled: Array = np.array(values.data, object)
     filled[np.ma.getmaskarray(values)] = None
     return filled
 
 
 def _listed(rows: list[Any]) -> Any:
-    """A list of rows as a mapping of columns, if every row is a mapping; else as an array."""
+    """Return a list of rows as a mapping of columns if all rows are mappings, else as an array."""
     if not rows or not all(isinstance(row, Mapping) for row in rows):
         return _array(rows, "the list of rows")
     for number, row in enumerate(rows, 1):
         if row.keys() != rows[0].keys():
             different = sorted(map(str, row.keys() ^ rows[0].keys()))
-            raise ValueError(f"rows 1 and {number} have other columns: {_shown(different)}")
+            raise ValueError(f"rows 1 and {number} differ in their columns: {_shown(different)}")
     return {name: _array([_plain(row[name]) for row in rows], str(name)) for name in rows[0]}
 
 
 def _array(values: Any, what: str) -> Array:
-    """A list as an array in which each value keeps its own type."""
+    """Return a list as an array in which each value keeps its own type."""
     try:
         return np.array(values, dtype=object)
     except ValueError as error:
@@ -282,7 +288,7 @@ def _array(values: Any, what: str) -> Array:
 
 
 def _plain(value: Any) -> Any:
-    """A numpy scalar as Python's own."""
+    """Return a numpy scalar as a Python object."""
     scalar = isinstance(value, (np.generic, np.ndarray)) and value.size == 1
     return value.item() if scalar else value
 

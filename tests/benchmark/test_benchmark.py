@@ -31,6 +31,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from threadpoolctl import threadpool_info
 
 from onnxpress.benchmark.candidates import shared
+from onnxpress.benchmark.latency_lines import batch_line, crowding, instability, slowness
 from onnxpress.benchmark.latency_statistics import (
     bootstrap_median_interval,
     ratio,
@@ -39,7 +40,7 @@ from onnxpress.benchmark.latency_statistics import (
 )
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan, measure, measure_batches
-from onnxpress.benchmark.results import Batch, crowding, instability, line, slowness
+from onnxpress.benchmark.results import BatchResult
 from onnxpress.benchmark.timed_calls import batch, floor_model, limited_threads, sessions
 from onnxpress.errors import UserError
 from onnxpress.runtime.sessions import open_session
@@ -68,9 +69,7 @@ def test_a_model_twice_as_slow_has_a_significant_ratio_around_two() -> None:
     assert found.median == pytest.approx(2, rel=0.05)
 
 
-def test_the_interval_of_equally_fast_models_misses_one_no_more_often_than_five_percent_suggests() -> (
-    None
-):
+def test_the_interval_of_equally_fast_models_misses_one_in_five_percent_at_most() -> None:
     missed = sum(
         ratio(noisy(seed, 60)[:, 0], noisy(10_000 + seed, 60)[:, 0]).significant
         for seed in range(400)
@@ -134,32 +133,36 @@ def test_percentiles_are_of_single_calls() -> None:
 def test_a_measurement_that_varies_between_rounds_is_warned_about_with_the_number() -> None:
     shaky = np.array([[0.7], [1.0], [1.3]] * 4)
     quiet = {name: np.ones((12, 1)) for name in MODELS}
-    assert instability({1: Batch(1, quiet), 32: Batch(32, quiet)}) is None
-    warning = instability({1: Batch(1, quiet | {"onnx": shaky}), 32: Batch(32, quiet)})
+    all_quiet = {rows: BatchResult(rows, quiet) for rows in (1, 32)}
+    assert instability(all_quiet, "try again") is None
+    one_shaky = all_quiet | {1: BatchResult(1, quiet | {"onnx": shaky})}
+    warning = instability(one_shaky, "try again")
     assert warning is not None
     assert "1 of 8 latencies" in warning
     assert "ONNX at 1 row: 30 %" in warning
 
 
 def test_a_machine_that_was_busy_with_other_programs_is_warned_about_with_the_number() -> None:
-    assert crowding(0.98) is None
-    assert crowding(2.0) is None  # several threads
-    warning = crowding(0.42)
+    assert crowding(0.98, "try again") is None
+    assert crowding(2.0, "try again") is None  # several threads
+    warning = crowding(0.42, "try again")
     assert warning is not None
     assert "42 % of a core" in warning
+    assert warning.endswith("close other programs and try again")
 
 
-def test_an_onnx_model_slower_than_the_original_is_told_with_batch_size_and_ratio() -> None:
+def test_an_onnx_model_slower_than_the_original_is_named_with_batch_size_and_ratio() -> None:
     quick = {
         "original": noisy(1, 50),
         "onnx": noisy(2, 50) / 9,
         "quantized": noisy(3, 50) / 9,
         "floor": noisy(4, 50) / 99,
     }
-    assert slowness({1: Batch(1, quick)}) is None
-    told = slowness({1: Batch(1, quick), 1024: Batch(1024, quick | {"onnx": 4 * noisy(2, 50)})})
-    assert told is not None
-    assert re.search(r"slower than the original: the ONNX model at 1,024 rows \(0\.2\dx\)", told)
+    assert slowness({1: BatchResult(1, quick)}) is None
+    slow = BatchResult(1024, quick | {"onnx": 4 * noisy(2, 50)})
+    line = slowness({1: BatchResult(1, quick), 1024: slow})
+    assert line is not None
+    assert re.search(r"slower than the original: the ONNX model at 1,024 rows \(0\.2\dx\)", line)
 
 
 def test_a_difference_that_may_be_chance_is_called_not_significant_before_its_number() -> None:
@@ -169,7 +172,7 @@ def test_a_difference_that_may_be_chance_is_called_not_significant_before_its_nu
         "quantized": noisy(2, 50),
         "floor": noisy(3, 50),
     }
-    assert "not significant: 1.00x ONNX" in line(Batch(30, timed))
+    assert "not significant: 1.00x ONNX" in batch_line(BatchResult(30, timed))
 
 
 # --- the measuring loop --------------------------------------------------------------------------

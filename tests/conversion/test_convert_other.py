@@ -16,7 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from onnxpress.conversion import converting as conversion
+from onnxpress.conversion import converting
+from onnxpress.conversion.by_skl2onnx import by_skl2onnx
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import rehearse
 from onnxpress.errors import UserError
@@ -81,7 +82,7 @@ def test_the_threshold_is_not_the_half_that_the_classifier_inside_has() -> None:
 def test_an_estimator_whose_onnx_form_answers_otherwise_is_refused_before_the_fit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    right = conversion._convert
+    right = by_skl2onnx
 
     def wrong(estimator: Any, *arguments: Any) -> onnx.ModelProto:
         """A converter that mixes up the features."""
@@ -90,10 +91,10 @@ def test_an_estimator_whose_onnx_form_answers_otherwise_is_refused_before_the_fi
         estimator.coef_ = estimator.coef_[:, ::-1]
         return model
 
-    monkeypatch.setattr(conversion, "_convert", wrong)
+    monkeypatch.setattr(converting, "by_skl2onnx", wrong)
     with pytest.raises(
         UserError,
-        match=r"would answer otherwise as ONNX.* on 300 rows scores differ by .*labels are others",
+        match=r"gives different predictions as ONNX.* on 300 rows scores differ by .*labels differ",
     ):
         rehearse(LogisticRegression(max_iter=500), digits_rows(), numeric_schema(64))
 

@@ -42,8 +42,10 @@ from sklearn.tree import (
     ExtraTreeRegressor,
 )
 
-from onnxpress.conversion.converters.trees.arrays import MISSING, float32_below
-from onnxpress.conversion.converters.trees.converter import deferred, register
+from onnxpress.conversion.converters.trees.attributes import MISSING
+from onnxpress.conversion.converters.trees.converter import register
+from onnxpress.conversion.converters.trees.deferring import deferred
+from onnxpress.conversion.converters.trees.thresholds import float32_below
 from onnxpress.graph.trees.fields import replace
 
 Array = np.ndarray[Any, Any]
@@ -437,18 +439,18 @@ def test_the_estimator_is_left_as_it_was() -> None:
 @pytest.mark.parametrize("name", ["stacking", "calibrated", "forest"])
 def test_a_deferred_model_is_the_same_once_filled(name: str) -> None:
     model, rows = FITS[name]()
-    with deferred() as fill:
+    with deferred() as trees:
         result = converted(model, rows)
-    fill(result)
+    trees.fill(result)
     assert without_missing_tracks(result) == without_missing_tracks(converted(model, rows))
 
 
 def test_filling_another_model_is_refused() -> None:
     model, rows = FITS["decision tree"]()
-    with deferred() as fill:
+    with deferred() as trees:
         converted(model, rows)
     with pytest.raises(RuntimeError, match="TreeEnsembleClassifier"):
-        fill(onnx.ModelProto())
+        trees.fill(onnx.ModelProto())
 
 
 @pytest.mark.parametrize(

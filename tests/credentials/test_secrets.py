@@ -1,4 +1,4 @@
-"""Secrets stay where they are: one reading of addresses, nothing shown that came with a secret, none kept in params.yaml."""
+"""Secrets: one reading of addresses, nothing shown that has a secret in it, none in params.yaml."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def logged_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
 
 
-# ── addresses ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── addresses ───
 
 
 @given(
@@ -201,7 +201,7 @@ def test_a_server_gets_the_login_that_its_address_has_percent_encoded(
     assert f"http://127.0.0.1:{port}, MLflow 3.1.0" in shown.out
 
 
-# ── what is shown ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what is shown ───
 
 FORMS = {
     "raw": PASSWORD,
@@ -222,8 +222,10 @@ FORMS = {
     "json": json.dumps({"password": TOKEN, "n": 1}),
     "dict": repr({"secret": TOKEN}),
     "presigned": f"https://b.s3.amazonaws.com/k?X-Amz-Credential=AKIA12345678%2F2026&X-Amz-Signature={TOKEN}",
-    "signed": f"AWS4-HMAC-SHA256 Credential=AKIA12345678/2026/s3, SignedHeaders=host;x, Signature={TOKEN}",
-    "xml": f"<SignatureProvided>{TOKEN}</SignatureProvided><AWSAccessKeyId>{KEY_ID}</AWSAccessKeyId>",
+    "signed": "AWS4-HMAC-SHA256 Credential=AKIA12345678/2026/s3, SignedHeaders=host;x, "
+    f"Signature={TOKEN}",
+    "xml": f"<SignatureProvided>{TOKEN}</SignatureProvided>"
+    f"<AWSAccessKeyId>{KEY_ID}</AWSAccessKeyId>",
     "unknown bearer": f"Bearer {TOKEN}",
     "unknown login": base64.b64encode(f"someone:{TOKEN}".encode()).decode(),
     "no scheme": f"connect to someone:{TOKEN}@host failed",
@@ -250,7 +252,10 @@ def test_a_secret_is_masked_in_every_form_in_which_it_may_come_back(form: str) -
         "ok    S3 identity      arn:aws:iam::123456789012:user/publisher (env)",
         "in sqlite:////home/me@work/mlflow.db",
         "publish.tracking_uri should hold no password, because git and dvc.lock keep it",
-        "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; everything in outputs/ is kept",
+        (
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; "
+            "everything in outputs/ is kept"
+        ),
         'File "/usr/lib/python3.11/site.py", line 3, in main',
         "published: run 0123456789abcdef0123456789abcdef of experiment lab3-3-model-optimization",
         "lock:/tmp/x PATH=/bin:/usr/bin, 12:30:01 mail me@example.org",
@@ -387,7 +392,7 @@ def test_what_a_server_calls_a_run_is_stored_only_if_it_may_be_an_id(run_id: str
     assert not traces(str(error.value))
 
 
-# ── what is kept ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── what is kept ───
 
 IN_PARAMS = [
     *(
@@ -496,7 +501,7 @@ def test_a_sweep_file_that_holds_a_secret_is_refused(key: str, workspace: Path) 
     assert not traces(str(error.value))
 
 
-# ── commands ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── commands ───
 
 
 @pytest.mark.filterwarnings("ignore")  # libraries' own, many of them about what is wrong on purpose

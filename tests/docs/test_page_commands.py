@@ -28,9 +28,13 @@ OWN_ENVIRONMENT = "python3 -m venv"
 ACTIVATE = "source .venv/bin/activate\n"
 OUTPUTS = pages.text(ROOT / "docs" / "outputs.md")
 BLOCKS = pages.other_blocks(pages.PAGES)
+ANYWHERE = [block for block in BLOCKS if block.startswith("onnxpress ")]
+WITH_PIP = [block for block in BLOCKS if OWN_ENVIRONMENT in block]
+IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP)]
 
 RUN_BY_TESTS = {
     "make help": "tests/docs/test_page_commands.py",
+    "make migrate": "tests/docs/test_page_commands.py",
     "make sweep": "tests/slow/test_sweep_queue.py",
 }
 
@@ -58,30 +62,38 @@ def test_every_make_command_is_run_by_ci(command: str) -> None:
         assert f"step {command}" in pages.RUN_BY_CI
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if OWN_ENVIRONMENT not in block])
+@pytest.mark.parametrize("block", IN_THE_REPOSITORY)
 def test_every_other_command_works(
     block: str, project: Project, storage: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in storage.items():
         monkeypatch.setenv(name, value)
     commands = block.replace(ACTIVATE, "")  # the tests' own environment is active
-    if commands.startswith("onnxpress "):
-        bring_a_model_and_rows(project.folder)
-        commands = f'onnxpress() {{ python -m onnxpress "$@"; }}\n{commands}'
     project.run("bash", "-euc", commands)
+
+
+@pytest.mark.parametrize("block", ANYWHERE)
+def test_the_command_works_in_a_folder_with_nothing_but_the_files(
+    block: str, tmp_path: Path
+) -> None:
+    bring_a_model_and_rows(tmp_path)
+    command = 'onnxpress() { python -m onnxpress "$@"; }'
+    done = Project(tmp_path).run("bash", "-euc", f"{command}\n{block}", PYTHONPATH=str(ROOT))
+    assert "same prediction on" in done.stdout
 
 
 def bring_a_model_and_rows(folder: Path) -> None:
     """Write the files that README's commands name, with rows of digits."""
     columns, target = load_digits(return_X_y=True, as_frame=True)
     forest = RandomForestClassifier(20, random_state=0).fit(columns[:1200], target[:1200])
+    (folder / "models").mkdir()
     joblib.dump(forest, folder / "models" / "mine.joblib")
     rows = columns.assign(y=target)
     rows[1200:1500].to_parquet(folder / "rows.parquet")
     rows[1500:].to_parquet(folder / "test.parquet")
 
 
-@pytest.mark.parametrize("block", [block for block in BLOCKS if OWN_ENVIRONMENT in block])
+@pytest.mark.parametrize("block", WITH_PIP)
 def test_pip_alone_makes_an_environment_that_runs_the_chain(
     block: str, project: Project, tmp_path: Path
 ) -> None:
@@ -166,3 +178,10 @@ def test_make_help_lists_every_target(project: Project) -> None:
     shown = project.run("make", "help").stdout
     targets = re.findall(r"^([a-z]+):.*##", makefile, re.MULTILINE)
     assert all(f"make {target}" in shown for target in targets)
+
+
+def test_make_migrate_has_nothing_to_change_here(project: Project) -> None:
+    make = ("make", "--no-print-directory", "-o", ".venv/installed")
+    said = project.run(*make, "migrate").stdout
+    assert "changed:" not in said
+    assert project.run("git", "status", "--porcelain", "params.yaml", "dvc.yaml").stdout == ""

@@ -1,4 +1,4 @@
-"""Every row of the table of bad inputs ends with one clear line, its exit code, and nothing lost."""
+"""Every bad input of the table ends with one clear line and its exit code, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _process_as_it_was() -> Iterator[None]:
-    """A stage takes over the signals and the garbage collector of its process, which here is pytest's."""
+    """Undo what a stage does to its process, here pytest's: signals and garbage collection."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     gc.enable()

@@ -72,7 +72,7 @@ def environment(**variables: str) -> dict[str, str]:
 def on_a_terminal(
     command: tuple[str, ...], folder: Path = ROOT, *, stdout: int | None = None, **variables: str
 ) -> str:
-    """What a program writes to a terminal that is its stderr, and its stdout unless that leads elsewhere."""
+    """Return what a program writes to a terminal: its stderr, and its stdout unless given."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, *command],
@@ -249,8 +249,6 @@ def test_a_name_that_the_locale_has_no_letters_for_is_said_in_one_line(finished:
 )
 def test_a_limit_of_memory_is_said_in_one_line(stage: str, megabytes: int, finished: Path) -> None:
     done = in_a_shell(f"ulimit -v {megabytes * 1024}; python -m stages.{stage}", finished)
-    assert (
-        done.stderr
-        == f"{stage}: the limit of {megabytes} MB of memory (ulimit -v) should be 1024 MB or more; raise it\n"
-    )
+    limit = f"the limit of {megabytes} MB of memory (ulimit -v)"
+    assert done.stderr == f"{stage}: {limit} should be 1024 MB or more; raise it\n"
     assert done.returncode == 2

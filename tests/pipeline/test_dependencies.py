@@ -22,7 +22,7 @@ STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="
 
 @pytest.fixture
 def project(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with this dvc.yaml and params.yaml, and a file for everything that a stage depends on."""
+    """A folder with this dvc.yaml and params.yaml, and a file for every dependency of a stage."""
     monkeypatch.setattr(dependencies, "_begun", {})
     (workspace / "dvc.yaml").write_text(
         (ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8"
@@ -147,10 +147,12 @@ def test_a_stage_run_by_hand_fails_with_one_line(workspace: Path) -> None:
     write_params(workspace, default_params(data__source="data/rows.csv", data__target="y"))
     edit = (  # as an editor would, once the rows have been read
         "import sys; sys.orig_argv = ['python', '-m', 'stages.prepare']; sys.argv = ['-m']\n"
-        "import stages; from stages import prepare as stage; from onnxpress.pipeline.running import run_stage\n"
+        "import stages; from stages import prepare as stage\n"
+        "from onnxpress.pipeline.running import run_stage\n"
         "from pathlib import Path\n"
         "params = Path('params.yaml')\n"
-        "def main(): stage.main(); params.write_text(params.read_text().replace('seed: 42', 'seed: 43'))\n"
+        "def edit(): params.write_text(params.read_text().replace('seed: 42', 'seed: 43'))\n"
+        "def main(): stage.main(); edit()\n"
         "run_stage('prepare', main)\n"
     )
     done = subprocess.run(
@@ -159,7 +161,7 @@ def test_a_stage_run_by_hand_fails_with_one_line(workspace: Path) -> None:
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         (
-            "prepare: params.yaml: seed changed while this stage ran, so what it made may belong to neither state; "
-            "run `dvc repro` again"
+            "prepare: params.yaml: seed changed while this stage ran, "
+            "so what it made may belong to neither state; run `dvc repro` again"
         )
     ]

@@ -8,12 +8,12 @@ import pytest
 from onnxpress.errors import UserError
 from onnxpress.pipeline.files import (
     atomic_path,
-    placed,
     read_json,
     write_bytes,
     write_folder,
     write_json,
 )
+from onnxpress.pipeline.named_file import placed
 from onnxpress.pipeline.outputs import candidate_name, candidate_path
 from onnxpress.quantize.methods import METHODS
 

@@ -1,4 +1,4 @@
-"""Names are data: of columns, classes and categories, experiments and files, in every place where they are written or read."""
+"""Names are data, wherever they are written or read: columns, classes, experiments, files."""
 
 from __future__ import annotations
 
@@ -534,8 +534,10 @@ def test_what_commands_a_terminal_is_shown_as_its_escape() -> None:
 def test_no_name_is_too_much_for_the_encoding_of_a_terminal(encoding: str) -> None:
     told = "한글 🍣 \x1b[31m \udc80"
     code = (
-        "from onnxpress.pipeline.console import answering, say\nfrom onnxpress.pipeline.running import UserError, run_stage\n"
-        f"def main():\n say({told!r})\n with answering(in_json=True) as answer:\n  answer({{'name': {told[:-1]!r}}})\n"
+        "from onnxpress.pipeline.console import answering, say\n"
+        "from onnxpress.pipeline.running import UserError, run_stage\n"
+        f"def main():\n say({told!r})\n"
+        f" with answering(in_json=True) as answer:\n  answer({{'name': {told[:-1]!r}}})\n"
         f" raise UserError({told!r})\nrun_stage('x', main)"
     )
     variables = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}

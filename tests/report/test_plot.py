@@ -1,4 +1,4 @@
-"""Pictures: the same bytes for the same data, labelled, without overlap, and true to the numbers they are drawn from."""
+"""Pictures: same bytes for same data, labelled, without overlap, and true to the numbers."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ def test_a_chain_that_did_not_come_as_far_as_the_gates_has_a_summary(
     assert "not published" in text
 
 
-# --- the page -----------------------------------------------------------------------------------------------------------
+# --- the page ---
 
 SCHEMA = numeric_schema(2)
 TEST = Rows({"X": np.arange(12, dtype=np.float32).reshape(6, 2)}, np.zeros(6))

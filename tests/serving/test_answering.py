@@ -145,7 +145,7 @@ NASTY = [
 
 
 def saved(folder: Path, schema: Schema) -> Any:
-    """A model that answers with what it is given: ``numbers`` (rows, columns), or ``texts``, of ``schema``."""
+    """A model that returns its input: ``numbers`` (rows, columns), or ``texts``, of ``schema``."""
     names = [column.name for column in schema.columns]
     text = all(column.kind != "number" for column in schema.columns)
     kind = TensorProto.STRING if text else TensorProto.FLOAT

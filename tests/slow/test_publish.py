@@ -1,4 +1,4 @@
-"""Publishing to the embedded store: what a run holds, that there is one per content, and that kills lose nothing."""
+"""Publishing to the embedded store: what a run holds, one run per content, and what kills leave."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def published(
 
 @pytest.fixture
 def repository(published: tuple[Path, Any], tmp_path: Path) -> Path:
-    """An unpublished repository of its own, beside an empty store that need not be migrated again."""
+    """An unpublished repository of its own, beside an empty store that is migrated already."""
     folder = shutil.copytree(
         published[0], tmp_path / "repository", ignore=shutil.ignore_patterns("mlartifacts")
     )

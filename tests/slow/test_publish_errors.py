@@ -1,4 +1,7 @@
-"""Every error of the table in docs/mlflow.md, made to happen by a real publish: one line, its exit code, the words of the table."""
+"""Every error of the table in docs/mlflow.md happens in a real publish.
+
+Each is one line with the words of the table, and has its exit code.
+"""
 
 from __future__ import annotations
 
@@ -50,12 +53,16 @@ ADMIN, READER = (
     "reader:reader-password-9876",
 )  # the first is MLflow's own first user
 LIMIT_SECONDS = 40
-"""The whole process. The network may take 10 s of it, within 15 on a quiet machine; starting up on a busy one takes the rest."""
+"""Of the whole process.
+
+The network may take 10 s of it, the process 15 s on a quiet machine; starting up on a busy machine
+takes the rest.
+"""
 
 
 @dataclass(frozen=True)
 class World:
-    """A repository to publish from, a server with logins that keeps artefacts in S3, and what to publish to."""
+    """A repository, a server with logins that keeps artefacts in S3, and where to publish to."""
 
     folder: Path
     server: str
@@ -94,7 +101,10 @@ class World:
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, S3, Path]]:
-    """An MLflow 2 server with logins and without credentials for the S3 store of its artefacts, that store, the server's log."""
+    """An MLflow 2 server with logins, the S3 store of its artefacts, and the server's log.
+
+    The server has no credentials for the S3 store.
+    """
     folder = tmp_path_factory.mktemp("servers")
     (folder / "auth.ini").write_text(
         f"[mlflow]\ndefault_permission = NO_PERMISSIONS\ndatabase_uri = sqlite:///{folder}/auth.db\n"

@@ -1,4 +1,7 @@
-"""Publishing to a real server behind a proxy that fails requests: the next publish completes the same run, nothing is doubled."""
+"""Publishing to a real server behind a proxy that fails requests.
+
+The next publish completes the same run, and nothing is doubled.
+"""
 
 from __future__ import annotations
 
@@ -51,8 +54,11 @@ STEPS: tuple[tuple[str, int, bool, list[str]], ...] = (
     ("POST model-versions/create", 1, LOST, ["FINISHED"]),
     ("POST registered-models/alias", 1, REFUSED, ["FINISHED"]),
 )
-"""What a publish asks of a server, in its order: the request that fails and which one of its kind (of the uploads one half-way),
-how, and the status of the runs then."""
+"""The requests of a publish in order, as they fail.
+
+Which request, the how manieth of its kind (of the uploads one half-way), how it fails, and the
+status of the runs then.
+"""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""An embedded store goes where its repository goes: nothing is written to or looked for in the old place."""
+"""An embedded store moves with its repository: the old place is neither written nor read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = LIBRARY_WARNINGS
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository, in a folder whose name needs quoting in a URI, that has published and registered its model."""
+    """A repository with a published and registered model; its path needs quoting in a URI."""
     folder = make_repository(tmp_path_factory.mktemp("first") / "my repo, née 100%", numeric_rows())
     set_params(folder, "publish", register="forest")
     with pytest.MonkeyPatch.context() as monkeypatch:

@@ -1,4 +1,4 @@
-"""Artefacts in S3: through the server, and from here; whose credentials, where they do not show, what the check leaves."""
+"""Artefacts in S3, through the server or directly: whose credentials, what the check leaves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.servers import EVERYTHING, S3, black_hole, mlflow_server, s3_
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, S3, Path]]:
-    """An MLflow server that keeps artefacts in an S3 store, that store, and the folder of both their logs."""
+    """An MLflow server that keeps artefacts in an S3 store, that store, and the folder of logs."""
     folder = tmp_path_factory.mktemp("servers")
     with s3_server(folder) as s3:
         options = ("--artifacts-destination", f"s3://{s3.bucket}/proxied")

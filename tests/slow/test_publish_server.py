@@ -1,4 +1,7 @@
-"""Publishing to a real tracking server: failures end soon in one line, are made good by the next publish, leak nothing."""
+"""Publishing to a real tracking server: failures end soon in one line and leak nothing.
+
+The next publish completes what a failed one left.
+"""
 
 from __future__ import annotations
 
@@ -125,7 +128,7 @@ def test_two_publishers_at_once_end_with_one_run(
 
 
 def told_in_time(folder: Path, uri: str) -> str:
-    """What the command says of a server that is not there, which must be one line, within 15 seconds on a quiet machine."""
+    """Return the one line about a missing server, within 15 seconds on a quiet machine."""
     start = time.monotonic()
     done = publish_command(folder, uri)
     assert time.monotonic() - start < 40

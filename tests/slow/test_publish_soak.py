@@ -1,4 +1,4 @@
-"""A small sample of `make soak`: publishes killed at random moments are completed by the next one."""
+"""A small sample of `make soak`: publishes killed at random moments are completed later."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`make report` after a real chain, opened in a real browser: whole, offline, and true to what happened."""
+"""`make report` after a real chain, in a real browser: whole, offline, and true."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LARGEST_BYTES = 3_000_000
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose chain has run up to the gate, in this process to spare the imports, and its report."""
+    """A project whose chain has run up to the gate (in this process), and its report."""
     project = clone(tmp_path_factory.mktemp("report") / "project")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project.folder)

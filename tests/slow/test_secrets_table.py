@@ -1,4 +1,4 @@
-"""Every case of secrets by every command: none is printed, none is written, none hangs or ends in a traceback."""
+"""Every case of secrets by every command: none is printed or written, none hangs or crashes."""
 
 from __future__ import annotations
 

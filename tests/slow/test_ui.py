@@ -1,4 +1,4 @@
-"""`make ui` in a real browser: experiment, run, metrics, plots and artefacts are there for a reader."""
+"""`make ui` in a real browser shows experiment, run, metrics, plots and artefacts."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 
 def run_page(address: str, repository: Path, tab: str = "") -> str:
-    return f"{address}/#/experiments/1/runs/{read_json(repository / 'outputs/mlflow_run.json')['run_id']}{tab}"
+    run_id = read_json(repository / "outputs/mlflow_run.json")["run_id"]
+    return f"{address}/#/experiments/1/runs/{run_id}{tab}"
 
 
 def shown(browser: Any, url: str, *texts: str) -> None:
@@ -98,7 +99,10 @@ def test_the_batch_sweep_is_a_chart(browser: Any, address: str, repository: Path
 
 
 def test_the_plots_are_pictures(browser: Any, address: str, repository: Path) -> None:
-    widths = "return [...document.images].filter(i => i.src.startsWith('blob:')).map(i => i.naturalWidth)"
+    widths = (
+        "return [...document.images].filter(i => i.src.startsWith('blob:'))"
+        ".map(i => i.naturalWidth)"
+    )
     for plot in ("latency_by_batch.png", "confusion.png"):
         shown(
             browser,

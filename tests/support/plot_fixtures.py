@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from onnxpress.benchmark.candidates import to_json
-from onnxpress.benchmark.results import Batch, detail
+from onnxpress.benchmark.results import BatchResult, detail
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.files import write_bytes, write_json
@@ -118,7 +118,9 @@ def measured(others: int) -> dict[str, Any]:
         return ms * draw.lognormal(0, 0.1, (40, 5))
 
     batches = {
-        rows: Batch(rows, {name: timed(ms * (1 + rows / 100)) for name, ms in SPEED_MS.items()})
+        rows: BatchResult(
+            rows, {name: timed(ms * (1 + rows / 100)) for name, ms in SPEED_MS.items()}
+        )
         for rows in (1, 30, 32, 1024)
     }
     names = [
@@ -130,4 +132,10 @@ def measured(others: int) -> dict[str, Any]:
     load = {
         name: {"load_ms": 1.0, "peak_memory_mb": 60.0} for name in ("original", "onnx", "quantized")
     }
-    return detail(batches, 30, load, ENVIRONMENT, compared, [])
+    return {
+        **detail(batches, 30),
+        "candidates": compared,
+        "load": load,
+        "environment": ENVIRONMENT,
+        "warnings": [],
+    }

@@ -1,4 +1,11 @@
-"""Choices of columns (SelectFromModel, SelectKBest, RFE, …), whose converter in skl2onnx 1.20 fails on the first column alone."""
+"""Choices of columns (SelectFromModel, SelectKBest, RFE and others) convert, whatever they choose.
+
+Symptom: skl2onnx's converter fails when the first column alone is chosen; and its pipelines give
+    RFE over a classifier the option zipmap, which the converter of RFE does not know.
+Versions: skl2onnx 1.20
+Test: TODO
+Delete when: SelectKBest(k=1) that chooses the first column converts, and a pipeline with RFE does.
+"""
 
 from __future__ import annotations
 
@@ -9,30 +16,31 @@ import numpy as np
 
 from onnxpress.conversion.container_writer import ContainerWriter
 
+CHOICES = (
+    "GenericUnivariateSelect",
+    "SelectFdr",
+    "SelectFpr",
+    "SelectFromModel",
+    "SelectFwe",
+    "SelectKBest",
+    "SelectPercentile",
+    "VarianceThreshold",
+)
+ELIMINATIONS = ("RFE", "RFECV")
+"""Take the option zipmap, as classifiers do."""
+
 ZIPMAP = {"zipmap": [True, False, "columns"]}
-"""skl2onnx's pipelines give this option to every classifier, and eliminations of a classifier's columns are such."""
 
 
 @cache
 def register() -> None:
-    """Put the converter in the place of skl2onnx's, for this process; calling it again changes nothing."""
+    """Replace the converters, for this process; calling it again changes nothing."""
     from skl2onnx.common._registration import register_converter
 
-    kinds = (
-        "GenericUnivariateSelect",
-        "SelectFdr",
-        "SelectFpr",
-        "SelectFromModel",
-        "SelectFwe",
-        "SelectKBest",
-    )
-    for name in (*kinds, "SelectPercentile", "VarianceThreshold", "RFE", "RFECV"):
-        register_converter(
-            f"Sklearn{name}",
-            _convert,
-            overwrite=True,
-            options=ZIPMAP if name.startswith("RFE") else None,
-        )
+    for name in CHOICES:
+        register_converter(f"Sklearn{name}", _convert, overwrite=True)
+    for name in ELIMINATIONS:
+        register_converter(f"Sklearn{name}", _convert, overwrite=True, options=ZIPMAP)
 
 
 def _convert(scope: Any, operator: Any, container: Any) -> None:

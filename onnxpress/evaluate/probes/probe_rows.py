@@ -65,11 +65,11 @@ def accepted_missing(predict: Predict, feeds: Feeds) -> Columns:
     columns = [column for column in raw_columns(feeds) if is_number(feeds[column.name])]
     if _takes(predict, feeds, columns):
         return frozenset(columns)
-    with_missing = []
-    for column in columns:
-        if np.isnan(feeds[column.name][:, column.position]).any():
-            with_missing.append(column)
-    return _accepted(predict, feeds, with_missing)
+    return _accepted(predict, feeds, [each for each in columns if _has_missing(feeds, each)])
+
+
+def _has_missing(feeds: Feeds, column: RawColumn) -> bool:
+    return bool(np.isnan(feeds[column.name][:, column.position]).any())
 
 
 def accepted_unseen(predict: Predict, feeds: Feeds) -> Columns:

@@ -1,9 +1,38 @@
-"""Forest: the plain-array form of one tree node, between reading it from a graph and writing it back.
+"""Forest: the plain-array form of one tree node, between reading it from a graph and writing it.
 
-Splits and leaves are stored apart, all trees one after another. A child is a split's index when it is >= 0, and leaf
-``~child`` when it is < 0; a root is written the same way, so a tree may be a single leaf. What a leaf adds is stored
-sparsely (boosting has one target per tree, a dense row of all classes would be mostly zeros): leaf ``i`` adds
-``leaf_weight[k]`` to ``leaf_target[k]`` for k in ``leaf_offset[i]:leaf_offset[i + 1]``.
+Splits and leaves are stored apart, all trees one after another. A child is a split's index when it
+is >= 0, and leaf ``~child`` when it is < 0. A root is written the same way, so a tree may be a
+single leaf. What a leaf adds is stored sparsely, because boosting has one target per tree and a
+dense row of all classes would be mostly zeros: leaf ``i`` adds ``leaf_weight[k]`` to
+``leaf_target[k]`` for k in ``leaf_offset[i]:leaf_offset[i + 1]``.
+
+Two trees of three splits and four leaves. The first asks for x0 <= 1, then for x1 <= 2; the second
+asks for x1 <= 3:
+
+>>> forest = Forest(
+...     feature=np.int32([0, 1, 1]),
+...     threshold=np.float32([1, 2, 3]),
+...     mode=np.uint8([Mode.LEQ, Mode.LEQ, Mode.LEQ]),
+...     missing_true=np.array([False, False, False]),
+...     true_child=np.int32([~0, ~1, ~3]),
+...     false_child=np.int32([1, ~2, ~0]),
+...     roots=np.int32([0, 2]),
+...     leaf_offset=np.int32([0, 1, 2, 4, 5]),
+...     leaf_target=np.int32([0, 0, 0, 1, 1]),
+...     leaf_weight=np.float32([10, 20, 30, 31, 41]),
+...     n_targets=2,
+... )
+>>> leaf_index(forest, np.float32([[0, 9], [2, 2], [2, 9]]))  # three rows, two trees
+array([[0, 0],
+       [1, 3],
+       [2, 0]], dtype=int32)
+>>> forest.leaf_values  # leaf 2 adds to both targets
+array([[10.,  0.],
+       [20.,  0.],
+       [30., 31.],
+       [ 0., 41.]], dtype=float32)
+>>> forest.tree_of_split
+array([0, 0, 1], dtype=int32)
 """
 
 from __future__ import annotations
@@ -33,16 +62,18 @@ class Mode(IntEnum):
     MEMBER = 6
 
 
+def _no_base_values() -> Floats:
+    return np.zeros(0, np.float32)
+
+
 @dataclass(frozen=True)
 class Forest:
-    """Trees over ``x`` of shape (rows, features): raw scores (rows, n_targets), then what the operator makes of them."""
+    """Trees over ``x`` (rows, features), their raw scores (rows, n_targets), and what follows."""
 
     feature: NDArray[np.int32]  # (splits,)
     threshold: Floats  # (splits,); of a MEMBER split the position of its set in ``member_sets``
     mode: NDArray[np.uint8]  # (splits,) values of Mode
-    missing_true: NDArray[
-        np.bool_
-    ]  # (splits,) NaN takes the true branch whatever the comparison says
+    missing_true: NDArray[np.bool_]  # (splits,) NaN takes the true branch whatever is compared
     true_child: NDArray[np.int32]  # (splits,) a split, or ~leaf
     false_child: NDArray[np.int32]  # (splits,)
     roots: NDArray[np.int32]  # (trees,)
@@ -50,16 +81,19 @@ class Forest:
     leaf_target: NDArray[np.int32]  # (entries,)
     leaf_weight: Floats  # (entries,)
     n_targets: int
-    aggregate: str = "SUM"  # SUM, AVERAGE, MIN or MAX over trees
-    post_transform: str = "NONE"  # NONE, SOFTMAX, LOGISTIC, SOFTMAX_ZERO or PROBIT
-    base_values: Floats = field(
-        default_factory=lambda: np.zeros(0, np.float32)
-    )  # (n_targets,), or fewer: no base
-    labels: NDArray[np.int64] | tuple[str, ...] | None = None  # class labels; None for a regressor
-    binary: str = (
-        ""  # two classes from one target s: "probability" is [1 - s, s], "margin" is [-s, s]
-    )
+
+    aggregate: str = "SUM"
+    """SUM, AVERAGE, MIN or MAX over trees."""
+    post_transform: str = "NONE"
+    """NONE, SOFTMAX, LOGISTIC, SOFTMAX_ZERO or PROBIT."""
+    base_values: Floats = field(default_factory=_no_base_values)
+    """(n_targets,), or fewer: the others have none."""
+    labels: NDArray[np.int64] | tuple[str, ...] | None = None
+    """Class labels; None for a regressor."""
+    binary: str = ""
+    """Two classes from one target s: "probability" is [1 - s, s], "margin" is [-s, s]."""
     member_sets: tuple[Floats, ...] = ()
+    """The sets of the MEMBER splits."""
 
     @property
     def n_splits(self) -> int:
@@ -85,7 +119,15 @@ class Forest:
         return dense
 
     def with_leaf_values(self, dense: Floats) -> Forest:
-        """The same trees with leaf rows ``dense`` (leaves, n_targets); zeros are not stored, one per empty row aside."""
+        """The same trees with leaf rows ``dense`` (leaves, n_targets).
+
+        Zeros are not stored, except one in a row that has nothing else. Three rows
+
+            dense     [[1, 0], [0, 0], [2, 3]]
+            stored    [[1, -], [0, -], [2, 3]]
+
+        become the offsets [0, 1, 2, 4], the targets [0, 0, 0, 1] and the weights [1, 0, 2, 3].
+        """
         stored = dense != 0
         stored[~stored.any(axis=1), 0] = True
         owner, target = np.nonzero(stored)
@@ -105,11 +147,19 @@ class Forest:
 
     @cached_property
     def tree_of_leaf(self) -> NDArray[np.int32]:
-        """The tree each leaf belongs to, (leaves,); of a leaf that trees share, the last of them; -1 if unreachable."""
+        """The tree each leaf belongs to, (leaves,); -1 if unreachable.
+
+        Of a leaf that trees share, it is the last of them.
+        """
         return self._owners()[1]
 
     def _owners(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Level by level from the roots; a split that several parents share is visited once."""
+        """The trees of splits and of leaves, level by level from the roots.
+
+        A split that several parents share is visited once: of the positions in ``nodes`` that hold
+        the same split, only the last one written to ``visit`` reads its own number back. For
+        the splits [5, 6, 5] ``visit[5]`` is 2 and ``visit[6]`` is 1, so position 0 is dropped.
+        """
         split_tree = np.full(self.n_splits, -1, np.int32)
         leaf_tree = np.full(self.n_leaves, -1, np.int32)
         visit = np.zeros(self.n_splits, np.int32)
@@ -150,9 +200,10 @@ def reached_by(forest: Forest, x: NDArray[Any]) -> NDArray[np.int32]:
 def _steps(
     forest: Forest, x: NDArray[Any]
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]]:
-    """(rows, trees, nodes reached) level by level: all that are still on a split take one step together.
+    """(rows, trees, nodes reached) level by level.
 
-    ``x`` is compared in the dtype of the thresholds.
+    All that are still at a split take one step together. ``x`` is compared in the dtype of the
+    thresholds.
     """
     values = np.asarray(x, forest.threshold.dtype)
     start = np.tile(forest.roots, (len(values), 1))
@@ -174,9 +225,8 @@ def goes_true(forest: Forest, splits: NDArray[np.int32], value: Floats) -> NDArr
         match = mode == code
         if code == Mode.MEMBER:
             sets = [forest.member_sets[int(position)] for position in threshold[match]]
-            taken[match] |= [
-                bool(item in members) for item, members in zip(value[match], sets, strict=True)
-            ]
+            pairs = zip(value[match], sets, strict=True)
+            taken[match] |= [bool(item in members) for item, members in pairs]
         else:
             taken[match] |= _COMPARE[Mode(code)](value[match], threshold[match])
     return taken

@@ -29,9 +29,10 @@ def nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
 
 
 def element_types(model: onnx.ModelProto) -> dict[str, int]:
-    """Element type (TensorProto.DataType) by value name, from shape inference on the model without its trees' arrays.
+    """Element type (TensorProto.DataType) by value name.
 
-    onnx infers nothing for some operators of ai.onnx.ml (Scaler, for one); there the type follows from the schema.
+    They come from shape inference on the model without its trees' arrays. onnx infers nothing for
+    some operators of ai.onnx.ml (Scaler, for one); there the type follows from the schema.
     """
     skeleton = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
     skeleton.graph.CopyFrom(_skeleton(model.graph))
@@ -57,7 +58,7 @@ def element_types(model: onnx.ModelProto) -> dict[str, int]:
 
 
 def _from_schemas(model: onnx.ModelProto, types: dict[str, int]) -> dict[str, int]:
-    """Types of values in ``model`` that only the type constraints of an ai.onnx.ml operator tell."""
+    """Types of values that follow from the type constraints of ai.onnx.ml operators alone."""
     version = max(
         (entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN), default=1
     )

@@ -1,12 +1,16 @@
 """Reader: a tree node of an ONNX graph becomes a Forest.
 
-Covers TreeEnsembleClassifier and TreeEnsembleRegressor (ai.onnx.ml 1 and 3) and TreeEnsemble (5). Where the
-specification is silent the meaning is what onnxruntime computes (``tree_ensemble_common.h``, ``..._aggregator.h``).
+Covers TreeEnsembleClassifier and TreeEnsembleRegressor (ai.onnx.ml 1 and 3) and TreeEnsemble (5).
+Where the specification is silent, the meaning is what onnxruntime computes
+(``tree_ensemble_common.h``, ``tree_ensemble_aggregator.h``).
+
+Source: https://onnx.ai/onnx/operators/#ai-onnx-ml
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -33,62 +37,77 @@ def is_tree(node: onnx.NodeProto) -> bool:
 
 
 def read(node: onnx.NodeProto, dtype: DTypeLike = np.float32) -> Forest:
-    """The Forest of a tree node whose input is compared in ``dtype`` (float64 for a double input, else float32).
+    """The Forest of a tree node.
 
-    Raises Untreatable for a node that contradicts itself or that runtimes do not agree on.
+    Its input is compared in ``dtype``: float64 for a double input, else float32.
+
+    Raises:
+        Untreatable: the node contradicts itself, or runtimes do not agree on it.
     """
     attributes = TreeAttributes(node, np.dtype(dtype))
-    return (
-        _read_version_5(attributes)
-        if node.op_type == "TreeEnsemble"
-        else _read_version_3(attributes)
-    )
+    if node.op_type == "TreeEnsemble":
+        return _read_version_5(attributes)
+    return _read_version_3(attributes)
 
 
 def _read_version_3(attributes: TreeAttributes) -> Forest:
-    """TreeEnsembleClassifier and TreeEnsembleRegressor: nodes of both kinds, found by (tree id, node id)."""
+    """TreeEnsembleClassifier and TreeEnsembleRegressor.
+
+    They list splits and leaves together, and name them by tree id and node id.
+    """
     mode, tree = _modes(attributes.node), attributes.ints("nodes_treeids")
     if not len(tree) or len(mode) != len(tree):
         raise Untreatable(f"the node lists {len(tree)} tree ids and {len(mode)} modes")
     lookup = Lookup(tree, attributes.ints("nodes_nodeids"))
     leaf = mode == LEAF
     split = np.flatnonzero(~leaf)
-    code = np.where(leaf, -np.cumsum(leaf), np.cumsum(~leaf) - 1).astype(
-        np.int32
-    )  # -cumsum is ~(cumsum - 1)
+    code = _codes(leaf)
     first = np.flatnonzero(np.r_[True, tree[1:] != tree[:-1]])
     if len(first) != len(np.unique(tree[first])):
         raise Untreatable("the nodes of a tree are not listed together")
     missing = attributes.ints("nodes_missing_value_tracks_true")
     leaves = _leaves(attributes, lookup, leaf)
-    return _as_classifier(
-        attributes,
-        Forest(
-            feature=attributes.ints("nodes_featureids")[split].astype(np.int32),
-            threshold=attributes.floats("nodes_values")[split],
-            mode=mode[split],
-            missing_true=missing[split] == 1 if len(missing) else np.zeros(len(split), np.bool_),
-            true_child=code[lookup.find(tree[split], attributes.ints("nodes_truenodeids")[split])],
-            false_child=code[
-                lookup.find(tree[split], attributes.ints("nodes_falsenodeids")[split])
-            ],
-            roots=code[first],
-            leaf_offset=leaves[0],
-            leaf_target=leaves[1],
-            leaf_weight=leaves[2],
-            n_targets=attributes.integer("n_targets", 1),
-            aggregate=attributes.text("aggregate_function", "SUM"),
-            post_transform=attributes.text("post_transform", "NONE"),
-            base_values=attributes.floats("base_values"),
-        ),
+    true_child, false_child = (
+        code[lookup.find(tree[split], attributes.ints(name)[split])]
+        for name in ("nodes_truenodeids", "nodes_falsenodeids")
     )
+    forest = Forest(
+        feature=attributes.ints("nodes_featureids")[split].astype(np.int32),
+        threshold=attributes.floats("nodes_values")[split],
+        mode=mode[split],
+        missing_true=missing[split] == 1 if len(missing) else np.zeros(len(split), np.bool_),
+        true_child=true_child,
+        false_child=false_child,
+        roots=code[first],
+        leaf_offset=leaves[0],
+        leaf_target=leaves[1],
+        leaf_weight=leaves[2],
+        n_targets=attributes.integer("n_targets", 1),
+        aggregate=attributes.text("aggregate_function", "SUM"),
+        post_transform=attributes.text("post_transform", "NONE"),
+        base_values=attributes.floats("base_values"),
+    )
+    return _as_classifier(attributes, forest)
+
+
+def _codes(leaf: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """How a child or a root refers to each node, (nodes,): the split's number, or ~ the leaf's.
+
+    Of five nodes two are splits. A leaf's code is ~(number of leaves before it), which is minus the
+    number of leaves up to it:
+
+    >>> _codes(np.array([False, True, False, True, True])).tolist()
+    [0, -1, 1, -2, -3]
+    """
+    leaves: NDArray[np.int64] = np.cumsum(leaf)
+    splits: NDArray[np.int64] = np.cumsum(~leaf)
+    return np.where(leaf, -leaves, splits - 1).astype(np.int32)
 
 
 def _modes(node: onnx.NodeProto) -> NDArray[np.uint8]:
     """``nodes_modes`` of versions 1 and 3, (nodes,) with LEAF for leaves."""
-    names = next(
-        (attribute.strings for attribute in node.attribute if attribute.name == "nodes_modes"), ()
-    )
+    found = (attribute.strings for attribute in node.attribute if attribute.name == "nodes_modes")
+    names = next(found, ())
     try:
         return np.fromiter(map(MODES.__getitem__, names), np.uint8, len(names))
     except KeyError as unknown:
@@ -96,7 +115,14 @@ def _modes(node: onnx.NodeProto) -> NDArray[np.uint8]:
 
 
 class Lookup:
-    """Positions of nodes by (tree id, node id)."""
+    """Positions of nodes by (tree id, node id).
+
+    Three nodes, listed out of order. Each pair is one key, ``tree << 32 | node``:
+
+    >>> lookup = Lookup(tree=np.array([0, 1, 0]), node=np.array([1, 0, 0]))
+    >>> lookup.find(np.array([0, 0, 1]), np.array([0, 1, 0])).tolist()
+    [2, 0, 1]
+    """
 
     def __init__(self, tree: NDArray[np.int64], node: NDArray[np.int64]) -> None:
         """Sorts the keys of all nodes unless they are sorted already, as converters leave them."""
@@ -120,7 +146,10 @@ class Lookup:
 def _leaves(
     attributes: TreeAttributes, lookup: Lookup, leaf: NDArray[np.bool_]
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], Floats]:
-    """Leaf weights as (offset, target, weight); weights listed for splits are dropped, as onnxruntime does."""
+    """Leaf weights as (offset, target, weight), as in :class:`Forest`.
+
+    Weights listed for splits are dropped, as onnxruntime does.
+    """
     kind = "class" if attributes.node.op_type == "TreeEnsembleClassifier" else "target"
     position = lookup.find(attributes.ints(f"{kind}_treeids"), attributes.ints(f"{kind}_nodeids"))
     target = attributes.ints(f"{kind}_ids").astype(np.int32)
@@ -132,6 +161,7 @@ def _leaves(
     if (owner[1:] < owner[:-1]).any():
         order = np.argsort(owner, kind="stable")
         owner, target, weight = owner[order], target[order], weight[order]
+    # Entries owned by the leaves [0, 0, 1] of two have the counts [2, 1] and the offsets [0, 2, 3].
     offset = np.zeros(int(leaf.sum()) + 1, np.int32)
     np.cumsum(np.bincount(owner, minlength=len(offset) - 1), out=offset[1:])
     repeated = (owner[1:] == owner[:-1]) & (target[1:] == target[:-1])
@@ -141,10 +171,11 @@ def _leaves(
 
 
 def _as_classifier(attributes: TreeAttributes, forest: Forest) -> Forest:
-    """Adds class labels; two classes scored by class 0 alone become one target with its rule.
+    """Add class labels; two classes scored by class 0 alone become one target with its rule.
 
-    onnxruntime reads a single target by the signs of the weights: all >= 0 means probabilities, else margins. A
-    regressor's base values count only where there is one per target; a classifier's may be fewer than its classes.
+    onnxruntime reads a single target by the signs of the weights: all >= 0 means probabilities,
+    else margins. A regressor's base values count only where there is one per target; a classifier's
+    may be fewer than its classes.
     """
     if attributes.node.op_type != "TreeEnsembleClassifier":
         used = len(forest.base_values) == forest.n_targets
@@ -158,33 +189,27 @@ def _as_classifier(attributes: TreeAttributes, forest: Forest) -> Forest:
 
 
 def _read_version_5(attributes: TreeAttributes) -> Forest:
-    """TreeEnsemble: splits and leaves are already apart. The two numberings of its post-transforms differ: NONE only."""
+    """TreeEnsemble, which lists splits and leaves apart."""
     if attributes.integer("post_transform", 0) != 0:
-        raise Untreatable(
-            "TreeEnsemble (5) with a post-transform: onnxruntime and the specification number them apart"
-        )
+        apart = "onnxruntime and the specification number them apart"
+        raise Untreatable(f"TreeEnsemble (5) with a post-transform: {apart}")
     mode, roots = attributes.tensor("nodes_modes").astype(np.uint8), attributes.ints("tree_roots")
-    children = {}
-    for side in ("true", "false"):
-        child = attributes.ints(f"nodes_{side}nodeids").astype(np.int32)
-        children[side] = np.where(attributes.ints(f"nodes_{side}leafs") != 0, ~child, child)
-    if (
-        attributes.ints("nodes_truenodeids")[roots] == attributes.ints("nodes_falsenodeids")[roots]
-    ).any():
-        raise Untreatable(
-            "TreeEnsemble (5) with a tree of one leaf: onnxruntime and the specification read it apart"
-        )
+    true_child, false_child = _children(attributes, "true"), _children(attributes, "false")
+    true_id, false_id = (attributes.ints(f"nodes_{side}nodeids") for side in ("true", "false"))
+    if (true_id[roots] == false_id[roots]).any():
+        apart = "onnxruntime and the specification read it apart"
+        raise Untreatable(f"TreeEnsemble (5) with a tree of one leaf: {apart}")
     threshold = attributes.tensor("nodes_splits").astype(attributes.dtype)
-    members = attributes.tensor("membership_values")
-    threshold[mode == Mode.MEMBER] = np.arange(int((mode == Mode.MEMBER).sum()))
+    member = mode == Mode.MEMBER
+    threshold[member] = np.arange(int(member.sum()))
     missing = attributes.ints("nodes_missing_value_tracks_true")
     return Forest(
         feature=attributes.ints("nodes_featureids").astype(np.int32),
         threshold=threshold,
         mode=mode,
         missing_true=missing != 0 if len(missing) else np.zeros(len(mode), np.bool_),
-        true_child=children["true"],
-        false_child=children["false"],
+        true_child=true_child,
+        false_child=false_child,
         roots=roots.astype(np.int32),
         leaf_offset=np.arange(len(attributes.ints("leaf_targetids")) + 1, dtype=np.int32),
         leaf_target=attributes.ints("leaf_targetids").astype(np.int32),
@@ -192,8 +217,21 @@ def _read_version_5(attributes: TreeAttributes) -> Forest:
         n_targets=attributes.integer("n_targets", 1),
         aggregate=AGGREGATES[attributes.integer("aggregate_function", 1)],
         base_values=np.zeros(0, attributes.dtype),
-        member_sets=tuple(
-            part[~np.isnan(part)]
-            for part in np.split(members, np.flatnonzero(np.isnan(members)) + 1)
-        ),
+        member_sets=_member_sets(attributes.tensor("membership_values")),
     )
+
+
+def _children(attributes: TreeAttributes, side: str) -> NDArray[np.int32]:
+    """One side's child of each split, (splits,): a split, or ~leaf."""
+    child = attributes.ints(f"nodes_{side}nodeids").astype(np.int32)
+    return np.where(attributes.ints(f"nodes_{side}leafs") != 0, ~child, child)
+
+
+def _member_sets(values: NDArray[Any]) -> tuple[Floats, ...]:
+    """The sets of the MEMBER splits, each closed by a NaN, and an empty one at the end.
+
+    >>> [part.tolist() for part in _member_sets(np.float32([2, 5, np.nan, 7, np.nan]))]
+    [[2.0, 5.0], [7.0], []]
+    """
+    parts = np.split(values, np.flatnonzero(np.isnan(values)) + 1)
+    return tuple(part[~np.isnan(part)] for part in parts)

@@ -19,16 +19,22 @@ from numpy.typing import NDArray
 from onnx import TensorProto, numpy_helper
 
 from onnxpress.graph.gemm import gemm_attribute, with_upright_weights
-from onnxpress.graph.writer import GraphWriter, names_of
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.quantize.dense.layers import weights_to_treat
 from onnxpress.tables.rows import Rows
 
 MIN_WEIGHTS = 256 * 256
-"""A smaller layer is slower than in float32 at one row: scaling its input costs more than int8 saves."""
+"""A smaller layer is slower than in float32 at one row.
+
+Scaling its input costs more than int8 saves.
+"""
 ZERO = 128
 INPUT_STEPS = 127
 WEIGHT_STEPS = 63
-"""7 bits: 8 saturate in the 16-bit sums of CPUs without VNNI, so that results differ between CPUs."""
+"""7 bits.
+
+8 bits saturate in the 16-bit sums of CPUs without VNNI, so that results differ between CPUs.
+"""
 
 
 def dynamic(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
@@ -52,10 +58,7 @@ class _Rewriter:
         self.result.CopyFrom(model)
         graph = self.result.graph
         del graph.node[:], graph.initializer[:], graph.value_info[:]
-        opset = max(
-            entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")
-        )
-        self.writer = GraphWriter(graph, opset, names_of(model))
+        self.writer = GraphWriter(graph, opset_of(model), names_of(model))
         self.weights = {
             tensor.name: numpy_helper.to_array(tensor)
             for tensor in model.graph.initializer
@@ -106,7 +109,10 @@ class _Rewriter:
             writer.add("Add", product, bias, output=node.output[0])
 
     def _stored(self, name: str, alpha: float) -> tuple[str, str]:
-        """``alpha`` times the weights in int8, and their steps; layers that share them share these."""
+        """``alpha`` times the weights in int8, and their steps.
+
+        Layers that share weights share these.
+        """
         if (name, alpha) not in self.written:
             weights, steps = _int8(self.weights[name] * np.float32(alpha))
             constants = self.writer.constant(weights, "weights"), self.writer.constant(steps)

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from onnxpress.graph.writer import GraphWriter, names_of
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 
 POST_TRANSFORMS = {"NONE": "", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}
 """Post-transforms that ai.onnx has an operator for."""
@@ -39,8 +39,7 @@ def as_products(model: onnx.ModelProto, min_weights: int) -> onnx.ModelProto:
     result.CopyFrom(model)
     graph = result.graph
     del graph.node[:]
-    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    writer = GraphWriter(graph, opset, names_of(model))
+    writer = GraphWriter(graph, opset_of(model), names_of(model))
     whole = {
         value.name
         for value in model.graph.input

@@ -1,7 +1,7 @@
 """The static int8 quantiser that comes with onnxruntime, as a candidate.
 
-It treats matrix products and leaves every ai.onnx.ml operator alone, so most scikit-learn models come
-out unchanged. Its dynamic one gives all rows of a call one scale;
+It treats matrix products and leaves every ai.onnx.ml operator alone, so most scikit-learn models
+come out unchanged. Its dynamic one gives all rows of a call one scale;
 :mod:`onnxpress.quantize.dense.dynamic` takes its place.
 """
 
@@ -77,7 +77,7 @@ def static(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
 
 
 def _named(model: onnx.ModelProto) -> onnx.ModelProto:
-    """``model`` with a name of its own for each node, in place: the quantiser finds nodes by their names."""
+    """Give each node a name of its own, in place: the quantiser finds nodes by their names."""
     for position, node in enumerate(model.graph.node):
         node.name = f"n{position}"
     return model
@@ -91,8 +91,8 @@ def _batches(rows: Rows, size: int = 100) -> Iterator[Feeds]:
 def _tidy(quantized: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
     """The quantised model in topological order, with the metadata of ``model``, and smaller.
 
-    Inferred shapes are dropped, for runtimes infer them again. Tensors become raw data: typed fields
-    write a float16 as a varint of up to three bytes, raw data as two.
+    Inferred shapes are dropped, for runtimes infer them again. Tensors become raw data: typed
+    fields write a float16 as a varint of up to three bytes, raw data as two.
     """
     from onnxruntime.transformers.onnx_model import OnnxModel
 

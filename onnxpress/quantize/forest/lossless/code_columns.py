@@ -34,47 +34,64 @@ BITS = 8
 
 @dataclass(frozen=True)
 class Chains:
-    """Chains of equal comparisons by their first split: ``sets[i]`` leads from ``heads[i]`` to its true child."""
+    """Chains of equal comparisons: ``sets[i]`` leads from ``heads[i]`` to its true child."""
 
-    heads: NDArray[np.intp]  # (chains,)
+    heads: NDArray[np.intp]  # (chains,) the first split of each
     last: NDArray[np.intp]  # (chains,) the last split of each, whose false child all others lead to
     sets: tuple[Floats, ...]  # sorted codes of each
 
 
 def with_code_columns(forest: Forest, site: Site, x: str) -> tuple[Forest, str]:
-    """``forest`` without chains and the name of the rows it reads, which get columns for their sets; both as they are if none.
+    """``forest`` without chains, and the name of the rows that it reads.
 
+    The rows get columns for the sets of the chains. Both stay as they are if there is no chain.
     Chains on which a missing value takes the true branch stay.
     """
-    if site.writer.opset < MIN_OPSET or site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
+    writer = site.writer
+    if writer.opset < MIN_OPSET or site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         return forest, x
     chains = find_chains(forest)
     if all(len(codes) == 1 for codes in chains.sets):
         return forest, x
     tables, column = _tables(forest, chains)
     inside = _inside(forest, chains)
-    asked = ~inside
-    asked[chains.heads] = False
-    numbers = np.unique(forest.feature[asked])
+    others = ~inside
+    others[chains.heads] = False
+    numbers = np.unique(forest.feature[others])
+    parts = []
+    if len(numbers):
+        columns = writer.constant(numbers.astype(np.int64))
+        parts.append(writer.add("Gather", x, columns, axis=1))
+    parts += [_columns(table, writer, x) for table in tables]
+    rows = writer.add("Concat", *parts, axis=1)
+    return _without(_asking_columns(forest, chains, numbers, column), inside), rows
+
+
+def _asking_columns(
+    forest: Forest, chains: Chains, numbers: NDArray[np.int32], column: NDArray[np.int32]
+) -> Forest:
+    """``forest`` whose chains' first splits ask whether a column is 0, their false side first.
+
+    The columns are those of the features ``numbers``, then the sets'; ``column`` (chains,) is the
+    column of each chain among the sets'. With the features [3, 7] the sets' columns start at 2.
+    """
+    heads = chains.heads
     mode, threshold = forest.mode.copy(), forest.threshold.copy()
     feature = np.searchsorted(numbers, forest.feature).astype(np.int32)
     true_child, false_child = forest.true_child.copy(), forest.false_child.copy()
-    mode[chains.heads], threshold[chains.heads] = Mode.LEQ, 0.5
-    feature[chains.heads] = len(numbers) + column
-    true_child[chains.heads] = forest.false_child[chains.last]
-    false_child[chains.heads] = forest.true_child[chains.heads]
-    parts = []
-    if len(numbers):
-        columns = site.writer.constant(numbers.astype(np.int64))
-        parts.append(site.writer.add("Gather", x, columns, axis=1))
-    parts += [_columns(table, site.writer, x) for table in tables]
+    mode[heads], threshold[heads] = Mode.LEQ, 0.5
+    feature[heads] = len(numbers) + column
+    true_child[heads] = forest.false_child[chains.last]
+    false_child[heads] = forest.true_child[heads]
     changed = replace(forest, feature=feature, mode=mode, threshold=threshold)
-    changed = replace(changed, true_child=true_child, false_child=false_child)
-    return _without(changed, inside), site.writer.add("Concat", *parts, axis=1)
+    return replace(changed, true_child=true_child, false_child=false_child)
 
 
 def _without(forest: Forest, gone: NDArray[np.bool_]) -> Forest:
-    """``forest`` less the splits ``gone`` (splits,), which nothing leads to."""
+    """``forest`` without the splits ``gone`` (splits,), which nothing leads to.
+
+    Of the splits 0 to 3 without 1, the numbers are 0, -, 1 and 2.
+    """
     number = (np.cumsum(~gone) - 1).astype(np.int32)
 
     def renumbered(children: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -90,7 +107,11 @@ def _without(forest: Forest, gone: NDArray[np.bool_]) -> Forest:
 
 
 def find_chains(forest: Forest) -> Chains:
-    """All comparisons with codes, those of one feature and true child that follow each other as one chain."""
+    """All comparisons with codes, as chains.
+
+    Splits are one chain if each is the false child of the one before it and of nothing else, and
+    they have the same feature and the same true child.
+    """
     children = np.concatenate([forest.true_child, forest.false_child, forest.roots])
     parents = np.bincount(children[children >= 0], minlength=forest.n_splits)
     single = (forest.mode == Mode.EQ) & ~forest.missing_true & ~np.isnan(forest.threshold)
@@ -111,13 +132,13 @@ def find_chains(forest: Forest) -> Chains:
         for chain, value in zip(active, forest.threshold[last[active]], strict=True):
             sets[chain].append(value)
         active = active[joined[last[active]]]
-    return Chains(
-        heads, last, tuple(np.unique(np.array(codes, forest.threshold.dtype)) for codes in sets)
-    )
+    dtype = forest.threshold.dtype
+    sorted_sets = tuple(np.unique(np.array(codes, dtype)) for codes in sets)
+    return Chains(heads, last, sorted_sets)
 
 
 def _inside(forest: Forest, chains: Chains) -> NDArray[np.bool_]:
-    """The splits of chains behind the first, (splits,): nothing leads to them any more."""
+    """The splits of chains behind the first, (splits,): nothing leads to them afterwards."""
     found = np.zeros(forest.n_splits, np.bool_)
     current = chains.heads[chains.heads != chains.last]
     last = chains.last[chains.heads != chains.last]
@@ -138,7 +159,10 @@ class _Table:
 
 
 def _tables(forest: Forest, chains: Chains) -> tuple[list[_Table], NDArray[np.int32]]:
-    """A table per feature, each filled up to whole bytes, and the column of each chain behind each other."""
+    """A table for each feature, filled up to whole bytes, and the column of each chain.
+
+    The tables' columns lie one after another: those of the second table start behind the first.
+    """
     column = np.zeros(len(chains.heads), np.int32)
     tables: list[_Table] = []
     start = 0
@@ -158,7 +182,11 @@ def _tables(forest: Forest, chains: Chains) -> tuple[list[_Table], NDArray[np.in
 
 
 def _distinct(sets: Sequence[Floats]) -> NDArray[np.int32]:
-    """The number of each set among the different ones, in order of appearance."""
+    """The number of each set among the different ones, in order of appearance.
+
+    >>> _distinct([np.float32([2, 5]), np.float32([7]), np.float32([2, 5])]).tolist()
+    [0, 1, 0]
+    """
     numbers: dict[bytes, int] = {}
     return np.array([numbers.setdefault(codes.tobytes(), len(numbers)) for codes in sets], np.int32)
 

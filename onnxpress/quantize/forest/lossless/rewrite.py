@@ -1,4 +1,4 @@
-"""Rewrite: every tree node of a model, also inside larger graphs, in a new encoding; everything else as it was."""
+"""Rewrite: every tree node of a model, also in nested graphs, in a new encoding."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from onnx import helper
 from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.graphs import ML_DOMAIN, element_types, graphs, nested
 from onnxpress.graph.trees.reader import TREE_OPS, Untreatable, is_tree, read
+from onnxpress.graph.writer import opset_of
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.lossless.code_columns import with_code_columns
 from onnxpress.quantize.forest.lossless.leaves import share_leaves
@@ -24,9 +25,7 @@ from onnxpress.quantize.forest.lossless.site import Site, SiteWriter
 
 log = logging.getLogger(__name__)
 
-ML_TREE_ENSEMBLE = (
-    5  # the version of ai.onnx.ml that brought TreeEnsemble and withdrew its predecessors
-)
+ML_TREE_ENSEMBLE = 5  # version of ai.onnx.ml that brought TreeEnsemble, and withdrew the others
 MIN_OPSET = 7  # Gemm and Add broadcast from here on
 DEFAULT_OPSET = 12  # for models that import ai.onnx.ml alone
 
@@ -37,12 +36,16 @@ Treat = Callable[[Forest], Forest]
 def rewrite_trees(
     model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None = None
 ) -> onnx.ModelProto:
-    """A copy of ``model`` with its tree nodes read, treated and written again for ``ml_opset`` (3 or 5).
+    """A copy of ``model`` with its tree nodes read, treated and written again for ``ml_opset``.
 
-    Version 5 replaces all tree nodes or none, because it withdrew the older operators: if one cannot be lowered, all are
-    written in the portable encoding. Inputs, outputs and every other node stay as they are.
+    1. Version 5 replaces all tree nodes or none, because it withdrew the older operators.
+    2. If one cannot be lowered, or for version 3, each is written in the portable encoding.
+    3. A node that cannot be treated stays as it is, and the log says why.
 
-    Raises NotApplicable if there is no tree node, if none can be treated, or if the result would not be smaller.
+    Inputs, outputs and every other node stay as they are.
+
+    Raises:
+        NotApplicable: there is no tree node, none can be treated, or the result is not smaller.
     """
     if not has_trees(model):
         raise NotApplicable("the graph has no tree ensemble")
@@ -71,7 +74,7 @@ def has_trees(model: onnx.ModelProto) -> bool:
 
 
 Replacement = Callable[[onnx.NodeProto, onnx.GraphProto], None]
-"""Adds what takes the place of a tree node to the end of the new graph: trees are built there, never copied."""
+"""Adds what replaces a tree node to the end of the new graph: trees are built there, not copied."""
 
 
 class _Rewriter:
@@ -92,16 +95,16 @@ class _Rewriter:
         }
         self.names = (name for name in map("t{}".format, itertools.count()) if name not in taken)
         self.types = element_types(model)
-        self.ml_opset = max(
-            (entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN), default=1
-        )
-        self.opset = max(
-            (entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
-            default=0,
-        )
+        ml_opsets = [entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN]
+        self.ml_opset = max(ml_opsets, default=1)
+        self.opset = opset_of(model)
 
     def modern(self) -> onnx.ModelProto:
-        """The model with TreeEnsemble (5) nodes. Raises Untreatable."""
+        """The model with TreeEnsemble (5) nodes.
+
+        Raises:
+            Untreatable: a node cannot be written so, or another operator would change its meaning.
+        """
         if 0 < self.opset < MIN_OPSET:
             raise Untreatable(f"the model imports ai.onnx {self.opset}, older than {MIN_OPSET}")
         self._refuse_changed_operators()
@@ -116,31 +119,31 @@ class _Rewriter:
     def portable(self) -> onnx.ModelProto | None:
         """The model with its trees in the older operators; None if no node could be treated."""
         if self.ml_opset >= ML_TREE_ENSEMBLE:
-            self.reasons.append(
-                f"the model imports ai.onnx.ml {self.ml_opset}, which has no older tree operators"
-            )
+            missing = "which has no older tree operators"
+            self.reasons.append(f"the model imports ai.onnx.ml {self.ml_opset}, {missing}")
             return None
         result = self._with_graphs(self._portable_node)
         trees = sum(is_tree(node) for graph in graphs(self.model.graph) for node in graph.node)
         return None if len(self.reasons) == trees else result
 
     def _refuse_changed_operators(self) -> None:
-        """Raising the version of ai.onnx.ml must not change the meaning of the model's other operators."""
+        """Raising the version of ai.onnx.ml must not change the model's other operators."""
         for graph in graphs(self.model.graph):
-            for op_type in {
-                node.op_type for node in graph.node if node.domain == ML_DOMAIN
-            } - TREE_OPS:
-                since = [
-                    onnx.defs.get_schema(op_type, version, ML_DOMAIN).since_version
-                    for version in (self.ml_opset, max(self.ml_opset, ML_TREE_ENSEMBLE))
-                ]
-                if since[0] != since[1] and (op_type, since[0]) != (
-                    "LabelEncoder",
-                    2,
-                ):  # 4 only adds to 2
-                    raise Untreatable(
-                        f"{op_type} of ai.onnx.ml {self.ml_opset} is another operator in {ML_TREE_ENSEMBLE}"
-                    )
+            used = {node.op_type for node in graph.node if node.domain == ML_DOMAIN}
+            for op_type in used - TREE_OPS:
+                if self._changes(op_type):
+                    before = f"{op_type} of ai.onnx.ml {self.ml_opset}"
+                    raise Untreatable(f"{before} is another operator in {ML_TREE_ENSEMBLE}")
+
+    def _changes(self, op_type: str) -> bool:
+        """Whether an operator of the model has another definition in the new version."""
+        newer = max(self.ml_opset, ML_TREE_ENSEMBLE)
+        old, new = (
+            onnx.defs.get_schema(op_type, version, ML_DOMAIN).since_version
+            for version in (self.ml_opset, newer)
+        )
+        only_extended = (op_type, old) == ("LabelEncoder", 2)  # 4 only adds to 2
+        return bool(old != new) and not only_extended
 
     def _with_graphs(self, replacement: Replacement) -> onnx.ModelProto:
         """A copy of the model with each tree node replaced."""
@@ -165,9 +168,9 @@ class _Rewriter:
 
     def _site(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> Site:
         used = [name if name in self.read_names else "" for name in node.output]
-        label, scores = (
-            [*used, ""][:2] if node.op_type == "TreeEnsembleClassifier" else ("", used[0])
-        )
+        label, scores = "", used[0]
+        if node.op_type == "TreeEnsembleClassifier":
+            label, scores = [*used, ""][:2]
         if node.input[0] not in self.types:
             raise Untreatable(f"the element type of the input {node.input[0]!r} is unknown")
         x_type = self.types[node.input[0]]
@@ -207,27 +210,26 @@ def _copy_fields(source: Message, target: Message, *, without: str) -> None:
 
 
 def _smaller(result: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
-    """``result``, if its packed form is smaller than that of ``model``; else raises NotApplicable."""
-    sizes = [
-        sum(packed_size(graph) for graph in graphs(candidate.graph))
-        for candidate in (result, model)
-    ]
-    if sizes[0] >= sizes[1]:
-        raise NotApplicable(f"rewritten trees take {sizes[0]} bytes, the present ones {sizes[1]}")
+    """``result``, if its packed form is smaller than that of ``model``.
+
+    Raises:
+        NotApplicable: it is not.
+    """
+    after, before = (sum(map(packed_size, graphs(each.graph))) for each in (result, model))
+    if after >= before:
+        raise NotApplicable(f"rewritten trees take {after} bytes, the present ones {before}")
     return result
 
 
 def packed_size(graph: onnx.GraphProto) -> int:
-    """Bytes of the nodes and initializers of ``graph`` with repeated numbers in protobuf's packed form.
+    """Bytes of the nodes and initializers of ``graph``, with repeated numbers packed.
 
-    Attribute by attribute: to measure a message, protobuf writes it out in memory.
+    Measured attribute by attribute: to measure a message, protobuf writes it out in memory.
     """
     size = sum(tensor.ByteSize() for tensor in graph.initializer)
     for node in graph.node:
-        size += sum(
-            len(name) + 2
-            for name in (*node.input, *node.output, node.name, node.op_type, node.domain)
-        )
+        names = (*node.input, *node.output, node.name, node.op_type, node.domain)
+        size += sum(len(name) + 2 for name in names)
         for attribute in node.attribute:
             tags = len(attribute.ints) + len(attribute.floats)
             size += attribute.ByteSize() - tags

@@ -21,6 +21,7 @@ class SiteWriter(GraphWriter):
     """Writes to the end of ``graph`` under names from ``names``, which several graphs share."""
 
     def __init__(self, graph: onnx.GraphProto, opset: int, names: Iterator[str]) -> None:
+        """``names`` yields names that nothing in the model uses, each once."""
         super().__init__(graph, opset, set())
         self._names = names
 

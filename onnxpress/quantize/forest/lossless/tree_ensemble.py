@@ -1,4 +1,4 @@
-"""Writer: a Forest becomes one TreeEnsemble node (ai.onnx.ml 5)."""
+"""TreeEnsemble writer: a Forest becomes one node of ai.onnx.ml 5."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from onnxpress.quantize.forest.lossless.leaves import renumber_leaves
 
 
 def tree_ensemble(forest: Forest, x: str, scores: str, node: onnx.NodeProto) -> None:
-    """Makes the empty ``node`` a TreeEnsemble (5) from ``x`` (rows, features) to raw ``scores`` (rows, n_targets).
+    """Make the empty ``node`` a TreeEnsemble (5) from ``x`` to raw ``scores``.
 
-    Every leaf must have exactly one entry. Base values, labels and post-transforms are not this operator's: its two
-    implementations number the post-transforms differently, and it has no base values.
+    ``x`` is (rows, features), ``scores`` (rows, n_targets). Every leaf must have exactly one entry.
+    Base values, labels and post-transforms follow as other operators: TreeEnsemble has no base
+    values, and its two implementations number the post-transforms differently.
     """
     forest = separate_roots(forest)
     node.MergeFrom(
@@ -31,11 +32,8 @@ def tree_ensemble(forest: Forest, x: str, scores: str, node: onnx.NodeProto) -> 
     ints(node, "nodes_featureids", forest.feature)
     tensor(node, "nodes_modes", forest.mode)
     member = forest.mode == Mode.MEMBER
-    tensor(
-        node,
-        "nodes_splits",
-        np.where(member, 0, forest.threshold).astype(forest.threshold.dtype, copy=False),
-    )
+    splits = np.where(member, 0, forest.threshold).astype(forest.threshold.dtype, copy=False)
+    tensor(node, "nodes_splits", splits)
     for side, child in (("true", forest.true_child), ("false", forest.false_child)):
         leaf = child < 0
         ints(node, f"nodes_{side}leafs", leaf)
@@ -50,10 +48,11 @@ def tree_ensemble(forest: Forest, x: str, scores: str, node: onnx.NodeProto) -> 
 
 
 def separate_roots(forest: Forest) -> Forest:
-    """Makes every root a split whose two children have different numbers.
+    """Make every root a split whose two children have different numbers.
 
-    onnxruntime takes a root whose true and false ids are equal for a single leaf, whatever kind they are. So a tree of
-    one leaf becomes a split between two copies of it, and a root at risk gets a copy of its leaf at a free number.
+    onnxruntime takes a root whose true and false ids are equal for a single leaf, even if one is a
+    leaf and the other a split. So a tree of one leaf becomes a split between two copies of it, and
+    a root with leaf 3 and split 3 gets a copy of leaf 3 at a free number.
     """
     single = np.flatnonzero(forest.roots < 0)
     if len(single):
@@ -89,7 +88,10 @@ def _add_stumps(forest: Forest, trees: NDArray[np.intp]) -> Forest:
 
 
 def _copy_leaf(forest: Forest, root: int) -> Forest:
-    """Leaf copies at the end until one has a number that differs from the other child's of ``root``."""
+    """Copy the leaf of ``root`` to a number that differs from its other child's.
+
+    One copy at the end is enough, or two where the first would get that very number.
+    """
     true_child, false_child = int(forest.true_child[root]), int(forest.false_child[root])
     leaf, other = (~true_child, false_child) if true_child < 0 else (~false_child, true_child)
     other = ~other if other < 0 else other
@@ -104,7 +106,8 @@ def _copy_leaf(forest: Forest, root: int) -> Forest:
 def _membership(forest: Forest, member: NDArray[np.bool_]) -> Floats:
     """The sets of the MEMBER splits in split order, each closed by a NaN."""
     sets = [forest.member_sets[int(position)] for position in forest.threshold[member]]
-    closed: NDArray[Any] = np.concatenate(
-        [part for members in sets for part in (members, [np.nan])]
-    )
+    parts: list[Any] = []
+    for members in sets:
+        parts += [members, [np.nan]]
+    closed: Floats = np.concatenate(parts)
     return closed.astype(forest.threshold.dtype)

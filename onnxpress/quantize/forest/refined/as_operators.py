@@ -22,7 +22,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from onnxpress.graph.writer import GraphWriter, names_of
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, two_class_scores
 from onnxpress.quantize.forest.refined.subgraphs import Subgraphs, subgraph
@@ -44,7 +44,7 @@ def as_operators(
         NotApplicable: the opset is below 9, or the model declares another number of columns than it
             returns.
     """
-    opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
+    opset = opset_of(model)
     if opset < _MIN_OPSET:
         raise NotApplicable(f"needs opset {_MIN_OPSET} or later, the model has {opset}")
     _check_columns(model, len(forest.scale) if labels is None else len(labels))

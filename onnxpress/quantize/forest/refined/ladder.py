@@ -5,9 +5,10 @@ from the original: oblivious trees, grown and refitted on training rows and on r
 them, with an int8 leaf table.
 
 :func:`refined_candidates` lists a few sizes from small to large, each rung up to twice the size of
-the one before; :func:`onnxpress.quantize.ladders.climb` climbs them. Scores rise along a ladder only
-on average, so climbing compares paired differences and asks the next rung to confirm. A larger rung
-is not always better: a small forest smooths where the original has learned the noise of its rows.
+the one before; :func:`onnxpress.quantize.ladders.climb` climbs them. Scores rise along a ladder
+only on average, so climbing compares paired differences and asks the next rung to confirm. A larger
+rung is not always better: a small forest smooths where the original has learned the noise of its
+rows.
 """
 
 from __future__ import annotations

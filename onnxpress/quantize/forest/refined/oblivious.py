@@ -22,9 +22,10 @@ _INT8_MAX = 127
 
 @dataclass(frozen=True)
 class Questions:
-    """The splits of ``trees`` oblivious trees of one depth: is ``x[feature] < threshold``?
+    """The splits of oblivious trees of one depth.
 
-    For NaN the answer is no. The answer at level ``l`` is bit ``l`` of the leaf's number.
+    Each asks whether ``x[feature] < threshold``; for NaN the answer is no. The answer at level
+    ``l`` is bit ``l`` of the leaf's number.
     """
 
     feature: NDArray[np.int64]  # (trees, depth)

@@ -1,8 +1,8 @@
 """Fitting all leaf values of all trees again, together, with the splits fixed.
 
-Global refinement: Ren et al., "Global Refinement of Random Forest", CVPR 2015; Buschjäger and Morik,
-"Improving the Accuracy-Memory Trade-Off of Random Forests Via Leaf-Refinement", 2021. The problem is
-convex.
+Global refinement: Ren et al., "Global Refinement of Random Forest", CVPR 2015; Buschjäger and
+Morik, "Improving the Accuracy-Memory Trade-Off of Random Forests Via Leaf-Refinement", 2021. The
+problem is convex.
 """
 
 from __future__ import annotations

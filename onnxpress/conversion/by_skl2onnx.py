@@ -1,0 +1,78 @@
+"""Have skl2onnx convert an estimator, with the converters and patches of this package."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx
+
+from onnxpress.conversion import inputs
+from onnxpress.conversion.converters import (
+    discriminant,
+    gradient_descent,
+    imputers,
+    neighbors,
+    support_vectors,
+)
+from onnxpress.conversion.converters.encoders import converter as encoders
+from onnxpress.conversion.converters.text import converter as text
+from onnxpress.conversion.converters.trees import converter as trees
+from onnxpress.conversion.meta import converter as meta
+from onnxpress.conversion.skl2onnx_patches import (
+    chosen_columns,
+    column_positions,
+    float64_sums,
+    linear_svc_zipmap,
+    probability_warnings,
+    sparse_bins,
+)
+from onnxpress.estimators.layout import layout
+from onnxpress.estimators.paths import evidence
+from onnxpress.tables.schema import Schema
+
+REGISTERED = (
+    trees,
+    support_vectors,
+    neighbors,
+    discriminant,
+    gradient_descent,
+    meta,
+    encoders,
+    imputers,
+    text,
+    float64_sums,
+    linear_svc_zipmap,
+    chosen_columns,
+    column_positions,
+    sparse_bins,
+)
+"""Converters and patches, each with a ``register`` that may be called again."""
+
+INEXACT = {"Scaler"}
+"""Operators to do without.
+
+This one multiplies by 1 / scale. Sub and Div round as scikit-learn does, which matters to trees.
+"""
+
+
+def by_skl2onnx(estimator: Any, whole: Any, schema: Schema, opset: int) -> onnx.ModelProto:
+    """Convert ``estimator``, with the inputs that suit ``whole``, which it is a part of.
+
+    Raises:
+        Exception: of any type; skl2onnx raises whatever its converters raise.
+    """
+    from skl2onnx import convert_sklearn
+
+    for room in REGISTERED:
+        room.register()
+    taken = layout(whole, schema)
+    blank = evidence(whole, len(taken.columns)).blank
+    with imputers.blank_is_a_text(blank), probability_warnings.silenced():
+        model: onnx.ModelProto = convert_sklearn(
+            estimator,
+            initial_types=inputs.initial_types(taken, schema),
+            target_opset=opset,
+            black_op=INEXACT,
+        )
+    inputs.declare(model, taken, schema)
+    return model

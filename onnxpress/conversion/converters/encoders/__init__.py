@@ -1,0 +1,1 @@
+"""Encoders of categories, from tables that scikit-learn itself fills in."""

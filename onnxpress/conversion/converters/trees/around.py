@@ -1,0 +1,87 @@
+"""Write what histogram gradient boosting needs around its tree operator.
+
+Native categories become columns before it, and the exponential of a log link comes after it:
+skl2onnx 1.20 answers a Poisson or gamma regression with the logarithm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from onnx import TensorProto
+
+from onnxpress.conversion.container_writer import ContainerWriter
+from onnxpress.conversion.converters.trees.categories import Membership
+
+_LOWEST_OPSET = 11
+"""The first with an Equal for floats."""
+
+
+class AroundTrees:
+    """A skl2onnx container that adds the columns before a tree operator and the exponential after."""
+
+    def __init__(
+        self, scope: Any, container: Any, memberships: Sequence[Membership], *, exponential: bool
+    ) -> None:
+        """Pass everything on to ``container``.
+
+        Raises:
+            NotImplementedError: there are memberships, below opset 11.
+        """
+        self._container, self._memberships, self._exponential = container, memberships, exponential
+        self._writer = _Writer(scope, container)
+        if memberships and container.target_opset < _LOWEST_OPSET:
+            raise NotImplementedError(f"native categories need opset {_LOWEST_OPSET} or newer")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def add_node(self, op_type: str, inputs: Any, outputs: Any, **named: Any) -> None:
+        """Add an operator as the container does."""
+        if not op_type.startswith("TreeEnsemble"):
+            self._container.add_node(op_type, inputs, outputs, **named)
+            return
+        if self._memberships:
+            rows = inputs if isinstance(inputs, str) else inputs[0]
+            inputs = _with_columns(rows, self._memberships, self._writer)
+        if not self._exponential:
+            self._container.add_node(op_type, inputs, outputs, **named)
+            return
+        logarithm = self._writer.name("log_prediction")
+        self._container.add_node(op_type, inputs, logarithm, **named)
+        output = outputs if isinstance(outputs, str) else outputs[0]
+        self._writer.add("Exp", logarithm, output=output)
+
+
+class _Writer(ContainerWriter):
+    """Name values after their operators, and store constants as lists of numbers."""
+
+    def add(self, op_type: str, *inputs: str, output: str = "", **attributes: Any) -> str:
+        """See Writer."""
+        output = output or self.name(op_type.lower())
+        return super().add(op_type, *inputs, output=output, **attributes)
+
+    def constant(self, values: Any, name: str = "c") -> str:
+        """See Writer."""
+        name = self.name(name)
+        kind = TensorProto.FLOAT if values.dtype.kind == "f" else TensorProto.INT64
+        self._container.add_initializer(name, kind, values.shape, values.ravel())
+        return name
+
+
+def _with_columns(rows: str, memberships: Sequence[Membership], writer: ContainerWriter) -> str:
+    """Write (rows, features + splits): categories one-hot, times a table of 0 and 1."""
+    rows = writer.add("Cast", rows, to=TensorProto.FLOAT)
+    columns = [rows]
+    for one in memberships:
+        feature = writer.constant(np.array([one.feature]), "feature")
+        value = writer.add("Gather", rows, feature, axis=1)
+        same = writer.add("Equal", value, writer.constant(one.categories, "categories"))
+        hit = writer.add("Cast", same, to=TensorProto.FLOAT)
+        right = writer.constant(one.right - one.unknown_right, "right")
+        known = writer.add("MatMul", hit, right)
+        unknown = writer.constant(one.unknown_right, "unknown_right")
+        columns.append(writer.add("Add", known, unknown))
+    return writer.add("Concat", *columns, axis=1)

@@ -22,7 +22,7 @@ def main(words: Sequence[str] | None = None) -> None:
     words = sys.argv[1:] if words is None else words
     begin_command(PROGRAM)
 
-    from onnxpress.commands.line import KEPT, NOTHING_KEPT, WAITING_FOR_OTHERS, onnxpress, run
+    from onnxpress.commands.line.group import KEPT, NOTHING_KEPT, WAITING_FOR_OTHERS, onnxpress, run
     from onnxpress.pipeline.running import run_stage
 
     name = words[0] if words and words[0] in onnxpress.commands else PROGRAM

@@ -1,6 +1,6 @@
 """What is published: the content that identifies a run, and the latency measured for it.
 
-Nothing is read here: whoever publishes passes values, paths and digests in.
+Nothing is read here: the caller passes in values, paths and digests.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def main(file: Path, *, trust: Sequence[str] = (), in_json: bool = False) -> Non
     with answering(in_json=in_json) as answer:
         found = described(file, trust)
         answer({"file": str(file), **found})
-        for name, text in lines(found):
+        for name, text in [] if in_json else lines(found):
             say(f"{name:14} {text}")
 
 

@@ -67,16 +67,32 @@ def with_key(text: str, section: str, name: str, value: str) -> str | None:
 
     None if the section is not written as a block of lines.
     """
-    # The heading, then lines that are indented, empty or comments; blank lines at the end are
-    # not part of the body, so the key comes right below the last key of the section.
-    block = re.search(rf"(?m)^{section}:[ \t]*(#.*)?\n((?:[ \t]+.*\n|[ \t]*\n|#.*\n)*)", text)
-    lines = re.findall(r"(?m)^([ \t]+)[^\s#]", block[2]) if block else []
-    if block is None or not lines:
+    lines = text.splitlines()
+    heading = re.compile(rf"{section}:\s*(#.*)?")
+    start = next((at for at, line in enumerate(lines) if heading.fullmatch(line)), None)
+    body = [] if start is None else _body(lines, start + 1)
+    if not body:
         return None
-    body = block[2].rstrip()
-    end = block.start(2) + len(body)
-    changed = f"{text[:end]}\n{lines[0]}{name}: {value}{text[end:]}"
+    first, last = lines[body[0]], body[-1]
+    indent = first[: len(first) - len(first.lstrip())]
+    lines.insert(last + 1, f"{indent}{name}: {value}")
+    changed = "\n".join(lines) + "\n" * text.endswith("\n")
     return changed if _differs_by(text, changed, section, name) else None
+
+
+def _body(lines: list[str], start: int) -> list[int]:
+    """Which lines from ``start`` on are indented, up to the next section.
+
+    Blank lines and comments that are not indented may belong to either.
+    """
+    found = []
+    for at in range(start, len(lines)):
+        line = lines[at]
+        if line.startswith((" ", "\t")) and line.strip():
+            found.append(at)
+        elif line.strip() and not line.startswith("#"):
+            break
+    return found
 
 
 def _differs_by(text: str, changed: str, section: str, name: str) -> bool:

@@ -1,4 +1,7 @@
-"""What each pass does to a forest, and that probe rows at the splits catch a forest that is wrong in one place."""
+"""What each pass does to a forest.
+
+Also: probe rows at the splits catch a forest that is wrong in one place.
+"""
 
 from __future__ import annotations
 
@@ -114,7 +117,7 @@ def test_dense_leaf_values_survive_the_sparse_form() -> None:
     ids=["split 1 beside leaf 1", "split 2 beside leaf 2", "one leaf"],
 )
 def test_no_root_is_written_that_could_pass_for_a_leaf(given: Forest) -> None:
-    """onnxruntime takes equal child numbers at a root for a tree of one leaf, whatever their kind."""
+    """onnxruntime takes a root with equal child numbers for a leaf, even if one is a split."""
     node = onnx.NodeProto()
     tree_ensemble(given, "x", "y", node)
     found = {entry.name: list(entry.ints) for entry in node.attribute}
@@ -135,7 +138,10 @@ def test_passes_change_nothing_on_rows_at_the_splits() -> None:
 
 
 def test_probes_catch_a_threshold_rounded_to_nearest() -> None:
-    """A float64 threshold lies between two floats; the nearest may be the upper one, which belongs to the other side."""
+    """A float64 threshold lies between two floats.
+
+    The nearest may be the upper one, which belongs to the other side.
+    """
     model, estimator, x = _model()
     double = np.concatenate(
         [tree.tree_.threshold[tree.tree_.feature >= 0] for tree in estimator.estimators_]

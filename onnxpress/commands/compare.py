@@ -1,0 +1,56 @@
+"""Compare the predictions of two models on rows of the user's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from onnxpress.commands.given_table import (
+    TableFile,
+    options_named,
+    read_features,
+    read_features_and_target,
+    refuse_other_files,
+)
+from onnxpress.pipeline.console import answering, say, working
+from onnxpress.tables.column_types import AnyTask
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models and the rows that both predict."""
+
+    original: Path
+    model: Path
+    data: TableFile
+    target: str | None = None
+    task: AnyTask = "auto"
+    trust: tuple[str, ...] = ()
+
+
+def main(pair: Pair, *, seed: int = 0, in_json: bool = False) -> None:
+    """Print how the predictions of two models differ; ``seed`` is that of the probe rows.
+
+    Raises:
+        UserError: a file is wrong, or they do not fit together.
+    """
+    with answering(in_json=in_json) as answer:
+        refuse_other_files(pair.data)
+        from onnxpress.api.model_arguments import given_model  # seconds
+
+        given = [given_model(path, str(path), pair.trust) for path in (pair.original, pair.model)]
+        if pair.target is None:
+            rows, target = read_features(pair.data), None
+        else:
+            task = given[0].task if pair.task == "auto" else pair.task
+            rows, target = read_features_and_target(pair.data, pair.target, task)
+
+        import onnxpress
+
+        original, model = (each.data or each.estimator for each in given)
+        with working(f"comparing {pair.original} and {pair.model}"), options_named():
+            found = onnxpress.compare(original, model, rows, target, seed=seed)
+        files = {"original": str(pair.original), "model": str(pair.model)}
+        answer({**files, **found.to_json(), "agreement": found.agreement})
+        for line in [] if in_json else str(found).splitlines():
+            say(line)

@@ -1,0 +1,122 @@
+"""The subcommands that work on models anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onnxpress.commands.line.options import FILE, in_json, rows_of_a_file, seed, task, trust
+
+SCORES = ["accuracy", "r2"]
+METHODS = ["auto", "none", "dynamic", "static", "dense", "float16", "forest", "kernel", "neighbors"]
+OBJECTIVES = ["size", "latency", "throughput"]
+LEVELS = ["auto", "lossless", "refined"]
+ML_OPSETS = ["3", "5"]
+"""The values of options, as :mod:`onnxpress.quantize.options` has them."""
+
+JOB = ("model", "data", "target", "out", "force", "task", "trust")
+"""Words of compress that say what is read and written; the others are settings."""
+
+
+@click.command()
+@click.argument("model", type=FILE)
+@rows_of_a_file
+@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.option("-o", "--out", type=FILE, required=True, help="The ONNX file to write.")
+@click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
+@click.option(
+    "--score",
+    type=click.Choice(SCORES),
+    help="What may not drop; default: accuracy of classifiers, r2 of regressors.",
+)
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="How much of the score may be lost; 0.01 is one point of accuracy.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="auto",
+    show_default=True,
+    help="Try one method only; auto: all that fit the model.",
+)
+@click.option(
+    "--objective",
+    type=click.Choice(OBJECTIVES),
+    default="size",
+    show_default=True,
+    help="What the best is chosen by; latency (one row a call) and throughput are measured.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS),
+    default="auto",
+    show_default=True,
+    help="How far forests may be changed.",
+)
+@click.option(
+    "--opset",
+    type=click.IntRange(11, 22),
+    default=12,
+    show_default=True,
+    help="Version of the ai.onnx operators.",
+)
+@click.option(
+    "--ml-opset",
+    type=click.Choice(ML_OPSETS),
+    default="5",
+    show_default=True,
+    help="Version of the ai.onnx.ml operators: 5 is smallest, 3 runs in older runtimes.",
+)
+@seed
+@task
+@trust
+@in_json
+def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
+    """Write the smallest or fastest ONNX model that keeps the score.
+
+    MODEL is a fitted estimator stored as .joblib, .pkl or .skops, or an ONNX model. Nothing of a
+    stored estimator runs before it is judged.
+    """
+    from onnxpress.commands.compress import Job, main
+
+    job = Job(**{name: words.pop(name) for name in JOB})
+    main(job, {**words, "ml_opset": int(ml_opset)}, in_json=in_json)
+
+
+@click.command()
+@click.argument("original", type=FILE)
+@click.argument("model", type=FILE)
+@rows_of_a_file
+@click.option("--target", metavar="COLUMN", help="The column to predict; with it, also scores.")
+@seed
+@task
+@trust
+@in_json
+def compare(*, seed: int, in_json: bool, **words: Any) -> None:
+    """Show how the predictions of two models differ.
+
+    ORIGINAL and MODEL are files of fitted estimators or ONNX models.
+    """
+    from onnxpress.commands.compare import Pair, main
+
+    main(Pair(**words), seed=seed, in_json=in_json)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@trust
+@in_json
+def inspect(*, file: Path, trust: tuple[str, ...], in_json: bool) -> None:
+    """Show what a model file holds; nothing of it runs.
+
+    FILE is an ONNX model, or a fitted estimator stored as .joblib, .pkl or .skops.
+    """
+    from onnxpress.commands.inspect.inspecting import main
+
+    main(file, trust=trust, in_json=in_json)

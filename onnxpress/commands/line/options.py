@@ -1,0 +1,80 @@
+"""Options that several subcommands have."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+FILE = click.Path(path_type=Path)
+
+in_json = click.option(
+    "--json", "in_json", is_flag=True, help="Print one JSON document and nothing else on stdout."
+)
+
+trust = click.option(
+    "--trust",
+    multiple=True,
+    metavar="CLASS",
+    help="A class, package.module.Class, that a stored model may hold besides scikit-learn's; "
+    "it runs its own code. Can be given several times.",
+)
+
+task = click.option(
+    "--task",
+    type=click.Choice(["auto", "classification", "regression"]),
+    default="auto",
+    show_default=True,
+    help="What the target is; auto: what the model predicts.",
+)
+
+seed = click.option(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    default=0,
+    show_default=True,
+    help="Of every random choice.",
+)
+
+TABLE = (
+    click.option("--data", type=FILE, required=True, help="A CSV or Parquet file of rows."),
+    click.option(
+        "--text",
+        multiple=True,
+        metavar="COLUMN",
+        help="A column of free text. Can be given several times.",
+    ),
+    click.option(
+        "--missing",
+        multiple=True,
+        metavar="CELL",
+        help="A CSV cell that means missing, besides empty ones. Can be given several times.",
+    ),
+    click.option(
+        "--decimal",
+        type=click.Choice([".", ","]),
+        default=".",
+        show_default=True,
+        help="Decimal mark of a CSV file.",
+    ),
+    click.option("--thousands", metavar="MARK", help="Thousands separator of a CSV file."),
+)
+
+
+def rows_of_a_file(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument ``data``, a :class:`TableFile`, from the options about it."""
+
+    @functools.wraps(command)
+    def with_table(**words: Any) -> None:
+        from onnxpress.commands.given_table import TableFile
+        from onnxpress.tables.csv_types import CsvForm
+
+        form = CsvForm(words.pop("missing"), words.pop("decimal"), words.pop("thousands"))
+        command(**words | {"data": TableFile(words["data"], form, words.pop("text"))})
+
+    for option in reversed(TABLE):
+        with_table = option(with_table)
+    return with_table

@@ -1,0 +1,104 @@
+"""The subcommands that work on the repository in the current folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from onnxpress.commands.line.options import FILE, in_json
+
+
+@click.command()
+@click.option("--html", is_flag=True, help="Also write outputs/report.html.")
+@in_json
+def report(*, html: bool, in_json: bool) -> None:
+    """Print the summary of the last run of the chain."""
+    from onnxpress.commands.report import main
+
+    main(html=html, in_json=in_json)
+
+
+@click.command()
+@in_json
+def doctor(*, in_json: bool) -> None:
+    """Check this machine and the tracking server."""
+    from onnxpress.commands.doctor.checking import main
+
+    main(in_json=in_json)
+
+
+@click.command()
+@in_json
+def promote(*, in_json: bool) -> None:
+    """Make the candidate the champion of its registered model, if it is better."""
+    from onnxpress.commands.promote.promoting import main
+
+    main(in_json=in_json)
+
+
+@click.command()
+@click.argument("file", type=FILE, default="sweep.yaml")
+@in_json
+def sweep(*, file: Path, in_json: bool) -> None:
+    """Run a grid or a list of experiments and compare them.
+
+    FILE is the sweep file, sweep.yaml unless given.
+    """
+    from onnxpress.commands.sweep.sweeping import main
+
+    main(file, in_json=in_json)
+
+
+@click.command()
+@click.option(
+    "--cpu",
+    type=click.Choice(["baseline"]),
+    help="Use the kernels that every x86-64 CPU with AVX2 has.",
+)
+@click.option(
+    "--until",
+    type=click.Choice(["prepare", "train", "convert", "quantize", "evaluate"]),
+    default="evaluate",
+    show_default=True,
+    help="Check the chain up to this stage only.",
+)
+@in_json
+def reproduce(*, cpu: str | None, until: str, in_json: bool) -> None:
+    """Make the outputs in two fresh clones of HEAD and compare their bytes."""
+    from onnxpress.commands.reproduce.reproducing import main
+
+    main(cpu=cpu, until=until, in_json=in_json)
+
+
+@click.command()
+def fresh() -> None:
+    """Fail if dvc.lock does not belong to the code, params and data here; run nothing."""
+    from onnxpress.commands.fresh import main
+
+    main()
+
+
+@click.command()
+def mend() -> None:
+    """Repair the files that a killed dvc has left cut off."""
+    from onnxpress.commands.mend import main
+
+    main()
+
+
+@click.command()
+@in_json
+def migrate(*, in_json: bool) -> None:
+    """Bring a repository of the first edition up to date; name what cannot be."""
+    from onnxpress.commands.migrate.migrating import main
+
+    main(in_json=in_json)
+
+
+@click.command()
+def docs() -> None:
+    """Bring the generated parts of README and docs up to date."""
+    from onnxpress.commands.reference import main
+
+    main()

@@ -60,8 +60,9 @@ def _first_in(one: Any, other: Any, name: str) -> str:
     if isinstance(one, dict) and isinstance(other, dict):
         one, other = ([key[1:] for key in keys] for keys in (parts, others))
         name += " (keys)"
-    both_nan = one != one and other != other  # noqa: PLR0124 - NaN alone differs from itself
-    if np.array_equal(one, other) or both_nan:
+    if np.array_equal(one, other):
+        return ""
+    if one != one and other != other:  # noqa: PLR0124 - both are NaN, which differs from itself
         return ""
     return f"{name.lstrip('.')}: {_shown(one)} and {_shown(other)}"
 

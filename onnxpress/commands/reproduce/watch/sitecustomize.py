@@ -44,7 +44,7 @@ class Watcher:
     def note_path(self, kind: str, path: Any) -> None:
         """Note a path of the project.
 
-        Byte code counts as its source; params.yaml read by other code counts as all of its sections.
+        Byte code counts as its source; params.yaml read by other code as all of its sections.
         """
         if isinstance(path, int):
             return

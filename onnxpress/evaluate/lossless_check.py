@@ -21,7 +21,7 @@ class NotLossless(UserError):
 
 
 def is_lossless(candidate: str) -> bool:
-    """Tell whether a candidate, by its name in quantization.json, is called lossless."""
+    """Return whether a candidate, by its name in quantization.json, is called lossless."""
     return candidate in (PLAIN, LOSSLESS)
 
 
@@ -85,7 +85,7 @@ class _Differing:
         return max(found)
 
     def trees_agree(self, models: tuple[bytes, bytes]) -> bool:
-        """Tell whether the trees of both models agree on these rows."""
+        """Return whether the trees of both models agree on these rows."""
         return all(trees_agree(*models, rows.feeds, each) for rows, each in self.parts)
 
 

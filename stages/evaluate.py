@@ -11,9 +11,10 @@ from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
-from onnxpress.pipeline.model_files import load_trained, read_onnx
+from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.tables.schema import Schema
 
 NAMES = {key: str(path) for key, path in outputs.MODEL_FILES.items()}

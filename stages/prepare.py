@@ -18,9 +18,6 @@ from onnxpress.tables.sources import BUNDLED, SUFFIXES, load_source
 from onnxpress.tables.split import split
 from onnxpress.tables.table_warnings import source_warnings, split_warnings
 
-FOLDER = Path("data")
-EXPECTED = f"one of {', '.join(BUNDLED)}, or a .csv or .parquet file in {FOLDER}/"
-
 
 @keys_named("data")
 def main() -> None:
@@ -29,7 +26,8 @@ def main() -> None:
     data = params.data
     form = CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
     if data.source not in BUNDLED:
-        named_file(data.source, "data.source", FOLDER, EXPECTED, *SUFFIXES)
+        instead = f"one of {', '.join(BUNDLED)}, or "
+        named_file(data.source, "data.source", Path("data"), SUFFIXES, instead)
     with working(f"reading {data.source}"):
         source = load_source(data.source, data.target, form, data.text)
         with keys_named("data", about="data.source"):

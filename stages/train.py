@@ -1,89 +1,59 @@
-"""Build the estimator, make sure that it converts, fit it, and dump it once; or try a given one and pass it on."""
+"""Fit the estimator once it is known to convert, and dump it; or try a given model instead."""
 
 from __future__ import annotations
 
-import time
-from typing import Any
+from pathlib import Path
 
-from onnxpress.errors import UserError
-from onnxpress.given import opening as given
+from onnxpress.given.sandbox import SUFFIXES, GivenFile, begin, try_model
 from onnxpress.pipeline.console import say, working
-from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.copies import absent_modules_named
+from onnxpress.pipeline.inputs import read_training
+from onnxpress.pipeline.keys import keys_named, with_keys
 from onnxpress.pipeline.model_digest import write_original
-from onnxpress.pipeline.outputs import CALIBRATION, ORIGINAL_MODEL, TRAIN, size_kb
-from onnxpress.pipeline.params import Params, Train, load_params
+from onnxpress.pipeline.named_file import named_file
+from onnxpress.pipeline.outputs import ORIGINAL_MODEL, size_kb
+from onnxpress.pipeline.params import Train, load_params
 from onnxpress.pipeline.running import run_stage
-from onnxpress.tables.schema import Schema
 
 
+@keys_named("train", "data")
 def main() -> None:
     """Training rows in, model.joblib and its digest out."""
-    params, schema = load_params(), read_schema()
-    if params.train.model_path is None:
-        fit_own(params, schema)
-    else:
-        take_given(params.train, schema)
+    params = load_params()
+    train = params.train
+    done = fit_own(train, params.seed) if train.model_path is None else take_given(train)
+    say(f"{done}: {size_kb(ORIGINAL_MODEL):.1f} KB")
 
 
-def take_given(train: Train, schema: Schema) -> None:
+def take_given(train: Train) -> str:
     """Have the user's model tried, and write it anew."""
-    given.begin(train)
-    rows, calibration = read_rows(TRAIN, schema), read_rows(CALIBRATION, schema)
-    write_original(given.given_model(train, rows, calibration, schema))
-    say(f"{train.model_path} taken, not fitted: {size_kb(ORIGINAL_MODEL):.1f} KB")
+    path = named_file(str(train.model_path), "train.model_path", Path("models"), SUFFIXES)
+    file = GivenFile(path, train.trusted, train.max_seconds, train.max_memory_mb)
+    begin(file)  # it imports while the tables are read
+    schema, rows, calibration = read_training()
+    with working(f"trying {path}"):
+        tried = try_model(file, rows, calibration, schema)
+    for line in tried.lines:
+        say(with_keys(line, "train", "data"))
+    write_original(tried.accepted())
+    return f"{path} taken, not fitted"
 
 
-def fit_own(params: Params, schema: Schema) -> None:
-    """Fit the estimator that params.yaml asks for, and write it."""
-    from onnxpress.conversion.rehearsal import rehearse
-    from onnxpress.estimators.building import build
-    from onnxpress.estimators.fitting import fit
-    from onnxpress.evaluate.baseline import baseline_warning
+def fit_own(train: Train, seed: int) -> str:
+    """Fit the estimator that params.yaml names, and write it."""
+    from onnxpress.conversion.rehearsed_fit import fit_rehearsed
+    from onnxpress.estimators.building import ColumnSteps, build
+    from onnxpress.estimators.loading import dumped
 
-    train, rows = params.train, read_rows(TRAIN, schema)
-    estimator = build(train, schema, params.seed)
-    with working(f"fitting {train.estimator} on {len(rows)} rows"):
-        rehearsed = rehearse(estimator, rows, schema)
-        start = time.perf_counter()
-        warned = fit(estimator, rows)
-        seconds = time.perf_counter() - start
-    write_original(dumped(estimator, train))
-    calibration = read_rows(CALIBRATION, schema)
-    kept, name = (calibration, "calibration") if len(calibration) else (rows, "training")
-    if line := baseline_warning(estimator, kept, schema, name):
+    schema, rows, calibration = read_training()
+    steps = ColumnSteps(train.scale, train.text.max_features, train.text.ngram_range)
+    with absent_modules_named(), working(f"fitting {train.estimator} on {len(rows)} rows"):
+        estimator = build(train.estimator, train.params, schema, seed, steps)
+        fit = fit_rehearsed(estimator, rows, calibration, schema)
+    write_original(dumped(estimator, train.estimator, train.trusted))
+    for line in fit.lines:
         say(line)
-    for line in warned:
-        say(f"scikit-learn warns: {line}")
-    for line in sorted(set(rehearsed) - set(warned)):
-        say(f"scikit-learn warns of a short rehearsal on a few rows: {line}")
-    say(
-        f"{train.estimator} fitted on {len(rows)} rows in {seconds:.1f} s: {size_kb(ORIGINAL_MODEL):.1f} KB"
-    )
-
-
-def dumped(estimator: Any, train: Train) -> bytes:
-    """The bytes of model.joblib, which later stages will load.
-
-    Raises:
-        UserError: they will not, because of what the estimator holds.
-    """
-    from onnxpress.estimators import stored
-    from onnxpress.estimators.loading import cure_of, shown_names
-    from onnxpress.estimators.stored.dumping import dump
-
-    try:
-        data = dump(estimator)
-        stored.judge(data, train.trusted)
-    except stored.Refused as error:
-        raise UserError(
-            f"params.yaml: the fitted {train.estimator} holds {shown_names(error.names)}, which later stages would refuse "
-            f"to load; {cure_of(error.names)}"
-        ) from error
-    except stored.Damaged as error:
-        raise UserError(
-            f"params.yaml: the fitted {train.estimator} cannot be stored: {error}; choose another estimator"
-        ) from error
-    return data
+    return f"{train.estimator} fitted on {len(rows)} rows in {fit.seconds:.1f} s"
 
 
 if __name__ == "__main__":

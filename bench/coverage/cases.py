@@ -1,4 +1,4 @@
-"""What is tried: each estimator alone on numbers, and behind the pipeline's own columns of numbers and categories."""
+"""What is tried: each estimator alone on numbers, and behind the pipeline's own columns."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from onnxpress.estimators.building import build
+from onnxpress.estimators.building import ColumnSteps, build
 from onnxpress.pipeline.inputs import read_rows
-from onnxpress.pipeline.params import Train
 from onnxpress.tables.column_types import as_table, type_columns
 from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.rows import Rows
@@ -77,7 +76,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Data:
-    """Rows as the pipeline splits them; ``mixed`` are of no use but to be asked about: columns drawn apart from each other."""
+    """Rows as the pipeline splits them.
+
+    ``mixed`` are rows of columns drawn apart from each other, to predict only.
+    """
 
     schema: Schema
     train: Rows
@@ -102,21 +104,11 @@ def unfitted(case: Case, schema: Schema) -> Any:
         UserError: it does not predict this kind of target, or not one value per row.
     """
     scale = case.place == COLUMNS and case.estimator not in UNSCALED
-    return build(
-        Train(
-            estimator=case.estimator,
-            params=parameters(case),
-            scale=scale,
-            model_path=None,
-            trust=[],
-        ),
-        schema,
-        SEED,
-    )
+    return build(case.estimator, parameters(case), schema, SEED, ColumnSteps(scale))
 
 
 def parameters(case: Case) -> dict[str, Any]:
-    """Arguments that an estimator cannot do without, else none: scikit-learn's defaults are what is tried."""
+    """Arguments that an estimator cannot do without; scikit-learn's defaults are what is tried."""
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -167,7 +159,7 @@ def data_of(name: str) -> Data:
 
 
 def schema_is_clear(name: str) -> bool:
-    """Whether the task can be told from the target; grams are whole numbers, which might be classes."""
+    """Whether the target shows the task; grams are whole numbers, which might be classes."""
     return not name.endswith("body mass")
 
 

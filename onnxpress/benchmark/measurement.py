@@ -56,7 +56,7 @@ class Settings:
     seed: int
     """Of the order within a round."""
     again: str = "measure again"
-    """What a warning tells the reader to do."""
+    """What a warning advises."""
 
 
 @dataclass(frozen=True)

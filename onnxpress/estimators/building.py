@@ -1,17 +1,64 @@
-"""From a name in params.yaml to a fitted estimator that takes raw rows."""
+"""From the name of a class to an unfitted estimator that takes raw rows."""
 
 from __future__ import annotations
 
 import difflib
 import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.copies import absent_module
-from onnxpress.pipeline.params import Train
 from onnxpress.tables.schema import Schema
+
+
+@dataclass(frozen=True)
+class ColumnSteps:
+    """What is done to the columns before the estimator sees them."""
+
+    scale: bool = False
+    """Standardise numbers."""
+    max_features: int | None = None
+    """Keep this many of the most frequent words of a text; None keeps all."""
+    ngram_range: Sequence[int] = (1, 1)
+    """Count groups of so many words of a text, from and to."""
+
+
+def build(
+    name: str,
+    arguments: Mapping[str, Any],
+    schema: Schema,
+    seed: int,
+    steps: ColumnSteps = ColumnSteps(),  # noqa: B008 - frozen
+) -> Any:
+    """An unfitted estimator, behind the steps that the columns need so that it takes raw rows.
+
+    Categories are one-hot encoded (unknown ones to zeros), words of text weighted by TF-IDF,
+    missing numbers imputed by the median if the data have any. Estimators that draw random numbers
+    get ``seed``.
+
+    Args:
+        name: a class of scikit-learn by its name, or any class by its import path.
+        arguments: of its constructor.
+        schema: the columns that it will take, and the task.
+        seed: for every ``random_state`` that ``arguments`` leave open.
+        steps: how numbers and words are prepared.
+
+    Raises:
+        UserError: the class or one of its arguments is wrong, or it does not predict this kind of
+            target.
+    """
+    estimator = _instance(name, find_class(name), arguments)
+    _check_task(estimator, name, schema)
+    unseeded = [
+        key
+        for key, value in estimator.get_params().items()
+        if key.endswith("random_state") and value is None
+    ]
+    estimator.set_params(**dict.fromkeys(unseeded, seed))
+    return _behind_steps(estimator, schema, steps)
 
 
 def find_class(name: str) -> type[Any]:
@@ -25,7 +72,7 @@ def find_class(name: str) -> type[Any]:
     found = _import_class(name) if "." in name else _scikit_learn_class(name)
     if not (isinstance(found, type) and issubclass(found, BaseEstimator)):
         raise UserError(
-            f"params.yaml: train.estimator {name!r} should be a scikit-learn estimator class, got {found!r}"
+            f"`estimator` {name!r} should be a scikit-learn estimator class, got {found!r}"
         )
     return found
 
@@ -35,100 +82,98 @@ def _import_class(path: str) -> Any:
     try:
         return getattr(importlib.import_module(module), name)
     except Exception as error:  # an import runs the module's own code
-        lacking = absent_module(error) if isinstance(error, ImportError) else ""
-        why = f": it needs {lacking}" if lacking else f" ({error}); check the path"
-        raise UserError(f"params.yaml: train.estimator {path!r} cannot be imported{why}") from error
+        why = f"({error}); check the path"
+        raise UserError(f"`estimator` {path!r} cannot be imported {why}") from error
 
 
 def _scikit_learn_class(name: str) -> Any:
     from sklearn.utils import all_estimators
 
     classes = dict(all_estimators(type_filter=["classifier", "regressor"]))
-    if name not in classes:
-        near = difflib.get_close_matches(name, classes, n=1)
-        hint = (
-            f"did you mean {near[0]!r}?"
-            if near
-            else "name a scikit-learn classifier or regressor, or give an import path"
-        )
-        raise UserError(
-            f"params.yaml: train.estimator {name!r} is no scikit-learn classifier or regressor; {hint}"
-        )
-    return classes[name]
+    if name in classes:
+        return classes[name]
+    usual = "name a scikit-learn classifier or regressor, or give an import path"
+    hint = _nearest(name, classes) or usual
+    raise UserError(f"`estimator` {name!r} is no scikit-learn classifier or regressor; {hint}")
 
 
-def build(train: Train, schema: Schema, seed: int) -> Any:
-    """The unfitted estimator, behind whatever the columns need so that it takes raw rows.
-
-    Categories are one-hot encoded (unknown ones to zeros), words of text weighted by TF-IDF as ``train.text`` says, missing
-    numbers imputed by the median where the data has any, numbers standardised if ``train.scale`` asks for it. Estimators
-    that draw random numbers get ``seed``.
+def _instance(name: str, found: type[Any], arguments: Mapping[str, Any]) -> Any:
+    """The class with its arguments.
 
     Raises:
-        UserError: the class or one of its arguments is wrong, or it does not predict this kind of target.
+        UserError: it does not take them; the line names the nearest argument.
     """
-    from sklearn.base import is_classifier, is_regressor
-
-    found = find_class(train.estimator)
     try:
-        estimator = found(**train.params)
+        return found(**arguments)
     except TypeError as error:
         valid = list(found._get_param_names())
-        unknown = [key for key in train.params if key not in valid]
-        near = difflib.get_close_matches(unknown[0], valid, n=1) if unknown else []
-        hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}"
-        raise UserError(
-            f"params.yaml: train.params do not fit {train.estimator} ({error}); {hint}"
-        ) from error
+        unknown = [key for key in arguments if key not in valid]
+        hint = _nearest(unknown[0], valid) if unknown else ""
+        hint = hint or f"valid: {', '.join(valid)}"
+        raise UserError(f"`params` do not fit {name} ({error}); {hint}") from error
+
+
+def _nearest(name: str, valid: Any) -> str:
+    """A question about the valid name that is most like ``name``; empty if none is."""
+    near = difflib.get_close_matches(name, valid, n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _check_task(estimator: Any, name: str, schema: Schema) -> None:
+    """Raise UserError unless the estimator predicts the kind of target that the schema has."""
+    from sklearn.base import is_classifier, is_regressor
+
     kind, fits = {
         "classification": ("classifier", is_classifier),
         "regression": ("regressor", is_regressor),
     }[schema.task]
     try:
         suits = fits(estimator)
-    except AttributeError as error:  # meta-estimators ask the estimator inside
+    except AttributeError as error:  # meta-estimators look at the estimator inside
         raise UserError(
-            f"params.yaml: train.estimator {train.estimator} needs an estimator inside, which train.params cannot give; "
+            f"`estimator` {name} needs an estimator inside, which `params` cannot give; "
             "name a class of your own that builds it, by its import path"
         ) from error
     if not suits:
-        raise UserError(
-            f"params.yaml: train.estimator should be a {kind} for this target, got {train.estimator} (see data.task)"
-        )
-    unseeded = [
-        key
-        for key, value in estimator.get_params().items()
-        if key.endswith("random_state") and value is None
-    ]
-    estimator.set_params(**dict.fromkeys(unseeded, seed))
-    return _behind_columns(estimator, schema, train)
+        raise UserError(f"`estimator` should be a {kind} for this target, got {name} (see `task`)")
 
 
-def _behind_columns(estimator: Any, schema: Schema, train: Train) -> Any:
+def _behind_steps(estimator: Any, schema: Schema, steps: ColumnSteps) -> Any:
+    """The estimator at the end of a pipeline, or alone where the columns need nothing."""
     from sklearn.compose import ColumnTransformer
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.impute import SimpleImputer
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder
 
-    numbers = [column.name for column in schema.columns if column.kind == "number"]
-    missing = any(column.missing for column in schema.columns if column.kind == "number")
-    steps = [SimpleImputer(strategy="median")] if missing else []
-    steps += [StandardScaler()] if train.scale else []
+    scaling = _number_steps(schema, steps)
     if schema.all_numeric:
-        return make_pipeline(*steps, estimator) if steps else estimator
-    categories = [column.name for column in schema.columns if column.kind == "category"]
-    encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    texts = [column.name for column in schema.columns if column.kind == "text"]
+        return make_pipeline(*scaling, estimator) if scaling else estimator
     blocks: list[tuple[str, Any, Any]] = []
-    blocks += (
-        [("numbers", make_pipeline(*steps) if steps else "passthrough", numbers)] if numbers else []
-    )
-    blocks += [("categories", encoder, categories)] if categories else []
-    words = TfidfVectorizer(
-        max_features=train.text.max_features,
-        ngram_range=tuple(train.text.ngram_range),
-        dtype=np.float32,
-    )
-    blocks += [(f"text {number}", words, name) for number, name in enumerate(texts)]
+    if numbers := _names(schema, "number"):
+        blocks.append(("numbers", make_pipeline(*scaling) if scaling else "passthrough", numbers))
+    if categories := _names(schema, "category"):
+        encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
+        blocks.append(("categories", encoder, categories))
+    for number, name in enumerate(_names(schema, "text")):
+        blocks.append((f"text {number}", _word_weights(steps), name))
     return make_pipeline(ColumnTransformer(blocks), estimator)
+
+
+def _names(schema: Schema, kind: str) -> list[str]:
+    return [column.name for column in schema.columns if column.kind == kind]
+
+
+def _number_steps(schema: Schema, steps: ColumnSteps) -> list[Any]:
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import StandardScaler
+
+    missing = any(column.missing for column in schema.columns if column.kind == "number")
+    imputing = [SimpleImputer(strategy="median")] if missing else []
+    return imputing + ([StandardScaler()] if steps.scale else [])
+
+
+def _word_weights(steps: ColumnSteps) -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        max_features=steps.max_features, ngram_range=tuple(steps.ngram_range), dtype=np.float32
+    )

@@ -22,7 +22,7 @@ def fit(
     ``inputs`` gives the rows the form that the estimator takes.
 
     Returns:
-        What it warned about, one line each, without ``expected`` warnings.
+        What it warned about, sorted, one line each, without warnings of the classes ``expected``.
 
     Raises:
         UserError: scikit-learn refuses the rows or the arguments.
@@ -31,12 +31,9 @@ def fit(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             estimator.fit(inputs(rows.feeds), rows.target)
-    except Exception as error:  # estimators raise what they raise, down to AttributeError
+    except Exception as error:  # some estimators raise AttributeError and IndexError
         name = type(estimator).__name__
-        raise UserError(
-            f"{name} cannot be fitted to these rows: {error}; change train or data in params.yaml"
-        ) from error
-    messages = (
-        str(warning.message) for warning in caught if not issubclass(warning.category, expected)
-    )
-    return sorted({message.split("\n")[0] for message in messages})
+        cure = "change `estimator`, `params` or the data"
+        raise UserError(f"{name} cannot be fitted to these rows: {error}; {cure}") from error
+    unexpected = [each for each in caught if not issubclass(each.category, expected)]
+    return sorted({str(warning.message).split("\n")[0] for warning in unexpected})

@@ -36,8 +36,8 @@ class Layout:
         return all(column.kind == "number" for column in self.columns)
 
 
-def layout(estimator: Any, schema: Schema, table: str = "data.source") -> Layout:
-    """What a fitted estimator takes of a table, which messages call ``table``.
+def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
+    """What a fitted estimator takes of a table, which errors call ``table``.
 
     Raises:
         DoesNotFit: it takes columns that the table does not have, or as many as no part of the table.

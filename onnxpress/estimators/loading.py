@@ -1,4 +1,4 @@
-"""The three models behind one shape of answer, so that they can be compared and timed on equal terms."""
+"""Fitted estimators from files and to files, judged by what they hold before anything is made."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 
 from onnxpress.errors import UserError
 from onnxpress.estimators.written_by import written_by
-from onnxpress.pipeline.files import read_bytes
-from onnxpress.pipeline.outputs import ORIGINAL_MODEL
-from onnxpress.runtime.checked import _other_format, one_line
+from onnxpress.reading import read_bytes
+from onnxpress.runtime.checked import one_line, other_format
 
 MOST_NAMES = 10
 """Names of a refused file that an error shows."""
@@ -19,85 +18,116 @@ BOOSTERS = {"catboost", "lightgbm", "xgboost"}
 """Packages whose models keep their trees in memory of their own, and come as ONNX."""
 
 
-def load_original(path: Path, trusted: Collection[str] = (), data: bytes | None = None) -> Any:
-    """Load a fitted estimator from a pickle, joblib or skops file: nothing that the file names is called.
+def load_original(
+    path: Path,
+    trusted: Collection[str] = (),
+    data: bytes | None = None,
+    again: str = "dump the model again",
+) -> Any:
+    """Load a fitted estimator from a pickle, joblib or skops file; nothing it names is called.
 
-    ``trusted`` are classes, ``package.module.Class``, that the file may hold besides those of scikit-learn. ``data`` are
-    the bytes of a joblib file that was read already.
+    Args:
+        path: the file, whose name stands in the errors.
+        trusted: classes, ``package.module.Class``, that the file may hold besides scikit-learn's.
+        data: the bytes of the joblib file, if they were read already.
+        again: what to do about a damaged file.
 
     Raises:
-        UserError: the file is missing, damaged, of another scikit-learn, or names what no fitted estimator holds.
+        UserError: the file is missing, damaged, written by another scikit-learn, or names
+            something that no fitted estimator holds.
     """
     from onnxpress.estimators import stored
 
-    again = (
-        "run `dvc repro --force train` to make it again"
-        if path == ORIGINAL_MODEL
-        else "dump the model again"
-    )
     try:
         return stored.load(path, trusted) if data is None else stored.loads(data, trusted)
     except OSError as error:
+        why = error.strerror or error
         raise UserError(
-            f"cannot read {path} ({error.strerror or error}); run `dvc repro` to make it"
+            f"cannot read {path} ({why}); check the path and its permissions"
         ) from error
     except stored.OtherVersion as error:
         raise UserError(_other_version(path, one_line(error.version))) from error
     except stored.Refused as error:
         if useless := [name for name in error.names if name in trusted]:
             raise UserError(
-                f"train.trust in params.yaml names {one_line(useless[0])}, which is no class here; "
-                f"only classes that are installed can be trusted, by package.module.Class"
+                f"`trust` names {one_line(useless[0])}, which is not a class here; "
+                "only installed classes can be trusted, as package.module.Class"
             ) from error
         raise UserError(f"{path} {_refusal(error.names, error.what)}") from error
     except MemoryError as error:
         raise UserError(f"{path} needs more memory than there is to be loaded; {again}") from error
     except Exception as error:  # stored.Damaged, and what its checks have not foreseen
-        version = written_by(path)
-        if version is not None and version != _version():
-            raise UserError(_other_version(path, version)) from error
-        if what := _other_format(read_bytes(path)[:100], path.suffix):
-            raise UserError(f"{path} is {what}") from error
-        kind = "skops" if path.suffix == ".skops" else "joblib"
+        raise UserError(_damaged(path, error, again)) from error
+
+
+def dumped(estimator: Any, name: str, trusted: Collection[str] = ()) -> bytes:
+    """The bytes of a joblib file of a fitted estimator, which :func:`load_original` will load.
+
+    Raises:
+        UserError: it would refuse them, because of what the estimator holds; the line calls the
+            estimator ``name``.
+    """
+    from onnxpress.estimators import stored
+
+    try:
+        data = stored.dump(estimator)
+        stored.judge(data, trusted)
+    except stored.Refused as error:
         raise UserError(
-            f"{path} is not a whole {kind} file ({one_line(error)}); {again}"
+            f"the fitted {name} holds {_shown_names(error.names)}, which would be refused when it "
+            f"is loaded; {_cure_of(error.names)}"
         ) from error
+    except stored.Damaged as error:
+        raise UserError(
+            f"the fitted {name} cannot be stored: {error}; choose another estimator"
+        ) from error
+    return data
+
+
+def _damaged(path: Path, error: Exception, again: str) -> str:
+    """Why a file cannot be loaded: another scikit-learn, another format, or damage."""
+    version = written_by(path)
+    if version is not None and version != _version():
+        return _other_version(path, version)
+    if what := other_format(read_bytes(path)[:100], path.suffix):
+        return f"{path} is {what}"
+    kind = "skops" if path.suffix == ".skops" else "joblib"
+    return f"{path} is not a whole {kind} file ({one_line(error)}); {again}"
 
 
 def _refusal(names: list[str], what: str) -> str:
-    """What a file does that no estimator does, and what can be done about it."""
-    said = f"{what} {shown_names(names)}, which no fitted estimator of scikit-learn"
+    """What a file does that no estimator does, and what to do about it."""
+    said = f"{what} {_shown_names(names)}, which no fitted estimator of scikit-learn"
     if what == "calls":
-        return f"{said} does, so nothing of it was made; take that out of the model, and dump it again with joblib"
-    return f"{said} holds, so nothing of it was made; {cure_of(names)}"
+        cure = "take that out of the model, and dump it again with joblib"
+        return f"{said} does, so nothing of it was made; {cure}"
+    return f"{said} holds, so nothing of it was made; {_cure_of(names)}"
 
 
-def shown_names(names: list[str]) -> str:
+def _shown_names(names: list[str]) -> str:
     """Names of a refused model, as an error shows them."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ", ".join(one_line(name, 100) for name in names[:MOST_NAMES]) + more
 
 
-def cure_of(names: list[str]) -> str:
-    """What can be done about a model that holds such names. Only the spelling says whether one is a class."""
+def _cure_of(names: list[str]) -> str:
+    """What to do about a model that holds such names. Only the spelling says which are classes."""
     if any(name.partition(".")[0] in BOOSTERS for name in names):
-        return "give the model's .onnx file, made where it was fitted (LightGBM and XGBoost by onnxmltools)"
+        made = "made where it was fitted (LightGBM and XGBoost by onnxmltools)"
+        return f"give the model's .onnx file, {made}"
     if any(name.startswith("scipy.stats.") for name in names):
         return "of a search over distributions, dump the best_estimator_ alone"
     if any(name.startswith("joblib.") for name in names):
         return "set memory=None in its pipelines, and dump it again"
     if any(name.startswith("__main__.") for name in names):
-        return (
-            "what a notebook or script defines has to move into a module of its own before the fit"
-        )
+        return "move what a notebook or script defines into a module of its own before the fit"
     if not all(name.rpartition(".")[2].lstrip("_")[:1].isupper() for name in names):
-        return "only classes can be trusted (train.trust), no functions: give a model fitted without them, or its .onnx file"
-    ask = (
-        "if it is a class that you trust, add it"
-        if len(names) == 1
-        else "if they are classes that you trust, add them"
-    )
-    return f"{ask} to train.trust in params.yaml: [{shown_names(names)}]"
+        instead = "give a model fitted without them, or its .onnx file"
+        return f"only classes can be trusted (`trust`), no functions: {instead}"
+    shown = _shown_names(names)
+    if len(names) == 1:
+        return f"if it is a class that you trust, add it to `trust`: [{shown}]"
+    return f"if they are classes that you trust, add them to `trust`: [{shown}]"
 
 
 def _version() -> str:
@@ -109,6 +139,7 @@ def _version() -> str:
 def _other_version(path: Path, version: str) -> str:
     needed = _version()
     return (
-        f"{path} was written by scikit-learn {version}, needs {needed}; fit and dump the model again with {needed}, "
-        f"or export it with skl2onnx where {version} is installed and set train.model_path to the .onnx file"
+        f"{path} was written by scikit-learn {version}, needs {needed}; "
+        f"fit and dump the model again with {needed}, "
+        f"or export it with skl2onnx where {version} is installed and give the .onnx file"
     )

@@ -1,4 +1,4 @@
-"""What a scikit-learn estimator predicts, in the same form as an ONNX model."""
+"""What a scikit-learn estimator predicts, in the same form as an ONNX model's predictions."""
 
 from __future__ import annotations
 
@@ -16,14 +16,22 @@ from onnxpress.tables.schema import Schema
 
 
 def predict_original(estimator: Any, feeds: Feeds, schema: Schema) -> Predictions:
-    """Predict with the scikit-learn estimator."""
+    """Predict with a scikit-learn estimator, given the inputs of its ONNX form.
+
+    Raises:
+        UserError: it gives labels and no scores, or more than one value per row.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Found unknown categories", category=UserWarning)
         return predict_rows(estimator, original_input(estimator, feeds, schema), schema)
 
 
 def predict_rows(estimator: Any, rows: Any, schema: Schema) -> Predictions:
-    """Predict with the scikit-learn estimator, from rows in the form that it was fitted on."""
+    """Predict with a scikit-learn estimator, given rows in the form that it was fitted on.
+
+    Raises:
+        UserError: as :func:`predict_original`.
+    """
     values = estimator.predict(rows)
     if schema.task == "regression":
         return Predictions(as_column(values).astype(np.float64), None)
@@ -31,7 +39,8 @@ def predict_rows(estimator: Any, rows: Any, schema: Schema) -> Predictions:
     if not proper and not hasattr(estimator, "decision_function"):
         name = type(estimator).__name__
         raise UserError(
-            f"{name} gives labels alone, and should give probabilities or scores too (VotingClassifier: voting='soft')"
+            f"{name} gives labels alone, and should give probabilities or scores too "
+            "(VotingClassifier: voting='soft')"
         )
     scores = estimator.predict_proba(rows) if proper else estimator.decision_function(rows)
     columns = np.asarray(scores, np.float64).reshape(len(values), -1)
@@ -39,5 +48,5 @@ def predict_rows(estimator: Any, rows: Any, schema: Schema) -> Predictions:
 
 
 def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores with a column a class: the one column d of a binary decision function becomes [-d, d]."""
+    """Scores (rows, classes): the column d of a binary decision function becomes [-d, d]."""
     return np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores

@@ -1,4 +1,4 @@
-"""A given ONNX model, looked at and tried on the training rows before it counts as an estimator."""
+"""A given ONNX model, inspected and run on the training rows before it counts as an estimator."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -23,11 +24,15 @@ from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Rows, sklearn_input
 from onnxpress.tables.schema import Schema
 
-FLOATS = ("tensor(float)", "tensor(double)")
+FLOATS: tuple[str, ...] = ("tensor(float)", "tensor(double)")
+
 LABELS = ("tensor(int64)", "tensor(int32)", "tensor(string)")
+
 GIVEN_TOLERANCE = 1e-3
-"""A given model may be quantised already: int8 steps turn a difference in the last bit into one of this size."""
+"""A given model may be quantised already: a difference in the last bit becomes an int8 step."""
+
 TWO = 2
+
 SUMS_TO_ONE = 1e-3
 """Probabilities in float32 of many classes add up to 1 within this."""
 
@@ -35,14 +40,14 @@ SUMS_TO_ONE = 1e-3
 def load_onnx(
     path: Path, rows: Rows, schema: Schema, say: Say = say_nothing
 ) -> OnnxClassifier | OnnxRegressor:
-    """Return the classifier or regressor in the ONNX file at ``path``; see :func:`as_estimator`."""
+    """The classifier or regressor in the ONNX file at ``path``; see :func:`as_estimator`."""
     return as_estimator(read_bytes(path), str(path), rows, schema, say)
 
 
 def as_estimator(
     model: bytes, name: str, rows: Rows, schema: Schema, say: Say = say_nothing
 ) -> OnnxClassifier | OnnxRegressor:
-    """Return the classifier or regressor in the bytes of an ONNX file, which errors call ``name``.
+    """The classifier or regressor in the bytes of an ONNX file, which errors call ``name``.
 
     ``say`` takes a warning if the prediction of a row depends on the other rows of the call.
 
@@ -59,9 +64,8 @@ def as_estimator(
     except MemoryError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class
-        raise UserError(
-            f"{name} is no ONNX model that onnxruntime can load: {_reason(error)}"
-        ) from error
+        why = _reason(error)
+        raise UserError(f"{name} is no ONNX model that onnxruntime can load: {why}") from error
     _check_inputs(session, schema, name)
     columns = tuple(column.name for column in schema.columns)
     outputs = _outputs(session, schema, name)
@@ -70,28 +74,36 @@ def as_estimator(
         estimator: OnnxClassifier | OnnxRegressor = _classifier(proto, unknown, rows, name)
     else:
         estimator = OnnxRegressor(model, columns, outputs)
-        _answer(estimator, rows, name)
+        _predicted(estimator, rows, name)
     _check_repeatable(estimator, rows, name)
     _warn_of_mixed_rows(estimator, rows, schema, name, say)
     return estimator
 
 
 def _reason(error: BaseException) -> str:
-    """What onnxruntime or protobuf says, without places in its sources, and what to do about an opset that is too new."""
+    """What onnxruntime or protobuf says, without places in its sources.
+
+    For an opset that is too new, the line says what to do.
+    """
     text = re.sub(
         r"\[ONNXRuntimeError\] : \d+ : \w+ : |/\S*onnxruntime\S*\.(cc|h):\d+ .*?\) (?=[A-Z])",
         "",
         _line(error.__cause__ or error),
     )
     text = re.sub(
-        r"Non-zero status code returned while running (\w+) node\. Name:'.*?' Status Message: (\S*onnxruntime\S*)?",
+        r"Non-zero status code returned while running (\w+) node\. "
+        r"Name:'.*?' Status Message: (\S*onnxruntime\S*)?",
         r"\1: ",
         text,
     )
     newest = re.search(r"Current official support for domain (\S+) is till opset (\d+)", text)
     if newest is None:
         return text
-    return f"it imports a newer {newest[1]} than this onnxruntime has; export it with opset {newest[2]} or older"
+    domain, opset = newest.groups()
+    return (
+        f"it imports a newer {domain} than this onnxruntime has; "
+        f"export it with opset {opset} or older"
+    )
 
 
 def _line(error: BaseException) -> str:
@@ -99,139 +111,175 @@ def _line(error: BaseException) -> str:
 
 
 def _check_repeatable(estimator: OnnxClassifier | OnnxRegressor, rows: Rows, name: str) -> None:
-    """Raise UserError if two equal calls have different answers, as those of a Dropout that is still in training mode."""
-    asked = sklearn_input(rows.feeds)
-    ask = [estimator.predict] + (
-        [estimator.scores] if isinstance(estimator, OnnxClassifier) else []
-    )
-    for what in ask:
-        first, second = what(asked), what(asked)
+    """Check that two equal calls predict the same, unlike a Dropout still in training mode.
+
+    Raises:
+        UserError: they do not.
+    """
+    given = sklearn_input(rows.feeds)
+    methods = [estimator.predict]
+    if isinstance(estimator, OnnxClassifier):
+        methods.append(estimator.scores)
+    for method in methods:
+        first, second = method(given), method(given)
         if not np.array_equal(first, second, equal_nan=first.dtype.kind == "f"):
             raise UserError(
-                f"{name} gives other answers when asked twice; export it in inference mode, without random operators"
+                f"{name} predicts differently when it is run twice on the same rows; "
+                "export it in inference mode, without random operators"
             )
 
 
 def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, name: str, say: Say) -> None:
-    """Say so where the answer to a row depends on the other rows of the call."""
+    """Say so where the prediction of a row depends on the other rows of the call.
+
+    Raises:
+        UserError: the model does not take one row alone.
+    """
     try:
         found = row_dependence(partial(predict_original, estimator, schema=schema), rows.feeds)
     except MemoryError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class
-        free = "export it with a first dimension of any size"
+        why = _line(error)[:200]
         raise UserError(
-            f"{name} cannot be asked about one row of data.source ({_line(error)[:200]}); {free}"
+            f"{name} cannot predict one row alone ({why}); "
+            "export it with a first dimension of any size"
         ) from error
     if found.difference > GIVEN_TOLERANCE:
         say(f"warning: {name}: {found}; one call with all rows and one call per row do not agree")
 
 
 def _check_inputs(session: Any, schema: Schema, name: str) -> None:
-    """Raise UserError unless the inputs are one matrix of all columns, or one (rows, 1) input per column."""
+    """Check that the inputs are one matrix of all columns, or one (rows, 1) input per column.
+
+    Raises:
+        UserError: they are not.
+    """
     given = {item.name: (item.type, item.shape) for item in session.get_inputs()}
-    came = ", ".join(f"{name}: {kind} {shape}" for name, (kind, shape) in given.items())
-    whole = schema.all_numeric and len(given) == 1
-    width = len(schema.columns) if whole else 1
-    kinds = {
+    expected, width = _kinds(schema), 1
+    if schema.all_numeric and len(given) == 1:
+        expected, width = dict.fromkeys(given, FLOATS), len(schema.columns)
+    fits = given.keys() == expected.keys() and all(
+        kind in expected[item] and _is_rows_of(shape, width)
+        for item, (kind, shape) in given.items()
+    )
+    if not fits:
+        came = ", ".join(f"{item}: {kind} {shape}" for item, (kind, shape) in given.items())
+        wanted = "an input of shape [None, 1] per column"
+        if schema.all_numeric:
+            wanted = f"one float32 input of {len(schema.columns)} columns"
+        raise UserError(f"{name} takes {came}; the table needs {wanted}, and any number of rows")
+
+
+def _kinds(schema: Schema) -> dict[str, tuple[str, ...]]:
+    """The types that an input of each column may have."""
+    return {
         column.name: FLOATS if column.kind == "number" else ("tensor(string)",)
         for column in schema.columns
     }
-    expected = dict.fromkeys(given, FLOATS) if whole else kinds
-    fits = given.keys() == expected.keys() and all(
-        kind in expected[name]
-        and len(shape) == 2
-        and not isinstance(shape[0], int)
-        and shape[1] in {width, None}
-        for name, (kind, shape) in given.items()
-    )
-    if not fits:
-        wanted = (
-            f"one float32 input of {width} columns"
-            if schema.all_numeric
-            else "an input of shape [None, 1] per column"
-        )
-        raise UserError(f"{name} takes {came}; data.source needs {wanted}, and any number of rows")
+
+
+def _is_rows_of(shape: list[Any], width: int) -> bool:
+    """Whether a shape is (any number of rows, ``width``); None may be any number."""
+    return len(shape) == TWO and not isinstance(shape[0], int) and shape[1] in {width, None}
 
 
 def _outputs(session: Any, schema: Schema, name: str) -> tuple[str, ...]:
-    """The names of label and scores, or of the prediction."""
+    """The names of label and scores, or of the prediction.
+
+    Raises:
+        UserError: the model has other outputs.
+    """
     kinds = {item.name: item.type for item in session.get_outputs()}
-    values = [name for name, kind in kinds.items() if kind in FLOATS or kind.startswith("seq(map(")]
-    found = (
-        [[name for name, kind in kinds.items() if kind in LABELS], values]
-        if schema.task == "classification"
-        else [values]
-    )
+    labels = [item for item, kind in kinds.items() if kind in LABELS]
+    values = [item for item, kind in kinds.items() if kind in FLOATS or kind.startswith("seq(map(")]
+    if schema.task == "classification":
+        found, wanted = [labels, values], "a label (int64 or string) and scores"
+    else:
+        found, wanted = [values], "one float32 prediction"
     if len(kinds) != len(found) or any(len(names) != 1 for names in found):
-        wanted = (
-            "a label (int64 or string) and scores"
-            if schema.task == "classification"
-            else "one float32 prediction"
-        )
-        came = ", ".join(f"{name}: {kind}" for name, kind in kinds.items())
-        raise UserError(f"{name} gives {came}; expected {wanted} for this target (see data.task)")
+        came = ", ".join(f"{item}: {kind}" for item, kind in kinds.items())
+        raise UserError(f"{name} gives {came}; expected {wanted} for this target (see `task`)")
     return tuple(names[0] for names in found)
 
 
 def _classifier(
     proto: onnx.ModelProto, estimator: OnnxClassifier, rows: Rows, name: str
 ) -> OnnxClassifier:
-    """The estimator with its classes, and told probabilities from scores by what it says of the training rows."""
+    """The estimator with its classes and the form of its scores, as the training rows show them.
+
+    Raises:
+        UserError: it predicts a class that it does not name, or has another number of scores than
+            of classes.
+    """
     known = _class_labels(proto)
     classes = known if known is not None else np.unique(rows.target)
     estimator.classes = tuple(classes.tolist())
-    said = as_labels(_answer(estimator, rows, name))
+    predicted = as_labels(_predicted(estimator, rows, name))
     scores = estimator.scores(sklearn_input(rows.feeds))
-    strangers = sorted(set(said.tolist()) - set(estimator.classes))
+    strangers = sorted(set(predicted.tolist()) - set(estimator.classes))
     if strangers:
         raise UserError(
-            f"{name} answers {strangers[0]!r}, which is no class of data.target; they are {estimator.classes}"
+            f"{name} predicts {strangers[0]!r}, which is not a class of the target; "
+            f"they are {estimator.classes}"
         )
     estimator.width = scores.shape[1]
-    if estimator.width != len(classes) and (estimator.width, len(classes)) != (1, 2):
+    if estimator.width != len(classes) and (estimator.width, len(classes)) != (1, TWO):
         raise UserError(
-            f"{name} gives {estimator.width} scores per row for the {len(classes)} classes {estimator.classes}"
+            f"{name} gives {estimator.width} scores per row for the {len(classes)} classes "
+            f"{estimator.classes}"
         )
-    sums = np.abs(scores.sum(axis=1) - 1).max() <= SUMS_TO_ONE
-    estimator.proper = bool(estimator.width > 1 and scores.min() >= 0 and sums)
-    if len(classes) == TWO and not estimator.proper and _turned(scores, said == classes[1]):
+    sums_to_one = np.abs(scores.sum(axis=1) - 1).max() <= SUMS_TO_ONE
+    estimator.proper = bool(estimator.width > 1 and scores.min() >= 0 and sums_to_one)
+    if len(classes) == TWO and not estimator.proper and _turned(scores, predicted == classes[1]):
         estimator.sign = -1
     return estimator
 
 
-def _turned(scores: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> bool:
-    """Whether scores of one decision, d or (d, -d), have the lesser one at the label, as skl2onnx writes a binary SVC."""
+def _turned(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> bool:
+    """Whether the lesser of two scores is the label's, as skl2onnx writes a binary SVC.
+
+    ``scores`` are of one decision, d (rows, 1) or (-d, d) (rows, 2); ``second`` (rows,) says where
+    the label is the second class. Three rows, d first as it should be, then turned:
+
+        d       -1.5   0.2   2.0           1.5  -0.2  -2.0
+        second   no    yes   yes            no   yes   yes
+        d > 0    no    yes   yes           yes    no    no
+    """
     if scores.shape[1] == TWO and not np.array_equal(scores[:, 0], -scores[:, 1]):
         return False
-    decided = scores[:, -1] != 0
-    return bool(np.mean((scores[:, -1] > 0)[decided] == second[decided]) < 1 / TWO)
+    decision = scores[:, -1]
+    decided = decision != 0
+    return bool(np.mean((decision > 0)[decided] == second[decided]) < 1 / TWO)
 
 
-def _class_labels(proto: onnx.ModelProto) -> np.ndarray[Any, Any] | None:
-    """The classes of the ZipMap, else those that all classifiers of the graph share; None if the graph does not tell."""
-    nodes = [node for node in proto.graph.node if node.op_type == "ZipMap"] or list(
-        proto.graph.node
-    )
-    found = set()
-    for node in nodes:
+def _class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
+    """The classes of the ZipMap, or those that all classifiers of the graph share; else None."""
+    zipped = [node for node in proto.graph.node if node.op_type == "ZipMap"]
+    found: set[tuple[Any, ...]] = set()
+    for node in zipped or proto.graph.node:
         for item in node.attribute:
             if item.name.startswith("classlabels_") and (item.ints or item.strings):
-                found.add(tuple(item.ints) or tuple(text.decode() for text in item.strings))
+                texts = tuple(text.decode() for text in item.strings)
+                found.add(tuple(item.ints) or texts)
     return np.array(found.pop()) if len(found) == 1 else None
 
 
-def _answer(estimator: Any, rows: Rows, name: str) -> Any:
+def _predicted(estimator: Any, rows: Rows, name: str) -> NDArray[Any]:
+    """The labels or numbers for the training rows, in the shape that the model gives them.
+
+    Raises:
+        UserError: it cannot be run on them, or does not give one value per row.
+    """
     try:
-        answer = estimator.predict(sklearn_input(rows.feeds))
+        values: NDArray[Any] = estimator.predict(sklearn_input(rows.feeds))
     except MemoryError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class
+        why = _reason(error)[:300]
+        raise UserError(f"{name} cannot be run on the training rows: {why}") from error
+    if values.size != len(rows):
         raise UserError(
-            f"{name} cannot be run on rows of data.source: {_reason(error)[:300]}"
-        ) from error
-    if answer.size != len(rows):
-        raise UserError(
-            f"{name} gives {answer.shape} values for {len(rows)} rows; expected one per row"
+            f"{name} gives {values.shape} values for {len(rows)} rows; expected one per row"
         )
-    return answer
+    return values

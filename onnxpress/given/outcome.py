@@ -1,4 +1,7 @@
-"""What a held process has to say of a given model, as it crosses from there: written by its side, checked by ours."""
+"""What a held process found about a given model, as it crosses from there.
+
+Its side writes it, ours checks it.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +16,25 @@ from numpy.typing import NDArray
 from onnxpress import held
 
 MOST_LINES, MOST_CHARACTERS = 100, 5000
+
 KINDS = re.compile(r"<(f8|i8|U[1-9]\d{0,6})")
-"""Predictions, labels of int64, labels of text."""
+"""Types of predictions: numbers, labels of int64, labels of text."""
+
+NONE_OF_OURS = "gave an answer that is none of ours"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """``lines`` to be said, in order; why the model was ``refused``, if it was; its ``dump``, empty then.
-
-    ``values`` are its answers on the calibration rows, (rows,); None if it gave none.
-    """
+    """What was found about a given model."""
 
     lines: tuple[str, ...]
+    """To be shown, in order."""
     refused: str | None
+    """Why the model was refused; None if it was not."""
     dump: bytes | memoryview = b""
+    """The model as a joblib file; empty if it was refused."""
     values: NDArray[Any] | None = None
+    """Its predictions for the calibration rows (rows,); None if it gave none."""
 
 
 def to_answer(outcome: Outcome) -> tuple[dict[str, Any], Sequence[bytes]]:
@@ -39,7 +46,7 @@ def to_answer(outcome: Outcome) -> tuple[dict[str, Any], Sequence[bytes]]:
 
 
 def from_answer(answer: held.Answer, rows: int) -> Outcome:
-    """The outcome in an answer about so many calibration ``rows``. The dump has still to be judged.
+    """The outcome in an answer about so many calibration ``rows``. The dump is not judged yet.
 
     Raises:
         Died: it is not what :func:`to_answer` makes.
@@ -50,18 +57,20 @@ def from_answer(answer: held.Answer, rows: int) -> Outcome:
     if len(texts) > MOST_LINES or not all(
         isinstance(text, str) and len(text) <= MOST_CHARACTERS for text in texts
     ):
-        raise held.Died("gave an answer that is none of ours")
+        raise held.Died(NONE_OF_OURS)
     if len(answer.blobs) != 2 or (refused is None) == (not answer.blobs[0]):
-        raise held.Died("gave an answer that is none of ours")
+        raise held.Died(NONE_OF_OURS)
     values = None if kind is None else _values(kind, answer.blobs[1], rows)
     return Outcome(tuple(lines or ()), refused, answer.blobs[0], values)
 
 
 def _values(kind: Any, blob: memoryview, rows: int) -> NDArray[Any]:
-    if not (
-        isinstance(kind, str)
-        and KINDS.fullmatch(kind)
-        and len(blob) == rows * np.dtype(kind).itemsize
-    ):
-        raise held.Died("gave an answer that is none of ours")
+    """The predictions (rows,) in a blob.
+
+    Raises:
+        Died: it does not hold that many of that kind.
+    """
+    known = isinstance(kind, str) and KINDS.fullmatch(kind) is not None
+    if not known or len(blob) != rows * np.dtype(kind).itemsize:
+        raise held.Died(NONE_OF_OURS)
     return np.frombuffer(blob, kind)

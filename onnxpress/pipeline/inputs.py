@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxpress.errors import UserError
 from onnxpress.models import MODEL_KEYS
 from onnxpress.pipeline.files import read_bytes, read_json
-from onnxpress.pipeline.outputs import PREDICTIONS, SCHEMA
+from onnxpress.pipeline.outputs import CALIBRATION, PREDICTIONS, SCHEMA, TRAIN
 from onnxpress.tables.cells import text_of_cell
 from onnxpress.tables.rows import Rows, as_rows
 from onnxpress.tables.schema import Schema, as_schema
@@ -31,6 +31,16 @@ def read_schema(path: Path = SCHEMA) -> Schema:
         raise UserError(
             f"{path} is not what the prepare stage writes ({error}); {again}"
         ) from error
+
+
+def read_training() -> tuple[Schema, Rows, Rows]:
+    """Read the schema, the training rows and the calibration rows.
+
+    Raises:
+        UserError: as :func:`read_schema` and :func:`read_rows`.
+    """
+    schema = read_schema()
+    return schema, read_rows(TRAIN, schema), read_rows(CALIBRATION, schema)
 
 
 def read_rows(path: Path, schema: Schema) -> Rows:

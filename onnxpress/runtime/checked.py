@@ -1,4 +1,4 @@
-"""ONNX files of others, judged before onnxruntime may open them."""
+"""ONNX files of others, checked before onnxruntime may open them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ def one_line(text: object, longest: int = 300) -> str:
     return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
-def _other_format(head: bytes, suffix: str) -> str | None:
-    """What a file is that is none of its suffix, by its first bytes, and what can be done about it; None if unknown."""
+def other_format(head: bytes, suffix: str) -> str | None:
+    """The format that a file has instead of the one of its ``suffix``, and what to do about it.
+
+    ``head`` are its first bytes. None if the format is not known.
+    """
     if head.startswith(b"version https://git-lfs"):
         return "the pointer of a file in Git LFS; run `git lfs pull`"
     if head.startswith(b"PK\x03\x04") and suffix != ".skops":
@@ -23,21 +26,23 @@ def _other_format(head: bytes, suffix: str) -> str | None:
     if head.startswith(b"\x80") and suffix in (".skops", ".onnx"):
         return "a pickle; name it .pkl or .joblib"
     if head.lstrip()[:1] in (b"<", b"{"):
-        return "text (of a web page, perhaps), no model; download the file itself, or dump the model again"
+        cure = "download the file itself, or dump the model again"
+        return f"text (of a web page, perhaps), no model; {cure}"
     return None
 
 
 def checked_onnx(model: bytes, name: str) -> Any:
-    """The ModelProto in bytes of a file, which may then be given to onnxruntime.
+    """The ModelProto in the bytes of a file, which may then be given to onnxruntime.
 
     Raises:
-        UserError: it is no ONNX model, refers to other files, may never end, or does not fit together; ``name`` is in the line.
+        UserError: it is no ONNX model, refers to other files, may never end, or does not fit
+            together; the line calls it ``name``.
     """
     from onnxpress.onnx_file import BadModel, read_model  # 0.2 s
 
     try:
         return read_model(model)
     except BadModel as error:
-        if what := _other_format(model[:100], ".onnx"):
+        if what := other_format(model[:100], ".onnx"):
             raise UserError(f"{name} is {what}") from error
         raise UserError(f"{name} is no ONNX model that can be run: {error}") from error

@@ -13,33 +13,40 @@ from onnxpress.errors import UserError
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of some rows.
-
-    ``values`` has shape (rows,): labels (int64 or str) or predictions (float64).
-    ``scores`` has shape (rows, classes), float64: probabilities, or decision scores of an estimator without them, the
-    greatest of them the label's (an SVC with ``decision_function_shape="ovo"`` has a column for each pair of three and
-    more classes instead); None for regression. ``proper`` tells probabilities from decision scores.
-    """
+    """What a model predicts for some rows."""
 
     values: NDArray[Any]
+    """Labels (int64 or str) or numbers (float64), (rows,)."""
     scores: NDArray[np.float64] | None
+    """(rows, classes), None for regression: probabilities, or decision scores of a classifier
+    without them. The greatest score of a row is the label's. An SVC with
+    ``decision_function_shape="ovo"`` has a column for each pair of three and more classes instead.
+    """
     proper: bool = True
+    """Whether the scores are probabilities."""
 
 
 def as_labels(values: NDArray[Any]) -> NDArray[Any]:
-    """Labels as a (rows,) array of int64 or str, whichever container they came in."""
+    """Labels as int64 or str (rows,), whichever container they came in.
+
+    Whole floats, the classes of a float target, become int64 too.
+    """
     flat = np.asarray(values).reshape(-1)
-    whole = flat.dtype.kind in "biu" or (
-        flat.dtype.kind == "f" and np.array_equal(flat, np.trunc(flat))
-    )  # 1.0 of a float target
+    kind = flat.dtype.kind
+    whole = kind in "biu" or (kind == "f" and np.array_equal(flat, np.trunc(flat)))
     return flat.astype(np.int64) if whole else flat.astype(str)
 
 
 def as_column(values: Any) -> NDArray[Any]:
-    """A (rows,) array of a (rows,) or (rows, 1) one: subtracting one from the other would broadcast to rows x rows."""
+    """Values (rows,) or (rows, 1) as (rows,): one minus the other would be (rows, rows).
+
+    Raises:
+        UserError: there is more than one value per row.
+    """
     array = np.asarray(values)
     if array.ndim > 1 and array.shape[1:] != (1,) * (array.ndim - 1):
         raise UserError(
-            f"the model should predict one value per row, got the shape {array.shape}; multi-output models are not supported"
+            f"the model should predict one value per row, got the shape {array.shape}; "
+            "multi-output models are not supported"
         )
     return array.reshape(-1)

@@ -1,4 +1,4 @@
-"""Sessions of onnxruntime, and what they answer."""
+"""Sessions of onnxruntime, and what their models predict."""
 
 from __future__ import annotations
 
@@ -9,15 +9,24 @@ from typing import Any
 import numpy as np
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.files import read_bytes
+from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.runtime.predictions import Predictions, as_column, as_labels
 from onnxpress.tables.names import LABEL, PREDICTION, PROBABILITIES, SCORES
 from onnxpress.tables.rows import Feeds
 
+ERRORS_ONLY = 3
+"""onnxruntime's level of logging: its warnings are for authors of models, errors are raised."""
+
+ALLOCATION_FAILED = re.compile(
+    r"bad_alloc|[Ff]ailed to allocate memory|bad allocation|length_error|bad_array_new_length"
+)
+
 
 def open_session(model: bytes, threads: int = 1) -> Any:
-    """An onnxruntime session on the CPU, of bytes that are ours or that :func:`checked_onnx` has let pass.
+    """An onnxruntime session on the CPU with so many ``threads``.
+
+    The bytes are of our own making, or :func:`checked_onnx` has let them pass.
 
     Raises:
         UserError: onnxruntime cannot load the model.
@@ -27,34 +36,27 @@ def open_session(model: bytes, threads: int = 1) -> Any:
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = threads
-    options.log_severity_level = (
-        3  # warnings of onnxruntime are hints to model authors, errors are raised anyway
-    )
-    options.add_session_config_entry(
-        "session.load_model_format", "ONNX"
-    )  # it would take "ORTM" in the bytes for its own
+    options.log_severity_level = ERRORS_ONLY
+    # bytes with "ORTM" in them would be taken for onnxruntime's own format
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         raise_memory_error(error)
+        version = ort.__version__
         raise UserError(
-            f"onnxruntime {ort.__version__} cannot load this ONNX model: {error}; run `dvc repro --force convert`"
+            f"onnxruntime {version} cannot load this ONNX model: {error}; convert it again"
         ) from error
 
 
-ALLOCATION_FAILED = re.compile(
-    r"bad_alloc|[Ff]ailed to allocate memory|bad allocation|length_error|bad_array_new_length"
-)
-
-
 def raise_memory_error(error: BaseException) -> None:
-    """Raise MemoryError if that is what an exception of onnxruntime stands for."""
+    """Raise MemoryError if an exception of onnxruntime means that there is no memory."""
     if ALLOCATION_FAILED.search(str(error)):
         raise MemoryError("onnxruntime has no memory for this model") from error
 
 
 def load_session(path: Path, threads: int = 1) -> Any:
-    """An onnxruntime session of a model file.
+    """An onnxruntime session of a model file, judged before it is opened.
 
     Raises:
         UserError: the file is missing or is no ONNX model that onnxruntime can load.
@@ -65,7 +67,7 @@ def load_session(path: Path, threads: int = 1) -> Any:
 
 
 def predict_onnx(session: Any, feeds: Feeds) -> Predictions:
-    """Predict with an ONNX model that follows the contract's output names.
+    """Predict with an ONNX model whose outputs have the names of :mod:`onnxpress.tables.names`.
 
     Raises:
         MemoryError: it needs more memory than there is.
@@ -80,6 +82,5 @@ def predict_onnx(session: Any, feeds: Feeds) -> Predictions:
         return Predictions(as_column(outputs[PREDICTION]).astype(np.float64), None)
     values = as_labels(outputs[LABEL])
     scores = outputs.get(PROBABILITIES, outputs.get(SCORES))
-    return Predictions(
-        values, np.asarray(scores, np.float64).reshape(len(values), -1), PROBABILITIES in outputs
-    )
+    matrix = np.asarray(scores, np.float64).reshape(len(values), -1)
+    return Predictions(values, matrix, proper=PROBABILITIES in outputs)

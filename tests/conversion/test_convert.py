@@ -19,11 +19,10 @@ from sklearn.svm import SVC, LinearSVC
 
 from onnxpress.conversion.converting import NEWEST_OPSET, to_onnx
 from onnxpress.errors import UserError
-from onnxpress.estimators.building import build
+from onnxpress.estimators.building import ColumnSteps, build
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.graph.canonical import canonical, same_computation, to_bytes
-from onnxpress.pipeline.params import Train
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows, sklearn_input
 from onnxpress.tables.schema import Column, Schema
@@ -38,6 +37,9 @@ MIXED = Schema(
         Column("weight", "number", missing=False),
     ),
 )
+
+
+SCALED = ColumnSteps(scale=True)
 
 
 def mixed_rows() -> Rows:
@@ -105,17 +107,7 @@ def test_a_regressor_returns_a_column_of_predictions() -> None:
 
 def test_mixed_columns_become_an_input_each_and_string_labels_stay_strings() -> None:
     rows = mixed_rows()
-    estimator = build(
-        Train(
-            estimator="RandomForestClassifier",
-            params={"n_estimators": 5},
-            scale=False,
-            model_path=None,
-            trust=[],
-        ),
-        MIXED,
-        0,
-    )
+    estimator = build("RandomForestClassifier", {"n_estimators": 5}, MIXED, 0)
     fit(estimator, rows)
     model = to_onnx(estimator, MIXED, 12)
     assert values(model.graph.input) == [
@@ -153,9 +145,7 @@ def test_without_predict_proba_the_second_output_is_called_scores(
 
 def test_an_estimator_without_proba_converts_inside_a_pipeline_too() -> None:
     rows = mixed_rows()
-    estimator = build(
-        Train(estimator="LinearSVC", params={}, scale=True, model_path=None, trust=[]), MIXED, 0
-    )
+    estimator = build("LinearSVC", {}, MIXED, 0, SCALED)
     fit(estimator, rows)
     answer = predict_onnx(open_session(to_bytes(to_onnx(estimator, MIXED, 12))), rows.feeds)
     assert (answer.values == estimator.predict(sklearn_input(rows.feeds))).all()
@@ -204,16 +194,15 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.ensemble import RandomForestClassifier
 from onnxpress.estimators.fitting import fit
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.pipeline.params import Train
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.estimators.building import build
+from onnxpress.estimators.building import ColumnSteps, build
 x, y = load_iris(return_X_y=True)
 models = [RandomForestClassifier(3, random_state=0), KNeighborsClassifier(), MLPClassifier((5,), random_state=0, max_iter=2)]
 import warnings
 warnings.filterwarnings("ignore", message="Stochastic Optimizer")
 for model in models:
     print(hashlib.md5(to_bytes(to_onnx(model.fit(x.astype(np.float32), y), numeric_schema(4), 12))).hexdigest())
-pipeline = build(Train(estimator="LogisticRegression", params={}, scale=True, model_path=None, trust=[]), MIXED, 0)
+pipeline = build("LogisticRegression", {}, MIXED, 0, ColumnSteps(scale=True))
 fit(pipeline, mixed_rows())
 print(hashlib.md5(to_bytes(to_onnx(pipeline, MIXED, 12))).hexdigest())
 """
@@ -299,15 +288,8 @@ def test_a_forest_behind_a_scaler_answers_as_the_original_does_on_a_lattice_of_v
     random = np.random.default_rng(0)
     x = random.integers(150, 250, (400, 3)).astype(np.float32)
     y = x[:, 0] / 7 + np.sin(x[:, 1]) + random.normal(size=400)
-    train = Train(
-        estimator="RandomForestRegressor",
-        params={"n_estimators": 20},
-        scale=True,
-        model_path=None,
-        trust=[],
-    )
     schema = numeric_schema(3, task="regression")
-    estimator = build(train, schema, 0)
+    estimator = build("RandomForestRegressor", {"n_estimators": 20}, schema, 0, SCALED)
     fit(estimator, Rows({"X": x[:300]}, y[:300]))
     session = open_session(to_bytes(to_onnx(estimator, schema, 12)))
     original = predict_original(estimator, {"X": x}, schema)

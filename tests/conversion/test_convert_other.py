@@ -94,7 +94,7 @@ def test_an_estimator_whose_onnx_form_answers_otherwise_is_refused_before_the_fi
     monkeypatch.setattr(converting, "by_skl2onnx", wrong)
     with pytest.raises(
         UserError,
-        match=r"would answer otherwise as ONNX.* on 300 rows scores differ by .*labels are others",
+        match=r"gives different predictions as ONNX.* on 300 rows scores differ by .*labels differ",
     ):
         rehearse(LogisticRegression(max_iter=500), digits_rows(), numeric_schema(64))
 

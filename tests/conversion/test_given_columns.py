@@ -46,8 +46,8 @@ from onnxpress.conversion.converting import to_onnx, transformer_to_onnx
 from onnxpress.errors import UserError
 from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.given.trial import try_as_onnx
-from onnxpress.given.trying import check_fits
+from onnxpress.given.onnx_parity import check_onnx_parity
+from onnxpress.given.sandboxed import check_fits
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.names import input_name
@@ -113,7 +113,7 @@ def assert_answers(model: Any, table: pd.DataFrame, labels: Any, scores: Any) ->
     schema, feeds = schema_of(table), feeds_of(table)
     rows = Rows(feeds, target_of(table))
     check_fits(model, rows, schema, PATH)
-    try_as_onnx(model, rows, schema, PATH)
+    check_onnx_parity(model, rows, schema, PATH)
     original = predict_original(model, feeds, schema)
     for opset in (12, 22):
         session = open_session(to_bytes(to_onnx(model, schema, opset)))
@@ -443,7 +443,7 @@ def refused(model: Any, table: pd.DataFrame) -> str:
     schema, rows = schema_of(table), Rows(feeds_of(table), target_of(table))
     with pytest.raises(UserError) as error:
         check_fits(model, rows, schema, PATH)
-        try_as_onnx(model, rows, schema, PATH)
+        check_onnx_parity(model, rows, schema, PATH)
     line = str(error.value)
     assert "train.estimator" not in line  # no cure for a model that is given
     assert line.count("\n") == 0
@@ -499,7 +499,9 @@ def test_a_step_that_converts_wrongly_is_named() -> None:
     model = make_pipeline(StandardScaler(), Shifted(), LogisticRegression()).fit(
         table.to_numpy(), target_of(table)
     )
-    assert "its step 'shifted' (Shifted) gives other answers as ONNX" in refused(model, table)
+    assert "its step 'shifted' (Shifted) gives different predictions as ONNX" in refused(
+        model, table
+    )
 
 
 def test_numbers_missing_where_no_calibration_row_misses_them_are_asked() -> None:
@@ -511,7 +513,7 @@ def test_numbers_missing_where_no_calibration_row_misses_them_are_asked() -> Non
         LogisticRegression(),
     )
     line = refused(model.fit(table, target_of(table)), table)
-    assert "its part 'n' (KNNImputer, StandardScaler)) gives other answers" in line
+    assert "its part 'n' (KNNImputer, StandardScaler)) gives different predictions" in line
     assert "missing numbers, a column each" in line
 
 
@@ -527,7 +529,7 @@ def test_the_step_of_a_part_that_cannot_become_onnx_is_named() -> None:
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        (["a", "b (mm)", "c", "e"], "takes the column 'e', which data.source does not have"),
+        (["a", "b (mm)", "c", "e"], "takes the column 'e', which the table does not have"),
         (None, "takes 3 features"),
     ],
 )

@@ -146,7 +146,7 @@ def test_a_given_model_that_refuses_a_category_of_the_calibration_rows_is_one_li
     give_counts(shop, rows.take(np.flatnonzero(rows.feeds["shop"][:, 0] == "north")))
     with pytest.raises(
         UserError,
-        match=r"counts.joblib refuses the calibration rows of data.source: .*unknown categories",
+        match=r"counts.joblib refuses the calibration rows: .*unknown categories",
     ):
         chain(train, data__calibration_size=0.2, train__model_path="models/counts.joblib")
 

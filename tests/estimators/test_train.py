@@ -21,16 +21,15 @@ from sklearn.multioutput import ClassifierChain
 from onnxpress import held
 from onnxpress.conversion.rehearsal import rehearse
 from onnxpress.errors import UserError
-from onnxpress.estimators.building import build
+from onnxpress.estimators.building import ColumnSteps, build
 from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.parts import set_threads
-from onnxpress.given import opening as given
+from onnxpress.given import sandbox as given
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_schema
-from onnxpress.pipeline.model_files import load_trained
-from onnxpress.pipeline.params import Train
 from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Column, Schema
 from stages import convert, evaluate, prepare, quantize, train
@@ -44,17 +43,15 @@ MIXED = Schema(
 
 
 def built(
-    estimator: str, params: dict[str, Any] | None = None, schema: Schema | None = None, **keys: bool
+    estimator: str,
+    params: dict[str, Any] | None = None,
+    schema: Schema | None = None,
+    *,
+    scale: bool = False,
 ) -> Any:
-    """The estimator that params.yaml would ask for."""
-    section = Train(
-        estimator=estimator,
-        params=params or {},
-        scale=keys.get("scale", False),
-        model_path=None,
-        trust=[],
-    )
-    return build(section, schema or numeric_schema(4), seed=7)
+    """The estimator of that name, seeded with 7."""
+    steps = ColumnSteps(scale=scale)
+    return build(estimator, params or {}, schema or numeric_schema(4), 7, steps)
 
 
 def test_an_estimator_that_draws_random_numbers_gets_the_seed() -> None:
@@ -318,7 +315,7 @@ def test_what_a_given_model_says_commands_no_terminal(
 
 STAGE = """
 from onnxpress.pipeline.running import run_stage
-from stages import train; from onnxpress.given import opening as given
+from stages import train; from onnxpress.given import sandbox as given
 given.TRIED, given.HEAVY = "tests.support.held_tasks:hang", ()
 print("started", flush=True)
 run_stage("train", train.main)
@@ -409,7 +406,7 @@ def test_a_system_without_locks_is_told_in_one_line(
     train.main()
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "lock" in line]
     assert line == (
-        "  warning: what models/a.joblib might do (read your files), no lock of this system forbids; "
+        "  warning: no lock of this system forbids what models/a.joblib might do (read your files); "
         "only the check of its contents does"
     )
     assert given_forest

@@ -104,7 +104,7 @@ def test_a_refused_file_says_what_it_names_and_what_can_be_done(tmp_path: Path) 
     path.write_bytes(stack_global("my.models", "Forest"))
     assert refused(path) == (
         f"{path} names my.models.Forest, which no fitted estimator of scikit-learn holds, so nothing of it was made; "
-        "if it is a class that you trust, add it to train.trust in params.yaml: [my.models.Forest]"
+        "if it is a class that you trust, add it to `trust`: [my.models.Forest]"
     )
     path.write_bytes(b"cos\nsystem\n(S'touch mark'\ntR.")
     assert refused(path) == (
@@ -134,10 +134,10 @@ def test_a_refused_file_says_what_it_names_and_what_can_be_done(tmp_path: Path) 
             "dump the best_estimator_ alone",
         ),
         ("joblib.memory", "Memory", "set memory=None in its pipelines"),
-        ("__main__", "Forest", "has to move into a module of its own before the fit"),
-        ("__main__", "doubled", "has to move into a module of its own before the fit"),
-        ("my.models", "doubled", "only classes can be trusted (train.trust), no functions"),
-        ("my.models", "_Forest", "to train.trust in params.yaml: [my.models._Forest]"),
+        ("__main__", "Forest", "into a module of its own before the fit"),
+        ("__main__", "doubled", "into a module of its own before the fit"),
+        ("my.models", "doubled", "only classes can be trusted (`trust`), no functions"),
+        ("my.models", "_Forest", "to `trust`: [my.models._Forest]"),
     ],
 )
 def test_what_can_be_done_about_a_name_follows_from_it(
@@ -284,7 +284,7 @@ def test_a_given_model_is_dumped_anew_and_converts(workspace: Path) -> None:
     ("changes", "expected"),
     [
         ({}, "needs calibration rows"),
-        ({"data__calibration_size": 0.2}, "takes 64 features, data.source has 4"),
+        ({"data__calibration_size": 0.2}, "takes 64 features, the table has 4"),
         ({"data__source": "diabetes", "data__calibration_size": 0.2}, "should hold a regressor"),
         ({"train__model_path": "a.joblib"}, "should lie under models/"),
         ({"train__model_path": "models/b.joblib"}, "does not exist"),

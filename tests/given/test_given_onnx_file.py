@@ -19,7 +19,7 @@ from onnxpress.estimators.onnx_estimator import OnnxRegressor
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.onnx_file import BadModel, judge, read_model
 from onnxpress.onnx_file.trees import MOST_LEVELS
-from onnxpress.pipeline.model_files import read_onnx
+from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.runtime.sessions import load_session, open_session
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
@@ -555,7 +555,7 @@ def test_functions_may_differ_in_their_overload_alone() -> None:
 
 def test_a_model_that_answers_otherwise_when_asked_again_is_refused(tmp_path: Path) -> None:
     training = [constant("ratio", 0.5, np.float32), constant("yes", True, bool)]
-    with pytest.raises(UserError, match="other answers when asked twice"):
+    with pytest.raises(UserError, match="predicts differently when it is run twice"):
         taken(
             linear(node("Dropout", ["W", "ratio", "yes"], ["Wb"]), stored=training, weights="Wb"),
             tmp_path,

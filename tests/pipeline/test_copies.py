@@ -11,10 +11,14 @@ from onnxpress.commands.sweep.points import Point, Sweep
 from onnxpress.commands.sweep.workspace import refuse_untracked
 from onnxpress.errors import UserError
 from onnxpress.estimators.building import build
-from onnxpress.given.opening import _checked_path
-from onnxpress.pipeline.copies import absent, absent_module, cure, untracked_code
+from onnxpress.pipeline.copies import (
+    absent,
+    absent_module,
+    absent_modules_named,
+    cure,
+    untracked_code,
+)
 from onnxpress.pipeline.named_file import named_file
-from onnxpress.pipeline.params import parse_params
 from tests.conftest import default_params, numeric_schema
 
 KNOWS_NOT = (
@@ -86,15 +90,17 @@ def test_data_models_and_estimators_say_so(original: Path) -> None:
         UserError,
         match="data.source names 'data/rows.csv', which git does not know.*git add data/rows.csv`",
     ):
-        named_file("data/rows.csv", "data.source", Path("data"), "a CSV file", ".csv")
+        named_file("data/rows.csv", "data.source", Path("data"), (".csv", ".parquet"))
     with pytest.raises(UserError, match="train.model_path names .*git add models/mine.joblib`"):
-        _checked_path("models/mine.joblib")
-    train = parse_params(default_params(train__estimator="my_models.Mine")).train
-    with pytest.raises(
-        UserError,
-        match="cannot be imported: it needs my_models.py, which git does not know.*my_models.py`",
+        named_file("models/mine.joblib", "train.model_path", Path("models"), (".pkl", ".joblib"))
+    with (
+        pytest.raises(
+            UserError,
+            match="Mine' cannot be imported: it needs my_models.py, which git .*my_models.py`",
+        ),
+        absent_modules_named(),
     ):
-        build(train, numeric_schema(2), 0)
+        build("my_models.Mine", {}, numeric_schema(2), 0)
 
 
 def test_a_submodule_is_named_by_its_file(original: Path) -> None:

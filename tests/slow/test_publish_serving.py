@@ -24,12 +24,11 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.pipeline.outputs import QUANTIZED_MODEL, TEST
-from onnxpress.pipeline.params import parse_params
 from onnxpress.tables.column_types import type_columns
 from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.rows import sklearn_input
 from onnxpress.tracking.served_model import save_serving_model
-from tests.conftest import ROOT, default_params
+from tests.conftest import ROOT
 from tests.support.publish_fixtures import (
     LIBRARY_WARNINGS,
     fit,
@@ -123,9 +122,7 @@ def penguin_repository(folder: Path) -> tuple[Any, pd.DataFrame]:
     (folder / "outputs/test.parquet").write_bytes(parquet_bytes(frame))
     write_json(folder / "outputs/schema.json", schema.to_json())
     rows = read_rows(folder / "outputs/test.parquet", schema)
-    estimator = build(
-        parse_params(default_params(train__params={"n_estimators": 10})).train, schema, 0
-    )
+    estimator = build("RandomForestClassifier", {"n_estimators": 10}, schema, 0)
     estimator.fit(sklearn_input(rows.feeds), rows.target)
     joblib.dump(estimator, folder / "outputs/model.joblib")
     for name in ("model.onnx", "model_quantized.onnx"):
@@ -311,9 +308,8 @@ def test_a_missing_category_that_decides_is_not_an_unknown_one(tmp_path: Path) -
     (tmp_path / "outputs/test.parquet").write_bytes(parquet_bytes(frame))
     write_json(tmp_path / "outputs/schema.json", schema.to_json())
     rows = read_rows(tmp_path / "outputs/test.parquet", schema)
-    estimator = build(parse_params(default_params()).train, schema, 0).fit(
-        sklearn_input(rows.feeds), rows.target
-    )
+    estimator = build("RandomForestClassifier", {"n_estimators": 100}, schema, 0)
+    estimator.fit(sklearn_input(rows.feeds), rows.target)
     assert isinstance(estimator[-1], RandomForestClassifier)
     for name in ("model.onnx", "model_quantized.onnx"):
         write_bytes(tmp_path / "outputs" / name, to_bytes(to_onnx(estimator, schema, 12)))
@@ -371,9 +367,7 @@ def test_columns_of_any_name_reach_the_model(
     frame, schema = type_columns(table, "species", "auto")
     TEST.write_bytes(parquet_bytes(frame))
     renamed = read_rows(TEST, schema)
-    estimator = build(
-        parse_params(default_params(train__params={"n_estimators": 10})).train, schema, 0
-    )
+    estimator = build("RandomForestClassifier", {"n_estimators": 10}, schema, 0)
     estimator.fit(sklearn_input(renamed.feeds), renamed.target)
     write_bytes(QUANTIZED_MODEL, to_bytes(to_onnx(estimator, schema, 12)))
     save_serving_model(

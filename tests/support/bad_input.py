@@ -1077,7 +1077,7 @@ IN_MODELS = [
         "model of an unknown kind",
         "train",
         model("a.h5", b""),
-        ".skops or .onnx file, got 'models/a.h5'",
+        ".skops or .onnx file in models/, got 'models/a.h5'",
     ),
     Bad(
         "an empty given model",
@@ -1116,7 +1116,7 @@ IN_MODELS = [
         "given ONNX model of other data",
         "train",
         model("a.onnx", wine_model),
-        "data.source needs one float32",
+        "the table needs one float32",
         ("prepare",),
     ),
     Bad(
@@ -1144,7 +1144,7 @@ IN_MODELS = [
         "given ONNX classifier for a quantity",
         "train",
         model("a.onnx", wine_model, data__source="diabetes"),
-        "data.source needs one float32 input of 10 columns",
+        "the table needs one float32 input of 10 columns",
         ("prepare",),
     ),
     Bad(
@@ -1158,7 +1158,7 @@ IN_MODELS = [
         "given ONNX model of one row per call",
         "train",
         model("a.onnx", lambda: one_row(iris_onnx())),
-        "takes X: tensor(float) [1, 4]; data.source needs one float32 input of 4 columns, and any number of rows",
+        "takes X: tensor(float) [1, 4]; the table needs one float32 input of 4 columns, and any number of rows",
         ("prepare",),
     ),
 ]

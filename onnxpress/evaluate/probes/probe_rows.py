@@ -90,7 +90,7 @@ def _accepted(predict: Predict, feeds: Feeds, columns: list[RawColumn]) -> Colum
 
 
 def _takes(predict: Predict, feeds: Feeds, columns: Iterable[RawColumn]) -> bool:
-    """Tell whether the first row is predicted, and not as NaN, with unusual values in columns."""
+    """Return whether the first row is predicted, and not as NaN, with unusual values in columns."""
     row = {name: values[:1].astype(_roomy(values)) for name, values in feeds.items()}
     for column in columns:
         unusual = np.nan if is_number(row[column.name]) else UNSEEN_CATEGORY

@@ -54,7 +54,7 @@ def raw_columns(feeds: Feeds) -> list[RawColumn]:
 
 
 def is_number(values: NDArray[Any]) -> bool:
-    """Tell whether an input holds numbers; all others hold text."""
+    """Return whether an input holds numbers; all others hold text."""
     return values.dtype.kind == "f"
 
 

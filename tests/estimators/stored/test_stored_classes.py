@@ -279,7 +279,8 @@ def test_a_function_that_is_trusted_is_said_to_be_none(tmp_path: Path) -> None:
     path = tmp_path / "a.pkl"
     path.write_bytes(pickle.dumps(state))
     with pytest.raises(
-        UserError, match=rf"train.trust in params.yaml names {own('state')}, which is no class here"
+        UserError,
+        match=rf"`trust` names {own('state')}, which is not a class here",
     ):
         load_original(path, [own("state")])
 

@@ -1,53 +1,18 @@
-"""The models that earlier stages wrote, checked before a stage uses them."""
+"""The ONNX models that earlier stages wrote, checked before a stage uses them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from onnxpress.errors import UserError
-from onnxpress.estimators.layout import DoesNotFit, layout
-from onnxpress.estimators.loading import load_original
-from onnxpress.estimators.parts import set_threads
 from onnxpress.pipeline.files import AGAIN, read_bytes
-from onnxpress.pipeline.model_digest import read_unaltered
-from onnxpress.pipeline.outputs import ORIGINAL_MODEL, SCHEMA
+from onnxpress.pipeline.outputs import SCHEMA
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
 from onnxpress.tables.schema import Schema
-
-
-def load_trained(schema: Schema, trusted: Collection[str], threads: int = 1) -> Any:
-    """Load the estimator that train has written; it computes with ``threads``.
-
-    ``trusted`` are the classes besides scikit-learn's that the file may hold.
-
-    Raises:
-        UserError: the file is missing, was exchanged since, cannot be loaded, or does not fit the
-            schema.
-    """
-    data = read_unaltered(ORIGINAL_MODEL)
-    return checked_original(load_original(ORIGINAL_MODEL, trusted, data), schema, threads)
-
-
-def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
-    """Return the estimator, which computes with ``threads``, if it fits the schema.
-
-    Raises:
-        UserError: it is not an estimator, or was fitted to other columns.
-    """
-    again = f"run `dvc repro --force train` to make {ORIGINAL_MODEL} again"
-    if not hasattr(estimator, "predict"):
-        came = type(estimator).__name__
-        raise UserError(f"{ORIGINAL_MODEL} should hold an estimator, got {came}; {again}")
-    try:
-        layout(estimator, schema, str(SCHEMA))
-    except DoesNotFit as error:
-        raise UserError(f"{ORIGINAL_MODEL} {error}; {again}") from error
-    return set_threads(estimator, threads)
 
 
 def read_onnx(path: Path, schema: Schema) -> bytes:

@@ -1,4 +1,4 @@
-"""A sweep under real DVC and MLflow: killed with all its processes, continued, and as in the docs."""
+"""A sweep under real DVC and MLflow: killed with all its processes, then continued."""
 
 from __future__ import annotations
 

@@ -65,9 +65,9 @@ def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: P
         (
             "onnxpress/quantize/choice.py",
             '            "scoring": self.scoring,',
-            '            "scoring": self.scoring, "outcomes": [*{v.reason for v in self.verdicts}],',
+            '            "scoring": self.scoring, "whys": [*{v.reason for v in self.verdicts}],',
             "quantize",
-            "not deterministic: key outcomes[0]",
+            "not deterministic: key whys[0]",
         ),
         (
             "stages/train.py",

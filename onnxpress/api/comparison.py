@@ -57,7 +57,10 @@ class Comparison:
     """On the rows of ``X``."""
 
     probes: Parity | None
-    """On rows made at the split thresholds of the original, and on mixed rows; None without."""
+    """On rows made at the split thresholds of the original, and on mixed rows.
+
+    None without such rows, or if the original refuses them.
+    """
 
     thresholds: tuple[int, int]
     """Split thresholds that the probes hit, and all there are; (0, 0) without trees."""
@@ -96,6 +99,8 @@ def _finite(found: Any) -> Any:
     """``found`` with None in place of numbers that JSON does not have."""
     if isinstance(found, dict):
         return {name: _finite(each) for name, each in found.items()}
+    if isinstance(found, tuple):
+        return [_finite(each) for each in found]
     return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
@@ -156,22 +161,44 @@ def compare(
     schema = table.schema(task)
     predict = [each.predictor(rows, schema) for each in pair]
     found = _predicted(predict, rows.feeds, "X")
-    if truth is not None:
-        _check_kind(truth, found[0].values)
-    limit = 0.0
-    if task == "regression":
-        limit = tolerance * float(np.std(found[0].values if truth is None else truth))
-    parity, hit = None, (0, 0)
+    limit = _limit(task, tolerance, found[0].values if truth is None else truth)
+    probes, thresholds = None, (0, 0)
     if probe_rows:
         graph = _thresholds_of(pair, schema)
         made = probing.probe_rows(graph, rows.feeds, predict[0], probe_rows, seed)
-        parity = _parity(_predicted(predict, made.feeds, "probe rows"), limit)
-        hit = made.at_thresholds.hit, made.at_thresholds.thresholds
-    scores = None
-    if truth is not None:
-        first, second = (score(schema, truth, each.values) for each in found)
-        scores = first, second
-    return Comparison(task, _parity(found, limit), parity, hit, scores)
+        probes = _probed(predict, made.feeds, limit)
+        thresholds = made.at_thresholds.hit, made.at_thresholds.thresholds
+    scores = None if truth is None else _scores(schema, truth, found)
+    return Comparison(task, _parity(found, limit), probes, thresholds, scores)
+
+
+def _limit(task: Task, tolerance: float, values: NDArray[Any]) -> float:
+    """How far apart predictions of regressors may be to count as alike."""
+    return tolerance * float(np.std(values)) if task == "regression" else 0.0
+
+
+def _probed(predict: list[Predict], feeds: Feeds, limit: float) -> Parity | None:
+    """How far the predictions for probe rows are apart; None if the original refuses them.
+
+    Raises:
+        UserError: the original predicts them, and the model refuses them.
+    """
+    try:
+        predict[0](feeds)
+    except Exception:  # a refusal: each library has its own
+        return None
+    return _parity(_predicted(predict, feeds, "probe rows"), limit)
+
+
+def _scores(schema: Schema, truth: NDArray[Any], found: list[Predictions]) -> tuple[float, float]:
+    """Accuracy or R2 of both models.
+
+    Raises:
+        UserError: ``y`` is text where the original predicts numbers, or the reverse.
+    """
+    first, second = (each.values for each in found)
+    _check_kind(truth, first)
+    return score(schema, truth, first), score(schema, truth, second)
 
 
 def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:

@@ -21,7 +21,7 @@ def stale_stages() -> list[str]:
     """Return the stages whose outputs do not belong to the code, parameters and data, sorted.
 
     Raises:
-        UserError: this is no DVC repository, or dvc is at work in it.
+        UserError: this is not a DVC repository, or dvc is at work in it.
     """
     return sorted(_status())
 
@@ -33,7 +33,7 @@ def stale_in_lock() -> dict[str, list[str]]:
     has to agree then: a stage must have read what the stage before it made.
 
     Raises:
-        UserError: this is no DVC repository, or dvc is at work in it.
+        UserError: this is not a DVC repository, or dvc is at work in it.
     """
     lock, status = _lock(), _status()
     made = {out["path"]: out for entry in lock.values() for out in entry.get("outs", [])}

@@ -55,7 +55,7 @@ def keys_named(*sections: str, about: str = "") -> Iterator[None]:
 
 
 def _keys(sections: tuple[str, ...]) -> dict[str, str]:
-    """Return the keys of these sections by their last part; the first section to have one counts."""
+    """Return the keys of these sections by their last part; the first section with it counts."""
     keys: dict[str, str] = {}
     for section in sections:
         fields = Params.model_fields[section].annotation.model_fields  # type: ignore[union-attr]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -29,10 +29,7 @@ from onnxpress.evaluate.relative_differences import numbers, relative_difference
 from onnxpress.evaluate.scores import score
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.column_types import Task
-from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
-
-Predict = Callable[[Feeds], Predictions]
 
 
 @dataclass(frozen=True)

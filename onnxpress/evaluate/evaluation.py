@@ -23,9 +23,10 @@ from onnxpress.evaluate.metrics import (
     compare_scores,
     count_thresholds,
 )
-from onnxpress.evaluate.predicted_rows import Predict, PredictedRows, one_line, predict_with_all
+from onnxpress.evaluate.predicted_rows import PredictedRows, one_line, predict_with_all
 from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
 from onnxpress.models import ONNX, ORIGINAL, QUANTIZED
+from onnxpress.runtime.predictions import Predict
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Schema

@@ -37,7 +37,7 @@ class Contestants:
     """The models that are timed."""
 
     estimator: Any
-    """The fitted original; it computes with ``Settings.threads`` already."""
+    """The fitted original; it computes with ``MeasurementSettings.threads`` already."""
     models: Mapping[str, bytes]
     """The ONNX and the quantised model, by their keys."""
     candidates: Mapping[str, bytes]
@@ -45,7 +45,7 @@ class Contestants:
 
 
 @dataclass(frozen=True)
-class Settings:
+class MeasurementSettings:
     """How much is measured, and how."""
 
     plan: Plan
@@ -63,7 +63,7 @@ class Settings:
 class Measurement:
     """What was measured."""
 
-    settings: Settings
+    settings: MeasurementSettings
     default_rows: int
     batches: Mapping[int, BatchResult]
     """By rows per call, the default batch first."""
@@ -109,7 +109,7 @@ def measure_latencies(
     contestants: Contestants,
     feeds: Feeds,
     schema: Schema,
-    settings: Settings,
+    settings: MeasurementSettings,
     progress: Progress = show_nothing,
 ) -> Measurement:
     """Time the models at every batch size, then the candidates at the default one."""

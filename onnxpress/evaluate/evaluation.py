@@ -33,7 +33,7 @@ from onnxpress.tables.schema import Schema
 
 
 @dataclass(frozen=True)
-class Models:
+class ThreeModels:
     """The three forms of a model, and what lines call them."""
 
     original: Any
@@ -53,7 +53,7 @@ class Models:
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """How closely the models are compared."""
 
     tolerance: float
@@ -86,7 +86,7 @@ class Evaluation:
 
 
 def evaluate(
-    models: Models, train: Feeds, test: Rows, schema: Schema, settings: Settings
+    models: ThreeModels, train: Feeds, test: Rows, schema: Schema, settings: EvaluationSettings
 ) -> Evaluation:
     """Have the three models predict ``test`` rows, and probe rows made from ``train`` rows.
 
@@ -116,7 +116,10 @@ def evaluate(
 
 
 def _probes(
-    models: Models, predictors: Mapping[str, Predict], train: Feeds, settings: Settings
+    models: ThreeModels,
+    predictors: Mapping[str, Predict],
+    train: Feeds,
+    settings: EvaluationSettings,
 ) -> Probes | None:
     """Make the probe rows, if any are wanted."""
     if not settings.probe_rows:

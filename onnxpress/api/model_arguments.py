@@ -25,7 +25,7 @@ from onnxpress.runtime.predictions import Predict, as_labels
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.names import OUTPUT_NAMES
-from onnxpress.tables.rows import Rows
+from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Schema
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)

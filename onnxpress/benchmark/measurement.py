@@ -60,7 +60,7 @@ class MeasurementSettings:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasuredLatencies:
     """What was measured."""
 
     settings: MeasurementSettings
@@ -111,7 +111,7 @@ def measure_latencies(
     schema: Schema,
     settings: MeasurementSettings,
     progress: Progress = show_nothing,
-) -> Measurement:
+) -> MeasuredLatencies:
     """Time the models at every batch size, then the candidates at the default one."""
     rows = min(len(next(iter(feeds.values()))), LARGEST_DEFAULT_BATCH)
     plan, small_plan = shared(settings.plan)
@@ -130,4 +130,4 @@ def measure_latencies(
         tried = onnx_calls(candidates, batch(feeds, rows))
         compared = measure(tried, small_plan, settings.seed, "candidates", progress)
     batches = {size: BatchResult(size, each) for size, each in timed.items()}
-    return Measurement(settings, rows, batches, to_json(compared), cpu_share)
+    return MeasuredLatencies(settings, rows, batches, to_json(compared), cpu_share)

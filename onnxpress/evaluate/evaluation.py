@@ -101,7 +101,7 @@ def evaluate(
         **compare_scores(models.original, test.feeds, schema, predictions),
     }
     remarks = list(rounding_lines(metrics, len(test)))
-    probes = _probes(models, predictors, train, settings)
+    probes = _probes(models, predictors[models.names[ORIGINAL]], train, settings)
     compared, warnings = [tested], list[str]()
     if probes is not None and (refused := _refusal(probes, predictors)):
         warnings.append(refused)

@@ -116,15 +116,12 @@ def evaluate(
 
 
 def _probes(
-    models: ThreeModels,
-    predictors: Mapping[str, Predict],
-    train: Feeds,
-    settings: EvaluationSettings,
+    models: ThreeModels, original: Predict, train: Feeds, settings: EvaluationSettings
 ) -> Probes | None:
     """Make the probe rows, if any are wanted."""
     if not settings.probe_rows:
         return None
-    graph, original = onnx.load_from_string(models.onnx), predictors[models.names[ORIGINAL]]
+    graph = onnx.load_from_string(models.onnx)
     return probe_rows(graph, train, original, settings.probe_rows, settings.seed)
 
 

@@ -1,16 +1,19 @@
-"""The errors that a user can mend: one line each, and the exit code that a process leaves with."""
+"""The errors that a user can fix: one line each, and the exit code of the process."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something the user can mend. The message says what was expected, what came, where, and what to do."""
+    """Something the user can fix.
+
+    The message says what was expected, what came, where, and what to do.
+    """
 
     exit_code = 2
 
 
 class GateFailed(UserError):
-    """The models were made and measured, and a limit under ``gate:`` in params.yaml was broken."""
+    """The models were made and measured, and a limit under ``gate:`` was broken."""
 
     exit_code = 3
 

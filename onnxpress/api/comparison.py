@@ -156,6 +156,8 @@ def compare(
     schema = table.schema(task)
     predict = [each.predictor(rows, schema) for each in pair]
     found = _predicted(predict, rows.feeds, "X")
+    if truth is not None:
+        _check_kind(truth, found[0].values)
     limit = 0.0
     if task == "regression":
         limit = tolerance * float(np.std(found[0].values if truth is None else truth))
@@ -178,6 +180,17 @@ def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:
     if original.task == "regression" or original.estimator is None:
         return target
     return check_classes(original.estimator, target, original.name)
+
+
+def _check_kind(truth: NDArray[Any], predicted: NDArray[Any]) -> None:
+    """See that ``y`` is of the type that the original predicts.
+
+    Raises:
+        UserError: one is text, the other numbers.
+    """
+    if truth.dtype.kind != predicted.dtype.kind:
+        example, came = (repr(values[0].item()) for values in (predicted, truth))
+        raise UserError(f"y should hold what original predicts, such as {example}, got {came}")
 
 
 def _predicted(predict: list[Predict], feeds: Feeds, what: str) -> list[Predictions]:

@@ -88,7 +88,7 @@ class GivenModel:
         """
         if self.data and self.is_own:
             session = open_session(self.data, threads)
-            return lambda feeds: predict_onnx(session, feeds)
+            return lambda feeds: predict_onnx(session, as_inputs(session, feeds, self.name))
         estimator = self.as_estimator(rows, schema)
         return lambda feeds: predict_original(estimator, feeds, schema)
 
@@ -148,6 +148,29 @@ def _task_of(model: onnx.ModelProto) -> Task:
     return "regression" if single else "classification"
 
 
+def as_inputs(session: Any, feeds: Feeds, name: str) -> Feeds:
+    """Return the rows under the names of the inputs of an ONNX model, which errors call ``name``.
+
+    Raises:
+        UserError: it takes other columns.
+    """
+    inputs = session.get_inputs()
+    if len(inputs) == len(feeds) == 1:
+        feeds = {inputs[0].name: next(iter(feeds.values()))}
+    widths = {item.name: item.shape[1] if len(item.shape) == 2 else 0 for item in inputs}
+    if widths.keys() != feeds.keys() or any(
+        isinstance(width, int) and width != feeds[each].shape[1] for each, width in widths.items()
+    ):
+        takes = ", ".join(f"{item.name} {item.shape}" for item in inputs)
+        has = ", ".join(f"{each} {[None, values.shape[1]]}" for each, values in feeds.items())
+        raise UserError(f"{name} takes {takes}, X gives {has}; pass X with the columns of its fit")
+    wide = {item.name for item in inputs if item.type == "tensor(double)"}
+    return {
+        each: values.astype(np.float64) if each in wide else values
+        for each, values in feeds.items()
+    }
+
+
 def check_classes(estimator: Any, target: NDArray[Any], name: str) -> NDArray[Any]:
     """Return the target as the estimator's labels are: int64 or text.
 
@@ -173,4 +196,5 @@ def stand_in_target(model: GivenModel, features: Features) -> NDArray[Any]:
     zeros = np.zeros(len(features), np.int64)
     if model.task == "regression" or not (model.data and model.is_own):
         return zeros
-    return predict_onnx(open_session(model.data), features.feeds()).values
+    session = open_session(model.data)
+    return predict_onnx(session, as_inputs(session, features.feeds(), model.name)).values

@@ -137,7 +137,7 @@ def fill(experiment: Experiment, run: Any, publication: Publication) -> None:
     tested = DatasetInput(Dataset(**publication.data), [InputTag("mlflow.data.context", "testing")])
     client.log_inputs(run_id, [tested])
     settings = yaml.safe_dump(dict(content.settings), sort_keys=False)
-    texts = {"params.yaml": settings, "model_card.md": publication.card}
+    texts = {content.settings_name: settings, "model_card.md": publication.card}
     upload(experiment, run_id, content.artifacts, texts)
     ensure_model(experiment, run_id, publication)
     add_measurement(experiment, run, publication.measurement)

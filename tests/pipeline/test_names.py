@@ -48,7 +48,7 @@ from onnxpress.pipeline.params import parse_params
 from onnxpress.quantize.methods import METHODS
 from onnxpress.quantize.options import Options
 from onnxpress.report.disagreement import Disagreement
-from onnxpress.report.page import render
+from onnxpress.report.page import Stale, render
 from onnxpress.report.pictures import errors
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.summary import print_summary
@@ -339,7 +339,13 @@ def rendered(title: str = "forest", worst: Disagreement | None = None, **others:
     }
     found = worst or Disagreement(["test row"], [["0"]], "message")
     return render(
-        title, "scikit-learn", results | others, dict.fromkeys(PICTURES, b"\x89PNG"), found, [], []
+        title,
+        "scikit-learn",
+        results | others,
+        dict.fromkeys(PICTURES, b"\x89PNG"),
+        found,
+        [],
+        Stale([], "dvc repro"),
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.report.disagreement import worst_rows
-from onnxpress.report.page import render
+from onnxpress.report.page import Stale, render
 from onnxpress.report.summary import conclusion, print_summary
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
@@ -197,7 +197,13 @@ def page(**others: Any) -> str:
     }
     pictures = dict.fromkeys(PICTURES, b"\x89PNG")
     return render(
-        "a <forest> on iris", "scikit-learn", {**results, **others}, pictures, found, [], []
+        "a <forest> on iris",
+        "scikit-learn",
+        {**results, **others},
+        pictures,
+        found,
+        [],
+        Stale([], "dvc repro"),
     )
 
 

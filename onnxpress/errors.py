@@ -1,16 +1,24 @@
-"""The errors that a user can mend: one line each, and the exit code that a process leaves with."""
+"""The errors that a user can correct: one line each, and the exit code of a process.
+
+A line says what was expected, what came, where (file or argument), and what to do. The library
+names arguments in backquotes; whoever got the value from elsewhere says from where.
+
+    UserError            2  wrong input
+    ├── GateFailed       3  a limit was broken
+    └── ServerError      4  the tracking server failed
+"""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something the user can mend. The message says what was expected, what came, where, and what to do."""
+    """Something that the user can correct."""
 
     exit_code = 2
 
 
 class GateFailed(UserError):
-    """The models were made and measured, and a limit under ``gate:`` in params.yaml was broken."""
+    """The models were made and measured, and a limit on them was broken."""
 
     exit_code = 3
 

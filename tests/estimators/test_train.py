@@ -263,23 +263,31 @@ def given_forest(workspace: Path) -> Path:
     [
         (
             "crash",
-            "the process that opened models/a.joblib crashed with SIGSEGV; "
-            "the file is damaged or hostile",
+            (
+                "the process that opened models/a.joblib crashed with SIGSEGV; "
+                "the file is damaged or hostile"
+            ),
         ),
         (
             "hang",
-            "models/a.joblib was not done within 2 s: "
-            "if it is meant to take that long, raise train.max_seconds in params.yaml",
+            (
+                "models/a.joblib was not done within 2 s: "
+                "if it is meant to take that long, raise train.max_seconds in params.yaml"
+            ),
         ),
         (
             "grow",
-            "models/a.joblib needs more than 8192 MB of memory: "
-            "if it is meant to be that large, raise train.max_memory_mb in params.yaml",
+            (
+                "models/a.joblib needs more than 8192 MB of memory: "
+                "if it is meant to be that large, raise train.max_memory_mb in params.yaml"
+            ),
         ),
         (
             "leave",
-            "the process that opened models/a.joblib ended without an answer; "
-            "the file is damaged or hostile",
+            (
+                "the process that opened models/a.joblib ended without an answer; "
+                "the file is damaged or hostile"
+            ),
         ),
         (
             "exit_well",

@@ -104,7 +104,8 @@ def test_a_refused_file_says_what_it_names_and_what_can_be_done(tmp_path: Path) 
     path.write_bytes(stack_global("my.models", "Forest"))
     assert refused(path) == (
         f"{path} names my.models.Forest, which no fitted estimator of scikit-learn holds, "
-        "so nothing of it was made; if it is a class that you trust, add it to `trust`: [my.models.Forest]"
+        "so nothing of it was made; "
+        "if it is a class that you trust, add it to `trust`: [my.models.Forest]"
     )
     path.write_bytes(b"cos\nsystem\n(S'touch mark'\ntR.")
     assert refused(path) == (

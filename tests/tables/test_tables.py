@@ -617,8 +617,10 @@ def test_the_bundled_tables_are_no_surprise(told: Told, source: str) -> None:
 def test_what_is_said_of_csv_alone_is_said_to_change_nothing_in_parquet(told: Told) -> None:
     run_parquet({}, data__missing_values=["NA"])
     assert warnings(told) == [
-        "data.missing_values, data.decimal and data.thousands are for CSV files "
-        "and change nothing here"
+        (
+            "data.missing_values, data.decimal and data.thousands are for CSV files "
+            "and change nothing here"
+        )
     ]
 
 

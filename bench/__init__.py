@@ -1,1 +1,1 @@
-"""What forest quantisation is worth, measured against scikit-learn and other forest runtimes in one run: ``make bench``."""
+"""Forest quantisation against scikit-learn and other forest runtimes in one run: ``make bench``."""

@@ -1,4 +1,4 @@
-"""Run the suite, print its table and the bars, and store both: ``python -m bench`` (see ``--help``)."""
+"""Run the suite and store its table and bars: ``python -m bench`` (see ``--help``)."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 def cells(
     data: Sequence[str], estimators: Sequence[str], splits: int | None
 ) -> Iterator[cache.Key]:
-    """All cells, the first split of everything first, so that a run cut short still has every row."""
+    """All cells, the first split of everything first: a run cut short still has every row."""
     number = dict.fromkeys(data, splits or SPLITS)
     number |= {
         name: min(splits or SPLITS, SPLITS_OF_GENERATED) for name in data if name in GENERATED
@@ -75,7 +75,10 @@ def cells(
 def run(
     wanted: Sequence[cache.Key], settings: Settings, path: Path, minutes: float
 ) -> list[Record]:
-    """The records of all cells, from the cache or made now; after ``minutes`` only first splits are still made."""
+    """The records of all cells, from the cache or made now.
+
+    After ``minutes`` only first splits are still made.
+    """
     mark = cache.fingerprint(settings)
     known, end = cache.read(path, mark), time.monotonic() + 60 * minutes
     for name, estimator, split in wanted:

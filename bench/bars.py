@@ -1,4 +1,7 @@
-"""The bars that forest quantisation has to clear, and how high it got: ratios in one run, medians over the suite."""
+"""The bars that forest quantisation has to clear, and how high it got.
+
+All values are ratios within one run, as medians over the suite.
+"""
 
 from __future__ import annotations
 
@@ -119,14 +122,18 @@ def _refined_family(family: str, found: list[Group], size: float, speed: float) 
 
 
 def _peers(found: list[Group]) -> Iterator[Bar]:
-    """At batch 1024 against each peer where the refined score is not more than ``EQUAL_POINTS`` below the peer's."""
+    """At batch 1024, against each peer that scores no better than the refined model.
+
+    A peer may be up to ``EQUAL_POINTS`` better and still count as equal.
+    """
     for peer in ("joblib", *PEERS):
         speeds = {}
         for group in (group for group in found if measured(group)):
             against = latency(group, 1024)["refined_speedup"].get(peer)
             if against and _lost(group) - _peer_lost(group, peer) <= EQUAL_POINTS:
                 speeds[_name(group)] = against[0]
-        name = f"refined, batch 1024, equal score: least x faster than {NAMES[peer]} ({len(speeds)} of {len(found)} models)"
+        count = f"{len(speeds)} of {len(found)} models"
+        name = f"refined, batch 1024, equal score: least x faster than {NAMES[peer]} ({count})"
         yield _worst(name, speeds, 1, at_least=True)
 
 
@@ -212,7 +219,7 @@ def markdown(judged: list[Bar]) -> str:
             if bar.value < 1000
             else f"{bar.value:,.0f}"
         )
-        lines.append(
-            f"| {bar.name} | {'≥' if bar.at_least else '≤'} {bar.limit:.3g} | {reached} | {words[bar.passed]} | {bar.note} |"
-        )
+        limit = f"{'≥' if bar.at_least else '≤'} {bar.limit:.3g}"
+        cells = bar.name, limit, reached, words[bar.passed], bar.note
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

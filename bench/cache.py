@@ -33,7 +33,7 @@ def key(record: Record) -> Key:
 
 
 def fingerprint(settings: Settings) -> str:
-    """A digest of all that a record depends on: sources, settings, and the versions of installed packages."""
+    """A digest of all that a record depends on: sources, settings, and installed packages."""
     digest = hashlib.sha256(json.dumps(asdict(settings)).encode())
     for folder in SOURCES:
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -45,7 +45,7 @@ def fingerprint(settings: Settings) -> str:
 
 
 def read(path: Path, mark: str) -> dict[Key, Record]:
-    """The records made under the fingerprint ``mark``; a last line cut short by an interruption is left out."""
+    """The records made under the fingerprint ``mark``, without a last line that was cut short."""
     records = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:

@@ -1,4 +1,4 @@
-"""A treelite model compiled to C by tl2cgen and gcc, in a process of its own that can be ended when it takes too long.
+"""A treelite model compiled to C by tl2cgen and gcc, in a process that can be ended.
 
 Run as ``python -m bench.compiled <model.treelite> <library.so>``.
 """
@@ -22,7 +22,9 @@ class TooSlow(Exception):
 def compile_library(model: Path, library: Path, seconds: float) -> None:
     """Write ``library`` from the treelite checkpoint ``model``.
 
-    Raises TooSlow after ``seconds``, RuntimeError with the last line that the compiler printed if it fails.
+    Raises:
+        TooSlow: it takes longer than ``seconds``.
+        RuntimeError: it fails; the message is the last line that the compiler printed.
     """
     command = [sys.executable, "-m", "bench.compiled", str(model), str(library)]
     process = subprocess.Popen(  # noqa: S603 - our own module

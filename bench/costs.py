@@ -1,4 +1,7 @@
-"""Latency, load time and memory of all contestants on one split, side by side in one process, one thread each."""
+"""Latency, load time and memory of all contestants on one split.
+
+They are measured side by side in one process, with one thread each.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,11 @@ BRIEF = Plan(20, 1.0)
 def latencies(
     models: Models, peers: Mapping[str, Peer], feeds: Feeds, seconds: float, seed: int
 ) -> dict[str, Any]:
-    """By batch size: ``us_per_row`` (median over single calls) and ``speedup``, of a refined model over every other one.
+    """By batch size: time of a row, and how much faster a refined model is than every other.
 
-    A speed-up is ``[median, low, high]`` of the ratios within rounds with their 95 % interval; ``lossless`` is held
-    against the ONNX model. ``one_node_over_floor`` is that form's time over the Identity graph's. ``seconds`` bounds each
+    ``us_per_row`` is a median over single calls. A speed-up is ``[median, low, high]`` of the
+    ratios within rounds with their 95 % interval; ``lossless`` is compared with the ONNX model.
+    ``one_node_over_floor`` is that form's time over the Identity graph's. ``seconds`` bounds each
     batch size. ``cpu_share`` is how much of a core measuring got.
     """
     opened = sessions(_onnx_forms(models) | {"floor": floor_model(feeds)}, threads=1)
@@ -45,7 +49,7 @@ def latencies(
 
 
 def refined_speedup(models: Models, feeds: Feeds, seed: int) -> float:
-    """How many times faster the refined model is than the ONNX model at the largest batch, measured briefly."""
+    """How many times faster the refined model is than ONNX at the largest batch, in short."""
     opened, rows = sessions(_onnx_forms(models), threads=1), batch(feeds, max(BATCHES))
     timed = measure(
         {name: partial(opened[name].run, None, rows) for name in ("onnx", "refined")}, BRIEF, seed
@@ -84,7 +88,10 @@ def _summary(timed: Timed, rows: int) -> dict[str, Any]:
 
 
 def loads(models: Models) -> dict[str, dict[str, float]]:
-    """By form: load time and peak memory of a fresh process that loads it (see onnxpress.benchmark.load_cost)."""
+    """By form: load time and peak memory of a fresh process that loads it.
+
+    See :mod:`onnxpress.benchmark.load_cost`.
+    """
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, data in models.forms.items():

@@ -1,4 +1,4 @@
-"""The data sets of the suite and the estimators fitted to them, split and built as the pipeline does."""
+"""The data sets of the suite and their estimators, split and built as the pipeline does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ ESTIMATORS = (*FORESTS, *BOOSTING)
 
 @dataclass(frozen=True)
 class Split:
-    """One split of a data set; ``seed`` numbers it and seeds all that is random in it. ``calibration`` may be empty."""
+    """One split of a data set; ``calibration`` may be empty.
+
+    ``seed`` numbers the split and seeds all that is random in it.
+    """
 
     name: str
     seed: int
@@ -56,7 +59,10 @@ def load(name: str) -> pd.DataFrame:
 
 
 def split_of(name: str, seed: int) -> Split:
-    """Split number ``seed`` of a data set: a fifth for testing, calibration rows set aside where the pipeline does."""
+    """Split number ``seed`` of a data set.
+
+    A fifth is for testing; calibration rows are set aside where the pipeline does.
+    """
     frame, schema = type_columns(load(name), "target", "auto")
     parts = split(frame, schema, TEST_SIZE, None, seed)
     return Split(
@@ -73,7 +79,10 @@ def _rows(frame: pd.DataFrame) -> Rows:
 
 
 def unfitted(estimator: str, part: Split, trees: int) -> Any:
-    """The estimator of that family for this split's task, seeded, with scikit-learn's defaults but for ``trees``."""
+    """The seeded estimator of a family for this split's task, with ``trees`` trees.
+
+    Everything else is scikit-learn's default.
+    """
     name = estimator + ("Regressor" if part.is_regression else "Classifier")
     key = "max_iter" if estimator == "HistGradientBoosting" else "n_estimators"
     return build(name, {key: trees}, part.schema, part.seed)

@@ -1,6 +1,7 @@
-"""Nearest neighbours, support vector machines and an MLP: scikit-learn, skl2onnx's own graph, model.onnx and the quantised model.
+"""Neighbours, support vector machines and an MLP: ``python -m bench.families``.
 
-All four are timed side by side in one process, one thread each: ``python -m bench.families`` (``--quick`` for a sample).
+Of each, scikit-learn, skl2onnx's own graph, model.onnx and the quantised model are timed side by
+side in one process, one thread each. ``--quick`` takes a sample.
 """
 
 from __future__ import annotations
@@ -48,7 +49,10 @@ BATCHES = (1, 32, 1024)
 CALLS = 60
 BUDGET = 0.005
 TOLERANCE = 0.001
-"""Regression: predictions agree within this share of the target's standard deviation, as ``evaluate.tolerance`` has it."""
+"""Regression predictions closer than this are the same.
+
+In standard deviations of the target, as ``evaluate.tolerance``.
+"""
 
 Record = dict[str, Any]
 
@@ -98,7 +102,10 @@ def _agreement(part: Split, expected: NDArray[Any], found: NDArray[Any]) -> floa
 
 
 def _costs(estimator: Any, forms: Mapping[str, bytes], part: Split, seconds: float) -> Record:
-    """By batch size the time of a row in µs, and how much faster our two forms are: median and 95 % interval of the ratio."""
+    """By batch size: the time of a row in µs, and how much faster our two forms are.
+
+    A speed-up is the median of the ratio and its 95 % interval.
+    """
     opened, found = sessions(forms, threads=1), {}
     wall, cpu = perf_counter(), process_time()
     with limited_threads(1):

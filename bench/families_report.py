@@ -44,10 +44,12 @@ def write(folder: Path, records: list[dict[str, Any]]) -> str:
     lines = [
         "# Nearest neighbours, support vector machines and an MLP, measured",
         "",
-        f"Written by `make bench` on {found['cpu']}, one thread; {libraries}. Estimators have scikit-learn's defaults, features",
-        "are float32. *same answers*: the share of test rows with scikit-learn's label; for diabetes, with its prediction within",
-        "0.001 standard deviations of the target. The candidate that was chosen stands in brackets.",
-        f"{crowded} of {len(records)} models were timed on less than {CROWDED:.0%} of a core, which makes their times doubtful.",
+        f"Written by `make bench` on {found['cpu']}, one thread; {libraries}. Estimators have",
+        "scikit-learn's defaults, features are float32. *same answers*: the share of test",
+        "rows with scikit-learn's label; for diabetes, with its prediction within 0.001",
+        "standard deviations of the target. The chosen candidate is in brackets.",
+        f"{crowded} of {len(records)} models were timed on less than {CROWDED:.0%} of a core,",
+        "which makes their times doubtful.",
         "",
         *_table(records),
         "",
@@ -74,7 +76,8 @@ def _table(records: list[dict[str, Any]]) -> Iterator[str]:
                 f"{record['score'][form]:.4f}",
                 f"{record['agreement'][form]:.4f}",
             ]
-            yield f"| {' | '.join([record['data'], record['family'], name + candidate, *numbers, *times])} |"
+            names = record["data"], record["family"], name + candidate
+            yield f"| {' | '.join([*names, *numbers, *times])} |"
 
 
 def _mlp_bars(record: dict[str, Any]) -> Iterator[Bar]:

@@ -1,7 +1,8 @@
-"""What loading through both walls costs: ``python -m bench.loading``; writes bench/results/loading.md.
+"""What loading through both walls costs: ``python -m bench.loading`` writes loading.md.
 
-A forest of about 100 MB is loaded again and again in turn: by joblib alone, by the grammar in this process, and by the grammar in
-a held process as train starts one, whose start and imports are measured apart. Medians of the turns.
+A forest of about 100 MB is loaded again and again in turn: by joblib alone, by the grammar in this
+process, and by the grammar in a held process as train starts one, whose start and imports are
+measured apart. The page has the medians of the turns.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ def in_held(keeper: held.Keeper, task: str, path: Path) -> Sequence[memoryview]:
 
 
 def through_both(keeper: held.Keeper, path: Path) -> None:
-    """All that train does until it has the model's bytes: load, dump, hand over, judge what came."""
+    """All that train does until it has the model's bytes: load, dump, hand over, judge."""
     from onnxpress.estimators import stored
 
     (content,) = in_held(keeper, "dumped", path)
@@ -125,14 +126,14 @@ def table(
     """The page."""
     plain = statistics.median(measured["joblib.load"])
     turns = len(measured["joblib.load"])
+    busy = ": it was busy, and the ratios say more than the seconds" if max(load) > QUIET else ""
     lines = [
         "# Loading a model of others",
         "",
-        f"Written by `python -m bench.loading`: a random forest of {size / 2**20:.0f} MB, {turns} turns, in each turn all ways.",
-        f"The machine's load average was {load[0]:.1f} before and {load[1]:.1f} after, on {os.cpu_count()} cores"
-        + (
-            ": it was busy, and the ratios say more than the seconds." if max(load) > QUIET else "."
-        ),
+        f"Written by `python -m bench.loading`: a random forest of {size / 2**20:.0f} MB,",
+        f"{turns} turns, in each turn all ways.",
+        f"The machine's load average was {load[0]:.1f} before and {load[1]:.1f} after,",
+        f"on {os.cpu_count()} cores{busy}.",
         "",
         "| way | median s | least s | of joblib.load |",
         "|---|---:|---:|---:|",
@@ -142,7 +143,10 @@ def table(
         lines.append(f"| {name} | {median:.2f} | {min(taken):.2f} | {median / plain:.2f} |")
     lines += [
         "",
-        f"The held process takes {start:.1f} s to start and import, once, while train reads its tables.",
+        (
+            f"The held process takes {start:.1f} s to start and import, once, while train "
+            "reads its tables."
+        ),
     ]
     return "\n".join([*lines, ""])
 

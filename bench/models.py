@@ -1,4 +1,6 @@
-"""The forms of one model on one split: original, ONNX, lossless and refined, made and chosen as the pipeline does.
+"""The forms of one model on one split: original, ONNX, lossless and refined.
+
+They are made and chosen as the pipeline does.
 
 ``one_node`` is the refined forest in a single tree node, which ``objective: latency`` tries.
 """
@@ -40,7 +42,7 @@ FORMS = ("joblib", "onnx", "lossless", "refined", "one_node")
 
 @dataclass(frozen=True)
 class Models:
-    """The forms as bytes by their name in ``FORMS``, the fitted estimator, and which candidate was chosen as refined."""
+    """The forms as bytes by their name in ``FORMS``, the estimator, and the refined candidate."""
 
     estimator: Any
     forms: Mapping[str, bytes]
@@ -93,7 +95,7 @@ def _one_node(model: onnx.ModelProto, part: Split, rung: Rung | None) -> bytes:
 
 
 def trials(plain: bytes, fitted: Any, part: Split) -> Trials:
-    """Where candidates for ``plain`` are scored: on calibration rows, or by cross-fitting ``fitted``."""
+    """Where candidates for ``plain`` are scored: on calibration rows, or by cross-fitting."""
     if len(part.calibration):
         return held_out(plain, part.train, part.calibration)
     return cross_fits(lambda: fitted, part.train, part.schema, OPSET, part.seed)
@@ -121,9 +123,10 @@ def scores(models: Models, part: Split) -> dict[str, float]:
 
 
 def probe_agreement(models: Models, part: Split, rows: int) -> float:
-    """Share of probe rows on which lossless keeps its promise: equal labels, and scores within 1e-6 of the ONNX model's.
+    """Share of probe rows on which lossless keeps its promise.
 
-    Predictions of a regressor are held against 1e-6 of the largest of them: float32 has no finer steps for large targets.
+    Labels are equal, and scores within 1e-6 of the ONNX model's. Predictions of a regressor are
+    within 1e-6 of the largest of them: float32 has no finer steps for large targets.
     """
     ask = partial(predict_original, models.estimator, schema=part.schema)
     probes = probe_rows(
@@ -142,7 +145,7 @@ def probe_agreement(models: Models, part: Split, rows: int) -> float:
 
 
 def count_nodes(data: bytes) -> int:
-    """Splits and leaves that a model stores: tree nodes, or the thresholds and leaf rows of a refined model."""
+    """Splits and leaves of a model: tree nodes, or thresholds and leaf rows of a refined one."""
     model, total = onnx.load_from_string(data), 0
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:

@@ -1,6 +1,7 @@
-"""The alternatives a user has, each as a fitted model that answers, weighs and can be timed; one thread everywhere.
+"""The alternatives that a user has, each as a fitted model with predictions, a size and a time.
 
-A peer that cannot be imported, cannot convert a model or cannot be fitted raises; the suite lists its reason.
+All have one thread. A peer that cannot be imported, cannot convert a model or cannot be fitted
+raises; the suite lists its reason.
 """
 
 from __future__ import annotations
@@ -30,7 +31,10 @@ COMPILE_NODES, COMPILE_SECONDS = 100_000, 40.0
 
 @dataclass(frozen=True)
 class Peer:
-    """A model of another library: ``call`` on prepared rows is what is timed, ``values`` are labels or predictions (rows,)."""
+    """A model of another library.
+
+    ``call`` on prepared rows is timed; ``values`` are labels or predictions (rows,).
+    """
 
     size_kb: float
     prepare: Callable[[Feeds], Any]
@@ -68,7 +72,7 @@ def treelite_gtil(subject: Subject) -> Peer:
 
 
 def tl2cgen_c(subject: Subject) -> Peer:
-    """The same trees as C code, compiled by gcc; a call includes the making of its DMatrix, as a user's does."""
+    """The same trees as C code, compiled by gcc; a call makes its DMatrix, as a user's does."""
     import tl2cgen
     import treelite
 
@@ -89,7 +93,10 @@ def tl2cgen_c(subject: Subject) -> Peer:
 
 
 def sklearn_intelex(subject: Subject) -> Peer:
-    """scikit-learn-intelex: its own forests, fitted anew; for boosting, which it lacks, daal4py's form of the same trees."""
+    """scikit-learn-intelex: its own forests, fitted anew.
+
+    It has no boosting: daal4py's form of the same trees takes its place.
+    """
     import daal4py
 
     daal4py.daalinit(1)
@@ -109,7 +116,10 @@ def sklearn_intelex(subject: Subject) -> Peer:
 
 
 def ydf_learner(subject: Subject) -> Peer:
-    """Yggdrasil decision forests, fitted anew with similar settings; extremely randomised trees it lacks."""
+    """Yggdrasil decision forests, fitted anew with similar settings.
+
+    It has no extremely randomised trees.
+    """
     import ydf
 
     if subject.family == "ExtraTrees":
@@ -140,7 +150,7 @@ def ydf_learner(subject: Subject) -> Peer:
 
 
 def _ydf_settings(subject: Subject) -> tuple[str, dict[str, Any]]:
-    """The learner and the settings that are nearest to scikit-learn's defaults; ydf counts a root as depth 1."""
+    """The learner and settings nearest to scikit-learn's; ydf counts a root as depth 1."""
     if subject.family == "RandomForest":
         averaged = (
             {"num_candidate_attributes_ratio": 1.0}
@@ -172,7 +182,10 @@ def columns(feeds: Feeds) -> dict[str, Array]:
 
 
 def decide(subject: Subject, output: Array) -> Array:
-    """Labels or predictions from treelite's (rows, 1, columns) or (rows, columns) probabilities or values."""
+    """Labels or predictions from treelite's values.
+
+    These are (rows, 1, columns) or (rows, columns) probabilities or predictions.
+    """
     return _choose(getattr(subject.estimator, "classes_", None), output.reshape(len(output), -1))
 
 
@@ -196,7 +209,7 @@ PEERS: dict[str, Callable[[Subject], Peer]] = {
     "ydf": ydf_learner,
 }
 ONCE = {"tl2cgen"}
-"""Peers that are made for the first split only: compiling takes long, and the trees are those of treelite."""
+"""Peers of the first split only: compiling takes long, and the trees are treelite's."""
 
 
 def reason(error: Exception) -> str:

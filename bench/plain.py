@@ -13,7 +13,10 @@ OPSET = 12
 
 
 def plainly_converted(estimator: Any, features: int) -> onnx.ModelProto:
-    """A fitted support vector machine or neighbours model as skl2onnx writes it, for float32 rows ``X``, no ZipMap."""
+    """A support vector machine or neighbours model as skl2onnx writes it, without a ZipMap.
+
+    It takes float32 rows ``X``.
+    """
     from skl2onnx import convert_sklearn
     from skl2onnx.common.data_types import FloatTensorType
 

@@ -1,4 +1,4 @@
-"""One cell of the suite: everything about one estimator on one split, as a record of plain values."""
+"""One cell of the suite: everything about one estimator on one split, as plain values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Settings:
 
 
 def record(estimator: str, part: Split, settings: Settings) -> Record:
-    """Fit, convert, quantise, score, hold against the peers, and on the first split measure the costs."""
+    """Fit, convert, quantise, score, compare with the peers, and measure the first split."""
     models = make(estimator, part, settings.trees, settings.budget)
     nodes = {name: count_nodes(models.forms[name]) for name in FORMS[1:]}
     peers, found = _peers(Subject(estimator, models.estimator, part, settings.trees, nodes["onnx"]))
@@ -70,7 +70,7 @@ def _peers(subject: Subject) -> tuple[dict[str, Peer], dict[str, Record]]:
                 "score": score(part.schema, part.test.target, peer.values(part.test.feeds)),
             }
             peers[name] = peer
-        except Exception as error:  # whatever another library raises is its entry in the table, not the end of ours
+        except Exception as error:  # what another library raises is its entry in the table
             found[name] = {"reason": reason(error)}
     return peers, found
 

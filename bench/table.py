@@ -1,4 +1,4 @@
-"""From records to the table: one row per data set, estimator and contestant, the same columns for all."""
+"""From records to the table: one row per data set, estimator and contestant."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Group = list[Record]
 
 
 def groups(records: Iterable[Record]) -> list[Group]:
-    """The records of each data set and estimator, in the order of their first appearance, by split."""
+    """The records of each data set and estimator, as they first appear, by split."""
     found: dict[tuple[str, str], Group] = {}
     for record in records:
         found.setdefault((record["data"], record["estimator"]), []).append(record)
@@ -47,7 +47,10 @@ def rows(records: Iterable[Record]) -> list[Row]:
 
 
 def group_rows(group: Group) -> list[Row]:
-    """The contestants on one data set and estimator: medians of sizes, means of scores, costs of the measured split."""
+    """The contestants on one data set and estimator.
+
+    Medians of sizes, means of scores, costs of the measured split.
+    """
     first = {"data": group[0]["data"], "estimator": group[0]["estimator"]}
     measured = next(
         (record for record in group if record["split"] == MEASURED_SPLIT and "latency" in record),
@@ -112,7 +115,10 @@ def smaller(group: Group, name: str) -> float:
 
 
 def scored(scores: list[float], group: Group) -> Row:
-    """Mean score, and the points (hundredths) lost against scikit-learn on the same split, with their standard error."""
+    """Mean score, and the points lost against scikit-learn on the same split.
+
+    Points are hundredths; they have a standard error.
+    """
     lost = 100 * (np.array([record["score"]["joblib"] for record in group]) - scores)
     row = {"score": float(np.mean(scores)), "lost": float(lost.mean())}
     return row | (
@@ -125,7 +131,7 @@ def _median(values: Iterable[float]) -> float:
 
 
 def markdown(table: list[Row]) -> str:
-    """The table in Markdown; the data set and the estimator stand in the first row of each group."""
+    """The table in Markdown; the first row of each group names the data set and the estimator."""
     lines = [f"| {' | '.join(HEADER)} |", "|---|---|---|" + "---:|" * (len(HEADER) - 3)]
     shown = ("", "")
     for row in table:

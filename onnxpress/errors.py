@@ -12,7 +12,10 @@ from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something that the user can correct."""
+    """Something the user can fix.
+
+    The message says what was expected, what came, where, and what to do.
+    """
 
     exit_code = 2
 

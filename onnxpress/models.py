@@ -10,8 +10,11 @@ ORIGINAL, ONNX, QUANTIZED = MODEL_KEYS = ("original", "onnx", "quantized")
 PLAIN = "none"
 """The candidate that is model.onnx itself: nothing was gained by quantising."""
 
+LOSSLESS = "forest/lossless"
+"""The candidate that promises the predictions of model.onnx on every row."""
+
 ACCENT = "#b3400a"
-"""The one colour of the pictures, for what was chosen; it can be told by shape or place too."""
+"""The one colour of the pictures, for what was chosen; shape or place marks it too."""
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,16 @@ from collections.abc import Sequence
 
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan
-from onnxpress.benchmark.measurement import Contestants, Settings, measure_latencies
+from onnxpress.benchmark.measurement import Contestants, MeasurementSettings, measure_latencies
 from onnxpress.models import ONNX, PLAIN, QUANTIZED
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
-from onnxpress.pipeline.model_files import load_trained, read_onnx
+from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.tables.schema import Schema
 
 
@@ -28,7 +29,7 @@ def main() -> None:
         read_candidates(schema),
     )
     plan, again = Plan(wanted.n_iterations, wanted.max_seconds), "run `dvc repro -f -s benchmark`"
-    settings = Settings(plan, wanted.batch_sizes, wanted.threads, params.seed, again)
+    settings = MeasurementSettings(plan, wanted.batch_sizes, wanted.threads, params.seed, again)
     found = measure_latencies(contestants, rows.feeds, schema, settings, progress)
     load = load_costs(params.train.trusted)
     write_json(outputs.LATENCY, found.to_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnxpress.pipeline.files import read_json, write_bytes
 from onnxpress.pipeline.inputs import read_predictions, read_schema
-from onnxpress.pipeline.model_files import read_onnx
+from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.outputs import (
     LATENCY_DETAIL,
     METRICS,

@@ -9,9 +9,10 @@ from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_bytes, write_folder, write_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
-from onnxpress.pipeline.model_files import load_trained, read_onnx
+from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import Params, load_params
 from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options

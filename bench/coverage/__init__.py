@@ -1,1 +1,1 @@
-"""Every classifier and regressor of scikit-learn through the chain's functions: what becomes of it as ONNX, quantised."""
+"""What becomes of every classifier and regressor of scikit-learn as ONNX, and quantised."""

@@ -1,4 +1,4 @@
-"""What is tried: each estimator alone on numbers, and behind the pipeline's own columns of numbers and categories."""
+"""What is tried: each estimator alone on numbers, and behind the pipeline's own columns."""
 
 from __future__ import annotations
 
@@ -76,7 +76,10 @@ class Case:
 
 @dataclass(frozen=True)
 class Data:
-    """Rows as the pipeline splits them; ``mixed`` are of no use but to be asked about: columns drawn apart from each other."""
+    """Rows as the pipeline splits them.
+
+    ``mixed`` are rows of columns drawn apart from each other, to predict only.
+    """
 
     schema: Schema
     train: Rows
@@ -105,7 +108,7 @@ def unfitted(case: Case, schema: Schema) -> Any:
 
 
 def parameters(case: Case) -> dict[str, Any]:
-    """Arguments that an estimator cannot do without, else none: scikit-learn's defaults are what is tried."""
+    """Arguments that an estimator cannot do without; scikit-learn's defaults are what is tried."""
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
@@ -156,7 +159,7 @@ def data_of(name: str) -> Data:
 
 
 def schema_is_clear(name: str) -> bool:
-    """Whether the task can be told from the target; grams are whole numbers, which might be classes."""
+    """Whether the target shows the task; grams are whole numbers, which might be classes."""
     return not name.endswith("body mass")
 
 

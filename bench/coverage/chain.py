@@ -33,11 +33,17 @@ OPSET = 12
 BATCHES = (1, 32, 1024)
 BRIEF = Plan(20, 0.4)
 TOLERANCE = 1e-3
-"""Of the target's standard deviation: regression answers closer than this are the same, as ``evaluate.tolerance`` has it."""
+"""Regression predictions closer than this are the same.
+
+In standard deviations of the target, as ``evaluate.tolerance``.
+"""
 
 
 def record(case: Case, options: Options) -> Record:
-    """Build, rehearse, fit, convert, compare, quantise and time; where that ends early, ``outcome`` and ``reason`` say so."""
+    """Build, rehearse, fit, convert, compare, quantise and time.
+
+    Where that ends early, ``outcome`` and ``reason`` say so.
+    """
     start = perf_counter()
     with limited_threads(1), warnings.catch_warnings():
         warnings.simplefilter(
@@ -84,9 +90,10 @@ def _through(case: Case, data: Data, options: Options) -> Record:
 
 
 def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
-    """Share of test and mixed rows with scikit-learn's answer, and the largest difference of scores or values.
+    """Share of test and mixed rows with scikit-learn's prediction, and the largest difference.
 
-    ScoreDifferences are in units of the largest score (of probabilities: 1), or of the target's standard deviation.
+    A difference is in units of the largest score (of probabilities: 1), or of the target's
+    standard deviation.
     """
     session = open_session(model)
     pairs = [
@@ -134,7 +141,10 @@ def quantised(estimator: Any, plain: bytes, data: Data, options: Options) -> Cho
 
 
 def speeds(estimator: Any, plain: bytes, quantized: bytes, feeds: Feeds) -> Record:
-    """Speed-ups by batch size: ``onnx`` over scikit-learn, ``quantized`` over ONNX (with the upper end of its interval)."""
+    """Speed-ups by batch size.
+
+    ``onnx`` is over scikit-learn, ``quantized`` over ONNX, with the upper end of its interval.
+    """
     opened = sessions({"onnx": plain, "quantized": quantized}, threads=1)
     found: Record = {}
     for rows in BATCHES:

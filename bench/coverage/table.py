@@ -1,4 +1,4 @@
-"""coverage.json and coverage.md: the summary, the table, and the estimators that need a word of explanation."""
+"""coverage.json and coverage.md: the summary, the table, and explanations of single estimators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.coverage.chain import Record
 
 AGREES = 0.999
 SMALLER = 1.05
-"""x smaller from which a model counts as smaller: canonical form and packed fields alone save a little."""
+"""From so many times smaller on a model counts as smaller: packed fields alone save a little."""
 
 EXPLAINED = {
     "skl2onnx has no converter for it": "skl2onnx has no converter for it",
@@ -21,16 +21,31 @@ EXPLAINED = {
     "tuple index out of range": "it is for several targets, the data has one",
     "2d array with 1 feature": "it takes one feature, the data has several",
     "Only binary classification is supported": "it is for two classes, the data has three",
-    "Only binary classification is iplemented": "skl2onnx has it for two classes only, the data has three",
+    "Only binary classification is iplemented": (
+        "skl2onnx has it for two classes only, the data has three"
+    ),
     "com.microsoft:Solve": "skl2onnx writes an operator, Solve, which onnxruntime does not have",
     "gives labels alone": "it gives labels alone, without probabilities or scores",
-    "out of bounds for axis 1": "it refuses a category that no training row has, and the test rows have one",
-    "knny_ArrayFeatureExtractor": "onnxruntime stops in what skl2onnx writes, at an index out of range",
-    "gives different predictions as ONNX": "skl2onnx's graph predicts differently from scikit-learn, which the rehearsal noticed",
-    "is not full rank": "one-hot columns add up to one, so that covariances are singular (reg_param helps)",
-    "y has dtype string": "it takes text labels as Python objects only, the chain has arrays of strings",
+    "out of bounds for axis 1": (
+        "it refuses a category that no training row has, and the test rows have one"
+    ),
+    "knny_ArrayFeatureExtractor": (
+        "onnxruntime stops in what skl2onnx writes, at an index out of range"
+    ),
+    "gives different predictions as ONNX": (
+        "skl2onnx's graph predicts differently from scikit-learn, which the rehearsal noticed"
+    ),
+    "is not full rank": (
+        "one-hot columns add up to one, so that covariances are singular (reg_param helps)"
+    ),
+    "y has dtype string": (
+        "it takes text labels as Python objects only, the chain has arrays of strings"
+    ),
 }
-"""Why an estimator does not convert, for readers, by words of the message that came; any other message stands as it is."""
+"""Why an estimator does not convert, by words of its message.
+
+Any other message is shown as it is.
+"""
 
 HEADER = (
     "estimator", "data", "agrees", "largest error", "score difference", "step rows",
@@ -45,7 +60,7 @@ WORDS = {
 
 
 def summary(records: list[Record]) -> dict[str, Any]:
-    """The counts that the README shows, by place; ``share_agreeing`` is of those that convert."""
+    """The counts in docs/inputs.md, by place; ``share_agreeing`` is of those that convert."""
     return {
         place: _counts([record for record in records if record["place"] == place])
         for place in (ALONE, COLUMNS)
@@ -80,7 +95,7 @@ def _counts(records: list[Record]) -> dict[str, Any]:
 
 
 def _is_slower(record: Mapping[str, Any]) -> bool:
-    """Whether the quantised model is slower than the ONNX model at 32 or 1,024 rows, beyond the 95 % interval."""
+    """Whether the quantised model is slower than ONNX at 32 or 1,024 rows, beyond the interval."""
     return any(record[f"quantized_speedup_{rows}_high"] < 1 for rows in (32, 1024))
 
 
@@ -110,12 +125,15 @@ def markdown(records: list[Record], found: Mapping[str, Mapping[str, Any]]) -> s
 
 def _preface() -> list[str]:
     return [
-        "Written by `make bench` (`python -m bench.coverage`). Default arguments, one thread, `quantize.method: auto`.",
-        "*agrees*: share of test rows, and of 500 rows with columns drawn apart from each other, that get scikit-learn's label",
-        "(regression: its value within 0.001 standard deviations of the target). *largest error*: of a probability, of a",
-        "decision score over the largest of them, or of a prediction in standard deviations. *score difference*: the largest",
-        "over max(1, |score|), as `gate.max_score_diff` has it; *step rows* are counted apart. *ONNX speed-up*: over",
-        "scikit-learn's `predict`. *x smaller, x faster*: the quantised model against the ONNX model; with `none` it is that.",
+        "Written by `make bench` (`python -m bench.coverage`). Default arguments, one thread,",
+        "`quantize.method: auto`. *agrees*: share of test rows, and of 500 rows with columns",
+        "drawn apart from each other, that get scikit-learn's label (regression: its value",
+        "within 0.001 standard deviations of the target). *largest error*: of a probability,",
+        "of a decision score over the largest of them, or of a prediction in standard",
+        "deviations. *score difference*: the largest over max(1, |score|), as",
+        "`gate.max_score_diff` has it; *step rows* are counted apart. *ONNX speed-up*: over",
+        "scikit-learn's `predict`. *x smaller, x faster*: the quantised model against the",
+        "ONNX model; with `none` it is that.",
     ]
 
 
@@ -125,11 +143,14 @@ def _sentence(place: str, counts: Mapping[str, Any]) -> str:
         (
             f"{WORDS[place].format(counts['tried'])}: {counts['converts']} convert,",
             f"{counts['agrees']} of these agree on at least {AGREES:.1%} of the rows;",
-            f"{counts['refused']} are refused before the fit, {counts['unsuitable']} do not fit such data,",
+            f"{counts['refused']} are refused before the fit,",
+            f"{counts['unsuitable']} do not fit such data,",
             f"{counts['fails']} fail.",
             f"Median ONNX speed-up {counts['median_speedup_1']:.0f}x at one row,",
-            f"{counts['median_speedup_1024']:.1f}x at 1,024, where {slow} are slower than scikit-learn.",
-            f"Quantised: {counts['quantised_smaller']} smaller, {counts['quantised_larger']} larger,",
+            f"{counts['median_speedup_1024']:.1f}x at 1,024,",
+            f"where {slow} are slower than scikit-learn.",
+            f"Quantised: {counts['quantised_smaller']} smaller,",
+            f"{counts['quantised_larger']} larger,",
             f"{counts['quantised_slower']} slower at 32 rows or more.",
         )
     )

@@ -1,4 +1,4 @@
-"""A small assembler of pickles: opcodes one by one, in any protocol, also such as no pickler would write."""
+"""A small assembler of pickles, opcode by opcode, also such as no pickler would write."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Self
 
 
 class Assembler:
-    """Opcodes, appended one by one; each method returns the assembler, so that calls can be chained."""
+    """Opcodes, appended one by one; each method returns the assembler, so calls can be chained."""
 
     def __init__(self, protocol: int = 4) -> None:
         """Begin a stream; protocols 0 and 1 have no header."""

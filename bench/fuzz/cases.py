@@ -162,7 +162,10 @@ def predicted(loaded: Any) -> str:
 
 
 def warm_up(loads: Loads | None = None) -> None:
-    """Read, dump and ask every real file once: what is imported for it, is imported before any case is watched."""
+    """Read, dump and predict with every real file once.
+
+    What is imported for that, is imported before any case is watched.
+    """
     import onnxpress.estimators.onnx_estimator  # noqa: F401 # held by no file here, and known to the grammar
 
     with warnings.catch_warnings():

@@ -1,4 +1,7 @@
-"""Descriptions made at random, and real ones with something changed: a number, a shape, a name, a key, a branch."""
+"""Descriptions made at random, and real ones with one thing changed.
+
+That is a number, a shape, a name, a key, or a branch.
+"""
 
 from __future__ import annotations
 
@@ -216,7 +219,7 @@ CONTAINERS = (List, Tuple, Mapping, Set, Made, Array)
 
 @cache
 def real() -> tuple[Any, ...]:
-    """The descriptions of the estimators of :mod:`bench.fuzz.estimators`, read from their pickles."""
+    """The descriptions of :mod:`bench.fuzz.estimators`, read from their pickles."""
     import pickle
 
     from onnxpress.estimators.stored.pickle_reader import read
@@ -235,7 +238,7 @@ def changed(random: Random) -> Any:
 
 
 def renumbered(random: Random) -> Any:
-    """A real description in which only numbers, shapes and the bytes of arrays are changed: its form is good."""
+    """A real description with other numbers, shapes and array bytes: its form is good."""
     root = copy.deepcopy(random.choice(real()))
     places = [place for place in _places(root) if type(place[1]) in {int, float, bytes}]
     for place in random.sample(places, min(len(places), random.choice((1, 1, 2, 4)))):
@@ -248,7 +251,7 @@ def made(random: Random) -> Any:
     return _value(random, random.randint(1, 5))
 
 
-# --- random descriptions ------------------------------------------------------------------------------------------------
+# --- random descriptions --------------------------------------------------------------------------
 
 
 def name(random: Random) -> Global:
@@ -404,7 +407,7 @@ _PARTS: tuple[Callable[[Random, int], Any], ...] = (
 )
 
 
-# --- changes ------------------------------------------------------------------------------------------------------------
+# --- changes --------------------------------------------------------------------------------------
 
 Put = Callable[[Any], None]
 Place = tuple[Put, Any, "list[Any] | None"]

@@ -1,4 +1,4 @@
-"""Some thirty small fitted estimators, one or more of each kind of fitted state, and their files."""
+"""Some thirty small fitted estimators and their files, one or more per kind of fitted state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,10 @@ def fitted() -> dict[str, Any]:
 
 @cache
 def files() -> dict[str, bytes]:
-    """Each estimator as joblib, pickle and skops files, by ``name.suffix``; some joblib files are compressed."""
+    """Each estimator as joblib, pickle and skops files, by ``name.suffix``.
+
+    Some joblib files are compressed.
+    """
     import joblib
     import skops.io
 

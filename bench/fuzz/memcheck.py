@@ -1,7 +1,8 @@
 """A sample of the cases under valgrind's memcheck: ``python -m bench.fuzz.memcheck --cases 300``.
 
-Reads and writes outside of memory are what it looks for; values that were never set are left out, since numpy, OpenBLAS and the
-interpreter are full of them. Python's own allocator is switched off, so that every object is a block of its own.
+It looks for reads and writes outside of memory. Values that were never set are left out: numpy,
+OpenBLAS and the interpreter are full of them. Python's own allocator is switched off, so that every
+object is a block of its own.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ def watch(folder: Path) -> None:
     """Run :func:`read` under valgrind.
 
     Raises:
-        UserError: something read or wrote outside of its memory; the beginning of valgrind's report is shown.
+        UserError: something read or wrote outside of its memory; valgrind's report is shown.
     """
     log = folder / LOG
     command = [
@@ -110,7 +111,8 @@ def watch(folder: Path) -> None:
         for line in report.splitlines()[:SHOWN_LINES]:
             say(line)
         raise UserError(
-            f"memory was read or written where there is none: exit code {done.returncode} under valgrind, see above"
+            "memory was read or written where there is none: "
+            f"exit code {done.returncode} under valgrind, see above"
         )
 
 

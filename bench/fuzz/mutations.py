@@ -1,4 +1,4 @@
-"""Real files damaged: bits, blocks, lengths, ends, opcodes, and the description inside a skops file."""
+"""Real files damaged: bits, blocks, lengths, ends, opcodes, and skops descriptions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Change = Callable[[Random, bytearray], None]
 
 
 def damaged(random: Random) -> tuple[str, bytes]:
-    """A joblib, pickle or skops file with one to four changes of its bytes; returns its name too."""
+    """A joblib, pickle or skops file with one to four changes of its bytes, and its name."""
     name, data = random.choice(_listed())
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 1, 2, 4))):
@@ -110,7 +110,7 @@ def _archives() -> list[tuple[str, dict[str, bytes]]]:
     return found
 
 
-# --- changes of bytes ---------------------------------------------------------------------------------------------------
+# --- changes of bytes -----------------------------------------------------------------------------
 
 
 def _flip(random: Random, data: bytearray) -> None:
@@ -181,7 +181,7 @@ CHANGES: tuple[Change, ...] = (
 )
 
 
-# --- changes of JSON ----------------------------------------------------------------------------------------------------
+# --- changes of JSON ------------------------------------------------------------------------------
 
 
 def _change_json(random: Random, root: Any) -> None:

@@ -100,7 +100,7 @@ def judged(kind: str, number: int, data: bytes) -> Outcome:
 
 
 def _refers_outside(model: onnx.ModelProto) -> bool:
-    """Whether a tensor anywhere lies in another file, by what the bytes say rather than by a walk of the graph."""
+    """Whether a tensor lies in another file, by what the bytes say, not by walking the graph."""
     return any(
         value == onnx.TensorProto.EXTERNAL
         for message, field, value in _scalars(model)
@@ -109,7 +109,10 @@ def _refers_outside(model: onnx.ModelProto) -> bool:
 
 
 def _run(data: bytes) -> str:
-    """What onnxruntime makes of an accepted model; it may crash, which in the product only the held child would see."""
+    """What onnxruntime makes of an accepted model.
+
+    It may crash, which in the product only the held child would see.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()

@@ -1,4 +1,4 @@
-"""Streams of opcodes at random, mostly with the stack that each needs, in any protocol: for what reads them."""
+"""Streams of random opcodes in any protocol, mostly with the stack that each needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEEDS = {
     **dict.fromkeys(b"\x86R\x81\x93b", 2),
     **dict.fromkeys(b"\x87s\x92", 3),
 }
-"""Items that an opcode takes from the stack; those that are not named take none, or all since the mark."""
+"""Items that an opcode takes from the stack; others take none, or all since the mark."""
 
 CODES = {ord(opcode.code): opcode for opcode in pickletools.opcodes}
 

@@ -65,7 +65,10 @@ FORBIDDEN = (
         "cpython.",
     ),
 )
-"""Beginnings of audit events. An import shows only where the module was not imported before: all known ones are."""
+"""Beginnings of audit events.
+
+An import shows only where the module was not imported before: all known ones are.
+"""
 
 HARMFUL = tuple(
     event

@@ -1,4 +1,4 @@
-"""Cases run in forks of this process, so that a death or a hang is one case's outcome and the next goes on."""
+"""Cases run in forks, so that a death or a hang is one case's outcome and the next goes on."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from select import select
 from typing import Any, BinaryIO
 
 BATCH = 250
-"""Cases of a fork. A process that read damaged memory may die later: the batch is then run again, case by case."""
+"""Cases of a fork.
+
+A process that read damaged memory may die later: the batch is then run again, case by case.
+"""
 CPU_SECONDS = 20
 QUIET_SECONDS = 180
 """A case that neither ends nor uses processor time for that long hangs."""
@@ -63,7 +66,7 @@ def run(kind: str, numbers: Sequence[int], attempt: Try) -> Iterator[Outcome]:
 
 
 def _alone(kind: str, number: int, death: str, attempt: Try) -> Outcome:
-    """What a case does that others died in: the same alone, or in the company of those before it."""
+    """What a case does that others died in: alone, or after those before it."""
     done, again = _fork(kind, [number], attempt)
     if again:
         return Outcome(kind, number, f"died {again.partition(' while ')[2]}", again)

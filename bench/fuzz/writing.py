@@ -1,4 +1,4 @@
-"""Descriptions written as pickles again, with opcodes chosen at random among those that say the same."""
+"""Descriptions written as pickles again, with random opcodes among those that say the same."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _Writer:
         self.memo: dict[int, int] = {}
         self.kept: list[Any] = []  # alive as long as the writer, so that no id is used twice
         self.open: set[int] = set()
-        """What is not remembered before it is whole, and is being written: within itself it becomes None."""
+        """What is being written and not remembered yet: within itself it becomes None."""
         self.depth = 0
 
     def stream(self, node: Any) -> bytes:
@@ -205,7 +205,7 @@ class _Writer:
             self.out += b"b"
 
     def array(self, node: Array) -> None:
-        """What joblib writes: a wrapper with its attributes, then padding and the bytes themselves."""
+        """What joblib writes: a wrapper with its attributes, then padding and the bytes."""
         self.node(Global("joblib.numpy_pickle", "NumpyArrayWrapper"))
         self.out += b")\x81"
         attributes = {

@@ -1,1 +1,1 @@
-"""The scan: whether ONNX gives the original library's scores, for every combination of estimator, target and data."""
+"""Whether ONNX gives the original's scores, for every estimator, target and kind of data."""

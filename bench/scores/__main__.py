@@ -1,4 +1,4 @@
-"""Run the scan, print what is not equal, write the table: ``python -m bench.scores`` (see ``--help``)."""
+"""Scan, print what is not equal, write the table: ``python -m bench.scores`` (see ``--help``)."""
 
 from __future__ import annotations
 
@@ -56,9 +56,8 @@ def main() -> None:
             found = scan(case, asked.opset)
             tables[name].append(found)
             if found.outcome == Outcome.DIFFERENT:
-                say(
-                    f"{case.name}: {found.outcome} {found.difference:.1e}, {found.labels} labels {found.reason[:200]}"
-                )
+                differs = f"{found.outcome} {found.difference:.1e}, {found.labels} labels"
+                say(f"{case.name}: {differs} {found.reason[:200]}")
     write_bytes(
         asked.output / "scores.md",
         markdown({name: table for name, table in tables.items() if table}).encode(),

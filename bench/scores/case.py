@@ -14,7 +14,8 @@ Place = Literal["alone", "scaled", "imputed"]
 class Case:
     """An unfitted estimator on one of the data sets of :mod:`bench.scores.rows`.
 
-    ``make`` builds the estimator, which goes alone, behind a scaler, or behind an imputer and a scaler.
+    ``make`` builds the estimator. It goes alone, behind a scaler, or behind an imputer
+    and a scaler.
     """
 
     model: str
@@ -42,7 +43,7 @@ class Case:
 
 
 def maker(model: Any, note: str = "", **arguments: Any) -> tuple[str, Callable[[], Any]]:
-    """A name to show for an estimator class with these arguments, and what builds it; random numbers get a seed."""
+    """A name for an estimator class with these arguments, and what builds it, seeded."""
     if "random_state" in model._get_param_names():
         arguments = {"random_state": 0} | arguments
     return model.__name__ + (f"({note})" if note else ""), partial(model, **arguments)

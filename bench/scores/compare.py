@@ -34,7 +34,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Found:
-    """The outcome of a case; ``difference`` is relative to max(1, |score|), over the rows that are not at a step."""
+    """The outcome of a case.
+
+    ``difference`` is relative to max(1, |score|), over the rows that are not at a step.
+    """
 
     case: Case
     outcome: Outcome

@@ -47,11 +47,13 @@ def markdown(tables: Mapping[str, Sequence[Found]]) -> str:
 
 def _preface() -> list[str]:
     return [
-        "Written by `python -m bench.scores`. *equal*: on training rows, fresh rows, rows of columns drawn apart, rows",
-        f"between two and at the splits of trees, every score differs by at most {TOLERANCE:g} · max(1, |score|), and labels",
-        "are equal but where the two greatest scores of the original are that close. *at a step*: rows where the original",
-        "itself gives ONNX's scores once its inputs are moved by 4 units of their last place (isotonic calibration). *rounded*:",
-        "rows whose scores scikit-learn, which computes in float32 there, rounds as much itself.",
+        "Written by `python -m bench.scores`. *equal*: on training rows, fresh rows, rows of",
+        "columns drawn apart, rows between two and at the splits of trees, every score",
+        f"differs by at most {TOLERANCE:g} · max(1, |score|), and labels are equal but where",
+        "the two greatest scores of the original are that close. *at a step*: rows where the",
+        "original itself gives ONNX's scores once its inputs are moved by 4 units of their",
+        "last place (isotonic calibration). *rounded*: rows whose scores scikit-learn, which",
+        "computes in float32 there, rounds as much itself.",
     ]
 
 

@@ -1,8 +1,8 @@
-"""Generated data sets by name, and the rows that a model is asked about.
+"""Generated data sets by name, and the rows that a model predicts.
 
-A name is words: ``two`` or ``three`` classes as ``ints`` or ``strings``, or ``small`` or ``large`` targets; then, where the
-columns are not about one in size, ``bad`` (scales from 1e-3 to 1e5, far from 0), ``counts`` (small whole numbers) or
-``wide`` (more columns).
+A name is words: ``two`` or ``three`` classes as ``ints`` or ``strings``, or ``small`` or ``large``
+targets; then, where the columns are not about one in size, ``bad`` (scales from 1e-3 to 1e5, far
+from 0), ``counts`` (small whole numbers) or ``wide`` (more columns).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _columns(plain: NDArray[np.float64], words: set[str]) -> NDArray[np.float64]
 
 
 def asked(estimator: Any, data: Data) -> Feeds:
-    """Training rows, fresh rows, columns drawn apart, rows halfway between two, far ones, and rows at the splits of trees."""
+    """Training rows, fresh rows, columns drawn apart, and rows between, far off and at splits."""
     random = np.random.default_rng(SEED + 1)
     train = data.train.feeds[NUMERIC_INPUT]
     apart = np.column_stack([random.permutation(column) for column in data.fresh.T])[:TIES]
@@ -102,7 +102,10 @@ def asked(estimator: Any, data: Data) -> Feeds:
 
 
 def _at_splits(estimator: Any, fresh: Matrix) -> list[Matrix]:
-    """For some splits of trees, behind a scaler or not, fresh rows with a value below, at, and above the split."""
+    """For some splits of trees, fresh rows with a value below, at, and above the split.
+
+    The trees may be behind a scaler.
+    """
     splits = sorted({split for part in parts_of(estimator) for split in _splits(part)})
     scaler = next(
         (part for part in parts_of(estimator) if type(part).__name__ == "StandardScaler"), None

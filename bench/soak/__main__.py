@@ -1,6 +1,8 @@
-"""Run one soak or all: ``python -m bench.soak [chain|publish] --kills 200``, or ``python -m bench.soak fuzz --cases 100000``.
+"""Run one soak or all.
 
-The first two kill and count what was recovered from; fuzz reads made and damaged model files and counts what they did.
+``python -m bench.soak [chain|publish] --kills 200`` kills and counts what was recovered from.
+``python -m bench.soak fuzz --cases 100000`` reads made and damaged model files and counts what they
+did.
 """
 
 from __future__ import annotations
@@ -41,7 +43,8 @@ def fuzzed(cases: int, seed: int, output: Path | None) -> None:
         report.write(found, output)
     if found.findings:
         raise UserError(
-            f"{found.verdict}, first: {found.findings[0].finding}; the same --seed makes the same cases again"
+            f"{found.verdict}, first: {found.findings[0].finding}; "
+            "the same --seed makes the same cases again"
         )
 
 
@@ -79,7 +82,8 @@ def main() -> None:
             write(soak, asked.output)
         if lost := [kill for kill in kills if kill.finding]:
             raise UserError(
-                f"{soak.verdict}, first lost: {lost[0].finding}; the same --seed kills at the same points again"
+                f"{soak.verdict}, first lost: {lost[0].finding}; "
+                "the same --seed kills at the same points again"
             )
 
 

@@ -1,4 +1,7 @@
-"""SIGKILL to stages and to dvc at random points of the chain; then `dvc repro` must end as if nothing had happened."""
+"""SIGKILL to stages and to dvc at random points of the chain, from which it must recover.
+
+`dvc repro` must then end as if nothing had happened.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +39,15 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 """Params that make the chain short; publish has a soak of its own."""
 ORPHAN_SECONDS = 10
-"""How long a stage may take to notice that its dvc is dead: signals wait until a call into C comes back."""
+"""How long a stage may take to notice that its dvc is dead.
+
+Signals wait until a call into C returns.
+"""
 
 
 @dataclass(frozen=True)
 class Start:
-    """The chain finished up to a stage, kept in a folder, and the seconds that the rest of it takes."""
+    """The chain finished up to a stage, in a folder, and the seconds that its rest takes."""
 
     done: str
     folder: Path
@@ -51,9 +57,9 @@ class Start:
 def soak(kills: int, seed: int) -> list[Kill]:
     """Kill ``kills`` times; what became of each.
 
-    A kill goes to the stage, to dvc, or to both, at a random time within the run of the rest of the chain, from a random
-    stage on. ``seed`` decides all three; the instruction that is hit depends on the machine. A chain that has ended by
-    then is not killed, and not counted.
+    A kill goes to the stage, to dvc, or to both, at a random time within the run of the rest of the
+    chain, from a random stage on. ``seed`` decides all three; the instruction that is hit depends
+    on the machine. A chain that has ended by then is not killed, and not counted.
     """
     draw = random.Random(seed)  # noqa: S311 - repeatable, not secret
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
@@ -68,10 +74,9 @@ def soak(kills: int, seed: int) -> list[Kill]:
                 continue
             finding = recovery(work, promise)
             outcome.append(Kill(f"{hit}, {victim} killed", when(start, starts, share), finding))
-            told = f"in {hit}: {finding or 'recovered'}"
-            say(
-                f"{len(outcome)}: {victim} killed {share * start.seconds:.1f} s after {start.done or 'nothing'}, {told}"
-            )
+            moment = f"{share * start.seconds:.1f} s after {start.done or 'nothing'}"
+            end = f"in {hit}: {finding or 'recovered'}"
+            say(f"{len(outcome)}: {victim} killed {moment}, {end}")
     return outcome
 
 
@@ -110,7 +115,10 @@ def restore(start: Start, folder: Path) -> None:
 
 
 def kill(work: Clone, victim: str, seconds: float) -> str | None:
-    """Run the rest of the chain and SIGKILL ``victim`` after so many seconds; what ran then, None if it had ended.
+    """Run the rest of the chain and SIGKILL ``victim`` after so many seconds.
+
+    Returns:
+        What ran then; None if the chain had ended.
 
     Raises:
         UserError: the chain has failed by itself.
@@ -210,7 +218,7 @@ def works_in(process: psutil.Process, folder: Path) -> bool:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """The content of each deterministic output, and the mere presence of every other file of the project."""
+    """The content of each deterministic output, and the presence of every other project file."""
     deterministic = {output.path for output in outputs_in_order(folder)}
     found = {}
     for path in sorted(folder.rglob("*")):

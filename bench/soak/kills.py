@@ -40,14 +40,14 @@ class Soak:
 
 
 def markdown(soak: Soak) -> str:
-    """The soak as Markdown: where the kills fell, how many of them were recovered from, and what was wrong after the others."""
+    """The soak as Markdown: where kills fell, how many were recovered from, and what went wrong."""
     command = f"python -m bench.soak {soak.name} --kills {len(soak.kills)} --seed {soak.seed}"
     lines = [
         f"# Kills of {soak.name} at random moments",
         "",
-        f"Written by `{command} --output bench/results` at commit {soak.commit}, in {soak.minutes:.0f} minutes.",
-        "Every kill is a SIGKILL; then the same is run again and must end as if nothing had happened.",
-        "*Moments* are shares of an undisturbed run.",
+        f"Written by `{command} --output bench/results` at commit {soak.commit}, in",
+        f"{soak.minutes:.0f} minutes. Every kill is a SIGKILL; then the same is run again and",
+        "must end as if nothing had happened. *Moments* are shares of an undisturbed run.",
         "",
         "| what the kill hit | kills | recovered | moments |",
         "|---|---:|---:|---|",
@@ -58,9 +58,8 @@ def markdown(soak: Soak) -> str:
         there = [kill for kill in soak.kills if kill.point == point]
         recovered = sum(not kill.finding for kill in there)
         latest = max(kill.share for kill in there)
-        lines.append(
-            f"| {point} | {len(there)} | {recovered} | {earliest(soak, point):.0%} to {latest:.0%} |"
-        )
+        moments = f"{earliest(soak, point):.0%} to {latest:.0%}"
+        lines.append(f"| {point} | {len(there)} | {recovered} | {moments} |")
     lost = [
         f"- kill {number}, {kill.point}: {kill.finding}"
         for number, kill in enumerate(soak.kills, 1)

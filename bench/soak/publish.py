@@ -1,4 +1,7 @@
-"""Publishes killed at random moments: the next one completes the run, nothing is doubled, nothing is left half-written."""
+"""Publishes killed at random moments: the next one completes the run.
+
+Nothing is doubled, and nothing is left half-written.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ WARM = [
     "matplotlib.figure",
     "pyarrow.parquet",
 ]
-"""Modules that the server which all publishes are forked from has imported: kills then hit the work and not the imports."""
+"""What the server has imported that all publishes are forked from.
+
+So kills hit the work and not the imports.
+"""
 UNDISTURBED = (-1, 0)
 """Contents that are published without a kill, to know how long that takes."""
 
@@ -58,10 +64,11 @@ def soak(kills: int, seed: int) -> list[Kill]:
 
 
 def soak_of(template: Path, kills: int, seed: int) -> list[Kill]:
-    """Publish ``kills`` contents to an embedded store, each killed once, ever later, and then published again.
+    """Publish ``kills`` contents, each killed once, ever later, and then published again.
 
-    Every run must then be complete, whole and alone, with one model and one registered version. ``template`` is a folder
-    with params.yaml and outputs/ as the chain leaves them; it is copied.
+    The store is embedded. Every run must then be complete, whole and alone, with one model and one
+    registered version. ``template`` is a folder with params.yaml and outputs/ as the chain leaves
+    them; it is copied.
     """
     chance, outcome = random.Random(seed), []  # noqa: S311 - a seeded choice of moments
     context = multiprocessing.get_context("forkserver")
@@ -99,7 +106,7 @@ def prepared(template: Path, folder: Path) -> Path:
 
 
 def duration(context: ForkServerContext, folder: Path) -> float:
-    """Seconds that a whole publish of a new content takes; the second of two, because the first one makes the store."""
+    """Seconds that publishing new content takes: the second time, for the first makes the store."""
     for number in UNDISTURBED:
         write_json(folder / METRICS, {**read_json(folder / METRICS), "soak_number": number})
         start = time.monotonic()

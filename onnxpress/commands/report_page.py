@@ -26,7 +26,7 @@ from onnxpress.pipeline.outputs import (
     TEST,
 )
 from onnxpress.report.disagreement import Disagreement, worst_rows
-from onnxpress.report.page import File, render
+from onnxpress.report.page import File, Stale, render
 from onnxpress.report.summary import Json
 
 FILES = {
@@ -63,7 +63,7 @@ def write_report(title: str, results: Mapping[str, Json], original: str) -> None
         pictures={name: read_bytes(path) for name, path in PICTURES.items()},
         worst=worst,
         files=_files(),
-        stale=stale,
+        stale=Stale(stale, "dvc repro"),
     )
     write_bytes(REPORT, page.encode())
 

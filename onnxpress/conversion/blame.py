@@ -1,8 +1,10 @@
-"""Which part of an estimator has another answer as ONNX: its steps are converted and run one after the other."""
+"""Find the part of an estimator that predicts differently as ONNX, step by step."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,38 +23,54 @@ TOLERANCE = 1e-5
 
 
 def part_at_fault(estimator: Any, feeds: Feeds, schema: Schema, opset: int) -> str:
-    """The first step of a pipeline that does not convert or gives other values as ONNX; else the predictor, by its name."""
+    """Name the first step of a pipeline that does not convert or gives other values as ONNX.
+
+    If no step before the predictor does, the predictor is named.
+    """
     from sklearn.pipeline import Pipeline
 
-    if isinstance(estimator, Pipeline):
-        for count in range(1, len(estimator.steps)):
-            name, step = estimator.steps[count - 1]
-            if step is None or step == "passthrough":
-                continue
-            found = _fault(estimator, Pipeline(estimator.steps[:count]), feeds, schema, opset)
-            if found is not None:
-                return f"its step {name!r} ({found})"
-        name, step = estimator.steps[-1]
-        return f"its step {name!r} ({type(step).__name__})"
-    return type(estimator).__name__
+    if not isinstance(estimator, Pipeline):
+        return type(estimator).__name__
+    trial = _Trial(estimator, schema, opset)
+    for count, (name, step) in enumerate(estimator.steps[:-1], start=1):
+        if step is None or step == "passthrough":
+            continue
+        found = _fault(trial, Pipeline(estimator.steps[:count]), feeds)
+        if found is not None:
+            return f"its step {name!r} ({found})"
+    name, step = estimator.steps[-1]
+    return f"its step {name!r} ({type(step).__name__})"
 
 
-def _fault(whole: Any, prefix: Any, feeds: Feeds, schema: Schema, opset: int) -> str | None:
-    """The name of what is wrong in the last step of ``prefix``; None if it gives the same values as ONNX."""
+@dataclass(frozen=True)
+class _Trial:
+    """How first steps of the pipeline ``whole`` are converted."""
+
+    whole: Any
+    schema: Schema
+    opset: int
+
+    def bytes_of(self, prefix: Any) -> bytes:
+        """Convert the steps of ``prefix``."""
+        return to_bytes(transformer_to_onnx(prefix, self.whole, self.schema, self.opset))
+
+
+def _fault(trial: _Trial, prefix: Any, feeds: Feeds) -> str | None:
+    """Name what is wrong in the last step of ``prefix``; None if it gives the same values."""
     step = prefix.steps[-1][1]
     try:
-        model = transformer_to_onnx(prefix, whole, schema, opset)
-        made = [np.asarray(part) for part in open_session(to_bytes(model)).run(None, feeds)]
+        session = open_session(trial.bytes_of(prefix))
+        made = [np.asarray(part) for part in session.run(None, feeds)]
     except Exception:  # a conversion that fails at this step, or a model that does not run
-        return _inside(step, whole, prefix, schema, opset)
-    expected = _columns([_dense(prefix.transform(original_input(whole, feeds, schema)))])
-    found = _columns(made)
+        return _inside(trial, step, prefix)
+    taken = original_input(trial.whole, feeds, trial.schema)
+    expected, found = _columns([_dense(prefix.transform(taken))]), _columns(made)
     if len(expected) != len(found):
-        return _inside(step, whole, prefix, schema, opset)
-    wrong = [
-        place for place, pair in enumerate(zip(expected, found, strict=True)) if not _same(*pair)
-    ]
-    return _named(step, wrong[0]) if wrong else None
+        return _inside(trial, step, prefix)
+    for place, pair in enumerate(zip(expected, found, strict=True)):
+        if not _same(*pair):
+            return _named(step, place)
+    return None
 
 
 def _dense(values: Any) -> NDArray[Any]:
@@ -60,10 +78,14 @@ def _dense(values: Any) -> NDArray[Any]:
 
 
 def _columns(parts: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    return [column for part in parts for column in part.reshape(len(part), -1).T]
+    columns: list[NDArray[Any]] = []
+    for part in parts:
+        columns += list(part.reshape(len(part), -1).T)
+    return columns
 
 
 def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether two columns hold the same texts, or numbers within the tolerance."""
     try:
         numbers, others = one.astype(np.float64), other.astype(np.float64)
     except (TypeError, ValueError):
@@ -73,41 +95,46 @@ def _same(one: NDArray[Any], other: NDArray[Any]) -> bool:
 
 
 def _named(step: Any, column: int) -> str:
-    """The step, and the transformer in it that makes the column."""
+    """Name the step, and the transformer in it that makes the column."""
     for name, place in getattr(step, "output_indices_", {}).items():
         if place.start <= column < place.stop:
-            return f"{type(step).__name__}, its part {name!r} ({_class_name(step.named_transformers_[name])})"
+            part = _class_name(step.named_transformers_[name])
+            return f"{type(step).__name__}, its part {name!r} ({part})"
     return type(step).__name__
 
 
-def _inside(step: Any, whole: Any, prefix: Any, schema: Schema, opset: int) -> str:
-    """The step that does not convert, and the first of its transformers that does not convert alone."""
+def _inside(trial: _Trial, step: Any, prefix: Any) -> str:
+    """Name the step, and the first of its transformers that does not convert alone."""
     from sklearn.pipeline import Pipeline
 
-    alone = copy.copy(step)
+    for name, start, alone in _parts_alone(step):
+        try:
+            trial.bytes_of(Pipeline([*prefix.steps[:-1], ("part", alone)]))
+        except UserError:
+            last = getattr(start, "steps", [(name, start)])[-1][1]
+            return f"{type(step).__name__}, its part {name!r} ({_class_name(last)})"
+    return type(step).__name__
+
+
+def _parts_alone(step: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each transformer of a ColumnTransformer, by name, and the step with it alone.
+
+    Of a pipeline come its first step, its first two, and so on.
+    """
+    from sklearn.pipeline import Pipeline
+
     for name, part, columns in getattr(step, "transformers_", []):
-        for alone.transformers_ in ([(name, start, columns)] for start in _starts(part)):
-            try:
-                transformer_to_onnx(
-                    Pipeline([*prefix.steps[:-1], ("part", alone)]), whole, schema, opset
-                )
-            except UserError:
-                last = alone.transformers_[0][1]
-                return f"{type(step).__name__}, its part {name!r} ({_class_name(getattr(last, 'steps', [(name, last)])[-1][1])})"
-    return type(step).__name__
-
-
-def _starts(part: Any) -> list[Any]:
-    """A pipeline's first step, its first two, and so on; any other part by itself."""
-    from sklearn.pipeline import Pipeline
-
-    if not isinstance(part, Pipeline):
-        return [part]
-    return [Pipeline(part.steps[:count]) for count in range(1, len(part.steps) + 1)]
+        starts = [part]
+        if isinstance(part, Pipeline):
+            starts = [Pipeline(part.steps[: count + 1]) for count in range(len(part.steps))]
+        for start in starts:
+            alone = copy.copy(step)
+            alone.transformers_ = [(name, start, columns)]
+            yield name, start, alone
 
 
 def _class_name(part: Any) -> str:
-    """The class of a part, those of its steps if it is a pipeline."""
+    """Name the class of a part, or those of its steps if it is a pipeline."""
     if hasattr(part, "steps"):
         return ", ".join(_class_name(step) for _, step in part.steps)
     return part if isinstance(part, str) else type(part).__name__

@@ -1,8 +1,8 @@
-"""From the columns that an estimator takes to the inputs that the contract has.
+"""Lead from the inputs of the contract to the columns that an estimator takes.
 
-An estimator may take some columns of the table only, in an order of its own, or a matrix where the table is mixed. It is
-converted with the inputs that suit it; then the graph gets the contract's inputs in front: one matrix ``X`` of all columns,
-or one input a column, those included that it does not use.
+An estimator may take some columns of the table only, in an order of its own, or a matrix where the
+table is mixed. It is converted with the inputs that suit it; then the graph gets the contract's
+inputs in front: one matrix ``X`` of all columns, or one input for each column, used or not.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper
 
+from onnxpress.conversion.contract import contract_inputs
 from onnxpress.estimators.layout import Layout
 from onnxpress.graph.names import rename
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
@@ -21,7 +21,7 @@ from onnxpress.tables.schema import Schema
 
 
 def initial_types(taken: Layout, schema: Schema) -> list[tuple[str, Any]]:
-    """The inputs, by plain names, that an estimator of this layout is converted with."""
+    """List the inputs, by plain names, that an estimator of this layout is converted with."""
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
     if taken.all_numeric:
@@ -39,16 +39,9 @@ def declare(model: onnx.ModelProto, taken: Layout, schema: Schema) -> None:
     as_they_are = schema.all_numeric and places == list(range(len(schema.columns)))
     if taken.all_numeric and not as_they_are:
         _put_before(model, places, schema)
+    names = [_plain_name(place) for place in range(len(schema.columns))]
     del model.graph.input[:]
-    if schema.all_numeric:
-        shape = [None, len(schema.columns)]
-        model.graph.input.append(
-            helper.make_tensor_value_info(NUMERIC_INPUT, TensorProto.FLOAT, shape)
-        )
-        return
-    for place, column in enumerate(schema.columns):
-        kind = TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING
-        model.graph.input.append(helper.make_tensor_value_info(_plain_name(place), kind, [None, 1]))
+    model.graph.input.extend(contract_inputs(schema, names))
 
 
 def _plain_name(place: int) -> str:
@@ -56,6 +49,7 @@ def _plain_name(place: int) -> str:
 
 
 def _places(taken: Layout, schema: Schema) -> list[int]:
+    """Find the positions in the table of the columns that the estimator takes."""
     position = {column.name: place for place, column in enumerate(schema.columns)}
     return [position[column.name] for column in taken.columns]
 

@@ -1,10 +1,11 @@
-"""A short rehearsal before the long fit: whether a model of this kind can be expressed in ONNX at all."""
+"""Rehearse before a long fit whether a model of this kind can be expressed in ONNX at all."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxpress.conversion.converting import NEWEST_OPSET, to_onnx
 from onnxpress.errors import UserError
@@ -18,54 +19,59 @@ from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Schema
 
 REHEARSAL_ROWS = 300
+LEAST_OF_A_CLASS = 10
 REHEARSAL_EFFORT = 10
 EFFORTS = ("n_estimators", "max_iter")
 """Parameters that make a fit longer without changing what it converts to."""
 
 
 def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
-    """Fit a clone on a few hundred rows of every class, convert it, and ask both; returns what scikit-learn warned about.
+    """Fit a clone on a few hundred rows, convert it, and compare both; return the fit's warnings.
 
-    The newest opset is used, so that a change of ``convert.target_opset`` does not make the fit stale; an opset too
-    old for the estimator is the convert stage's to report, and costs no second fit.
+    1. Each class is among the rows, and iterations are few.
+    2. Rows too few for this estimator, perhaps, are a warning: the fit itself will tell.
+    3. The newest opset is used, so that another opset does not make the fit stale. An opset too
+       old for the estimator is refused when it is converted, and costs no second fit.
 
     Raises:
-        UserError: the clone cannot be converted, or answers otherwise as ONNX.
+        UserError: the clone cannot be converted, or predicts differently as ONNX.
     """
-    from sklearn.base import clone
     from sklearn.exceptions import ConvergenceWarning
 
-    rehearsed = clone(estimator)
-    efforts = {
-        key: value
-        for key, value in rehearsed.get_params().items()
-        if key.endswith(EFFORTS) and isinstance(value, int)
-    }
-    rehearsed.set_params(**{key: min(value, REHEARSAL_EFFORT) for key, value in efforts.items()})
+    rehearsed = _quick_clone(estimator)
     few = rows.take(_few_of_each(rows, schema))
     try:
         warned = fit(rehearsed, few, expected=(ConvergenceWarning,))  # it is stopped early
-    except (
-        UserError
-    ) as error:  # too few rows for this estimator, perhaps: the real fit tells whether it works
-        return [
-            f"it could not be fitted to {len(few)} rows, so whether it becomes ONNX is known after the fit only ({error})"
-        ]
+    except UserError as error:
+        unknown = "whether it becomes ONNX is known after the fit only"
+        return [f"it could not be fitted to {len(few)} rows, so {unknown} ({error})"]
     try:
         found = differences(rehearsed, few.feeds, schema)
     except UserError as error:
         raise UserError(f"`estimator` cannot become ONNX, so it was not fitted: {error}") from error
     if found.beyond:
         raise UserError(
-            f"`estimator` gives different predictions as ONNX, so it was not fitted: in a rehearsal "
-            f"on {len(few)} rows {_described(found, schema)}; "
+            "`estimator` gives different predictions as ONNX, so it was not fitted: "
+            f"in a rehearsal on {len(few)} rows {_described(found, schema)}; "
             "choose another estimator or other `params`"
         )
     return warned
 
 
+def _quick_clone(estimator: Any) -> Any:
+    """Clone the estimator, with few trees and iterations."""
+    from sklearn.base import clone
+
+    result = clone(estimator)
+    efforts = {}
+    for key, value in result.get_params().items():
+        if key.endswith(EFFORTS) and isinstance(value, int):
+            efforts[key] = min(value, REHEARSAL_EFFORT)
+    return result.set_params(**efforts)
+
+
 def differences(estimator: Any, feeds: Feeds, schema: Schema) -> ScoreDifferences:
-    """What the ONNX form of a fitted estimator answers differently.
+    """Compare what a fitted estimator predicts with what its ONNX form predicts.
 
     Raises:
         UserError: it cannot be converted, or onnxruntime cannot run it.
@@ -73,30 +79,40 @@ def differences(estimator: Any, feeds: Feeds, schema: Schema) -> ScoreDifference
     model = to_bytes(to_onnx(estimator, schema, NEWEST_OPSET))
     try:
         original = predict_original(estimator, feeds, schema)
-    except AttributeError as error:  # it asks what is inside for what that does not have
-        raise UserError(
-            f"{type(estimator).__name__} cannot predict in scikit-learn either ({error})"
-        ) from error
+    except AttributeError as error:  # a part inside lacks what the estimator calls
+        name = type(estimator).__name__
+        raise UserError(f"{name} cannot predict in scikit-learn either ({error})") from error
     try:
-        answer = predict_onnx(open_session(model), feeds)
+        predicted = predict_onnx(open_session(model), feeds)
     except UserError:
         raise
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
-        raise UserError(
-            f"onnxruntime cannot run what skl2onnx makes of it ({' '.join(str(error).split())[:200]})"
-        ) from error
-    return score_differences(estimator, feeds, schema, original, answer)
+        said = " ".join(str(error).split())[:200]
+        raise UserError(f"onnxruntime cannot run what skl2onnx makes of it ({said})") from error
+    return score_differences(estimator, feeds, schema, original, predicted)
 
 
 def _described(found: ScoreDifferences, schema: Schema) -> str:
-    """What differs, and by how much."""
+    """Say what differs, and by how much."""
     what = "predictions" if schema.task == "regression" else "scores"
     labels = f", and {found.labels} labels differ" if found.labels else ""
-    return f"{what} differ by up to {found.largest:.2g}, relative where one is above 1, not by at most {TOLERANCE:g}{labels}"
+    return (
+        f"{what} differ by up to {found.largest:.2g}, relative where one is above 1, "
+        f"not by at most {TOLERANCE:g}{labels}"
+    )
 
 
-def _few_of_each(rows: Rows, schema: Schema) -> np.ndarray[Any, np.dtype[np.intp]]:
-    """Indices of about ``REHEARSAL_ROWS`` rows, each class among them."""
+def _few_of_each(rows: Rows, schema: Schema) -> NDArray[np.intp]:
+    """Choose about ``REHEARSAL_ROWS`` rows, each class among them; (chosen,) positions.
+
+    ``rank`` counts the rows of a class, in the order of the rows. With 2 of each class wanted:
+
+        target  b  a  b  b  a
+        codes   1  0  1  1  0
+        order   1  4  0  2  3     rows sorted by class
+        first   0  2              where each class starts in that order
+        rank    0  0  1  2  1     chosen: rows 0, 1, 2 and 4
+    """
     if schema.task == "regression":
         return np.arange(min(len(rows), REHEARSAL_ROWS))
     _, codes = np.unique(rows.target, return_inverse=True)
@@ -104,4 +120,4 @@ def _few_of_each(rows: Rows, schema: Schema) -> np.ndarray[Any, np.dtype[np.intp
     first = np.searchsorted(codes[order], np.arange(codes.max() + 1))
     rank = np.empty(len(rows), np.intp)
     rank[order] = np.arange(len(rows)) - first[codes[order]]
-    return np.flatnonzero(rank < max(10, REHEARSAL_ROWS // len(first)))
+    return np.flatnonzero(rank < max(LEAST_OF_A_CLASS, REHEARSAL_ROWS // len(first)))

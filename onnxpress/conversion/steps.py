@@ -13,13 +13,14 @@ from typing import Any
 import onnx
 from onnx import TensorProto, helper
 
+from onnxpress.conversion.contract import contract_outputs
 from onnxpress.conversion.converters.trees.deferring import DeferredTrees
 from onnxpress.graph.binary_trees import as_regressors
 from onnxpress.graph.canonical import canonical
 from onnxpress.graph.names import rename, take_out_zipmaps
 from onnxpress.graph.svm_nodes import rewrite_svm_nodes
 from onnxpress.onnx_file import judge
-from onnxpress.tables.names import LABEL, PREDICTION, PROBABILITIES, SCORES, input_name
+from onnxpress.tables.names import SCORES, input_name
 from onnxpress.tables.schema import Schema
 
 
@@ -41,7 +42,7 @@ Step = Callable[[onnx.ModelProto, Conversion, DeferredTrees], onnx.ModelProto]
 def in_canonical_form(
     model: onnx.ModelProto, _conversion: Conversion, _trees: DeferredTrees
 ) -> onnx.ModelProto:
-    """Drop what differs between two runs of the same conversion; see ``canonical`` for the rules."""
+    """Drop what differs between two runs of the same conversion, by the rules of ``canonical``."""
     return canonical(model)
 
 
@@ -115,15 +116,12 @@ def with_named_outputs(
 
 def _outputs(conversion: Conversion) -> list[onnx.ValueInfoProto]:
     """Declare the outputs of the contract."""
-    estimator = conversion.estimator
     if conversion.schema.task == "regression":
-        return [helper.make_tensor_value_info(PREDICTION, TensorProto.FLOAT, [None, 1])]
-    kind = TensorProto.STRING if estimator.classes_.dtype.kind in "UO" else TensorProto.INT64
-    label = helper.make_tensor_value_info(LABEL, kind, [None])
-    if hasattr(estimator, "predict_proba"):
-        shape = [None, len(estimator.classes_)]
-        return [label, helper.make_tensor_value_info(PROBABILITIES, TensorProto.FLOAT, shape)]
-    return [label, helper.make_tensor_value_info(SCORES, TensorProto.FLOAT, [None, None])]
+        return contract_outputs(None, proper=False, width=1)
+    classes = conversion.estimator.classes_
+    if hasattr(conversion.estimator, "predict_proba"):
+        return contract_outputs(classes, proper=True, width=len(classes))
+    return contract_outputs(classes, proper=False, width=None)
 
 
 def with_both_columns_of_scores(

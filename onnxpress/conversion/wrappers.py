@@ -1,4 +1,4 @@
-"""Estimators that answer as the one inside them does."""
+"""Take the estimator out of those that only predict with the one inside them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import Any
 
 
 def unwrapped(estimator: Any) -> Any:
-    """What answers in the place of a fitted search, frozen, self-trained or RANSAC's estimator, or feature elimination.
+    """Return what predicts in the place of ``estimator``.
 
-    Feature elimination (RFE, RFECV) becomes a pipeline of the choice of columns and the estimator behind it. A pipeline is
-    unwrapped at its last step. Any other estimator comes back as it is.
+    1. A search gives its best estimator, a frozen estimator the one inside, self-training and
+       RANSAC the one that they have fitted.
+    2. Feature elimination (RFE, RFECV) becomes a pipeline: the choice of columns, the estimator.
+    3. A pipeline is unwrapped at its last step.
+    4. Any other estimator comes back as it is.
     """
     from sklearn.feature_selection import RFE
     from sklearn.frozen import FrozenEstimator
@@ -18,14 +21,6 @@ def unwrapped(estimator: Any) -> Any:
     from sklearn.pipeline import Pipeline
     from sklearn.semi_supervised import SelfTrainingClassifier
 
-    if isinstance(estimator, Pipeline):
-        last = estimator.steps[-1][1]
-        inside = unwrapped(last)
-        return (
-            estimator
-            if inside is last
-            else Pipeline([*estimator.steps[:-1], (estimator.steps[-1][0], inside)])
-        )
     if isinstance(estimator, BaseSearchCV):
         return unwrapped(estimator.best_estimator_)
     if isinstance(estimator, FrozenEstimator):
@@ -33,19 +28,24 @@ def unwrapped(estimator: Any) -> Any:
     if isinstance(estimator, (RANSACRegressor, SelfTrainingClassifier)):
         return unwrapped(estimator.estimator_)
     if isinstance(estimator, RFE) and hasattr(estimator.estimator_, "predict"):
-        return Pipeline(
-            [("columns", _choice(estimator)), ("estimator", unwrapped(estimator.estimator_))]
-        )
+        inside = unwrapped(estimator.estimator_)
+        return Pipeline([("columns", _choice(estimator)), ("estimator", inside)])
+    if isinstance(estimator, Pipeline):
+        name, last = estimator.steps[-1]
+        inside = unwrapped(last)
+        if inside is not last:
+            return Pipeline([*estimator.steps[:-1], (name, inside)])
     return estimator
 
 
 def _choice(elimination: Any) -> Any:
-    """A transformer that keeps the same columns; skl2onnx would take the elimination itself for a classifier."""
+    """Make a transformer that keeps the same columns.
+
+    skl2onnx would take the elimination itself for a classifier.
+    """
     from sklearn.feature_selection import VarianceThreshold
 
     result = VarianceThreshold()
-    result.variances_, result.n_features_in_ = (
-        elimination.support_.astype(float),
-        elimination.n_features_in_,
-    )
+    result.variances_ = elimination.support_.astype(float)
+    result.n_features_in_ = elimination.n_features_in_
     return result

@@ -5,7 +5,7 @@ Three ways to use it, from lenient to strict:
 - :func:`redacted` masks secrets in a text that is shown; every line of a stage passes it.
 - :func:`repeats_secret` says whether a foreign text (a server's response, a library's error)
   repeats a secret in any form. Such a text is not shown at all.
-- :func:`secret_in` says what secret a text of params.yaml seems to hold. Such a file is refused.
+- :func:`secret_in` says what secret a text of a user's file seems to hold. Such a file is refused.
 
 A known secret of 8 characters or more is masked wherever it occurs, one of 4 to 7 where it is a
 word of its own. A shorter one, or one of :data:`WORDS`, is masked only where its place shows what

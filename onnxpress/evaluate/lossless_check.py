@@ -10,7 +10,7 @@ from onnxpress.evaluate.lines import TITLES, Names
 from onnxpress.evaluate.lossless_differences import TOLERANCE, lossless_differences, trees_agree
 from onnxpress.evaluate.predicted_rows import PredictedRows
 from onnxpress.evaluate.relative_differences import numbers
-from onnxpress.models import ONNX, PLAIN, QUANTIZED
+from onnxpress.models import LOSSLESS, ONNX, PLAIN, QUANTIZED
 from onnxpress.tables.schema import Schema
 
 RowNumbers = NDArray[np.intp]
@@ -21,9 +21,8 @@ class NotLossless(UserError):
 
 
 def is_lossless(candidate: str) -> bool:
-    """Tell whether a candidate, by its name in quantization.json, is called lossless."""
-    forms = candidate.partition("/")[2].split("+")
-    return candidate == PLAIN or set(forms) == {"lossless"}
+    """Return whether a candidate, by its name in quantization.json, is called lossless."""
+    return candidate in (PLAIN, LOSSLESS)
 
 
 def check_lossless(
@@ -86,7 +85,7 @@ class _Differing:
         return max(found)
 
     def trees_agree(self, models: tuple[bytes, bytes]) -> bool:
-        """Tell whether the trees of both models agree on these rows."""
+        """Return whether the trees of both models agree on these rows."""
         return all(trees_agree(*models, rows.feeds, each) for rows, each in self.parts)
 
 

@@ -67,7 +67,7 @@ def _tied(scores: NDArray[np.float64]) -> Flags:
 
 
 def trees_agree(plain: bytes, quantized: bytes, feeds: Feeds, rows: NDArray[np.intp]) -> bool:
-    """Tell whether the trees of both models agree on ``rows``, (n,) numbers of rows in ``feeds``.
+    """Return whether the trees of both models agree on ``rows``, (n,) numbers of rows in ``feeds``.
 
     If they do, scores that differ come from a step function behind the trees, such as isotonic
     calibration, which turns a rounding of their sums into a step.

@@ -45,7 +45,7 @@ EXACT_PACKAGES = {
 
 
 def has_steps(estimator: Any) -> bool:
-    """Tell whether rounding may become a step in the estimator.
+    """Return whether rounding may become a step in the estimator.
 
     It may in isotonic calibration, in nearest neighbours, and in trees on computed numbers.
     """
@@ -97,7 +97,7 @@ def _between_neighbours(estimator: Any, rows: Any) -> Flags:
 
 
 def computes_in_float32(estimator: Any, feeds: Feeds, schema: Schema) -> bool:
-    """Tell whether the scores change by a quarter of the tolerance if the rows are in float64."""
+    """Return whether the scores change by a quarter of the tolerance if the rows are in float64."""
     rows = original_input(estimator, feeds, schema)
     if isinstance(rows, np.ndarray):
         wide = rows.astype(np.float64) if rows.dtype.kind == "f" else rows

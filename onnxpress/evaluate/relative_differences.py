@@ -38,7 +38,7 @@ def relative_differences(
 
 
 def other_labels(original: Predictions, converted: Predictions) -> Flags:
-    """Flag the rows, (rows,), whose labels differ although the original's is no tie.
+    """Flag the rows, (rows,), whose labels differ although the original's do not tie.
 
     Labels tie if the two highest scores are no further apart than the tolerance.
     """

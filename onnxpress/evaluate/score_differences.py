@@ -36,7 +36,7 @@ class ScoreDifferences:
     """Largest difference of a score or prediction, relative to max(1, |score|); ``steps`` and
     ``rounded`` rows aside."""
     labels: int
-    """Rows with another label that is no tie; ``steps`` and ``rounded`` rows aside."""
+    """Rows with another label that is not a tie; ``steps`` and ``rounded`` rows aside."""
     steps: int
     """Rows beyond the tolerance that lie at a step of the original."""
     rounded: int = 0

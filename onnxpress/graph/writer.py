@@ -171,3 +171,9 @@ def opset_of(model: onnx.ModelProto, default: int = 0) -> int:
     """Return the version of ai.onnx that ``model`` imports; ``default`` if it imports none."""
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     return max(versions, default=default)
+
+
+def fed_inputs(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
+    """Return the inputs that a caller feeds: those that are not initializers, too."""
+    constants = {tensor.name for tensor in graph.initializer}
+    return [value for value in graph.input if value.name not in constants]

@@ -7,7 +7,8 @@
 ``outputs``            the names of the files in outputs/
 ``files``              reads and writes them, atomically and always with the same bytes
 ``inputs``             schema, rows and predictions of earlier stages
-``model_files``        models of earlier stages; ``model_digest`` guards model.joblib
+``trained_model``      the estimator of train; ``model_digest`` shows whether it was exchanged
+``onnx_inputs``        the ONNX models of earlier stages
 ``publication``        what publish records; ``provenance`` says where it comes from
 ``console``            lines, progress and JSON; ``redacted_streams`` keeps secrets off it
 ``running``            runs a stage: errors become one line and an exit code

@@ -1,4 +1,4 @@
-"""Experiments run in a copy of the repository (``--temp``, queue, sweep): it has what git knows."""
+"""Experiments run in a copy of the repository (``--temp``, queue, sweep) with what git tracks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CODE = ("onnxpress", "stages")
 
 
 def absent(name: str, otherwise: str) -> str:
-    """What to say of a file that is not here: ``otherwise``, unless the original has it."""
+    """Return why a file is missing: ``otherwise``, unless only the copy lacks it."""
     original = _original()
     if original is None or not os.path.lexists(original / name):
         return otherwise
@@ -27,14 +27,14 @@ def absent(name: str, otherwise: str) -> str:
 
 
 def cure(name: str, root: Path = Path()) -> str:
-    """The command that has git track a file."""
+    """Return what to run so that git tracks a file."""
     tracked = f"{name}.dvc" if (root / f"{name}.dvc").exists() else name
     ignored = _ignored(tracked, root)
     return f"run `git add {'--force ' if ignored else ''}{shlex.quote(tracked)}`"
 
 
 def explain_imports(stage: str) -> None:
-    """In a copy, explain in a line that a module cannot be imported which only the original has."""
+    """In a copy, explain in one line why a module that only the original has is not imported."""
     if _original() is None:
         return
     before = sys.excepthook
@@ -46,13 +46,13 @@ def explain_imports(stage: str) -> None:
             return
         sys.stderr.write(f"{stage}: {name} cannot be imported, {absent(name, '')}\n")
         sys.stderr.flush()
-        os._exit(2)  # a hook cannot change the exit code otherwise
+        os._exit(2)  # a hook has no other way to set the exit code
 
     sys.excepthook = explain
 
 
 def absent_module(error: ImportError) -> str:
-    """As :func:`absent`, of a module that cannot be imported; empty if the original lacks it."""
+    """Return why a module cannot be imported, as :func:`absent`; empty if the original lacks it."""
     name = _absent_module(error)
     return "" if name is None else f"{name}, {absent(name, '')}"
 
@@ -76,7 +76,7 @@ def absent_modules_named() -> Iterator[None]:
 
 
 def untracked_code(modules: Iterable[str]) -> list[str]:
-    """Python files of the project, and of the top-level ``modules``, that git does not know."""
+    """Return Python files of the project and of top-level ``modules`` that git does not track."""
     places = [*CODE, *(f"{module}.py" for module in modules), *modules]
     literally = ("--literal-pathspecs", "ls-files", "-z", "--others", "--exclude-standard", "--")
     listed = run("git", *literally, *places)
@@ -84,7 +84,7 @@ def untracked_code(modules: Iterable[str]) -> list[str]:
 
 
 def _original() -> Path | None:
-    """The repository that this folder is a copy of, if DVC runs an experiment in a copy."""
+    """Return the repository of which this folder is a copy; None if it is not a copy."""
     named = os.environ.get("DVC_ROOT")
     if not named or Path(named).resolve() == Path.cwd().resolve():
         return None
@@ -92,7 +92,7 @@ def _original() -> Path | None:
 
 
 def _absent_module(error: ImportError) -> str | None:
-    """The file of the module, if it is in the original and not here."""
+    """Return the file of the module, if it is in the original and not here."""
     original, name = _original(), (error.name or "").replace(".", "/")
     if inner := re.search(r"cannot import name '(\w+)'", str(error)):
         name = f"{name}/{inner[1]}"

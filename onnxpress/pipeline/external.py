@@ -84,7 +84,7 @@ def start(
 
 
 def run_apart(program: Program, *arguments: str, environment: Mapping[str, str]) -> Done:
-    """Run a program in a session of its own, and wait for its end whatever interrupts this process.
+    """Run a program in a session of its own, and wait for its end even if interrupted.
 
     Its output goes through files: what it leaves running would keep pipes open.
 

@@ -14,26 +14,26 @@ from onnxpress.pipeline.external import run
 
 LOCK, PIPELINE = Path("dvc.lock"), Path("dvc.yaml")
 ABSENT = {"deleted", "not in cache"}
-"""What DVC says of outputs that are not here."""
+"""What DVC says of outputs that are missing."""
 
 
 def stale_stages() -> list[str]:
-    """The stages whose outputs do not belong to the code, parameters and data, by alphabet.
+    """Return the stages whose outputs do not belong to the code, parameters and data, sorted.
 
     Raises:
-        UserError: this is no DVC repository, or dvc is at work in it.
+        UserError: this is not a DVC repository, or dvc is at work in it.
     """
     return sorted(_status())
 
 
 def stale_in_lock() -> dict[str, list[str]]:
-    """The stages that dvc.lock has in another state than the files here, and what differs.
+    """Return the stages that dvc.lock has in another state than the files here, with differences.
 
     Outputs that are not here differ in nothing: a clean clone has none. What dvc.lock says of them
     has to agree then: a stage must have read what the stage before it made.
 
     Raises:
-        UserError: this is no DVC repository, or dvc is at work in it.
+        UserError: this is not a DVC repository, or dvc is at work in it.
     """
     lock, status = _lock(), _status()
     made = {out["path"]: out for entry in lock.values() for out in entry.get("outs", [])}
@@ -45,7 +45,7 @@ def stale_in_lock() -> dict[str, list[str]]:
 
 
 def dvc(*arguments: str) -> str:
-    """Run a dvc command; what it prints.
+    """Run a dvc command and return what it prints.
 
     Raises:
         UserError: it fails; its own words are in the message.
@@ -66,7 +66,7 @@ def _status() -> dict[str, list[Any]]:
 
 
 def _lock() -> dict[str, Any]:
-    """The stages of dvc.lock; none if there is no such file."""
+    """Return the stages of dvc.lock; none if there is no such file."""
     try:
         return dict(yaml.safe_load(LOCK.read_text(encoding="utf-8"))["stages"])
     except FileNotFoundError:
@@ -77,7 +77,7 @@ def _lock() -> dict[str, Any]:
 
 
 def _differences(status: list[Any], made: Mapping[str, Any]) -> Iterator[str]:
-    """What DVC says has changed for a stage: paths and keys of params.yaml."""
+    """Yield what DVC says has changed for a stage: paths and keys of params.yaml."""
     for change in status:
         if isinstance(change, str):  # "changed command"
             yield "its command"
@@ -90,7 +90,7 @@ def _differences(status: list[Any], made: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _torn(entry: Mapping[str, Any], made: Mapping[str, Any]) -> Iterator[str]:
-    """Inputs that dvc.lock has otherwise where they are read than where they are made."""
+    """Yield inputs that have another digest in dvc.lock where they are read than where made."""
     for dep in entry.get("deps", []):
         if dep["path"] in made and dep.get("md5") != made[dep["path"]].get("md5"):
             yield dep["path"]

@@ -21,7 +21,7 @@ _TO_CHANGE = re.compile(r"\b((?:set|raise|add it to|add them to) )`(\w+)`")
 
 
 def with_keys(line: str, *sections: str) -> str:
-    """The line with keys of these sections of params.yaml in the place of arguments.
+    """Return the line with keys of these sections of params.yaml instead of arguments.
 
     With the section ``data``, ``set `task` `` becomes ``set data.task in params.yaml``.
     """
@@ -55,7 +55,7 @@ def keys_named(*sections: str, about: str = "") -> Iterator[None]:
 
 
 def _keys(sections: tuple[str, ...]) -> dict[str, str]:
-    """The keys of these sections by their last part; the first section to have one counts."""
+    """Return the keys of these sections by their last part; the first section with it counts."""
     keys: dict[str, str] = {}
     for section in sections:
         fields = Params.model_fields[section].annotation.model_fields  # type: ignore[union-attr]

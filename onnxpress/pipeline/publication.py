@@ -17,6 +17,7 @@ from onnxpress.pipeline.outputs import (
     METRICS,
     ONNX_MODEL,
     ORIGINAL_MODEL,
+    PARAMS,
     PICTURES,
     PREDICTIONS,
     QUANTIZATION,
@@ -93,6 +94,7 @@ def read_content(params: Params) -> Content:
         quantization=quantization,
         artifacts={**ARTIFACTS, **_present(pictures)},
         sha256={path.name: _sha256(path) for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)},
+        settings_name=PARAMS.name,
     )
 
 

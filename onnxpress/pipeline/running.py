@@ -73,8 +73,8 @@ def end_unchanged() -> None:
     """End a stage that has succeeded, or fail it if what it depends on has changed.
 
     It is the last thing that the process does. DVC looks at the files as soon as the process has
-    ended; what libraries do at exit, which can take half a second, would be time for changes that
-    nobody sees. So the process leaves without it.
+    ended; what libraries do at exit, which can take half a second, would leave time for unseen
+    changes. So the process ends without it.
     """
     for stage in filter(dependencies.begun, _succeeded):
         code = 0

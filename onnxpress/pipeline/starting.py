@@ -36,7 +36,7 @@ def begin(package: str) -> None:
 def begin_command(name: str) -> None:
     """Prepare the process of the command ``name``: signals and memory as for a stage.
 
-    A command is no stage of dvc.yaml, so what changes while it runs is its own business.
+    A command is not a stage of dvc.yaml, so nothing is recorded of what it depends on.
     """
     leave_at_once()
     from onnxpress.pipeline.memory import refuse_little

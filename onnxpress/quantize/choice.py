@@ -36,7 +36,7 @@ class Choice:
     """The conclusion in one line."""
     scoring: str
     """How candidates were scored."""
-    verdicts: list[Verdict]
+    verdicts: tuple[Verdict, ...]
     """One for each candidate, in the order of trying."""
 
     @property
@@ -99,15 +99,15 @@ def choose(
     judged, best = ranked(found, plain, trials.train, options.objective)
     final = {verdict.name: verdict for verdict in [*verdicts, *judged]}
     if best is None:
-        return _plain(plain, trials, list(final.values()))
+        return _plain(plain, trials, tuple(final.values()))
     chosen = final[best.name] = best.but(Outcome.CHOSEN)
     before, after = len(plain) / 1024, len(chosen.model) / 1024
     sizes = f"{before:.1f} -> {after:.1f} KB ({before / after:.1f}x smaller)"
     summary = f"{chosen.name} chosen: {sizes}"
-    return Choice(chosen.model, chosen, summary, trials.name, list(final.values()))
+    return Choice(chosen.model, chosen, summary, trials.name, tuple(final.values()))
 
 
-def _plain(plain: bytes, trials: Trials, verdicts: list[Verdict]) -> Choice:
+def _plain(plain: bytes, trials: Trials, verdicts: tuple[Verdict, ...]) -> Choice:
     """The plain model, because no candidate is better."""
     tried = "no candidate was tried"
     if verdicts:

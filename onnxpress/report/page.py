@@ -32,6 +32,16 @@ class File:
     holds: str
 
 
+@dataclass(frozen=True)
+class Stale:
+    """What in the page is not up to date."""
+
+    stages: Sequence[str]
+    """The stages whose outputs do not belong to the current code, parameters and data."""
+    command: str
+    """What makes them again."""
+
+
 def render(
     title: str,
     original: str,
@@ -39,13 +49,12 @@ def render(
     pictures: Mapping[str, bytes],
     worst: Disagreement,
     files: Sequence[File],
-    stale: Sequence[str],
+    stale: Stale,
 ) -> str:
     """Return the page as HTML.
 
     ``original`` is the name of the first model. ``results`` are the contents of the JSON outputs
-    by the stem of the file's name, ``pictures`` the PNG files by name. ``stale`` are the stages
-    whose outputs do not belong to the current code, parameters and data.
+    by the stem of the file's name, ``pictures`` the PNG files by name.
     """
     headings, rows = table(results["metrics"], results["latency"], original)
     page: str = _template().render(
@@ -59,7 +68,7 @@ def render(
         candidates=_candidates(results["quantization"], results["latency_detail"]),
         scoring=results["quantization"]["scoring"],
         gates=results.get("gate"),
-        origin=origin(results.get("mlflow_run"), earlier="publish" in stale),
+        origin=origin(results.get("mlflow_run"), earlier="publish" in stale.stages),
         environment=_environment(results["latency_detail"]),
         warnings=results["latency_detail"]["warnings"],
         files=[(file.path, file.holds, f"{file.size_kb:,.1f}") for file in files],

@@ -1,4 +1,4 @@
-"""In words: what was chosen, and in which onnxruntime releases it runs."""
+"""Say in words what was chosen, and in which onnxruntime releases it runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def chosen_and_runs_in(quantization: Mapping[str, Any]) -> str:
-    """The summary of quantization.json with the oldest release, and those that answer wrongly."""
+    """Return the summary of quantization.json, the oldest release, and releases that are wrong."""
     return f"{quantization['summary']}; {_oldest(quantization)}{_but(quantization)}"
 
 

@@ -1,6 +1,6 @@
 """What is published: the content that identifies a run, and the latency measured for it.
 
-Nothing is read here: whoever publishes passes values, paths and digests in.
+Nothing is read here: the caller passes in values, paths and digests.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ class Content:
     artifacts: Mapping[str, Path]
     """The file behind each artefact, by the artefact's name."""
     settings: Mapping[str, Any]
-    """The params file without ``publish``, which may hold credentials."""
+    """All params except where they are published to, which may hold credentials."""
+    settings_name: str
+    """The artefact that holds the settings."""
     summary: str
     """The verdict of the quantize stage, in words."""
     digest: str
@@ -88,11 +90,12 @@ def content_of(
     quantization: Mapping[str, Any],
     artifacts: Mapping[str, Path],
     sha256: Mapping[str, str],
+    settings_name: str,
 ) -> Content:
     """Put together what is published.
 
-    ``settings`` are the params as a nested mapping, ``quantization`` is the parsed
-    quantization.json with at least ``method``. ``sha256`` has the hex digest of each file that
+    ``settings`` are the params as a nested mapping, which the artefact ``settings_name`` will
+    hold; ``quantization`` is the parsed quantization.json with at least ``method``. ``sha256`` has the hex digest of each file that
     tells this content from others, by the file's name; pictures are drawn from those files and
     do not count.
     """
@@ -103,12 +106,13 @@ def content_of(
         "quantization_type": method,
     }
     for key, value in flattened(settings):
-        logged[safe_key(key)] = bounded(visible(value))
+        logged[safe_key(key)] = bounded(visible(value), settings_name)
     return Content(
         params=logged,
         metrics=metrics,
         artifacts=artifacts,
         settings=settings,
+        settings_name=settings_name,
         summary=chosen_and_runs_in(quantization) if "min_onnxruntime" in quantization else method,
         digest=digest_of(identity),
     )
@@ -150,9 +154,9 @@ def safe_key(key: str) -> str:
     return f"{plain.replace('/', '_')[: MAX_KEY_LENGTH - 9]}-{digest}"
 
 
-def bounded(value: str) -> str:
-    """Cut ``value`` where servers would refuse it; the artefact params.yaml has all of it."""
+def bounded(value: str, whole: str) -> str:
+    """Cut ``value`` where servers would refuse it; the artefact ``whole`` has all of it."""
     if len(value) <= MAX_PARAM_LENGTH:
         return value
-    note = f"... ({len(value)} characters, whole in params.yaml)"
+    note = f"... ({len(value)} characters, whole in {whole})"
     return value[: MAX_PARAM_LENGTH - len(note)] + note

@@ -88,7 +88,7 @@ CAUSES = (
     ),
     Cause(
         r"error code 404|ENDPOINT_NOT_FOUND",
-        "is no MLflow server (404)",
+        "is not an MLflow server (404)",
         "correct the address",
     ),
     Cause(

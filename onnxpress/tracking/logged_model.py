@@ -21,7 +21,7 @@ from onnxpress.tracking.served_model import save_serving_model
 MODEL = "model"
 """The name of the logged model, and of the folder on a 2.x server."""
 ATTEMPTS = 3
-"""How often a model is made anew because another publisher removed it."""
+"""How often a model is made again because another publisher removed it."""
 ABSENT = {"ENDPOINT_NOT_FOUND", "NOT_FOUND", "RESOURCE_DOES_NOT_EXIST"}
 
 

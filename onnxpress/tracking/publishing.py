@@ -77,7 +77,7 @@ def publish(
 
 
 def refuse_strange_id(run_id: str, store: Store) -> None:
-    """Refuse an answer that is not the id of a run: the id is stored in a file that git keeps.
+    """Refuse what is not the id of a run, because the id is stored in a file that git keeps.
 
     Raises:
         ServerError: the id has a form that MLflow never gives, or holds a secret.

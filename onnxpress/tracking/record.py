@@ -1,4 +1,4 @@
-"""The one run of a content: found or made, filled and completed, whatever gets interrupted.
+"""The one run of a content: found or made, filled and completed.
 
 Every step can be repeated: parameters, metrics (at fixed times) and artefacts are the same at
 each attempt, so a publish that was killed anywhere is completed by the next one. The tag
@@ -27,7 +27,7 @@ from onnxpress.tracking.time_limit import within
 
 DIGEST, COMPLETE = "content_digest", "complete"
 ATTEMPTS = 3
-"""How often a run is made anew because another publisher replaced it."""
+"""How often a run is made again because another publisher replaced it."""
 QUIET_SECONDS = 3.0
 """A run that has not changed for so long has lost its publisher."""
 MARK_SECONDS = 2.0
@@ -137,7 +137,7 @@ def fill(experiment: Experiment, run: Any, publication: Publication) -> None:
     tested = DatasetInput(Dataset(**publication.data), [InputTag("mlflow.data.context", "testing")])
     client.log_inputs(run_id, [tested])
     settings = yaml.safe_dump(dict(content.settings), sort_keys=False)
-    texts = {"params.yaml": settings, "model_card.md": publication.card}
+    texts = {content.settings_name: settings, "model_card.md": publication.card}
     upload(experiment, run_id, content.artifacts, texts)
     ensure_model(experiment, run_id, publication)
     add_measurement(experiment, run, publication.measurement)

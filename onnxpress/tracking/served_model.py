@@ -75,7 +75,7 @@ def save_serving_model(
         save_as_external_data=False,
         metadata=metadata,
     )
-    (folder / "model.onnx").write_bytes(model)  # MLflow has written it anew, without packed fields
+    (folder / "model.onnx").write_bytes(model)  # MLflow wrote it without packed fields
     columns = json.dumps(columns_of(feeds, schema), indent=2, sort_keys=True, ensure_ascii=False)
     (folder / COLUMNS).write_text(f"{columns}\n", encoding="utf-8")
     _add_python_function(description, folder)

@@ -42,7 +42,7 @@ def rows(records: list[Record]) -> dict[str, table.Row]:
     return {row["contestant"]: row for row in table.rows(records)}
 
 
-# --- the sample ---------------------------------------------------------------------------------------------------------
+# --- the sample ----------------------------------------------------------------------------------
 
 
 def test_every_contestant_has_a_row(rows: dict[str, table.Row]) -> None:
@@ -100,7 +100,7 @@ def test_the_report_is_stored_as_json_and_markdown(records: list[Record], tmp_pa
     assert {bar["passed"] for bar in stored["bars"]} <= {True, False, None}
 
 
-# --- going on -----------------------------------------------------------------------------------------------------------
+# --- going on ------------------------------------------------------------------------------------
 
 
 def test_a_second_run_takes_finished_records_from_the_cache(
@@ -148,11 +148,19 @@ def test_the_command_line_runs_the_cells_it_names(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    settings = f"--trees {SETTINGS.trees} --max-accuracy-drop {SETTINGS.budget} --seconds {SETTINGS.seconds}"
-    arguments = f"bench --data iris --estimators RandomForest --splits 2 --probes {SETTINGS.probes} {settings}"
-    monkeypatch.setattr(
-        sys, "argv", [*arguments.split(), "--cache", str(store), "--output", str(tmp_path)]
-    )
+    arguments = {
+        "data": "iris",
+        "estimators": "RandomForest",
+        "splits": 2,
+        "probes": SETTINGS.probes,
+        "trees": SETTINGS.trees,
+        "max-accuracy-drop": SETTINGS.budget,
+        "seconds": SETTINGS.seconds,
+        "cache": store,
+        "output": tmp_path,
+    }
+    line = [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
+    monkeypatch.setattr(sys, "argv", ["bench", *line])
     main()
     assert capsys.readouterr().out == (tmp_path / "forests.md").read_text(encoding="utf-8")
     assert len(table.rows(records)) == len(
@@ -160,7 +168,7 @@ def test_the_command_line_runs_the_cells_it_names(
     )
 
 
-# --- nodes, peers, bars -------------------------------------------------------------------------------------------------
+# --- nodes, peers, bars --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -66,14 +66,14 @@ def test_every_real_file_loads_with_the_same_answers() -> None:
 
 @pytest.mark.parametrize("protocol", range(6))
 def test_a_description_is_written_as_what_it_was_read_from(protocol: int) -> None:
-    """Whatever opcodes are chosen: else the changed descriptions would be damaged by the writer, not by their changes."""
+    """Otherwise the writer would damage the changed descriptions, not their changes."""
     for number, node in enumerate(descriptions.real()):
         loaded = stored.loads(write(node, random(0, number), protocol))
         original = stored.loads(pickle.dumps(list(fitted().values())[number], 4))
         assert stored.dump(loaded) == stored.dump(original)
 
 
-# --- what it must see ---------------------------------------------------------------------------------------------------
+# --- what it must see ----------------------------------------------------------------------------
 
 
 def picky(data: bytes, _kind: Kind) -> Any:
@@ -141,7 +141,7 @@ def test_a_death_a_hang_and_an_exit_are_findings_of_their_case_alone(
     assert "exit code 7" in found[4]
 
 
-# --- the page -----------------------------------------------------------------------------------------------------------
+# --- the page ------------------------------------------------------------------------------------
 
 
 def test_the_page_counts_outcomes_names_and_findings(tmp_path: Path) -> None:

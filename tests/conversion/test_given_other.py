@@ -37,7 +37,7 @@ from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.predicting import by_class
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
-from onnxpress.pipeline.model_files import checked_original
+from onnxpress.pipeline.trained_model import checked_original
 from onnxpress.runtime.sessions import load_session, predict_onnx
 from stages import benchmark, convert, evaluate, prepare, quantize, train
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params

@@ -266,7 +266,7 @@ def test_lines_without_secrets_stay_as_they_are(text: str) -> None:
     assert redacted(text) == text
 
 
-def test_a_short_or_common_password_spoils_no_line_and_is_not_told_by_its_gaps(
+def test_a_short_or_common_password_spoils_no_line_and_cannot_be_guessed_from_gaps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
@@ -303,7 +303,7 @@ def test_no_text_takes_long_to_look_through(unit: str) -> None:
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_json_stays_json_whatever_is_masked_in_it() -> None:
+def test_json_stays_json_when_something_in_it_is_masked() -> None:
     data = {
         "a": [f'x "{LOGIN}@h" \\', {f"http://{LOGIN}\\@h": None}],
         "password": PASSWORD,
@@ -478,7 +478,7 @@ def test_a_params_file_without_a_secret_is_taken(key: str, value: Any) -> None:
         f"%{PASSWORD}",
     ],
 )
-def test_a_file_that_is_no_yaml_is_named_by_line_and_column_alone(
+def test_a_file_that_is_not_yaml_is_reported_by_line_and_column_alone(
     value: str, tmp_path: Path
 ) -> None:
     (tmp_path / "params.yaml").write_text(

@@ -28,8 +28,8 @@ from onnxpress.estimators.parts import set_threads
 from onnxpress.given import sandbox as given
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_schema
-from onnxpress.pipeline.model_files import load_trained
 from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Column, Schema
 from stages import convert, evaluate, prepare, quantize, train

@@ -98,8 +98,8 @@ def test_regression_has_its_own_keys(workspace: Path) -> None:
 
 def test_scores_are_those_of_scikit_learn() -> None:
     y = load_iris(return_X_y=True)[1]
-    answers = [Predictions(values, None) for values in (y, np.roll(y, 3), np.roll(y, 60))]
-    metrics = compare_models(numeric_schema(4), y, answers, 0.001)
+    predictions = [Predictions(values, None) for values in (y, np.roll(y, 3), np.roll(y, 60))]
+    metrics = compare_models(numeric_schema(4), y, predictions, 0.001)
     assert metrics["quantized_accuracy"] == accuracy_score(y, np.roll(y, 60))
     assert metrics["accuracy_loss_pp"] == 100 * (1 - accuracy_score(y, np.roll(y, 60)))
     assert metrics["onnx_agreement"] == accuracy_score(y, np.roll(y, 3))
@@ -108,10 +108,12 @@ def test_scores_are_those_of_scikit_learn() -> None:
 def test_regression_scores_are_those_of_scikit_learn() -> None:
     x, y = load_diabetes(return_X_y=True)
     predicted = LinearRegression().fit(x, y).predict(x)
-    answers = [
+    predictions = [
         Predictions(values, None) for values in (predicted, predicted + 0.05, predicted * 1.1)
     ]
-    metrics = compare_models(numeric_schema(10, "regression", target_std=100.0), y, answers, 0.001)
+    metrics = compare_models(
+        numeric_schema(10, "regression", target_std=100.0), y, predictions, 0.001
+    )
     assert metrics["original_r2"] == pytest.approx(r2_score(y, predicted))
     assert metrics["quantized_rmse"] == pytest.approx(root_mean_squared_error(y, predicted * 1.1))
     assert metrics["onnx_max_abs_diff"] == pytest.approx(0.05)
@@ -124,8 +126,8 @@ def test_a_column_of_predictions_is_compared_row_by_row_and_not_broadcast() -> N
     x = x.astype(np.float32)
     model = LinearRegression().fit(x, y.reshape(-1, 1))
     assert model.predict(x).shape == (442, 1)
-    answer = predict_original(model, {"X": x}, numeric_schema(10, "regression"))
-    assert answer.values.shape == (442,)
+    predictions = predict_original(model, {"X": x}, numeric_schema(10, "regression"))
+    assert predictions.values.shape == (442,)
 
 
 def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:

@@ -19,7 +19,7 @@ from onnxpress.estimators.onnx_estimator import OnnxRegressor
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.onnx_file import BadModel, judge, read_model
 from onnxpress.onnx_file.trees import MOST_LEVELS
-from onnxpress.pipeline.model_files import read_onnx
+from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.runtime.sessions import load_session, open_session
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema

@@ -97,9 +97,9 @@ def test_a_bad_input_ends_with_one_clear_line(
     capfd.readouterr()
     before = contents(folder)
     code = run(bad.stage)
-    told = capfd.readouterr().err
-    assert [line for line in told.splitlines() if not line.startswith(f"{bad.stage}: ")] == []
-    (line,) = told.splitlines()
+    message = capfd.readouterr().err
+    assert [line for line in message.splitlines() if not line.startswith(f"{bad.stage}: ")] == []
+    (line,) = message.splitlines()
     assert bad.words in line
     assert code == bad.exit_code
     kept = contents(folder)

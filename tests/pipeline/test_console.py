@@ -135,12 +135,12 @@ def test_a_terminal_that_cannot_redraw_has_no_bars() -> None:
     assert on_a_terminal(WAIT, TERM="dumb").replace("\r", "") == SAID
 
 
-def test_the_summary_has_styles_on_a_terminal_unless_told_otherwise(finished: Path) -> None:
+def test_the_summary_has_styles_on_a_terminal_but_not_under_no_color(finished: Path) -> None:
     assert "\x1b[" in on_a_terminal(REPORT, finished)
     assert "\x1b" not in on_a_terminal(REPORT, finished, NO_COLOR="1")
 
 
-def test_the_summary_in_a_log_is_plain_and_the_same_whatever_the_surroundings(
+def test_the_summary_in_a_log_is_plain_and_the_same_everywhere(
     finished: Path,
 ) -> None:
     plain = in_a_log(REPORT, finished).stdout

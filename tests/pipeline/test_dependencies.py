@@ -109,7 +109,7 @@ def test_a_file_may_be_replaced_removed_or_come_new(project: Path) -> None:
     assert found("onnxpress/tables/.helper.py.swp", "") == []  # an editor's own
 
 
-def test_a_large_file_is_told_by_its_time(project: Path) -> None:
+def test_a_large_file_is_compared_by_its_time(project: Path) -> None:
     path = project / "data/large.parquet"
     path.write_bytes(bytes(dependencies.HASHED_BYTES + 1))
     dependencies.begin("prepare")
@@ -118,7 +118,7 @@ def test_a_large_file_is_told_by_its_time(project: Path) -> None:
     assert dependencies.changes("prepare") == ["data/large.parquet"]
 
 
-def test_what_is_no_stage_or_no_project_is_not_looked_at(project: Path) -> None:
+def test_nothing_is_recorded_outside_a_stage_or_a_project(project: Path) -> None:
     dependencies.begin("report")
     (project / "dvc.yaml").write_text("stages: [")
     dependencies.begin("gate")

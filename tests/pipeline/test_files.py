@@ -8,12 +8,12 @@ import pytest
 from onnxpress.errors import UserError
 from onnxpress.pipeline.files import (
     atomic_path,
-    placed,
     read_json,
     write_bytes,
     write_folder,
     write_json,
 )
+from onnxpress.pipeline.named_file import placed
 from onnxpress.pipeline.outputs import candidate_name, candidate_path
 from onnxpress.quantize.methods import METHODS
 
@@ -61,7 +61,7 @@ def test_a_folder_that_fails_half_way_leaves_the_old_one_and_nothing_else(tmp_pa
 
 
 @pytest.mark.parametrize("name", ["none", "forest/refined-8x3", "forest+kernel/lossless+int8"])
-def test_the_file_of_a_candidate_leads_back_to_its_name(name: str) -> None:
+def test_the_name_of_a_candidate_is_read_from_its_file(name: str) -> None:
     assert candidate_name(candidate_path(name)) == name
     assert "/" not in candidate_path(name).name
 
@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     ("content", "expected"),
     [("{", "should hold JSON"), ("[]", "should hold a JSON object, got list")],
 )
-def test_a_file_that_is_no_json_object_is_named(
+def test_a_file_that_is_not_a_json_object_is_named(
     tmp_path: Path, content: str, expected: str
 ) -> None:
     (tmp_path / "metrics.json").write_text(content)

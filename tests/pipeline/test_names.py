@@ -48,7 +48,7 @@ from onnxpress.pipeline.params import parse_params
 from onnxpress.quantize.methods import METHODS
 from onnxpress.quantize.options import Options
 from onnxpress.report.disagreement import Disagreement
-from onnxpress.report.page import render
+from onnxpress.report.page import Stale, render
 from onnxpress.report.pictures import errors
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.summary import print_summary
@@ -141,7 +141,7 @@ def test_the_fitted_pipeline_still_chooses_by_name_after_a_conversion() -> None:
     assert model.predict(frame[["1st", "가 나"]]).tolist() == model.predict(frame).tolist()
 
 
-def test_column_transformers_choose_by_name_wherever_they_stand_in_an_estimator() -> None:
+def test_column_transformers_choose_by_name_anywhere_in_an_estimator() -> None:
     frame, schema = mixed(["a b", "c\nd", "label", "é", "e\u0301", "X"])
     inner = ColumnTransformer(
         [("two", StandardScaler(), ["e\u0301", "a b"])], remainder="passthrough"
@@ -190,7 +190,7 @@ def test_no_two_columns_share_an_input_and_none_has_the_name_of_an_output() -> N
     assert [column_name(name) for name in inputs] == names
 
 
-def test_a_value_inside_makes_room_for_whatever_a_column_is_called() -> None:
+def test_a_value_inside_the_graph_gives_way_to_a_column_of_its_name() -> None:
     nodes = [
         helper.make_node("Neg", ["x"], ["y"]),
         helper.make_node("Neg", ["y"], ["y_inner"]),
@@ -337,9 +337,15 @@ def rendered(title: str = "forest", worst: Disagreement | None = None, **others:
         "quantization": quantization(1.0, 3),
         "latency_detail": measured(3),
     }
-    found = worst or Disagreement(["test row"], [["0"]], "told")
+    found = worst or Disagreement(["test row"], [["0"]], "message")
     return render(
-        title, "scikit-learn", results | others, dict.fromkeys(PICTURES, b"\x89PNG"), found, [], []
+        title,
+        "scikit-learn",
+        results | others,
+        dict.fromkeys(PICTURES, b"\x89PNG"),
+        found,
+        [],
+        Stale([], "dvc repro"),
     )
 
 
@@ -365,7 +371,7 @@ class Page(HTMLParser):
 
 def test_the_page_shows_names_of_columns_classes_and_experiments_and_runs_none_of_them() -> None:
     harmless = Page(rendered())
-    worst = Disagreement(["test row", *WORDS], [["0", *reversed(WORDS)]], "told")
+    worst = Disagreement(["test row", *WORDS], [["0", *reversed(WORDS)]], "message")
     for word in WORDS[::9]:
         run = {"run_id": "abc", "experiment": word, "tracking_uri": "sqlite:////x"}
         page = Page(rendered(title=f"forest on {word}", worst=worst, mlflow_run=run))
@@ -390,7 +396,7 @@ def test_the_summary_shows_titles_and_experiments_as_they_are(
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", shown)
 
 
-def test_the_card_reads_as_the_title_whatever_is_in_it() -> None:
+def test_the_card_shows_any_title_as_it_is() -> None:
     harmless = {
         token.type
         for token in MarkdownIt("gfm-like", {"linkify": False}).parse(
@@ -416,7 +422,7 @@ def test_the_card_reads_as_the_title_whatever_is_in_it() -> None:
     )
 
 
-def test_an_experiment_has_a_folder_in_the_store_whatever_its_name() -> None:
+def test_an_experiment_of_any_name_has_a_folder_in_the_store() -> None:
     names = [*WORDS, "..", ".", "a" * 499, "한" * 500]
     folders = [folder_name(name) for name in names]
     assert not [
@@ -447,7 +453,7 @@ def test_a_place_that_mlflow_cannot_address_is_refused(
     )
 
 
-def test_a_registered_model_is_found_by_its_name_whatever_is_in_it() -> None:
+def test_a_registered_model_of_any_name_is_found_by_it() -> None:
     from mlflow.utils.search_utils import SearchModelVersionUtils
 
     parse: Any = SearchModelVersionUtils.parse_search_filter
@@ -532,13 +538,13 @@ def test_what_commands_a_terminal_is_shown_as_its_escape() -> None:
 
 @pytest.mark.parametrize("encoding", ["ascii", "euc-kr", "utf-8"])
 def test_no_name_is_too_much_for_the_encoding_of_a_terminal(encoding: str) -> None:
-    told = "한글 🍣 \x1b[31m \udc80"
+    message = "한글 🍣 \x1b[31m \udc80"
     code = (
         "from onnxpress.pipeline.console import answering, say\n"
         "from onnxpress.pipeline.running import UserError, run_stage\n"
-        f"def main():\n say({told!r})\n"
-        f" with answering(in_json=True) as answer:\n  answer({{'name': {told[:-1]!r}}})\n"
-        f" raise UserError({told!r})\nrun_stage('x', main)"
+        f"def main():\n say({message!r})\n"
+        f" with answering(in_json=True) as answer:\n  answer({{'name': {message[:-1]!r}}})\n"
+        f" raise UserError({message!r})\nrun_stage('x', main)"
     )
     variables = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
@@ -549,7 +555,7 @@ def test_no_name_is_too_much_for_the_encoding_of_a_terminal(encoding: str) -> No
         False,
         False,
     )
-    shown = visible(told).encode(encoding, "backslashreplace")
+    shown = visible(message).encode(encoding, "backslashreplace")
     assert done.stdout.startswith(b"  " + shown + b"\n")
     assert done.stderr == b"x: " + shown + b"\n"
-    assert json.loads(done.stdout.decode(encoding).split("\n", 1)[1]) == {"name": told[:-1]}
+    assert json.loads(done.stdout.decode(encoding).split("\n", 1)[1]) == {"name": message[:-1]}

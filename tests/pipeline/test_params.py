@@ -65,7 +65,7 @@ def test_a_missing_key_is_named() -> None:
         ("seed: 42", "key 'data' is missing"),
     ],
 )
-def test_a_file_that_is_no_params_file_is_refused(
+def test_a_file_that_is_not_a_params_file_is_refused(
     workspace: Path, text: str, expected: str
 ) -> None:
     (workspace / "params.yaml").write_text(text, encoding="utf-8")

@@ -108,9 +108,9 @@ def test_onnxruntimes_quantisers_do_nothing_to_a_forest_and_that_is_said(
     assert outcomes(choice) == {method: "not applicable"}
     assert choice.model == to_bytes(digits_forest_onnx)
     assert choice.to_json()["modified"] is False
-    assert (
-        choice.summary
-        == "no candidate is smaller and within the budget: model_quantized.onnx is the plain ONNX model"
+    assert choice.summary == (
+        "no candidate is smaller and within the budget: "
+        "model_quantized.onnx is the plain ONNX model"
     )
 
 

@@ -1,4 +1,7 @@
-"""Layers in fewer bits: linear operators become matrix products with the same answers, weights lose what int8 loses."""
+"""Layers in fewer bits.
+
+Linear operators become matrix products with the same predictions; weights lose what int8 loses.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ def answers(model: onnx.ModelProto, x: NDArray[np.float32]) -> list[NDArray[Any]
     return list(open_session(model.SerializeToString()).run(None, {"X": x}))
 
 
-def test_as_a_product_a_linear_model_answers_as_the_operator_does(
+def test_as_a_product_a_linear_model_predicts_as_the_operator_does(
     case: tuple[onnx.ModelProto, NDArray[np.float32]],
 ) -> None:
     model, x = case
@@ -102,9 +105,15 @@ def test_a_large_linear_model_shrinks_fourfold_and_its_scores_move_by_the_roundi
     random = np.random.default_rng(0)
     weights = random.normal(size=(20, 5000)).astype(np.float32)
     node = helper.make_node(
-        "LinearClassifier", ["X"], ["label", "probabilities"], domain="ai.onnx.ml", coefficients=weights.ravel().tolist(),
-        intercepts=[0.0] * 20, classlabels_ints=list(range(20)), post_transform="NONE",
-    )  # fmt: skip
+        "LinearClassifier",
+        ["X"],
+        ["label", "probabilities"],
+        domain="ai.onnx.ml",
+        coefficients=weights.ravel().tolist(),
+        intercepts=[0.0] * 20,
+        classlabels_ints=list(range(20)),
+        post_transform="NONE",
+    )
     value = helper.make_tensor_value_info
     graph = helper.make_graph(
         [node],

@@ -35,7 +35,7 @@ FEATURES = 64
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, onnx.ModelProto]:
-    """A machine and a neighbours model of the first 1,000 digits, by the method that treats them."""
+    """A machine and a neighbours model of the first 1,000 digits, by their methods."""
     fitted = {
         "kernel": SVC(),
         "neighbors": KNeighborsClassifier(),
@@ -73,7 +73,7 @@ def stored(forms: Any, matrix: Any) -> Any:
     return values, {tensor.name: tensor for tensor in graph.initializer}["m"]
 
 
-# --- storage ------------------------------------------------------------------------------------------------------------
+# --- storage
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_values_beyond_float16_are_refused() -> None:
         stored(half, [[70_000.0]])
 
 
-# --- the two methods ----------------------------------------------------------------------------------------------------
+# --- the two methods
 
 
 @pytest.mark.parametrize("method", ["kernel", "neighbors"])
@@ -197,13 +197,15 @@ def test_probabilities_of_more_pairs_than_vectors_are_left_to_the_operator() -> 
     with pytest.warns(FutureWarning, match="probability"):
         estimator = SVC(probability=True, random_state=0).fit(x, y)
     model, reasons = rewrite_svm_nodes(plainly_converted(estimator, 2))
-    assert reasons == [
-        "SVMClassifier is left as it is: its probabilities have too many pairs of classes for its support vectors"
-    ]
+    (reason,) = reasons
+    assert reason == (
+        "SVMClassifier is left as it is: "
+        "its probabilities have too many pairs of classes for its support vectors"
+    )
     assert any(is_svm(node) for node in model.graph.node)
 
 
-# --- together -----------------------------------------------------------------------------------------------------------
+# --- together
 
 
 def test_auto_treats_every_part_of_a_mixed_graph_at_once() -> None:

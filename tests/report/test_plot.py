@@ -67,7 +67,7 @@ def figures(run: Path) -> Iterator[dict[str, Any]]:
         yield found
 
 
-def test_the_stage_draws_every_picture_the_same_whatever_the_machines_settings(
+def test_the_stage_draws_every_picture_the_same_under_any_settings_of_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_outputs(tmp_path, *RUNS["ten classes, many candidates"])

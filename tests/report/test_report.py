@@ -9,7 +9,7 @@ import pytest
 from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.report.disagreement import worst_rows
-from onnxpress.report.page import render
+from onnxpress.report.page import Stale, render
 from onnxpress.report.summary import conclusion, print_summary
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
@@ -103,7 +103,7 @@ def test_each_model_has_a_line_with_its_size_latency_score_and_agreement(
     ]
 
 
-def test_below_the_table_stands_how_many_thresholds_the_probes_hit(
+def test_the_caption_says_how_many_thresholds_the_probes_hit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert "rows in one call " in printed(capsys, METRICS)
@@ -127,7 +127,7 @@ def test_gates_that_passed_are_counted_and_named(capsys: pytest.CaptureFixture[s
     assert "\x1b" not in text
 
 
-def test_a_failed_gate_is_told_and_what_was_published_before_is_called_so(
+def test_a_failed_gate_is_shown_and_the_published_run_is_called_an_earlier_state(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     failed = {"max_size_ratio": {"passed": False}, "max_accuracy_drop": {"passed": True}}
@@ -155,7 +155,7 @@ def columns(target: str, original: str, quantized: str) -> dict[str, Any]:
     return {name: np.array(text.split()) for name, text in texts.items()}
 
 
-def test_rows_that_quantisation_has_spoilt_come_first_and_those_it_has_put_right_last() -> None:
+def test_rows_that_quantisation_made_wrong_come_first_and_those_it_made_right_last() -> None:
     found = worst_rows(columns("a a a b b b", "a c c b b c", "a a d b a b"), TEST, SCHEMA)
     assert [row[0] for row in found.rows] == ["4", "2", "1", "5"]
     assert found.rows[0] == ["4", "b", "b", "b", "a", "8", "9"]
@@ -197,7 +197,13 @@ def page(**others: Any) -> str:
     }
     pictures = dict.fromkeys(PICTURES, b"\x89PNG")
     return render(
-        "a <forest> on iris", "scikit-learn", {**results, **others}, pictures, found, [], []
+        "a <forest> on iris",
+        "scikit-learn",
+        {**results, **others},
+        pictures,
+        found,
+        [],
+        Stale([], "dvc repro"),
     )
 
 

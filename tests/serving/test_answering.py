@@ -256,7 +256,7 @@ def test_every_kind_of_number_is_one(numbers: Any, values: Any, expected: list[f
         [1e39, 1],
     ],
 )
-def test_what_is_no_number_is_refused_by_its_column(numbers: Any, values: Any) -> None:
+def test_a_value_that_is_not_a_number_is_refused_with_its_column(numbers: Any, values: Any) -> None:
     for data in (pd.DataFrame({"b": values, "a": [0, 0]}), {"b": values, "a": [0, 0]}):
         assert refusal(numbers, data).startswith("column 'b' should be ")
 
@@ -296,7 +296,7 @@ def test_a_missing_value_that_numpy_has_made_text_of_is_refused(texts: Any) -> N
         pd.DatetimeIndex(["2020-01-01", pd.NaT]),
     ],
 )
-def test_what_is_no_text_is_refused_by_its_column(texts: Any, values: Any) -> None:
+def test_a_value_that_is_not_text_is_refused_with_its_column(texts: Any, values: Any) -> None:
     for data in (pd.DataFrame({"b": values, "a": ["x", "y"]}), {"b": values, "a": ["x", "y"]}):
         assert refusal(texts, data).startswith("column 'b' should be text, got ")
 

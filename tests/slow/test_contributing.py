@@ -22,20 +22,18 @@ LEAVES_OUT = """
 import numpy as np
 import onnx
 from sklearn.linear_model import Lasso
-from onnxpress.estimators.loading import predict_onnx, open_session
+from onnxpress import convert
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.tables.rows import Column, Rows, Schema
-from onnxpress.conversion.converting import to_onnx
-from stages.quantize.unused import unused
+from onnxpress.quantize.unused import unused
+from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.tables.rows import Rows
 
 rng = np.random.default_rng(0)
 columns = 5000
 rows = Rows({"X": rng.normal(size=(200, columns)).astype("f")}, rng.normal(size=200))
-names = tuple(Column(f"f{i}", "number", missing=False) for i in range(columns))
-schema = Schema("regression", "y", names, 1.0)
 estimator = Lasso(alpha=0.2).fit(rows.feeds["X"], rows.target)
 assert 0 < np.count_nonzero(estimator.coef_) < columns / 10
-plain = to_onnx(estimator, schema, 12)
+plain = convert(estimator, rows.feeds["X"])
 smaller = unused(plain, rows)
 onnx.checker.check_model(smaller, full_check=True)
 sessions = [open_session(to_bytes(model)) for model in (plain, smaller)]
@@ -53,7 +51,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for diff in re.findall(r"```diff\n(.*?)```", TEXT, re.DOTALL):
         (project.folder.parent / "example.diff").write_text(diff, encoding="utf-8")
         project.run("git", "apply", "../example.diff")
-    project.run("ruff", "check", "stages")
+    changed = project.run("git", "ls-files", "-mo", "--exclude-standard", "*.py").stdout.split()
+    project.run("ruff", "check", *changed)
+    project.run("ruff", "format", "--check", *changed)
     project.run("git", "add", "-A")
     project.run("git", "commit", "-q", "-m", "both examples")
     return project

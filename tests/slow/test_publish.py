@@ -262,7 +262,7 @@ def test_new_latency_is_the_next_step_of_the_same_run(
     assert [(point.step, point.value) for point in history] == [(0, 0.02), (1, 0.03)]
 
 
-def test_another_picture_of_the_same_latency_is_no_other_content_and_no_new_step(
+def test_another_picture_of_the_same_latency_makes_no_new_run_and_no_new_step(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_in_process(repository, monkeypatch)
@@ -309,7 +309,7 @@ def test_long_param_is_cut_and_whole_among_the_artifacts(
     assert yaml.safe_load(settings.read_text())["train"]["params"]["sizes"] == long
 
 
-def test_run_leads_back_to_commit_and_tells_uncommitted_changes(
+def test_run_names_its_commit_and_whether_there_were_uncommitted_changes(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (repository / ".gitignore").write_text("/mlflow.db*\n/mlartifacts/\n")
@@ -409,7 +409,7 @@ def test_experiment_that_was_deleted_is_named(
         publish_in_process(repository, monkeypatch)
 
 
-def test_file_that_is_no_database_is_left_as_it_is(
+def test_file_that_is_not_a_database_is_left_as_it_is(
     template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(template, tmp_path / "repository")

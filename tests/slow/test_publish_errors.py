@@ -341,7 +341,7 @@ def test_every_row_of_the_table_happens_and_says_what_the_table_says(
     assert row in scenario(row)(world)
 
 
-def test_wrong_password_is_told_and_not_repeated(world: World) -> None:
+def test_wrong_password_is_reported_and_not_repeated(world: World) -> None:
     assert "refuses the credentials" in world.publish(world.address("admin:wrong-password-4321"))
 
 

@@ -93,7 +93,7 @@ def test_server_error_half_way_is_one_line_and_the_next_publish_completes_the_ru
     assert assert_whole(server, tmp_path.name).info.run_id == failed.info.run_id
 
 
-def test_answer_that_passes_by_itself_is_no_failure(
+def test_transient_failure_is_retried(
     repository: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     faults = Faults("PUT file of the model", 4, status=503)

@@ -96,7 +96,7 @@ def test_artifacts_go_from_here_to_s3_as_whom_the_doctor_names(
     ]
 
 
-def test_s3_that_does_not_answer_is_told_in_time(
+def test_s3_that_does_not_answer_is_reported_in_time(
     repository: Path, stores: tuple[str, S3, Path]
 ) -> None:
     server, s3, _ = stores
@@ -112,7 +112,7 @@ def test_s3_that_does_not_answer_is_told_in_time(
     )
 
 
-def test_server_with_a_wrong_secret_is_told_before_a_run_is_made(
+def test_server_with_a_wrong_secret_is_reported_before_a_run_is_made(
     repository: Path, tmp_path: Path, stores: tuple[str, S3, Path]
 ) -> None:
     _, s3, _ = stores
@@ -151,7 +151,7 @@ def without_rights(s3: S3) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("trouble", [without_bucket, without_rights])
-def test_trouble_between_the_server_and_its_s3_is_told_before_a_run_is_made_and_mended_there(
+def test_trouble_between_the_server_and_its_s3_is_reported_before_a_run_is_made(
     repository: Path,
     tmp_path: Path,
     stores: tuple[str, S3, Path],

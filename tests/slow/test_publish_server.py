@@ -100,12 +100,12 @@ def test_credentials_in_the_address_are_written_and_said_nowhere(
 
 
 @pytest.mark.parametrize("budget", [9_000, 20_000])
-def test_connection_cut_on_the_way_is_told_and_made_good_by_the_next_publish(
+def test_connection_cut_on_the_way_is_reported_and_the_next_publish_completes_the_run(
     repository: Path, tmp_path: Path, server: str, budget: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with proxy(server, budget) as cutting:
-        told = told_in_time(repository, cutting.address)
-        assert f"{cutting.address} cut the connection" in told
+        message = message_in_time(repository, cutting.address)
+        assert f"{cutting.address} cut the connection" in message
     publish_in_process(repository, monkeypatch, server)
     assert_published(repository, server, tmp_path.name)
 
@@ -127,7 +127,7 @@ def test_two_publishers_at_once_end_with_one_run(
     assert_published(repository, server, tmp_path.name)
 
 
-def told_in_time(folder: Path, uri: str) -> str:
+def message_in_time(folder: Path, uri: str) -> str:
     """Return the one line about a missing server, within 15 seconds on a quiet machine."""
     start = time.monotonic()
     done = publish_command(folder, uri)
@@ -138,18 +138,18 @@ def told_in_time(folder: Path, uri: str) -> str:
     return done.stderr
 
 
-def test_server_that_hangs_is_told(repository: Path) -> None:
+def test_server_that_hangs_is_reported(repository: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        assert "does not answer in time" in told_in_time(
+        assert "does not answer in time" in message_in_time(
             repository, f"http://127.0.0.1:{silent.getsockname()[1]}"
         )
 
 
-def test_server_that_hangs_half_way_is_told_and_the_run_is_completed_by_the_next_publish(
+def test_server_that_hangs_half_way_is_reported_and_the_next_publish_completes_the_run(
     repository: Path, tmp_path: Path, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with proxy(server, 9_000, silent=True) as hanging:
-        assert "does not answer in time" in told_in_time(repository, hanging.address)
+        assert "does not answer in time" in message_in_time(repository, hanging.address)
     assert [run.data.tags.get("complete") for run in runs_of(server, tmp_path.name)] == [None]
     publish_in_process(repository, monkeypatch, server)
     assert_published(repository, server, tmp_path.name)
@@ -161,7 +161,7 @@ def test_slow_network_is_waited_for(repository: Path, tmp_path: Path, server: st
     assert_published(repository, server, tmp_path.name)
 
 
-def test_connection_cut_once_is_no_failure(repository: Path, tmp_path: Path, server: str) -> None:
+def test_connection_cut_once_is_retried(repository: Path, tmp_path: Path, server: str) -> None:
     with proxy(server, 9_000, cuts=1) as cutting:
         done = publish_command(repository, cutting.address)
     assert (done.returncode, done.stderr) == (0, "")

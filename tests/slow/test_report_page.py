@@ -172,15 +172,17 @@ def test_names_in_the_page_are_read_and_not_run(project: Project, browser: Any) 
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"),
+    ("missing", "message"),
     [
         ("outputs/latency.json", "cannot read outputs/latency.json"),
         ("outputs/test.parquet", "cannot read outputs/test.parquet"),
     ],
 )
-def test_what_is_missing_is_told_in_one_line(project: Project, missing: str, told: str) -> None:
+def test_a_missing_file_is_reported_in_one_line(
+    project: Project, missing: str, message: str
+) -> None:
     (project.folder / missing).unlink()
     (project.folder / PICTURES["size"]).unlink()
     done = project.run("python", "-m", "onnxpress", "report", "--html", check=False)
     (line,) = done.stderr.splitlines()
-    assert (done.returncode, line.startswith("report: "), told in line) == (2, True, True)
+    assert (done.returncode, line.startswith("report: "), message in line) == (2, True, True)

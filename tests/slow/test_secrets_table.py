@@ -33,7 +33,7 @@ def test_no_case_leaks_by_any_command(
                     if path.is_file() and path.stat().st_mtime > began - 1
                 ]
                 written = "".join(path.read_bytes().decode("latin-1") for path in new)
-                told = {
+                message = {
                     "leaks": traces(said.out + said.err + written),
                     "code": [] if code in case.codes_of(command) else [code],
                     "traceback": ["Traceback"] if "Traceback" in said.err else [],
@@ -42,12 +42,12 @@ def test_no_case_leaks_by_any_command(
                 }
                 if command.endswith("--json") and said.out:
                     json.loads(said.out)
-                if any(told.values()):
+                if any(message.values()):
                     wrong.append(
                         (
                             case.name,
                             command,
-                            {key: value for key, value in told.items() if value},
+                            {key: value for key, value in message.items() if value},
                             said,
                         )
                     )

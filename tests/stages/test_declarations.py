@@ -77,7 +77,11 @@ def rooms(modules: set[str]) -> set[str]:
 
 
 def own_sources(stage: str) -> list[ast.Module]:
-    return [ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))]
+    """Return the code that reads and writes files for this stage alone."""
+    paths = [f"stages/{stage}.py"]
+    if stage == "publish":
+        paths.append("onnxpress/pipeline/publication.py")
+    return [ast.parse((ROOT / path).read_text(encoding="utf-8")) for path in paths]
 
 
 def named_files(stage: str) -> set[str]:

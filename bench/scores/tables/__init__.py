@@ -1,4 +1,7 @@
-"""The tables of the scan by name. A module with a function ``cases`` that yields ``Case`` is a table; add it here."""
+"""The tables of the scan by name.
+
+A module with a function ``cases`` that yields ``Case`` is a table; add it here.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Classifiers: two and three classes, labels of both kinds, alone and behind other steps, on columns of many scales."""
+"""Classifiers: two and three classes, labels of both kinds, alone and behind other steps.
+
+Columns have many scales.
+"""
 
 from __future__ import annotations
 

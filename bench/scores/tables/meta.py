@@ -1,4 +1,4 @@
-"""Meta-estimators: each kind over members of each kind, with their options, and some of them within others."""
+"""Meta-estimators over members of each kind, with their options, and some within others."""
 
 from __future__ import annotations
 

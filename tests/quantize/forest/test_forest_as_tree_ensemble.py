@@ -1,4 +1,4 @@
-"""A refined forest in one tree node answers as its array form does, under the same outputs."""
+"""A refined forest as one tree ensemble predicts as its operators do, under the same outputs."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ CASES = {
 def forms(
     request: pytest.FixtureRequest,
 ) -> tuple[onnx.ModelProto, onnx.ModelProto, NDArray[np.float32]]:
-    """The array form, the one-node form, and rows with missing and infinite values."""
+    """The operators, the tree ensemble, and rows with missing and infinite values."""
     estimator, x, y = CASES[request.param]()
     model, rows = converted(estimator.fit(x, y), x), Rows({"X": x}, y)
     arrays = refined(model, rows, rung=RUNG, seed=0)
@@ -82,7 +82,7 @@ def forms(
     return arrays, refined(model, rows, rung=RUNG, seed=0, write=as_tree_ensemble), x
 
 
-def test_it_answers_as_the_array_form(
+def test_it_predicts_as_the_operators_do(
     forms: tuple[onnx.ModelProto, onnx.ModelProto, NDArray[np.float32]],
 ) -> None:
     arrays, node, x = forms

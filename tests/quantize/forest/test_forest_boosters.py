@@ -1,4 +1,4 @@
-"""Ensembles that onnxmltools converts from LightGBM and XGBoost go the same way as scikit-learn's."""
+"""Ensembles that onnxmltools converts from LightGBM and XGBoost are treated like scikit-learn's."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def booster(request: pytest.FixtureRequest) -> tuple[onnx.ModelProto, NDArray[np
 
 
 @pytest.mark.parametrize("ml_opset", [3, 5])
-def test_boosters_answer_every_probe_alike(
+def test_boosters_predict_every_probe_alike(
     booster: tuple[onnx.ModelProto, NDArray[np.float32]], ml_opset: int
 ) -> None:
     model, x = booster
@@ -86,7 +86,10 @@ def test_boosters_are_at_least_three_times_smaller(
 
 @pytest.fixture(scope="module")
 def categorical() -> tuple[onnx.ModelProto, NDArray[np.float32]]:
-    """LightGBM with a categorical feature: onnxmltools writes its splits as chains of BRANCH_EQ with a shared child."""
+    """LightGBM with a categorical feature.
+
+    onnxmltools writes its splits as chains of BRANCH_EQ with a shared child.
+    """
     random = np.random.default_rng(0)
     x = random.normal(size=(600, 3)).astype(np.float32)
     x[:, 0] = random.integers(1, 13, len(x))
@@ -145,7 +148,7 @@ def test_sets_hold_their_codes_and_no_other_float(
     "shared", [True, False], ids=["the true child is shared", "each has its own"]
 )
 @pytest.mark.parametrize("codes", [[1, 3, 5, 40, 41], [0, -3, 2.5], [7], [100, 101, 3e9]])
-def test_a_written_chain_answers_as_the_specification_says(
+def test_a_written_chain_predicts_as_the_specification_says(
     codes: list[float], shared: bool
 ) -> None:
     """Leaves 1 where x is one of ``codes``, 0.25 where not, by IEEE equality."""

@@ -1,4 +1,4 @@
-"""Lossless: whatever scikit-learn estimator holds the trees, nothing but the size and the speed changes."""
+"""Lossless: only size and speed change, whichever scikit-learn estimator holds the trees."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
+from onnxpress.models import LOSSLESS
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
@@ -104,7 +105,7 @@ def named_iris() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     "data", [load_wine, load_breast_cancer], ids=["three classes", "two classes"]
 )
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_classifiers_answer_every_probe_alike(name: str, data: Any) -> None:
+def test_classifiers_predict_every_probe_alike(name: str, data: Any) -> None:
     model, x = fitted(CLASSIFIERS[name](), data(return_X_y=True))
     small = rewrite_trees(model, ml_opset=5)
     onnx.checker.check_model(small, full_check=True)
@@ -113,7 +114,7 @@ def test_classifiers_answer_every_probe_alike(name: str, data: Any) -> None:
 
 
 @pytest.mark.parametrize("name", REGRESSORS)
-def test_regressors_answer_every_probe_alike(name: str) -> None:
+def test_regressors_predict_every_probe_alike(name: str) -> None:
     model, x = fitted(REGRESSORS[name](), load_diabetes(return_X_y=True))
     small = rewrite_trees(model, ml_opset=5)
     onnx.checker.check_model(small, full_check=True)
@@ -165,7 +166,7 @@ def test_the_reference_implementation_agrees_on_regression(name: str, ml_opset: 
 @pytest.mark.parametrize(
     "data", [load_wine, load_breast_cancer], ids=["three classes", "two classes"]
 )
-def test_the_portable_encoding_answers_every_probe_alike(name: str, data: Any) -> None:
+def test_the_portable_encoding_predicts_every_probe_alike(name: str, data: Any) -> None:
     model, x = fitted(CLASSIFIERS[name](), data(return_X_y=True))
     small = rewrite_trees(model, ml_opset=3)
     onnx.checker.check_model(small, full_check=True)
@@ -210,7 +211,7 @@ def test_the_model_given_is_not_changed() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2])
-def test_few_rows_and_none_are_answered(rows: int) -> None:
+def test_few_rows_and_none_are_predicted(rows: int) -> None:
     model, x = fitted(RandomForestClassifier(min_samples_leaf=4, **FEW), load_wine(return_X_y=True))
     assert_same(outputs(rewrite_trees(model, ml_opset=5), x[:rows]), outputs(model, x[:rows]))
 
@@ -231,7 +232,7 @@ def test_several_targets_stay_equal_to_the_last_bit() -> None:
 
 
 def test_ties_between_classes_fall_as_before() -> None:
-    """Ten trees that learned nothing but noise over four classes tie often; the same class must win."""
+    """Ten trees that learned noise over four classes tie often; the same class must win."""
     random = np.random.default_rng(0)
     model, _ = fitted(
         RandomForestClassifier(10, **R), (random.normal(size=(300, 5)), random.integers(0, 4, 300))
@@ -285,7 +286,7 @@ def test_two_runs_give_the_same_bytes() -> None:
 def test_the_candidate_of_the_lossless_level_is_the_rewrite() -> None:
     model, x = fitted(RandomForestClassifier(**FEW), load_wine(return_X_y=True))
     (only,) = forest_candidates(model, Options(level="lossless"))
-    assert only.name == "forest/lossless"
+    assert only.name == LOSSLESS
     result = only.apply(model, Rows({"X": x}, np.zeros(len(x))))
     assert packed_size(result) == packed_size(rewrite_trees(model, ml_opset=5))
 

@@ -1,4 +1,7 @@
-"""Every rule of the tree operators: modes, missing values, aggregates, transforms, signs; on nodes made by hand."""
+"""Every rule of the tree operators, on nodes made by hand.
+
+Modes, missing values, aggregates, transforms and signs.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ DTYPES: dict[int, Any] = {
 
 @dataclass(frozen=True)
 class Spec:
-    """Complete trees with random splits and leaves; ``target`` None lists every target in each leaf."""
+    """Complete trees of random splits and leaves; ``target`` None is every target in each leaf."""
 
     labels: tuple[Any, ...] = ()
     n_targets: int = 1
@@ -144,7 +147,10 @@ def test_each_split_mode_sends_every_value_the_same_way(mode: str, ml_opset: int
 
 @pytest.mark.parametrize("ml_opset", [3, 5])
 def test_mixed_split_modes_agree_with_the_reference_implementation(ml_opset: int) -> None:
-    """The reference sends NaN at BRANCH_NEQ of the older operators the other way than onnxruntime: it is left out there."""
+    """BRANCH_NEQ of the older operators is left out.
+
+    The reference and onnxruntime send NaN to different branches there.
+    """
     model = made(Spec(modes=MODES if ml_opset == 5 else MODES[:-1]))
     x = rows(n=40)
     assert_same(reference_outputs(rewrite_trees(model, ml_opset=ml_opset), x), outputs(model, x))

@@ -51,7 +51,7 @@ def noisy(rows: int, classes: int = 4) -> tuple[NDArray[np.float32], NDArray[np.
 
 @pytest.fixture(scope="module")
 def noisy_forest() -> tuple[onnx.ModelProto, Rows, Rows]:
-    """A forest of 40 trees on noisy classes, its training rows and as many rows it has never seen."""
+    """A forest of 40 trees on noisy classes, its training rows, and as many new rows."""
     from sklearn.ensemble import RandomForestClassifier
 
     x, y = noisy(3000)
@@ -82,7 +82,8 @@ def test_it_beats_plain_pruning_to_the_same_size(
     from sklearn.ensemble import RandomForestClassifier
 
     _, train, test = noisy_forest
-    # An ordinary split takes 11 bytes or more (feature, threshold, mode, two children and what they are), its leaf 4.
+    # An ordinary split takes 11 bytes or more (feature, threshold, mode, two children with their
+    # kinds), its leaf 4.
     leaves = len(to_bytes(refined_noisy, packed=True)) // (MEDIUM.trees * (11 + 4))
     # best-first growth to a number of leaves is the fully grown tree pruned best-first
     pruned = RandomForestClassifier(MEDIUM.trees, max_leaf_nodes=leaves, random_state=0)

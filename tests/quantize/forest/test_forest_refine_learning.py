@@ -17,7 +17,7 @@ from onnxpress.quantize.forest.refined.refit import leaf_matrix, refit
 RANDOM = np.random.default_rng(7)
 
 
-def test_cut_points_tell_all_values_apart_while_there_are_few() -> None:
+def test_cut_points_separate_all_values_while_there_are_few() -> None:
     column = np.array([3, 1, 2, 2, 1], np.float32)
     assert_array_equal(cut_points(column), np.array([1.5, 2.5], np.float32))
 
@@ -29,7 +29,7 @@ def test_cut_points_lie_between_float32_neighbours_too() -> None:
     assert low < cut <= high
 
 
-def test_cut_points_are_no_more_than_asked_for_and_spread_over_the_rows() -> None:
+def test_cut_points_keep_to_their_limit_and_spread_over_the_rows() -> None:
     column = RANDOM.exponential(size=5000).astype(np.float32)
     cuts = cut_points(column, limit=9)
     assert_allclose([np.mean(column < cut) for cut in cuts], np.arange(1, 10) / 10, atol=0.01)
@@ -40,7 +40,7 @@ def test_missing_values_have_a_cut_of_their_own() -> None:
     assert cut_points(column)[-1] == np.inf
 
 
-def test_bins_answer_as_the_thresholds_do() -> None:
+def test_bins_compare_as_the_thresholds_do() -> None:
     x = RANDOM.integers(0, 60, (400, 3)).astype(np.float32)
     x[::11, 1] = np.nan
     x[::13, 2] = np.inf

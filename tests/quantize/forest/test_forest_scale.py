@@ -21,7 +21,7 @@ FEATURES = 20
 
 
 def regressor(trees: int, splits: int) -> onnx.ModelProto:
-    """Complete trees of ``splits`` (2^k - 1) splits as TreeEnsembleRegressor, with what skl2onnx writes along."""
+    """Complete trees of ``splits`` (2^k - 1) splits, as skl2onnx writes a TreeEnsembleRegressor."""
     random, n = np.random.default_rng(0), 2 * splits + 1
     number = np.arange(n)
     leaf = np.tile(number >= splits, trees)
@@ -60,7 +60,7 @@ def large() -> onnx.ModelProto:
     return regressor(24, 4095)
 
 
-def test_200_000_nodes_take_seconds_and_answer_alike(large: onnx.ModelProto) -> None:
+def test_200_000_nodes_take_seconds_and_predict_alike(large: onnx.ModelProto) -> None:
     start = time.process_time()
     small = rewrite_trees(large, ml_opset=5)
     assert time.process_time() - start < 5
@@ -69,7 +69,10 @@ def test_200_000_nodes_take_seconds_and_answer_alike(large: onnx.ModelProto) -> 
 
 
 def test_memory_stays_within_three_times_the_parsed_arrays(large: onnx.ModelProto) -> None:
-    """Parsed arrays: the eight columns of the nodes and the four of the leaf weights, as numpy reads them."""
+    """Parsed arrays are the eight columns of the nodes and the four of the leaf weights.
+
+    Their size is that of numpy's arrays.
+    """
     node = large.graph.node[0]
     parsed = sum(
         8 * len(entry.ints) + 4 * len(entry.floats) + len(entry.strings) for entry in node.attribute
@@ -84,7 +87,7 @@ def test_memory_stays_within_three_times_the_parsed_arrays(large: onnx.ModelProt
 
 
 def test_time_is_linear_in_nodes() -> None:
-    """Sixteen times the nodes take about sixteen times as long; a quadratic step would take 256 times."""
+    """Sixteen times the nodes take about sixteen times as long; a quadratic step would take 256."""
     small, big = (regressor(trees, 1023) for trees in (4, 64))
 
     def seconds(model: onnx.ModelProto) -> float:

@@ -53,7 +53,7 @@ def rows_of(
     return x, np.array(["no", "perhaps", "yes"])[target] if text else target
 
 
-def asked(
+def predicted_by_onnx(
     estimator: Any, x: NDArray[np.float32], y: NDArray[Any]
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Label and scores of ONNX for all rows; the estimator is fitted to every other one."""
@@ -89,7 +89,7 @@ WITHOUT_PROBABILITIES = [
 def test_two_classes_have_the_scores_minus_d_and_d(estimator: Any, text: bool) -> None:
     x, y = rows_of(text=text)
     for whole in (estimator, make_pipeline(StandardScaler(), estimator)):
-        label, found = asked(whole, x, y)
+        label, found = predicted_by_onnx(whole, x, y)
         decided = whole.decision_function(x)
         assert_close(found, np.column_stack([-decided, decided]))
         assert (whole.classes_[found.argmax(axis=1)] == label).all()
@@ -98,7 +98,7 @@ def test_two_classes_have_the_scores_minus_d_and_d(estimator: Any, text: bool) -
 @pytest.mark.parametrize("estimator", WITHOUT_PROBABILITIES[:-1], ids=str)
 def test_three_classes_have_a_score_each(estimator: Any) -> None:
     x, y = rows_of(classes=3, text=True)
-    label, found = asked(estimator, x, y)
+    label, found = predicted_by_onnx(estimator, x, y)
     assert_close(found, estimator.decision_function(x))
     assert (label == estimator.predict(x)).all()
 
@@ -118,7 +118,7 @@ def test_linear_discriminants_have_scikit_learns_probabilities(
 ) -> None:
     x, y = rows_of(classes=classes, text=True, bad=bad)
     estimator = LinearDiscriminantAnalysis(**options)
-    label, found = asked(estimator, x, y)
+    label, found = predicted_by_onnx(estimator, x, y)
     assert_close(found, estimator.predict_proba(x))
     assert (label == estimator.predict(x)).all()
 
@@ -134,7 +134,7 @@ def test_labels_follow_decisions_also_where_probabilities_are_equal(
 ) -> None:
     x, y = rows_of(classes=classes, bad=bad)
     estimator = SGDClassifier(loss=loss, random_state=0)
-    label, found = asked(estimator, x, y)
+    label, found = predicted_by_onnx(estimator, x, y)
     expected = estimator.predict_proba(x)
     if loss == "modified_huber" and classes == 3:
         top = np.sort(expected, axis=1)
@@ -165,7 +165,9 @@ def test_neighbours_halfway_between_stored_rows_are_those_of_scikit_learn() -> N
         KNeighborsClassifier(weights="distance"),
         KNeighborsClassifier(metric="manhattan"),
     ):
-        _, found = asked(estimator, np.vstack([x, halfway]), np.concatenate([y, np.resize(y, 300)]))
+        _, found = predicted_by_onnx(
+            estimator, np.vstack([x, halfway]), np.concatenate([y, np.resize(y, 300)])
+        )
         assert_close(found, estimator.predict_proba(np.vstack([x, halfway])))
 
 
@@ -177,7 +179,7 @@ def test_a_gaussian_process_and_counts_of_words_keep_five_digits() -> None:
     assert_close(found[:, 0], process.predict(x))
     counts = np.random.default_rng(0).poisson(300, (400, 5)).astype(np.float32)
     bayes = MultinomialNB()
-    assert_close(asked(bayes, counts, y)[1], bayes.predict_proba(counts))
+    assert_close(predicted_by_onnx(bayes, counts, y)[1], bayes.predict_proba(counts))
 
 
 # --- how predictions are compared ----------------------------------------------------------------

@@ -1,23 +1,17 @@
-"""The models that earlier stages wrote, checked before a stage uses them."""
+"""The estimator that train has written, checked before a stage uses it."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
-
-import onnx
 
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.parts import set_threads
-from onnxpress.pipeline.files import AGAIN, read_bytes
 from onnxpress.pipeline.keys import keys_named
 from onnxpress.pipeline.model_digest import read_unaltered
 from onnxpress.pipeline.outputs import ORIGINAL_MODEL, SCHEMA
-from onnxpress.runtime.checked import checked_onnx
-from onnxpress.tables.names import NUMERIC_INPUT, input_name
 from onnxpress.tables.schema import Schema
 
 
@@ -52,40 +46,3 @@ def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
     except DoesNotFit as error:
         raise UserError(f"{ORIGINAL_MODEL} {error}; {again}") from error
     return set_threads(estimator, threads)
-
-
-def read_onnx(path: Path, schema: Schema) -> bytes:
-    """Return the bytes of an ONNX model that takes the columns of the schema.
-
-    The model is checked, but not opened in onnxruntime yet.
-
-    Raises:
-        UserError: the file is missing, is not an ONNX model, or takes other inputs.
-    """
-    data = read_bytes(path)
-    try:
-        graph = checked_onnx(data, str(path)).graph
-    except UserError as error:
-        raise UserError(f"{error}; {AGAIN}") from error
-    came, expected = _inputs_of(graph), _inputs_for(schema)
-    if came != expected:
-        raise UserError(f"{path} takes the inputs {came}, {SCHEMA} has {expected}; {AGAIN}")
-    return data
-
-
-def _inputs_of(graph: onnx.GraphProto) -> dict[str, Any]:
-    """Return the number of columns of each input, or its shape if it is not a table."""
-    constants = {tensor.name for tensor in graph.initializer}
-    inputs = [value for value in graph.input if value.name not in constants]
-    shapes = {
-        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
-        for value in inputs
-    }
-    return {name: shape[1] if len(shape) == 2 else shape for name, shape in shapes.items()}
-
-
-def _inputs_for(schema: Schema) -> dict[str, int]:
-    """Return the number of columns of each input that a model of the schema has."""
-    if schema.all_numeric:
-        return {NUMERIC_INPUT: len(schema.columns)}
-    return {input_name(column.name): 1 for column in schema.columns}

@@ -1,18 +1,15 @@
-"""Probe rows lie at the thresholds of scikit-learn's own trees, whatever comes before the trees."""
+"""Rows lie at the thresholds of scikit-learn's own trees, whatever comes before the trees."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_diabetes, load_iris
+from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -23,38 +20,24 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.lines import threshold_lines
-from onnxpress.evaluate.metrics import compare_on_probes
-from onnxpress.evaluate.probes.float_order import number, rank
-from onnxpress.evaluate.probes.probe_rows import (
-    UNSEEN_CATEGORY,
-    accepted_missing,
-    accepted_unseen,
-    probe_rows,
-)
-from onnxpress.evaluate.probes.raw_columns import RawColumn
 from onnxpress.evaluate.probes.threshold_rows import ThresholdRows, threshold_rows
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, sklearn_input
 from onnxpress.tables.schema import Column, Schema
 from tests.conftest import numeric_schema
-from tests.conversion.test_convert import mixed_rows
+from tests.support.probed_models import encoded, float32, numbers
 
 Thresholds = set[tuple[int, float]]
+
+
 MANY = 20_000
-
-
-def float32(values: Any) -> NDArray[np.float32]:
-    return np.array(values, np.float32)
 
 
 def below(threshold: float) -> float:
@@ -103,17 +86,6 @@ def split_apart(forest: Any, seen: np.ndarray[Any, Any]) -> Thresholds:
     return found
 
 
-def numbers(
-    classes: int = 3, missing: bool = False
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    rng = np.random.default_rng(3)
-    x = rng.normal(size=(300, 5)).astype(np.float32)
-    y = np.digitize(x[:, 0] + x[:, 1] * x[:, 2], np.linspace(-1, 1, classes - 1))
-    if missing:
-        x[rng.random(x.shape) < 0.2] = np.nan
-    return x, y
-
-
 @pytest.mark.parametrize(
     "forest",
     [
@@ -138,7 +110,7 @@ def test_every_threshold_of_the_fitted_trees_parts_two_neighbouring_rows(forest:
     assert (np.nextafter(one, other) == other).all()
 
 
-def test_a_threshold_itself_and_both_its_neighbours_are_asked() -> None:
+def test_a_threshold_itself_and_both_its_neighbours_are_probed() -> None:
     x, y = load_iris(return_X_y=True)
     x = x.astype(np.float32)
     forest = RandomForestClassifier(20, random_state=0).fit(x, y)
@@ -173,26 +145,6 @@ def test_thresholds_behind_a_scaler_are_hit_by_neighbours_of_the_raw_numbers() -
         assert np.min(np.abs(scaled[:, column] - threshold)) <= 1e-5 * max(1, abs(threshold))
 
 
-def encoded() -> tuple[Schema, Feeds, np.ndarray[Any, Any], Any]:
-    """A forest behind encoders that put the columns in another order than the data."""
-    rng = np.random.default_rng(5)
-    city = rng.choice([f"city {i}" for i in range(12)], (400, 1))
-    plan = rng.choice(["l", "m", "s"], (400, 1), p=[0.1, 0.4, 0.5])
-    a, b = (rng.normal(size=(400, 1)).astype(np.float32) for _ in range(2))
-    feeds = {"a": a, "city": city, "b": b, "plan": plan}
-    y = (a[:, 0] + b[:, 0] * (plan[:, 0] == "m") > np.char.str_len(city[:, 0]) - 6).astype(int)
-    kinds = {"a": "number", "city": "category", "b": "number", "plan": "category"}
-    columns = tuple(Column(name, kind, missing=False) for name, kind in kinds.items())  # type: ignore[arg-type]
-    blocks = [
-        ("ordinal", OrdinalEncoder(), ["city"]),
-        ("hot", OneHotEncoder(sparse_output=False), ["plan"]),
-        ("numbers", "passthrough", ["b", "a"]),
-    ]
-    model = make_pipeline(ColumnTransformer(blocks), RandomForestClassifier(8, random_state=0))
-    model.fit(sklearn_input(feeds), y)
-    return Schema("classification", "y", columns), feeds, y, model
-
-
 def test_thresholds_behind_encoders_in_another_order_are_hit_by_the_right_column() -> None:
     schema, feeds, _, model = encoded()
     made = rows_of(model, feeds, schema)
@@ -206,12 +158,12 @@ def test_thresholds_behind_encoders_in_another_order_are_hit_by_the_right_column
         assert differ == [made.columns[row].name] == [made.columns[row + 1].name]
 
 
-def test_an_ordinal_threshold_is_asked_with_the_categories_on_both_sides_of_it() -> None:
+def test_an_ordinal_threshold_is_probed_with_the_categories_on_both_sides_of_it() -> None:
     schema, feeds, _, model = encoded()
     made = rows_of(model, feeds, schema)
     (names,) = model[0].named_transformers_["ordinal"].categories_
     city = made.feeds["city"][: 2 * made.hit, 0]
-    asked = {
+    compared = {
         tuple(sorted(np.searchsorted(names, city[row : row + 2])))
         for row in range(0, 2 * made.hit, 2)
         if made.columns[row].name == "city"
@@ -219,7 +171,7 @@ def test_an_ordinal_threshold_is_asked_with_the_categories_on_both_sides_of_it()
     thresholds = {
         threshold for column, threshold in thresholds_of(trees_in(model[-1])) if column == 0
     }
-    assert {(low + high) / 2 for low, high in asked if high == low + 1} >= {
+    assert {(low + high) / 2 for low, high in compared if high == low + 1} >= {
         t for t in thresholds if t % 1 == 0.5
     }
 
@@ -251,24 +203,7 @@ def test_histogram_boosting_with_missing_values_has_its_finite_thresholds_hit() 
         assert {exact, np.nextafter(exact, np.float32(np.inf))} <= set(rows[:, column])
 
 
-def test_an_infinite_threshold_is_left_out_and_all_probes_are_finite_or_missing() -> None:
-    x = np.arange(100, dtype=np.float32)
-    x[::2] = np.nan
-    y = np.isnan(x).astype(int)
-    tree = DecisionTreeClassifier(random_state=0).fit(x[:, None], y)
-    assert np.isinf(tree.tree_.threshold).any()
-    model, feeds = to_onnx(tree, numeric_schema(1), 12), {"X": x[:, None]}
-    probes = probe_rows(
-        model, feeds, partial(predict_original, tree, schema=numeric_schema(1)), 200, 0
-    )
-    assert (probes.at_thresholds.thresholds, probes.at_thresholds.hit) == (0, 0)
-    assert len(probes) == 200
-    assert not np.isinf(probes.feeds["X"]).any()
-    assert np.isnan(probes.feeds["X"]).any()
-    assert (tree.predict(probes.feeds["X"]) == np.isnan(probes.feeds["X"][:, 0])).all()
-
-
-def test_a_column_mixed_from_all_others_is_asked_through_one_of_them() -> None:
+def test_a_column_mixed_from_all_others_is_probed_through_one_of_them() -> None:
     x, y = numbers()
     model = make_pipeline(PCA(3), RandomForestClassifier(3, random_state=0)).fit(x, y)
     made = rows_of(model, {"X": x}, numeric_schema(5))
@@ -322,7 +257,7 @@ def written_elsewhere() -> onnx.ModelProto:
     )
 
 
-def test_a_graph_written_elsewhere_is_asked_in_its_own_comparisons() -> None:
+def test_a_graph_written_elsewhere_is_probed_in_its_own_comparisons() -> None:
     rng = np.random.default_rng(0)
     feeds = {
         "code": np.where(rng.random((50, 1)) < 0.3, "yes", "no"),
@@ -357,140 +292,6 @@ def test_when_thresholds_outnumber_the_probes_a_random_choice_of_them_is_hit() -
     assert len(split_apart(forest, made.feeds["X"]) & expected) >= 20
 
 
-def test_probes_are_the_same_for_the_same_seed_and_others_for_another() -> None:
-    schema, feeds, _, model = encoded()
-    onnx_model, ask = to_onnx(model, schema, 12), partial(predict_original, model, schema=schema)
-    one, same, other = (probe_rows(onnx_model, feeds, ask, 500, seed).feeds for seed in (1, 1, 2))
-    assert all(np.array_equal(one[name], same[name]) for name in feeds)
-    assert not np.array_equal(one["city"], other["city"])
-
-
-def test_a_model_without_trees_gets_mixed_rows_only() -> None:
-    x, y = numbers()
-    model = LogisticRegression().fit(x, y)
-    schema = numeric_schema(5)
-    probes = probe_rows(
-        to_onnx(model, schema, 12),
-        {"X": x},
-        partial(predict_original, model, schema=schema),
-        300,
-        0,
-    )
-    assert (len(probes), len(probes.at_thresholds), probes.at_thresholds.operators) == (300, 0, 0)
-    assert all(set(probes.feeds["X"][:, column]) <= set(x[:, column]) for column in range(5))
-
-
-def answering(values: Callable[[Feeds], Any]) -> Callable[[Feeds], Predictions]:
-    return lambda feeds: Predictions(np.asarray(values(feeds), np.float64), None)
-
-
-def test_missing_numbers_are_accepted_where_the_original_answers_them_with_a_number() -> None:
-    x, y = load_diabetes(return_X_y=True)
-    x, schema = x.astype(np.float32), numeric_schema(10, "regression")
-    every = frozenset(RawColumn("X", position) for position in range(10))
-    forest, line = DecisionTreeClassifier(max_depth=2).fit(x, y > 100), LinearRegression().fit(x, y)
-    assert accepted_missing(answering(lambda feeds: forest.predict(feeds["X"])), {"X": x}) == every
-    assert accepted_missing(partial(predict_original, line, schema=schema), {"X": x}) == frozenset()
-    propagating = answering(lambda feeds: feeds["X"] @ line.coef_)
-    assert accepted_missing(propagating, {"X": x}) == frozenset()
-
-
-def test_missing_numbers_are_accepted_per_column_where_the_fit_saw_some() -> None:
-    x, y = numbers()
-    x[::9, 1] = np.nan
-    imputed = ColumnTransformer([("i", SimpleImputer(), [1]), ("n", "passthrough", [0, 2, 3, 4])])
-    model = make_pipeline(imputed, LogisticRegression()).fit(x, y)
-    accepted = accepted_missing(
-        partial(predict_original, model, schema=numeric_schema(5)), {"X": x}
-    )
-    assert accepted == {RawColumn("X", 1)}
-    probes = probe_rows(
-        to_onnx(model, numeric_schema(5), 12),
-        {"X": x},
-        partial(predict_original, model, schema=numeric_schema(5)),
-        400,
-        0,
-    ).feeds["X"]
-    assert np.isnan(probes).any(axis=0).tolist() == [False, True, False, False, False]
-
-
-def test_unseen_categories_are_only_in_columns_that_take_them_and_rare_ones_in_all() -> None:
-    schema, feeds, y, model = encoded()
-    feeds["city"][:1] = "a city with one row"
-    encoders = [
-        ("strict", OrdinalEncoder(), ["city"]),
-        ("lenient", OneHotEncoder(handle_unknown="ignore", sparse_output=False), ["plan"]),
-        ("numbers", "passthrough", ["a", "b"]),
-    ]
-    feeds["city"] = feeds["city"].astype(object)
-    feeds["city"][0, 0] = "a city with one row"
-    model = make_pipeline(ColumnTransformer(encoders), LogisticRegression()).fit(
-        sklearn_input(feeds), y
-    )
-    ask = partial(predict_original, model, schema=schema)
-    assert accepted_unseen(ask, feeds) == {RawColumn("plan", 0)}
-    probes = probe_rows(to_onnx(model, schema, 12), feeds, ask, 1000, 0).feeds
-    assert UNSEEN_CATEGORY in probes["plan"]
-    assert UNSEEN_CATEGORY not in probes["city"]
-    assert (probes["city"] == "a city with one row").sum() > 1
-    ask(probes)
-
-
-def shifted(model: onnx.ModelProto, index: int) -> onnx.ModelProto:
-    """The model with one threshold moved to the next float32."""
-    result = onnx.ModelProto()
-    result.CopyFrom(model)
-    node = next(node for node in result.graph.node if node.op_type.startswith("TreeEnsemble"))
-    floats = next(item for item in node.attribute if item.name == "nodes_values").floats
-    floats[index] = np.nextafter(np.float32(floats[index]), np.float32(np.inf))
-    return result
-
-
-def test_any_threshold_moved_to_the_next_float_is_caught_by_the_probes() -> None:
-    x, y = load_diabetes(return_X_y=True)
-    x = x.astype(np.float32)
-    forest = GradientBoostingRegressor(n_estimators=3, random_state=0).fit(x, y)
-    schema = numeric_schema(10, "regression", target_std=1e-3)
-    model = to_onnx(forest, schema, 12)
-    feeds = probe_rows(
-        model, {"X": x}, partial(predict_original, forest, schema=schema), 2000, 0
-    ).feeds
-    original = predict_original(forest, feeds, schema)
-    right = predict_onnx(open_session(to_bytes(model)), feeds)
-    splits = [i for i, mode in enumerate(modes(model)) if mode != b"LEAF"]
-    assert len(splits) == 21
-    for index in splits:
-        moved = predict_onnx(open_session(to_bytes(shifted(model, index))), feeds)
-        shares = compare_on_probes(schema, [original, right, moved], tolerance=1.0)
-        assert shares["onnx_probe_within_tolerance"] == 1
-        assert shares["quantized_probe_within_tolerance"] < 1
-
-
-def modes(model: onnx.ModelProto) -> list[bytes]:
-    node = next(node for node in model.graph.node if node.op_type.startswith("TreeEnsemble"))
-    return list(next(item for item in node.attribute if item.name == "nodes_modes").strings)
-
-
-def test_probes_of_mixed_rows_hold_what_is_accepted() -> None:
-    rows = mixed_rows()
-    model = to_onnx(
-        LogisticRegression().fit(rows.feeds["weight"], rows.target), numeric_schema(1), 12
-    )
-    ask = answering(lambda feeds: np.zeros(len(feeds["weight"])))
-    probes = probe_rows(model, rows.feeds, ask, 500, 0).feeds
-    assert UNSEEN_CATEGORY in probes["colour"]
-    assert np.isnan(probes["weight"]).any()
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0, -1.5, 1e-45, -1e-45, 3.4028235e38, -3.4028235e38])
-def test_ranks_follow_the_order_of_floats_and_end_at_the_greatest(value: float) -> None:
-    exact = float32([value])
-    assert number(rank(exact)) == exact
-    with np.errstate(over="ignore"):
-        above = np.nextafter(exact, np.float32(np.inf))
-    assert number(rank(exact) + 1) == (above if np.isfinite(above) else exact)
-
-
 def test_thresholds_of_rare_words_are_hit_by_the_texts_that_hold_them() -> None:
     rng = np.random.default_rng(1)
     texts = np.array(
@@ -517,7 +318,7 @@ def test_thresholds_of_rare_words_are_hit_by_the_texts_that_hold_them() -> None:
     assert (made.thresholds, made.hit) == (len(expected), len(expected))
 
 
-def test_rows_of_other_data_are_recombined_to_come_to_splits_that_none_of_them_reaches() -> None:
+def test_rows_of_other_data_are_recombined_to_reach_splits_that_none_of_them_reaches() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(3000, 4)).astype(np.float32)
     y = (x[:, 0] + x[:, 1] * x[:, 2] + rng.normal(0, 0.5, 3000) > 0).astype(int)

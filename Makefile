@@ -62,7 +62,7 @@ doctor: $(VENV) ## check this machine and the tracking server: a line per check,
 migrate: $(VENV) ## bring a repository of the first edition up to date, and name what cannot be
 	@python -m onnxpress migrate
 
-docs: $(VENV) ## bring the made parts of README up to date (parameters, graph of stages)
+docs: $(VENV) ## write the parts of README and docs/ that follow from the code
 	@python -m onnxpress docs
 
 ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=5001 for another port)

@@ -60,7 +60,7 @@ WORDS = {
 
 
 def summary(records: list[Record]) -> dict[str, Any]:
-    """The counts that the README shows, by place; ``share_agreeing`` is of those that convert."""
+    """The counts in docs/inputs.md, by place; ``share_agreeing`` is of those that convert."""
     return {
         place: _counts([record for record in records if record["place"] == place])
         for place in (ALONE, COLUMNS)

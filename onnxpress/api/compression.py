@@ -197,6 +197,7 @@ def _job(given: GivenModel, table: Features, y: Any, opset: int) -> _Job:
     spread = float(rows.target.std()) if given.task == "regression" else None
     schema = table.schema(given.task, spread)
     estimator = given.as_estimator(rows, schema)
+    rows = _with_known_classes(estimator, rows, given)
     return _Job(given, estimator, converted(estimator, schema, opset), rows, schema)
 
 
@@ -220,11 +221,18 @@ def _check_score(score: str | None, given: GivenModel) -> None:
 
 
 def _rows(given: GivenModel, table: Features, y: Any) -> Rows:
-    """The rows with their target in the form of the model's predictions."""
-    target = targets(y, given.task, len(table))
-    if given.task == "classification" and given.estimator is not None:
-        target = check_classes(given.estimator, target, given.name)
-    return table.rows(target, given.task)
+    return table.rows(targets(y, given.task, len(table)), given.task)
+
+
+def _with_known_classes(estimator: Any, rows: Rows, given: GivenModel) -> Rows:
+    """The rows with their target in the form of the model's predictions.
+
+    Raises:
+        UserError: it holds a class that the model does not know.
+    """
+    if given.task == "regression":
+        return rows
+    return Rows(rows.feeds, check_classes(estimator, rows.target, given.name))
 
 
 def _trials(job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int) -> Trials:
@@ -254,7 +262,8 @@ def _calibration_rows(job: _Job, calibration: tuple[Any, Any]) -> Rows:
     )
     if came != expected:
         raise UserError("calibration should have the columns of X, of the same types")
-    return _rows(job.given, table, calibration[1])
+    rows = _rows(job.given, table, calibration[1])
+    return _with_known_classes(job.estimator, rows, job.given)
 
 
 def _set_aside(job: _Job, share: float, seed: int) -> tuple[Rows, Rows]:

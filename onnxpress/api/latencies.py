@@ -8,10 +8,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from onnxpress.api.checks import check_number, check_seed, check_whole
-from onnxpress.api.model_arguments import GivenModel, given_model
+from onnxpress.api.model_arguments import GivenModel, as_inputs, given_model
 from onnxpress.api.table_arguments import Features, features
 from onnxpress.benchmark.latency_statistics import Ratio, Summary, ratio, summarise, values
 from onnxpress.benchmark.measure import Plan, measure_batches
@@ -21,7 +19,6 @@ from onnxpress.estimators.layout import original_input
 from onnxpress.estimators.parts import set_threads
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Feeds
-from onnxpress.tables.schema import Schema
 
 Call = Callable[[], object]
 
@@ -156,24 +153,7 @@ def _prepared(model: GivenModel, table: Features, threads: int) -> Callable[[Fee
     schema = table.schema(model.task)
     if model.data:
         session = open_session(model.data, threads)
-        return lambda feeds: partial(session.run, None, _named(feeds, session, model, schema))
+        return lambda feeds: partial(session.run, None, as_inputs(session, feeds, model.name))
     model.check_columns(schema)
     estimator = set_threads(copy.deepcopy(model.estimator), threads)
     return lambda feeds: partial(estimator.predict, original_input(estimator, feeds, schema))
-
-
-def _named(feeds: Feeds, session: Any, model: GivenModel, schema: Schema) -> Feeds:
-    """The rows under the names of the model's inputs.
-
-    Raises:
-        UserError: it takes other columns.
-    """
-    inputs = {item.name: item for item in session.get_inputs()}
-    if inputs.keys() == feeds.keys():
-        return feeds
-    if len(inputs) == len(feeds) == 1:
-        ((name, item),), ((_, values),) = inputs.items(), feeds.items()
-        wide = item.type == "tensor(double)"
-        return {name: values.astype(np.float64) if wide else values}
-    columns = ", ".join(column.name for column in schema.columns)
-    raise UserError(f"{model.name} takes the inputs {', '.join(inputs)}, X has {columns}")

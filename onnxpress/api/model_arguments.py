@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -21,7 +21,7 @@ from onnxpress.estimators.predicting import predict_original
 from onnxpress.given.onnx_models import as_estimator
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
-from onnxpress.runtime.predictions import Predictions, as_labels
+from onnxpress.runtime.predictions import Predict, as_labels
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.names import OUTPUT_NAMES
@@ -78,9 +78,7 @@ class GivenModel:
             what = f"{self.name}, a {type(self.estimator).__name__},"
             raise UserError(f"{what} {error}; pass X with the columns of its fit") from error
 
-    def predictor(
-        self, rows: Rows, schema: Schema, threads: int = 1
-    ) -> Callable[[Feeds], Predictions]:
+    def predictor(self, rows: Rows, schema: Schema, threads: int = 1) -> Predict:
         """Return the function that predicts; ``rows`` are only needed for foreign ONNX models.
 
         Raises:
@@ -88,7 +86,7 @@ class GivenModel:
         """
         if self.data and self.is_own:
             session = open_session(self.data, threads)
-            return lambda feeds: predict_onnx(session, feeds)
+            return lambda feeds: predict_onnx(session, as_inputs(session, feeds, self.name))
         estimator = self.as_estimator(rows, schema)
         return lambda feeds: predict_original(estimator, feeds, schema)
 
@@ -148,6 +146,29 @@ def _task_of(model: onnx.ModelProto) -> Task:
     return "regression" if single else "classification"
 
 
+def as_inputs(session: Any, feeds: Feeds, name: str) -> Feeds:
+    """Return the rows under the names of the inputs of an ONNX model, which errors call ``name``.
+
+    Raises:
+        UserError: it takes other columns.
+    """
+    inputs = session.get_inputs()
+    if len(inputs) == len(feeds) == 1:
+        feeds = {inputs[0].name: next(iter(feeds.values()))}
+    widths = {item.name: item.shape[1] if len(item.shape) == 2 else 0 for item in inputs}
+    if widths.keys() != feeds.keys() or any(
+        isinstance(width, int) and width != feeds[each].shape[1] for each, width in widths.items()
+    ):
+        takes = ", ".join(f"{item.name} {item.shape}" for item in inputs)
+        has = ", ".join(f"{each} {[None, values.shape[1]]}" for each, values in feeds.items())
+        raise UserError(f"{name} takes {takes}, X gives {has}; pass X with the columns of its fit")
+    wide = {item.name for item in inputs if item.type == "tensor(double)"}
+    return {
+        each: values.astype(np.float64) if each in wide else values
+        for each, values in feeds.items()
+    }
+
+
 def check_classes(estimator: Any, target: NDArray[Any], name: str) -> NDArray[Any]:
     """Return the target as the estimator's labels are: int64 or text.
 
@@ -173,4 +194,5 @@ def stand_in_target(model: GivenModel, features: Features) -> NDArray[Any]:
     zeros = np.zeros(len(features), np.int64)
     if model.task == "regression" or not (model.data and model.is_own):
         return zeros
-    return predict_onnx(open_session(model.data), features.feeds()).values
+    session = open_session(model.data)
+    return predict_onnx(session, as_inputs(session, features.feeds(), model.name)).values

@@ -14,14 +14,14 @@ def main() -> None:
     Raises:
         UserError: there are some.
     """
-    stale = stale_in_lock()
+    stale = [f"{stage} ({_shown(differing)})" for stage, differing in stale_in_lock().items()]
     if stale:
-        listed = "; ".join(
-            f"{stage} ({_shown(list(dict.fromkeys(found)))})" for stage, found in stale.items()
-        )
+        listed = "; ".join(stale)
         raise UserError(f"dvc.lock is stale: {listed} differ; run `dvc repro` and commit dvc.lock")
 
 
 def _shown(names: list[str]) -> str:
+    """The first few of the names, each once."""
+    names = list(dict.fromkeys(names))
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

@@ -1,8 +1,9 @@
-"""Undo what a killed dvc can leave behind; ``make all`` runs this first.
+"""Repair the files that a killed dvc can leave damaged; ``make all`` runs this first.
 
-DVC writes dvc.lock and .dvc/tmp/rwlock in place. Killed meanwhile it leaves them empty or cut off, and every later
-command fails with "validation failed" or "JSON structure is corrupted". A cut that is still valid YAML does no harm: the
-stages that it lost count as stale, and come back from DVC's run cache.
+DVC writes dvc.lock and .dvc/tmp/rwlock in place. If it is killed meanwhile, they are empty or cut
+off, and every later command fails with "validation failed" or "JSON structure is corrupted". A cut
+that is still valid YAML does no harm: the stages that it lost count as stale, and come back from
+DVC's run cache.
 """
 
 from __future__ import annotations
@@ -20,23 +21,24 @@ from onnxpress.pipeline.external import run
 
 LOCK, PROCESSES = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
 WRITING_SECONDS = 1.0
-"""A dvc that is at work writes a file whole within this time; what stays damaged has lost its writer."""
+"""A dvc that is still running completes a file within this time."""
 
 
 def main() -> None:
-    """Put a damaged dvc.lock back as git has it, or remove it; remove a damaged list of running processes."""
+    """Restore a damaged dvc.lock from git, or remove it; remove a damaged list of processes."""
     if damaged(LOCK, lambda text: yaml.safe_load(text)["schema"]):
-        restored = run("git", "restore", str(LOCK)).returncode == 0
-        if not restored:
+        done = "restored from git"
+        if run("git", "restore", str(LOCK)).returncode:
             LOCK.unlink()
-        say(f"{LOCK} was cut off by a killed dvc: {'restored from git' if restored else 'removed'}")
+            done = "removed"
+        say(f"{LOCK} was cut off by a killed dvc: {done}")
     if damaged(PROCESSES, json.loads):
         PROCESSES.unlink()
         say(f"{PROCESSES} was cut off by a killed dvc: removed")
 
 
 def damaged(path: Path, read: Callable[[str], Any]) -> bool:
-    """Whether the file is there, ``read`` fails on its text, and that does not pass."""
+    """Whether there is such a file and ``read`` fails on its text, twice in a row."""
     for seconds in (WRITING_SECONDS, 0):
         try:
             read(path.read_text(encoding="utf-8"))

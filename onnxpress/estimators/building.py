@@ -31,7 +31,7 @@ def build(
     arguments: Mapping[str, Any],
     schema: Schema,
     seed: int,
-    steps: ColumnSteps = ColumnSteps(),  # noqa: B008 - frozen
+    steps: ColumnSteps = ColumnSteps(),
 ) -> Any:
     """An unfitted estimator, behind the steps that the columns need so that it takes raw rows.
 

@@ -14,8 +14,19 @@ from onnxpress.runtime.checked import one_line, other_format
 MOST_NAMES = 10
 """Names of a refused file that an error shows."""
 
-BOOSTERS = {"catboost", "lightgbm", "xgboost"}
-"""Packages whose models keep their trees in memory of their own, and come as ONNX."""
+CURE_OF_BOOSTERS = (
+    "give the model's .onnx file, made where it was fitted (LightGBM and XGBoost by onnxmltools)"
+)
+
+CURES = {
+    "catboost.": CURE_OF_BOOSTERS,
+    "lightgbm.": CURE_OF_BOOSTERS,
+    "xgboost.": CURE_OF_BOOSTERS,
+    "scipy.stats.": "of a search over distributions, dump the best_estimator_ alone",
+    "joblib.": "set memory=None in its pipelines, and dump it again",
+    "__main__.": "move what a notebook or script defines into a module of its own before the fit",
+}
+"""What to do about a model that holds a name with such a beginning; the first that fits."""
 
 
 def load_original(
@@ -112,15 +123,9 @@ def _shown_names(names: list[str]) -> str:
 
 def _cure_of(names: list[str]) -> str:
     """What to do about a model that holds such names. Only the spelling says which are classes."""
-    if any(name.partition(".")[0] in BOOSTERS for name in names):
-        made = "made where it was fitted (LightGBM and XGBoost by onnxmltools)"
-        return f"give the model's .onnx file, {made}"
-    if any(name.startswith("scipy.stats.") for name in names):
-        return "of a search over distributions, dump the best_estimator_ alone"
-    if any(name.startswith("joblib.") for name in names):
-        return "set memory=None in its pipelines, and dump it again"
-    if any(name.startswith("__main__.") for name in names):
-        return "move what a notebook or script defines into a module of its own before the fit"
+    for start, cure in CURES.items():
+        if any(name.startswith(start) for name in names):
+            return cure
     if not all(name.rpartition(".")[2].lstrip("_")[:1].isupper() for name in names):
         instead = "give a model fitted without them, or its .onnx file"
         return f"only classes can be trusted (`trust`), no functions: {instead}"

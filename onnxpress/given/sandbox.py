@@ -177,10 +177,8 @@ def _unlocked_lines(locks: Sequence[str], path: Path) -> list[str]:
     lacking = held.missing(locks)
     if not lacking:
         return []
-    return [
-        f"warning: no lock of this system forbids what {path} might do ({lacking}); "
-        "only the check of its contents does"
-    ]
+    could = f"what {path} might do ({lacking})"
+    return [f"warning: no lock of this system forbids {could}; only the check of its contents does"]
 
 
 def _worse_lines(outcome: Outcome, calibration: Rows, schema: Schema) -> list[str]:

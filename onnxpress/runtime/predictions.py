@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
+from onnxpress.tables.rows import Feeds
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class Predictions:
     """
     proper: bool = True
     """Whether the scores are probabilities."""
+
+
+Predict = Callable[[Feeds], Predictions]
+"""How a model predicts rows, whichever library runs it."""
 
 
 def as_labels(values: NDArray[Any]) -> NDArray[Any]:

@@ -23,17 +23,17 @@ from onnxpress.tables.wording import listed, shown
 EXACT = 2.0**24
 """Float32 holds every whole number up to this."""
 SMALLEST = float(np.finfo(np.float32).tiny)
-"""Numbers closer to 0 than this lose digits in float32, and at last become 0."""
+"""Numbers closer to 0 than this lose digits in float32, and the smallest become 0."""
 LARGEST = float(np.finfo(np.float32).max)
 MANY = 0.1
-"""Categories per row from which on there are too many to learn from."""
+"""A share of categories in the rows; above it there are too many to learn from."""
 MISSING_WORDS = frozenset(
     (
         *("na", "n/a", "#n/a", "<na>", "nan", "null", "none", "nil", "missing", "unknown"),
         *("?", "-", ".", ""),
     )
 )
-"""Texts that elsewhere mean a missing value, in lower case; the last of spaces alone."""
+"""Texts that often mean a missing value, in lower case; "" is a cell of spaces."""
 LEADING_ZERO = re.compile(r"[+-]?0\d+")
 DAY_NUMBER = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
@@ -57,11 +57,11 @@ def tally(values: pa.ChunkedArray) -> Counter[str]:
 
 
 def number_findings(name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
-    """What float32 loses, and whole numbers that are something else than quantities."""
+    """What float32 loses, and whole numbers that are not quantities."""
     if types.is_boolean(values.type):
         return
     array = numbers(values)
-    array = array[np.abs(array) <= LARGEST]  # what is larger stands in rows without a target
+    array = array[np.abs(array) <= LARGEST]  # larger ones are in rows without a target
     if not len(array):
         return
     whole = bool((array == np.floor(array)).all())
@@ -138,7 +138,7 @@ def category_findings(name: str, counts: Counter[str], what: str) -> Iterator[Fi
     likenesses = list(likeness_findings(name, counts, what))
     yield from likenesses
     if likenesses:
-        pass  # what to do about so many values is said
+        pass  # it has already said what to do about so many values
     elif len(counts) == rows > 2:
         says = f"has another text in each of its {rows} rows; drop it, or name it in `text`"
         yield Finding("unique", name, says, what)
@@ -206,7 +206,7 @@ def has_missing_word(words: Iterable[str]) -> bool:
 
 
 def missing_findings(name: str, counts: Counter[str], what: str) -> Iterator[Finding]:
-    """Texts that often mean a missing value, and here are values."""
+    """Texts that often mean a missing value, but here are values."""
     words = Counter({word: count for word, count in counts.items() if has_missing_word([word])})
     if not words:
         return

@@ -187,7 +187,7 @@ def is_whole_decimal(kind: pa.DataType) -> bool:
 
 
 def whole_numbers(values: pa.ChunkedArray) -> NDArray[np.int64] | None:
-    """Numbers as int64 (rows,), booleans as 0 and 1; None if one is not whole or needs more bits."""
+    """Numbers as int64 (rows,), booleans as 0 and 1; None if one is not whole or too large."""
     if types.is_float16(values.type):  # Arrow cannot cast it to int64 directly
         values = pc.cast(values, pa.float64())
     try:

@@ -46,7 +46,7 @@ def typed(
     text: Collection[str] = (),
     target: str | None = None,
 ) -> pa.Table:
-    """Each column in the narrowest type that all of its cells have; the columns in ``text`` stay as they are.
+    """Each column in the narrowest type of all of its cells; the columns in ``text`` stay text.
 
     Rows without a ``target`` are left out later, so their values decide nothing: a line with a
     total below the numbers does not make text of them.

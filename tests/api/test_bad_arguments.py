@@ -40,6 +40,9 @@ def convert(estimator: Any = FOREST, table: Any = X, **arguments: Any) -> Callab
     return lambda: onnxpress.convert(estimator, table, **arguments)
 
 
+ONNX = onnxpress.convert(FOREST, X)
+NAMES = np.array(["setosa", "versicolor", "virginica"])[y]
+
 BAD: list[tuple[Callable[[], Any], str]] = [
     (convert(RandomForestClassifier()), r"estimator should be fitted, .* RandomForestClassifier"),
     (convert(3), r"estimator should be a fitted classifier or regressor of scikit-learn, .* int"),
@@ -70,6 +73,12 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (compress(calibration=X), r"calibration should be a pair of X and y"),
     (compress(calibration=(X[:, :2], y)), r"calibration should have the columns of X"),
     (compress(model=b"no model"), r"model is no ONNX model that can be run"),
+    (compress(model=ONNX, X=X[:, :3]), r"model takes X: .* one float32 input of 3 columns"),
+    (compress(model=ONNX, y=NAMES), r"y holds the class 'setosa', which model does not know"),
+    (compare(original=ONNX, y=NAMES), r"y should hold what original predicts, such as 0, got"),
+    (compare(model=ONNX, X=X[:, :3]), r"original, .*, takes 4 features, X has 3"),
+    (compare(original=ONNX, X=X[:, :3]), r"original takes X \[.*, 4\], X gives X \[None, 3\]"),
+    (measure(models={"m": ONNX}, X=X[:, :3]), r"models\['m'\] takes X \[.*, 4\], X gives"),
     (compare(y=y + 1), r"y holds the class 3, which original does not know; it knows 0, 1, 2"),
     (compare(model="gone.onnx"), r"cannot read gone\.onnx \(No such file or directory\)"),
     (compare(probe_rows=-1), r"probe_rows should be a whole number from 0 on, got -1"),

@@ -8,10 +8,10 @@ from importlib import import_module
 import numpy as np
 import pytest
 
-from onnxpress.graph.trees.forest import Forest
 from onnxpress.quantize.forest.lossless.leaf_table import numbered
 from onnxpress.quantize.forest.lossless.passes import preorder, unfold
 from onnxpress.quantize.forest.lossless.portable import Layout
+from tests.support.forest_probes import small_forest
 
 MODULES = (
     "onnxpress.graph.trees.forest",
@@ -39,19 +39,7 @@ def test_worked_examples_are_true(name: str) -> None:
 
 def test_the_layout_of_two_trees_is_that_of_its_docstring() -> None:
     a, b, c = ~0, ~1, ~2
-    forest = Forest(
-        feature=np.zeros(3, np.int32),
-        threshold=np.zeros(3, np.float32),
-        mode=np.zeros(3, np.uint8),
-        missing_true=np.zeros(3, np.bool_),
-        true_child=np.array([a, b, b], np.int32),
-        false_child=np.array([1, a, c], np.int32),
-        roots=np.array([0, 2], np.int32),
-        leaf_offset=np.arange(4, dtype=np.int32),
-        leaf_target=np.zeros(3, np.int32),
-        leaf_weight=np.array([10, 20, 30], np.float32),
-        n_targets=1,
-    )
+    forest = small_forest([(a, 1), (b, a), (b, c)], roots=[0, 2], leaves=[10, 20, 30])
     layout = Layout(forest, shared=False)
     assert layout.tree.tolist() == [0, 0, 0, 0, 0, 1, 1, 1]
     assert layout.node.tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
@@ -65,19 +53,8 @@ def test_the_layout_of_two_trees_is_that_of_its_docstring() -> None:
 def test_the_tree_of_the_passes_is_that_of_its_docstring() -> None:
     """Unfolding keeps its numbers, for it is breadth-first already."""
     a, b, c, d, e = (~number for number in range(5))
-    forest = Forest(
-        feature=np.zeros(4, np.int32),
-        threshold=np.zeros(4, np.float32),
-        mode=np.zeros(4, np.uint8),
-        missing_true=np.zeros(4, np.bool_),
-        true_child=np.array([1, 3, c, a], np.int32),
-        false_child=np.array([2, b, d, e], np.int32),
-        roots=np.array([0], np.int32),
-        leaf_offset=np.arange(6, dtype=np.int32),
-        leaf_target=np.zeros(5, np.int32),
-        leaf_weight=np.arange(5, dtype=np.float32),
-        n_targets=1,
-    )
+    children = [(1, 2), (3, b), (c, d), (a, e)]
+    forest = small_forest(children, roots=[0], leaves=[1, 2, 3, 4, 5])
     tree = unfold(forest)
     assert (tree.true_child == forest.true_child).all()
     assert (tree.false_child == forest.false_child).all()
@@ -88,19 +65,7 @@ def test_the_tree_of_the_passes_is_that_of_its_docstring() -> None:
 
 
 def test_the_leaf_table_of_two_trees_is_that_of_its_docstring() -> None:
-    forest = Forest(
-        feature=np.zeros(3, np.int32),
-        threshold=np.zeros(3, np.float32),
-        mode=np.zeros(3, np.uint8),
-        missing_true=np.zeros(3, np.bool_),
-        true_child=np.array([~0, ~1, ~2], np.int32),
-        false_child=np.array([~1, 2, ~1], np.int32),
-        roots=np.array([0, 1], np.int32),
-        leaf_offset=np.arange(4, dtype=np.int32),
-        leaf_target=np.zeros(3, np.int32),
-        leaf_weight=np.array([10, 20, 30], np.float32),
-        n_targets=1,
-    )
+    forest = small_forest([(~0, ~1), (~1, 2), (~2, ~1)], roots=[0, 1], leaves=[10, 20, 30])
     found = numbered(forest, np.arange(3, dtype=np.int32))
     assert found.leaf_target.tolist() == [1, 0, 0, 1]  # trees of the keys 4, 0, 1 and 5
     assert found.leaf_weight.tolist() == [1, 0, 1, 2]  # and their rows

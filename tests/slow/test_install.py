@@ -135,7 +135,7 @@ def test_the_command_works_with_the_core_dependencies_alone(environment: Path, e
     run(command, "compress", "forest.joblib", *data, "-o", "small.onnx", folder=empty)
     assert (empty / "small.onnx").stat().st_size < (empty / "forest.joblib").stat().st_size / 5
     run(command, "compare", "forest.joblib", "small.onnx", *data, folder=empty)
-    assert "trees" in run(command, "inspect", "small.onnx", folder=empty)
+    assert "opsets" in run(command, "inspect", "small.onnx", folder=empty)
     names = {path.name for path in empty.iterdir()}
     assert names == {"forest.joblib", "rows.csv", "small.onnx"}
 

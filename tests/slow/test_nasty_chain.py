@@ -112,7 +112,7 @@ def write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def input_of(column: str) -> str:
-    """The ONNX input of a column, as README says it."""
+    """The ONNX input of a column, as docs/outputs.md says it."""
     return f"{column}_input" if column in OF_OUTPUTS else column
 
 

@@ -1,4 +1,4 @@
-"""Rows that tell two forests apart, and comparisons of models on them: shared by the tests of stages/quantize/forest."""
+"""Rows on which two forests differ if they can, comparisons of models on them, small forests."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ Matrix = NDArray[np.float32]
 def converted(
     estimator: Any, x: NDArray[Any], opset: int = 12, ml_opset: int = 3
 ) -> onnx.ModelProto:
-    """``estimator`` as the pipeline's converters write it, missing tracks included, probabilities as a tensor."""
+    """``estimator`` as the pipeline's converters write it.
+
+    Missing tracks are included, and probabilities are a tensor.
+    """
     import skl2onnx
 
     register()
@@ -51,15 +54,15 @@ def thresholds(model: onnx.ModelProto) -> tuple[NDArray[np.int64], Matrix]:
 def probes(model: onnx.ModelProto, x: Matrix, limit: int = 4000, *, missing: bool = True) -> Matrix:
     """Rows of ``x`` with one feature on a threshold or next to it, and with NaN and infinities.
 
-    Every distinct threshold has a row of its own, and its float32 neighbours one each, up to ``limit`` rows.
+    Every distinct threshold has a row of its own, and its float32 neighbours one each, up to
+    ``limit`` rows.
     """
     random = np.random.default_rng(0)
     feature, value = (part[:, None] for part in thresholds(model))
     pairs = np.unique(np.hstack([feature.astype(np.float64), value.astype(np.float64)]), axis=0)
     value = pairs[:, 1].astype(np.float32)
-    near = np.concatenate(
-        [value, np.nextafter(value, np.float32(np.inf)), np.nextafter(value, np.float32(-np.inf))]
-    )
+    above = np.nextafter(value, np.float32(np.inf))
+    near = np.concatenate([value, above, np.nextafter(value, np.float32(-np.inf))])
     column = np.tile(pairs[:, 0].astype(np.int64), 3)
     chosen = random.permutation(len(near))[:limit]
     rows = x[random.integers(0, len(x), len(chosen))].copy()
@@ -72,16 +75,16 @@ def probes(model: onnx.ModelProto, x: Matrix, limit: int = 4000, *, missing: boo
 
 
 def rows_at_splits(forest: Forest, x: Matrix) -> Matrix:
-    """Three rows per split that do reach it: a row of ``x`` that passes it, on the threshold, just above, just below.
+    """Three rows for each split that reach it: on its threshold, just above it, just below it.
 
-    The threshold of a split lies inside what its ancestors let through, so setting its feature keeps the path.
+    They are made from a row of ``x`` that passes the split. Its threshold lies within the range
+    that its ancestors let through, so that setting its feature keeps the path.
     """
     reached = reached_by(forest, x)
     split = np.flatnonzero(reached >= 0)
     value = forest.threshold[split]
-    near = np.concatenate(
-        [value, np.nextafter(value, np.float32(np.inf)), np.nextafter(value, np.float32(-np.inf))]
-    )
+    above = np.nextafter(value, np.float32(np.inf))
+    near = np.concatenate([value, above, np.nextafter(value, np.float32(-np.inf))])
     rows = np.tile(x[reached[split]], (3, 1))
     rows[np.arange(len(rows)), np.tile(forest.feature[split], 3)] = near
     return rows
@@ -123,3 +126,22 @@ def assert_same(found: list[NDArray[Any]], expected: list[NDArray[Any]]) -> None
 def packed_size(model: onnx.ModelProto) -> int:
     """Bytes of the model as the pipeline stores it."""
     return len(to_bytes(model, packed=True))
+
+
+def small_forest(children: list[tuple[int, int]], roots: list[int], leaves: list[float]) -> Forest:
+    """Splits x[0] <= their own number, one target."""
+    n = len(children)
+    pairs = np.array(children, np.int32).reshape(n, 2)
+    return Forest(
+        feature=np.zeros(n, np.int32),
+        threshold=np.arange(n, dtype=np.float32),
+        mode=np.zeros(n, np.uint8),
+        missing_true=np.zeros(n, np.bool_),
+        true_child=pairs[:, 0].copy(),
+        false_child=pairs[:, 1].copy(),
+        roots=np.array(roots, np.int32),
+        leaf_offset=np.arange(len(leaves) + 1, dtype=np.int32),
+        leaf_target=np.zeros(len(leaves), np.int32),
+        leaf_weight=np.array(leaves, np.float32),
+        n_targets=1,
+    )

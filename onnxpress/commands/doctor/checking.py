@@ -1,4 +1,4 @@
-"""Print a line per check of this machine and of the tracking server, or JSON; exit code 4 when one fails."""
+"""Print a line per check of this machine and of the tracking server, or JSON."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def main(*, in_json: bool = False) -> None:
         ServerError: a check has failed.
     """
     with answering(in_json=in_json) as answer:
-        findings = [told(title, check) for title, check in MACHINE.items()]
+        findings = [checked(title, check) for title, check in MACHINE.items()]
         for title, check in publishing():
-            findings.append(told(title, check))
+            findings.append(checked(title, check))
             if not findings[-1].passed:
                 break
         ready = all(finding.passed for finding in findings)
@@ -44,28 +44,23 @@ def main(*, in_json: bool = False) -> None:
 
 
 def publishing() -> Iterator[tuple[str, Callable[[], str]]]:
-    """The checks of publish, by title; the first is whether params and environment name a store at all."""
+    """Yield the checks of publish with their titles; the first finds out which store is named."""
     subjects: list[Subject] = []
 
     def store() -> str:
         settings = load_params().publish
-        subjects.append(
-            Subject(
-                resolve_store(settings.tracking_uri, repository_root()),
-                settings.experiment,
-                make=False,
-            )
-        )
-        configure(subjects[0].store)
-        return subjects[0].store.public_uri
+        found = resolve_store(settings.tracking_uri, repository_root())
+        subjects.append(Subject(found, settings.experiment, make=False))
+        configure(found)
+        return found.public_uri
 
     yield "address", store
     for title in PUBLISHING:
         yield title, partial(subjects[0].check, title)
 
 
-def told(title: str, check: Callable[[], str]) -> Finding:
-    """Say in a line what a check found, or why it failed."""
+def checked(title: str, check: Callable[[], str]) -> Finding:
+    """Run a check, and say in a line what it found or why it failed."""
     try:
         found, passed = check(), True
     except UserError as error:

@@ -1,4 +1,4 @@
-"""Checks of the machine that need no server: what is installed, what is on the disk, what params.yaml says."""
+"""Checks of the machine that need no server: packages, programs, disk, locks, params.yaml."""
 
 from __future__ import annotations
 
@@ -19,42 +19,42 @@ from onnxpress.pipeline.params import load_params
 LOCK = Path("requirements/main.lock")
 SECONDS = 5
 FREE_GB = 1.0
-"""The chain's outputs are small; DVC's cache, MLflow's copies and scikit-learn's spill files are not always."""
+"""Outputs are small, but DVC's cache, MLflow's copies and scikit-learn's spill files may not be."""
 
 
 def python() -> str:
     """Python is one that the lock file was made for."""
     if sys.version_info < (3, 11):  # noqa: UP036 - users start it with any Python
+        came = platform.python_version()
         raise UserError(
-            f"this is Python {platform.python_version()}, should be 3.11 or newer; run `make PYTHON=python3.11`"
+            f"this is Python {came}, should be 3.11 or newer; run `make PYTHON=python3.11`"
         )
     return platform.python_version()
 
 
 def lock() -> str:
-    """Every package of requirements/main.lock that is installed has the locked version, and those the stages import are there."""
+    """Every package of requirements/main.lock is installed in the locked version."""
     try:
-        locked = dict(
-            re.findall(r"^([\w.-]+)==(\S+)", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
-        )
+        text = LOCK.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(
-            f"cannot read {LOCK} ({error.strerror}); run from the repository's folder"
-        ) from error
-    wrong = [
-        f"{name} {came} instead of {expected}"
-        for name, expected in locked.items()
-        if (came := installed(name)) != expected
-    ]
+        cure = "run from the repository's folder"
+        raise UserError(f"cannot read {LOCK} ({error.strerror}); {cure}") from error
+    locked = dict(re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE))
+    wrong = []
+    for name, expected in locked.items():
+        came = installed(name)
+        if came != expected:
+            wrong.append(f"{name} {came} instead of {expected}")
     if wrong:
         raise UserError(
-            f"{len(wrong)} of {len(locked)} packages are not as in {LOCK}: {wrong[0]}; run `make .venv/installed`"
+            f"{len(wrong)} of {len(locked)} packages are not as in {LOCK}: {wrong[0]}; "
+            "run `make .venv/installed`"
         )
     return f"{len(locked)} packages as in {LOCK}"
 
 
 def installed(package: str) -> str:
-    """The installed version of a package."""
+    """Return the installed version of a package."""
     try:
         return version(package)
     except PackageNotFoundError:
@@ -82,7 +82,8 @@ def disk() -> str:
     free_gb = shutil.disk_usage(".").free / 2**30
     if free_gb < FREE_GB:
         raise UserError(
-            f"{free_gb:.1f} GB are free here, should be {FREE_GB:g} or more; `dvc gc --workspace` frees DVC's cache"
+            f"{free_gb:.1f} GB are free here, should be {FREE_GB:g} or more; "
+            "`dvc gc --workspace` frees DVC's cache"
         )
     return f"{free_gb:.0f} GB free"
 
@@ -94,17 +95,17 @@ def params() -> str:
 
 
 def locks() -> str:
-    """What holds the process that a given model is opened in, and what it could still do."""
+    """The process that opens a given model can be started; says what confines it."""
     try:
         found = held.begin(held.settings({})).locks
     except held.NotStarted as error:
         raise UserError(
             f"the process that opens given models {error}; free memory and processes, and run again"
         ) from error
-    lacking = held.missing(found)
-    return ", ".join(found) + (
-        f" (a given model might {lacking}: no lock of this system forbids it)" if lacking else ""
-    )
+    listed, lacking = ", ".join(found), held.missing(found)
+    if not lacking:
+        return listed
+    return f"{listed} (a given model might {lacking}: no lock of this system forbids it)"
 
 
 CHECKS: dict[str, Callable[[], str]] = {

@@ -30,7 +30,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Which version is the champion now, which was, and why the candidate is not, if so."""
+    """Which version was the champion, and the objection to the candidate, if there is one."""
 
     candidate: Version
     before: Version | None
@@ -43,21 +43,20 @@ class Verdict:
 
     @property
     def moved(self) -> bool:
-        """Whether the champion is another now."""
+        """Whether another version has become the champion."""
         return self.before is None or self.champion.version != self.before.version
 
     def __str__(self) -> str:
-        """In words."""
+        """The verdict as a sentence."""
         if self.objection:
             return f"{self.before} stays the champion: {self.candidate} {self.objection}"
         if not self.moved:
             return f"{self.candidate} is the champion already"
-        return f"{self.candidate} is the champion now" + (
-            f", instead of {self.before}" if self.before else "; there was none"
-        )
+        before = f", instead of {self.before}" if self.before else "; there was none"
+        return f"{self.candidate} is the champion now{before}"
 
     def as_json(self) -> dict[str, Any]:
-        """For a script; versions are strings, as in MLflow."""
+        """Return the verdict for a script; versions are strings, as in MLflow."""
         return {
             "model": self.candidate.name,
             "candidate": self.candidate.version,
@@ -74,7 +73,7 @@ def promoted(client: Any, name: str, rule: Promote) -> Verdict:
     Raises:
         UserError: there is no candidate.
     """
-    candidate, champion = standing(client, name)
+    candidate, champion = versions(client, name)
     reason = None
     if champion and champion.version != candidate.version:
         reason = objection(rule, candidate.measured, champion.measured)
@@ -84,8 +83,8 @@ def promoted(client: Any, name: str, rule: Promote) -> Verdict:
     return verdict
 
 
-def standing(client: Any, name: str) -> tuple[Version, Version | None]:
-    """The candidate and the champion of a registered model; None while there is no champion.
+def versions(client: Any, name: str) -> tuple[Version, Version | None]:
+    """Return the candidate and the champion of a registered model; None if it has no champion.
 
     Raises:
         UserError: there is no candidate.
@@ -93,13 +92,14 @@ def standing(client: Any, name: str) -> tuple[Version, Version | None]:
     candidate, champion = behind(client, name, CANDIDATE), behind(client, name, CHAMPION)
     if candidate is None:
         raise UserError(
-            f"{name} has no version with the alias {CANDIDATE}; run `make publish` with this publish.register first"
+            f"{name} has no version with the alias {CANDIDATE}; "
+            "run `make publish` with this publish.register first"
         )
     return candidate, champion
 
 
 def behind(client: Any, name: str, alias: str) -> Version | None:
-    """The version that has the alias, if any."""
+    """Return the version that has the alias, if any."""
     try:
         found = client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
@@ -107,12 +107,10 @@ def behind(client: Any, name: str, alias: str) -> Version | None:
             raise
         return None
     run = client.get_run(found.run_id)
-    data = sorted(entry.dataset.digest for entry in run.inputs.dataset_inputs)
-    return Version(
-        name,
-        str(found.version),
-        Measured(run.data.metrics, ", ".join(data), run.data.tags.get("latency_machine", "")),
-    )
+    digests = sorted(entry.dataset.digest for entry in run.inputs.dataset_inputs)
+    machine = run.data.tags.get("latency_machine", "")
+    measured = Measured(run.data.metrics, ", ".join(digests), machine)
+    return Version(name, str(found.version), measured)
 
 
 def crown(client: Any, version: Version) -> None:

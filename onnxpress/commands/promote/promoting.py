@@ -1,4 +1,4 @@
-"""Compare the versions behind the aliases candidate and champion; move champion, or say why not (exit code 3); also as JSON."""
+"""Compare the candidate with the champion; move the alias champion, or say why not."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def main(*, in_json: bool = False) -> None:
     settings = load_params().publish
     if settings.registered_model is None:
         raise UserError(
-            "params.yaml: publish.register should name a registered model, got null; set it and run `dvc repro`"
+            "params.yaml: publish.register should name a registered model, got null; "
+            "set it and run `dvc repro`"
         )
     store = resolve_store(settings.tracking_uri, repository_root())
     with answering(in_json=in_json) as answer:
         with server_errors(store, KEPT), opened(store, settings.experiment) as experiment:
-            from onnxpress.commands.promote.champion import (
-                promoted,  # mlflow costs 1.5 s: a wrong address is told before
-            )
+            # This imports mlflow, 1.5 s: a wrong address is found before.
+            from onnxpress.commands.promote.champion import promoted
 
             verdict = promoted(experiment.client, settings.registered_model, settings.promote)
         answer(verdict.as_json())

@@ -1,1 +1,1 @@
-"""The reproducibility check: two fresh clones of HEAD make the same bytes, and those that dvc.lock promises."""
+"""The reproducibility check: two fresh clones of HEAD make the bytes that dvc.lock promises."""

@@ -1,6 +1,7 @@
 """Signs that a file is not in canonical form, which two runs can hide from each other by chance.
 
-Looked for in the files, independently of the code that writes them: that code is what is being checked.
+They are looked for in the files, independently of the code that writes them: that code is being
+checked.
 """
 
 from __future__ import annotations
@@ -13,16 +14,21 @@ from onnxpress.commands.reproduce.differences import parts_of
 
 
 def departure_from_canonical(path: Path) -> str:
-    """What is not canonical in a file, or in a file of a folder, in words; empty if nothing is, or if the format has no rules."""
+    """Return what is not canonical in a file, or in a file of a folder, in words.
+
+    Empty if nothing is, or if there are no rules for its format.
+    """
     if path.is_dir():
-        found = ((file.name, departure_from_canonical(file)) for file in sorted(path.iterdir()))
-        return next((f"{name}: {departure}" for name, departure in found if departure), "")
+        for file in sorted(path.iterdir()):
+            if departure := departure_from_canonical(file):
+                return f"{file.name}: {departure}"
+        return ""
     find = {".json": _json, ".onnx": _onnx, ".joblib": _joblib}.get(path.suffix)
     return find(path) if find else ""
 
 
 def _json(path: Path) -> str:
-    """Keys stand in sorted order on every level."""
+    """Keys are in sorted order on every level."""
     unsorted: list[str] = []
 
     def check(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -36,7 +42,7 @@ def _json(path: Path) -> str:
 
 
 def _onnx(path: Path) -> str:
-    """Each domain is imported once and they are sorted, as are the metadata; nothing tells where or when it was made."""
+    """Domains and metadata are sorted, each once; nothing says where or when the file was made."""
     import onnx
 
     model = onnx.load(path, load_external_data=False)
@@ -46,15 +52,10 @@ def _onnx(path: Path) -> str:
     keys = [entry.key for entry in model.metadata_props]
     if keys != sorted(set(keys)):
         return f"field model.metadata_props: the keys {keys} are not sorted, or not unique"
-    told = next(
-        (
-            field
-            for field in ("producer_name", "producer_version", "doc_string")
-            if getattr(model, field)
-        ),
-        "",
-    )
-    return f"field model.{told}: {getattr(model, told)!r}" if told else ""
+    for field in ("producer_name", "producer_version", "doc_string"):
+        if value := getattr(model, field):
+            return f"field model.{field}: {value!r}"
+    return ""
 
 
 def _joblib(path: Path) -> str:
@@ -71,10 +72,9 @@ def _thread_count(value: Any, name: str, seen: set[int]) -> str:
     seen.add(id(value))
     parts = parts_of(value)
     if parts.get(".n_jobs") is not None:
-        return f"attribute {name}.n_jobs: {parts['.n_jobs']!r}, a number of threads".replace(
-            " .", " ", 1
-        )
-    return next(
-        (found for key, part in parts.items() if (found := _thread_count(part, name + key, seen))),
-        "",
-    )
+        place = f"{name}.n_jobs".removeprefix(".")
+        return f"attribute {place}: {parts['.n_jobs']!r}, a number of threads"
+    for key, part in parts.items():
+        if found := _thread_count(part, name + key, seen):
+            return found
+    return ""

@@ -14,12 +14,12 @@ from onnxpress.pipeline.external import Running, git, start
 LAST_DETERMINISTIC_STAGE = "evaluate"
 CURE = "run in a git repository with a commit"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-"""Fits that use BLAS (MLP, logistic regression, PCA) depend on the number of threads; trees and boosting do not."""
+"""Fits that use BLAS (MLP, logistic regression, PCA) depend on the number of threads."""
 CPU_BASELINE = {
     "OPENBLAS_CORETYPE": "Haswell",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
 }
-"""What makes BLAS-based fits agree between CPU types: the kernels that every x86-64 CPU with AVX2 has."""
+"""Makes BLAS-based fits agree between CPU types: kernels that every x86-64 CPU with AVX2 has."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Clone:
 
 
 def run_side_by_side(clones: Sequence[Clone], last_stage: str) -> None:
-    """Run the chain up to ``last_stage`` in all clones at once.
+    """Run the chain up to ``last_stage`` in all clones at the same time.
 
     Raises:
         UserError: a stage failed; its last lines are in the message.
@@ -44,33 +44,30 @@ def run_side_by_side(clones: Sequence[Clone], last_stage: str) -> None:
     with ExitStack() as stack:
         running = [stack.enter_context(clone.start(last_stage)) for clone in clones]
         for process in running:
-            stack.callback(
-                process.kill
-            )  # no clone runs on when another fails, or when this process is interrupted
+            stack.callback(process.kill)  # if another fails, or this process is interrupted
         for process in running:
-            _, told = process.communicate()
+            _, errors = process.communicate()
             if process.returncode:
-                raise UserError(
-                    f"the chain fails in a fresh clone of HEAD: {' | '.join(told.splitlines()[-3:])}"
-                )
+                last = " | ".join(errors.splitlines()[-3:])
+                raise UserError(f"the chain fails in a fresh clone of HEAD: {last}")
 
 
 def head() -> str:
-    """The commit that is checked.
+    """Return the commit that is checked.
 
     Raises:
-        UserError: this is no git repository, or it has no commit.
+        UserError: this folder has no git repository with a commit.
     """
     return git("rev-parse", "HEAD", cure=CURE).strip()
 
 
 def clone(folder: Path, surroundings: Mapping[str, str]) -> Clone:
-    """A clone of HEAD in ``folder``, without anything of the present one's environment that could make two runs agree."""
+    """Make a clone of HEAD in ``folder``.
+
+    Its environment has nothing of this one's that could make two runs agree.
+    """
     git("clone", "--quiet", "--no-hardlinks", ".", str(folder), cure=CURE)
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith(("DVC_", "MLFLOW_", "PYTHON", "GIT_"))
-    }
+    dropped = ("DVC_", "MLFLOW_", "PYTHON", "GIT_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(dropped)}
     own = {"DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(folder.parent / "site-cache")}
     return Clone(folder, {**kept, **ONE_THREAD, **own, **surroundings})

@@ -18,40 +18,45 @@ NEEDS_NO_DECLARATION = {
     "params.yaml",  # each section is noted by itself
     "stages/__init__.py",  # signals only: nothing in it can change an output
     "onnxpress/__init__.py",  # names only: nothing in it can change an output
-    "dvc.lock",  # publish tags a run with its digest; DVC writes the file after the stage
+    "dvc.lock",  # publish tags a run with its digest; DVC writes it after the stage
     "mlflow.db",  # the store that publish writes to is no input
-    *(
-        "model",
-        "code",
-    ),  # in the temporary folder that publish clears away: opened by name, relative to it
+    "model",  # these two lie in the temporary folder that publish clears away,
+    "code",  # and are opened by name, relative to it
 }
 
 
 def undeclared(folder: Path, notes: Path) -> list[Verdict]:
-    """A verdict for each file, module or section of params.yaml that a stage has read and dvc.yaml does not declare."""
+    """Return a verdict for everything that a stage has read and dvc.yaml does not declare.
+
+    That is a file, a module, or a section of params.yaml.
+    """
     stages = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    return [
-        Verdict(stage, what, "UNDECLARED", f"is read, but {key} of dvc.yaml do not declare it")
-        for stage, entry in stages.items()
-        if (notes / stage).exists()
-        for kind, _, what in sorted(
-            line.partition(" ") for line in (notes / stage).read_text(encoding="utf-8").splitlines()
-        )
-        if (key := _missing_from(kind, what, entry))
-    ]
+    found = []
+    for stage, entry in stages.items():
+        for kind, what in _noted(notes / stage):
+            if key := _missing_from(kind, what, entry):
+                finding = f"is read, but {key} of dvc.yaml do not declare it"
+                found.append(Verdict(stage, what, "UNDECLARED", finding))
+    return found
+
+
+def _noted(path: Path) -> list[tuple[str, str]]:
+    """What a stage has read: kind and name, sorted; nothing if it did not run."""
+    if not path.exists():
+        return []
+    parts = [line.partition(" ") for line in path.read_text(encoding="utf-8").splitlines()]
+    return sorted((kind, what) for kind, _, what in parts)
 
 
 def _missing_from(kind: str, what: str, entry: dict[str, Any]) -> str:
     """The key of a stage that should declare this and does not, or nothing."""
     if kind == "params":
-        declared = entry.get("params", [])
-        return (
-            "" if any(f"{name}.".startswith(f"{what}.") for name in declared) else "params"
-        )  # a key declares its section
+        declared = entry.get("params", [])  # a key declares its section
+        return "" if any(f"{name}.".startswith(f"{what}.") for name in declared) else "params"
     outs = outs_of(entry)
     covered = {*paths(entry.get("deps", [])), *outs, *NEEDS_NO_DECLARATION}
     if kind == "list":
-        covered |= {str(Path(out).parent) for out in outs}  # where it looks for its own leftovers
+        covered |= {str(Path(out).parent) for out in outs}  # it looks for its own leftovers there
     place = Path(what)
     if any(part.startswith(TEMPORARY) for part in place.parts):
         return ""  # an output of its own, on the way to being whole

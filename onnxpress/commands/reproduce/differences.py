@@ -1,4 +1,4 @@
-"""What differs inside two files that should be equal: a key of JSON, a field of ONNX, a column of a table, an attribute."""
+"""What differs inside two files that should be equal: a key, a field, a column, an attribute."""
 
 from __future__ import annotations
 
@@ -14,18 +14,13 @@ SHOWN = 60
 
 
 def difference(one: Path, other: Path) -> str:
-    """The first difference in words, with both values; of two models also whether their predictions differ."""
+    """Return the first difference in words, with both values.
+
+    Of two models it also says whether their predictions differ.
+    """
     if one.is_dir():
         return _folder(one, other)
-    find = {
-        ".json": _json,
-        ".onnx": _onnx,
-        ".parquet": _parquet,
-        ".joblib": _joblib,
-        ".csv": _lines,
-        ".sha256": _lines,
-    }[one.suffix]
-    found = find(one, other) or "the bytes differ, what they hold does not"
+    found = FINDERS[one.suffix](one, other) or "the bytes differ, what they hold does not"
     return "; ".join(filter(None, [found, _predictions(one, other)]))
 
 
@@ -40,38 +35,38 @@ def _folder(one: Path, other: Path) -> str:
 
 
 def parts_of(value: Any) -> dict[str, Any]:
-    """What a value is made of, by how each part is reached; empty for a value without parts."""
+    """Return the parts of a value by how each is reached; empty for a value without parts."""
     if isinstance(value, dict):
         return {f".{key}": value[key] for key in sorted(value, key=str)}
-    if isinstance(value, (list, tuple)) or (
-        isinstance(value, np.ndarray) and value.dtype == object
-    ):
+    is_array = isinstance(value, np.ndarray) and value.dtype == object
+    if isinstance(value, (list, tuple)) or is_array:
         return {f"[{position}]": part for position, part in enumerate(value)}
     if type(value).__module__.partition(".")[0] in {"numpy", "builtins"} or isinstance(value, type):
         return {}
     state = value.__getstate__()
-    return (
-        {f".{key}": part for key, part in sorted(state.items())} if isinstance(state, dict) else {}
-    )
+    if not isinstance(state, dict):
+        return {}
+    return {f".{key}": part for key, part in sorted(state.items())}
 
 
 def _first_in(one: Any, other: Any, name: str) -> str:
     """The first place where two nested values differ, and both values there."""
     parts, others = parts_of(one), parts_of(other)
     if type(one) is type(other) and parts and parts.keys() == others.keys():
-        return next(
-            (
-                found
-                for key, part in parts.items()
-                if (found := _first_in(part, others[key], name + key))
-            ),
-            "",
-        )
+        for key, part in parts.items():
+            if found := _first_in(part, others[key], name + key):
+                return found
+        return ""
     if isinstance(one, dict) and isinstance(other, dict):
         one, other = ([key[1:] for key in keys] for keys in (parts, others))
         name += " (keys)"
-    same = np.array_equal(one, other) or (one != one and other != other)  # noqa: PLR0124 - NaN alone differs from itself
-    return "" if same else f"{name.lstrip('.')}: {_shown(one)} and {_shown(other)}"
+    if np.array_equal(one, other) or (_is_nan(one) and _is_nan(other)):
+        return ""
+    return f"{name.lstrip('.')}: {_shown(one)} and {_shown(other)}"
+
+
+def _is_nan(value: Any) -> bool:
+    return np.isscalar(value) and value != value  # noqa: PLR0124 - NaN alone differs from itself
 
 
 def _shown(value: Any) -> str:
@@ -125,27 +120,22 @@ def _parquet(one: Path, other: Path) -> str:
     first, second = (parquet.read_table(path) for path in (one, other))
     if first.schema != second.schema:
         return f"columns {first.column_names} and {second.column_names}, or their types"
-    found = (
-        _first_in(first[name].to_pylist(), second[name].to_pylist(), name)
-        for name in first.column_names
-    )
-    return next((f"column {place}" for place in found if place), "")
+    for name in first.column_names:
+        if found := _first_in(first[name].to_pylist(), second[name].to_pylist(), name):
+            return f"column {found}"
+    return ""
 
 
 def _lines(one: Path, other: Path) -> str:
-    pairs = zip(
-        one.read_text(encoding="utf-8").splitlines(),
-        other.read_text(encoding="utf-8").splitlines(),
-        strict=False,
-    )
-    return next(
-        (f"line {number}: {a!r} and {b!r}" for number, (a, b) in enumerate(pairs, 1) if a != b),
-        "the number of lines",
-    )
+    first, second = (path.read_text(encoding="utf-8").splitlines() for path in (one, other))
+    for number, (a, b) in enumerate(zip(first, second, strict=False), 1):
+        if a != b:
+            return f"line {number}: {a!r} and {b!r}"
+    return "the number of lines"
 
 
 def _predictions(one: Path, other: Path) -> str:
-    """Whether two models, asked about the same training rows, give the same labels (or values) and scores to the last bit."""
+    """Whether two models predict the same for the training rows, to the last bit."""
     from onnxpress.estimators.loading import load_original
     from onnxpress.estimators.predicting import predict_original
     from onnxpress.pipeline.inputs import read_rows, read_schema
@@ -169,3 +159,14 @@ def _predictions(one: Path, other: Path) -> str:
         np.asarray(first.scores), np.asarray(second.scores)
     )
     return f"predictions on the training rows are {'the same' if same else 'not the same'}"
+
+
+FINDERS: dict[str, Callable[[Path, Path], str]] = {
+    ".json": _json,
+    ".onnx": _onnx,
+    ".parquet": _parquet,
+    ".joblib": _joblib,
+    ".csv": _lines,
+    ".sha256": _lines,
+}
+"""By the suffix of two files, what finds their first difference."""

@@ -1,4 +1,4 @@
-"""Run the deterministic part of the chain in two clones that have nothing in common, and compare: ``make reproduce``."""
+"""Run the deterministic part of the chain in two clones that share nothing, and compare."""
 
 from __future__ import annotations
 
@@ -78,12 +78,13 @@ def main(
         if failure:
             raise NotReproducible(failure)
         say(
-            f"{outputs} of {outputs} outputs are reproducible, and dvc.yaml declares all that their stages read"
+            f"{outputs} of {outputs} outputs are reproducible, "
+            "and dvc.yaml declares all that their stages read"
         )
 
 
 def examined(commit: str, extra: Mapping[str, str], last_stage: str) -> tuple[int, list[Verdict]]:
-    """The number of outputs that were compared, and all verdicts in the order of the chain."""
+    """Return how many outputs were compared, and all verdicts in the order of the chain."""
     with tempfile.TemporaryDirectory(prefix="reproduce-") as name:
         notes = Path(name) / "notes"
         notes.mkdir()
@@ -93,7 +94,8 @@ def examined(commit: str, extra: Mapping[str, str], last_stage: str) -> tuple[in
             for place, values in SURROUNDINGS.items()
         ]
         say(
-            f"{commit[:12]}: two clones, each with its own cache, hash seed, time zone, locale, threads and memory pattern"
+            f"{commit[:12]}: two clones, each with its own cache, hash seed, time zone, locale, "
+            "threads and memory pattern"
         )
         run_side_by_side(clones, last_stage)
         one, other = (clone.folder for clone in clones)
@@ -103,14 +105,15 @@ def examined(commit: str, extra: Mapping[str, str], last_stage: str) -> tuple[in
 
 
 def in_order_of_stages(verdicts: list[Verdict], outputs: list[Output]) -> list[Verdict]:
-    """The verdicts of each stage together, in the order of the chain: the first that is wrong is the cause."""
+    """Sort the verdicts by stage, so that the first bad one is the cause of the others."""
     order = [output.stage for output in outputs]
     return sorted(verdicts, key=lambda verdict: order.index(verdict.stage))
 
 
 def complaint(verdicts: list[Verdict]) -> str | None:
-    """One line about the first stage that is not as promised, None if all is well."""
+    """Return one line about the first stage that is not as promised, None if all are."""
     wrong = [verdict for verdict in verdicts if not verdict.good]
     if not wrong:
         return None
-    return f"{len(wrong)} findings against reproducibility, first in stage {wrong[0].stage!r}: {wrong[0]}"
+    counted = f"{len(wrong)} findings against reproducibility"
+    return f"{counted}, first in stage {wrong[0].stage!r}: {wrong[0]}"

@@ -1,4 +1,4 @@
-"""Each deterministic output of the chain: the same in both clones, and the same as dvc.lock promises, or not and where."""
+"""The verdict on each output: whether it is the same in both clones and as dvc.lock promises."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from onnxpress.commands.reproduce.clones import LAST_DETERMINISTIC_STAGE
 from onnxpress.commands.reproduce.differences import difference
 from onnxpress.pipeline.external import run
 
+Word = Literal["equal", "DIFFERS", "NOT CANONICAL", "UNDECLARED"]
+
 
 @dataclass(frozen=True)
 class Output:
@@ -27,16 +29,16 @@ class Output:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of an output, or of something that a stage reads, in one word and in more."""
+    """What was found about an output, or about something that a stage reads."""
 
     stage: str
     path: str
-    word: Literal["equal", "DIFFERS", "NOT CANONICAL", "UNDECLARED"]
+    word: Word
     finding: str
 
     @property
     def good(self) -> bool:
-        """Whether all is as promised."""
+        """Whether it is as promised."""
         return self.word == "equal"
 
     def __str__(self) -> str:
@@ -45,11 +47,10 @@ class Verdict:
 
 
 def outputs_in_order(folder: Path, last_stage: str = LAST_DETERMINISTIC_STAGE) -> list[Output]:
-    """The outputs of dvc.yaml up to ``last_stage``, in the order of the chain."""
+    """Return the outputs of dvc.yaml up to ``last_stage``, in the order of the chain."""
+    stages = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     outputs = []
-    for stage, entry in yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))[
-        "stages"
-    ].items():
+    for stage, entry in stages.items():
         outputs += [Output(stage, path) for path in outs_of(entry)]
         if stage == last_stage:
             break
@@ -57,20 +58,22 @@ def outputs_in_order(folder: Path, last_stage: str = LAST_DETERMINISTIC_STAGE) -
 
 
 def outs_of(entry: dict[str, Any]) -> list[str]:
-    """The paths that a stage of dvc.yaml writes."""
+    """Return the paths that a stage of dvc.yaml writes."""
     return [path for kind in ("outs", "metrics", "plots") for path in paths(entry.get(kind, []))]
 
 
 def paths(entries: list[Any]) -> list[str]:
-    """The paths of deps or outs of dvc.yaml, which are strings or mappings with one key."""
+    """Return the paths of deps or outs of dvc.yaml, which are strings or mappings with one key."""
     return [entry if isinstance(entry, str) else next(iter(entry)) for entry in entries]
 
 
 def promised(folder: Path) -> dict[str, str]:
-    """The md5 that the committed dvc.lock has of each output; empty on another Python minor than the lock's own."""
-    if (folder / ".python-version").read_text(encoding="utf-8").strip() != "{}.{}".format(
-        *sys.version_info
-    ):
+    """Return the md5 of each output in the committed dvc.lock.
+
+    Empty on another minor version of Python than the lock was made with.
+    """
+    expected = (folder / ".python-version").read_text(encoding="utf-8").strip()
+    if expected != "{}.{}".format(*sys.version_info):
         return {}
     committed = run("git", "show", "HEAD:dvc.lock", folder=folder)
     committed.check_returncode()
@@ -79,39 +82,26 @@ def promised(folder: Path) -> dict[str, str]:
 
 
 def digest_of(path: Path) -> str:
-    """The md5 of a file or folder, as dvc.lock has it."""
+    """Return the md5 of a file or folder, as in dvc.lock."""
     if not path.is_dir():
         return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    files = {
-        str(file.relative_to(path)): digest_of(file) for file in path.rglob("*") if file.is_file()
-    }
+    inside = [file for file in path.rglob("*") if file.is_file()]
+    files = {str(file.relative_to(path)): digest_of(file) for file in inside}
     listed = json.dumps([{"md5": md5, "relpath": name} for name, md5 in sorted(files.items())])
     return f"{hashlib.md5(listed.encode(), usedforsecurity=False).hexdigest()}.dir"
 
 
 def compare(output: Output, one: Path, other: Path, promise: dict[str, str]) -> Verdict:
-    """Hold an output of two clones against each other and against the lock."""
+    """Compare an output of two clones, and with the lock."""
     first, second = (folder / output.path for folder in (one, other))
     digests = [digest_of(path) for path in (first, second)]
+    word: Word = "equal"
+    finding = "" if promise else "between the clones; dvc.lock is of another Python"
     if digests[0] != digests[1]:
-        return Verdict(
-            output.stage, output.path, "DIFFERS", f"not deterministic: {difference(first, second)}"
-        )
-    if departure := departure_from_canonical(first):
-        return Verdict(
-            output.stage,
-            output.path,
-            "NOT CANONICAL",
-            f"equal in both clones, perhaps by chance: {departure}",
-        )
-    if promise and promise.get(output.path) != digests[0]:
-        finding = (
-            "equal in both clones but not the file of dvc.lock: a stale lock, or another platform"
-        )
-        return Verdict(output.stage, output.path, "DIFFERS", finding)
-    return Verdict(
-        output.stage,
-        output.path,
-        "equal",
-        "" if promise else "between the clones; dvc.lock is of another Python",
-    )
+        word, finding = "DIFFERS", f"not deterministic: {difference(first, second)}"
+    elif departure := departure_from_canonical(first):
+        word, finding = "NOT CANONICAL", f"equal in both clones, perhaps by chance: {departure}"
+    elif promise and promise.get(output.path) != digests[0]:
+        why = "a stale lock, or another platform"
+        word, finding = "DIFFERS", f"equal in both clones but not the file of dvc.lock: {why}"
+    return Verdict(output.stage, output.path, word, finding)

@@ -14,36 +14,41 @@ INTERRUPTED = "was interrupted"
 
 @dataclass(frozen=True)
 class Outcome:
-    """The metrics of a finished point, or the reason and the failed stage's exit code; None where no stage has ended."""
+    """The metrics of a finished point, or why it failed."""
 
     metrics: Mapping[str, float]
+
     reason: str = ""
+    """Why it failed; empty if it did not."""
+
     exit_code: int | None = None
+    """That of the failed stage; None if no stage has ended."""
 
     @property
     def settled(self) -> bool:
-        """Whether another run would end the same: it is measured, or its params or the models that they make are at fault."""
+        """Whether another run would end the same.
+
+        It would if the point is measured, or its params or the models that they make are at fault.
+        """
         return not self.reason or self.exit_code in {UserError.exit_code, GateFailed.exit_code}
 
     @property
     def gated(self) -> bool:
-        """Whether a gate stopped it, which is a result like another."""
+        """Whether a gate stopped it, which is a result like any other."""
         return self.exit_code == GateFailed.exit_code
 
     @property
     def error(self) -> type[UserError]:
-        """What a sweep with this outcome ends with."""
+        """The error that a sweep with this outcome ends with."""
         return ServerError if self.exit_code == ServerError.exit_code else UserError
 
 
 def failure(log: str) -> Outcome:
-    """The outcome of an experiment that has failed, by what its stages have said."""
+    """Return the outcome of an experiment that has failed, by the log of its stages."""
     found = EXITED.search(log)
     if not found:
         return Outcome({}, INTERRUPTED)
     stage, code = found[1], int(found[2])
     lines = [line for line in log.splitlines() if line.startswith(f"{stage}: ")]
-    reason = (
-        lines[-1] if lines else f"{stage}: ended with exit code {code}; `dvc queue logs` shows more"
-    )
-    return Outcome({}, reason, code)
+    unsaid = f"{stage}: ended with exit code {code}; `dvc queue logs` shows more"
+    return Outcome({}, lines[-1] if lines else unsaid, code)

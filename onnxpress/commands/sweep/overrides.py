@@ -1,7 +1,7 @@
-"""A params file as changes to another, in the words of ``dvc exp run --set-param`` (Hydra's override grammar).
+"""A params file as changes to another, in the grammar of ``dvc exp run --set-param`` (Hydra's).
 
-OmegaConf then takes ``${...}`` in a text for an interpolation, also in those that stay as they are, and ``???`` for a value
-that is yet to come. So what comes out is tried before anything is queued.
+OmegaConf takes ``${...}`` in a text for an interpolation, even in texts that are not changed, and
+``???`` for a value that is yet to come. So the changes are tried before anything is queued.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ LONGEST_WORD = 100_000
 
 
 def overrides(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """The changes that make ``new`` of ``old``: ``++key=value`` sets or adds a key, ``~key`` takes one away.
+    """Return the changes that turn ``old`` into ``new``.
 
-    Hydra would merge a mapping into the present one, so what is in it is changed key by key; one with keys that are no
-    words is taken away first. Where anything changes, texts that would be interpolated are set again, with escapes.
+    ``++key=value`` sets or adds a key, ``~key`` removes one. Hydra would merge a mapping into the
+    present one, so a mapping is changed key by key; one with keys that are not words is removed
+    first. If anything changes, texts that would be interpolated are set again, with escapes.
     """
     changes = list(_changes(old, new, "", always=False))
     return list(_changes(old, new, "", always=True)) if changes else []
@@ -61,16 +62,9 @@ def _interpolated(value: Any) -> bool:
 
 
 def literal(value: Any) -> str:
-    """A value in Hydra's grammar. In a quoted string a backslash counts only before the quote, or before ``${``."""
+    """Return a value in Hydra's grammar."""
     if isinstance(value, str):
-        escaped = re.sub(r"(\\*)\$\{", lambda match: match[1] * 2 + "\\${", value)
-        return (
-            "'"
-            + re.sub(
-                r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), escaped
-            )
-            + "'"
-        )
+        return _quoted(value)
     if isinstance(value, Mapping):
         return "{" + ",".join(f"{key}:{literal(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -78,10 +72,25 @@ def literal(value: Any) -> str:
     return json.dumps(value)
 
 
+def _quoted(text: str) -> str:
+    r"""A text in single quotes, in which a backslash counts only before a quote and before ``${``.
+
+    ``it's`` becomes ``'it\'s'``, ``end\`` becomes ``'end\\'``, and ``a\b`` becomes ``'a\b'``.
+    """
+    escaped = re.sub(r"(\\*)\$\{", lambda found: found[1] * 2 + "\\${", text)
+
+    def before_quote(found: re.Match[str]) -> str:
+        return found[1] * 2 + ("\\'" if found[2] else "")
+
+    return "'" + re.sub(r"(\\*)('|$)", before_quote, escaped) + "'"
+
+
 def refuse_altered(
     path: Path, point: str, changes: Iterable[str], wanted: Mapping[str, Any]
 ) -> None:
-    """Make the changes to a copy of params.yaml as DVC will, and compare; ``path`` is the sweep file that ``point`` is of.
+    """Make the changes to a copy of params.yaml as DVC will, and compare.
+
+    ``path`` is the sweep file that ``point`` is from.
 
     Raises:
         UserError: DVC would refuse them, or the copy has other values than are ``wanted``.
@@ -99,7 +108,7 @@ def refuse_altered(
             if not all(_fits(word) for word in words):
                 why = "it is too long or has a NUL"
             elif (read := to_path_overrides(words)) and read.keys() != {str(PARAMS)}:
-                why = "its keys are no words"
+                why = "its keys are not words"
             else:
                 apply_overrides(copy, read.get(str(PARAMS), []))
                 if _alike(read_yaml(copy, "the parameters"), wanted):
@@ -109,17 +118,17 @@ def refuse_altered(
         except Exception as error:  # OmegaConf has many
             why = str(error)
     raise UserError(
-        f"{path}: dvc cannot give an experiment the params {shortened(point)} as they are: {shortened(' '.join(why.split()))}; "
+        f"{path}: dvc cannot give an experiment the params {shortened(point)} as they are: "
+        f"{shortened(' '.join(why.split()))}; "
         "put them into params.yaml, or choose other names and values"
     )
 
 
 def _alike(one: Any, other: Any) -> bool:
-    """Whether two values are the same, type for type, in whatever order keys are."""
+    """Whether two values are the same, type for type; the order of keys does not count."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return {repr(key) for key in one} == {repr(key) for key in other} and all(
-            _alike(one[key], other[key]) for key in one
-        )
+        same_keys = {repr(key) for key in one} == {repr(key) for key in other}
+        return same_keys and all(_alike(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(_alike, one, other))
     return repr(one) == repr(other)

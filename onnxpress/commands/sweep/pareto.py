@@ -1,4 +1,4 @@
-"""Which points of a sweep are worth a look: those that no other beats in size, latency and score at once."""
+"""Which points of a sweep are worth a look: those on the Pareto front."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ SCORES = ("quantized_accuracy", "quantized_r2")
 
 @dataclass(frozen=True)
 class Entry:
-    """A point and its outcome; the three numbers, of the quantised model, are None unless it is measured."""
+    """A point and its outcome.
+
+    The three numbers are those of the quantised model; None unless the point is measured.
+    """
 
     point: Point
     outcome: Outcome
@@ -50,10 +53,8 @@ class Entry:
     @property
     def rows(self) -> str:
         """What decides the test rows; scores on others do not compare."""
-        return json.dumps(
-            [self.score_name, self.point.content["seed"], self.point.content["data"]],
-            sort_keys=True,
-        )
+        content = self.point.content
+        return json.dumps([self.score_name, content["seed"], content["data"]], sort_keys=True)
 
 
 def best(entries: Sequence[Entry]) -> set[str]:
@@ -68,7 +69,7 @@ def best(entries: Sequence[Entry]) -> set[str]:
 
 
 def as_json(name: str, parent: str, entries: Sequence[Entry]) -> Mapping[str, object]:
-    """The sweep for a script: what each point sets, its numbers, and whether it is on the front."""
+    """Return the sweep for a script: the values, numbers and outcome of each point."""
     names = best(entries)
     points = [
         {

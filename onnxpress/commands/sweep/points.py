@@ -1,4 +1,4 @@
-"""The sweep file: a grid or a list of values for keys of params.yaml, as points that are checked before any is run."""
+"""The sweep file: a grid or a list of values for keys of params.yaml, checked before any is run."""
 
 from __future__ import annotations
 
@@ -19,22 +19,28 @@ from onnxpress.pipeline.params import Params, parse_params
 from onnxpress.pipeline.yaml_file import read_yaml
 from onnxpress.text import shortened
 
-FORM = "`grid:` (keys of params.yaml, each with a list of values) or `list:` (points, each with keys and values)"
+FORM = (
+    "`grid:` (keys of params.yaml, each with a list of values) "
+    "or `list:` (points, each with keys and values)"
+)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 @dataclass(frozen=True)
 class Point:
-    """One setting of params.yaml. ``name`` is that of its experiment: equal names mean the same params, code and data."""
+    """One setting of params.yaml."""
 
     name: str
+    """That of its experiment: equal names mean the same params, code and data."""
+
     values: Mapping[str, Any]
     """What the sweep file sets, by dotted key."""
+
     content: Mapping[str, Any]
     """The whole params file of this point."""
 
     def __str__(self) -> str:
-        """As a user knows it."""
+        """The point as a user writes it."""
         return ", ".join(f"{key}={shown(value)}" for key, value in self.values.items())
 
 
@@ -59,21 +65,18 @@ def read_sweep(path: Path, state: str) -> Sweep:
         state: what identifies the code and data that the points run on; part of their names.
 
     Raises:
-        UserError: the file is not of the form, or a point is no valid params file; the first wrong key is named.
+        UserError: the file has another form, or a point is not valid; the first wrong key is named.
     """
     content = read_yaml(path, FORM)
     if len(content.keys() & {"grid", "list"}) != 1 or content.keys() - {"grid", "list", "name"}:
-        raise UserError(
-            f"{path} should hold {FORM}, and may hold `name:`; got {shortened(', '.join(map(str, content)))}"
-        )
+        came = shortened(", ".join(map(str, content)))
+        raise UserError(f"{path} should hold {FORM}, and may hold `name:`; got {came}")
     name = content.get("name", path.stem)
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        raise UserError(
-            f"{path}: name should be letters, digits, - and _, got {shortened(repr(name))}"
-        )
-    settings = list(
-        _grid(path, content["grid"]) if "grid" in content else _list(path, content["list"])
-    )
+        came = shortened(repr(name))
+        raise UserError(f"{path}: name should be letters, digits, - and _, got {came}")
+    points_of = _grid if "grid" in content else _list
+    settings = list(points_of(path, content.get("grid", content.get("list"))))
     base = read_yaml(PARAMS, "the parameters")
     parse_params(base)
     points = [_point(path, f"{name}-", values, base, state) for values in settings]
@@ -83,33 +86,31 @@ def read_sweep(path: Path, state: str) -> Sweep:
 
 
 def shown(value: Any) -> str:
-    """A value as YAML has it, in one line, cut where it is long."""
+    """Return a value as in YAML, in one line, cut where it is long."""
     return shortened(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
 def _grid(path: Path, grid: Any) -> Iterator[dict[str, Any]]:
     if not isinstance(grid, dict) or not grid:
+        came = shortened(repr(grid))
         raise UserError(
-            f"{path}: grid should be keys of params.yaml, each with a list of values, got {shortened(repr(grid))}"
+            f"{path}: grid should be keys of params.yaml, each with a list of values, got {came}"
         )
     for key, values in grid.items():
         if not isinstance(values, list) or not values:
+            example = f"{key}: [{shown(values)}]"
             raise UserError(
-                f"{path}: {key} should have a list of the values to try, as in {key}: [{shown(values)}]"
+                f"{path}: {key} should have a list of the values to try, as in {example}"
             )
     for values in itertools.product(*grid.values()):
         yield dict(zip(grid, values, strict=True))
 
 
 def _list(path: Path, points: Any) -> Iterator[dict[str, Any]]:
-    if (
-        not isinstance(points, list)
-        or not points
-        or not all(isinstance(point, dict) and point for point in points)
-    ):
-        raise UserError(
-            f"{path}: list should hold points, as in `- {{quantize.method: none}}`, got {shortened(repr(points))}"
-        )
+    is_list = isinstance(points, list) and points
+    if not is_list or not all(isinstance(point, dict) and point for point in points):
+        example, came = "`- {quantize.method: none}`", shortened(repr(points))
+        raise UserError(f"{path}: list should hold points, as in {example}, got {came}")
     yield from points
 
 
@@ -125,17 +126,15 @@ def _point(
 
 
 def _set(path: Path, content: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; what is not in the schema is left to its check."""
+    """Set a dotted key; the check of params finds keys that are not in the schema."""
     try:
         json.dumps(value, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: {key} should be text, a number, true, false, null, or lists or keys of these, got {shortened(repr(value))}"
-        ) from error
+        expected, came = "text, a number, true, false, null, or lists or keys of these", repr(value)
+        raise UserError(f"{path}: {key} should be {expected}, got {shortened(came)}") from error
     if key in Params.model_fields and key != "seed":
-        raise UserError(
-            f"{path}: {key} is a section; name its keys one by one, as in {key}.{next(iter(content[key]))}"
-        )
+        example = f"{key}.{next(iter(content[key]))}"
+        raise UserError(f"{path}: {key} is a section; name its keys one by one, as in {example}")
     *sections, last = key.split(".")
     for section in sections:
         content = content.setdefault(section, {})

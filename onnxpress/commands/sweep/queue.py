@@ -1,7 +1,7 @@
-"""DVC's queue of experiments: what is in it, what is put there and taken away, and the worker that runs it.
+"""DVC's queue of experiments, and the worker that runs what is in it.
 
-What changes the queue goes through dvc's commands. Its state is read through DVC's own objects: `dvc queue status` has no
-form for machines, and a process a second would disturb what the experiments measure.
+Changes go through dvc's commands. The state is read through DVC's own objects: `dvc queue status`
+has no form for machines, and a process every second would disturb what the experiments measure.
 """
 
 from __future__ import annotations
@@ -32,17 +32,20 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Task:
-    """An experiment in the queue: its state in DVC's words, and the commit that holds its params."""
+    """An experiment in the queue."""
 
     state: str
+    """In DVC's words."""
+
     revision: str
+    """The commit that holds its params."""
 
 
 def tasks() -> dict[str, Task]:
-    """Every experiment in the queue by its name.
+    """Return every experiment in the queue by its name.
 
     Raises:
-        UserError: this is no DVC repository with a commit.
+        UserError: this folder has no DVC repository with a commit.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -59,7 +62,7 @@ def tasks() -> dict[str, Task]:
 
 
 def put(name: str, overrides: Iterable[str]) -> None:
-    """Queue the workspace with changed params as an experiment.
+    """Queue the working tree with changed params as an experiment.
 
     Raises:
         UserError: DVC refuses.
@@ -69,23 +72,23 @@ def put(name: str, overrides: Iterable[str]) -> None:
 
 
 def remove(names: Iterable[str]) -> None:
-    """Take experiments that do not run out of the queue."""
+    """Remove experiments that do not run from the queue."""
     if wanted := list(names):
         _dvc("queue", "remove", *wanted)
 
 
 def give_up(name: str, revision: str) -> None:
-    """Take an experiment whose worker has died out of the queue, where it would be ``Running`` for ever.
+    """Remove an experiment whose worker has died; it would be ``Running`` for ever.
 
-    DVC would send a signal to the process id on record, which by now may be another program's: the record goes first.
+    DVC would send a signal to the process id on record, which may be another program's by now. So
+    the record is removed first.
     """
     for orphan in _processes("exec-run", revision):
         _ended(orphan)
     record = _record(revision)
     with suppress(OSError, ValueError, KeyError):
-        folder = Path(
-            json.loads((record / f"{revision}.run").read_text(encoding="utf-8"))["root_dir"]
-        )
+        text = (record / f"{revision}.run").read_text(encoding="utf-8")
+        folder = Path(json.loads(text)["root_dir"])
         if folder.parent == EXPERIMENTS.resolve():
             shutil.rmtree(folder)
     shutil.rmtree(record, ignore_errors=True)
@@ -93,8 +96,8 @@ def give_up(name: str, revision: str) -> None:
     remove([name])
 
 
-def said(revision: str) -> str:
-    """What the stages of an experiment have said; empty if none was reached."""
+def log(revision: str) -> str:
+    """Return what the stages of an experiment have printed; empty if none has started."""
     try:
         return (_record(revision) / f"{revision}.out").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -102,14 +105,14 @@ def said(revision: str) -> str:
 
 
 def metrics() -> dict[str, dict[str, float]]:
-    """The metrics of every finished experiment that starts from HEAD, by its name."""
+    """Return the metrics of every finished experiment that starts from HEAD, by its name."""
     commits = json.loads(_dvc("exp", "show", "--json", "--hide-queued", "--hide-failed"))
     experiments = [item for commit in commits[1:] for item in commit["experiments"] or []]
     return {str(item["name"]): _metrics(item["revs"][0]) for item in experiments if _finished(item)}
 
 
 def start_worker(sweep: str) -> psutil.Process:
-    """Start a worker in the background that runs what is queued, one experiment after another.
+    """Start a worker in the background; it runs what is queued, one experiment after another.
 
     Args:
         sweep: what the MLflow runs of these experiments share.
@@ -127,31 +130,31 @@ def start_worker(sweep: str) -> psutil.Process:
 
 
 def worker() -> psutil.Process | None:
-    """The worker of this repository, if one is alive."""
+    """Return the worker of this repository, if one is alive."""
     return next(_processes("queue-worker"), None)
 
 
 def alive(process: psutil.Process) -> bool:
-    """Whether a process still works: where init collects no orphans, as in many containers, the dead stay listed."""
+    """Whether a process still runs; the dead stay listed where init collects no orphans."""
     with suppress(psutil.NoSuchProcess):
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False
 
 
 def stop_worker(process: psutil.Process) -> None:
-    """End a worker now; an experiment that it runs ends too, and counts as failed."""
+    """End a worker at once; an experiment that it runs ends too, and counts as failed."""
     with suppress(psutil.NoSuchProcess):
-        process.terminate()  # it takes no other experiment
+        process.terminate()  # it starts no other experiment
         until = time.monotonic() + END_SECONDS
         while alive(process) and time.monotonic() < until:
-            for running in process.children():  # the present one may be about to start
+            for running in process.children():  # one may be about to start
                 running.kill()
             time.sleep(POLL_SECONDS)
         process.kill()
 
 
 def _ended(process: psutil.Process) -> None:
-    """Kill a process, and wait until it works no more."""
+    """Kill a process, and wait until it has ended."""
     with suppress(psutil.NoSuchProcess):
         process.kill()
         until = time.monotonic() + END_SECONDS
@@ -164,8 +167,9 @@ def _record(revision: str) -> Path:
 
 
 def _finished(experiment: dict[str, Any]) -> bool:
-    """Whether the metrics are the experiment's: DVC shows those of HEAD for one that has not finished."""
-    return bool((experiment.get("executor") or {"state": "success"})["state"] == "success")
+    """Whether the metrics are the experiment's; DVC shows those of HEAD until it has finished."""
+    executor = experiment.get("executor") or {"state": "success"}
+    return bool(executor["state"] == "success")
 
 
 def _metrics(revision: dict[str, Any]) -> dict[str, float]:
@@ -174,21 +178,20 @@ def _metrics(revision: dict[str, Any]) -> dict[str, float]:
 
 
 def _processes(*words: str) -> Iterator[psutil.Process]:
-    """Processes of dvc in this folder whose command names all of ``words``."""
+    """Yield the processes of dvc in this folder whose command names all of ``words``."""
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            command = process.cmdline()
-            if (
-                all(any(word in part for part in command) for word in ("dvc", *words))
-                and Path(process.cwd()) == Path.cwd()
-            ):
+            command = " ".join(process.cmdline())
+            named = all(word in command for word in ("dvc", *words))
+            if named and Path(process.cwd()) == Path.cwd():
                 yield process
 
 
 def _dvc(*command: str, **variables: str) -> str:
     """Run a dvc command and return its stdout.
 
-    It has a session of its own: an interrupt must not leave the workspace stashed away, as queueing does for a moment.
+    It runs in a session of its own: queueing stashes the working tree away for a moment, and an
+    interrupt must not leave it there.
 
     Raises:
         UserError: it failed; DVC's line is in the message.

@@ -1,4 +1,4 @@
-"""A sweep through DVC's queue, from wherever it stands: new, interrupted, killed with its worker, or finished."""
+"""A sweep through DVC's queue, from any state: new, interrupted, killed, or finished."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from onnxpress.pipeline.yaml_file import read_yaml
 
 POLL_SECONDS = 2.0
 STARTS = 3
-"""Workers that may end in a row without finishing anything: one can take the word to stop that its predecessor was sent."""
+"""Workers that may end in a row without a result; one can receive its predecessor's stop signal."""
+ENDED = {queue.FAILED, queue.SUCCESS}
 Named = dict[str, Point]
 
 
 def run(sweep: Sweep, parent: str) -> dict[str, Outcome]:
-    """The outcome of every point by its name; what has no settled outcome yet is run.
+    """Run the points that have no settled outcome yet; return the outcomes of all by name.
 
     Args:
         sweep: the points.
@@ -38,9 +39,8 @@ def run(sweep: Sweep, parent: str) -> dict[str, Outcome]:
         for name, point in points.items()
         if name not in known or not known[name].settled
     }
-    say(
-        f"sweep {sweep.name}: {len(points)} points, {len(points) - len(left)} known, {len(left)} to run"
-    )
+    counts = f"{len(points)} points, {len(points) - len(left)} known, {len(left)} to run"
+    say(f"sweep {sweep.name}: {counts}")
     try:
         for number, name in enumerate(progress(ended(left, parent), len(left), "experiments"), 1):
             say(f"{number} of {len(left)} ended: {points[name]}")
@@ -51,26 +51,24 @@ def run(sweep: Sweep, parent: str) -> dict[str, Outcome]:
 
 
 def clear(prefix: str, points: Named) -> None:
-    """See that the queue is this sweep's alone, and take out what the sweep no longer has.
+    """See that the queue is this sweep's alone, and remove what the sweep no longer has.
 
     Raises:
         UserError: it holds other experiments that wait or run.
     """
-    waiting = {
-        name: task
-        for name, task in queue.tasks().items()
-        if task.state in {queue.RUNNING, queue.QUEUED}
-    }
+    tasks = queue.tasks()
+    waiting = {name: task for name, task in tasks.items() if task.state not in ENDED}
     worker = queue.worker()
     running = [name for name, task in waiting.items() if task.state == queue.RUNNING and worker]
     for name in waiting:
         if not name.startswith(f"{prefix}-") or (name in running and name not in points):
             raise UserError(
-                f"DVC's queue holds the experiment {name!r}, which is not of this sweep; run it with `dvc queue start`, "
+                f"DVC's queue holds the experiment {name!r}, which is not of this sweep; "
+                "run it with `dvc queue start`, "
                 "or take it out with `dvc queue remove --queued` or `dvc queue stop --kill`"
             )
     if worker and not running:
-        queue.stop_worker(worker)  # it waits for work, with the environment of another sweep
+        queue.stop_worker(worker)  # it is idle, with the environment of another sweep
     if not worker:
         give_up_dead(waiting)
     queue.remove(
@@ -79,15 +77,15 @@ def clear(prefix: str, points: Named) -> None:
 
 
 def outcomes(points: Named) -> dict[str, Outcome]:
-    """The outcomes of those points that have one."""
+    """Return the outcomes of those points that have one, by name."""
     measured, tasks = queue.metrics() if points else {}, queue.tasks()
-    found = {name: Outcome(measured[name]) for name in points if measured.get(name)}
-    failed = [
-        name
-        for name in points
-        if name in tasks and tasks[name].state == queue.FAILED and name not in found
-    ]
-    return found | {name: failure(queue.said(tasks[name].revision)) for name in failed}
+    found: dict[str, Outcome] = {}
+    for name in points:
+        if measured.get(name):
+            found[name] = Outcome(measured[name])
+        elif name in tasks and tasks[name].state == queue.FAILED:
+            found[name] = failure(queue.log(tasks[name].revision))
+    return found
 
 
 def ended(points: Named, parent: str) -> Iterator[str]:
@@ -97,18 +95,15 @@ def ended(points: Named, parent: str) -> Iterator[str]:
         UserError: workers end before their work.
     """
     tasks = queue.tasks()
-    queue.remove(
-        name
-        for name in points
-        if name in tasks and tasks[name].state in {queue.FAILED, queue.SUCCESS}
-    )
+    queue.remove(name for name in points if name in tasks and tasks[name].state in ENDED)
     left, starts, worker = dict(points), 0, None
     while left:
         if worker is None or not queue.alive(worker):
             starts += 1
             if starts > STARTS:
                 raise UserError(
-                    f"DVC's worker has ended {STARTS} times before its work; {queue.WORKER_LOG} says why"
+                    f"DVC's worker has ended {STARTS} times before its work; "
+                    f"{queue.WORKER_LOG} says why"
                 )
             worker = queue.worker()
             if worker is None:
@@ -117,11 +112,8 @@ def ended(points: Named, parent: str) -> Iterator[str]:
             worker = worker or queue.start_worker(parent)
         time.sleep(POLL_SECONDS)
         tasks = queue.tasks()
-        for name in [
-            name
-            for name in left
-            if name not in tasks or tasks[name].state in {queue.FAILED, queue.SUCCESS}
-        ]:
+        over = [name for name in left if name not in tasks or tasks[name].state in ENDED]
+        for name in over:
             starts = 0
             del left[name]
             yield name
@@ -136,7 +128,7 @@ def enqueue(points: Named) -> None:
 
 
 def give_up_dead(tasks: Mapping[str, queue.Task]) -> None:
-    """Take what seems to run out of the queue, when no worker is alive: `dvc exp show` may fail on it."""
+    """Remove what seems to run, when no worker is alive: `dvc exp show` may fail on it."""
     for name, task in tasks.items():
         if task.state == queue.RUNNING:
             queue.give_up(name, task.revision)

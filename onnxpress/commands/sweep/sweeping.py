@@ -1,4 +1,4 @@
-"""Queue and run the points of a sweep file as DVC experiments, and print the Pareto table: ``make sweep``."""
+"""Queue and run the points of a sweep file as DVC experiments, and print the Pareto table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ends a sweep on the console: the Pareto table, a line per failed point, and the error to leave with."""
+"""The end of a sweep on the console: the Pareto table, a line per failed point, and the error."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ def print_table(sweep: Sweep, parent: str, entries: Sequence[Entry]) -> None:
         if entry.outcome.reason:
             console.print(visible(f"failed: {entry.point}: {entry.outcome.reason}"), soft_wrap=True)
     console.print(
-        f"MLflow: the children of the run {parent!r}; one of them into the workspace: dvc exp apply <experiment>"
+        f"MLflow: the children of the run {parent!r}; "
+        "one of them into the workspace: dvc exp apply <experiment>"
     )
 
 
 def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
-    """A row per measured point; ``*`` marks the front."""
+    """Return the table with a row per measured point; ``*`` marks the front."""
     names = best(entries)
     result = Table(
         title=f"sweep {sweep.name}: {len(names)} of {len(entries)} points on the front",
-        caption="* nothing is at least as good in size, latency and score, and better in one; all of the quantised model",
+        caption="* nothing is at least as good in size, latency and score, and better in one; "
+        "all of the quantised model",
     )
     result.add_column("")
     result.add_column("experiment", no_wrap=True)
@@ -38,9 +40,8 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
         result.add_column(visible(heading), overflow="fold")
     for heading in ("KB", "ms", "score"):
         result.add_column(heading, justify="right", no_wrap=True)
-    for entry, (size_kb, latency_ms, cost) in sorted(
-        ((entry, costs) for entry in entries if (costs := entry.costs)), key=lambda row: row[1]
-    ):
+    measured = [(entry, costs) for entry in entries if (costs := entry.costs)]
+    for entry, (size_kb, latency_ms, cost) in sorted(measured, key=lambda row: row[1]):
         values = [
             Text(visible(shown(entry.point.values[key])) if key in entry.point.values else "")
             for key in sweep.keys
@@ -53,13 +54,13 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
 
 
 def headings(keys: Sequence[str]) -> list[str]:
-    """The last parts of dotted keys, or the keys where these would not tell them apart."""
+    """Return the last parts of dotted keys, or the keys themselves if two have the same one."""
     short = [key.rpartition(".")[2] for key in keys]
     return short if len(set(short)) == len(short) else list(keys)
 
 
 def raise_failures(entries: Sequence[Entry]) -> None:
-    """End with the first failure that is not a gate's verdict, which is a result of a sweep like another.
+    """Raise the first failure that is not a gate's verdict, which is a result like any other.
 
     Raises:
         UserError: params or data are at fault, or an experiment was interrupted.
@@ -67,7 +68,6 @@ def raise_failures(entries: Sequence[Entry]) -> None:
     """
     failed = [entry for entry in entries if entry.outcome.reason and not entry.outcome.gated]
     if failed:
-        outcome = failed[0].outcome
-        raise outcome.error(
-            f"{len(failed)} of {len(entries)} points failed, first {failed[0].point}: {outcome.reason}"
-        )
+        first, outcome = failed[0].point, failed[0].outcome
+        counts = f"{len(failed)} of {len(entries)} points failed"
+        raise outcome.error(f"{counts}, first {first}: {outcome.reason}")

@@ -1,4 +1,4 @@
-"""The user's repository: one sweep at a time in it, the state of code and data, and what its experiments would lack."""
+"""The user's repository: one sweep at a time, its code and data, what experiments would lack."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from onnxpress.pipeline.external import git
 WHAT_RUNS = ("dvc.yaml", "requirements/main.lock", "onnxpress", "stages", "data", "models")
 NOT_IN_PATHS = re.compile(r"[^\x20-\x7e]|[#?]")
 LOCK = Path(".dvc/tmp/sweep.lock")
+LACKED = "git does not track {}, so experiments, which run in a copy, lack it"
 
 
 @contextmanager
@@ -23,15 +24,16 @@ def alone() -> Iterator[None]:
     """Hold the repository's lock for sweeps, which ends with the process.
 
     Raises:
-        UserError: another sweep holds it, this is no DVC repository, or one in which DVC cannot run experiments.
+        UserError: another sweep holds it, or DVC cannot run experiments in this folder.
     """
     from filelock import FileLock, Timeout
 
     if not Path(".dvc").is_dir():
         raise UserError("there is no .dvc here; run from the repository's folder")
-    if found := NOT_IN_PATHS.search(str(Path.cwd())):  # it writes them as ASCII, and into an URL
+    if found := NOT_IN_PATHS.search(str(Path.cwd())):  # DVC writes it as ASCII, and into a URL
         raise UserError(
-            f"DVC runs no experiments in a path with {found[0]!r} (#, ? and letters that are not ASCII): move the repository"
+            f"DVC runs no experiments in a path with {found[0]!r} "
+            "(#, ? and letters that are not ASCII): move the repository"
         )
     LOCK.parent.mkdir(exist_ok=True)
     try:
@@ -44,7 +46,7 @@ def alone() -> Iterator[None]:
 
 
 def head() -> str:
-    """The commit that experiments start from.
+    """Return the commit that experiments start from.
 
     Raises:
         UserError: there is none.
@@ -53,13 +55,13 @@ def head() -> str:
 
 
 def state() -> str:
-    """What tells code and data apart: the commit, and a digest of what differs from it in the files that git tracks."""
+    """Return what identifies code and data: the commit, and a digest of the changes to it."""
     changes = _git("diff", "--binary", "HEAD", "--", *WHAT_RUNS)
     return f"{head()} {sha256(changes.encode(errors='surrogateescape')).hexdigest()}"
 
 
 def refuse_untracked(sweep: Sweep) -> None:
-    """Stop before a point that its experiment's copy of the repository has no file for.
+    """See that the copies that experiments run in will have the files of every point.
 
     Raises:
         UserError: naming the first file, of data, models or code, that git does not track.
@@ -71,18 +73,14 @@ def refuse_untracked(sweep: Sweep) -> None:
     ]
     for name in dict.fromkeys(filter(None, named)):
         if _is_file(name) and not _git("ls-files", "--", name, f"{name}.dvc"):
-            raise UserError(
-                f"git does not track {name}, so experiments, which run in a copy, lack it; {cure(name)}"
-            )
+            raise UserError(f"{LACKED.format(name)}; {cure(name)}")
     modules = {str(point.content["train"]["estimator"]).partition(".")[0] for point in sweep.points}
     if code := untracked_code(sorted(filter(str.isidentifier, modules))):
-        raise UserError(
-            f"git does not track {code[0]}, so experiments, which run in a copy, lack it; {cure(code[0])}"
-        )
+        raise UserError(f"{LACKED.format(code[0])}; {cure(code[0])}")
 
 
 def _is_file(name: str) -> bool:
-    """Whether there is a file; names that no file can have are the stages' to refuse."""
+    """Whether there is a file; the stages refuse names that no file can have."""
     try:
         return Path(name).is_file()
     except OSError:

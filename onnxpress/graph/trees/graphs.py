@@ -1,15 +1,19 @@
-"""The graphs of a model: all of them, and the element types of the values in them."""
+"""The graphs of a model: all of them, with nodes replaced, and the types of their values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import onnx
+from google.protobuf.message import Message
 from onnx import TensorProto, helper
 
 from onnxpress.graph.trees.reader import is_tree
 
 ML_DOMAIN = "ai.onnx.ml"
+
+_OF_TYPES = {"classlabels_int64s", "classlabels_strings", "n_targets"}
+"""The attributes of a tree node that decide the types of its outputs."""
 
 
 def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
@@ -26,6 +30,57 @@ def nested(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
         if attribute.HasField("g"):
             yield attribute.g
         yield from attribute.graphs
+
+
+def ml_opset_of(model: onnx.ModelProto) -> int:
+    """The version of ai.onnx.ml that ``model`` imports; 1 if it imports none."""
+    versions = [entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN]
+    return max(versions, default=1)
+
+
+Replacement = Callable[[onnx.NodeProto, onnx.GraphProto], None]
+"""Adds what replaces a node to the end of the new graph: trees are built there, not copied."""
+
+
+def replaced(
+    model: onnx.ModelProto, wanted: Callable[[onnx.NodeProto], bool], replacement: Replacement
+) -> onnx.ModelProto:
+    """A copy of ``model`` with each ``wanted`` node replaced, in nested graphs too."""
+    result = onnx.ModelProto()
+    _copy_fields(model, result, without="graph")
+    _copy_graph(model.graph, result.graph, wanted, replacement)
+    return result
+
+
+def _copy_graph(
+    graph: onnx.GraphProto,
+    result: onnx.GraphProto,
+    wanted: Callable[[onnx.NodeProto], bool],
+    replacement: Replacement,
+) -> None:
+    _copy_fields(graph, result, without="node")
+    for node in graph.node:
+        if wanted(node):
+            replacement(node, result)
+            continue
+        copy = result.node.add()
+        copy.CopyFrom(node)
+        for old, new in zip(nested(node), nested(copy), strict=True):
+            new.Clear()
+            _copy_graph(old, new, wanted, replacement)
+
+
+def _copy_fields(source: Message, target: Message, *, without: str) -> None:
+    """Copy all fields but one."""
+    for descriptor, value in source.ListFields():
+        if descriptor.name == without:
+            continue
+        if descriptor.is_repeated:
+            getattr(target, descriptor.name).extend(value)
+        elif descriptor.message_type:
+            getattr(target, descriptor.name).CopyFrom(value)
+        else:
+            setattr(target, descriptor.name, value)
 
 
 def element_types(model: onnx.ModelProto) -> dict[str, int]:
@@ -59,31 +114,30 @@ def element_types(model: onnx.ModelProto) -> dict[str, int]:
 
 def _from_schemas(model: onnx.ModelProto, types: dict[str, int]) -> dict[str, int]:
     """Types of values that follow from the type constraints of ai.onnx.ml operators alone."""
-    version = max(
-        (entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN), default=1
-    )
+    version = ml_opset_of(model)
     found = {}
     for node in model.graph.node:
         if node.domain != ML_DOMAIN or node.output[0] in types:
             continue
         schema = onnx.defs.get_schema(node.op_type, version, ML_DOMAIN)
-        same = [
-            name
-            for name, given in zip(node.input, schema.inputs, strict=False)
-            if given.type_str == schema.outputs[0].type_str
-        ]
+        output = schema.outputs[0]
+        pairs = zip(node.input, schema.inputs, strict=False)
+        same = [name for name, given in pairs if given.type_str == output.type_str]
         if same and same[0] in types:
             found[node.output[0]] = types[same[0]]
-        elif len(schema.outputs[0].types) == 1:
-            kind = next(iter(schema.outputs[0].types))
-            found[node.output[0]] = getattr(
-                TensorProto, kind.removeprefix("tensor(").removesuffix(")").upper(), 0
-            )
+        elif len(output.types) == 1:
+            found[node.output[0]] = _type_number(next(iter(output.types)))
     return {name: kind for name, kind in found.items() if kind}
 
 
+def _type_number(kind: str) -> int:
+    """The number of a schema's type: of ``tensor(float)`` it is TensorProto.FLOAT; 0 if unknown."""
+    name = kind.removeprefix("tensor(").removesuffix(")").upper()
+    return int(getattr(TensorProto, name, 0))
+
+
 def _skeleton(graph: onnx.GraphProto) -> onnx.GraphProto:
-    """``graph`` with its tree nodes reduced to what the types of their outputs follow from."""
+    """``graph`` with its tree nodes reduced to the attributes that decide their outputs' types."""
     result = onnx.GraphProto(
         name=graph.name, input=graph.input, output=graph.output, initializer=graph.initializer
     )
@@ -92,8 +146,7 @@ def _skeleton(graph: onnx.GraphProto) -> onnx.GraphProto:
         copy = result.node.add(
             op_type=node.op_type, domain=node.domain, input=node.input, output=node.output
         )
-        kept = {"classlabels_int64s", "classlabels_strings", "n_targets"} if is_tree(node) else None
-        copy.attribute.extend(
-            entry for entry in node.attribute if kept is None or entry.name in kept
-        )
+        for entry in node.attribute:
+            if not is_tree(node) or entry.name in _OF_TYPES:
+                copy.attribute.append(entry)
     return result

@@ -5,6 +5,7 @@ Also: probe rows at the splits catch a forest that is wrong in one place.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -16,30 +17,11 @@ from sklearn.ensemble import RandomForestClassifier
 
 from onnxpress.graph.trees.forest import Forest, Mode, leaf_index
 from onnxpress.graph.trees.reader import read
+from onnxpress.quantize.forest.lossless import rewrite
 from onnxpress.quantize.forest.lossless.leaves import drop_zeros, share_leaves
 from onnxpress.quantize.forest.lossless.passes import lossless, merge_equal_children, preorder
-from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.quantize.forest.lossless.tree_ensemble import separate_roots, tree_ensemble
-from tests.support.forest_probes import converted, outputs, rows_at_splits
-
-
-def forest(children: list[tuple[int, int]], roots: list[int], leaves: list[float]) -> Forest:
-    """Splits x[0] <= their own number, one target."""
-    n = len(children)
-    pairs = np.array(children, np.int32).reshape(n, 2)
-    return Forest(
-        feature=np.zeros(n, np.int32),
-        threshold=np.arange(n, dtype=np.float32),
-        mode=np.zeros(n, np.uint8),
-        missing_true=np.zeros(n, np.bool_),
-        true_child=pairs[:, 0].copy(),
-        false_child=pairs[:, 1].copy(),
-        roots=np.array(roots, np.int32),
-        leaf_offset=np.arange(len(leaves) + 1, dtype=np.int32),
-        leaf_target=np.zeros(len(leaves), np.int32),
-        leaf_weight=np.array(leaves, np.float32),
-        n_targets=1,
-    )
+from tests.support.forest_probes import converted, outputs, rows_at_splits, small_forest
 
 
 def scores(given: Forest) -> NDArray[np.float32]:
@@ -50,7 +32,7 @@ def scores(given: Forest) -> NDArray[np.float32]:
 
 
 def test_leaves_that_add_the_same_are_shared() -> None:
-    given = forest([(~0, 1), (~1, ~2)], [0], [3.0, 4.0, 3.0])
+    given = small_forest([(~0, 1), (~1, ~2)], [0], [3.0, 4.0, 3.0])
     shared = share_leaves(given)
     assert shared.n_leaves == 2
     np.testing.assert_array_equal(scores(shared), scores(given))
@@ -58,27 +40,29 @@ def test_leaves_that_add_the_same_are_shared() -> None:
 
 def test_leaves_that_differ_in_the_target_alone_are_not_shared() -> None:
     given = replace(
-        forest([(~0, ~1)], [0], [3.0, 3.0]), leaf_target=np.array([0, 1], np.int32), n_targets=2
+        small_forest([(~0, ~1)], [0], [3.0, 3.0]),
+        leaf_target=np.array([0, 1], np.int32),
+        n_targets=2,
     )
     assert share_leaves(given).n_leaves == 2
 
 
 def test_a_split_without_effect_disappears_with_all_that_hangs_on_it() -> None:
-    given = share_leaves(forest([(1, 2), (~0, ~1), (~2, ~3)], [0], [5.0, 5.0, 5.0, 5.0]))
+    given = share_leaves(small_forest([(1, 2), (~0, ~1), (~2, ~3)], [0], [5.0, 5.0, 5.0, 5.0]))
     merged = merge_equal_children(given)
     assert merged.n_splits == 0
     np.testing.assert_array_equal(scores(merged), scores(given))
 
 
 def test_a_split_with_an_effect_stays() -> None:
-    given = share_leaves(forest([(1, 2), (~0, ~1), (~2, ~3)], [0], [5.0, 5.0, 5.0, 6.0]))
+    given = share_leaves(small_forest([(1, 2), (~0, ~1), (~2, ~3)], [0], [5.0, 5.0, 5.0, 6.0]))
     merged = merge_equal_children(given)
     assert merged.n_splits == 2
     np.testing.assert_array_equal(scores(merged), scores(given))
 
 
 def test_splits_come_depth_first_and_unreachable_ones_go() -> None:
-    given = forest([(~0, ~1), (0, 3), (1, 1), (~2, ~0)], [1], [1.0, 2.0, 3.0])
+    given = small_forest([(~0, ~1), (0, 3), (1, 1), (~2, ~0)], [1], [1.0, 2.0, 3.0])
     ordered = preorder(given)
     np.testing.assert_array_equal(ordered.threshold, [1, 0, 3])
     np.testing.assert_array_equal(ordered.roots, [0])
@@ -86,14 +70,14 @@ def test_splits_come_depth_first_and_unreachable_ones_go() -> None:
 
 
 def test_a_split_that_two_parents_share_is_copied() -> None:
-    given = forest([(1, 2), (3, ~0), (3, ~1), (~2, ~3)], [0], [1.0, 2.0, 3.0, 4.0])
+    given = small_forest([(1, 2), (3, ~0), (3, ~1), (~2, ~3)], [0], [1.0, 2.0, 3.0, 4.0])
     ordered = preorder(given)
     assert ordered.n_splits == 5
     np.testing.assert_array_equal(scores(ordered), scores(given))
 
 
 def test_zero_weights_go_but_no_leaf_is_left_empty() -> None:
-    given = forest([(~0, ~1)], [0], [1.0, 0.0]).with_leaf_values(
+    given = small_forest([(~0, ~1)], [0], [1.0, 0.0]).with_leaf_values(
         np.array([[0, 2, 0], [0, 0, 0]], np.float32)
     )
     dropped = drop_zeros(replace(given, n_targets=3))
@@ -103,16 +87,16 @@ def test_zero_weights_go_but_no_leaf_is_left_empty() -> None:
 
 def test_dense_leaf_values_survive_the_sparse_form() -> None:
     dense = np.random.default_rng(0).integers(-1, 2, (2, 4)).astype(np.float32)
-    given = replace(forest([(~0, ~1)], [0], [0.0, 0.0]).with_leaf_values(dense), n_targets=4)
+    given = replace(small_forest([(~0, ~1)], [0], [0.0, 0.0]).with_leaf_values(dense), n_targets=4)
     np.testing.assert_array_equal(given.leaf_values, dense)
 
 
 @pytest.mark.parametrize(
     "given",
     [
-        forest([(1, ~1), (~0, ~2)], [0], [1.0, 2.0, 3.0]),
-        forest([(~0, ~1), (2, ~2), (~0, ~1)], [0, 1], [1.0, 2.0, 3.0]),
-        forest([], [~0], [7.0]),
+        small_forest([(1, ~1), (~0, ~2)], [0], [1.0, 2.0, 3.0]),
+        small_forest([(~0, ~1), (2, ~2), (~0, ~1)], [0, 1], [1.0, 2.0, 3.0]),
+        small_forest([], [~0], [7.0]),
     ],
     ids=["split 1 beside leaf 1", "split 2 beside leaf 2", "one leaf"],
 )
@@ -137,47 +121,51 @@ def test_passes_change_nothing_on_rows_at_the_splits() -> None:
     )
 
 
-def test_probes_catch_a_threshold_rounded_to_nearest() -> None:
+Rewritten = Callable[[onnx.ModelProto, Forest], onnx.ModelProto]
+
+
+@pytest.fixture
+def rewritten_as(monkeypatch: pytest.MonkeyPatch) -> Rewritten:
+    """Rewrites a model as if its only tree node had been read as another forest."""
+
+    def rewritten(model: onnx.ModelProto, forest: Forest) -> onnx.ModelProto:
+        monkeypatch.setattr(rewrite, "read", lambda *_: forest)
+        return rewrite.rewrite_trees(model, ml_opset=5)
+
+    return rewritten
+
+
+def test_probes_catch_a_threshold_rounded_to_nearest(rewritten_as: Rewritten) -> None:
     """A float64 threshold lies between two floats.
 
     The nearest may be the upper one, which belongs to the other side.
     """
     model, estimator, x = _model()
-    double = np.concatenate(
-        [tree.tree_.threshold[tree.tree_.feature >= 0] for tree in estimator.estimators_]
-    )
+    trees = [tree.tree_ for tree in estimator.estimators_]
+    double = np.concatenate([tree.threshold[tree.feature >= 0] for tree in trees])
     given = read(model.graph.node[0])
-    between_leaves = (given.true_child < 0) & (
-        given.false_child < 0
-    )  # above those, both ways may lead to one answer
+    # Above splits between leaves, both branches may lead to one prediction.
+    between_leaves = (given.true_child < 0) & (given.false_child < 0)
     wrong = np.flatnonzero((double.astype(np.float32) > double) & between_leaves)
     assert len(wrong) > 5
     rows = rows_at_splits(given, x)
     expected = outputs(model, rows)[1]
     for position in wrong[:: len(wrong) // 5]:
-
-        def rounded(given: Forest, position: int = position) -> Forest:
-            threshold = given.threshold.copy()
-            threshold[position] = np.float32(double[position])
-            return replace(given, threshold=threshold)
-
-        found = outputs(rewrite_trees(model, ml_opset=5, treat=rounded), rows)[1]
+        threshold = given.threshold.copy()
+        threshold[position] = np.float32(double[position])
+        found = outputs(rewritten_as(model, replace(given, threshold=threshold)), rows)[1]
         assert np.abs(found - expected).max() > 0.01
 
 
-def test_probes_catch_one_wrong_leaf() -> None:
+def test_probes_catch_one_wrong_leaf(rewritten_as: Rewritten) -> None:
     model, _, x = _model()
     given = read(model.graph.node[0])
     rows = rows_at_splits(given, x)
     expected = outputs(model, rows)[1]
     for position in range(0, given.n_leaves, given.n_leaves // 7):
-
-        def one_leaf_off(given: Forest, position: int = position) -> Forest:
-            values = given.leaf_values.copy()
-            values[position] = np.roll(values[position], 1)
-            return given.with_leaf_values(values)
-
-        found = outputs(rewrite_trees(model, ml_opset=5, treat=one_leaf_off), rows)[1]
+        values = given.leaf_values.copy()
+        values[position] = np.roll(values[position], 1)
+        found = outputs(rewritten_as(model, given.with_leaf_values(values)), rows)[1]
         assert np.abs(found - expected).max() > 0.01
 
 
@@ -189,7 +177,7 @@ def test_rows_at_splits_reach_every_leaf() -> None:
 
 def test_a_split_on_a_set_takes_its_members_only() -> None:
     given = replace(
-        forest([(~0, ~1)], [0], [1.0, 2.0]),
+        small_forest([(~0, ~1)], [0], [1.0, 2.0]),
         mode=np.array([Mode.MEMBER], np.uint8),
         member_sets=(np.array([2.0, 4.0], np.float32),),
     )

@@ -1,8 +1,9 @@
-"""Imported by each Python that starts with this folder on PYTHONPATH: notes what of the project a DVC stage reads.
+"""Notes which files of the project a DVC stage reads.
 
-A line per fact goes to ``$REPRODUCE_NOTES/<stage>``: ``read <file>``, ``list <folder>``, or ``params <section>``. The facts
-are audit events (PEP 578), so every import and every file opened by Python code is seen. What C++ opens by itself is not:
-the chain hands bytes, not paths, to pyarrow and onnxruntime.
+Each Python that starts with this folder on PYTHONPATH imports it. A line per fact goes to
+``$REPRODUCE_NOTES/<stage>``: ``read <file>``, ``list <folder>``, or ``params <section>``. The facts
+are audit events (PEP 578), so every import and every file that Python code opens is seen. Files
+that C++ opens by itself are not: the chain passes bytes, not paths, to pyarrow and onnxruntime.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Watcher:
         self.seen: set[tuple[str, str]] = set()
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """The hook: called for every audit event of the interpreter, so the common ones fall through quickly."""
+        """Note an audit event; called for every one, so the common ones fall through quickly."""
         if event == "open" and reads(arguments[2]):
             self.note_path("read", arguments[0])
         elif event in {"os.listdir", "os.scandir"} and not called_from(
@@ -41,7 +42,10 @@ class Watcher:
             self.note("params", arguments[0])
 
     def note_path(self, kind: str, path: Any) -> None:
-        """Note a path of the project; byte code as its source, another way into params.yaml as all of its sections."""
+        """Note a path of the project.
+
+        Byte code counts as its source; params.yaml read by other code as all of its sections.
+        """
         if isinstance(path, int):
             return
         full = os.path.abspath(os.fsdecode(path or os.curdir))

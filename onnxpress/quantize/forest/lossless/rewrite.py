@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable
 from functools import cache
 
 import onnx
-from google.protobuf.message import Message
 from onnx import helper
 
-from onnxpress.graph.trees.forest import Forest
-from onnxpress.graph.trees.graphs import ML_DOMAIN, element_types, graphs, nested
+from onnxpress.graph.trees.graphs import ML_DOMAIN, element_types, graphs, ml_opset_of, replaced
 from onnxpress.graph.trees.reader import TREE_OPS, Untreatable, is_tree, read
 from onnxpress.graph.writer import opset_of
 from onnxpress.quantize.candidates import NotApplicable
@@ -29,14 +26,9 @@ ML_TREE_ENSEMBLE = 5  # version of ai.onnx.ml that brought TreeEnsemble, and wit
 MIN_OPSET = 7  # Gemm and Add broadcast from here on
 DEFAULT_OPSET = 12  # for models that import ai.onnx.ml alone
 
-Treat = Callable[[Forest], Forest]
-"""What happens to each forest between reading and writing; the identity for a lossless rewrite."""
 
-
-def rewrite_trees(
-    model: onnx.ModelProto, *, ml_opset: int, treat: Treat | None = None
-) -> onnx.ModelProto:
-    """A copy of ``model`` with its tree nodes read, treated and written again for ``ml_opset``.
+def rewrite_trees(model: onnx.ModelProto, *, ml_opset: int) -> onnx.ModelProto:
+    """A copy of ``model`` with its tree nodes read and written again for ``ml_opset`` (3 or 5).
 
     1. Version 5 replaces all tree nodes or none, because it withdrew the older operators.
     2. If one cannot be lowered, or for version 3, each is written in the portable encoding.
@@ -52,10 +44,10 @@ def rewrite_trees(
     reasons: list[str] = []
     if ml_opset >= ML_TREE_ENSEMBLE:
         try:
-            return _smaller(_Rewriter(model, treat).modern(), model)
+            return _smaller(_Rewriter(model).modern(), model)
         except Untreatable as reason:
             reasons.append(f"not as ai.onnx.ml 5: {reason}")
-    rewriter = _Rewriter(model, treat)
+    rewriter = _Rewriter(model)
     result = rewriter.portable()
     reasons += rewriter.reasons
     if result is None:
@@ -73,17 +65,11 @@ def has_trees(model: onnx.ModelProto) -> bool:
     return any(is_tree(node) for graph in graphs(model.graph) for node in graph.node)
 
 
-Replacement = Callable[[onnx.NodeProto, onnx.GraphProto], None]
-"""Adds what replaces a tree node to the end of the new graph: trees are built there, not copied."""
-
-
 class _Rewriter:
     """One rewrite of one model; ``reasons`` collects why nodes were left alone."""
 
-    def __init__(self, model: onnx.ModelProto, treat: Treat | None) -> None:
+    def __init__(self, model: onnx.ModelProto) -> None:
         self.model = model
-        self.treat_is_none = treat is None
-        self.treat = treat or (lambda forest: forest)
         self.reasons: list[str] = []
         everything = list(graphs(model.graph))
         nodes = [node for graph in everything for node in graph.node]
@@ -95,8 +81,7 @@ class _Rewriter:
         }
         self.names = (name for name in map("t{}".format, itertools.count()) if name not in taken)
         self.types = element_types(model)
-        ml_opsets = [entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN]
-        self.ml_opset = max(ml_opsets, default=1)
+        self.ml_opset = ml_opset_of(model)
         self.opset = opset_of(model)
 
     def modern(self) -> onnx.ModelProto:
@@ -108,7 +93,7 @@ class _Rewriter:
         if 0 < self.opset < MIN_OPSET:
             raise Untreatable(f"the model imports ai.onnx {self.opset}, older than {MIN_OPSET}")
         self._refuse_changed_operators()
-        result = self._with_graphs(self._modern_node)
+        result = replaced(self.model, is_tree, self._modern_node)
         for entry in result.opset_import:
             if entry.domain == ML_DOMAIN:
                 entry.version = max(entry.version, ML_TREE_ENSEMBLE)
@@ -122,7 +107,7 @@ class _Rewriter:
             missing = "which has no older tree operators"
             self.reasons.append(f"the model imports ai.onnx.ml {self.ml_opset}, {missing}")
             return None
-        result = self._with_graphs(self._portable_node)
+        result = replaced(self.model, is_tree, self._portable_node)
         trees = sum(is_tree(node) for graph in graphs(self.model.graph) for node in graph.node)
         return None if len(self.reasons) == trees else result
 
@@ -145,27 +130,6 @@ class _Rewriter:
         only_extended = (op_type, old) == ("LabelEncoder", 2)  # 4 only adds to 2
         return bool(old != new) and not only_extended
 
-    def _with_graphs(self, replacement: Replacement) -> onnx.ModelProto:
-        """A copy of the model with each tree node replaced."""
-        result = onnx.ModelProto()
-        _copy_fields(self.model, result, without="graph")
-        self._copy_graph(self.model.graph, result.graph, replacement)
-        return result
-
-    def _copy_graph(
-        self, graph: onnx.GraphProto, result: onnx.GraphProto, replacement: Replacement
-    ) -> None:
-        _copy_fields(graph, result, without="node")
-        for node in graph.node:
-            if is_tree(node):
-                replacement(node, result)
-                continue
-            copy = result.node.add()
-            copy.CopyFrom(node)
-            for old, new in zip(nested(node), nested(copy), strict=True):
-                new.Clear()
-                self._copy_graph(old, new, replacement)
-
     def _site(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> Site:
         used = [name if name in self.read_names else "" for name in node.output]
         label, scores = "", used[0]
@@ -179,34 +143,20 @@ class _Rewriter:
 
     def _modern_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         site = self._site(node, graph)
-        lower(self.treat(read(node, site.dtype)), site)
+        lower(read(node, site.dtype), site)
 
     def _portable_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         try:
             site = self._site(node, graph)
-            original = read(node, site.dtype)
-            forest, x = with_code_columns(self.treat(original), site, node.input[0])
+            forest, x = with_code_columns(read(node, site.dtype), site, node.input[0])
             place = onnx.NodeProto(input=[x], output=node.output, name=node.name)
-            if self.treat_is_none and shares_children(forest):
+            if shares_children(forest):
                 portable(forest, place, graph, shared=True)
             else:
                 portable(merge_equal_children(share_leaves(forest)), place, graph)
         except Untreatable as reason:
             self.reasons.append(f"{node.op_type} {node.name!r} is left as it is: {reason}")
             graph.node.append(node)
-
-
-def _copy_fields(source: Message, target: Message, *, without: str) -> None:
-    """Copies all fields but one."""
-    for descriptor, value in source.ListFields():
-        if descriptor.name == without:
-            continue
-        if descriptor.is_repeated:
-            getattr(target, descriptor.name).extend(value)
-        elif descriptor.message_type:
-            getattr(target, descriptor.name).CopyFrom(value)
-        else:
-            setattr(target, descriptor.name, value)
 
 
 def _smaller(result: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:

@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.graph.trees.forest import Forest, Mode
-from onnxpress.graph.trees.graphs import ML_DOMAIN
+from onnxpress.graph.trees.graphs import ml_opset_of
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.lossless.leaves import share_leaves
 from onnxpress.quantize.forest.lossless.passes import merge_equal_children
@@ -38,8 +38,7 @@ def as_tree_ensemble(
     Raises:
         NotApplicable: the model imports an ai.onnx.ml that has no such operator.
     """
-    imported = [entry.version for entry in model.opset_import if entry.domain == ML_DOMAIN]
-    ml_opset = max(imported, default=1)
+    ml_opset = ml_opset_of(model)
     if ml_opset > _MAX_ML_OPSET:
         missing = "which has no operator for label and probabilities"
         raise NotApplicable(f"the model imports ai.onnx.ml {ml_opset}, {missing}")

@@ -116,6 +116,21 @@ def list_of_texts() -> Case:
     return make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(X, y), X, y
 
 
+def series_of_texts() -> Case:
+    estimator, X, y = list_of_texts()
+    return estimator, pd.Series(X, name="text"), pd.Series(y)
+
+
+def nullable_columns() -> Case:
+    """The types that pandas has for columns with gaps."""
+    X = people().convert_dtypes()
+    y = pd.Series(np.where(X["age"] > 40, 1, 0)).astype("Int64")
+    columns = ["age", "member"]
+    chosen = ColumnTransformer([("numbers", StandardScaler(), columns)])
+    forest = RandomForestClassifier(5, random_state=0)
+    return make_pipeline(chosen, forest).fit(X, y.to_numpy(int)), X, y
+
+
 def matrix_of_objects() -> Case:
     X = np.array([["a", 1.5], ["b", 2.5], ["a", 0.5], ["c", 4.0]] * 20, object)
     y = [0, 1, 0, 1] * 20
@@ -134,6 +149,8 @@ CASES: list[Callable[[], Case]] = [
     regression_forest,
     linear_regression,
     list_of_texts,
+    series_of_texts,
+    nullable_columns,
     matrix_of_objects,
 ]
 

@@ -13,6 +13,7 @@ import onnx
 import onnxruntime as ort
 import pandas as pd
 import pytest
+import skl2onnx
 from sklearn import datasets
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -234,6 +235,17 @@ def test_a_file_is_as_good_as_the_model_in_it(name: str, tmp_path: Path) -> None
     result = onnxpress.compress(str(path), X, y, level="lossless")
     assert result.candidate == "forest/lossless"
     assert onnxpress.compare(path, result, X).agreement == 1
+
+
+def test_an_onnx_model_of_another_converter_is_taken_as_it_is() -> None:
+    estimator, X, y = boosted()
+    given = skl2onnx.to_onnx(estimator, X[:1])  # its probabilities are a mapping per row
+    result = onnxpress.compress(given, X, y, level="lossless")
+    assert result.candidate == "forest/lossless"
+    assert onnxpress.compare(given, result, X, y).agreement == 1
+    assert onnxpress.compare(estimator, given, X, y, probe_rows=0).agreement == 1
+    found = onnxpress.measure({"given": given, "result": result}, X, batch_sizes=[1], seconds=0.1)
+    assert found.speedups[1].keys() == {"result"}
 
 
 def test_an_estimator_is_left_as_it_was() -> None:

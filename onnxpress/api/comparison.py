@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -27,8 +27,9 @@ from onnxpress.evaluate.predicted_rows import predict_with_all
 from onnxpress.evaluate.probes import probe_rows as probing
 from onnxpress.evaluate.relative_differences import numbers, relative_differences
 from onnxpress.evaluate.scores import score
-from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.column_types import Task
+from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
 
@@ -56,7 +57,10 @@ class Comparison:
     """On the rows of ``X``."""
 
     probes: Parity | None
-    """On rows made at the split thresholds of the original, and on mixed rows; None without."""
+    """On rows made at the split thresholds of the original, and on mixed rows.
+
+    None without such rows, or if the original refuses them.
+    """
 
     thresholds: tuple[int, int]
     """Split thresholds that the probes hit, and all there are; (0, 0) without trees."""
@@ -95,6 +99,8 @@ def _finite(found: Any) -> Any:
     """``found`` with None in place of numbers that JSON does not have."""
     if isinstance(found, dict):
         return {name: _finite(each) for name, each in found.items()}
+    if isinstance(found, tuple):
+        return [_finite(each) for each in found]
     return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
@@ -156,21 +162,44 @@ def compare(
     first, second = (each.predictor(rows, schema) for each in pair)
     predict = {"original": first, "model": second}
     found = predict_with_all(predict, rows.feeds, "X")
-    if truth is not None:
-        _check_kind(truth, found[0].values)
-    limit = 0.0
-    if task == "regression":
-        limit = tolerance * float(np.std(found[0].values if truth is None else truth))
-    parity, hit = None, (0, 0)
+    limit = _limit(task, tolerance, found[0].values if truth is None else truth)
+    probes, thresholds = None, (0, 0)
     if probe_rows:
         graph = _thresholds_of(pair, schema)
         made = probing.probe_rows(graph, rows.feeds, first, probe_rows, seed)
-        parity = _parity(predict_with_all(predict, made.feeds, "probe rows"), limit)
-        hit = made.at_thresholds.hit, made.at_thresholds.thresholds
-    scores = None
-    if truth is not None:
-        scores = score(schema, truth, found[0].values), score(schema, truth, found[1].values)
-    return Comparison(task, _parity(found, limit), parity, hit, scores)
+        probes = _probed(predict, made.feeds, limit)
+        thresholds = made.at_thresholds.hit, made.at_thresholds.thresholds
+    scores = None if truth is None else _scores(schema, truth, found)
+    return Comparison(task, _parity(found, limit), probes, thresholds, scores)
+
+
+def _limit(task: Task, tolerance: float, values: NDArray[Any]) -> float:
+    """How far apart predictions of regressors may be to count as alike."""
+    return tolerance * float(np.std(values)) if task == "regression" else 0.0
+
+
+def _probed(predict: Mapping[str, Predict], feeds: Feeds, limit: float) -> Parity | None:
+    """How far the predictions for probe rows are apart; None if the original refuses them.
+
+    Raises:
+        UserError: the original predicts them, and the model refuses them.
+    """
+    try:
+        predict["original"](feeds)
+    except Exception:  # a refusal: each library has its own
+        return None
+    return _parity(predict_with_all(predict, feeds, "probe rows"), limit)
+
+
+def _scores(schema: Schema, truth: NDArray[Any], found: list[Predictions]) -> tuple[float, float]:
+    """Accuracy or R2 of both models.
+
+    Raises:
+        UserError: ``y`` is text where the original predicts numbers, or the reverse.
+    """
+    first, second = (each.values for each in found)
+    _check_kind(truth, first)
+    return score(schema, truth, first), score(schema, truth, second)
 
 
 def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:

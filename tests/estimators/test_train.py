@@ -185,7 +185,7 @@ def test_whatever_an_estimator_raises_in_fit_is_one_line() -> None:
         fit(chain, rows)
 
 
-def test_a_rehearsal_that_cannot_be_fitted_is_told_and_leaves_the_verdict_to_the_fit() -> None:
+def test_a_rehearsal_that_cannot_be_fitted_is_a_warning_and_the_fit_decides() -> None:
     hard = built("LogisticRegression", {"C": -1.0})
     (line,) = rehearse(hard, digits_rows(), numeric_schema(64))
     assert line.startswith(
@@ -263,19 +263,31 @@ def given_forest(workspace: Path) -> Path:
     [
         (
             "crash",
-            "the process that opened models/a.joblib crashed with SIGSEGV; the file is damaged or hostile",
+            (
+                "the process that opened models/a.joblib crashed with SIGSEGV; "
+                "the file is damaged or hostile"
+            ),
         ),
         (
             "hang",
-            "models/a.joblib was not done within 2 s: if it is meant to take that long, raise train.max_seconds",
+            (
+                "models/a.joblib was not done within 2 s: "
+                "if it is meant to take that long, raise train.max_seconds in params.yaml"
+            ),
         ),
         (
             "grow",
-            "models/a.joblib needs more than 8192 MB of memory: if it is meant to be that large, raise train.max_memory_mb",
+            (
+                "models/a.joblib needs more than 8192 MB of memory: "
+                "if it is meant to be that large, raise train.max_memory_mb in params.yaml"
+            ),
         ),
         (
             "leave",
-            "the process that opened models/a.joblib ended without an answer; the file is damaged or hostile",
+            (
+                "the process that opened models/a.joblib ended without an answer; "
+                "the file is damaged or hostile"
+            ),
         ),
         (
             "exit_well",
@@ -288,7 +300,7 @@ def given_forest(workspace: Path) -> Path:
         ),
     ],
 )
-def test_whatever_becomes_of_the_process_that_opens_a_given_model_is_one_line(
+def test_every_end_of_the_process_that_opens_a_given_model_is_one_line(
     given_forest: Path, monkeypatch: pytest.MonkeyPatch, task: str, told: str
 ) -> None:
     monkeypatch.setattr(given, "TRIED", f"tests.support.held_tasks:{task}")
@@ -300,7 +312,7 @@ def test_whatever_becomes_of_the_process_that_opens_a_given_model_is_one_line(
     assert not (given_forest / "mark").exists()
 
 
-def test_what_a_given_model_says_commands_no_terminal(
+def test_lines_of_a_given_model_cannot_command_the_terminal(
     given_forest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(given, "TRIED", "tests.support.held_tasks:command_the_terminal")
@@ -399,20 +411,20 @@ def test_train_writes_the_digest_that_sha256sum_knows(given_forest: Path) -> Non
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the locks are Linux's")
-def test_a_system_without_locks_is_told_in_one_line(
+def test_a_system_without_locks_is_warned_of_in_one_line(
     given_forest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(held.Keeper, "locks", ["seccomp"])
     train.main()
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "lock" in line]
     assert line == (
-        "  warning: no lock of this system forbids what models/a.joblib might do (read your files); "
-        "only the check of its contents does"
+        "  warning: no lock of this system forbids what models/a.joblib might do "
+        "(read your files); only the check of its contents does"
     )
     assert given_forest
 
 
-def test_an_own_class_that_holds_what_is_not_trusted_is_told_by_train(
+def test_an_own_class_that_holds_untrusted_parts_is_refused_by_train(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = workspace / "own_parts"
@@ -428,7 +440,8 @@ def test_an_own_class_that_holds_what_is_not_trusted_is_told_by_train(
     prepare.main()
     with pytest.raises(
         UserError,
-        match=r"Forest holds own_parts.kinds.Note, .* train.trust in params.yaml: \[own_parts.kinds.Note\]",
+        match=r"Forest holds own_parts.kinds.Note, .*"
+        r"add it to train.trust in params.yaml: \[own_parts.kinds.Note\]",
     ):
         train.main()
     assert not (workspace / "outputs" / "model.joblib").exists()
@@ -459,7 +472,7 @@ def test_a_class_that_the_user_trusts_is_known_in_the_process_that_opens_the_fil
 
 
 @pytest.mark.parametrize("part", ["lambda: 0", "threading.Lock()", "threading.Thread", "len"])
-def test_an_own_class_that_cannot_be_stored_is_told_by_train(
+def test_an_own_class_that_cannot_be_stored_is_refused_by_train(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     name = f"unstored_{zlib.crc32(part.encode())}"
@@ -474,7 +487,8 @@ def test_an_own_class_that_cannot_be_stored_is_told_by_train(
     prepare.main()
     with pytest.raises(
         UserError,
-        match=r"Forest (cannot be stored: a part of it cannot be pickled|holds (threading|builtins))",
+        match=r"Forest (cannot be stored: a part of it cannot be pickled"
+        r"|holds (threading|builtins))",
     ):
         train.main()
     assert not (workspace / "outputs" / "model.joblib").exists()

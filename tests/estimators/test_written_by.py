@@ -1,4 +1,4 @@
-"""The version of scikit-learn in a stored model's bytes, and how long a hostile file may keep the search."""
+"""The version of scikit-learn in a stored model's bytes, also where a file is hostile."""
 
 from __future__ import annotations
 

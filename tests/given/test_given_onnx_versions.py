@@ -1,4 +1,4 @@
-"""Given ONNX files of any IR version, opset and origin: what is adopted, what is cleared, what is said."""
+"""Given ONNX files of any IR version, opset and origin: what is kept, cleared and warned of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables keep their values and rows, each type has one meaning, and what may surprise gets a line."""
+"""Tables keep their values and rows, types have one meaning, and surprises get a line."""
 
 from __future__ import annotations
 
@@ -204,13 +204,14 @@ def test_words_for_nothing_are_labels_and_categories_like_others(
 
 @pytest.mark.parametrize("named", [" ", "\u00a0", ""])
 def test_cells_of_spaces_are_told_and_missing_where_params_say_so(told: Told, named: str) -> None:
-    """As in the table of telephone customers that half of all courses use: charges of a new one are a space."""
+    """In the well-known table of telephone customers, the charges of a new one are a space."""
     run_csv({"c": [" ", *["True", "False", "True"] * 13]})
     assert any("column 'c' has ' ' as a category in 1 rows" in line for line in warnings(told))
     charges = [" ", *(f"{row}.5" for row in range(1, ROWS))]
     with pytest.raises(
         UserError,
-        match=r"text in 1, first ' ' in row 1; .* add it to data.missing_values in params.yaml \(CSV\): \[' '\]",
+        match=r"text in 1, first ' ' in row 1; .* "
+        r"add it to data.missing_values in params.yaml \(CSV\): \[' '\]",
     ):
         run_csv({"c": charges})
     run_csv({"c": charges}, data__missing_values=[named])
@@ -245,7 +246,7 @@ def test_words_for_nothing_are_missing_where_params_say_so(told: Told) -> None:
 def test_numbers_are_read_as_params_say_that_they_are_written(
     decimal: str, thousands: str | None, written: str
 ) -> None:
-    """The noise is written with full stops, which would be text where the comma is the mark; so it is left out."""
+    """The noise has full stops, which are text where the comma is the mark: it is left out."""
     lines = [f'"{written}",{row % 2},{"uv"[row // 2 % 2]}' for row in range(ROWS)]
     Path("data/x.csv").write_text("\n".join(['"n","b",y', *lines]))
     run("data/x.csv", data__decimal=decimal, data__thousands=thousands)
@@ -524,7 +525,7 @@ COARSE: dict[str, tuple[Any, bool]] = {
 
 @pytest.mark.parametrize("name", COARSE)
 def test_a_quantity_that_float32_cannot_tell_gets_a_line(told: Told, name: str) -> None:
-    """By numpy: the error of float32 is at most half a step, so that a thousandth of the deviation shows."""
+    """The error of float32 is at most half a step, so a thousandth of the deviation shows."""
     values, expected = COARSE[name]
     run_csv({"y": values[np.random.default_rng(1).permutation(ROWS)]}, data__task="regression")
     assert [
@@ -616,7 +617,10 @@ def test_the_bundled_tables_are_no_surprise(told: Told, source: str) -> None:
 def test_what_is_said_of_csv_alone_is_said_to_change_nothing_in_parquet(told: Told) -> None:
     run_parquet({}, data__missing_values=["NA"])
     assert warnings(told) == [
-        "data.missing_values, data.decimal and data.thousands are for CSV files and change nothing here"
+        (
+            "data.missing_values, data.decimal and data.thousands are for CSV files "
+            "and change nothing here"
+        )
     ]
 
 

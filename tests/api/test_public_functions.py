@@ -238,7 +238,9 @@ def test_a_file_is_as_good_as_the_model_in_it(name: str, tmp_path: Path) -> None
 
 
 def test_an_onnx_model_of_another_converter_is_taken_as_it_is() -> None:
-    estimator, X, y = boosted()
+    X, y = datasets.load_wine(return_X_y=True)
+    X = X.astype(np.float32)
+    estimator = RandomForestClassifier(5, random_state=0).fit(X, y)
     given = skl2onnx.to_onnx(estimator, X[:1])  # its probabilities are a mapping per row
     result = onnxpress.compress(given, X, y, level="lossless")
     assert result.candidate == "forest/lossless"

@@ -1,4 +1,12 @@
-"""The errors that a user can fix: one line each, and the exit code of the process."""
+"""The errors that a user can correct: one line each, and the exit code of a process.
+
+A line says what was expected, what came, where (file or argument), and what to do. The library
+names arguments in backquotes; whoever got the value from elsewhere says from where.
+
+    UserError            2  wrong input
+    ├── GateFailed       3  a limit was broken
+    └── ServerError      4  the tracking server failed
+"""
 
 from __future__ import annotations
 
@@ -13,7 +21,7 @@ class UserError(Exception):
 
 
 class GateFailed(UserError):
-    """The models were made and measured, and a limit under ``gate:`` was broken."""
+    """The models were made and measured, and a limit on them was broken."""
 
     exit_code = 3
 

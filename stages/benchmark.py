@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan
-from onnxpress.benchmark.measurement import Contestants, Settings, measure_latencies
+from onnxpress.benchmark.measurement import Contestants, MeasurementSettings, measure_latencies
 from onnxpress.models import ONNX, PLAIN, QUANTIZED
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
@@ -29,7 +29,7 @@ def main() -> None:
         read_candidates(schema),
     )
     plan, again = Plan(wanted.n_iterations, wanted.max_seconds), "run `dvc repro -f -s benchmark`"
-    settings = Settings(plan, wanted.batch_sizes, wanted.threads, params.seed, again)
+    settings = MeasurementSettings(plan, wanted.batch_sizes, wanted.threads, params.seed, again)
     found = measure_latencies(contestants, rows.feeds, schema, settings, progress)
     load = load_costs(params.train.trusted)
     write_json(outputs.LATENCY, found.to_json())

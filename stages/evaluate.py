@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onnxpress.errors import UserError
-from onnxpress.evaluate.evaluation import Evaluation, Models, Settings, evaluate
+from onnxpress.evaluate.evaluation import Evaluation, EvaluationSettings, ThreeModels, evaluate
 from onnxpress.evaluate.lossless_check import NotLossless, check_lossless, is_lossless
 from onnxpress.evaluate.metrics import compare_sizes
 from onnxpress.evaluate.predicted_rows import predictions_csv
@@ -26,10 +26,10 @@ def main() -> None:
     train, test = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.TEST))
     plain = read_onnx(outputs.ONNX_MODEL, schema)
     quantized = read_onnx(outputs.QUANTIZED_MODEL, schema)
-    models = Models(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
+    models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
     chosen = read_json(outputs.QUANTIZATION, "modified", "candidate")
     wanted = params.evaluate.probe_rows
-    settings = Settings(params.evaluate.tolerance, wanted, params.seed)
+    settings = EvaluationSettings(params.evaluate.tolerance, wanted, params.seed)
     with working(f"predicting {len(test)} test rows and {wanted} probe rows with three models"):
         found = evaluate(models, train.feeds, test, schema, settings)
     sizes = compare_sizes(*map(outputs.size_kb, outputs.MODEL_FILES.values()))
@@ -42,7 +42,9 @@ def main() -> None:
         hold_to_lossless(chosen["candidate"], found, models, schema)
 
 
-def hold_to_lossless(candidate: str, found: Evaluation, models: Models, schema: Schema) -> None:
+def hold_to_lossless(
+    candidate: str, found: Evaluation, models: ThreeModels, schema: Schema
+) -> None:
     """Fail, with the keys of params.yaml, if a lossless model predicts something else."""
     pair = models.onnx, models.quantized
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,15 +22,15 @@ from onnxpress.api.model_arguments import (
 from onnxpress.api.table_arguments import features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
+from onnxpress.evaluate.agreement import label_agreement, share_within
+from onnxpress.evaluate.predicted_rows import predict_with_all
 from onnxpress.evaluate.probes import probe_rows as probing
 from onnxpress.evaluate.relative_differences import numbers, relative_differences
-from onnxpress.evaluate.scores import accuracy, score
-from onnxpress.runtime.predictions import Predictions
+from onnxpress.evaluate.scores import score
+from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
-
-Predict = Callable[[Feeds], Predictions]
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,10 @@ class Comparison:
     """On the rows of ``X``."""
 
     probes: Parity | None
-    """On rows made at the split thresholds of the original, and on mixed rows; None without."""
+    """On rows made at the split thresholds of the original, and on mixed rows.
+
+    None without such rows, or if the original refuses them.
+    """
 
     thresholds: tuple[int, int]
     """Split thresholds that the probes hit, and all there are; (0, 0) without trees."""
@@ -96,6 +99,8 @@ def _finite(found: Any) -> Any:
     """``found`` with None in place of numbers that JSON does not have."""
     if isinstance(found, dict):
         return {name: _finite(each) for name, each in found.items()}
+    if isinstance(found, tuple):
+        return [_finite(each) for each in found]
     return None if isinstance(found, float) and not math.isfinite(found) else found
 
 
@@ -154,24 +159,47 @@ def compare(
     truth = None if y is None else _truth(pair[0], y, len(table))
     rows = table.rows(stand_in_target(pair[0], table) if truth is None else truth, task)
     schema = table.schema(task)
-    predict = [each.predictor(rows, schema) for each in pair]
-    found = _predicted(predict, rows.feeds, "X")
-    if truth is not None:
-        _check_kind(truth, found[0].values)
-    limit = 0.0
-    if task == "regression":
-        limit = tolerance * float(np.std(found[0].values if truth is None else truth))
-    parity, hit = None, (0, 0)
+    first, second = (each.predictor(rows, schema) for each in pair)
+    predict = {"original": first, "model": second}
+    found = predict_with_all(predict, rows.feeds, "X")
+    limit = _limit(task, tolerance, found[0].values if truth is None else truth)
+    probes, thresholds = None, (0, 0)
     if probe_rows:
         graph = _thresholds_of(pair, schema)
-        made = probing.probe_rows(graph, rows.feeds, predict[0], probe_rows, seed)
-        parity = _parity(_predicted(predict, made.feeds, "probe rows"), limit)
-        hit = made.at_thresholds.hit, made.at_thresholds.thresholds
-    scores = None
-    if truth is not None:
-        first, second = (score(schema, truth, each.values) for each in found)
-        scores = first, second
-    return Comparison(task, _parity(found, limit), parity, hit, scores)
+        made = probing.probe_rows(graph, rows.feeds, first, probe_rows, seed)
+        probes = _probed(predict, made.feeds, limit)
+        thresholds = made.at_thresholds.hit, made.at_thresholds.thresholds
+    scores = None if truth is None else _scores(schema, truth, found)
+    return Comparison(task, _parity(found, limit), probes, thresholds, scores)
+
+
+def _limit(task: Task, tolerance: float, values: NDArray[Any]) -> float:
+    """How far apart predictions of regressors may be to count as alike."""
+    return tolerance * float(np.std(values)) if task == "regression" else 0.0
+
+
+def _probed(predict: Mapping[str, Predict], feeds: Feeds, limit: float) -> Parity | None:
+    """How far the predictions for probe rows are apart; None if the original refuses them.
+
+    Raises:
+        UserError: the original predicts them, and the model refuses them.
+    """
+    try:
+        predict["original"](feeds)
+    except Exception:  # a refusal: each library has its own
+        return None
+    return _parity(predict_with_all(predict, feeds, "probe rows"), limit)
+
+
+def _scores(schema: Schema, truth: NDArray[Any], found: list[Predictions]) -> tuple[float, float]:
+    """Accuracy or R2 of both models.
+
+    Raises:
+        UserError: ``y`` is text where the original predicts numbers, or the reverse.
+    """
+    first, second = (each.values for each in found)
+    _check_kind(truth, first)
+    return score(schema, truth, first), score(schema, truth, second)
 
 
 def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:
@@ -193,32 +221,13 @@ def _check_kind(truth: NDArray[Any], predicted: NDArray[Any]) -> None:
         raise UserError(f"y should hold what original predicts, such as {example}, got {came}")
 
 
-def _predicted(predict: list[Predict], feeds: Feeds, what: str) -> list[Predictions]:
-    """The predictions of both models.
-
-    Raises:
-        UserError: one refuses the rows, as an encoder does a category that it has not seen.
-    """
-    predictions = []
-    for name, each in zip(("original", "model"), predict, strict=True):
-        try:
-            predictions.append(each(feeds))
-        except UserError:
-            raise
-        except Exception as error:  # each library has its own
-            says = " ".join(str(error).split())[:300]
-            raise UserError(f"{name} refuses {what}: {says}") from error
-    return predictions
-
-
 def _parity(found: list[Predictions], limit: float) -> Parity:
     """How far two predictions are apart; regressors agree within ``limit``."""
     first, second = found
     if first.scores is None:
-        alike = np.isclose(second.values, first.values, rtol=0, atol=limit, equal_nan=True)
-        agreement = float(np.mean(alike))
+        agreement = share_within(first, second, limit)
     else:
-        agreement = accuracy(first.values, second.values)
+        agreement = label_agreement(first, second)
     largest = float(relative_differences(numbers(first), numbers(second)).max())
     return Parity(len(first.values), agreement, largest)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -21,7 +21,7 @@ from onnxpress.estimators.predicting import predict_original
 from onnxpress.given.onnx_models import as_estimator
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
-from onnxpress.runtime.predictions import Predictions, as_labels
+from onnxpress.runtime.predictions import Predict, as_labels
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.names import OUTPUT_NAMES
@@ -78,9 +78,7 @@ class GivenModel:
             what = f"{self.name}, a {type(self.estimator).__name__},"
             raise UserError(f"{what} {error}; pass X with the columns of its fit") from error
 
-    def predictor(
-        self, rows: Rows, schema: Schema, threads: int = 1
-    ) -> Callable[[Feeds], Predictions]:
+    def predictor(self, rows: Rows, schema: Schema, threads: int = 1) -> Predict:
         """Return the function that predicts; ``rows`` are only needed for foreign ONNX models.
 
         Raises:

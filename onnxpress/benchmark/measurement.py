@@ -37,7 +37,7 @@ class Contestants:
     """The models that are timed."""
 
     estimator: Any
-    """The fitted original; it computes with ``Settings.threads`` already."""
+    """The fitted original; it computes with ``MeasurementSettings.threads`` already."""
     models: Mapping[str, bytes]
     """The ONNX and the quantised model, by their keys."""
     candidates: Mapping[str, bytes]
@@ -45,7 +45,7 @@ class Contestants:
 
 
 @dataclass(frozen=True)
-class Settings:
+class MeasurementSettings:
     """How much is measured, and how."""
 
     plan: Plan
@@ -60,10 +60,10 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Measurement:
+class MeasuredLatencies:
     """What was measured."""
 
-    settings: Settings
+    settings: MeasurementSettings
     default_rows: int
     batches: Mapping[int, BatchResult]
     """By rows per call, the default batch first."""
@@ -109,9 +109,9 @@ def measure_latencies(
     contestants: Contestants,
     feeds: Feeds,
     schema: Schema,
-    settings: Settings,
+    settings: MeasurementSettings,
     progress: Progress = show_nothing,
-) -> Measurement:
+) -> MeasuredLatencies:
     """Time the models at every batch size, then the candidates at the default one."""
     rows = min(len(next(iter(feeds.values()))), LARGEST_DEFAULT_BATCH)
     plan, small_plan = shared(settings.plan)
@@ -130,4 +130,4 @@ def measure_latencies(
         tried = onnx_calls(candidates, batch(feeds, rows))
         compared = measure(tried, small_plan, settings.seed, "candidates", progress)
     batches = {size: BatchResult(size, each) for size, each in timed.items()}
-    return Measurement(settings, rows, batches, to_json(compared), cpu_share)
+    return MeasuredLatencies(settings, rows, batches, to_json(compared), cpu_share)

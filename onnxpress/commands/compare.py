@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from onnxpress.commands.given_table import (
     TableFile,
-    options_named,
     read_features,
-    read_features_and_target,
+    read_table,
     refuse_other_files,
 )
+from onnxpress.commands.option_names import options_named
 from onnxpress.pipeline.console import answering, say, working
 from onnxpress.tables.column_types import AnyTask
 
@@ -34,23 +35,27 @@ def main(pair: Pair, *, seed: int = 0, in_json: bool = False) -> None:
     Raises:
         UserError: a file is wrong, or they do not fit together.
     """
-    with answering(in_json=in_json) as answer:
+    with answering(in_json=in_json) as answer, options_named():
         refuse_other_files(pair.data)
         from onnxpress.api.model_arguments import given_model  # seconds
 
         given = [given_model(path, str(path), pair.trust) for path in (pair.original, pair.model)]
-        if pair.target is None:
-            rows, target = read_features(pair.data), None
-        else:
-            task = given[0].task if pair.task == "auto" else pair.task
-            rows, target = read_features_and_target(pair.data, pair.target, task)
+        original, model = (each.data or each.estimator for each in given)
+        rows, target = _rows(pair, given[0].task if pair.task == "auto" else pair.task)
 
         import onnxpress
 
-        original, model = (each.data or each.estimator for each in given)
-        with working(f"comparing {pair.original} and {pair.model}"), options_named():
+        with working(f"comparing {pair.original} and {pair.model}"):
             found = onnxpress.compare(original, model, rows, target, seed=seed)
         files = {"original": str(pair.original), "model": str(pair.model)}
         answer({**files, **found.to_json(), "agreement": found.agreement})
         for line in [] if in_json else str(found).splitlines():
             say(line)
+
+
+def _rows(pair: Pair, task: AnyTask) -> tuple[Any, Any]:
+    """The features, and the target if there is one."""
+    if pair.target is None:
+        return read_features(pair.data), None
+    table = read_table(pair.data, pair.target, task)
+    return table.features, table.target

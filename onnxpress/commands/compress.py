@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onnxpress.commands.given_table import (
-    TableFile,
-    options_named,
-    read_features_and_target,
-    refuse_other_files,
-)
+from onnxpress.commands.given_model import opened, start_sandbox
+from onnxpress.commands.given_table import TableFile, read_table, refuse_other_files
+from onnxpress.commands.option_names import options_named
 from onnxpress.errors import UserError
+from onnxpress.given.sandbox import GivenFile
 from onnxpress.pipeline.console import answering, progress, say, working
 from onnxpress.pipeline.files import write_bytes
 from onnxpress.tables.column_types import AnyTask
@@ -33,8 +31,17 @@ class Job:
     out: Path
     task: AnyTask = "auto"
     trust: tuple[str, ...] = ()
+    max_seconds: float = 600
+    max_memory_mb: int = 8192
+    """What opening and trying the model may take."""
+
     force: bool = False
     """Whether ``out`` may be there already."""
+
+    @property
+    def file(self) -> GivenFile:
+        """The model's file, and the limits for opening it."""
+        return GivenFile(self.model, self.trust, self.max_seconds, self.max_memory_mb)
 
 
 def main(job: Job, settings: Mapping[str, Any], *, in_json: bool = False) -> None:
@@ -43,24 +50,21 @@ def main(job: Job, settings: Mapping[str, Any], *, in_json: bool = False) -> Non
     ``settings`` are keywords of :func:`onnxpress.compress`.
 
     Raises:
-        UserError: an argument is wrong, or the model has no ONNX form.
+        UserError: an argument is wrong, or the model is refused.
     """
-    with answering(in_json=in_json) as answer:
+    with answering(in_json=in_json) as answer, options_named():
         refuse_out(job)
         refuse_other_files(job.data)
-        from onnxpress.api.model_arguments import given_model  # seconds
-
-        given = given_model(job.model, str(job.model), job.trust)
-        task = given.task if job.task == "auto" else job.task
-        rows, target = read_features_and_target(job.data, job.target, task)
+        start_sandbox(job.file)
+        table = read_table(job.data, job.target, job.task)
+        model = opened(job.file, table)
 
         import onnxpress
 
-        model = given.data or given.estimator
-        with options_named():
-            result = onnxpress.compress(model, rows, target, **settings, progress=progress)
-        with working(f"comparing with {job.model}"), options_named():
-            compared = onnxpress.compare(model, result, rows, target, seed=settings.get("seed", 0))
+        rows = table.features, table.target
+        result = onnxpress.compress(model, *rows, **settings, progress=progress)
+        with working(f"comparing with {job.model}"):
+            compared = onnxpress.compare(model, result, *rows, seed=settings.get("seed", 0))
         write_bytes(job.out, result.data)
         answer(as_json(job, result, compared))
         for line in result.warnings:

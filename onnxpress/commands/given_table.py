@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
+from onnxpress.commands.option_names import with_options
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import say
-from onnxpress.tables.column_types import AnyTask, as_table, type_columns
+from onnxpress.tables.column_types import AnyTask, type_columns
 from onnxpress.tables.csv_file import read_cells
 from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
 from onnxpress.tables.parquet_file import read_columns
+from onnxpress.tables.rows import Rows, as_rows
+from onnxpress.tables.schema import Schema
 from onnxpress.tables.sources import SUFFIXES, load_source
 from onnxpress.tables.table_warnings import source_warnings
 
@@ -33,12 +33,39 @@ class TableFile:
     """Columns of free text."""
 
 
-def read_features_and_target(
-    file: TableFile, target: str, task: AnyTask
-) -> tuple[pd.DataFrame, pd.Series]:
-    """Return the features and the target of a file, typed as the prepare stage types them.
+@dataclass(frozen=True)
+class Table:
+    """Rows typed as the prepare stage types them."""
 
-    Says what may surprise about them, each as a warning. Rows without a target are left out.
+    frame: pd.DataFrame
+    """The features and the target."""
+
+    schema: Schema
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """The features."""
+        return self.frame.drop(columns=self.schema.target)
+
+    @property
+    def target(self) -> pd.Series:
+        """The target."""
+        return self.frame[self.schema.target]
+
+    def rows(self) -> Rows:
+        """Return the rows as the library takes them."""
+        target = self.target.to_numpy()
+        target = target.astype(str) if target.dtype == object else target
+        columns = {
+            column.name: self.frame[column.name].to_numpy() for column in self.schema.columns
+        }
+        return as_rows(columns, target, self.schema)
+
+
+def read_table(file: TableFile, target: str, task: AnyTask) -> Table:
+    """Read the features and the target of a file; rows without a target are left out.
+
+    Says what may surprise about them, each as a warning.
 
     Raises:
         UserError: the file cannot be read, or a column cannot be used.
@@ -46,14 +73,16 @@ def read_features_and_target(
     source = load_source(file.path, target, file.form, file.text)
     frame, schema = type_columns(source.table, target, task, file.text)
     for line in source_warnings(source, frame, schema, decided=task != "auto"):
-        say(f"warning: {line}")
+        say(f"warning: {with_options(line)}")
     if left_out := source.table.num_rows - len(frame):
         say(f"{left_out} rows without a target are left out")
-    return frame.drop(columns=target), frame[target]
+    if schema.task == "regression":
+        schema = replace(schema, target_std=float(frame[target].std(ddof=0)))
+    return Table(frame, schema)
 
 
 def read_features(file: TableFile) -> pa.Table:
-    """Return the columns of a file without a target.
+    """Read the columns of a file that has no target.
 
     Raises:
         UserError: the file cannot be read.
@@ -62,8 +91,8 @@ def read_features(file: TableFile) -> pa.Table:
         return typed(read_cells(file.path), file.form, file.text)
     table, lines = read_columns(file.path)
     for line in lines:
-        say(f"warning: {line}")
-    return as_table(table) if isinstance(table, pd.DataFrame) else table
+        say(f"warning: {with_options(line)}")
+    return table
 
 
 def refuse_other_files(file: TableFile) -> None:
@@ -76,17 +105,3 @@ def refuse_other_files(file: TableFile) -> None:
         raise UserError(f"--data should be a {' or '.join(SUFFIXES)} file, got {str(file.path)!r}")
     if not file.path.is_file():
         raise UserError(f"--data names {str(file.path)!r}, which is no file; correct the path")
-
-
-@contextmanager
-def options_named() -> Iterator[None]:
-    """Call the arguments ``X`` and ``y`` of the API, in errors of the block, as options."""
-    try:
-        yield
-    except UserError as error:
-        text = ARGUMENT.sub(lambda found: OPTIONS[found[0]], str(error))
-        raise type(error)(text) from error
-
-
-OPTIONS = {"X": "--data", "y": "--target"}
-ARGUMENT = re.compile(r"(?<![\w./'-])[Xy](?![\w./'-])")

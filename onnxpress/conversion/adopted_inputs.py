@@ -26,15 +26,15 @@ def connect_inputs(model: onnx.ModelProto, columns: tuple[str, ...], schema: Sch
     split = schema.all_numeric and len(given) > 1
     head = onnx.GraphProto()
     writer = GraphWriter(head, opset_of(model), names_of(model) | {NUMERIC_INPUT, *columns})
+    double = {value.name for value in given if _is_double(value)}  # before they are renamed
     inner = {}
     for value in given:
-        if split or _is_double(value):
+        if split or value.name in double:
             inner[value.name] = writer.name(f"{value.name}_given")
     if inner or not schema.all_numeric:
         rename(graph, inner)
     else:
         rename(graph, {given[0].name: NUMERIC_INPUT})
-    double = {value.name for value in given if _is_double(value)}
     for name, target in inner.items():
         source = NUMERIC_INPUT if schema.all_numeric else name
         if split:

@@ -1,4 +1,4 @@
-"""A graph under plain input names, for tools that make up names of their own without a look at those."""
+"""Give a graph plain input names while a tool works on it that makes up names of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ Apply = Callable[[onnx.ModelProto, Rows], onnx.ModelProto]
 
 
 def under_plain_inputs(apply: Apply) -> Apply:
-    """``apply`` on a copy of its model whose inputs are called column0 and so on; its result has the names again.
+    """Let ``apply`` work on a copy whose inputs are column0, column1 and so on.
 
-    onnxruntime's quantisers call a quantised value ``v_quantized``, though a column may be called so.
+    Its result has the names again. onnxruntime's quantisers call a quantised value
+    ``v_quantized``, though a column may have that name.
     """
 
     def applied(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:

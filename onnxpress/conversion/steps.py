@@ -42,7 +42,7 @@ Step = Callable[[onnx.ModelProto, Conversion, DeferredTrees], onnx.ModelProto]
 def in_canonical_form(
     model: onnx.ModelProto, _conversion: Conversion, _trees: DeferredTrees
 ) -> onnx.ModelProto:
-    """Drop what differs between two runs of the same conversion; see ``canonical`` for the rules."""
+    """Drop what differs between two runs of the same conversion, by the rules of ``canonical``."""
     return canonical(model)
 
 

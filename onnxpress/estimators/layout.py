@@ -1,7 +1,8 @@
 """Which columns a fitted estimator takes, in which order and form, and the rows in that form.
 
-An estimator is asked on what it was fitted on: a frame with its own names where it has names, a matrix where it has none,
-a list of texts where its first step is a vectoriser; missing text as None, NaN or "", whichever its parts have seen.
+An estimator predicts from rows in the form that it was fitted on: a frame if it has names of
+columns, a matrix if it has none, a list of texts if its first step is a vectoriser. Missing text
+is None, NaN or "", whichever its parts have seen.
 """
 
 from __future__ import annotations
@@ -20,32 +21,31 @@ from onnxpress.tables.schema import Column, Schema
 
 
 class DoesNotFit(Exception):
-    """The estimator takes other columns than the table has; the message goes on after its name."""
+    """The estimator takes other columns than the table has; the message follows its name."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns that an estimator takes, in its own order, and whether as a frame, a matrix or a list of texts."""
+    """The columns that an estimator takes, and their form."""
 
     form: Literal["frame", "matrix", "texts"]
     columns: tuple[Column, ...]
+    """In the estimator's own order."""
 
     @property
     def all_numeric(self) -> bool:
-        """Whether every column is one of numbers."""
+        """Whether every column holds numbers."""
         return all(column.kind == "number" for column in self.columns)
 
 
 def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
-    """What a fitted estimator takes of a table, which errors call ``table``.
+    """Return what a fitted estimator takes of a table, which errors call ``table``.
 
     Raises:
-        DoesNotFit: it takes columns that the table does not have, or as many as no part of the table.
+        DoesNotFit: it takes columns that the table does not have, or another number of them.
     """
-    from onnxpress.estimators.onnx_estimator import (  # scikit-learn, 1 s that ONNX alone need not pay
-        OnnxClassifier,
-        OnnxRegressor,
-    )
+    # scikit-learn: a second that callers without estimators need not pay
+    from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 
     known = {column.name: column for column in schema.columns}
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
@@ -60,8 +60,9 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
     if names is not None:
         absent = [name for name in names if name not in known]
         if absent:
+            has = ", ".join(known)
             raise DoesNotFit(
-                f"takes the column {absent[0]!r}, which {table} does not have; it has {', '.join(known)}"
+                f"takes the column {absent[0]!r}, which {table} does not have; it has {has}"
             )
         return Layout("frame", tuple(known[name] for name in names))
     features = getattr(estimator, "n_features_in_", None)
@@ -71,7 +72,7 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
 
 
 def reads_texts(estimator: Any) -> bool:
-    """Whether the first thing that sees the rows is a vectoriser, which takes a list of texts and no table."""
+    """Return whether the first step is a vectoriser, which takes a list of texts."""
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
     from sklearn.pipeline import FeatureUnion, Pipeline
 
@@ -86,15 +87,14 @@ def reads_texts(estimator: Any) -> bool:
 
 
 def fitted_names(estimator: Any, known: dict[str, Column]) -> list[str] | None:
-    """The names of the columns that it was fitted on; None if it was fitted on a matrix without names.
+    """Return the names of the columns that it was fitted on; None for a plain matrix.
 
-    Some wrappers keep no names, though what they hold was fitted on the same frame and has them.
+    Some wrappers keep no names, though the estimators in them were fitted on the same frame and
+    have them. Estimators of other packages than scikit-learn make up names for a matrix.
     """
     own = getattr(estimator, "feature_names_in_", None)
-    ours = (
-        type(estimator).__module__.partition(".")[0] == "sklearn"
-    )  # others make names up for a matrix
-    if own is not None and (ours or set(own) <= set(known)):
+    of_sklearn = type(estimator).__module__.partition(".")[0] == "sklearn"
+    if own is not None and (of_sklearn or set(own) <= set(known)):
         return [str(name) for name in own]
     inside = [getattr(part, "feature_names_in_", None) for part in parts_of(estimator)]
     named = [list(names) for names in inside if names is not None and set(names) <= set(known)]
@@ -102,30 +102,45 @@ def fitted_names(estimator: Any, known: dict[str, Column]) -> list[str] | None:
 
 
 def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
-    """The rows of ``feeds`` as the estimator was fitted on rows: a matrix, a DataFrame or a list of texts."""
+    """Return the rows of ``feeds`` in the form that the estimator was fitted on.
+
+    That is a matrix (rows, columns), a DataFrame, or an array of texts (rows,).
+
+    Raises:
+        DoesNotFit: as :func:`layout`.
+    """
     taken = layout(estimator, schema)
-    whole = schema.all_numeric
-    if taken.form == "matrix" and whole and not _encodes(estimator):
+    if taken.form == "matrix" and schema.all_numeric and not _encodes(estimator):
         return feeds[NUMERIC_INPUT]
     if taken.form == "texts":
         return feeds[input_name(taken.columns[0].name)][:, 0].astype(object)
-    position = {column.name: place for place, column in enumerate(schema.columns)}
-    raw = [
-        feeds[NUMERIC_INPUT][:, position[c.name]] if whole else feeds[input_name(c.name)][:, 0]
-        for c in taken.columns
+    raw, seen = _by_name(feeds, schema), evidence(estimator, len(taken.columns))
+    values = [
+        _as_fitted(column, raw[column.name], place, seen)
+        for place, column in enumerate(taken.columns)
     ]
-    seen = evidence(estimator, len(raw))
-    pairs = enumerate(zip(taken.columns, raw, strict=True))
-    values = [_as_fitted(column, values, place, seen) for place, (column, values) in pairs]
     if taken.form == "frame":
-        import pandas as pd  # 0.4 s that all-numeric data need not pay
-
-        columns = zip(taken.columns, values, strict=True)
-        return pd.DataFrame(
-            {column.name: pd.Series(value, dtype=value.dtype) for column, value in columns}
-        )
+        return _frame(taken.columns, values)
     kind = object if any(value.dtype == object for value in values) else np.result_type(*values)
     return np.stack([value.astype(kind) for value in values], axis=1)
+
+
+def _by_name(feeds: Feeds, schema: Schema) -> dict[str, NDArray[Any]]:
+    """Return the values of every column (rows,)."""
+    if schema.all_numeric:
+        matrix = feeds[NUMERIC_INPUT]
+        return {column.name: matrix[:, place] for place, column in enumerate(schema.columns)}
+    return {column.name: feeds[input_name(column.name)][:, 0] for column in schema.columns}
+
+
+def _frame(columns: tuple[Column, ...], values: list[NDArray[Any]]) -> Any:
+    """Return a DataFrame of these columns, each in the type of its values."""
+    import pandas as pd  # 0.4 s that all-numeric data need not pay
+
+    series = {}
+    for column, value in zip(columns, values, strict=True):
+        series[column.name] = pd.Series(value, dtype=value.dtype)
+    return pd.DataFrame(series)
 
 
 def _encodes(estimator: Any) -> bool:
@@ -133,32 +148,40 @@ def _encodes(estimator: Any) -> bool:
 
 
 def _as_fitted(column: Column, values: NDArray[Any], place: int, seen: Evidence) -> NDArray[Any]:
-    """The values of a column, by those that its encoder has seen where ONNX has another form of the same."""
+    """Give the values of a column the form that its encoder has seen.
+
+    ONNX knows other values than text by their text. Three rows of a column whose encoder has the
+    categories "a", 7 and None:
+
+        "a"  "7"  ""     becomes     "a"  7  None
+    """
     categories = seen.categories.get(place, [])
     if column.kind == "number":
         return _numbers_as_fitted(values, categories)
-    values = values.astype(object)
+    known = {}
+    for category in categories:
+        if not isinstance(category, str) and as_text(category) != MISSING_TEXT:
+            known[as_text(category)] = category
     missing = seen.missing.get(place, MISSING_TEXT)
-    others = {
-        as_text(category): category for category in categories if not isinstance(category, str)
-    }
-    others = {text: category for text, category in others.items() if text != MISSING_TEXT}
-    if missing != MISSING_TEXT or others:
-        known = {**others, MISSING_TEXT: missing}
-        result = np.empty(len(values), object)
-        result[:] = [known.get(value, value) for value in values]
-        return result
-    return values
+    values = values.astype(object)
+    if missing == MISSING_TEXT and not known:
+        return values
+    known[MISSING_TEXT] = missing
+    result = np.empty(len(values), object)
+    result[:] = [known.get(value, value) for value in values]
+    return result
 
 
 def _numbers_as_fitted(values: NDArray[Any], categories: list[Any]) -> NDArray[Any]:
-    """Numbers, as float64 where a category lies between two float32 numbers."""
-    numbers = [
-        category
-        for category in categories
-        if not is_missing(category) and not isinstance(category, str)
-    ]
-    between = [number for number in numbers if float(np.float32(number)) != float(number)]
+    """Return numbers (rows,), as float64 where a category lies between two float32 numbers.
+
+    0.1 as float32 is 0.10000000149 as float64, which an encoder fitted on 0.1 has never seen.
+    """
+    between = []
+    for category in categories:
+        is_number = not is_missing(category) and not isinstance(category, str)
+        if is_number and float(np.float32(category)) != float(category):
+            between.append(category)
     if not between:
         return values
     result = values.astype(np.float64)

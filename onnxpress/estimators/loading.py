@@ -14,8 +14,19 @@ from onnxpress.runtime.checked import one_line, other_format
 MOST_NAMES = 10
 """Names of a refused file that an error shows."""
 
-BOOSTERS = {"catboost", "lightgbm", "xgboost"}
-"""Packages whose models keep their trees in memory of their own, and come as ONNX."""
+CURE_OF_BOOSTERS = (
+    "give the model's .onnx file, made where it was fitted (LightGBM and XGBoost by onnxmltools)"
+)
+
+CURES = {
+    "catboost.": CURE_OF_BOOSTERS,
+    "lightgbm.": CURE_OF_BOOSTERS,
+    "xgboost.": CURE_OF_BOOSTERS,
+    "scipy.stats.": "of a search over distributions, dump the best_estimator_ alone",
+    "joblib.": "set memory=None in its pipelines, and dump it again",
+    "__main__.": "move what a notebook or script defines into a module of its own before the fit",
+}
+"""What to do about a model that holds a name with such a beginning; the first that fits."""
 
 
 def load_original(
@@ -61,7 +72,7 @@ def load_original(
 
 
 def dumped(estimator: Any, name: str, trusted: Collection[str] = ()) -> bytes:
-    """The bytes of a joblib file of a fitted estimator, which :func:`load_original` will load.
+    """Dump a fitted estimator as the bytes of a joblib file that :func:`load_original` loads.
 
     Raises:
         UserError: it would refuse them, because of what the estimator holds; the line calls the
@@ -85,7 +96,7 @@ def dumped(estimator: Any, name: str, trusted: Collection[str] = ()) -> bytes:
 
 
 def _damaged(path: Path, error: Exception, again: str) -> str:
-    """Why a file cannot be loaded: another scikit-learn, another format, or damage."""
+    """Return why a file cannot be loaded: another scikit-learn, another format, or damage."""
     version = written_by(path)
     if version is not None and version != _version():
         return _other_version(path, version)
@@ -96,7 +107,7 @@ def _damaged(path: Path, error: Exception, again: str) -> str:
 
 
 def _refusal(names: list[str], what: str) -> str:
-    """What a file does that no estimator does, and what to do about it."""
+    """Return what a file does that no estimator does, and what to do about it."""
     said = f"{what} {_shown_names(names)}, which no fitted estimator of scikit-learn"
     if what == "calls":
         cure = "take that out of the model, and dump it again with joblib"
@@ -105,22 +116,16 @@ def _refusal(names: list[str], what: str) -> str:
 
 
 def _shown_names(names: list[str]) -> str:
-    """Names of a refused model, as an error shows them."""
+    """Return names of a refused model, as an error shows them."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ", ".join(one_line(name, 100) for name in names[:MOST_NAMES]) + more
 
 
 def _cure_of(names: list[str]) -> str:
-    """What to do about a model that holds such names. Only the spelling says which are classes."""
-    if any(name.partition(".")[0] in BOOSTERS for name in names):
-        made = "made where it was fitted (LightGBM and XGBoost by onnxmltools)"
-        return f"give the model's .onnx file, {made}"
-    if any(name.startswith("scipy.stats.") for name in names):
-        return "of a search over distributions, dump the best_estimator_ alone"
-    if any(name.startswith("joblib.") for name in names):
-        return "set memory=None in its pipelines, and dump it again"
-    if any(name.startswith("__main__.") for name in names):
-        return "move what a notebook or script defines into a module of its own before the fit"
+    """Return what to do about a model that holds such names. A class is one by its spelling."""
+    for start, cure in CURES.items():
+        if any(name.startswith(start) for name in names):
+            return cure
     if not all(name.rpartition(".")[2].lstrip("_")[:1].isupper() for name in names):
         instead = "give a model fitted without them, or its .onnx file"
         return f"only classes can be trusted (`trust`), no functions: {instead}"

@@ -1,4 +1,4 @@
-"""Rows that calibration rows seldom hold, on which a converted encoder or vectoriser shows whether it is right."""
+"""Rows with odd values, on which a converted encoder or vectoriser shows whether it is right."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnxpress.estimators.layout import layout
 from onnxpress.estimators.paths import Evidence, as_text, evidence, is_missing
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
 from onnxpress.tables.rows import Feeds, take
-from onnxpress.tables.schema import Schema
+from onnxpress.tables.schema import Column, Schema
 
 MOST_CATEGORIES = 300
 BLANKS = 100
@@ -22,60 +22,66 @@ TEXTS = (
     "Café naïve Straße ÜBER don't x1 I a 日本 semi-colon; UPPER e-mail U.S. 22 3.5 _under_score_",
     'tab\tand\nnewline, (brackets) [square] "quoted" #hash @at 100% a+b c/d\u00a0e',
 )
-"""Other letters than ASCII, upper case, digits, punctuation, words of one letter, other spaces."""
+"""Letters beyond ASCII, upper case, digits, punctuation, words of one letter, unusual spaces."""
 
 
 def odd_rows(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[tuple[str, Feeds]]:
-    """Groups of rows by what is odd about them, made from those in ``feeds``, which are not empty."""
-    columns = layout(estimator, schema).columns
-    seen = evidence(estimator, len(columns))
-    if layout(estimator, schema).form == "texts":
+    """Yield groups of rows, each with what is odd about them in words.
+
+    They are made from the rows of ``feeds``, of which there is at least one.
+    """
+    taken = layout(estimator, schema)
+    seen = evidence(estimator, len(taken.columns))
+    if taken.form == "texts":
         seen = Evidence(texts={0})
-    blank = [
-        column.name
-        for place, column in enumerate(columns)
-        if column.kind == "number" and place in seen.imputed
-    ]
-    also = [column.name for column in columns if column.kind == "number" and column.missing]
-    for names in dict.fromkeys([tuple(blank), tuple(also)]):
+    for names in dict.fromkeys(_gappy(taken.columns, seen)):
         if names:
             yield "missing numbers, a column each", _blanks(feeds, schema, names[:MOST_CATEGORIES])
-    for place, column in enumerate(columns):
+    for place, column in enumerate(taken.columns):
+        name = column.name
         if place in seen.texts:
-            shouted = [str(value).upper() for value in feeds[input_name(column.name)][:50, 0]]
-            yield (
-                f"odd texts in {column.name!r}",
-                _with(feeds, schema, column.name, [*TEXTS, *shouted]),
-            )
-        categories = seen.categories.get(place)
-        if categories is None:
+            shouted = [str(value).upper() for value in feeds[input_name(name)][:50, 0]]
+            yield f"odd texts in {name!r}", _with(feeds, schema, name, [*TEXTS, *shouted])
+        if place not in seen.categories:
             continue
-        if column.kind == "number":
-            known: list[Any] = [
-                float(value)
-                for value in categories
-                if not is_missing(value) and not isinstance(value, str)
-            ]
-            odd: list[Any] = [max([0.0, *known]) + 1, 0.5]
-        else:
-            known, odd = [as_text(value) for value in categories], [UNSEEN]
+        known, unseen, missing = _categories(column, seen.categories[place])
         if known:
             yield (
-                f"its categories of {column.name!r}",
-                _with(feeds, schema, column.name, known[:MOST_CATEGORIES]),
+                f"its categories of {name!r}",
+                _with(feeds, schema, name, known[:MOST_CATEGORIES]),
             )
-        yield (
-            f"categories of {column.name!r} that it has not seen",
-            _with(feeds, schema, column.name, odd),
-        )
-        yield (
-            f"missing values of {column.name!r}",
-            _with(feeds, schema, column.name, [np.nan if column.kind == "number" else ""]),
-        )
+        yield f"categories of {name!r} that it has not seen", _with(feeds, schema, name, unseen)
+        yield f"missing values of {name!r}", _with(feeds, schema, name, [missing])
+
+
+def _gappy(columns: tuple[Column, ...], seen: Evidence) -> list[tuple[str, ...]]:
+    """Return the columns of numbers that an imputer sees, and those with gaps in the table."""
+    numbers = [(place, each) for place, each in enumerate(columns) if each.kind == "number"]
+    imputed = tuple(column.name for place, column in numbers if place in seen.imputed)
+    with_gaps = tuple(column.name for _, column in numbers if column.missing)
+    return [imputed, with_gaps]
+
+
+def _categories(column: Column, categories: list[Any]) -> tuple[list[Any], list[Any], Any]:
+    """Return categories that an encoder knows, some that it does not, and a missing value."""
+    if column.kind != "number":
+        return [as_text(value) for value in categories], [UNSEEN], ""
+    known = [
+        float(value) for value in categories if not is_missing(value) and not isinstance(value, str)
+    ]
+    return known, [max([0.0, *known]) + 1, 0.5], np.nan
 
 
 def _blanks(feeds: Feeds, schema: Schema, names: tuple[str, ...]) -> Feeds:
-    """As many rows as ``names``, and more of the first ones, each without its number in one of these columns."""
+    """Return at least one row per name, each without its number in the column of that name.
+
+    Three rows for the names "a" and "b" (there are at least 100):
+
+        row   a    b
+        0     gap  1.5
+        1     2.5  gap
+        2     gap  3.5
+    """
     rows = np.arange(max(len(names), BLANKS))
     made = take(feeds, rows % len(next(iter(feeds.values()))))
     places = {column.name: place for place, column in enumerate(schema.columns)}
@@ -87,7 +93,7 @@ def _blanks(feeds: Feeds, schema: Schema, names: tuple[str, ...]) -> Feeds:
 
 
 def _with(feeds: Feeds, schema: Schema, name: str, values: list[Any]) -> Feeds:
-    """Rows with these values in a column, a row each, and those of the first rows in the others."""
+    """Return rows with these values in a column, one each; other columns as in the first rows."""
     rows = len(next(iter(feeds.values())))
     made = take(feeds, np.resize(np.arange(rows), len(values)))
     if schema.all_numeric:

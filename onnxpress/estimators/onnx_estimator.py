@@ -1,7 +1,8 @@
-"""A model that came as ONNX, behind scikit-learn's interface, so that no stage needs to know the difference.
+"""A model that came as ONNX, behind scikit-learn's interface, so that callers treat both alike.
 
-It holds the file's own bytes and runs them by onnxruntime as they are. So what the metrics call the original is the given
-model itself, and their agreement with model.onnx proves what the convert stage made of its inputs and outputs.
+It holds the file's own bytes and runs them by onnxruntime as they are. So the original of the
+metrics is the given model itself, and its agreement with the converted model proves that renamed
+inputs and outputs are right.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ NUMPY_TYPES: dict[str, type[Any]] = {
     "tensor(double)": np.float64,
     "tensor(string)": object,
 }
-"""The types of input that are fed, by onnxruntime's name."""
+"""Types of inputs, by onnxruntime's names."""
 
 
 class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     def __init__(self, model: bytes, columns: tuple[str, ...], outputs: tuple[str, ...]) -> None:
-        """``model`` are the bytes of an ONNX file, ``columns`` the features in order.
+        """Keep the bytes of an ONNX file, ``model``, and its ``columns``, the features in order.
 
         ``outputs`` are names of the model's own: the label and the scores, or the prediction.
         """
@@ -40,10 +41,10 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         raise TypeError("a model given as ONNX cannot be fitted again")
 
     def session(self) -> Any:
-        """The onnxruntime session, with ``n_jobs`` threads.
+        """Return the onnxruntime session, with ``n_jobs`` threads.
 
         Raises:
-            UserError: the bytes are no ONNX model that can be run; they may have come with a pickle.
+            UserError: the bytes are no ONNX model that can be run; a pickle may hold any.
         """
         from onnxpress.runtime.checked import checked_onnx
         from onnxpress.runtime.sessions import open_session
@@ -55,11 +56,11 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         return self._opened[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the session, which cannot be pickled."""
+        """Leave out the session, which cannot be pickled."""
         return {key: value for key, value in super().__getstate__().items() if key != "_opened"}
 
     def predict(self, rows: Any) -> NDArray[Any]:
-        """Labels (rows,) or predictions (rows, 1) of a matrix, or of a frame with a column per feature."""
+        """Predict labels (rows,) or numbers (rows, 1), for a matrix or a frame of the columns."""
         return np.asarray(self._run(rows, self.outputs[0]))
 
     def _run(self, rows: Any, output: str) -> Any:
@@ -68,12 +69,10 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         session = self.session()
         inputs = session.get_inputs()
         whole = len(inputs) == 1 and inputs[0].name not in getattr(rows, "columns", ())
-        feeds = {
-            item.name: np.asarray(
-                rows if whole else self._column(rows, item.name), NUMPY_TYPES[item.type]
-            )
-            for item in inputs
-        }
+        feeds = {}
+        for item in inputs:
+            values = rows if whole else self._column(rows, item.name)
+            feeds[item.name] = np.asarray(values, NUMPY_TYPES[item.type])
         try:
             return session.run([output], feeds)[0]
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
@@ -81,12 +80,9 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
             raise
 
     def _column(self, rows: Any, name: str) -> NDArray[Any]:
-        values = (
-            rows[:, self.columns.index(name)]
-            if isinstance(rows, np.ndarray)
-            else rows[name].to_numpy()
-        )
-        return np.asarray(values).reshape(-1, 1)
+        if isinstance(rows, np.ndarray):
+            return rows[:, self.columns.index(name)].reshape(-1, 1)
+        return np.asarray(rows[name].to_numpy()).reshape(-1, 1)
 
 
 class OnnxRegressor(RegressorMixin, _OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types
@@ -106,11 +102,14 @@ class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # s
         width: int,
         proper: bool,
     ) -> None:
-        """``classes`` in the order of the ``width`` scores; ``proper`` tells probabilities from other scores."""
+        """Keep the bytes of a classifier, its ``classes`` in the order of its ``width`` scores.
+
+        ``proper``: the scores are probabilities.
+        """
         super().__init__(model, columns, outputs)
         self.classes, self.width, self.proper = classes, width, proper
         self.sign = 1
-        """-1 where the model gives scores of two classes of which the label's is the lesser: the given ones times this count."""
+        """-1 if the model gives the label the lesser of two scores; scores are times this."""
 
     @property
     def classes_(self) -> NDArray[Any]:
@@ -119,17 +118,17 @@ class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # s
 
     @available_if(lambda self: self.proper)  # type: ignore[untyped-decorator] # scikit-learn has no types
     def predict_proba(self, rows: Any) -> NDArray[np.float64]:
-        """Probabilities (rows, classes)."""
+        """Return probabilities (rows, classes)."""
         return self.scores(rows)
 
     @available_if(lambda self: not self.proper)  # type: ignore[untyped-decorator] # scikit-learn has no types
     def decision_function(self, rows: Any) -> NDArray[np.float64]:
-        """Scores (rows, classes), or (rows, 1) where the model has one for two classes."""
+        """Return scores (rows, classes), or (rows, 1) where the model has one for two classes."""
         return self.scores(rows)
 
     def scores(self, rows: Any) -> NDArray[np.float64]:
-        """Whatever is given beside the label, (rows, width)."""
+        """Return the scores beside the label (rows, width)."""
         found = self._run(rows, self.outputs[1])
-        if isinstance(found, list):  # of a ZipMap: a mapping from class to score per row
+        if isinstance(found, list):  # of a ZipMap: a mapping from class to score for each row
             found = [[row[label] for label in self.classes] for row in found]
         return self.sign * np.asarray(found, np.float64).reshape(len(found), -1)

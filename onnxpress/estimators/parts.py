@@ -1,4 +1,4 @@
-"""The parts of a fitted estimator, and what they may not differ in: how many threads they compute with."""
+"""The estimators inside a fitted estimator, and how many threads they compute with."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ import numpy as np
 
 
 def set_threads(estimator: Any, threads: int | None) -> Any:
-    """Set every ``n_jobs`` in an estimator, in place.
+    """Set every ``n_jobs`` in an estimator, in place, and return the estimator.
 
-    A dump has None: how many threads fitted a model is no part of the model. scikit-learn's estimators keep None, which
-    means what joblib's context says; others get a number when they compute: to LightGBM and XGBoost None is every core.
+    A dump has None, for the number of threads that fitted a model is not part of the model.
+    scikit-learn's estimators keep None, which means the number of joblib's context. Others get a
+    number when they compute: to LightGBM and XGBoost None means every core.
     """
     for part in parts_of(estimator):
         if hasattr(part, "n_jobs"):
@@ -21,7 +22,7 @@ def set_threads(estimator: Any, threads: int | None) -> Any:
 
 
 def parts_of(estimator: Any) -> Iterator[Any]:
-    """The estimator and every estimator in its parameters and fitted parts, each once."""
+    """Yield the estimator and every estimator in its parameters and fitted parts, each once."""
     from sklearn.base import BaseEstimator
 
     waiting: list[Any] = [estimator]
@@ -33,18 +34,25 @@ def parts_of(estimator: Any) -> Iterator[Any]:
         seen.add(id(item))
         if isinstance(item, BaseEstimator):
             yield item
-            waiting.extend(vars(item).values())
-        elif isinstance(item, (list, tuple)) or (
-            isinstance(item, np.ndarray) and item.dtype == object
-        ):
-            waiting.extend(item)
-        elif isinstance(item, dict):
-            waiting.extend(item.values())
-        elif (
-            type(item).__module__.startswith("sklearn.")
-            and hasattr(item, "__dict__")
-            and not isinstance(item, type)
-        ):
-            waiting.extend(
-                vars(item).values()
-            )  # a calibrated classifier of one fold is no estimator
+        waiting.extend(_held_by(item))
+
+
+def _held_by(item: Any) -> list[Any]:
+    """Return what may hold estimators inside ``item``: its attributes, or its items."""
+    if isinstance(item, (list, tuple)) or (isinstance(item, np.ndarray) and item.dtype == object):
+        return list(item)
+    if isinstance(item, dict):
+        return list(item.values())
+    is_class = isinstance(item, type)
+    # some objects of scikit-learn are not estimators, as a calibrated classifier of one fold
+    if _is_estimator(item) or (
+        type(item).__module__.startswith("sklearn.") and hasattr(item, "__dict__") and not is_class
+    ):
+        return list(vars(item).values())
+    return []
+
+
+def _is_estimator(item: Any) -> bool:
+    from sklearn.base import BaseEstimator
+
+    return isinstance(item, BaseEstimator)

@@ -1,7 +1,7 @@
-"""Follow raw columns through the steps of a fitted estimator, to the encoders and imputers that see their values.
+"""Follow raw columns through a fitted estimator, to the encoders and imputers that see them.
 
-What a column held where the estimator was fitted is written in the parts that saw it: an encoder lists its categories,
-an imputer names what it takes for missing. ONNX knows one missing text, the empty string.
+The parts that saw a column during the fit know what it held: an encoder lists its categories, an
+imputer names the value that it takes for missing. ONNX knows one missing text, the empty string.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ MISSING_TEXT = ""
 
 
 def is_missing(value: Any) -> bool:
-    """Whether it is None, NaN or pandas' NA."""
+    """Return whether it is None, NaN or pandas' NA."""
     return value is None or _is_nan(value) or type(value).__name__ == "NAType"
 
 
@@ -23,38 +23,41 @@ def _is_nan(value: Any) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """The text by which ONNX knows a value of a column of text; the empty string is a missing one."""
+    """Return the text that a value of a text column has in ONNX; empty if it is missing."""
     return MISSING_TEXT if is_missing(value) else str(value)
 
 
 @dataclass(frozen=True)
 class Path:
-    """A raw column on its way: its place among the raw columns, and the imputer that it came through, if any."""
+    """A raw column on its way through the steps."""
 
     column: int
+    """Its place among the raw columns."""
     imputer: Any = None
+    """The imputer that it came through, if any."""
     statistic: Any = None
+    """The value that this imputer puts in for missing ones."""
 
 
 Paths = list[Path | None]
-"""Where each column of a table comes from; None where its values are no raw column's any more."""
+"""Where each column of a table comes from; None if its values are no longer those of a raw one."""
 
 
 @dataclass
 class Evidence:
-    """What the parts say of the raw columns, by their place.
-
-    ``categories`` has the categories of the encoder that sees the column, ``imputed`` its imputer, and ``missing`` what
-    stands for a missing value there: what an encoder lists, else what the imputer takes for it. ``blank`` are the ids of
-    imputers that leave an empty text as it is, for an encoder behind them lists it, be it of one of their columns. ``texts``
-    are the columns whose words a vectoriser counts.
-    """
+    """What the parts know of the raw columns, by their place."""
 
     categories: dict[int, list[Any]] = field(default_factory=dict)
+    """The categories of the encoder that sees the column."""
     missing: dict[int, Any] = field(default_factory=dict)
+    """The missing value there: the one that an encoder lists, else the one of the imputer."""
     imputed: dict[int, Any] = field(default_factory=dict)
+    """The imputer that sees the column."""
     blank: set[int] = field(default_factory=set)
+    """Ids of imputers that keep an empty text, for an encoder behind them lists it as a category
+    of one of their columns."""
     texts: set[int] = field(default_factory=set)
+    """Columns whose words a vectoriser counts."""
 
 
 def evidence(estimator: Any, columns: int) -> Evidence:
@@ -69,7 +72,10 @@ def evidence(estimator: Any, columns: int) -> Evidence:
 
 
 def follow(part: Any, paths: Paths, found: Evidence) -> Paths:
-    """Where the columns come from that ``part`` makes of columns which come from ``paths``; writes to ``found``."""
+    """Follow columns through ``part``, and write to ``found`` what it knows of them.
+
+    ``paths`` is where its input columns come from; returns where its output columns come from.
+    """
     for kind, step in _STEPS.items():
         if any(base.__name__ == kind for base in type(part).__mro__):
             return step(part, paths, found)
@@ -87,7 +93,7 @@ def follow(part: Any, paths: Paths, found: Evidence) -> Paths:
 
 
 def _children(part: Any) -> list[Any]:
-    """The fitted estimators that are values, or in lists that are values, of its attributes."""
+    """Return the fitted estimators in its attributes, and in lists there."""
     from sklearn.base import BaseEstimator
 
     children: list[Any] = []
@@ -102,16 +108,21 @@ def _children(part: Any) -> list[Any]:
 
 
 def _width(part: Any) -> int | None:
-    """How many columns it was fitted on; a pipeline does not say so where its first step passes everything on."""
-    steps = [
-        step for _, step in getattr(part, "steps", []) if step is not None and step != "passthrough"
-    ]
+    """Return the number of columns that it was fitted on.
+
+    A pipeline does not say so if its first step passes everything on.
+    """
+    steps = [step for _, step in getattr(part, "steps", []) if not _passes_on(step)]
     return _width(steps[0]) if steps else getattr(part, "n_features_in_", None)
+
+
+def _passes_on(step: Any) -> bool:
+    return step is None or (isinstance(step, str) and step == "passthrough")
 
 
 def _pipeline(part: Any, paths: Paths, found: Evidence) -> Paths:
     for _, step in part.steps:
-        if step is not None and step != "passthrough":
+        if not _passes_on(step):
             paths = follow(step, paths, found)
     return paths
 
@@ -139,12 +150,9 @@ def _union(part: Any, paths: Paths, found: Evidence) -> Paths:
 
 def _imputer(part: Any, paths: Paths, found: Evidence) -> Paths:
     result: Paths = []
+    of_missing = is_missing(part.missing_values) or part.missing_values == ""
     for path, statistic in zip(paths, part.statistics_, strict=False):
-        if (
-            path is not None
-            and path.imputer is None
-            and (is_missing(part.missing_values) or part.missing_values == "")
-        ):
+        if path is not None and path.imputer is None and of_missing:
             found.imputed.setdefault(path.column, part)
         if not is_missing(statistic) or part.keep_empty_features:
             result.append(path and replace(path, imputer=part, statistic=statistic))
@@ -158,11 +166,9 @@ def _encoder(part: Any, paths: Paths, found: Evidence) -> Paths:
         values = list(categories)
         found.categories.setdefault(path.column, values)
         missing = [value for value in values if is_missing(value)]
-        missing += [
-            value
-            for value in values
-            if isinstance(value, str) and value == MISSING_TEXT != path.statistic
-        ]
+        empty = [value for value in values if isinstance(value, str) and value == MISSING_TEXT]
+        if empty and path.statistic != MISSING_TEXT:
+            missing += empty
         if missing:
             found.missing.setdefault(path.column, missing[0])
             found.blank |= {id(path.imputer)} if path.imputer is not None else set()

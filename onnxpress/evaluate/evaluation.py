@@ -23,16 +23,17 @@ from onnxpress.evaluate.metrics import (
     compare_scores,
     count_thresholds,
 )
-from onnxpress.evaluate.predicted_rows import Predict, PredictedRows, one_line, predict_with_all
+from onnxpress.evaluate.predicted_rows import PredictedRows, one_line, predict_with_all
 from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
 from onnxpress.models import ONNX, ORIGINAL, QUANTIZED
+from onnxpress.runtime.predictions import Predict
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Schema
 
 
 @dataclass(frozen=True)
-class Models:
+class ThreeModels:
     """The three forms of a model, and what lines call them."""
 
     original: Any
@@ -52,7 +53,7 @@ class Models:
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """How closely the models are compared."""
 
     tolerance: float
@@ -85,7 +86,7 @@ class Evaluation:
 
 
 def evaluate(
-    models: Models, train: Feeds, test: Rows, schema: Schema, settings: Settings
+    models: ThreeModels, train: Feeds, test: Rows, schema: Schema, settings: EvaluationSettings
 ) -> Evaluation:
     """Have the three models predict ``test`` rows, and probe rows made from ``train`` rows.
 
@@ -100,7 +101,7 @@ def evaluate(
         **compare_scores(models.original, test.feeds, schema, predictions),
     }
     remarks = list(rounding_lines(metrics, len(test)))
-    probes = _probes(models, predictors, train, settings)
+    probes = _probes(models, predictors[models.names[ORIGINAL]], train, settings)
     compared, warnings = [tested], list[str]()
     if probes is not None and (refused := _refusal(probes, predictors)):
         warnings.append(refused)
@@ -115,12 +116,12 @@ def evaluate(
 
 
 def _probes(
-    models: Models, predictors: Mapping[str, Predict], train: Feeds, settings: Settings
+    models: ThreeModels, original: Predict, train: Feeds, settings: EvaluationSettings
 ) -> Probes | None:
     """Make the probe rows, if any are wanted."""
     if not settings.probe_rows:
         return None
-    graph, original = onnx.load_from_string(models.onnx), predictors[models.names[ORIGINAL]]
+    graph = onnx.load_from_string(models.onnx)
     return probe_rows(graph, train, original, settings.probe_rows, settings.seed)
 
 

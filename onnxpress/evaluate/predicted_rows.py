@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from onnxpress.errors import UserError
 from onnxpress.evaluate.probes.raw_columns import RawColumn
 from onnxpress.models import MODEL_KEYS
-from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.cells import cell
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
 SHOWN_COLUMNS = 4
 """A row is shown by as many of its first columns."""
-
-Predict = Callable[[Feeds], Predictions]
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,14 @@ it, and no metric on a whole test set shows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.rows import Feeds, take
-
-Predict = Callable[[Feeds], Predictions]
 
 ROWS = 256
 """Rows predicted one by one and in one call."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
+from onnxpress.tables.rows import Feeds
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,12 @@ class Predictions:
     """Whether the scores are probabilities."""
 
 
+Predict = Callable[[Feeds], Predictions]
+"""How a model predicts rows, whichever library runs it."""
+
+
 def as_labels(values: NDArray[Any]) -> NDArray[Any]:
-    """Labels as int64 or str (rows,), whichever container they came in.
+    """Return labels as int64 or str (rows,), whichever container they came in.
 
     Whole floats, the classes of a float target, become int64 too.
     """
@@ -38,7 +44,7 @@ def as_labels(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def as_column(values: Any) -> NDArray[Any]:
-    """Values (rows,) or (rows, 1) as (rows,): one minus the other would be (rows, rows).
+    """Return values (rows,) or (rows, 1) as (rows,): one minus the other would be (rows, rows).
 
     Raises:
         UserError: there is more than one value per row.

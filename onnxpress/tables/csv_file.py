@@ -1,4 +1,4 @@
-"""CSV files as tables of the text that stands in their cells, exactly."""
+"""CSV files as tables of the exact text of their cells."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from onnxpress.reading import read_bytes
 from onnxpress.tables.wording import shown
 
 BLOCK_BYTES = 1 << 26
-"""Arrow parses so much at a time; a row has to fit in."""
+"""Arrow parses this much at a time; a row has to fit in."""
 
 
 def read_cells(path: Path) -> pa.Table:
-    """A CSV file with a header line, in UTF-8, separated by commas: text, null where it is empty.
+    """Read a CSV file with a header line, in UTF-8, with commas: text, null where it is empty.
 
     Raises:
         UserError: the file is empty, is not UTF-8, is ragged, has a quote out of place, or a
@@ -41,7 +41,7 @@ def read_cells(path: Path) -> pa.Table:
 
 
 def decode(path: Path, data: bytes) -> str:
-    """The text of a file.
+    """Return the text of a file.
 
     Raises:
         UserError: it is not UTF-8, or holds NUL characters.
@@ -60,10 +60,10 @@ def decode(path: Path, data: bytes) -> str:
 
 
 def read_header(path: Path, text: str) -> list[str]:
-    """The names of the columns.
+    """Return the names of the columns.
 
     Raises:
-        UserError: there is none, one only, one without a name, or one twice.
+        UserError: there is none, only one, one without a name, or one twice.
     """
     with fields_of_any_length():
         try:
@@ -77,7 +77,7 @@ def read_header(path: Path, text: str) -> list[str]:
     if twice and twice != [""]:
         name = next(name for name in twice if name)
         raise UserError(
-            f"{path}: column {shown(name)} stands in the header more than once; rename or drop one"
+            f"{path}: column {shown(name)} is in the header more than once; rename or drop one"
         )
     if "" in header:
         place = header.index("") + 1
@@ -91,7 +91,9 @@ def read_header(path: Path, text: str) -> list[str]:
 
 
 def check_quotes(path: Path, text: str) -> None:
-    """Quotes enclose whole values: one out of place would silently swallow the rows up to the next.
+    """Check that quotes enclose whole values.
+
+    A quote out of place would silently swallow the rows up to the next one.
 
     Raises:
         UserError: a quote is not closed, or is followed by something else than a comma.
@@ -106,7 +108,7 @@ def check_quotes(path: Path, text: str) -> None:
 
 
 def malformed(path: Path, why: str, line: int) -> UserError:
-    """A quote out of place, in words."""
+    """Return the error about a quote out of place."""
     return UserError(
         f"{path} should be a CSV file with a header line and commas: {why}, up to line {line}; "
         'close the quote, and write a quote within a value as ""'
@@ -124,7 +126,7 @@ def fields_of_any_length() -> Iterator[None]:
 
 
 def parse(path: Path, data: bytes, width: int) -> pa.Table:
-    """The cells below the header, as text.
+    """Return the cells below the header, as text.
 
     Raises:
         UserError: a row has more or fewer values than ``width``.
@@ -135,7 +137,7 @@ def parse(path: Path, data: bytes, width: int) -> pa.Table:
         ragged.append(row)
         return "skip"
 
-    whole = data if data.endswith(b"\n") else data + b"\n"  # Arrow takes half a line for no header
+    whole = data if data.endswith(b"\n") else data + b"\n"  # else Arrow sees no header in "a,y"
     kinds = {f"f{position}": pa.string() for position in range(width)}
     try:
         table = arrow_csv.read_csv(
@@ -156,7 +158,7 @@ def parse(path: Path, data: bytes, width: int) -> pa.Table:
 
 
 def describe_ragged(path: Path, ragged: list[arrow_csv.InvalidRow], width: int) -> str:
-    """The first row that does not have a value per name, and how many there are."""
+    """Describe the first row that does not have a value per name, and count them."""
     first = ragged[0]
     more = f" (and {len(ragged) - 1} more rows)" if len(ragged) > 1 else ""
     cure = "complete the header" if first.actual_columns > width else "add the missing commas"

@@ -5,22 +5,25 @@ from __future__ import annotations
 import re
 
 NUMERIC_INPUT = "X"
+"""The input of a model whose columns are all numbers."""
 
 OUTPUT_NAMES = "label", "probabilities", "scores", "prediction"
 LABEL, PROBABILITIES, SCORES, PREDICTION = OUTPUT_NAMES
-"""Output names of every ONNX model: label and probabilities (or scores, without predict_proba), or prediction."""
+"""A classifier has a label and probabilities (scores if it has no predict_proba), a regressor a
+prediction."""
 
 _LIKE_AN_OUTPUT = re.compile(f"({'|'.join(OUTPUT_NAMES)})(_input)*")
 
 
 def input_name(column: str) -> str:
-    """The ONNX input of a column: its own name, but for names of outputs, which get ``_input`` behind them.
+    """Return the ONNX input of a column: its own name, plus ``_input`` if an output has that.
 
-    So that two columns never share an input, a column that is called like such an input gets one more.
+    A column that is already called like such an input gets one more ``_input``, so that no two
+    columns share an input: ``label`` becomes ``label_input``, and that ``label_input_input``.
     """
     return f"{column}_input" if _LIKE_AN_OUTPUT.fullmatch(column) else column
 
 
 def column_name(name: str) -> str:
-    """The column of an ONNX input."""
+    """Return the column of an ONNX input."""
     return name.removesuffix("_input") if _LIKE_AN_OUTPUT.fullmatch(name) else name

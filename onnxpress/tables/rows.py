@@ -1,4 +1,4 @@
-"""Rows of features and target, and their schema, in the two forms the chain uses: ONNX feeds and scikit-learn input."""
+"""Rows of features and target, as inputs of an ONNX model and of a scikit-learn estimator."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from onnxpress.tables.names import NUMERIC_INPUT, column_name, input_name
 from onnxpress.tables.schema import Schema
 
 Feeds = dict[str, NDArray[Any]]
-"""ONNX inputs by name: ``{"X": float32 (rows, features)}``, or one (rows, 1) float32 or string array per column.
+"""ONNX inputs by name: ``X``, float32 (rows, features), or per column float32 or text (rows, 1).
 
-Text is an array of objects: one of fixed width would give each row the space of the longest.
+Text is an array of objects: an array of fixed width would give each row the space of the longest.
 """
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Features and target of the same rows.
-
-    ``feeds`` are the ONNX inputs; ``target`` has shape (rows,): int64 or str for classes, float64 for regression.
-    """
+    """Features and target of the same rows."""
 
     feeds: Feeds
+    """The ONNX inputs."""
     target: NDArray[Any]
+    """(rows,): int64 or str for classes, float64 for regression."""
 
     def __len__(self) -> int:
         return len(self.target)
 
     def take(self, index: NDArray[np.intp]) -> Rows:
-        """The rows at ``index``, in that order."""
+        """Return the rows at ``index``, in that order."""
         return Rows(take(self.feeds, index), self.target[index])
 
 
@@ -49,20 +48,18 @@ def as_rows(columns: Mapping[str, NDArray[Any]], target: NDArray[Any], schema: S
 
 
 def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:
-    """The rows at ``index`` of every input, in that order."""
+    """Return the rows at ``index`` of every input, in that order."""
     return {name: values[index] for name, values in feeds.items()}
 
 
 def sklearn_input(feeds: Feeds) -> Any:
-    """The rows as the original was fitted on them: the matrix itself, or a DataFrame with a column per input."""
+    """Return the rows as the original was fitted on them: a matrix, or a DataFrame."""
     if list(feeds) == [NUMERIC_INPUT] and feeds[NUMERIC_INPUT].dtype == np.float32:
         return feeds[NUMERIC_INPUT]
     import pandas as pd  # 0.4 s that all-numeric data need not pay
 
-    kinds = {
-        name: object if values.dtype.kind in "UO" else values.dtype
-        for name, values in feeds.items()
-    }
-    return pd.DataFrame(
-        {column_name(name): values[:, 0].astype(kinds[name]) for name, values in feeds.items()}
-    )
+    columns = {}
+    for name, values in feeds.items():
+        kind = object if values.dtype.kind in "UO" else values.dtype
+        columns[column_name(name)] = values[:, 0].astype(kind)
+    return pd.DataFrame(columns)

@@ -80,7 +80,7 @@ def test_people_read_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
     ("models", "data", "target", "expected"),
     [
         (("one", "quantity"), "wine.csv", "kind", "is for classification, model for regression"),
-        (("one", "one"), "wine.csv", "sort", "`target` 'sort' is not a column of"),
+        (("one", "one"), "wine.csv", "sort", "--target 'sort' is not a column of"),
         (("one", "one"), "missing.csv", "kind", "which is no file; correct the path"),
         (("one", "one"), "one.joblib", "kind", "--data should be a .csv or .parquet file"),
         (("one", "one"), "diabetes.parquet", "y", "--target holds the class 25, which original"),

@@ -132,13 +132,13 @@ class Evil:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("--target", "sort"), "`target` 'sort' is not a column of"),
+        (("--target", "sort"), "--target 'sort' is not a column of"),
         (("--target", "kind", "--score", "r2"), "score should be 'accuracy' for classification"),
         (("--target", "kind", "--max-drop", "2"), "Invalid value for '--max-drop': 2.0 is not in"),
         (("--target", "kind", "-o", "m.txt"), "--out should end in .onnx, got 'm.txt'"),
         (("--target", "kind", "-o", "no/m.onnx"), "--out should lie in a folder that is there"),
         (("--target", "kind", "--data", "no.csv"), "--data names 'no.csv', which is no file"),
-        (("--target", "alcohol", "--task", "regression"), "--target holds the class"),
+        (("--target", "alcohol", "--task", "regression"), "--task"),
     ],
 )
 def test_a_mistake_is_one_line(

@@ -1,4 +1,4 @@
-"""What a sweep file may hold, what is told when it does not, and how the points of a sweep compare."""
+"""What a sweep file may hold, the errors if it does not, and how the points of a sweep compare."""
 
 from __future__ import annotations
 
@@ -75,7 +75,8 @@ def test_a_list_has_its_own_keys_in_each_point(workspace: Path) -> None:
 
 
 def test_equal_points_are_one_and_the_name_tells_params_and_code_apart(workspace: Path) -> None:
-    text = "list: [{seed: 42}, {quantize.method: auto}, {seed: 7}]"  # the first two are params.yaml as it is
+    # The first two are params.yaml unchanged.
+    text = "list: [{seed: 42}, {quantize.method: auto}, {seed: 7}]"
     names = [point.name for point in swept(workspace, text, "a commit").points]
     assert len(names) == 2
     assert names == [point.name for point in swept(workspace, text, "a commit").points]
@@ -173,7 +174,7 @@ def test_a_value_arrives_literally_or_is_refused_before_anything_is_queued(
 
 
 REFUSED_VALUES = {"???", "a\x85b"}
-"""OmegaConf's word for a value that is yet to come, and a letter that DVC's YAML takes for the end of a line."""
+"""OmegaConf's word for a value that is yet to come, and a letter that ends a line in DVC's YAML."""
 
 
 def test_what_is_not_swept_is_not_interpolated_either(workspace: Path) -> None:

@@ -185,7 +185,7 @@ def test_whatever_an_estimator_raises_in_fit_is_one_line() -> None:
         fit(chain, rows)
 
 
-def test_a_rehearsal_that_cannot_be_fitted_is_told_and_leaves_the_verdict_to_the_fit() -> None:
+def test_a_rehearsal_that_cannot_be_fitted_is_a_warning_and_the_fit_decides() -> None:
     hard = built("LogisticRegression", {"C": -1.0})
     (line,) = rehearse(hard, digits_rows(), numeric_schema(64))
     assert line.startswith(
@@ -259,23 +259,35 @@ def given_forest(workspace: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("task", "told"),
+    ("task", "line"),
     [
         (
             "crash",
-            "the process that opened models/a.joblib crashed with SIGSEGV; the file is damaged or hostile",
+            (
+                "the process that opened models/a.joblib crashed with SIGSEGV; "
+                "the file is damaged or hostile"
+            ),
         ),
         (
             "hang",
-            "models/a.joblib was not done within 2 s: if it is meant to take that long, raise train.max_seconds",
+            (
+                "models/a.joblib was not done within 2 s: "
+                "if it is meant to take that long, raise train.max_seconds in params.yaml"
+            ),
         ),
         (
             "grow",
-            "models/a.joblib needs more than 8192 MB of memory: if it is meant to be that large, raise train.max_memory_mb",
+            (
+                "models/a.joblib needs more than 8192 MB of memory: "
+                "if it is meant to be that large, raise train.max_memory_mb in params.yaml"
+            ),
         ),
         (
             "leave",
-            "the process that opened models/a.joblib ended without an answer; the file is damaged or hostile",
+            (
+                "the process that opened models/a.joblib ended without an answer; "
+                "the file is damaged or hostile"
+            ),
         ),
         (
             "exit_well",
@@ -288,19 +300,19 @@ def given_forest(workspace: Path) -> Path:
         ),
     ],
 )
-def test_whatever_becomes_of_the_process_that_opens_a_given_model_is_one_line(
-    given_forest: Path, monkeypatch: pytest.MonkeyPatch, task: str, told: str
+def test_every_end_of_the_process_that_opens_a_given_model_is_one_line(
+    given_forest: Path, monkeypatch: pytest.MonkeyPatch, task: str, line: str
 ) -> None:
     monkeypatch.setattr(given, "TRIED", f"tests.support.held_tasks:{task}")
     monkeypatch.setattr(given, "HEAVY", ())
     with pytest.raises(UserError) as error:
         train.main()
-    assert str(error.value).startswith(told)
+    assert str(error.value).startswith(line)
     assert not (given_forest / "outputs" / "model.joblib").exists()
     assert not (given_forest / "mark").exists()
 
 
-def test_what_a_given_model_says_commands_no_terminal(
+def test_lines_of_a_given_model_cannot_command_the_terminal(
     given_forest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(given, "TRIED", "tests.support.held_tasks:command_the_terminal")
@@ -308,8 +320,8 @@ def test_what_a_given_model_says_commands_no_terminal(
     capsys.readouterr()
     with pytest.raises(SystemExit):
         run_stage("train", train.main, enforce_end=False)
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("  \\x1b[2Jline\n", "train: \\x1b[2Jreason\n")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("  \\x1b[2Jline\n", "train: \\x1b[2Jreason\n")
     assert given_forest
 
 
@@ -348,8 +360,8 @@ def test_the_stage_and_the_process_that_it_holds_end_together(
         time.sleep(0.05)
     family = below(stage.pid)
     stage.send_signal(number)
-    _, told = stage.communicate(timeout=30)
-    assert (stage.returncode, told.startswith(words)) == (code, True)
+    _, errors = stage.communicate(timeout=30)
+    assert (stage.returncode, errors.startswith(words)) == (code, True)
     assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
@@ -361,13 +373,13 @@ def below(pid: int) -> list[psutil.Process]:
 def test_a_given_model_written_to_while_it_is_tried_is_refused(
     given_forest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered = held.Keeper.answer
+    answer = held.Keeper.answer
 
     def meanwhile(self: held.Keeper, order: held.Order, file: int) -> held.Answer:
         path = given_forest / "models" / "a.joblib"
         path.rename(path.with_suffix(".old"))
         path.write_bytes(path.with_suffix(".old").read_bytes())
-        return answered(self, order, file)
+        return answer(self, order, file)
 
     monkeypatch.setattr(held.Keeper, "answer", meanwhile)
     with pytest.raises(
@@ -399,20 +411,20 @@ def test_train_writes_the_digest_that_sha256sum_knows(given_forest: Path) -> Non
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the locks are Linux's")
-def test_a_system_without_locks_is_told_in_one_line(
+def test_a_system_without_locks_is_warned_of_in_one_line(
     given_forest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(held.Keeper, "locks", ["seccomp"])
     train.main()
     (line,) = [line for line in capsys.readouterr().out.splitlines() if "lock" in line]
     assert line == (
-        "  warning: no lock of this system forbids what models/a.joblib might do (read your files); "
-        "only the check of its contents does"
+        "  warning: no lock of this system forbids what models/a.joblib might do "
+        "(read your files); only the check of its contents does"
     )
     assert given_forest
 
 
-def test_an_own_class_that_holds_what_is_not_trusted_is_told_by_train(
+def test_an_own_class_that_holds_untrusted_parts_is_refused_by_train(
     workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = workspace / "own_parts"
@@ -428,7 +440,8 @@ def test_an_own_class_that_holds_what_is_not_trusted_is_told_by_train(
     prepare.main()
     with pytest.raises(
         UserError,
-        match=r"Forest holds own_parts.kinds.Note, .* train.trust in params.yaml: \[own_parts.kinds.Note\]",
+        match=r"Forest holds own_parts.kinds.Note, .*"
+        r"add it to train.trust in params.yaml: \[own_parts.kinds.Note\]",
     ):
         train.main()
     assert not (workspace / "outputs" / "model.joblib").exists()
@@ -459,7 +472,7 @@ def test_a_class_that_the_user_trusts_is_known_in_the_process_that_opens_the_fil
 
 
 @pytest.mark.parametrize("part", ["lambda: 0", "threading.Lock()", "threading.Thread", "len"])
-def test_an_own_class_that_cannot_be_stored_is_told_by_train(
+def test_an_own_class_that_cannot_be_stored_is_refused_by_train(
     workspace: Path, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     name = f"unstored_{zlib.crc32(part.encode())}"
@@ -474,7 +487,8 @@ def test_an_own_class_that_cannot_be_stored_is_told_by_train(
     prepare.main()
     with pytest.raises(
         UserError,
-        match=r"Forest (cannot be stored: a part of it cannot be pickled|holds (threading|builtins))",
+        match=r"Forest (cannot be stored: a part of it cannot be pickled"
+        r"|holds (threading|builtins))",
     ):
         train.main()
     assert not (workspace / "outputs" / "model.joblib").exists()

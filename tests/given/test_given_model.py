@@ -103,13 +103,14 @@ def test_a_refused_file_says_what_it_names_and_what_can_be_done(tmp_path: Path) 
     path = tmp_path / "bad.pkl"
     path.write_bytes(stack_global("my.models", "Forest"))
     assert refused(path) == (
-        f"{path} names my.models.Forest, which no fitted estimator of scikit-learn holds, so nothing of it was made; "
+        f"{path} names my.models.Forest, which no fitted estimator of scikit-learn holds, "
+        "so nothing of it was made; "
         "if it is a class that you trust, add it to `trust`: [my.models.Forest]"
     )
     path.write_bytes(b"cos\nsystem\n(S'touch mark'\ntR.")
     assert refused(path) == (
-        f"{path} calls os.system, which no fitted estimator of scikit-learn does, so nothing of it was made; "
-        "take that out of the model, and dump it again with joblib"
+        f"{path} calls os.system, which no fitted estimator of scikit-learn does, "
+        "so nothing of it was made; take that out of the model, and dump it again with joblib"
     )
     path.write_bytes(b"(" + b"".join(f"cm\nC{at:02}\n".encode() for at in range(30)) + b"l.")
     assert "m.C09 and 20 more, which no fitted estimator" in refused(path)

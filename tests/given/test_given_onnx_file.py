@@ -1,4 +1,4 @@
-"""ONNX files that lead out of themselves, never end or do not fit together: one line before anything opens them."""
+"""ONNX files that name other files, never end or are inconsistent are refused unopened."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ YES = constant("yes", True, bool)
 def ways_to(
     target: str, message: Descriptor, seen: tuple[str, ...] = ()
 ) -> Iterator[tuple[FieldDescriptor, ...]]:
-    """Every way through the fields of the format to a type of message, through no type more than twice."""
+    """Every path through the fields of the format that meets no type more than twice."""
     if seen.count(message.name) >= 2:
         return
     for field in message.fields:
@@ -129,7 +129,7 @@ def test_a_reference_out_of_the_file_is_refused_wherever_the_format_has_a_tensor
         external(at_the_end(model, way), how)
         with pytest.raises(BadModel, match=r"keeps weights in another file") as caught:
             read_model(model.SerializeToString())
-        for field in way:  # the line says where it stands
+        for field in way:  # the line says where it is
             assert field.name in str(caught.value)
 
 
@@ -483,7 +483,7 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
         lambda: linear().SerializeToString() + b"\xfa\x7f\x03abc",
         "does not know",
     ),
-    "a name that is no text": (
+    "a name that is not text": (
         lambda: linear().SerializeToString().replace(b"prediction", b"predi\xfftion"),
         "no UTF-8 text",
     ),
@@ -805,7 +805,7 @@ for name, model in bombs().items():
 
 
 def bombs() -> dict[str, onnx.ModelProto]:
-    """Models of a few hundred bytes that want terabytes, when they are opened or when they are run."""
+    """Models of a few hundred bytes that need terabytes when they are opened or run."""
     shape, one = constant("s", [10**6, 10**6]), constant("one", 1, np.float32)
     largest = node("ReduceMax", ["X"], ["x"], keepdims=0)
     ends = [constant("end", 1e12, np.float32), constant("start", 0, np.float32)]

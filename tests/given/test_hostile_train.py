@@ -1,4 +1,4 @@
-"""Hostile files through the train stage as a user runs it: exit code 2, one line, no mark, no traceback."""
+"""Hostile files in the train stage as a user runs it: exit code 2, one line, no traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small sample of the soak: killed at random points, the chain always ends as an undisturbed run does."""
+"""A small sample of the soak: killed at random points, the chain ends as a run without kills."""
 
 from __future__ import annotations
 

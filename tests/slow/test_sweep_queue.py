@@ -1,4 +1,4 @@
-"""A sweep under real DVC and MLflow: killed with all its processes, and gone on with; `make sweep` as the docs show it."""
+"""A sweep under real DVC and MLflow: killed with all its processes, then continued."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def processes_in(folder: Path) -> Iterator[psutil.Process]:
 
 
 def tasks(project: Project) -> dict[str, str]:
-    """State and revision of each experiment in the queue by its name, as `dvc queue status` prints them."""
+    """State and revision of each experiment in the queue by its name, from `dvc queue status`."""
     rows = re.findall(
         r"^(\w{7})\s+(\S+)\s.*\s(\w+)$", project.run("dvc", "queue", "status").stdout, re.MULTILINE
     )

@@ -679,7 +679,7 @@ IN_DATA = [
         "duplicate columns",
         "prepare",
         csv("a,a,y\n1,2,0\n"),
-        "column 'a' stands in the header more than once",
+        "column 'a' is in the header more than once",
     ),
     Bad("column without a name", "prepare", csv("a,,y\n1,2,0\n"), "column 2 has no name"),
     Bad("target alone", "prepare", csv("y\n1\n0\n"), "has one column only, 'y'"),

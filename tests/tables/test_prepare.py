@@ -119,7 +119,7 @@ def test_integer_classes_with_gaps_are_classes_still() -> None:
         ("data/x.csv", None, "`target` should name the column"),
         ("data/x.csv", "z", "`target` 'z' is not a column of data/x.csv; its columns: 'a', 'y'"),
         ("data/empty.csv", "y", "should be a CSV file with a header line"),
-        ("data/twice.csv", "y", "column 'a' stands in the header more than once"),
+        ("data/twice.csv", "y", "column 'a' is in the header more than once"),
         ("data/semicolon.csv", "y", "has one column only, 'a;y'"),
         ("data/latin1.csv", "y", "should be UTF-8 text"),
         (

@@ -16,7 +16,7 @@ LEVELS = ["auto", "lossless", "refined"]
 ML_OPSETS = ["3", "5"]
 """The values of options, as :mod:`onnxpress.quantize.options` has them."""
 
-JOB = ("model", "data", "target", "out", "force", "task", "trust")
+JOB = ("model", "data", "target", "out", "task", "trust", "max_seconds", "max_memory_mb", "force")
 """Words of compress that say what is read and written; the others are settings."""
 
 
@@ -73,6 +73,20 @@ JOB = ("model", "data", "target", "out", "force", "task", "trust")
     show_default=True,
     help="Version of the ai.onnx.ml operators: 5 is smallest, 3 runs in older runtimes.",
 )
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=600.0,
+    show_default=True,
+    help="How long opening and trying MODEL may take.",
+)
+@click.option(
+    "--max-memory-mb",
+    type=click.IntRange(1),
+    default=8192,
+    show_default=True,
+    help="How much memory it may take.",
+)
 @seed
 @task
 @trust
@@ -80,8 +94,8 @@ JOB = ("model", "data", "target", "out", "force", "task", "trust")
 def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
     """Write the smallest or fastest ONNX model that keeps the score.
 
-    MODEL is a fitted estimator stored as .joblib, .pkl or .skops, or an ONNX model. Nothing of a
-    stored estimator runs before it is judged.
+    MODEL is a fitted estimator stored as .joblib, .pkl or .skops, or an ONNX model. It is judged,
+    opened and tried in a process without rights before it is loaded.
     """
     from onnxpress.commands.compress import Job, main
 

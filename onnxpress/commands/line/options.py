@@ -28,7 +28,7 @@ task = click.option(
     type=click.Choice(["auto", "classification", "regression"]),
     default="auto",
     show_default=True,
-    help="What the target is; auto: what the model predicts.",
+    help="What the target is; auto decides by its values (compress) or by the model (compare).",
 )
 
 seed = click.option(

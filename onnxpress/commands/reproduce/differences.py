@@ -60,11 +60,13 @@ def _first_in(one: Any, other: Any, name: str) -> str:
     if isinstance(one, dict) and isinstance(other, dict):
         one, other = ([key[1:] for key in keys] for keys in (parts, others))
         name += " (keys)"
-    if np.array_equal(one, other):
-        return ""
-    if one != one and other != other:  # noqa: PLR0124 - both are NaN, which differs from itself
+    if np.array_equal(one, other) or (_is_nan(one) and _is_nan(other)):
         return ""
     return f"{name.lstrip('.')}: {_shown(one)} and {_shown(other)}"
+
+
+def _is_nan(value: Any) -> bool:
+    return np.isscalar(value) and value != value  # noqa: PLR0124 - NaN alone differs from itself
 
 
 def _shown(value: Any) -> str:

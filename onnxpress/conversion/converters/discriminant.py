@@ -1,11 +1,15 @@
-"""Linear and quadratic discriminant analysis, in the place of skl2onnx's converters.
+"""Convert linear and quadratic discriminant analysis.
 
-Linear: skl2onnx 1.20 gives two classes the probabilities expit(2 d) of a decision d, where scikit-learn has expit(d), and
-sums large terms of columns far from 0 in float32, where scikit-learn has float64.
-Quadratic: skl2onnx 1.20 asks for a sum over no axis and fails.
+Linear: skl2onnx 1.20 gives two classes the probabilities expit(2 d) of a decision d, where
+scikit-learn has expit(d), and sums large terms of columns far from 0 in float32, where scikit-learn
+has float64. Quadratic: skl2onnx 1.20 asks for a sum over no axis and fails.
 
-The log posterior of class k is ``-(|(x - mean_k) R_k S_k^-1/2|^2 + sum(log S_k)) / 2 + log prior_k``, eq. 4.12 of Hastie,
-Tibshirani and Friedman, "The Elements of Statistical Learning" (2nd edition), as scikit-learn computes it.
+The log posterior of class k is
+
+    -(|(x - mean_k) R_k S_k^-1/2|^2 + sum(log S_k)) / 2 + log prior_k
+
+Source: eq. 4.12 of Hastie, Tibshirani and Friedman, "The Elements of Statistical Learning" (2nd
+edition), as scikit-learn computes it.
 """
 
 from __future__ import annotations
@@ -17,35 +21,31 @@ import numpy as np
 from onnx import TensorProto
 
 from onnxpress.conversion.container_writer import ContainerWriter
+from onnxpress.conversion.registering import replace_converters
 from onnxpress.graph.writer import Writer
 
 
 @cache
 def register() -> None:
-    """Put the converters in the place of skl2onnx's, for this process; calling it again changes nothing."""
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    """Replace skl2onnx's converters, for this process; calling it again changes nothing."""
     from sklearn.discriminant_analysis import (
         LinearDiscriminantAnalysis,
         QuadraticDiscriminantAnalysis,
     )
 
-    for model, own in (
-        (QuadraticDiscriminantAnalysis, _quadratic),
-        (LinearDiscriminantAnalysis, _linear),
-    ):
-        alias = f"Sklearn{model.__name__}"
-        known = alias if model is QuadraticDiscriminantAnalysis else "SklearnLinearClassifier"
-        options = get_converter(known).get_allowed_options()
-        update_registered_converter(model, alias, get_shape_calculator(known), own, options=options)
+    replace_converters([QuadraticDiscriminantAnalysis], lambda _: _quadratic)
+    # skl2onnx converts this one as it does all linear classifiers, which stay with their converter
+    own_name = "SklearnLinearDiscriminantAnalysis"
+    replace_converters([LinearDiscriminantAnalysis], lambda _: _linear, alias=own_name)
 
 
 def _linear(scope: Any, operator: Any, container: Any) -> None:
-    """softmax of the decisions; of a binary decision d, that of [-d / 2, d / 2], whose second value is expit(d)."""
-    model, (label, scores) = (
-        operator.raw_operator,
-        (variable.full_name for variable in operator.outputs),
-    )
+    """Write softmax of the decisions.
+
+    Of a binary decision d, that of [-d / 2, d / 2], whose second value is expit(d).
+    """
+    model = operator.raw_operator
+    label, scores = (variable.full_name for variable in operator.outputs)
     writer = ContainerWriter(scope, container)
     coefficients = np.asarray(model.coef_, np.float64)
     rows = writer.add("Cast", operator.inputs[0].full_name, to=TensorProto.DOUBLE)
@@ -77,25 +77,22 @@ def _quadratic(scope: Any, operator: Any, container: Any) -> None:
 
 
 def log_posterior(model: Any, x: str, writer: Writer) -> str:
-    """(rows, classes); every class is a layer of one product of stacked matrices, (classes, rows, rank)."""
+    """Write the log posteriors, float32 (rows, classes).
+
+    Each class is a layer of one product of stacked matrices, (classes, rows, rank). A class of
+    lower rank is padded with 0: of two classes of rank 2 and 1, the second has [[a, 0], [b, 0]].
+    """
     means = np.asarray(model.means_, np.float32)
-    whitening = np.zeros(
-        (*means.shape, max(map(len, model.scalings_))), np.float32
-    )  # a class of lower rank is padded with 0
-    for turn, rotation, scaling in zip(whitening, model.rotations_, model.scalings_, strict=True):
-        turn[:, : len(scaling)] = rotation / np.sqrt(scaling)
+    rank = max(map(len, model.scalings_))
+    whitening = np.zeros((*means.shape, rank), np.float32)
+    for layer, rotation, scaling in zip(whitening, model.rotations_, model.scalings_, strict=True):
+        layer[:, : len(scaling)] = rotation / np.sqrt(scaling)
     rows = writer.add("Reshape", x, writer.constant(np.array([1, -1, means.shape[1]], np.int64)))
     apart = writer.add("Sub", rows, writer.constant(means[:, None, :]))
-    squares = writer.reduce(
-        "ReduceSumSquare",
-        writer.add("MatMul", apart, writer.constant(whitening)),
-        2,
-        keepdims=False,
-    )
-    distances = writer.add(
-        "Mul",
-        writer.add("Transpose", squares, perm=[1, 0]),
-        writer.constant(np.array([-0.5], np.float32)),
-    )
-    constant = np.log(model.priors_) - [np.sum(np.log(scaling)) / 2 for scaling in model.scalings_]
+    turned = writer.add("MatMul", apart, writer.constant(whitening))
+    squares = writer.reduce("ReduceSumSquare", turned, 2, keepdims=False)
+    by_row = writer.add("Transpose", squares, perm=[1, 0])
+    distances = writer.add("Mul", by_row, writer.constant(np.array([-0.5], np.float32)))
+    spread = [np.sum(np.log(scaling)) / 2 for scaling in model.scalings_]
+    constant = np.log(model.priors_) - spread
     return writer.add("Add", distances, writer.constant(constant.astype(np.float32)))

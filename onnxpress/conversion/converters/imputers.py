@@ -1,7 +1,7 @@
-"""SimpleImputer of texts and numbers, with its indicator of missing values, and MissingIndicator by itself.
+"""Convert SimpleImputer of texts and numbers, with its indicator, and MissingIndicator by itself.
 
-skl2onnx 1.20 leaves the indicator out and takes texts only where strings stand for missing ones. A missing text is the empty
-string in ONNX, whatever it was where the imputer was fitted.
+skl2onnx 1.20 leaves the indicator out and takes texts only where strings mark missing ones. A
+missing text is the empty string in ONNX, whatever it was where the imputer was fitted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -23,7 +24,10 @@ _blank: ContextVar[Collection[int]] = ContextVar("blank", default=frozenset())
 
 @contextmanager
 def blank_is_a_text(imputers: Collection[int]) -> Iterator[None]:
-    """Within, the empty string is no missing value to the imputers of these ids: they were fitted on tables that hold it."""
+    """Within this context, let the empty string be a text like others to imputers of these ids.
+
+    They were fitted on tables that hold it.
+    """
     token = _blank.set(imputers)
     try:
         yield
@@ -33,16 +37,13 @@ def blank_is_a_text(imputers: Collection[int]) -> Iterator[None]:
 
 @cache
 def register() -> None:
-    """Put the converters in the place of skl2onnx's, for this process; calling it again changes nothing."""
+    """Replace skl2onnx's converters, for this process; calling it again changes nothing."""
     from skl2onnx import update_registered_converter
     from sklearn.impute import MissingIndicator, SimpleImputer
 
-    update_registered_converter(
-        SimpleImputer, "SklearnSimpleImputer", _imputer_shape, _convert_imputer
-    )
-    update_registered_converter(
-        MissingIndicator, "OnnxpressMissingIndicator", _indicator_shape, _convert_indicator
-    )
+    imputer, indicator = "SklearnSimpleImputer", "OnnxpressMissingIndicator"
+    update_registered_converter(SimpleImputer, imputer, _imputer_shape, _convert_imputer)
+    update_registered_converter(MissingIndicator, indicator, _indicator_shape, _convert_indicator)
 
 
 def _is_text(operator: Any) -> bool:
@@ -68,46 +69,42 @@ def _indicator_shape(operator: Any) -> None:
 
 
 def _kept(model: Any) -> list[int]:
-    """The columns that it does not drop: those of nothing but missing values."""
-    statistics = enumerate(model.statistics_)
-    return [
-        place for place, value in statistics if model.keep_empty_features or not is_missing(value)
-    ]
+    """Return the columns that it keeps; it drops those of nothing but missing values."""
+    kept = []
+    for place, value in enumerate(model.statistics_):
+        if model.keep_empty_features or not is_missing(value):
+            kept.append(place)
+    return kept
 
 
 def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
-    writer, model, text = (
-        ContainerWriter(scope, container),
-        operator.raw_operator,
-        _is_text(operator),
-    )
+    writer, model = ContainerWriter(scope, container), operator.raw_operator
     values = _table(operator, writer)
-    kept = _kept(model)
+    kept, missing = _kept(model), _Missing(model, _is_text(operator), writer)
     chosen = values if len(kept) == len(model.statistics_) else _chosen(values, kept, writer)
-    parts = [_filled(model, chosen, kept, text=text, writer=writer)]
+    parts = [_filled(missing, chosen, [model.statistics_[place] for place in kept])]
     if model.add_indicator and len(model.indicator_.features_):
-        parts.append(_indicated(model.indicator_, model, values, text=text, writer=writer))
-    if text and model.add_indicator and len(parts) > 1:
-        parts[1] = writer.add_ml(
-            "LabelEncoder",
-            writer.add("Cast", parts[1], to=TensorProto.INT64),
-            version=2,
-            keys_int64s=[0, 1],
-            values_strings=["False", "True"],
-        )
+        found = _indicated(missing, values, model.indicator_.features_)
+        parts.append(_as_texts(found, writer) if missing.text else found)
     writer.side_by_side(parts, operator.outputs[0].full_name)
+
+
+def _as_texts(indicated: str, writer: ContainerWriter) -> str:
+    """Write "True" or "False" beside texts, as scikit-learn does."""
+    whole = writer.add("Cast", indicated, to=TensorProto.INT64)
+    names: dict[str, Any] = {"keys_int64s": [0, 1], "values_strings": ["False", "True"]}
+    return writer.add_ml("LabelEncoder", whole, version=2, **names)
 
 
 def _convert_indicator(scope: Any, operator: Any, container: Any) -> None:
     writer, model = ContainerWriter(scope, container), operator.raw_operator
-    found = _indicated(
-        model, model, _table(operator, writer), text=_is_text(operator), writer=writer
-    )
+    missing = _Missing(model, _is_text(operator), writer)
+    found = _indicated(missing, _table(operator, writer), model.features_)
     writer.add("Identity", found, output=operator.outputs[0].full_name)
 
 
 def _table(operator: Any, writer: ContainerWriter) -> str:
-    """All columns as one table; numbers as float32."""
+    """Join all columns to one table; numbers as float32."""
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
     kinds = {isinstance(item.type, StringTensorType) for item in operator.inputs}
@@ -117,10 +114,10 @@ def _table(operator: Any, writer: ContainerWriter) -> str:
         )
     names = []
     for item in operator.inputs:
-        ready = isinstance(item.type, (FloatTensorType, StringTensorType))
-        names.append(
-            item.full_name if ready else writer.add("Cast", item.full_name, to=TensorProto.FLOAT)
-        )
+        name = item.full_name
+        if not isinstance(item.type, (FloatTensorType, StringTensorType)):
+            name = writer.add("Cast", name, to=TensorProto.FLOAT)
+        names.append(name)
     return names[0] if len(names) == 1 else writer.add("Concat", *names, axis=1)
 
 
@@ -128,13 +125,34 @@ def _chosen(values: str, columns: Any, writer: ContainerWriter) -> str:
     return writer.add("Gather", values, writer.constant(np.asarray(columns, np.int64)), axis=1)
 
 
-def _filled(
-    model: Any, values: str, kept: list[int], *, text: bool, writer: ContainerWriter
-) -> str:
-    statistics = [model.statistics_[place] for place in kept]
-    if text:
+@dataclass(frozen=True)
+class _Missing:
+    """What counts as missing to ``model``."""
+
+    model: Any
+    text: bool
+    writer: ContainerWriter
+
+    def found(self, values: str) -> str:
+        """Write whether each value is missing, bool, in the shape of ``values``."""
+        writer, taken = self.writer, self.model.missing_values
+        if not self.text:
+            if is_missing(taken):
+                return writer.add("IsNaN", values)
+            return writer.add("Equal", values, writer.constant(np.array([taken], np.float32)))
+        name = MISSING_TEXT if is_missing(taken) else str(taken)
+        is_one = int(name != MISSING_TEXT or id(self.model) not in _blank.get())
+        table: dict[str, Any] = {"keys_strings": [name], "values_int64s": [is_one]}
+        codes = writer.add_ml("LabelEncoder", values, version=2, default_int64=0, **table)
+        return writer.add("Cast", codes, to=TensorProto.BOOL)
+
+
+def _filled(missing: _Missing, values: str, statistics: list[Any]) -> str:
+    """Write ``values`` with the statistic of the column in the place of each missing one."""
+    writer, model = missing.writer, missing.model
+    if missing.text:
         fill = writer.constant(np.array([[as_text(value) for value in statistics]], object))
-        return writer.add("Where", _missing(model, values, text=True, writer=writer), fill, values)
+        return writer.add("Where", missing.found(values), fill, values)
     floats = np.array([0 if is_missing(value) else value for value in statistics], np.float32)
     replaced = float("nan") if is_missing(model.missing_values) else float(model.missing_values)
     return writer.add_ml(
@@ -142,31 +160,7 @@ def _filled(
     )
 
 
-def _indicated(
-    indicator: Any, model: Any, values: str, *, text: bool, writer: ContainerWriter
-) -> str:
-    """1 where a value is missing, (rows, columns of the indicator), float32."""
-    chosen = _chosen(values, indicator.features_, writer)
-    return writer.add(
-        "Cast", _missing(model, chosen, text=text, writer=writer), to=TensorProto.FLOAT
-    )
-
-
-def _missing(model: Any, values: str, *, text: bool, writer: ContainerWriter) -> str:
-    """Whether each value is one that ``model`` takes for missing."""
-    taken = model.missing_values
-    if not text:
-        if is_missing(taken):
-            return writer.add("IsNaN", values)
-        return writer.add("Equal", values, writer.constant(np.array([taken], np.float32)))
-    name = MISSING_TEXT if is_missing(taken) else str(taken)
-    found = int(name != MISSING_TEXT or id(model) not in _blank.get())
-    codes = writer.add_ml(
-        "LabelEncoder",
-        values,
-        version=2,
-        keys_strings=[name],
-        values_int64s=[found],
-        default_int64=0,
-    )
-    return writer.add("Cast", codes, to=TensorProto.BOOL)
+def _indicated(missing: _Missing, values: str, columns: Any) -> str:
+    """Write 1 where a value of ``columns`` is missing, float32 (rows, columns)."""
+    chosen = _chosen(values, columns, missing.writer)
+    return missing.writer.add("Cast", missing.found(chosen), to=TensorProto.FLOAT)

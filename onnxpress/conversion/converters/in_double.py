@@ -1,4 +1,4 @@
-"""Compute in float64 between two casts what float32 rounds too much, by skl2onnx's own converter."""
+"""Compute in float64, between two casts, what float32 rounds too much."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def in_double(original: Converter) -> Converter:
 
 
 def _behind(output: Any, scope: Any, writer: ContainerWriter) -> Any:
-    """Declare what the inner operator gives, and write ``output`` from it; labels stay as they are."""
+    """Declare what the inner operator gives, and write ``output`` from it; labels stay."""
     from skl2onnx.common.data_types import DoubleTensorType, Int64TensorType, StringTensorType
 
     if isinstance(output.type, (Int64TensorType, StringTensorType)):

@@ -1,13 +1,16 @@
-"""Support vector machines as matrix products, in the place of skl2onnx's converters, for what those get wrong.
+"""Convert support vector machines to matrix products, for what skl2onnx's converters get wrong.
 
-1. skl2onnx 1.20 stores coefficients in float32 and leaves sums to float32, which rounds away what a score may differ by:
-   here they are summed in float64 where they are many or large (:mod:`onnxpress.graph.kernel_machine`).
-2. Its scores of two classes are those of libsvm, whose sign is the other way round: here ``[-d, d]``.
-3. Its labels of a machine with probabilities come from these, and scikit-learn's from the votes of the decisions.
+1. skl2onnx 1.20 stores coefficients in float32 and leaves sums to float32, which rounds away what a
+   score may differ by. Here they are summed in float64 where they are many or large
+   (:mod:`onnxpress.graph.kernel_machine`).
+2. Its scores of two classes are those of libsvm, whose sign is the other way round: here [-d, d].
+3. Its labels of a machine with probabilities come from these; scikit-learn's from the votes of the
+   decisions.
 4. ``break_ties``, which it leaves out, takes the label from the scores.
-5. Scores of three and more classes are two matrix products, where it writes operators for every pair of classes.
+5. Scores of three and more classes are two matrix products, where it writes operators for each pair
+   of classes.
 
-A linear kernel's support vectors become one vector a pair of classes, their sum.
+A linear kernel's support vectors become one vector for each pair of classes, their sum.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from onnxpress.conversion.container_writer import ContainerWriter
+from onnxpress.conversion.registering import Converter, replace_converters
 from onnxpress.graph.kernel_machine import KernelMachine, decisions, vote_matrix
 from onnxpress.graph.svm_nodes import coupling_attributes, second_unless_first, vote
 from onnxpress.graph.writer import ML_DOMAIN, Writer
@@ -31,23 +35,15 @@ KERNELS = ("linear", "poly", "rbf", "sigmoid")
 
 @cache
 def register() -> None:
-    """Put the converter in the place of skl2onnx's, for this process; calling it again changes nothing."""
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common._registration import get_converter, get_shape_calculator
+    """Replace skl2onnx's converters, for this process; calling it again changes nothing."""
     from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
-    for alias, models, own in (
-        ("SklearnSVC", (SVC, NuSVC), _classifier),
-        ("SklearnSVR", (SVR, NuSVR), _regressor),
-    ):
-        original, shapes = get_converter(alias), get_shape_calculator(alias)
-        options, converter = original.get_allowed_options(), _of_float32(own, original)
-        for model in models:
-            update_registered_converter(model, alias, shapes, converter, options=options)
+    replace_converters((SVC, NuSVC), lambda original: _of_float32(_classifier, original))
+    replace_converters((SVR, NuSVR), lambda original: _of_float32(_regressor, original))
 
 
-def _of_float32(own: Callable[..., None], original: Callable[..., None]) -> Callable[..., None]:
-    """``own`` for numbers other than float64, which are cast to float32; skl2onnx's converter for the rest."""
+def _of_float32(own: Callable[..., None], original: Converter) -> Converter:
+    """Use ``own`` for numbers other than float64, cast to float32; ``original`` for the rest."""
     from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
 
     def convert(scope: Any, operator: Any, container: Any) -> None:
@@ -65,28 +61,31 @@ def _of_float32(own: Callable[..., None], original: Callable[..., None]) -> Call
 
 def _regressor(operator: Any, x: str, writer: Writer, _container: Any) -> None:
     decided = decisions(_machine(operator.raw_operator), x, writer)
-    writer.add(
-        "Reshape",
-        decided,
-        writer.constant(np.array([-1, 1], np.int64)),
-        output=operator.outputs[0].full_name,
-    )
+    column = writer.constant(np.array([-1, 1], np.int64))
+    writer.add("Reshape", decided, column, output=operator.outputs[0].full_name)
 
 
 def _classifier(operator: Any, x: str, writer: ContainerWriter, container: Any) -> None:
-    model, (label, scores) = (
-        operator.raw_operator,
-        (variable.full_name for variable in operator.outputs),
-    )
+    """Write label and scores.
+
+    1. With probabilities: those that libsvm couples from the decisions.
+    2. Two classes: [-d, d].
+    3. "ovo": the decisions, one for each pair of classes.
+    4. "ovr": votes and confidence, one for each class.
+    """
+    model = operator.raw_operator
+    label, scores = (variable.full_name for variable in operator.outputs)
     decided = decisions(_machine(model), x, writer)
-    if len(model._probA) and not container.get_options(model, {}).get("raw_scores"):
+    raw = container.get_options(model, {}).get("raw_scores")
+    if len(model._probA) and not raw:
         coupled = {**coupling_attributes(len(model.classes_)), **_probability_attributes(model)}
         outputs = [writer.name("v"), scores]
         writer.write("SVMClassifier", [decided], outputs, coupled, ML_DOMAIN, 1)
         _label(model, decided, label, writer)
     elif len(model.classes_) == TWO:
         _label(model, decided, label, writer)
-        writer.add("Mul", decided, writer.constant(np.array([[-1, 1]], np.float32)), output=scores)
+        signs = writer.constant(np.array([[-1, 1]], np.float32))
+        writer.add("Mul", decided, signs, output=scores)
     elif model.decision_function_shape == "ovo":
         _label(model, decided, label, writer)
         writer.add("Identity", decided, output=scores)
@@ -99,7 +98,7 @@ def _classifier(operator: Any, x: str, writer: ContainerWriter, container: Any) 
 
 
 def _label(model: Any, decided: str, output: str, writer: Writer) -> None:
-    """The class with most votes of its pairs, whose decisions have scikit-learn's signs."""
+    """Write the class with most votes of its pairs; decisions have scikit-learn's signs."""
     classes = model.classes_.astype(object if model.classes_.dtype.kind in "UO" else np.int64)
     if len(classes) > TWO:
         vote(decided, classes, output, writer)
@@ -108,10 +107,8 @@ def _label(model: Any, decided: str, output: str, writer: Writer) -> None:
 
 
 def _machine(model: Any) -> KernelMachine:
-    """What scikit-learn computes, in float64, but for the vectors, which are rows."""
-    vectors, coefficients = (
-        _dense(values) for values in (model.support_vectors_, model.dual_coef_)
-    )
+    """Read what scikit-learn computes, in float64, except for the vectors, which are rows."""
+    vectors, coefficients = _dense(model.support_vectors_), _dense(model.dual_coef_)
     per_class = model.n_support_ if hasattr(model, "classes_") else []
     return KernelMachine(
         model.kernel.upper(),
@@ -130,7 +127,7 @@ def _dense(values: Any) -> NDArray[Any]:
 
 
 def _probability_attributes(model: Any) -> dict[str, Any]:
-    """The coupling of libsvm, which for two classes has a sign of its own: its first class is the positive one."""
+    """Return what libsvm couples decisions by; of two classes, its first is the positive one."""
     sign = -1 if len(model.classes_) == TWO else 1
     return {
         "prob_a": (sign * model._probA).astype(np.float32).tolist(),
@@ -142,9 +139,10 @@ def _probability_attributes(model: Any) -> dict[str, Any]:
 
 
 def _scores_by_class(decisions: str, classes: int, output: str, writer: Writer) -> None:
-    """Votes, plus up to a third of a vote by the sum of decisions, as sklearn.utils.multiclass._ovr_decision_function has it.
+    """Write votes, and up to a third of a vote by the sum of decisions, (rows, classes).
 
-    A third of a sum s is s / (3 |s| + 3), a third of its Softsign.
+    A third of a sum s is s / (3 |s| + 3), a third of its Softsign. Source:
+    sklearn.utils.multiclass._ovr_decision_function.
     """
     signs, second = vote_matrix(classes)
     signs_name = writer.whole(signs)

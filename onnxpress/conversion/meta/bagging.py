@@ -15,7 +15,10 @@ class Bagging(Part):
     """Means of probabilities, of votes where members have none, of decisions, and of values."""
 
     def probabilities(self, model: Any, members: Members, inputs: Inputs) -> str:
-        """See Part; a member's classes are places among all classes, and a bag may have held some of them only."""
+        """See Part.
+
+        A member's classes are positions among all classes; a bag may have held some of them only.
+        """
         found = []
         for one, columns in _drawn(model, members, inputs):
             rows_of_all = np.eye(len(model.classes_), dtype=np.float32)[one.classes_]
@@ -40,16 +43,13 @@ class Bagging(Part):
 
 
 def _drawn(model: Any, members: Members, inputs: Inputs) -> list[tuple[Any, Inputs]]:
-    """Each member with the columns that it takes."""
+    """Pair each member with the columns that it takes."""
     every = list(range(model.n_features_in_))
     found = []
     for one, features in zip(model.estimators_, model.estimators_features_, strict=True):
         columns = inputs
         if list(features) != every:
-            columns = [
-                members.variable(
-                    members.pick(members.matrix(inputs), list(features)), len(features)
-                )
-            ]
+            picked = members.pick(members.matrix(inputs), list(features))
+            columns = [members.variable(picked, len(features))]
         found.append((one, columns))
     return found

@@ -1,7 +1,8 @@
-"""CalibratedClassifierCV: the mean over classifiers whose scores were calibrated by a sigmoid, isotonic or temperature.
+"""CalibratedClassifierCV: the mean over classifiers with calibrated scores.
 
-skl2onnx 1.20 takes the nearest step of an isotonic regression, which interpolates between its steps, and has no temperature.
-The calibration is computed in float64: a steep one enlarges what float32 rounds.
+The calibration is a sigmoid, isotonic, or a temperature. skl2onnx 1.20 takes the nearest step of an
+isotonic regression, which interpolates between its steps, and has no temperature. The calibration
+is computed in float64: a steep one enlarges what float32 rounds.
 """
 
 from __future__ import annotations
@@ -26,14 +27,12 @@ class Calibrated(Part):
     def probabilities(self, model: Any, members: Members, inputs: Inputs) -> str:
         """See Part."""
         found = [_calibrated(one, members, inputs) for one in model.calibrated_classifiers_]
-        mean = members.add(
-            "Div", members.total(found), members.constant(np.array(float(len(found))))
-        )
-        return members.single(mean)
+        total, count = members.total(found), members.constant(np.array(float(len(found))))
+        return members.single(members.add("Div", total, count))
 
 
 def _calibrated(one: Any, members: Members, inputs: Inputs) -> str:
-    """The probabilities of one of the classifiers, float64."""
+    """Write the probabilities of one of the classifiers, float64."""
     if one.method == "temperature":
         return _tempered(one, members, inputs)
     response, decided = members.responses(one.estimator, inputs)
@@ -49,7 +48,7 @@ def _calibrated(one: Any, members: Members, inputs: Inputs) -> str:
 
 
 def _shares(raw: str, classes: int, members: Members) -> str:
-    """Each row divided by its sum, or equal shares where that is 0."""
+    """Divide each row by its sum, or give equal shares where that is 0."""
     sums = members.reduce("ReduceSum", raw, 1)
     none = members.add("Not", members.add("Greater", sums, members.constant(np.zeros(1))))
     one = members.constant(np.ones(1))
@@ -58,62 +57,60 @@ def _shares(raw: str, classes: int, members: Members) -> str:
 
 
 def _through(calibrators: Sequence[Any], scores: str, members: Members, *, exact: bool) -> str:
-    """Columns of scores, each by its calibrator, float64.
+    """Calibrate columns of scores, each by its calibrator, float64.
 
     ``exact``: most scores are among those that the calibrators were fitted on.
     """
     if hasattr(calibrators[0], "a_"):
-        slopes, offsets = (
-            -np.array([[float(getattr(one, name)) for one in calibrators]]) for name in ("a_", "b_")
-        )
-        lines = members.add(
-            "Add", members.add("Mul", scores, members.constant(slopes)), members.constant(offsets)
-        )
-        return members.add("Sigmoid", lines)
-    columns = (
-        [scores]
-        if len(calibrators) == 1
-        else [members.pick(scores, [number]) for number in range(len(calibrators))]
-    )
-    pairs = zip(calibrators, columns, strict=True)
-    return members.beside(
-        [_interpolated(one, column, members, exact=exact) for one, column in pairs]
-    )
+        return _sigmoid(calibrators, scores, members)
+    columns = [scores]
+    if len(calibrators) > 1:
+        columns = [members.pick(scores, [number]) for number in range(len(calibrators))]
+    calibrated = []
+    for one, column in zip(calibrators, columns, strict=True):
+        calibrated.append(_interpolated(one, column, members, exact=exact))
+    return members.beside(calibrated)
+
+
+def _sigmoid(calibrators: Sequence[Any], scores: str, members: Members) -> str:
+    """Write 1 / (1 + exp(a s + b)) of each column of scores s."""
+    slopes = -np.array([[float(one.a_) for one in calibrators]])
+    offsets = -np.array([[float(one.b_) for one in calibrators]])
+    scaled = members.add("Mul", scores, members.constant(slopes))
+    return members.add("Sigmoid", members.add("Add", scaled, members.constant(offsets)))
 
 
 def _interpolated(calibrator: Any, score: str, members: Members, *, exact: bool) -> str:
-    """Isotonic regression: linear between its points, level beyond them.
+    """Write an isotonic regression: linear between its points, level beyond them.
 
-    Of three points x = (0, 2, 3), y = (0, 1, 5): the score 2.5 has two points below it, so that it is on piece 2, which starts
-    at (2, 1) and has the slope 4: 1 + 4 * 0.5 = 3. Scores are float32: where they meet the points, as the shares of trees do,
+    Of three points x = (0, 2, 3), y = (0, 1, 5): the score 2.5 has two points below it, so that it
+    is on piece 2, which starts at (2, 1) and has the slope 4: 1 + 4 * 0.5 = 3. Piece 0 is the first
+    point. Scores are float32: where they meet the points, as the shares of trees do (``exact``),
     the points are rounded to float32 as well.
     """
-    x, y = (
-        np.asarray(values, np.float64)
-        for values in (calibrator.X_thresholds_, calibrator.y_thresholds_)
-    )
+    x = np.asarray(calibrator.X_thresholds_, np.float64)
+    y = np.asarray(calibrator.y_thresholds_, np.float64)
     x = x.astype(np.float32).astype(np.float64) if exact else x
     low, high = members.constant(x[:1]), members.constant(x[-1:])
     inside = members.add("Min", members.add("Max", score, low), high)
     if len(x) == 1:
-        return members.add(
-            "Add", members.add("Mul", inside, members.constant(np.zeros(1))), members.constant(y)
-        )
-    below = members.add(
-        "Cast", members.add("Less", members.constant(x), inside), to=TensorProto.FLOAT
-    )
+        level = members.add("Mul", inside, members.constant(np.zeros(1)))
+        return members.add("Add", level, members.constant(y))
+    below = members.single(members.add("Less", members.constant(x), inside))
     piece = members.add("Cast", members.reduce("ReduceSum", below, 1), to=TensorProto.INT64)
     apart = np.diff(x)
     slopes = np.diff(y) / np.where(apart > 0, apart, np.inf)
-    first = np.maximum(np.arange(len(x)) - 1, 0)  # of piece 0, which is the first point, too
+    first = np.maximum(np.arange(len(x)) - 1, 0)
     starts, heights, slope = (members.lookup(values[first], piece) for values in (x, y, slopes))
-    return members.add(
-        "Add", members.add("Mul", members.add("Sub", inside, starts), slope), heights
-    )
+    rise = members.add("Mul", members.add("Sub", inside, starts), slope)
+    return members.add("Add", rise, heights)
 
 
 def _tempered(one: Any, members: Members, inputs: Inputs) -> str:
-    """Softmax of logits by a factor, float64; the logits are decisions, or logarithms of probabilities."""
+    """Write softmax of logits by a factor, float64.
+
+    The logits are decisions, or logarithms of probabilities.
+    """
     response, decided = members.responses(one.estimator, inputs)
     logits = members.double(response)
     if not decided:

@@ -98,7 +98,7 @@ class Leaves(Values):
         return self.pick(scores, [1]) if len(estimator.classes_) == TWO else str(scores)
 
     def _changed(self, estimator: Any, change: Callable[[Any], Any]) -> Any:
-        """Change a copy of the estimator; it is the same copy each time: skl2onnx's options go by id."""
+        """Change a copy of the estimator, the same one each time: skl2onnx's options go by id."""
         key = ("changed", change, id(estimator))
         if key not in self._written:
             self._written[key] = change(estimator)

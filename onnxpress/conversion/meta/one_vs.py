@@ -1,4 +1,4 @@
-"""OneVsRestClassifier, OneVsOneClassifier and OutputCodeClassifier: classes told apart by classifiers of two classes."""
+"""OneVsRestClassifier, OneVsOneClassifier and OutputCodeClassifier, from binary classifiers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
 
 from onnxpress.conversion.meta.members import Members
 from onnxpress.conversion.meta.part import Part
@@ -22,9 +21,8 @@ class OneVsRest(Part):
             members.pick(members.probabilities(one, inputs), [1]) for one in model.estimators_
         ]
         if len(second) == 1:
-            second.insert(
-                0, members.add("Sub", members.constant(np.ones(1, np.float32)), second[0])
-            )
+            one = members.constant(np.ones(1, np.float32))
+            second.insert(0, members.add("Sub", one, second[0]))
         return members.shares(members.beside(second))
 
     def decisions(self, model: Any, members: Members, inputs: Inputs) -> str:
@@ -43,7 +41,10 @@ class OneVsOne(Part):
     """A classifier for each pair of classes, and the votes of all of them."""
 
     def decisions(self, model: Any, members: Members, inputs: Inputs) -> str:
-        """Votes, and up to a third of one by confidence, as sklearn.utils.multiclass._ovr_decision_function has it."""
+        """Write votes, and up to a third of one by confidence.
+
+        Source: sklearn.utils.multiclass._ovr_decision_function.
+        """
         votes = members.add("Add", *_votes(model, members, inputs))
         return members.pick(votes, [1]) if len(model.classes_) == TWO else votes
 
@@ -59,7 +60,7 @@ class OutputCode(Part):
     """A classifier for each bit of a code, and the class of the nearest code word."""
 
     def places(self, model: Any, members: Members, inputs: Inputs) -> str:
-        """The smallest |c|² - 2 c·y over the code words c, in float64."""
+        """Write the position of the smallest |c|² - 2 c·y over the code words c, in float64."""
         bits = members.double(
             members.beside([_confidence(one, members, inputs) for one in model.estimators_])
         )
@@ -69,34 +70,40 @@ class OutputCode(Part):
 
 
 def _votes(model: Any, members: Members, inputs: Inputs) -> tuple[str, str]:
-    """Votes, and their thirds by confidence, float32 (rows, classes) each.
+    """Write votes, and their thirds by confidence, float32 (rows, classes) each.
 
-    Of the pairs (0, 1), (0, 2), (1, 2) in this order, ``first`` has a row for each pair with 1 at its first class, and
-    ``second`` with 1 at its second.
+    Of three classes, a row for each pair:
+
+        pairs     first         second
+        (0, 1)    [1, 0, 0]     [0, 1, 0]
+        (0, 2)    [1, 0, 0]     [0, 0, 1]
+        (1, 2)    [0, 1, 0]     [0, 0, 1]
+
+    With 1 where the second class of a pair is predicted, [1, 0, 0], the votes are
+    [1, 0, 0] (second - first) + the column sums of first = [-1, 1, 0] + [2, 1, 0] = [1, 2, 0].
     """
     if any(not hasattr(one, "classes_") for one in model.estimators_):
         raise NotImplementedError(f"{type(model).__name__} over regressors")
-    classes, pairs = (
-        len(model.classes_),
-        np.array(list(combinations(range(len(model.classes_)), 2))),
-    )
+    classes = len(model.classes_)
+    pairs = np.array(list(combinations(range(classes), 2)))
     first, second = (np.eye(classes, dtype=np.float32)[pairs[:, side]] for side in (0, 1))
     predicted = [members.column(members.places(one, inputs)) for one in model.estimators_]
-    of_second = members.add("Cast", members.beside(predicted), to=TensorProto.FLOAT)
-    votes = members.add(
-        "Gemm", of_second, members.constant(second - first), members.constant(first.sum(axis=0))
-    )
+    of_second = members.single(members.beside(predicted))
+    moved = members.constant(second - first)
+    votes = members.add("Gemm", of_second, moved, members.constant(first.sum(axis=0)))
     sure = members.beside([_confidence(one, members, inputs) for one in model.estimators_])
     summed = members.add("MatMul", sure, members.constant(second - first))
     return votes, members.scaled(members.add("Softsign", summed), 1 / 3)
 
 
 def _confidence(one: Any, members: Members, inputs: Inputs) -> str:
-    """sklearn.multiclass._predict_binary: values, decisions or the second probability, (rows, 1)."""
+    """Write values, decisions or the second probability, (rows, 1).
+
+    A regressor of one value is a bit that all code words share. Source:
+    sklearn.multiclass._predict_binary.
+    """
     if not hasattr(one, "classes_") and hasattr(one, "y_"):
-        return members.same_in_every_row(
-            float(one.y_[0]), inputs
-        )  # a bit that all code words share
+        return members.same_in_every_row(float(one.y_[0]), inputs)
     if not hasattr(one, "classes_"):
         return members.values(one, inputs)
     response, decided = members.responses(one, inputs)
@@ -104,5 +111,8 @@ def _confidence(one: Any, members: Members, inputs: Inputs) -> str:
 
 
 def _threshold(one: Any) -> float:
-    """sklearn.multiclass._threshold_for_binary_predict."""
+    """Return what separates the classes.
+
+    Source: sklearn.multiclass._threshold_for_binary_predict.
+    """
     return 0.0 if hasattr(one, "decision_function") and hasattr(one, "classes_") else 0.5

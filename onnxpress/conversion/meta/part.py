@@ -23,7 +23,7 @@ class Part:
         raise NotImplementedError(f"the decision function of {type(model).__name__}")
 
     def places(self, model: Any, members: Members, inputs: Inputs) -> str:
-        """Write the positions of the predicted classes: by default of the greatest probabilities."""
+        """Write the positions of the predicted classes: by default the greatest probabilities."""
         return members.best(members.probabilities(model, inputs))
 
     def values(self, model: Any, members: Members, inputs: Inputs) -> str:

@@ -1,4 +1,4 @@
-"""StackingClassifier and StackingRegressor: a last estimator that takes the answers of the first ones for columns."""
+"""StackingClassifier and StackingRegressor: a last estimator on what the first ones predict."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onnxpress.conversion.meta.values import TWO, Inputs
 
 
 class Stacking(Part):
-    """The last estimator's answers; it knows classes by their places."""
+    """What the last estimator predicts; it knows classes by their positions."""
 
     def probabilities(self, model: Any, members: Members, inputs: Inputs) -> str:
         """See Part."""
@@ -32,7 +32,7 @@ class Stacking(Part):
 
 
 def _stacked(model: Any, members: Members, inputs: Inputs) -> Inputs:
-    """The columns of the last estimator."""
+    """Return the columns of the last estimator."""
     methods = getattr(model, "stack_method_", ["predict"] * len(model.estimators_))
     blocks = [
         _block(one, method, model, members, inputs)
@@ -44,7 +44,7 @@ def _stacked(model: Any, members: Members, inputs: Inputs) -> Inputs:
 
 
 def _block(one: Any, method: str, model: Any, members: Members, inputs: Inputs) -> str:
-    """The columns that one of the first estimators gives; of two probabilities the second."""
+    """Write the columns that one of the first estimators gives; of two probabilities the second."""
     if method == "decision_function":
         return members.decisions(one, inputs)
     if method == "predict_proba":
@@ -54,6 +54,5 @@ def _block(one: Any, method: str, model: Any, members: Members, inputs: Inputs) 
         return members.values(one, inputs)
     if one.classes_.dtype.kind in "UO":
         raise NotImplementedError(f"labels of text of the {type(one).__name__} inside as numbers")
-    return members.column(
-        members.lookup(one.classes_.astype(np.float32), members.places(one, inputs))
-    )
+    labels = members.lookup(one.classes_.astype(np.float32), members.places(one, inputs))
+    return members.column(labels)

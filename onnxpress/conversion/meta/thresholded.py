@@ -1,4 +1,4 @@
-"""FixedThresholdClassifier and TunedThresholdClassifierCV: another threshold for the second of two classes."""
+"""FixedThresholdClassifier and TunedThresholdClassifierCV: another threshold for two classes."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ class Thresholded(Part):
             score = score if positive else members.add("Neg", score)
         threshold = getattr(model, "best_threshold_", getattr(model, "threshold", half))
         threshold = half if threshold == "auto" else float(threshold)
-        below = members.add(
-            "Less", members.flat(score), members.constant(np.array([threshold], np.float32))
-        )
+        flat, limit = members.flat(score), members.constant(np.array([threshold], np.float32))
+        below = members.add("Less", flat, limit)
         places = below if not positive else members.add("Not", below)
         return members.add("Cast", places, to=TensorProto.INT64)
 
@@ -45,14 +44,14 @@ def _inside(model: Any) -> Any:
 
 
 def _method(model: Any, inside: Any) -> str:
-    """What the threshold is one of: ``predict_proba`` or ``decision_function``."""
+    """Name the method whose scores the threshold is for."""
     if model.response_method != "auto":
         return str(model.response_method)
     return "predict_proba" if hasattr(inside, "predict_proba") else "decision_function"
 
 
 def _positive(model: Any) -> int:
-    """The place of the positive class."""
+    """Return the position of the positive class."""
     tuned = hasattr(model, "best_threshold_")
     label = model._curve_scorer._get_pos_label() if tuned else model.pos_label
     return 1 if label is None else int(np.flatnonzero(model.classes_ == label)[0])

@@ -1,4 +1,4 @@
-"""TransformedTargetRegressor: the values of a regressor, led back to the unit of the target."""
+"""TransformedTargetRegressor: the values of a regressor, in the unit of the target again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxpress.conversion.meta.members import Members
 from onnxpress.conversion.meta.part import Part
@@ -24,7 +25,7 @@ class TransformedTarget(Part):
 
 
 def _inverse(transformer: Any) -> Back:
-    """How the inverse of a fitted transformer of one column is written."""
+    """Return what writes the inverse of a fitted transformer of one column."""
     from sklearn import preprocessing
 
     if isinstance(transformer, preprocessing.FunctionTransformer):
@@ -41,30 +42,36 @@ def _inverse(transformer: Any) -> Back:
 
 
 def _line(scale: Any, offset: Any) -> Back:
-    """y -> scale y + offset; either may be None, which changes nothing."""
-    factor, shift = (
-        np.asarray(rest if value is None else value, np.float64).reshape(-1)[:1]
-        for value, rest in ((scale, 1), (offset, 0))
-    )
+    """Return what writes scale y + offset; either may be None, which changes nothing."""
+    factor, shift = _number(scale, 1), _number(offset, 0)
 
     def write(name: str, members: Members) -> str:
-        return members.add(
-            "Add", members.add("Mul", name, members.constant(factor)), members.constant(shift)
-        )
+        scaled = members.add("Mul", name, members.constant(factor))
+        return members.add("Add", scaled, members.constant(shift))
 
     return write
 
 
+def _number(value: Any, default: float) -> NDArray[np.float64]:
+    """Return the first number of ``value``, float64 (1,)."""
+    return np.asarray(default if value is None else value, np.float64).reshape(-1)[:1]
+
+
+def _minus_1(name: str, members: Members) -> str:
+    return members.add("Sub", name, members.constant(np.ones(1)))
+
+
+def _plus_1(name: str, members: Members) -> str:
+    return members.add("Add", name, members.constant(np.ones(1)))
+
+
 def _inverse_of_function(transformer: Any) -> Back:
+    """Return what writes the inverse function of a FunctionTransformer."""
     functions: dict[Any, Back] = {
         np.exp: lambda name, members: members.add("Exp", name),
-        np.expm1: lambda name, members: members.add(
-            "Sub", members.add("Exp", name), members.constant(np.ones(1))
-        ),
+        np.expm1: lambda name, members: _minus_1(members.add("Exp", name), members),
         np.log: lambda name, members: members.add("Log", name),
-        np.log1p: lambda name, members: members.add(
-            "Log", members.add("Add", name, members.constant(np.ones(1)))
-        ),
+        np.log1p: lambda name, members: members.add("Log", _plus_1(name, members)),
         np.sqrt: lambda name, members: members.add("Sqrt", name),
         np.square: lambda name, members: members.add("Mul", name, name),
     }

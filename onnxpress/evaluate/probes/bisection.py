@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxpress.evaluate.inner_tensors import InnerTensors, Values
 from onnxpress.evaluate.probes.float_order import number, rank
 from onnxpress.evaluate.probes.splits import Operator
-from onnxpress.evaluate.probes.starting_pairs import Pair, Target, starting_pairs
+from onnxpress.evaluate.probes.starting_pairs import RowPair, Target, starting_pairs
 from onnxpress.tables.rows import Feeds, take
 
 Numbers = NDArray[np.intp]
@@ -28,12 +28,12 @@ class Bisection:
         """Pairs are made of rows in ``sample``; ``inputs`` computes what ``operators`` read."""
         self._inputs, self._operators, self._sample = inputs, operators, sample
 
-    def starting_pairs(self, target: Target) -> Iterator[Pair]:
+    def starting_pairs(self, target: Target) -> Iterator[RowPair]:
         """Yield the pairs to try for a target."""
         operator = self._operators[target.split.operator]
         return starting_pairs(target, self._sample, operator)
 
-    def settle(self, pairs: list[Pair]) -> list[Pair | None]:
+    def settle(self, pairs: list[RowPair]) -> list[RowPair | None]:
         """Return the pairs with values as near to each other as can be; None if both go one way."""
         if not pairs:
             return []
@@ -45,7 +45,7 @@ class Bisection:
         near = self._narrowed(apart)
         return [next(near) if differ else None for differ in one != other]
 
-    def reached(self, pairs: list[Pair]) -> NDArray[np.bool_]:
+    def reached(self, pairs: list[RowPair]) -> NDArray[np.bool_]:
         """Flag the pairs, (pairs,), both of whose rows reach the split."""
         found = np.ones(len(pairs), np.bool_)
         for side in (0, 1) if pairs else ():
@@ -54,12 +54,12 @@ class Bisection:
                 found[these] &= operator.reached(at, values[operator.reads][these])
         return found
 
-    def _narrowed(self, pairs: list[Pair]) -> Iterator[Pair]:
+    def _narrowed(self, pairs: list[RowPair]) -> Iterator[RowPair]:
         """Yield the same pairs; those of numbers with neighbouring float32 numbers."""
         near = iter(self._bisected([pair for pair in pairs if pair.numeric]))
         return (next(near) if pair.numeric else pair for pair in pairs)
 
-    def _bisected(self, pairs: list[Pair]) -> list[Pair]:
+    def _bisected(self, pairs: list[RowPair]) -> list[RowPair]:
         """Halve the distance of the two numbers until they are neighbours.
 
         The threshold itself and its neighbours are tried first: most columns reach the trees
@@ -85,11 +85,11 @@ class Bisection:
         values = zip(number(true), number(false), strict=True)
         return [replace(pair, values=both) for pair, both in zip(pairs, values, strict=True)]
 
-    def _threshold(self, pair: Pair) -> float:
+    def _threshold(self, pair: RowPair) -> float:
         split = pair.target.split
         return float(self._operators[split.operator].forest.threshold[split.at])
 
-    def _taken(self, pairs: list[Pair], values: list[Any]) -> NDArray[np.bool_]:
+    def _taken(self, pairs: list[RowPair], values: list[Any]) -> NDArray[np.bool_]:
         """Flag the base rows, (pairs,), that with ``values`` take the true branch at the split."""
         read = self._read(pairs, values)
         taken = np.zeros(len(pairs), np.bool_)
@@ -98,10 +98,10 @@ class Bisection:
             taken[these] = operator.goes_true(at, compared)
         return taken
 
-    def _read(self, pairs: list[Pair], values: list[Any]) -> Values:
+    def _read(self, pairs: list[RowPair], values: list[Any]) -> Values:
         return self._inputs(with_values(self._sample, pairs, values))
 
-    def _by_operator(self, pairs: list[Pair]) -> Iterator[tuple[Operator, Numbers, Numbers]]:
+    def _by_operator(self, pairs: list[RowPair]) -> Iterator[tuple[Operator, Numbers, Numbers]]:
         """Yield each operator with the positions of its pairs and the splits that they are for."""
         # pairs for (operator, split) (0, 5), (2, 1), (0, 3): yields 0 with positions [0, 2] and
         # splits [5, 3], then 2 with positions [1] and splits [1]
@@ -112,7 +112,7 @@ class Bisection:
             yield self._operators[each], these, at[these]
 
 
-def with_values(sample: Feeds, pairs: Sequence[Pair], values: Sequence[Any]) -> Feeds:
+def with_values(sample: Feeds, pairs: Sequence[RowPair], values: Sequence[Any]) -> Feeds:
     """Return the base row of each pair with one of ``values`` in the raw column of its target."""
     feeds = take(sample, np.array([pair.base for pair in pairs], np.intp))
     for row, (pair, value) in enumerate(zip(pairs, values, strict=True)):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from onnxpress.evaluate.probes.raw_columns import RawColumn, is_number, raw_colu
 from onnxpress.evaluate.probes.row_sets import count, joined, recombined
 from onnxpress.evaluate.probes.threshold_rows import ThresholdRows, threshold_rows
 from onnxpress.evaluate.relative_differences import numbers
-from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.predictions import Predict
 from onnxpress.tables.rows import Feeds, take
 
 UNSEEN_CATEGORY = "a category never seen"
@@ -22,7 +22,6 @@ UNUSUAL_SHARE = 0.05
 """Share of missing numbers, and of unseen and rare categories, in the mixed rows."""
 
 Columns = frozenset[RawColumn]
-Predict = Callable[[Feeds], Predictions]
 
 
 @dataclass(frozen=True)

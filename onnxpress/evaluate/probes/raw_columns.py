@@ -36,7 +36,7 @@ class RawColumn:
 
 
 @dataclass(frozen=True)
-class Source:
+class MovingColumn:
     """The raw column that moves a tensor's column the most, and how.
 
     ``response[i]`` is what the tensor holds at ``tried[i]``, both (values,).
@@ -64,14 +64,14 @@ def find_sources(
     values: Values,
     wanted: Wanted,
     rng: np.random.Generator,
-) -> dict[Place, Source]:
+) -> dict[Place, MovingColumn]:
     """Return the source of each wanted column of each tensor; some may have none.
 
     ``values`` are what the trees read of ``feeds``. The known values of one raw column after the
     other are tried in a few rows. So it does not matter by which operators a model scales, imputes,
     encodes or orders its columns.
     """
-    found: dict[Place, Source] = {}
+    found: dict[Place, MovingColumn] = {}
     most: dict[Place, float] = {}
     cells = sum(len(features) for features in wanted.values())
     limit = TRIED_CELLS // max(1, cells * TRIED_ROWS * len(raw_columns(feeds)))
@@ -85,7 +85,7 @@ def find_sources(
         for key, response in _responses(responses, wanted, len(tried)):
             spread = _spread(response)
             if spread > most.get(key, 0):
-                most[key], found[key] = spread, Source(column, tried, response[0])
+                most[key], found[key] = spread, MovingColumn(column, tried, response[0])
     return found
 
 

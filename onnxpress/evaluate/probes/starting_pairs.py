@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.probes.raw_columns import Source, is_number
+from onnxpress.evaluate.probes.raw_columns import MovingColumn, is_number
 from onnxpress.evaluate.probes.rows_at_splits import NO_ROW
 from onnxpress.evaluate.probes.splits import Operator, Split
 from onnxpress.tables.rows import Feeds
@@ -20,14 +20,14 @@ class Target:
     """A split to be probed, and the raw column that moves what it compares."""
 
     split: Split
-    source: Source
+    source: MovingColumn
     reached_by: tuple[int, int]
     """A sampled row that takes the true branch, and one that takes the false one; ``NO_ROW`` if
     none does."""
 
 
 @dataclass(frozen=True)
-class Pair:
+class RowPair:
     """A sampled row, and the two values that the target's raw column takes in it."""
 
     target: Target
@@ -42,7 +42,7 @@ class Pair:
         return is_number(self.target.source.tried) and bool(np.isfinite(self.values).all())
 
 
-def starting_pairs(target: Target, sample: Feeds, operator: Operator) -> Iterator[Pair]:
+def starting_pairs(target: Target, sample: Feeds, operator: Operator) -> Iterator[RowPair]:
     """Yield pairs to try for a target, one after the other.
 
     1. The known values nearest to the threshold, in a row that reaches the split.
@@ -53,13 +53,13 @@ def starting_pairs(target: Target, sample: Feeds, operator: Operator) -> Iterato
     column = target.source.column
     nearest = _nearest_known(target, operator)
     if nearest:
-        yield Pair(target, base, nearest)
+        yield RowPair(target, base, nearest)
     if NO_ROW not in target.reached_by:
         one, other = (sample[column.name][row, column.position] for row in target.reached_by)
-        yield Pair(target, base, (one, other))
+        yield RowPair(target, base, (one, other))
     ends = _beyond_range(target.source)
     if ends:
-        yield Pair(target, base, ends)
+        yield RowPair(target, base, ends)
 
 
 def _nearest_known(target: Target, operator: Operator) -> tuple[Any, Any] | None:
@@ -96,7 +96,7 @@ def _nearest(side: NDArray[np.bool_], distance: NDArray[np.float64]) -> np.intp:
     return found
 
 
-def _beyond_range(source: Source) -> tuple[Any, Any] | None:
+def _beyond_range(source: MovingColumn) -> tuple[Any, Any] | None:
     """Return the ends of a range three times as wide as that of the tried numbers."""
     if not is_number(source.tried):
         return None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxpress.evaluate.inner_tensors import InnerTensors
 from onnxpress.evaluate.probes.bisection import Bisection, with_values
 from onnxpress.evaluate.probes.float_order import number, rank
-from onnxpress.evaluate.probes.raw_columns import RawColumn, Source, Wanted, find_sources
+from onnxpress.evaluate.probes.raw_columns import MovingColumn, RawColumn, Wanted, find_sources
 from onnxpress.evaluate.probes.row_sets import count, joined, recombined
 from onnxpress.evaluate.probes.rows_at_splits import RowsAtSplits
 from onnxpress.evaluate.probes.splits import (
@@ -22,7 +22,7 @@ from onnxpress.evaluate.probes.splits import (
     read_operators,
     tree_nodes,
 )
-from onnxpress.evaluate.probes.starting_pairs import Pair, Target
+from onnxpress.evaluate.probes.starting_pairs import RowPair, Target
 from onnxpress.tables.rows import Feeds, take
 
 Random = np.random.Generator
@@ -114,7 +114,7 @@ def _wanted(operators: Sequence[Operator], splits: Sequence[Split]) -> Wanted:
 def _targets(
     operators: Sequence[Operator],
     splits: Sequence[Split],
-    sources: dict[tuple[str, int], Source],
+    sources: dict[tuple[str, int], MovingColumn],
     reaching: RowsAtSplits,
 ) -> list[Target]:
     """Return the splits whose column some raw column moves, tree by tree."""
@@ -126,14 +126,14 @@ def _targets(
     return found
 
 
-def _settled(targets: list[Target], bisection: Bisection) -> tuple[list[Pair], int]:
+def _settled(targets: list[Target], bisection: Bisection) -> tuple[list[RowPair], int]:
     """Return a pair for each target that has one, those that reach the split first, and how many.
 
     All targets are tried at once, each with its next starting pair, until it is hit or has no more.
     """
     attempts = [bisection.starting_pairs(target) for target in targets]
-    hit: dict[int, Pair] = {}
-    beside: dict[int, Pair] = {}
+    hit: dict[int, RowPair] = {}
+    beside: dict[int, RowPair] = {}
     waiting = list(range(len(targets)))
     while waiting:
         tried = {i: pair for i in waiting if (pair := next(attempts[i], None))}
@@ -146,7 +146,7 @@ def _settled(targets: list[Target], bisection: Bisection) -> tuple[list[Pair], i
     return [*hit.values(), *(pair for i, pair in beside.items() if i not in hit)], len(hit)
 
 
-def _as_rows(pairs: list[Pair], sample: Feeds, rows: int) -> tuple[Feeds, tuple[RawColumn, ...]]:
+def _as_rows(pairs: list[RowPair], sample: Feeds, rows: int) -> tuple[Feeds, tuple[RawColumn, ...]]:
     """Return both rows of every pair; then, for numbers, the neighbour beyond on the true side."""
     # A pair with the neighbouring numbers true = 7 and false = 8, and a pair of texts a, b:
     #   pairs    p0 p0 p1 p1 p0
@@ -160,7 +160,7 @@ def _as_rows(pairs: list[Pair], sample: Feeds, rows: int) -> tuple[Feeds, tuple[
     return made, tuple(pair.target.source.column for pair in those)
 
 
-def _beyond(pairs: list[Pair]) -> NDArray[np.int64]:
+def _beyond(pairs: list[RowPair]) -> NDArray[np.int64]:
     """Return the rank as far beyond the true value as the false one is before it, (pairs,)."""
     true, false = (rank(np.array([pair.values[i] for pair in pairs])) for i in (0, 1))
     return 2 * true - false

@@ -77,9 +77,8 @@ def checked_pattern(model: Any) -> Pattern:
     if pattern.words:
         pattern = Pattern(f"[{WORD}]", pattern.least, words=True)
     if pairs and re.search(model.token_pattern, " " * 99):
-        raise CannotTokenize(
-            f"{name}(token_pattern={model.token_pattern!r}) has tokens with spaces in pairs of words"
-        )
+        option = f"{name}(token_pattern={model.token_pattern!r})"
+        raise CannotTokenize(f"{option} has tokens with spaces in pairs of words")
     return pattern
 
 

@@ -20,7 +20,7 @@ _LOWEST_OPSET = 11
 
 
 class AroundTrees:
-    """A skl2onnx container that adds the columns before a tree operator and the exponential after."""
+    """A skl2onnx container that adds columns before a tree operator and an exponential after it."""
 
     def __init__(
         self, scope: Any, container: Any, memberships: Sequence[Membership], *, exponential: bool

@@ -11,16 +11,7 @@ from pathlib import Path
 from bench.suite import Record, Settings
 
 ROOT = Path(__file__).parents[1]
-SOURCES = (
-    "stages/common",
-    "stages/prepare",
-    "stages/train",
-    "stages/convert",
-    "stages/quantize",
-    "stages/benchmark",
-    "onnxpress",
-    "bench",
-)
+SOURCES = ("onnxpress", "bench")
 AFTERWARDS = {"__main__.py", "cache.py", "table.py", "bars.py", "report.py"}
 """Files of bench/ that only present what the records hold."""
 

@@ -8,8 +8,8 @@
 :func:`load_estimator`  an estimator from a file of which nothing runs before it is judged
 ======================  ==============================================================
 
-What can be wrong with their arguments is a :class:`UserError` of one line. Importing this package
-imports nothing else: each function brings its libraries when it is first asked for.
+A wrong argument raises :class:`UserError`, whose message is one line. Importing this package
+imports nothing else: each function imports its libraries when it is first used.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ _UNSEEN_IN_JSON = re.compile(f"(?!\n)(?:{_UNSEEN.pattern})")
 
 
 def visible(text: str) -> str:
-    """``text`` as it may be shown, whoever wrote it: characters that nobody sees become escapes."""
+    """Return ``text`` as it may be shown: characters that nobody sees become escapes."""
     return _UNSEEN.sub(_escape, text)
 
 
@@ -40,14 +40,14 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def shortened(text: str) -> str:
-    """``text``, cut where it is too long for a line."""
+    """Return ``text``, cut where it is too long for a line."""
     if len(text) <= LONGEST_SHOWN:
         return text
     return f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
 
 
 def json_text(content: Any) -> str:
-    """Sorted JSON, indented by two spaces, that is as visible as :func:`visible`.
+    """Return sorted JSON, indented by two spaces, that is as visible as :func:`visible`.
 
     The escapes are JSON's own, so nothing is lost.
 

@@ -102,10 +102,8 @@ def _arrow(X: Any) -> pa.Table:
         return as_table(X)
     if hasattr(X, "tocsr"):
         raise UserError("X should be dense, got a sparse matrix; pass X.toarray()")
-    if isinstance(X, pd.Series) or _is_list_of_texts(X):
-        return as_table(pd.DataFrame({"text": np.asarray(X, object)}))
     array = X if isinstance(X, np.ndarray) else np.asarray(X, object)
-    if array.ndim == 1 and array.dtype.kind in "UO" and all(isinstance(x, str) for x in array):
+    if array.ndim == 1 and array.dtype.kind in "UO" and _are_texts(array):
         return as_table(pd.DataFrame({"text": array.astype(object)}))
     if array.ndim != 2:
         raise UserError(f"X should have two dimensions, rows and columns, got shape {array.shape}")
@@ -113,8 +111,9 @@ def _arrow(X: Any) -> pa.Table:
     return as_table(pd.DataFrame(array, columns=names))
 
 
-def _is_list_of_texts(X: Any) -> bool:
-    return isinstance(X, (list, tuple)) and all(isinstance(item, str) for item in X)
+def _are_texts(values: NDArray[Any]) -> bool:
+    """Whether these are texts, and at least one."""
+    return bool(len(values)) and all(isinstance(each, str) for each in values)
 
 
 def _typed(values: pa.ChunkedArray, name: str) -> tuple[Column, NDArray[Any]]:

@@ -23,7 +23,6 @@ from onnxpress.conversion.skl2onnx_patches import (
     column_positions,
     float64_sums,
     linear_svc_zipmap,
-    probability_warnings,
     sparse_bins,
 )
 from onnxpress.estimators.layout import layout
@@ -67,7 +66,7 @@ def by_skl2onnx(estimator: Any, whole: Any, schema: Schema, opset: int) -> onnx.
         room.register()
     taken = layout(whole, schema)
     blank = evidence(whole, len(taken.columns)).blank
-    with imputers.blank_is_a_text(blank), probability_warnings.silenced():
+    with imputers.blank_is_a_text(blank):
         model: onnx.ModelProto = convert_sklearn(
             estimator,
             initial_types=inputs.initial_types(taken, schema),

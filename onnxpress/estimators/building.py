@@ -33,7 +33,7 @@ def build(
     seed: int,
     steps: ColumnSteps = ColumnSteps(),
 ) -> Any:
-    """An unfitted estimator, behind the steps that the columns need so that it takes raw rows.
+    """Build an unfitted estimator, behind the steps that the columns need to be taken raw.
 
     Categories are one-hot encoded (unknown ones to zeros), words of text weighted by TF-IDF,
     missing numbers imputed by the median if the data have any. Estimators that draw random numbers
@@ -62,7 +62,7 @@ def build(
 
 
 def find_class(name: str) -> type[Any]:
-    """The estimator class of that name in scikit-learn, or at that import path.
+    """Find the estimator class of that name in scikit-learn, or at that import path.
 
     Raises:
         UserError: there is no such class.
@@ -98,7 +98,7 @@ def _scikit_learn_class(name: str) -> Any:
 
 
 def _instance(name: str, found: type[Any], arguments: Mapping[str, Any]) -> Any:
-    """The class with its arguments.
+    """Call the class with its arguments.
 
     Raises:
         UserError: it does not take them; the line names the nearest argument.
@@ -114,7 +114,7 @@ def _instance(name: str, found: type[Any], arguments: Mapping[str, Any]) -> Any:
 
 
 def _nearest(name: str, valid: Any) -> str:
-    """A question about the valid name that is most like ``name``; empty if none is."""
+    """Return a question about the valid name that is most like ``name``; empty if none is."""
     near = difflib.get_close_matches(name, valid, n=1)
     return f"did you mean {near[0]!r}?" if near else ""
 
@@ -139,7 +139,7 @@ def _check_task(estimator: Any, name: str, schema: Schema) -> None:
 
 
 def _behind_steps(estimator: Any, schema: Schema, steps: ColumnSteps) -> Any:
-    """The estimator at the end of a pipeline, or alone where the columns need nothing."""
+    """Put the estimator at the end of a pipeline, or leave it alone if the columns need none."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import OneHotEncoder

@@ -39,7 +39,7 @@ class Layout:
 
 
 def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
-    """What a fitted estimator takes of a table, which errors call ``table``.
+    """Return what a fitted estimator takes of a table, which errors call ``table``.
 
     Raises:
         DoesNotFit: it takes columns that the table does not have, or another number of them.
@@ -72,7 +72,7 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
 
 
 def reads_texts(estimator: Any) -> bool:
-    """Whether the first step is a vectoriser, which takes a list of texts and not a table."""
+    """Return whether the first step is a vectoriser, which takes a list of texts."""
     from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
     from sklearn.pipeline import FeatureUnion, Pipeline
 
@@ -87,7 +87,7 @@ def reads_texts(estimator: Any) -> bool:
 
 
 def fitted_names(estimator: Any, known: dict[str, Column]) -> list[str] | None:
-    """The names of the columns that it was fitted on; None if it was fitted on a plain matrix.
+    """Return the names of the columns that it was fitted on; None for a plain matrix.
 
     Some wrappers keep no names, though the estimators in them were fitted on the same frame and
     have them. Estimators of other packages than scikit-learn make up names for a matrix.
@@ -102,7 +102,7 @@ def fitted_names(estimator: Any, known: dict[str, Column]) -> list[str] | None:
 
 
 def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
-    """The rows of ``feeds`` in the form that the estimator was fitted on.
+    """Return the rows of ``feeds`` in the form that the estimator was fitted on.
 
     That is a matrix (rows, columns), a DataFrame, or an array of texts (rows,).
 
@@ -126,7 +126,7 @@ def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
 
 
 def _by_name(feeds: Feeds, schema: Schema) -> dict[str, NDArray[Any]]:
-    """The values of every column (rows,)."""
+    """Return the values of every column (rows,)."""
     if schema.all_numeric:
         matrix = feeds[NUMERIC_INPUT]
         return {column.name: matrix[:, place] for place, column in enumerate(schema.columns)}
@@ -134,7 +134,7 @@ def _by_name(feeds: Feeds, schema: Schema) -> dict[str, NDArray[Any]]:
 
 
 def _frame(columns: tuple[Column, ...], values: list[NDArray[Any]]) -> Any:
-    """A DataFrame of these columns, each in the type of its values."""
+    """Return a DataFrame of these columns, each in the type of its values."""
     import pandas as pd  # 0.4 s that all-numeric data need not pay
 
     series = {}
@@ -148,7 +148,7 @@ def _encodes(estimator: Any) -> bool:
 
 
 def _as_fitted(column: Column, values: NDArray[Any], place: int, seen: Evidence) -> NDArray[Any]:
-    """The values of a column in the form that its encoder has seen.
+    """Give the values of a column the form that its encoder has seen.
 
     ONNX knows other values than text by their text. Three rows of a column whose encoder has the
     categories "a", 7 and None:
@@ -173,7 +173,7 @@ def _as_fitted(column: Column, values: NDArray[Any], place: int, seen: Evidence)
 
 
 def _numbers_as_fitted(values: NDArray[Any], categories: list[Any]) -> NDArray[Any]:
-    """Numbers (rows,), as float64 where a category lies between two float32 numbers.
+    """Return numbers (rows,), as float64 where a category lies between two float32 numbers.
 
     0.1 as float32 is 0.10000000149 as float64, which an encoder fitted on 0.1 has never seen.
     """

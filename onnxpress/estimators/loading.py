@@ -72,7 +72,7 @@ def load_original(
 
 
 def dumped(estimator: Any, name: str, trusted: Collection[str] = ()) -> bytes:
-    """The bytes of a joblib file of a fitted estimator, which :func:`load_original` will load.
+    """Dump a fitted estimator as the bytes of a joblib file that :func:`load_original` loads.
 
     Raises:
         UserError: it would refuse them, because of what the estimator holds; the line calls the
@@ -96,7 +96,7 @@ def dumped(estimator: Any, name: str, trusted: Collection[str] = ()) -> bytes:
 
 
 def _damaged(path: Path, error: Exception, again: str) -> str:
-    """Why a file cannot be loaded: another scikit-learn, another format, or damage."""
+    """Return why a file cannot be loaded: another scikit-learn, another format, or damage."""
     version = written_by(path)
     if version is not None and version != _version():
         return _other_version(path, version)
@@ -107,7 +107,7 @@ def _damaged(path: Path, error: Exception, again: str) -> str:
 
 
 def _refusal(names: list[str], what: str) -> str:
-    """What a file does that no estimator does, and what to do about it."""
+    """Return what a file does that no estimator does, and what to do about it."""
     said = f"{what} {_shown_names(names)}, which no fitted estimator of scikit-learn"
     if what == "calls":
         cure = "take that out of the model, and dump it again with joblib"
@@ -116,13 +116,13 @@ def _refusal(names: list[str], what: str) -> str:
 
 
 def _shown_names(names: list[str]) -> str:
-    """Names of a refused model, as an error shows them."""
+    """Return names of a refused model, as an error shows them."""
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return ", ".join(one_line(name, 100) for name in names[:MOST_NAMES]) + more
 
 
 def _cure_of(names: list[str]) -> str:
-    """What to do about a model that holds such names. Only the spelling says which are classes."""
+    """Return what to do about a model that holds such names. A class is one by its spelling."""
     for start, cure in CURES.items():
         if any(name.startswith(start) for name in names):
             return cure

@@ -26,7 +26,7 @@ TEXTS = (
 
 
 def odd_rows(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[tuple[str, Feeds]]:
-    """Groups of rows, each with what is odd about them in words.
+    """Yield groups of rows, each with what is odd about them in words.
 
     They are made from the rows of ``feeds``, of which there is at least one.
     """
@@ -55,7 +55,7 @@ def odd_rows(estimator: Any, feeds: Feeds, schema: Schema) -> Iterator[tuple[str
 
 
 def _gappy(columns: tuple[Column, ...], seen: Evidence) -> list[tuple[str, ...]]:
-    """The columns of numbers that an imputer sees, and those with gaps in the table."""
+    """Return the columns of numbers that an imputer sees, and those with gaps in the table."""
     numbers = [(place, each) for place, each in enumerate(columns) if each.kind == "number"]
     imputed = tuple(column.name for place, column in numbers if place in seen.imputed)
     with_gaps = tuple(column.name for _, column in numbers if column.missing)
@@ -63,7 +63,7 @@ def _gappy(columns: tuple[Column, ...], seen: Evidence) -> list[tuple[str, ...]]
 
 
 def _categories(column: Column, categories: list[Any]) -> tuple[list[Any], list[Any], Any]:
-    """Categories that an encoder knows, some that it does not, and a missing value."""
+    """Return categories that an encoder knows, some that it does not, and a missing value."""
     if column.kind != "number":
         return [as_text(value) for value in categories], [UNSEEN], ""
     known = [
@@ -73,7 +73,7 @@ def _categories(column: Column, categories: list[Any]) -> tuple[list[Any], list[
 
 
 def _blanks(feeds: Feeds, schema: Schema, names: tuple[str, ...]) -> Feeds:
-    """At least one row per name, each without its number in the column of that name.
+    """Return at least one row per name, each without its number in the column of that name.
 
     Three rows for the names "a" and "b" (there are at least 100):
 
@@ -93,7 +93,7 @@ def _blanks(feeds: Feeds, schema: Schema, names: tuple[str, ...]) -> Feeds:
 
 
 def _with(feeds: Feeds, schema: Schema, name: str, values: list[Any]) -> Feeds:
-    """Rows with these values in a column, one each; other columns as in the first rows."""
+    """Return rows with these values in a column, one each; other columns as in the first rows."""
     rows = len(next(iter(feeds.values())))
     made = take(feeds, np.resize(np.arange(rows), len(values)))
     if schema.all_numeric:

@@ -24,7 +24,7 @@ NUMPY_TYPES: dict[str, type[Any]] = {
 
 class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
     def __init__(self, model: bytes, columns: tuple[str, ...], outputs: tuple[str, ...]) -> None:
-        """``model`` are the bytes of an ONNX file, ``columns`` the features in order.
+        """Keep the bytes of an ONNX file, ``model``, and its ``columns``, the features in order.
 
         ``outputs`` are names of the model's own: the label and the scores, or the prediction.
         """
@@ -41,7 +41,7 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         raise TypeError("a model given as ONNX cannot be fitted again")
 
     def session(self) -> Any:
-        """The onnxruntime session, with ``n_jobs`` threads.
+        """Return the onnxruntime session, with ``n_jobs`` threads.
 
         Raises:
             UserError: the bytes are no ONNX model that can be run; a pickle may hold any.
@@ -56,11 +56,11 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         return self._opened[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the session, which cannot be pickled."""
+        """Leave out the session, which cannot be pickled."""
         return {key: value for key, value in super().__getstate__().items() if key != "_opened"}
 
     def predict(self, rows: Any) -> NDArray[Any]:
-        """Labels (rows,) or numbers (rows, 1); ``rows`` are a matrix, or a frame of the columns."""
+        """Predict labels (rows,) or numbers (rows, 1), for a matrix or a frame of the columns."""
         return np.asarray(self._run(rows, self.outputs[0]))
 
     def _run(self, rows: Any, output: str) -> Any:
@@ -102,7 +102,10 @@ class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # s
         width: int,
         proper: bool,
     ) -> None:
-        """``classes`` are in the order of the ``width`` scores; ``proper``: of probabilities."""
+        """Keep the bytes of a classifier, its ``classes`` in the order of its ``width`` scores.
+
+        ``proper``: the scores are probabilities.
+        """
         super().__init__(model, columns, outputs)
         self.classes, self.width, self.proper = classes, width, proper
         self.sign = 1
@@ -115,16 +118,16 @@ class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # s
 
     @available_if(lambda self: self.proper)  # type: ignore[untyped-decorator] # scikit-learn has no types
     def predict_proba(self, rows: Any) -> NDArray[np.float64]:
-        """Probabilities (rows, classes)."""
+        """Return probabilities (rows, classes)."""
         return self.scores(rows)
 
     @available_if(lambda self: not self.proper)  # type: ignore[untyped-decorator] # scikit-learn has no types
     def decision_function(self, rows: Any) -> NDArray[np.float64]:
-        """Scores (rows, classes), or (rows, 1) where the model has one for two classes."""
+        """Return scores (rows, classes), or (rows, 1) where the model has one for two classes."""
         return self.scores(rows)
 
     def scores(self, rows: Any) -> NDArray[np.float64]:
-        """The scores beside the label (rows, width)."""
+        """Return the scores beside the label (rows, width)."""
         found = self._run(rows, self.outputs[1])
         if isinstance(found, list):  # of a ZipMap: a mapping from class to score for each row
             found = [[row[label] for label in self.classes] for row in found]

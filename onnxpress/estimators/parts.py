@@ -22,7 +22,7 @@ def set_threads(estimator: Any, threads: int | None) -> Any:
 
 
 def parts_of(estimator: Any) -> Iterator[Any]:
-    """The estimator and every estimator in its parameters and fitted parts, each once."""
+    """Yield the estimator and every estimator in its parameters and fitted parts, each once."""
     from sklearn.base import BaseEstimator
 
     waiting: list[Any] = [estimator]
@@ -38,7 +38,7 @@ def parts_of(estimator: Any) -> Iterator[Any]:
 
 
 def _held_by(item: Any) -> list[Any]:
-    """What may hold estimators inside ``item``: its attributes, or its items."""
+    """Return what may hold estimators inside ``item``: its attributes, or its items."""
     if isinstance(item, (list, tuple)) or (isinstance(item, np.ndarray) and item.dtype == object):
         return list(item)
     if isinstance(item, dict):

@@ -14,7 +14,7 @@ MISSING_TEXT = ""
 
 
 def is_missing(value: Any) -> bool:
-    """Whether it is None, NaN or pandas' NA."""
+    """Return whether it is None, NaN or pandas' NA."""
     return value is None or _is_nan(value) or type(value).__name__ == "NAType"
 
 
@@ -23,7 +23,7 @@ def _is_nan(value: Any) -> bool:
 
 
 def as_text(value: Any) -> str:
-    """The text that a value of a text column has in ONNX; empty if it is missing."""
+    """Return the text that a value of a text column has in ONNX; empty if it is missing."""
     return MISSING_TEXT if is_missing(value) else str(value)
 
 
@@ -93,7 +93,7 @@ def follow(part: Any, paths: Paths, found: Evidence) -> Paths:
 
 
 def _children(part: Any) -> list[Any]:
-    """The fitted estimators that are values, or in lists that are values, of its attributes."""
+    """Return the fitted estimators in its attributes, and in lists there."""
     from sklearn.base import BaseEstimator
 
     children: list[Any] = []
@@ -108,7 +108,7 @@ def _children(part: Any) -> list[Any]:
 
 
 def _width(part: Any) -> int | None:
-    """The number of columns that it was fitted on.
+    """Return the number of columns that it was fitted on.
 
     A pipeline does not say so if its first step passes everything on.
     """

@@ -48,5 +48,5 @@ def predict_rows(estimator: Any, rows: Any, schema: Schema) -> Predictions:
 
 
 def by_class(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores (rows, classes): the column d of a binary decision function becomes [-d, d]."""
+    """Return scores (rows, classes): the column d of a binary decision function becomes [-d, d]."""
     return np.hstack([-scores, scores]) if scores.shape[1] == 1 else scores

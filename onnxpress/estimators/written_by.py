@@ -26,7 +26,7 @@ _VERSION = re.compile(rb"\d{1,4}\.\d{1,4}(?:\.(?:dev|post)?\d{1,8}){0,4}(?:(?:a|
 
 
 def written_by(path: Path) -> str | None:
-    """The version of the first estimator of scikit-learn in a pickle, joblib or skops file.
+    """Return the version of the first estimator of scikit-learn in a pickle, joblib or skops file.
 
     None if the file names no version, or is damaged.
     """

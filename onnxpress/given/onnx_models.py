@@ -40,14 +40,14 @@ SUMS_TO_ONE = 1e-3
 def load_onnx(
     path: Path, rows: Rows, schema: Schema, say: Say = say_nothing
 ) -> OnnxClassifier | OnnxRegressor:
-    """The classifier or regressor in the ONNX file at ``path``; see :func:`as_estimator`."""
+    """Return the classifier or regressor in the ONNX file at ``path``; see :func:`as_estimator`."""
     return as_estimator(read_bytes(path), str(path), rows, schema, say)
 
 
 def as_estimator(
     model: bytes, name: str, rows: Rows, schema: Schema, say: Say = say_nothing
 ) -> OnnxClassifier | OnnxRegressor:
-    """The classifier or regressor in the bytes of an ONNX file, which errors call ``name``.
+    """Return the classifier or regressor in the bytes of an ONNX file, which errors call ``name``.
 
     ``say`` takes a warning if the prediction of a row depends on the other rows of the call.
 
@@ -81,7 +81,7 @@ def as_estimator(
 
 
 def _reason(error: BaseException) -> str:
-    """What onnxruntime or protobuf says, without places in its sources.
+    """Return what onnxruntime or protobuf says, without places in its sources.
 
     For an opset that is too new, the line says what to do.
     """
@@ -172,7 +172,7 @@ def _check_inputs(session: Any, schema: Schema, name: str) -> None:
 
 
 def _kinds(schema: Schema) -> dict[str, tuple[str, ...]]:
-    """The types that an input of each column may have."""
+    """Return the types that an input of each column may have."""
     return {
         column.name: FLOATS if column.kind == "number" else ("tensor(string)",)
         for column in schema.columns
@@ -180,12 +180,12 @@ def _kinds(schema: Schema) -> dict[str, tuple[str, ...]]:
 
 
 def _is_rows_of(shape: list[Any], width: int) -> bool:
-    """Whether a shape is (any number of rows, ``width``); None may be any number."""
+    """Return whether a shape is (any number of rows, ``width``); None may be any number."""
     return len(shape) == TWO and not isinstance(shape[0], int) and shape[1] in {width, None}
 
 
 def _outputs(session: Any, schema: Schema, name: str) -> tuple[str, ...]:
-    """The names of label and scores, or of the prediction.
+    """Return the names of label and scores, or of the prediction.
 
     Raises:
         UserError: the model has other outputs.
@@ -206,7 +206,7 @@ def _outputs(session: Any, schema: Schema, name: str) -> tuple[str, ...]:
 def _classifier(
     proto: onnx.ModelProto, estimator: OnnxClassifier, rows: Rows, name: str
 ) -> OnnxClassifier:
-    """The estimator with its classes and the form of its scores, as the training rows show them.
+    """Give the estimator its classes and the form of its scores, as the training rows show.
 
     Raises:
         UserError: it predicts a class that it does not name, or has another number of scores than
@@ -237,7 +237,7 @@ def _classifier(
 
 
 def _turned(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> bool:
-    """Whether the lesser of two scores is the label's, as skl2onnx writes a binary SVC.
+    """Return whether the lesser of two scores is the label's, as skl2onnx writes a binary SVC.
 
     ``scores`` are of one decision, d (rows, 1) or (-d, d) (rows, 2); ``second`` (rows,) says where
     the label is the second class. Three rows, d first as it should be, then turned:
@@ -254,7 +254,7 @@ def _turned(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> bool:
 
 
 def _class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
-    """The classes of the ZipMap, or those that all classifiers of the graph share; else None."""
+    """Return the classes of the ZipMap, or those of all classifiers of the graph; else None."""
     zipped = [node for node in proto.graph.node if node.op_type == "ZipMap"]
     found: set[tuple[Any, ...]] = set()
     for node in zipped or proto.graph.node:
@@ -266,7 +266,7 @@ def _class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
 
 
 def _predicted(estimator: Any, rows: Rows, name: str) -> NDArray[Any]:
-    """The labels or numbers for the training rows, in the shape that the model gives them.
+    """Predict labels or numbers for the training rows, in the shape that the model gives.
 
     Raises:
         UserError: it cannot be run on them, or does not give one value per row.

@@ -83,7 +83,7 @@ def check_onnx_parity(
 
 
 def _converted(model: Any, feeds: Feeds, schema: Schema, path: Path) -> bytes:
-    """The model as ONNX, in the newest opset.
+    """Convert the model to ONNX, in the newest opset.
 
     Raises:
         UserError: it does not convert; the line names the part that does not.
@@ -99,7 +99,7 @@ def _converted(model: Any, feeds: Feeds, schema: Schema, path: Path) -> bytes:
 def _compared(
     model: Any, converted: bytes, feeds: Feeds, schema: Schema, path: Path
 ) -> Iterator[Found]:
-    """What differs on the calibration rows, and on each group of odd rows that the model takes."""
+    """Yield what differs on the calibration rows and on each group of odd rows."""
     for what, group in [("calibration rows", feeds), *odd_rows(model, feeds, schema)]:
         try:
             original = predict_original(model, group, schema)
@@ -123,7 +123,7 @@ def _compared(
 def _predicted(
     model: Any, converted: bytes, feeds: Feeds, schema: Schema, path: Path
 ) -> Predictions:
-    """The predictions of the ONNX form.
+    """Predict with the ONNX form.
 
     Raises:
         UserError: onnxruntime cannot run it; the line names the part.
@@ -139,7 +139,7 @@ def _predicted(
 def _is_rounding(
     model: Any, feeds: Feeds, schema: Schema, predictions: tuple[Predictions, Predictions]
 ) -> bool:
-    """Whether the original's own predictions change as much when its numbers are rounded."""
+    """Return whether the original's own predictions change as much when its numbers are rounded."""
     before, after = (numbers(each) for each in predictions)
     with_numbers = any(values.dtype.kind == "f" for values in feeds.values())
     if before.shape != after.shape or not with_numbers:
@@ -152,7 +152,7 @@ def _is_rounding(
 
 
 def _nudged(feeds: Feeds, random: np.random.Generator) -> Feeds:
-    """The same rows with each number changed by about its rounding in float32."""
+    """Return the same rows with each number changed by about its rounding in float32."""
     nudged = dict(feeds)
     for name, values in feeds.items():
         if values.dtype.kind == "f":
@@ -162,7 +162,7 @@ def _nudged(feeds: Feeds, random: np.random.Generator) -> Feeds:
 
 
 def _described(found: Found, schema: Schema) -> str:
-    """What differs, and by how much."""
+    """Describe what differs, and by how much."""
     what, beyond = "predictions" if schema.task == "regression" else "scores", found.differences
     labels = f" and {beyond.labels} labels differ" if beyond.labels else ""
     largest = f"{beyond.largest:.2g} of max(1, |score|)"

@@ -38,7 +38,7 @@ class Outcome:
 
 
 def to_answer(outcome: Outcome) -> tuple[dict[str, Any], Sequence[bytes]]:
-    """The content and blobs of an answer."""
+    """Return the content and blobs of an answer."""
     values = outcome.values if outcome.values is not None else np.empty(0)
     kind = values.dtype.newbyteorder("<").str if outcome.values is not None else None
     content = {"lines": outcome.lines, "refused": outcome.refused, "kind": kind}
@@ -46,7 +46,7 @@ def to_answer(outcome: Outcome) -> tuple[dict[str, Any], Sequence[bytes]]:
 
 
 def from_answer(answer: held.Answer, rows: int) -> Outcome:
-    """The outcome in an answer about so many calibration ``rows``. The dump is not judged yet.
+    """Read the outcome in an answer about so many calibration ``rows``; its dump is not judged.
 
     Raises:
         Died: it is not what :func:`to_answer` makes.
@@ -65,7 +65,7 @@ def from_answer(answer: held.Answer, rows: int) -> Outcome:
 
 
 def _values(kind: Any, blob: memoryview, rows: int) -> NDArray[Any]:
-    """The predictions (rows,) in a blob.
+    """Return the predictions (rows,) in a blob.
 
     Raises:
         Died: it does not hold that many of that kind.

@@ -71,7 +71,7 @@ class Tried:
     """Warnings to show, in order, whether the model is accepted or not."""
 
     def accepted(self) -> bytes | memoryview:
-        """The model dumped anew as a joblib file, judged by the names in it.
+        """Return the model dumped anew as a joblib file, judged by the names in it.
 
         Raises:
             UserError: the model was refused, or what was dumped is no model.
@@ -140,7 +140,7 @@ def try_model(file: GivenFile, rows: Rows, calibration: Rows, schema: Schema) ->
 def _tried(
     keeper: held.Keeper, order: held.Order, descriptor: int, calibration_rows: int
 ) -> tuple[Sequence[str], Outcome]:
-    """The locks of the process that tried the model, and the outcome.
+    """Try the model; return the locks of the process that did, and the outcome.
 
     Raises:
         UserError: there is none.
@@ -173,7 +173,7 @@ def _not_started(path: Path | str, error: held.NotStarted) -> str:
 
 
 def _unlocked_lines(locks: Sequence[str], path: Path) -> list[str]:
-    """A line about what the process could have done, for want of locks on this system."""
+    """Return a line about what the process could have done, for want of locks on this system."""
     lacking = held.missing(locks)
     if not lacking:
         return []
@@ -182,7 +182,7 @@ def _unlocked_lines(locks: Sequence[str], path: Path) -> list[str]:
 
 
 def _worse_lines(outcome: Outcome, calibration: Rows, schema: Schema) -> list[str]:
-    """A line about predictions that a constant beats."""
+    """Return a line about predictions that a constant beats."""
     if outcome.values is None:
         return []
     line = worse_than_constant(schema, calibration.target, outcome.values, "calibration")
@@ -191,7 +191,7 @@ def _worse_lines(outcome: Outcome, calibration: Rows, schema: Schema) -> list[st
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    """The descriptor of a given file, which is the same file when the block ends.
+    """Open a given file; it is the same file when the block ends.
 
     Raises:
         UserError: it is no regular file, cannot be read, or was exchanged or written to meanwhile.
@@ -214,5 +214,5 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _state(found: os.stat_result) -> tuple[int, ...]:
-    """What changes with a file."""
+    """Return what changes with a file."""
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns

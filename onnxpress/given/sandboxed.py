@@ -35,7 +35,7 @@ Arguments = tuple[Sequence[str], Rows, Rows, Schema]
 
 
 def tried(path: Path, arguments: Arguments) -> tuple[dict[str, Any], Sequence[bytes]]:
-    """The outcome for the model at ``path``, as an answer to the process outside.
+    """Try the model at ``path``; return the outcome as an answer to the process outside.
 
     Raises:
         MemoryError: there is not enough of it.
@@ -61,7 +61,7 @@ def tried(path: Path, arguments: Arguments) -> tuple[dict[str, Any], Sequence[by
 
 
 def _loaded(path: Path, trusted: Sequence[str], rows: Rows, schema: Schema, say: Say) -> Any:
-    """The model, which fits the data as much as can be seen without a prediction.
+    """Load the model, and check all that can be seen of it without a prediction.
 
     Raises:
         UserError: the file may not be loaded, or the model does not fit.
@@ -75,7 +75,7 @@ def _loaded(path: Path, trusted: Sequence[str], rows: Rows, schema: Schema, say:
 
 
 def _values(model: Any, calibration: Rows, schema: Schema) -> NDArray[Any] | None:
-    """The model's predictions for the calibration rows (rows,).
+    """Return the model's predictions for the calibration rows (rows,).
 
     None if it refuses them: the check of its ONNX form says so.
     """
@@ -88,7 +88,7 @@ def _values(model: Any, calibration: Rows, schema: Schema) -> NDArray[Any] | Non
 
 
 def _for_want_of_memory(error: BaseException | None) -> bool:
-    """Whether a MemoryError is among the causes of an error."""
+    """Return whether a MemoryError is among the causes of an error."""
     while error is not None and not isinstance(error, MemoryError):
         error = error.__cause__
     return error is not None

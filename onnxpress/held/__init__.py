@@ -1,7 +1,10 @@
-"""Work on a file of others in a process that is held: no network, no programs, no file to write, and limits.
+"""Work on a file of others in a process that is held.
 
-A *keeper* is a clean interpreter that imports what is heavy once. For each order it forks a child, which locks itself up
-(:mod:`locks`) and then opens the file. What comes back is data: JSON and bytes.
+No network, no programs, no file to write, and limits.
+
+A *keeper* is a clean interpreter that imports what is heavy once. For each order it forks a
+child, which locks itself up (:mod:`locks`) and then opens the file. What comes back is data: JSON
+and bytes.
 """
 
 from __future__ import annotations

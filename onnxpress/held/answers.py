@@ -1,7 +1,7 @@
 """What goes into a held process and what comes out of it, each in a file without a name.
 
-In goes an :class:`Order`, which the child may trust. Out come JSON and bytes, which the parent must not: whatever is not
-exactly what :func:`write` makes is refused.
+In goes an :class:`Order`, which the child may trust. Out come JSON and bytes, which the parent
+must not: whatever is not exactly what :func:`write` makes is refused.
 """
 
 from __future__ import annotations
@@ -24,9 +24,12 @@ NONE_OF_OURS = "gave an answer that is none of ours"
 
 @dataclass(frozen=True)
 class Order:
-    """What a child is to do: ``task`` by its name in the keeper's table, with ``arguments``, about the file ``name``.
+    """What a child is to do.
 
-    ``real`` is the file's absolute path. ``imports`` are modules that are imported before the locks are set.
+    ``task`` by its name in the keeper's table, with ``arguments``, about the file ``name``.
+
+    ``real`` is the file's absolute path. ``imports`` are modules that are imported before the
+    locks are set.
     """
 
     task: str
@@ -40,7 +43,10 @@ class Order:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a task has returned: ``content`` of JSON's types, and ``blobs``. Both are whatever the child made of them."""
+    """What a task has returned.
+
+    ``content`` of JSON's types, and ``blobs``. Both are whatever the child made of them.
+    """
 
     content: dict[str, Any]
     blobs: Sequence[memoryview]
@@ -81,7 +87,9 @@ def write(descriptor: int, content: dict[str, Any], blobs: Sequence[bytes]) -> N
 
 
 def read(descriptor: int) -> Answer:
-    """The answer in a file that a child has written, who is no more; the blobs lie in the file's own memory.
+    """The answer in a file that a child has written, who is no more.
+
+    The blobs lie in the file's own memory.
 
     Raises:
         Died: it holds anything else.

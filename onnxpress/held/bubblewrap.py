@@ -1,4 +1,7 @@
-"""Bubblewrap (bwrap(1)), where it is installed: namespaces without network, other processes, or files but the readable."""
+"""Bubblewrap (bwrap(1)), where it is installed.
+
+Namespaces without network, other processes, or files but the readable.
+"""
 
 from __future__ import annotations
 

@@ -35,4 +35,7 @@ class Died(Lost):
 
 
 class Failed(Lost):
-    """Our code in there raised an exception that it does not expect; the message has its type and text."""
+    """Our code in there raised an exception that it does not expect.
+
+    The message has its type and text.
+    """

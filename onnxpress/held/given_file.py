@@ -1,4 +1,7 @@
-"""The path of a file that a held process was handed: shown as the user wrote it, opened by its descriptor."""
+"""The path of a file that a held process was handed.
+
+Shown as the user wrote it, opened by its descriptor.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ class GivenFile(Base):
 
 
 def given_file(name: str, descriptor: int, real: str) -> GivenFile:
-    """The path ``name`` for the file of ``descriptor``, whose ``real`` path serves where descriptors have none."""
+    """Return the path ``name`` for the file of ``descriptor``.
+
+    Its ``real`` path is used where descriptors have no path.
+    """
     path = GivenFile(name)
     path.opened_as = f"/proc/self/fd/{descriptor}" if LINUX else real
     return path

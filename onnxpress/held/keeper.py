@@ -1,4 +1,7 @@
-"""The keeper's own process: imports what is heavy once, then forks a locked child for each order that comes."""
+"""The keeper's own process.
+
+Imports what is heavy once, then forks a locked child for each order that comes.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,13 @@ Task = Callable[[GivenFile, Any], tuple[dict[str, Any], Sequence[bytes]]]
 """Takes the file and the order's arguments; returns an answer's content and blobs."""
 
 DESCRIPTORS, MOST_DESCRIPTORS = 3, 65_536
-"""Of an order; of a keeper, whose limit may be a thousand million, which an old kernel would close one by one."""
+"""Limits of open files: of an order, and of a keeper.
+
+A keeper's own limit may be a thousand million, which an old kernel would close one by one.
+"""
 PROBE_MB = 1024
 EXIT_SECONDS, POLL_SECONDS = 5, 0.001
-"""How long a process may take to be gone that has closed its files, and how often it is looked for."""
+"""How long to wait for a process that has closed its files to end, and how often to look."""
 
 
 def main(settings: Settings, control: socket.socket, parent: int) -> None:
@@ -97,7 +103,9 @@ def _served(
 
 
 def _ended_by_itself(child: int) -> dict[str, Any]:
-    """How a child ended: its exit code or signal, and the memory that it took beyond what it began with.
+    """Return how a child ended, and the memory that it took beyond what it began with.
+
+    It ended with an exit code or a signal.
 
     One that has only closed its end of the pipe is killed, and counts as ended with code 1.
     """
@@ -173,7 +181,10 @@ def _send(control: socket.socket, message: dict[str, Any]) -> None:
 
 
 def start(arguments: Sequence[str]) -> None:
-    """What the bootstrap calls: settings as JSON, the descriptor of the control socket, and the parent's id."""
+    """What the bootstrap calls.
+
+    Settings as JSON, the descriptor of the control socket, and the parent's id.
+    """
     given = {key: tuple(map(_tupled, value)) for key, value in json.loads(arguments[0]).items()}
     control = socket.socket(fileno=int(arguments[1]))
     try:

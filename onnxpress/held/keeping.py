@@ -1,4 +1,7 @@
-"""The side of whoever has a file to open: starts keepers, gives them orders, and takes what comes back for data."""
+"""The side of whoever has a file to open.
+
+Starts keepers, gives them orders, and takes what comes back for data.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,10 @@ CLOSE_SECONDS = 5
 MOST_MESSAGE_BYTES = 100_000
 MOST_REASON = 500
 NEAR = 0.4
-"""Share of its limit that a child has in use when it is denied more: what is reserved counts, and is not all in use."""
+"""Share of its limit that a child has in use when it is denied more.
+
+What is reserved counts, and is not all in use.
+"""
 
 
 class Keeper:
@@ -154,7 +160,9 @@ _keepers: dict[Settings, Keeper] = {}
 
 
 def begin(settings: Settings) -> Keeper:
-    """The keeper with these settings, started if there is none yet; it serves this process as long as that lives.
+    """The keeper with these settings, started if there is none yet.
+
+    It serves this process as long as that lives.
 
     Raises:
         NotStarted: no process can be started.

@@ -35,7 +35,10 @@ def prctl(option: int, value: int) -> None:
 
 
 def die_with(parent: int) -> None:
-    """Have this process killed when its parent, whose id is ``parent``, dies; not even native code delays it. Linux only."""
+    """Have this process killed when its parent, whose id is ``parent``, dies.
+
+    Not even native code delays it. Linux only.
+    """
     if not LINUX:
         return
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,7 @@
-"""Landlock (landlock(7)): which files a process may read; it may write none, and reach no TCP port and no other process."""
+"""Landlock (landlock(7)): which files a process may read.
+
+It may write none, and reach no TCP port and no other process.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446  # the same on all archi
 VERSION, PATH_BENEATH = 1, 1
 READ_FILE, READ_FOLDER = 1 << 2, 1 << 3  # <linux/landlock.h>
 FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""From an ABI version on: how many rights over files the kernel handles (REFER, TRUNCATE, IOCTL_DEV came later)."""
+"""From an ABI version on.
+
+How many rights over files the kernel handles (REFER, TRUNCATE, IOCTL_DEV came later).
+"""
 TCP_FROM, TCP = 4, 0b11  # bind, connect
 SCOPES_FROM, SCOPES = 6, 0b11  # abstract unix sockets, signals
 
@@ -29,7 +35,7 @@ def version() -> int:
 
 
 def restrict(readable: Iterable[str], opened: Iterable[int]) -> None:
-    """Let this process read below the folders and files ``readable``, and the ``opened`` descriptors' files, no others.
+    """Let this process read below ``readable`` and the ``opened`` descriptors, nothing else.
 
     A path that does not exist is passed over.
 
@@ -63,7 +69,10 @@ def _attributes(abi: int) -> tuple[ctypes.Array[ctypes.c_char], int]:
 
 
 def _allow(rules: int, descriptor: int) -> None:
-    """A rule for what a descriptor stands for: struct landlock_path_beneath_attr, which is packed."""
+    """A rule for what a descriptor stands for.
+
+    Struct landlock_path_beneath_attr, which is packed.
+    """
     folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
     packed = struct.pack("=Qi", READ_FILE | READ_FOLDER if folder else READ_FILE, descriptor)
     call(ADD_RULE, rules, PATH_BENEATH, ctypes.create_string_buffer(packed, len(packed)), 0)

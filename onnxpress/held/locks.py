@@ -25,8 +25,9 @@ def lock(
 ) -> list[str]:
     """Lock this process up for good; the ``wanted`` locks of :data:`ALL` that could be set here.
 
-    Files below ``readable`` and those of the ``opened`` descriptors may still be read. ``memory_mb`` of 1024**2 bytes
-    are what may be mapped beside what is mapped now, and the most that a file may grow to.
+    Files below ``readable`` and those of the ``opened`` descriptors may still be read.
+    ``memory_mb`` of 1024**2 bytes are what may be mapped beside what is mapped now, and the most
+    that a file may grow to.
     """
     limit(memory_mb)
     held: list[str] = []
@@ -46,7 +47,10 @@ def lock(
 
 
 def missing(held: Collection[str]) -> str:
-    """What a file could do because of locks that are not ``held``, in words; empty if they hold all that is promised."""
+    """What a file could do because of locks that are not ``held``, in words.
+
+    Empty if they hold all that is promised.
+    """
     wrapped, files, calls = (name in held for name in (BUBBLEWRAP, LANDLOCK, SECCOMP))
     found = []
     if not (calls or wrapped):
@@ -88,7 +92,9 @@ def _mapped_bytes() -> int:
 
 
 def _drop_capabilities() -> None:
-    """Give up what the superuser may do, but for reading, without which it could not import what belongs to others.
+    """Give up the rights of the superuser except reading.
+
+    Without reading, it could not import files that belong to others.
 
     Raises:
         OSError: the kernel refuses.

@@ -1,6 +1,9 @@
-"""A filter of system calls (seccomp(2)): what is not on the list is refused, for all threads and for good.
+"""A filter of system calls (seccomp(2)).
 
-A call off the list fails with EPERM instead of killing the process, so that a library which only tries its luck goes on.
+What is not on the list is refused, for all threads and for good.
+
+A call off the list fails with EPERM instead of killing the process, so that a library which only
+tries its luck goes on.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ def restrict() -> None:
     """Let this process make no other calls from now on.
 
     Raises:
-        OSError: the kernel has no seccomp or forbids it, or the machine is of an architecture that is not known here.
+        OSError: the kernel has no seccomp or forbids it, or the architecture is unknown here.
     """
     machine = os.uname().machine
     code = b"".join(struct.pack("HBBI", *step) for step in program(machine))
@@ -101,7 +104,10 @@ def _checks(conditions: list[Condition], refusal: int) -> Iterator[Step]:
 
 
 def _for_call(number: int | None, then: list[Step]) -> list[Step]:
-    """Steps that one call is judged by; other calls jump over them. None for a call that the machine lacks."""
+    """Steps that one call is judged by.
+
+    Other calls jump over them. None for a call that the machine lacks.
+    """
     return [] if number is None else [(EQUAL, 0, len(then), number), *then]
 
 

@@ -1,4 +1,7 @@
-"""What a keeper is started with: its tasks, where Python finds modules, what may be read, which environment it has."""
+"""What a keeper is started with.
+
+Its tasks, where Python finds modules, what may be read, which environment it has.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ SYSTEM = (
         "/sys/fs/cgroup",
     ),
 )
-"""What numeric libraries read beside their own files: how many processors there are, and of which kind."""
+"""What numeric libraries read beside their own files.
+
+How many processors there are, and of which kind.
+"""
 
 KEPT = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH")
 KEPT_BEGINNINGS = (
@@ -46,7 +52,10 @@ SITES = ("site-packages", "dist-packages")
 
 @dataclass(frozen=True)
 class Settings:
-    """``tasks`` are pairs of a name and ``package.module:function``; ``preload`` are modules, ``locks`` names of locks."""
+    """``tasks`` are pairs of a name and ``package.module:function``.
+
+    ``preload`` are modules, ``locks`` names of locks.
+    """
 
     tasks: tuple[tuple[str, str], ...]
     preload: tuple[str, ...]
@@ -102,7 +111,7 @@ def _prefixes() -> list[str]:
 
 
 def _installed(entry: str) -> bool:
-    """Whether a folder of sys.path holds Python itself or installed packages, and not files of the user's."""
+    """Whether a folder of sys.path holds Python or installed packages, not the user's files."""
     return bool(entry) and (
         entry.endswith(SITES) or any(f"{entry}/".startswith(f"{prefix}/") for prefix in _prefixes())
     )
@@ -126,7 +135,10 @@ def _listed(folder: str) -> list[str]:
 
 
 def _places(modules: Collection[str]) -> Iterator[str]:
-    """Where the packages of modules lie; those of an editable installation lie in no folder of sys.path."""
+    """Where the packages of modules lie.
+
+    Those of an editable installation lie in no folder of sys.path.
+    """
     for name in {module.partition(".")[0] for module in modules}:
         try:
             spec = importlib.util.find_spec(name)

@@ -1,8 +1,9 @@
 """The system calls that a held process may make, by their numbers on x86_64 and on aarch64.
 
-Computing needs these: memory, threads, time, and reading. Everything else (sockets, programs, processes, signals to others,
-names of files to write, remove or change, mounts, keys, tracing, modules) is left out. Numbers below
-:data:`NEWER` are given out once and for all, so the list is closed; what came later behaves as on an older kernel.
+Computing needs these: memory, threads, time, and reading. Everything else (sockets, programs,
+processes, signals to others, names of files to write, remove or change, mounts, keys, tracing,
+modules) is left out. Numbers below :data:`NEWER` are given out once and for all, so the list is
+closed; what came later behaves as on an older kernel.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from __future__ import annotations
 import errno
 
 NEWER = 424
-"""From here on (Linux 5.1: io_uring, pidfd, clone3, openat2, …) a call is unknown (ENOSYS), and libraries take older ones."""
+"""From this call on (Linux 5.1: io_uring, pidfd, clone3, openat2, …) a call is unknown (ENOSYS).
+
+Libraries then take older ones.
+"""
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 """AUDIT_ARCH of <linux/audit.h>, in the order of the columns."""

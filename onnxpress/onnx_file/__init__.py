@@ -1,7 +1,10 @@
-"""ONNX bytes judged before anything opens them: what lies outside the file, what never ends, what does not fit together.
+"""ONNX bytes judged before anything opens them.
 
-Runtimes trust much of what a model says. :func:`read_model` is to be called on every model that comes
-from a file; what it returns can be given to a runtime, which may still refuse it, but not be led out of it.
+What lies outside the file, what never ends, what does not fit together.
+
+Runtimes trust much of what a model says. :func:`read_model` is to be called on every model that
+comes from a file; what it returns can be given to a runtime, which may still refuse it, but not
+be led out of it.
 """
 
 from __future__ import annotations
@@ -40,13 +43,15 @@ def read_model(data: bytes) -> onnx.ModelProto:
 
 
 def judge(model: onnx.ModelProto) -> None:
-    """Refuse a model that would take a runtime out of its file, keep it forever, or lead it out of its memory.
+    """Refuse a model that could harm the runtime.
 
-    1. Nothing refers to another file, wherever it stands; tensors have as many values as their dimensions say;
+    It could read other files, run forever, or read outside its memory.
+
+    1. Nothing refers to another file; tensors have as many values as their dimensions say;
        nothing is unknown to the format, and names are text.
-    2. Nodes read only what is defined before them, by operators that a runtime has; functions do not call
+    2. Nodes read only what is defined before them and use known operators; functions do not call
        themselves; loops have a known number of turns.
-    3. The attributes of ai.onnx.ml's operators have the lengths and indices that their kernels rely on.
+    3. The attributes of ai.onnx.ml's operators have the lengths and indices that kernels need.
 
     Raises:
         BadModel: saying where, in one clause.

@@ -16,7 +16,10 @@ class Attributes:
     """What a node says of itself; an attribute that it does not have is empty."""
 
     def __init__(self, node: onnx.NodeProto, width: int | None) -> None:
-        """Keep the attributes by name; a name that comes twice is refused. ``width``: columns of its input, if known."""
+        """Keep the attributes by name.
+
+        A name that comes twice is refused. ``width``: columns of its input, if known.
+        """
         self.width = width
         self.operator, self.inputs = node.op_type, len(node.input)
         self._found = {item.name: item for item in node.attribute}
@@ -24,7 +27,8 @@ class Attributes:
             raise BadModel("it has an attribute twice")
         if called := [item.name for item in node.attribute if item.ref_attr_name]:
             raise BadModel(
-                f"its {called[0][:60]} is what the call of a function gives; export the model without that function"
+                f"its {called[0][:60]} is what the call of a function gives; "
+                f"export the model without that function"
             )
 
     def has(self, name: str) -> bool:

@@ -1,4 +1,7 @@
-"""Which operators a model may have: those of onnxruntime on a CPU that compute, and give the same answer each time."""
+"""Which operators a model may have.
+
+Those of onnxruntime on a CPU that compute, and give the same answer each time.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ MICROSOFT_OPERATORS = frozenset(
         "Unique",
     ]
 )
-"""What quantisers and optimisers of onnxruntime write; the rest generates text, draws random numbers or reads files."""
+"""What quantisers and optimisers of onnxruntime write.
+
+The rest generates text, draws random numbers or reads files.
+"""
 RANDOM = {
     "RandomNormal",
     "RandomNormalLike",

@@ -1,4 +1,4 @@
-"""Every message in a model, found by protobuf's own description of the format, so that none is forgotten."""
+"""Every message in a model, found by protobuf's own description, so that none is missed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from onnxpress.onnx_file.errors import BadModel
 from onnxpress.onnx_file.tensors import check_sparse, check_tensor
 
 Place = tuple[Any, ...]
-"""Where a message stands: the place of what it is in, its field, and its index or None; empty for the model."""
+"""Where a message stands: the place of what it is in, its field, and its index or None.
+
+Empty for the model.
+"""
 
 MOST_MESSAGES = 500_000
 """A message of two bytes in a file takes hundreds in memory."""
@@ -41,7 +44,8 @@ def messages(model: onnx.ModelProto) -> Iterator[tuple[Any, Place]]:
     """All messages of a model, however deep, with their places; the model first.
 
     Raises:
-        BadModel: one has more than ``MOST_MESSAGES``, unknown fields, or a name that is no UTF-8 text.
+        BadModel: there are more than ``MOST_MESSAGES``, unknown fields, or a name that is not
+            UTF-8.
     """
     waiting: list[tuple[Any, Place]] = [(model, ())]
     count = 1
@@ -76,7 +80,10 @@ def _check_count(count: int) -> None:
 
 @cache
 def _kinds(kind: Descriptor) -> dict[str, str]:
-    """What the fields of a message type hold, but for numbers and bytes. A text that is no UTF-8 is read as bytes."""
+    """Return what the fields of a message type hold, except numbers and bytes.
+
+    Text that is not UTF-8 is read as bytes.
+    """
     found = {}
     for field in kind.fields:
         name = (
@@ -118,7 +125,10 @@ def _check_node(node: onnx.NodeProto) -> str | None:
 
 
 def _check_attribute(attribute: onnx.AttributeProto) -> str | None:
-    """A value beside the reference to another is what the reference is taken for, or is not: runtimes differ."""
+    """A value beside the reference to another is what the reference is taken for, or is not.
+
+    Runtimes differ.
+    """
     own = {field.name for field, _ in attribute.ListFields()} - {
         "name",
         "type",

@@ -1,4 +1,7 @@
-"""Attributes of operators, most of them of ai.onnx.ml: the lengths and indices that kernels take on trust."""
+"""Attributes of operators, most of them of ai.onnx.ml.
+
+The lengths and indices that kernels take on trust.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ def check_operators(model: onnx.ModelProto) -> None:
 
 
 def _input_widths(model: onnx.ModelProto) -> dict[str, int]:
-    """The number of columns of each input that says it; what a subgraph or function calls the same is another tensor."""
+    """The number of columns of each input that says it.
+
+    What a subgraph or function calls the same is another tensor.
+    """
     inner = any(
         item.HasField("g") or item.graphs for node in model.graph.node for item in node.attribute
     )
@@ -89,7 +95,10 @@ def _linear_regressor(found: Attributes) -> None:
 
 
 def _svm_classifier(found: Attributes) -> None:
-    """Support vectors: vectors by features. Coefficients: classes - 1 by vectors. Rho: a number per pair of classes."""
+    """Support vectors: vectors by features. Coefficients: classes - 1 by vectors. Rho.
+
+    A number per pair of classes.
+    """
     labels = _one_kind_of_labels(found, "classlabels_ints", "classlabels_strings")
     per_class, coefficients = found.ints("vectors_per_class"), found.count("coefficients")
     _kernel(found)
@@ -101,7 +110,8 @@ def _svm_classifier(found: Attributes) -> None:
     if vectors == 0:  # linear: a row of coefficients per class
         if not coefficients or coefficients % labels or not found.count("rho"):
             raise BadModel(
-                f"{coefficients} coefficients and {found.count('rho')} rho are not those of {labels} classes"
+                f"{coefficients} coefficients and {found.count('rho')} rho "
+                f"are not those of {labels} classes"
             )
         _columns(found, coefficients // labels)
         return
@@ -128,7 +138,10 @@ def _svm_classifier(found: Attributes) -> None:
 
 
 def _svm_regressor(found: Attributes) -> None:
-    """Support vectors: vectors by features; a coefficient per vector, one rho. Without vectors a coefficient per feature."""
+    """Support vectors: vectors by features.
+
+    A coefficient per vector, one rho. Without vectors a coefficient per feature.
+    """
     vectors, coefficients, rho = (
         found.number("n_supports", 0),
         found.count("coefficients"),

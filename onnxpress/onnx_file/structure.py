@@ -1,4 +1,4 @@
-"""Whether a model's nodes can be run one after the other, by operators that a runtime has, and come to an end."""
+"""Whether a model's nodes can be run in order, by known operators, and come to an end."""
 
 from __future__ import annotations
 
@@ -21,18 +21,27 @@ from onnxpress.onnx_file.known_operators import (
 MOST_NODES = 1_000_000
 """Nodes of a model with its functions written out."""
 MOST_LEVELS = 60
-"""Functions and branches within each other: onnxruntime 1.31 crashes on 3,000 functions that call the next."""
+"""Functions and branches within each other.
+
+Onnxruntime 1.31 crashes on 3,000 functions that call the next.
+"""
 MOST_TURNS = 10_000
-"""Turns of a loop, times those of the loops around it; onnxruntime needs about 10 us for a turn that does nothing."""
+"""Turns of a loop, times those of the loops around it.
+
+Onnxruntime needs about 10 us for a turn that does nothing.
+"""
 
 Key = tuple[str, str, str]
 """Domain, name and overload of a function."""
 Names = dict[str, int | None]
-"""The names that are defined in a graph, with the value of those that are one known whole number."""
+"""The names defined in a graph, with the values of those that are one known whole number."""
 
 
 def check_structure(model: onnx.ModelProto) -> None:
-    """Refuse nodes out of order, unknown operators, functions that call themselves and loops without a known end.
+    """Refuse nodes that cannot be run, or that might never end.
+
+    Refused are nodes out of order, unknown operators, functions that call themselves, and loops
+    without a known end.
 
     Raises:
         BadModel: naming the node.
@@ -42,7 +51,8 @@ def check_structure(model: onnx.ModelProto) -> None:
         raise BadModel("two of its functions have the same name")
     if hidden := [item for item in model.functions if item.domain in DOMAINS]:
         raise BadModel(
-            f"its function {hidden[0].name[:60]!r} takes the place of an operator; give it a domain of its own"
+            f"its function {hidden[0].name[:60]!r} takes the place of an operator; "
+            f"give it a domain of its own"
         )
     _check_calls(model, functions)
     checker = _Checker(functions)
@@ -68,7 +78,10 @@ class _Checker:
     turns: dict[Key, int] = field(default_factory=dict)
 
     def function(self, key: Key) -> int:
-        """Check a function, which does not call itself; how often what is innermost in it runs when it is called."""
+        """Check a function, which does not call itself.
+
+        How often what is innermost in it runs when it is called.
+        """
         if key not in self.turns:
             function = self.functions[key]
             place = _In(f"function {function.name[:60]}: ")
@@ -76,7 +89,10 @@ class _Checker:
         return self.turns[key]
 
     def graph(self, graph: onnx.GraphProto, outer: Sequence[Names], place: _In) -> int:
-        """Check the nodes of a graph, whose names are defined beside those of the graphs around it; turns as of nodes."""
+        """Check the nodes of a graph; return turns as :meth:`nodes` does.
+
+        Its names are defined beside those of the graphs around it.
+        """
         names: Names = dict.fromkeys(value.name for value in graph.input)
         stored = [
             *(tensor.name for tensor in graph.initializer),
@@ -98,7 +114,10 @@ class _Checker:
         return turns
 
     def nodes(self, nodes: Any, scopes: list[Names], place: _In) -> int:
-        """Check nodes; what they give is added to the last of ``scopes``. How often what is innermost in them runs."""
+        """Check nodes and return how often what is innermost in them runs.
+
+        What they give is added to the last of ``scopes``.
+        """
         most = place.turns
         for number, node in enumerate(nodes):
             here = f"{place.words}node {number} ({node.op_type[:60]})"
@@ -109,7 +128,8 @@ class _Checker:
             turns = place.turns * self._own_turns(node, scopes, here)
             if turns > MOST_TURNS:
                 raise BadModel(
-                    f"{here} has {turns} turns, with the loops around it; at most {MOST_TURNS} are run"
+                    f"{here} has {turns} turns, with the loops around it; "
+                    f"at most {MOST_TURNS} are run"
                 )
             for graph in _subgraphs(node):
                 most = max(most, self.graph(graph, scopes, _In(f"{here}, ", turns)))
@@ -132,12 +152,14 @@ class _Checker:
             return
         if node.domain not in DOMAINS:
             raise BadModel(
-                f"{here} is of the domain {node.domain[:60]!r}, which onnxruntime does not have; export the model with operators "
+                f"{here} is of the domain {node.domain[:60]!r}, which onnxruntime does not have; "
+                f"export the model with operators "
                 f"of ai.onnx and ai.onnx.ml"
             )
         if node.domain == MICROSOFT and node.op_type not in MICROSOFT_OPERATORS:
             raise BadModel(
-                f"{here} is an operator of {MICROSOFT} that no model of a table needs; export the model without it"
+                f"{here} is an operator of {MICROSOFT} that no model of a table needs; "
+                f"export the model without it"
             )
         if node.op_type in RANDOM and node.domain in STANDARD:
             raise BadModel(
@@ -166,7 +188,8 @@ def _turns(node: onnx.NodeProto, scopes: Sequence[Names], here: str) -> int:
     known = next((names[name] for names in reversed(scopes) if name in names), None)
     if not name or known is None:
         raise BadModel(
-            f"{here} has no constant number of turns, so it may never end; export the model with one"
+            f"{here} has no constant number of turns, so it may never end; "
+            f"export the model with one"
         )
     return max(known, 0)
 
@@ -194,7 +217,7 @@ def _number(tensor: onnx.TensorProto) -> int | None:
 
 @dataclass(frozen=True)
 class _Size:
-    """Nodes with functions written out, and how many functions and branches lie within each other."""
+    """Return nodes with functions written out, and the depth of functions and branches."""
 
     nodes: int = 0
     levels: int = 0
@@ -243,7 +266,7 @@ class _Sizes:
 
 
 def _check_calls(model: onnx.ModelProto, functions: dict[Key, onnx.FunctionProto]) -> None:
-    """Refuse functions that call themselves, or that are too many when written out, as runtimes do."""
+    """Refuse functions that call themselves or are too many when written out."""
     sizes = _Sizes(functions)
     for key in functions:
         sizes.of_function(key)

@@ -37,7 +37,7 @@ TYPES: dict[int, tuple[int, str, float]] = {
     TensorProto.UINT2: (2, "int32_data", 4),
     TensorProto.INT2: (2, "int32_data", 4),
 }
-"""By data type: bits of a value in ``raw_data``, the field that holds values otherwise, and values per entry of that."""
+"""By data type: bits of a value in ``raw_data``, the other field, and values per entry of it."""
 FIELDS = ("float_data", "int32_data", "string_data", "int64_data", "double_data", "uint64_data")
 
 
@@ -82,11 +82,15 @@ def _unfit(tensor: onnx.TensorProto) -> str | None:
 def _unlike(tensor: onnx.TensorProto, what: str, expected: int, held: int) -> str | None:
     if expected == held:
         return None
-    return f"has the dimensions {list(tensor.dims)[:9]}, so it needs {expected} {what}, and holds {held}"
+    dimensions = list(tensor.dims)[:9]
+    return f"has the dimensions {dimensions}, so it needs {expected} {what}, and holds {held}"
 
 
 def check_sparse(tensor: onnx.SparseTensorProto) -> str | None:
-    """What is wrong with a sparse tensor, if anything; its two tensors are checked by themselves."""
+    """What is wrong with a sparse tensor, if anything.
+
+    Its two tensors are checked by themselves.
+    """
     dims, values, indices = list(tensor.dims), tensor.values, tensor.indices
     if check_tensor(values) or check_tensor(indices):
         return None  # said of the tensor

@@ -1,7 +1,8 @@
-"""Tree ensembles: every index within its table, every way down to a leaf, no way deeper than runtimes can build.
+"""Tree ensembles: indices within their tables, every path ends in a leaf, none is too deep.
 
-onnxruntime builds a tree by a function that calls itself: 1.31 ends with a segmentation fault somewhere between 10,000
-and 30,000 levels. Older releases also follow indices that lead out of their tables.
+onnxruntime builds a tree by a function that calls itself: 1.31 ends with a segmentation fault
+somewhere between 10,000 and 30,000 levels. Older releases also follow indices that lead out of
+their tables.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ MOST_TARGETS = 100_000
 
 
 def check_labelled_trees(found: Attributes) -> None:
-    """The attributes of a TreeEnsembleClassifier or -Regressor (ai.onnx.ml 1 and 3), whose nodes have ids.
+    """Check a TreeEnsembleClassifier or -Regressor (ai.onnx.ml 1 and 3), whose nodes have ids.
 
     Raises:
         BadModel: lengths differ, an id leads nowhere, or nodes lead in a circle.
@@ -94,7 +95,8 @@ class _Table:
     """Rows of nodes by tree and node id."""
 
     def __init__(self, trees: Ints, nodes: Ints) -> None:
-        # Trees 7, 7, 9 with nodes 0, 1, 0 have the keys 0, 1, 2 if the largest node id is 1: tree number * 2 + node
+        # Trees 7, 7, 9 with nodes 0, 1, 0 have the keys 0, 1, 2 if the largest node id is 1:
+        # tree number * 2 + node
         count = len(nodes)
         ids = np.concatenate([nodes, trees])
         if (nodes < 0).any() or (ids >= 2**31).any() or (ids < -(2**31)).any():
@@ -150,8 +152,8 @@ def _check_weights(found: Attributes, kind: str, targets: int, table: _Table) ->
 def _check_paths(branches: Ints, children: Ints, count: int, roots: Ints | None = None) -> None:
     """Refuse circles, branches below two others, and trees that are too deep.
 
-    ``branches`` are the rows of branches among ``count`` rows, ``children`` (branches, 2) rows of theirs; without ``roots``
-    they are the branches that are below none.
+    ``branches`` are the rows of branches among ``count`` rows, ``children`` (branches, 2) rows of
+    theirs; without ``roots`` they are the branches that are below none.
     """
     position = np.full(count, -1)
     position[branches] = np.arange(len(branches))
@@ -175,7 +177,7 @@ def _check_paths(branches: Ints, children: Ints, count: int, roots: Ints | None 
 
 
 def check_ensemble(found: Attributes) -> None:
-    """The attributes of a TreeEnsemble (ai.onnx.ml 5), whose nodes and leaves are rows of two tables.
+    """Check a TreeEnsemble (ai.onnx.ml 5), whose nodes and leaves are rows of two tables.
 
     Raises:
         BadModel: lengths differ, an index leads nowhere, or nodes lead in a circle.

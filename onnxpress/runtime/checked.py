@@ -9,13 +9,13 @@ from onnxpress.text import visible
 
 
 def one_line(text: object, longest: int = 300) -> str:
-    """Text of a file as it may be shown, shortened."""
+    """Shorten text of a file to what may be shown."""
     shown = visible(str(text)[:longest])
     return shown if len(shown) <= longest else f"{shown[:longest]}…"
 
 
 def other_format(head: bytes, suffix: str) -> str | None:
-    """The format that a file has instead of the one of its ``suffix``, and what to do about it.
+    """Return the format of a file that its ``suffix`` does not say, and what to do about it.
 
     ``head`` are its first bytes. None if the format is not known.
     """
@@ -32,7 +32,7 @@ def other_format(head: bytes, suffix: str) -> str | None:
 
 
 def checked_onnx(model: bytes, name: str) -> Any:
-    """The ModelProto in the bytes of a file, which may then be given to onnxruntime.
+    """Parse and check the bytes of a file, which may then be given to onnxruntime.
 
     Raises:
         UserError: it is no ONNX model, refers to other files, may never end, or does not fit

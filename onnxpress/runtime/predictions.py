@@ -33,7 +33,7 @@ Predict = Callable[[Feeds], Predictions]
 
 
 def as_labels(values: NDArray[Any]) -> NDArray[Any]:
-    """Labels as int64 or str (rows,), whichever container they came in.
+    """Return labels as int64 or str (rows,), whichever container they came in.
 
     Whole floats, the classes of a float target, become int64 too.
     """
@@ -44,7 +44,7 @@ def as_labels(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def as_column(values: Any) -> NDArray[Any]:
-    """Values (rows,) or (rows, 1) as (rows,): one minus the other would be (rows, rows).
+    """Return values (rows,) or (rows, 1) as (rows,): one minus the other would be (rows, rows).
 
     Raises:
         UserError: there is more than one value per row.

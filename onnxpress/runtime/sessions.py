@@ -24,7 +24,7 @@ ALLOCATION_FAILED = re.compile(
 
 
 def open_session(model: bytes, threads: int = 1) -> Any:
-    """An onnxruntime session on the CPU with so many ``threads``.
+    """Open an onnxruntime session on the CPU with so many ``threads``.
 
     The bytes are of our own making, or :func:`checked_onnx` has let them pass.
 
@@ -56,7 +56,7 @@ def raise_memory_error(error: BaseException) -> None:
 
 
 def load_session(path: Path, threads: int = 1) -> Any:
-    """An onnxruntime session of a model file, judged before it is opened.
+    """Open an onnxruntime session of a model file, which is checked before.
 
     Raises:
         UserError: the file is missing or is no ONNX model that onnxruntime can load.

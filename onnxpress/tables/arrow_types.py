@@ -44,20 +44,20 @@ REFUSED: tuple[tuple[Callable[[Any], bool], str, str], ...] = (
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether values of this type are text."""
+    """Return whether values of this type are text."""
     return any(
         test(kind) for test in (types.is_string, types.is_large_string, types.is_string_view)
     )
 
 
 def is_number(kind: pa.DataType) -> bool:
-    """Whether values of this type are numbers; booleans are."""
+    """Return whether values of this type are numbers; booleans are."""
     tests = (types.is_boolean, types.is_integer, types.is_floating, types.is_decimal)
     return any(test(kind) for test in tests)
 
 
 def meaning(values: pa.ChunkedArray, name: str, what: str = "column") -> Literal["number", "text"]:
-    """Whether a column holds numbers or text.
+    """Return whether a column holds numbers or text.
 
     Raises:
         UserError: it holds values that no model takes; the line says what to do.
@@ -74,7 +74,7 @@ def meaning(values: pa.ChunkedArray, name: str, what: str = "column") -> Literal
 
 
 def decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The same values in a type that all functions of Arrow take.
+    """Return the same values in a type that all functions of Arrow take.
 
     Dictionaries become their values, text large_string, narrow decimals decimal128.
     """
@@ -87,7 +87,7 @@ def decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def present(values: pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Which rows have a value, bool (rows,): neither null nor NaN nor empty text."""
+    """Return which rows have a value, bool (rows,): neither null nor NaN nor empty text."""
     kind = values.type
     there = pc.is_valid(values)
     if types.is_floating(kind):
@@ -98,7 +98,7 @@ def present(values: pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 def numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Numbers as float64 (rows,), NaN where they are missing."""
+    """Return numbers as float64 (rows,), NaN where they are missing."""
     if types.is_boolean(values.type):
         values = pc.cast(values, pa.int8())
     elif types.is_decimal(values.type):  # Arrow's own way from decimals to floats rounds twice
@@ -109,7 +109,7 @@ def numbers(values: pa.ChunkedArray) -> NDArray[np.float64]:
 
 
 def texts(values: pa.ChunkedArray) -> NDArray[np.object_]:
-    """Values as objects of str (rows,), as Python writes them, empty where they are missing."""
+    """Return values as objects of str (rows,), as Python writes them, empty if missing."""
     there = present(values)
     in_its_width = types.is_floating(values.type)  # 0.1 as float32 is not 0.10000000149
     every = values.to_numpy() if in_its_width else values.to_pylist()

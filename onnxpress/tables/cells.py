@@ -16,7 +16,7 @@ _TO_MARK, _MARKED = re.compile(f"'*{_FORMULA}"), re.compile(f"'+{_FORMULA}")
 
 
 def cell(value: object) -> str:
-    """A number or text as a cell of a CSV file (RFC 4180).
+    """Return a number or text as a cell of a CSV file (RFC 4180).
 
     A text that looks like a formula gets a ``'`` before it. Python's own writer would leave a
     carriage return unquoted, which ends a line.
@@ -31,5 +31,5 @@ def cell(value: object) -> str:
 
 
 def text_of_cell(text: str) -> str:
-    """The text that :func:`cell` was given, from what a CSV reader reads."""
+    """Return the text that :func:`cell` was given, from what a CSV reader reads."""
     return text[1:] if _MARKED.match(text) else text

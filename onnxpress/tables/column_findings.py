@@ -39,7 +39,7 @@ DAY_NUMBER = re.compile(r"(19|20)\d{2}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 
 
 def column_findings(table: pa.Table, schema: Schema, cells: pa.Table | None) -> Iterator[Finding]:
-    """What may surprise about each feature of a source; ``cells`` is its text if it is CSV."""
+    """Yield what may surprise about each feature; ``cells`` is the text of a CSV file."""
     for column in schema.columns:
         values = decoded(table[column.name])
         if column.kind == "number":
@@ -51,13 +51,13 @@ def column_findings(table: pa.Table, schema: Schema, cells: pa.Table | None) -> 
 
 
 def tally(values: pa.ChunkedArray) -> Counter[str]:
-    """How often each text occurs; empty ones are missing and do not count."""
+    """Return how often each text occurs; empty ones are missing and do not count."""
     counts = pc.value_counts(pc.drop_null(values)).to_pylist()
     return Counter({each["values"]: each["counts"] for each in counts if each["values"]})
 
 
 def number_findings(name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
-    """What float32 loses, and whole numbers that are not quantities."""
+    """Yield values that float32 loses, and whole numbers that are not quantities."""
     if types.is_boolean(values.type):
         return
     array = numbers(values)
@@ -83,7 +83,7 @@ def number_findings(name: str, values: pa.ChunkedArray) -> Iterator[Finding]:
 def merge_findings(
     name: str, values: pa.ChunkedArray, array: NDArray[np.float64], *, whole: bool
 ) -> Iterator[Finding]:
-    """Distinct values that are one as float32: any among whole numbers, most among others."""
+    """Yield distinct values that are one as float32: any among whole numbers, most among others."""
     in_floats = types.is_floating(values.type)
     before = len(np.unique(array)) if in_floats else pc.count_distinct(values).as_py()
     after = len(np.unique(array.astype(np.float32)))
@@ -104,7 +104,7 @@ def merge_findings(
 
 
 def whole_findings(name: str, array: NDArray[np.float64]) -> Iterator[Finding]:
-    """Whole numbers that are days, or only count the rows."""
+    """Yield whole numbers that are days, or only count the rows."""
     if len(array) > 2 and (np.diff(array) == 1).all() and array[0] in {0, 1}:
         yield Finding("counter", name, "only counts the rows; drop it")
         return
@@ -121,7 +121,7 @@ def whole_findings(name: str, array: NDArray[np.float64]) -> Iterator[Finding]:
 
 
 def zero_findings(name: str, cells: pa.ChunkedArray) -> Iterator[Finding]:
-    """Numbers of a CSV file that begin with 0 and are taken as numbers all the same."""
+    """Yield numbers of a CSV file that begin with 0 and are taken as numbers all the same."""
     first = pc.index(pc.match_substring_regex(cells, r"^\s*[+-]?0\d"), value=True).as_py()
     if first >= 0:
         yield Finding(
@@ -133,7 +133,7 @@ def zero_findings(name: str, cells: pa.ChunkedArray) -> Iterator[Finding]:
 
 
 def category_findings(name: str, counts: Counter[str], what: str) -> Iterator[Finding]:
-    """Text that looks like something else, or has too many or almost equal values."""
+    """Yield text that looks like something else, or has too many or almost equal values."""
     rows = counts.total()
     likenesses = list(likeness_findings(name, counts, what))
     yield from likenesses
@@ -150,7 +150,7 @@ def category_findings(name: str, counts: Counter[str], what: str) -> Iterator[Fi
 
 
 def likeness_findings(name: str, counts: Counter[str], what: str) -> Iterator[Finding]:
-    """Text that looks like dates or numbers, or is a number in most rows."""
+    """Yield text that looks like dates or numbers, or is a number in most rows."""
     like = likeness(list(counts))
     each = "category" if what == "column" else "class"
     if like is not None:
@@ -177,7 +177,7 @@ def likeness_findings(name: str, counts: Counter[str], what: str) -> Iterator[Fi
 
 
 def spelling_findings(name: str, counts: Iterable[str], what: str) -> Iterator[Finding]:
-    """Texts that differ in spaces, case or the form of the same letter or number only."""
+    """Yield texts that differ in spaces, case or the form of the same letter or number only."""
     alike: dict[str, str] = {}
     values = "categories" if what == "column" else "classes"
     for word in counts:
@@ -195,18 +195,18 @@ def spelling_findings(name: str, counts: Iterable[str], what: str) -> Iterator[F
 
 
 def spelt(word: str) -> str:
-    """A text without what spelling varies: spaces, case, the form of a letter or number."""
+    """Return a text without what spelling varies: spaces, case, the form of a letter or number."""
     word = " ".join(unicodedata.normalize("NFC", word).casefold().split())
     return repr(float(word)) if is_number_text(word) else word
 
 
 def has_missing_word(words: Iterable[str]) -> bool:
-    """Whether one of the texts often means a missing value."""
+    """Return whether one of the texts often means a missing value."""
     return any(word.strip().casefold() in MISSING_WORDS for word in words)
 
 
 def missing_findings(name: str, counts: Counter[str], what: str) -> Iterator[Finding]:
-    """Texts that often mean a missing value, but here are values."""
+    """Yield texts that often mean a missing value, but here are values."""
     words = Counter({word: count for word, count in counts.items() if has_missing_word([word])})
     if not words:
         return

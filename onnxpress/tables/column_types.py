@@ -80,7 +80,7 @@ def type_columns(
 
 
 def as_table(frame: pd.DataFrame) -> pa.Table:
-    """The columns of a DataFrame under the text of their names, without its index.
+    """Return the columns of a DataFrame under the text of their names, without its index.
 
     Raises:
         UserError: two columns have the same name, or a column holds values of several types.
@@ -97,7 +97,7 @@ def as_table(frame: pd.DataFrame) -> pa.Table:
 
 
 def feature_names(table: pa.Table, target: str, text: Collection[str]) -> list[str]:
-    """The names of the feature columns.
+    """Return the names of the feature columns.
 
     Raises:
         UserError: there are no rows, no features, no such column of free text, or too many
@@ -125,7 +125,7 @@ def feature_names(table: pa.Table, target: str, text: Collection[str]) -> list[s
 def type_feature(
     values: pa.ChunkedArray, name: str, rows: NDArray[np.intp], *, is_free: bool
 ) -> tuple[Column, Any]:
-    """One feature column in its final type: float32 (rows,), or a Series of str.
+    """Give one feature column its final type: float32 (rows,), or a Series of str.
 
     ``rows`` are the numbers of the rows in the file, from 0.
 
@@ -150,7 +150,7 @@ def type_feature(
 def as_float32(
     values: NDArray[np.float64], what: str, rows: NDArray[np.intp]
 ) -> NDArray[np.float32]:
-    """Numbers (rows,) as float32.
+    """Narrow numbers (rows,) to float32.
 
     Raises:
         UserError: one is infinite, or becomes so.
@@ -165,7 +165,7 @@ def as_float32(
 
 
 def decide_task(target: pa.ChunkedArray) -> Task:
-    """Classification for text, booleans and few distinct whole numbers; else regression.
+    """Decide by the target: text, booleans and few distinct whole numbers are classes.
 
     Whether whole numbers are stored as integers does not matter: one gap makes floats of them.
     """
@@ -182,12 +182,12 @@ def decide_task(target: pa.ChunkedArray) -> Task:
 
 
 def is_whole_decimal(kind: pa.DataType) -> bool:
-    """Whether values of this type are decimals without digits behind the point."""
+    """Return whether values of this type are decimals without digits behind the point."""
     return bool(types.is_decimal(kind) and kind.scale == 0)
 
 
 def whole_numbers(values: pa.ChunkedArray) -> NDArray[np.int64] | None:
-    """Numbers as int64 (rows,), booleans as 0 and 1; None if one is not whole or too large."""
+    """Return numbers as int64 (rows,), booleans as 0 and 1; None if one does not fit."""
     if types.is_float16(values.type):  # Arrow cannot cast it to int64 directly
         values = pc.cast(values, pa.float64())
     try:
@@ -198,7 +198,7 @@ def whole_numbers(values: pa.ChunkedArray) -> NDArray[np.int64] | None:
 
 
 def type_target(target: pa.ChunkedArray, name: str, task: Task, rows: NDArray[np.intp]) -> Any:
-    """The target in its final type (rows,): int64 or str for classes, float64 for regression.
+    """Give the target its final type (rows,): int64 or str for classes, float64 for regression.
 
     Every row has a value. ``rows`` are the numbers of the rows in the file, from 0.
 
@@ -216,7 +216,7 @@ def type_target(target: pa.ChunkedArray, name: str, task: Task, rows: NDArray[np
 
 
 def quantities(target: pa.ChunkedArray, name: str, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-    """The target of a regression, float64 (rows,).
+    """Return the target of a regression, float64 (rows,).
 
     Raises:
         UserError: values are not numbers, beyond float32, or all the same.
@@ -234,7 +234,7 @@ def quantities(target: pa.ChunkedArray, name: str, rows: NDArray[np.intp]) -> ND
 
 
 def class_names(target: pa.ChunkedArray, name: str, rows: NDArray[np.intp]) -> Any:
-    """Classes that are not whole numbers, as a Series of str.
+    """Return classes that are not whole numbers, as a Series of str.
 
     Raises:
         UserError: they are a quantity with words in it, or hold NUL characters.
@@ -248,5 +248,5 @@ def class_names(target: pa.ChunkedArray, name: str, rows: NDArray[np.intp]) -> A
 
 
 def plain(value: Any) -> Any:
-    """A scalar as Python shows it: 7 and not np.int64(7)."""
+    """Return a scalar as Python shows it: 7 and not np.int64(7)."""
     return value.item() if isinstance(value, np.generic) else value

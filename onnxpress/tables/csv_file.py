@@ -24,7 +24,7 @@ BLOCK_BYTES = 1 << 26
 
 
 def read_cells(path: Path) -> pa.Table:
-    """A CSV file with a header line, in UTF-8, separated by commas: text, null where it is empty.
+    """Read a CSV file with a header line, in UTF-8, with commas: text, null where it is empty.
 
     Raises:
         UserError: the file is empty, is not UTF-8, is ragged, has a quote out of place, or a
@@ -41,7 +41,7 @@ def read_cells(path: Path) -> pa.Table:
 
 
 def decode(path: Path, data: bytes) -> str:
-    """The text of a file.
+    """Return the text of a file.
 
     Raises:
         UserError: it is not UTF-8, or holds NUL characters.
@@ -60,7 +60,7 @@ def decode(path: Path, data: bytes) -> str:
 
 
 def read_header(path: Path, text: str) -> list[str]:
-    """The names of the columns.
+    """Return the names of the columns.
 
     Raises:
         UserError: there is none, only one, one without a name, or one twice.
@@ -108,7 +108,7 @@ def check_quotes(path: Path, text: str) -> None:
 
 
 def malformed(path: Path, why: str, line: int) -> UserError:
-    """The error about a quote out of place."""
+    """Return the error about a quote out of place."""
     return UserError(
         f"{path} should be a CSV file with a header line and commas: {why}, up to line {line}; "
         'close the quote, and write a quote within a value as ""'
@@ -126,7 +126,7 @@ def fields_of_any_length() -> Iterator[None]:
 
 
 def parse(path: Path, data: bytes, width: int) -> pa.Table:
-    """The cells below the header, as text.
+    """Return the cells below the header, as text.
 
     Raises:
         UserError: a row has more or fewer values than ``width``.
@@ -158,7 +158,7 @@ def parse(path: Path, data: bytes, width: int) -> pa.Table:
 
 
 def describe_ragged(path: Path, ragged: list[arrow_csv.InvalidRow], width: int) -> str:
-    """The first row that does not have a value per name, and how many there are."""
+    """Describe the first row that does not have a value per name, and count them."""
     first = ragged[0]
     more = f" (and {len(ragged) - 1} more rows)" if len(ragged) > 1 else ""
     cure = "complete the header" if first.actual_columns > width else "add the missing commas"

@@ -46,7 +46,7 @@ def typed(
     text: Collection[str] = (),
     target: str | None = None,
 ) -> pa.Table:
-    """Each column in the narrowest type of all of its cells; the columns in ``text`` stay text.
+    """Give each column the narrowest type of all of its cells; the columns in ``text`` stay text.
 
     Rows without a ``target`` are left out later, so their values decide nothing: a line with a
     total below the numbers does not make text of them.
@@ -64,7 +64,7 @@ def typed(
 
 
 def without_missing(cells: pa.ChunkedArray, words: Collection[str]) -> pa.ChunkedArray:
-    """The cells, null where they are one of ``words``, spaces around them aside."""
+    """Return the cells, null where they are one of ``words`` but for spaces around them."""
     if not words:
         return cells
     trimmed = pc.utf8_trim_whitespace(cells)
@@ -73,7 +73,7 @@ def without_missing(cells: pa.ChunkedArray, words: Collection[str]) -> pa.Chunke
 
 
 def as_values(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray:
-    """Booleans if every cell is one, else numbers if every cell is one, else the text."""
+    """Return booleans if every cell is one, else numbers if every cell is one, else the text."""
     if cells.null_count == len(cells):
         return cells
     trimmed = pc.utf8_trim_whitespace(cells)
@@ -85,7 +85,7 @@ def as_values(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray:
 
 
 def as_booleans(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """The cells as booleans, or None if one is something else."""
+    """Return the cells as booleans, or None if one is something else."""
     words = pa.array([*TRUE, *FALSE])
     known = pc.or_kleene(pc.is_in(cells, words), pc.is_null(cells))
     if not pc.all(known).as_py():
@@ -94,7 +94,7 @@ def as_booleans(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
 
 
 def as_numbers(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
-    """The cells as integers if all are whole, as float64 if all are numbers, else None."""
+    """Return the cells as integers if all are whole, as float64 if all are numbers, else None."""
     plain = plainly_written(cells, form)
     if plain is None:
         return None
@@ -112,7 +112,7 @@ def as_numbers(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
 
 
 def plainly_written(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
-    """Numbers with a full stop and without separators; None if they do not follow ``form``."""
+    """Rewrite numbers with a full stop and no separators; None if they do not follow ``form``."""
     if form.thousands is not None:
         mark, point = re.escape(form.thousands), re.escape(form.decimal)
         grouped = rf"^[+-]?\d{{1,3}}({mark}\d{{3}})+({point}\d*)?$"

@@ -20,7 +20,7 @@ class Finding:
 
 
 def finding_lines(findings: Iterable[Finding]) -> list[str]:
-    """One line per reason; the first column's words speak for all that share the reason."""
+    """Return one line per reason; the first column's words speak for all that share the reason."""
     by_reason: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for finding in findings:
         by_reason[finding.reason, finding.what].append(finding)

@@ -79,7 +79,7 @@ FEW_UNITS = 4
 
 
 def likeness(words: Sequence[str], least: int = 2) -> Likeness | None:
-    """What at least nine in ten of these distinct texts look like, plain numbers among them aside.
+    """Return what at least nine in ten of these distinct texts look like, beside plain numbers.
 
     ``least``: so many must have the form.
     """
@@ -99,6 +99,6 @@ def likeness(words: Sequence[str], least: int = 2) -> Likeness | None:
 
 
 def motley(words: Sequence[str]) -> bool:
-    """Whether the ends are too varied for units, or the values too few, as 2wd and 4wd are."""
+    """Return whether the ends vary too much for units, or the values are few, as 2wd and 4wd."""
     units = {match.group() for word in words if (match := UNIT.search(word))}
     return len(words) < FEW_UNITS or len(units) > FEW_UNITS

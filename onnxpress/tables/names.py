@@ -16,7 +16,7 @@ _LIKE_AN_OUTPUT = re.compile(f"({'|'.join(OUTPUT_NAMES)})(_input)*")
 
 
 def input_name(column: str) -> str:
-    """The ONNX input of a column: its own name, or name + ``_input`` if it is that of an output.
+    """Return the ONNX input of a column: its own name, plus ``_input`` if an output has that.
 
     A column that is already called like such an input gets one more ``_input``, so that no two
     columns share an input: ``label`` becomes ``label_input``, and that ``label_input_input``.
@@ -25,5 +25,5 @@ def input_name(column: str) -> str:
 
 
 def column_name(name: str) -> str:
-    """The column of an ONNX input."""
+    """Return the column of an ONNX input."""
     return name.removesuffix("_input") if _LIKE_AN_OUTPUT.fullmatch(name) else name

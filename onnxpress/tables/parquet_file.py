@@ -23,7 +23,7 @@ UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
 
 def read_columns(path: Path) -> tuple[pa.Table, list[str]]:
-    """The columns of a Parquet file, and lines about what pandas stored with them.
+    """Read the columns of a Parquet file, and lines about what pandas stored with them.
 
     An index is not a column: it is left out, and a line says so.
 
@@ -45,7 +45,7 @@ def read_columns(path: Path) -> tuple[pa.Table, list[str]]:
 
 
 def read_table(data: bytes) -> pa.Table:
-    """All columns of a Parquet file, under any names.
+    """Read all columns of a Parquet file, under any names.
 
     Read without threads: a process that ends while Arrow's own threads start is aborted (1 in 20
     on a busy machine).
@@ -55,7 +55,7 @@ def read_table(data: bytes) -> pa.Table:
 
 
 def pandas_metadata(schema: pa.Schema) -> dict[str, Any]:
-    """What pandas stored about index and column names; empty if another program wrote the file."""
+    """Return pandas' note on index and column names; empty if another program wrote the file."""
     try:
         stored = schema.pandas_metadata
     except ValueError:
@@ -64,13 +64,13 @@ def pandas_metadata(schema: pa.Schema) -> dict[str, Any]:
 
 
 def index_columns(names: list[str], stored: dict[str, Any]) -> list[str]:
-    """Columns that were a DataFrame's index: pandas' note may be lost, the name it gives is not."""
+    """Return columns that were a DataFrame's index, by pandas' note or by the name it gives."""
     noted = stored.get("index_columns", [])
     return [name for name in names if name in noted or UNNAMED_INDEX.fullmatch(name)]
 
 
 def check_names(path: Path, names: list[str], index: list[str]) -> None:
-    """Each column needs a name of its own.
+    """Check that each column has a name of its own.
 
     Raises:
         UserError: one has none, two have the same, or only the index is left.
@@ -92,7 +92,7 @@ def check_names(path: Path, names: list[str], index: list[str]) -> None:
 
 
 def index_lines(path: Path, index: list[str]) -> list[str]:
-    """A line about an index that holds values; row numbers are not stored as a column."""
+    """Return a line about an index that holds values; row numbers are not stored as a column."""
     if not index:
         return []
     named = [name for name in index if not UNNAMED_INDEX.fullmatch(name)]
@@ -105,7 +105,7 @@ def index_lines(path: Path, index: list[str]) -> list[str]:
 
 
 def level_lines(path: Path, stored: dict[str, Any]) -> list[str]:
-    """A line about names of several levels, which Parquet stores as one text."""
+    """Return a line about names of several levels, which Parquet stores as one text."""
     if len(stored.get("column_indexes", [])) < 2:
         return []
     first = next((c["field_name"] for c in stored["columns"] if c.get("field_name")), "")
@@ -113,7 +113,7 @@ def level_lines(path: Path, stored: dict[str, Any]) -> list[str]:
 
 
 def parquet_bytes(frame: pd.DataFrame) -> bytes:
-    """The rows as a Parquet file without pandas' own metadata: the same rows, the same bytes."""
+    """Return the rows as a Parquet file without pandas' metadata: same rows, same bytes."""
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     buffer = io.BytesIO()
     parquet.write_table(table, buffer)

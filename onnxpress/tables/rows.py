@@ -32,7 +32,7 @@ class Rows:
         return len(self.target)
 
     def take(self, index: NDArray[np.intp]) -> Rows:
-        """The rows at ``index``, in that order."""
+        """Return the rows at ``index``, in that order."""
         return Rows(take(self.feeds, index), self.target[index])
 
 
@@ -48,12 +48,12 @@ def as_rows(columns: Mapping[str, NDArray[Any]], target: NDArray[Any], schema: S
 
 
 def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:
-    """The rows at ``index`` of every input, in that order."""
+    """Return the rows at ``index`` of every input, in that order."""
     return {name: values[index] for name, values in feeds.items()}
 
 
 def sklearn_input(feeds: Feeds) -> Any:
-    """The rows as the original was fitted on them: the matrix, or a DataFrame of the columns."""
+    """Return the rows as the original was fitted on them: a matrix, or a DataFrame."""
     if list(feeds) == [NUMERIC_INPUT] and feeds[NUMERIC_INPUT].dtype == np.float32:
         return feeds[NUMERIC_INPUT]
     import pandas as pd  # 0.4 s that all-numeric data need not pay

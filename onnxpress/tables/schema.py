@@ -34,18 +34,18 @@ class Schema:
         return all(column.kind == "number" for column in self.columns)
 
     def describe_columns(self) -> str:
-        """How many columns of each kind there are, in a clause."""
+        """Return how many columns of each kind there are, in a clause."""
         kinds = [column.kind for column in self.columns]
         texts = f", {kinds.count('text')} texts" if "text" in kinds else ""
         return f"{kinds.count('number')} numbers, {kinds.count('category')} categories{texts}"
 
     def to_json(self) -> dict[str, Any]:
-        """The schema as JSON values; :func:`as_schema` reads them back."""
+        """Return the schema as JSON values; :func:`as_schema` reads them back."""
         return asdict(self)
 
 
 def as_schema(content: dict[str, Any]) -> Schema:
-    """The schema that :meth:`Schema.to_json` has written.
+    """Return the schema that :meth:`Schema.to_json` has written.
 
     Raises:
         ValueError: ``content`` lacks a key, or has one too many.

@@ -67,7 +67,7 @@ def load_source(
 
 
 def _known_target(path: Path, table: pa.Table, target: str | None, lines: tuple[str, ...]) -> str:
-    """The target, if it is a column of the table.
+    """Return the target, if it is a column of the table.
 
     Raises:
         UserError: it is not, or no target is named; the line lists the columns.
@@ -87,7 +87,7 @@ def _known_target(path: Path, table: pa.Table, target: str | None, lines: tuple[
 
 
 def csv_only(form: CsvForm) -> tuple[str, ...]:
-    """A line about settings that only CSV files need, if there are any."""
+    """Return a line about settings that only CSV files need, if there are any."""
     if form == PLAIN:
         return ()
     settings = "`missing_values`, `decimal` and `thousands`"
@@ -95,7 +95,7 @@ def csv_only(form: CsvForm) -> tuple[str, ...]:
 
 
 def load_bundled(name: str) -> pd.DataFrame:
-    """One of scikit-learn's small real data sets, with the column ``target`` last."""
+    """Return one of scikit-learn's small real data sets, with the column ``target`` last."""
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()

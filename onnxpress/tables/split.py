@@ -24,12 +24,12 @@ class Parts:
     schema: Schema
 
     def describe_sizes(self) -> str:
-        """How many rows each part has, in a clause."""
+        """Return how many rows each part has, in a clause."""
         sizes = len(self.train), len(self.calibration), len(self.test)
         return "{} training, {} calibration, {} test rows".format(*sizes)
 
     def describe_target(self) -> str:
-        """One clause about the target in the training rows."""
+        """Return one clause about the target in the training rows."""
         if self.schema.task == "regression":
             return f"standard deviation {self.schema.target_std:.4g}"
         counts = self.train[self.schema.target].value_counts(sort=False)
@@ -63,7 +63,7 @@ def split(
 
 
 def calibration_share(training_rows: int) -> float:
-    """The share of the training rows that is set aside where the user names none."""
+    """Return the share of the training rows that is set aside where the user names none."""
     return CALIBRATION_SHARE if training_rows >= CALIBRATION_FROM_ROWS else 0.0
 
 
@@ -93,7 +93,7 @@ def split_off(
 
 
 def _rarest(classes: pd.Series) -> str:
-    """The class that is too rare, and a hint that numbers may not be classes."""
+    """Return the class that is too rare, and a hint that numbers may not be classes."""
     counts = classes.value_counts()
     numeric = pd.api.types.is_numeric_dtype(classes)
     hint = "; if it is a quantity, set `task`: regression" if numeric else ""

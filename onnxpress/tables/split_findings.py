@@ -11,7 +11,7 @@ from onnxpress.tables.schema import Column, Schema
 
 
 def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
-    """Columns that say nothing in training, or have gaps in one part only."""
+    """Yield columns that tell nothing in training, or have gaps in one part only."""
     if len(train[schema.target].unique()) == 1:
         says = "has the same value in every training row: there is nothing to learn"
         yield Finding("constant", schema.target, says, "target")
@@ -26,7 +26,7 @@ def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> It
 
 
 def gap_findings(column: Column, train: pd.DataFrame, test: pd.DataFrame) -> Iterator[Finding]:
-    """Missing values that only one part has."""
+    """Yield missing values that only one part has."""
     in_train, in_test = (missing(part[column.name]) for part in (train, test))
     if in_train and not in_test:
         says = f"is missing in {in_train} training rows and in no test row: gaps are not tested"
@@ -39,21 +39,21 @@ def gap_findings(column: Column, train: pd.DataFrame, test: pd.DataFrame) -> Ite
 
 
 def missing(values: pd.Series) -> int:
-    """How many values are missing: NaN, or empty text."""
+    """Return how many values are missing: NaN, or empty text."""
     return int((values.isna() | (values == "")).sum())
 
 
 def shared_rows(train: pd.DataFrame, test: pd.DataFrame) -> int:
-    """How many test rows are also training rows, target included."""
+    """Return how many test rows are also training rows, target included."""
     seen, asked = (pd.util.hash_pandas_object(part, index=False) for part in (train, test))
     return int(asked.isin(seen).sum())
 
 
 def shared_lines(train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
-    """A line about test rows that the model has seen."""
+    """Return a line about test rows that the model has seen."""
     count = shared_rows(train, test)
     line = (
-        f"{count} of {len(test)} test rows also stand among the training rows, target included; "
+        f"{count} of {len(test)} test rows are also among the training rows, target included; "
         "drop duplicates, or the score is too good"
     )
     return [line] if count else []

@@ -20,19 +20,19 @@ Objects = NDArray[np.object_]
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a number, spaces around it aside."""
+    """Return whether a text is a number, maybe with spaces around it."""
     return NUMBER.fullmatch(text.strip()) is not None
 
 
 def counted(words: Iterable[str]) -> Counter[str]:
-    """How often each text occurs; empty ones are missing and do not count."""
+    """Return how often each text occurs; empty ones are missing and do not count."""
     counts = Counter(words)
     del counts[""]
     return counts
 
 
 def refuse_nul(words: Objects, what: str, rows: NDArray[np.intp]) -> None:
-    """A NUL character ends a text in C, so two that differ after it would become one.
+    """Refuse NUL characters: one ends a text in C, so texts that differ after it would be equal.
 
     Raises:
         UserError: a text has one; ``rows`` are the rows' numbers in the file, from 0.
@@ -44,7 +44,7 @@ def refuse_nul(words: Objects, what: str, rows: NDArray[np.intp]) -> None:
 
 
 def refuse_stray_text(words: Objects, what: str, rows: NDArray[np.intp]) -> None:
-    """A quantity with a few words among its numbers must not pass for hundreds of categories.
+    """Refuse a quantity with a few words among its numbers: it would be hundreds of categories.
 
     Raises:
         UserError: most values are numbers, and more of them differ than categories would;
@@ -66,7 +66,7 @@ def refuse_stray_text(words: Objects, what: str, rows: NDArray[np.intp]) -> None
 
 
 def refuse_written_quantities(words: Objects, what: str) -> None:
-    """A target of prices or percentages must not pass for hundreds of classes.
+    """Refuse a target of prices or percentages: it would be hundreds of classes.
 
     Raises:
         UserError: the texts are numbers in another form, and more than classes would be.
@@ -80,7 +80,7 @@ def refuse_written_quantities(words: Objects, what: str) -> None:
 
 
 def cure(stray: dict[str, int]) -> str:
-    """What to do about texts among numbers."""
+    """Return what to do about texts among numbers."""
     like = likeness(list(stray), least=1)
     if like is not None:
         return f"these look like {like.what}: {like.cure}"

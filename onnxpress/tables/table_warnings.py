@@ -16,7 +16,7 @@ from onnxpress.tables.target_findings import leak_findings, quantity_findings, t
 def source_warnings(
     source: Source, frame: pd.DataFrame, schema: Schema, *, decided: bool
 ) -> list[str]:
-    """What may surprise about a table as it comes.
+    """Return what may surprise about a table as it comes.
 
     ``frame`` and ``schema`` are its typed columns; ``decided``: the task was chosen by the user,
     and not by the values of the target.
@@ -31,7 +31,7 @@ def source_warnings(
 
 
 def split_warnings(parts: Parts) -> list[str]:
-    """What may surprise about the rows of the parts taken together."""
+    """Return what may surprise about the rows of the parts taken together."""
     known = pd.concat([parts.train, parts.calibration])
     found = part_findings(parts.train, parts.test, parts.schema)
     return [*finding_lines(found), *shared_lines(known, parts.test)]

@@ -28,7 +28,7 @@ RESOLVED = 0.001
 def target_findings(
     table: pa.Table, target: str, cells: pa.Table | None, *, decided: bool
 ) -> Iterator[Finding]:
-    """What may surprise about the classes; ``decided`` if params say that they are classes."""
+    """Yield what may surprise about the classes; ``decided``: by the user, not by the values."""
     values = decoded(table[target])
     values = values.filter(pa.array(present(values)))
     if not is_number(values.type):
@@ -48,7 +48,7 @@ def target_findings(
 
 
 def quantity_findings(table: pa.Table, target: str) -> Iterator[Finding]:
-    """A quantity that hardly varies beside its size, so that float32 cannot tell its values."""
+    """Yield a quantity that varies so little beside its size that float32 merges values."""
     values = decoded(table[target])
     array = numbers(values.filter(pa.array(present(values))))
     largest, varies = np.abs(array).max(), array.std()
@@ -56,14 +56,14 @@ def quantity_findings(table: pa.Table, target: str) -> Iterator[Finding]:
     if step > RESOLVED * varies:
         says = (
             f"has a standard deviation of {varies:.2g} and values up to {largest:.2g}, where "
-            f"float32, in which ONNX answers, has steps of {step:.2g}; "
+            f"float32, in which ONNX predicts, has steps of {step:.2g}; "
             "subtract a constant or write it in another unit"
         )
         yield Finding("steps", target, says, "target")
 
 
 def merged_classes(target: str, cells: pa.Table, *, booleans: bool) -> Iterator[Finding]:
-    """Spellings of a CSV file that become one class."""
+    """Yield spellings of a CSV file that become one class."""
     by_value: dict[str, str] = {}
     for word in tally(cells[target]):
         value = word.strip().casefold() if booleans else spelt(word)
@@ -78,7 +78,7 @@ def merged_classes(target: str, cells: pa.Table, *, booleans: bool) -> Iterator[
 
 
 def leak_findings(frame: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
-    """Features that are the target itself, or the target in other words."""
+    """Yield features that are the target itself, or the target in other words."""
     target = frame[schema.target]
     classes = target.nunique()
     for column in schema.columns:
@@ -93,7 +93,7 @@ def leak_findings(frame: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
 
 
 def equal(values: pd.Series, target: pd.Series) -> bool:
-    """Whether a feature has the target's value in every row, as float32 if both are numbers."""
+    """Return whether a feature equals the target in every row, as float32 if they are numbers."""
     if pd.api.types.is_numeric_dtype(values) != pd.api.types.is_numeric_dtype(target):
         return False
     if pd.api.types.is_numeric_dtype(values):

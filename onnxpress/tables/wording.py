@@ -9,13 +9,13 @@ MOST_NAMES = 5
 
 
 def shown(value: object) -> str:
-    """A value as Python writes it, cut where it is long: one line whatever it holds."""
+    """Return a value as Python writes it, in one line, cut if it is long."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."
 
 
 def listed(names: Iterable[object], most: int = MOST_NAMES) -> str:
-    """The first names, and how many follow."""
+    """Return the first names, and how many follow."""
     every = list(names)
     rest = f" and {len(every) - most} more" if len(every) > most else ""
     return ", ".join(shown(name) for name in every[:most]) + rest

@@ -95,9 +95,9 @@ def content_of(
     """Put together what is published.
 
     ``settings`` are the params as a nested mapping, which the artefact ``settings_name`` will
-    hold; ``quantization`` is the parsed quantization.json with at least ``method``. ``sha256`` has the hex digest of each file that
-    tells this content from others, by the file's name; pictures are drawn from those files and
-    do not count.
+    hold; ``quantization`` is the parsed quantization.json with at least ``method``. ``sha256`` has
+    the hex digest of each file that tells this content from others, by the file's name. Pictures
+    are drawn from those files, so they do not count.
     """
     method = quantization["method"]
     identity = {"layout": LAYOUT, "settings": settings, "metrics": metrics, "files": sha256}

@@ -13,6 +13,7 @@ import onnx
 import onnxruntime as ort
 import pandas as pd
 import pytest
+import skl2onnx
 from sklearn import datasets
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -116,6 +117,21 @@ def list_of_texts() -> Case:
     return make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(X, y), X, y
 
 
+def series_of_texts() -> Case:
+    estimator, X, y = list_of_texts()
+    return estimator, pd.Series(X, name="text"), pd.Series(y)
+
+
+def nullable_columns() -> Case:
+    """The types that pandas has for columns with gaps."""
+    X = people().convert_dtypes()
+    y = pd.Series(np.where(X["age"] > 40, 1, 0)).astype("Int64")
+    columns = ["age", "member"]
+    chosen = ColumnTransformer([("numbers", StandardScaler(), columns)])
+    forest = RandomForestClassifier(5, random_state=0)
+    return make_pipeline(chosen, forest).fit(X, y.to_numpy(int)), X, y
+
+
 def matrix_of_objects() -> Case:
     X = np.array([["a", 1.5], ["b", 2.5], ["a", 0.5], ["c", 4.0]] * 20, object)
     y = [0, 1, 0, 1] * 20
@@ -134,6 +150,8 @@ CASES: list[Callable[[], Case]] = [
     regression_forest,
     linear_regression,
     list_of_texts,
+    series_of_texts,
+    nullable_columns,
     matrix_of_objects,
 ]
 
@@ -217,6 +235,19 @@ def test_a_file_is_as_good_as_the_model_in_it(name: str, tmp_path: Path) -> None
     result = onnxpress.compress(str(path), X, y, level="lossless")
     assert result.candidate == "forest/lossless"
     assert onnxpress.compare(path, result, X).agreement == 1
+
+
+def test_an_onnx_model_of_another_converter_is_taken_as_it_is() -> None:
+    X, y = datasets.load_wine(return_X_y=True)
+    X = X.astype(np.float32)
+    estimator = RandomForestClassifier(5, random_state=0).fit(X, y)
+    given = skl2onnx.to_onnx(estimator, X[:1])  # its probabilities are a mapping per row
+    result = onnxpress.compress(given, X, y, level="lossless")
+    assert result.candidate == "forest/lossless"
+    assert onnxpress.compare(given, result, X, y).agreement == 1
+    assert onnxpress.compare(estimator, given, X, y, probe_rows=0).agreement == 1
+    found = onnxpress.measure({"given": given, "result": result}, X, batch_sizes=[1], seconds=0.1)
+    assert found.speedups[1].keys() == {"result"}
 
 
 def test_an_estimator_is_left_as_it_was() -> None:

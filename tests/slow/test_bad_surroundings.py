@@ -327,6 +327,7 @@ def test_an_old_python_is_refused_before_anything_is_set_up(tmp_path: Path) -> N
         f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 9, 2); exec(sys.argv[1])" "$2"\n'
     )
     old.chmod(0o755)
+    (tmp_path / "requirements").mkdir()
     for name in ("Makefile", "requirements/main.lock"):
         shutil.copy2(ROOT / name, tmp_path / name)
     done = Project(tmp_path).run("make", f"PYTHON={old}", "all", check=False)

@@ -3,7 +3,7 @@
 Symptom: skl2onnx's converter fails when the first column alone is chosen; and its pipelines give
     RFE over a classifier the option zipmap, which the converter of RFE does not know.
 Versions: skl2onnx 1.20
-Test: TODO
+Test: tests/conversion/test_skl2onnx_patches.py::test_the_first_column_alone_may_be_chosen
 Delete when: SelectKBest(k=1) that chooses the first column converts, and a pipeline with RFE does.
 """
 

@@ -5,7 +5,7 @@ Symptom: skl2onnx looks columns up by the names that they had where the estimato
     of several inputs by input. Of pipelines and unions it fails at steps that pass everything on
     and at parts that are dropped, and takes the first of several outputs alone.
 Versions: skl2onnx 1.20
-Test: TODO
+Test: tests/conversion/test_skl2onnx_patches.py::test_columns_may_be_put_in_another_order
 Delete when: skl2onnx's parsers of these three classes go by position and keep all outputs.
 """
 

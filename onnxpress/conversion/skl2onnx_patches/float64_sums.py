@@ -3,7 +3,7 @@
 Symptom: skl2onnx computes them in float32. A Gaussian process sums many large terms of both signs
     (1e-4 of a prediction was lost); naive Bayes turns sums of hundreds into probabilities (3e-4).
 Versions: skl2onnx 1.20
-Test: TODO
+Test: tests/conversion/test_skl2onnx_patches.py::test_a_gaussian_process_loses_no_digits
 Delete when: skl2onnx's own converters of these four classes compute in float64.
 """
 

@@ -3,7 +3,7 @@
 Symptom: skl2onnx gives every classifier in a pipeline the option zipmap, which the converter of
     LinearSVC alone does not know: a pipeline that ends with it does not convert.
 Versions: skl2onnx 1.20
-Test: TODO
+Test: tests/conversion/test_skl2onnx_patches.py::test_a_linear_svc_may_end_a_pipeline
 Delete when: get_converter("SklearnLinearSVC").get_allowed_options() has "zipmap".
 """
 

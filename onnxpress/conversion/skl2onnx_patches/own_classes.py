@@ -2,7 +2,7 @@
 
 Symptom: skl2onnx knows exact types alone, and refuses class Mine(RandomForestClassifier).
 Versions: skl2onnx 1.20
-Test: TODO
+Test: tests/conversion/test_skl2onnx_patches.py::test_a_class_of_ones_own_converts_as_its_base
 Delete when: skl2onnx looks its converters up along the bases of a class.
 """
 

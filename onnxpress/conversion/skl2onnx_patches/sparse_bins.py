@@ -3,7 +3,7 @@
 Symptom: skl2onnx refuses encode="onehot", scikit-learn's default, and takes "onehot-dense" alone,
     though both are the same matrix in ONNX.
 Versions: skl2onnx 1.20
-Test: TODO
+Test: tests/conversion/test_skl2onnx_patches.py::test_bins_may_be_sparse
 Delete when: skl2onnx converts KBinsDiscretizer(encode="onehot").
 """
 

@@ -1,7 +1,8 @@
 """Stored estimators: pickle, joblib and skops files, read without calling anything that they name.
 
-A file is *read* into an inert description (:mod:`nodes`), the description is *judged* by the names in it, and only then is
-it *built*, by constructors of ours. The file chooses among them and gives them data; it never chooses what is called.
+A file is *read* into an inert description (:mod:`nodes`), the description is *judged* by the
+names in it, and only then is it *built*, by constructors of ours. The file chooses among them and
+gives them data; it never chooses what is called.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ def dump(estimator: Any) -> bytes:
 
 
 def _judged(data: bytes | memoryview, trusted: Collection[str], kind: Kind) -> Any:
-    """The description in a file, if all that it names is in the grammar or trusted. A bad name is said before other damage."""
+    """Read the description in a file, if all that it names is in the grammar or trusted.
+
+    A bad name is reported before other damage.
+    """
     from onnxpress.estimators.stored import grammar
 
     try:

@@ -1,4 +1,7 @@
-"""Zip files in memory, read with limits: a member is unpacked to the size that it declares and no further."""
+"""Zip files in memory, read with limits.
+
+A member is unpacked to the size that it declares and no further.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,10 @@ LARGEST_RATIO = 20
 """All members unpacked may have ``SMALL_TOTAL`` bytes, or this many times the bytes of the file."""
 
 LZMA_MEMORY = 256 << 20
-"""Bytes that unpacking may take; a file names its own need, and the strongest preset needs 65 MB."""
+"""Bytes that unpacking may take.
+
+A file names its own need, and the strongest preset needs 65 MB.
+"""
 
 ENCRYPTED = 0x1
 _LOCAL = struct.Struct(
@@ -36,7 +42,8 @@ class Archive:
         """Read the directory. ``most`` bytes may all members have when unpacked.
 
         Raises:
-            Damaged: it is no zip file, is encrypted, holds a name twice, or more than a stored estimator holds.
+            Damaged: it is not a zip file, is encrypted, holds a name twice, or holds more than a
+                stored estimator does.
         """
         self._data = memoryview(data).cast("B")
         self._members: dict[str, zipfile.ZipInfo] = {}
@@ -51,7 +58,8 @@ class Archive:
         self.limit = max(SMALL_TOTAL, LARGEST_RATIO * len(self._data)) if most is None else most
         if self.total > self.limit:
             raise Damaged(
-                f"its members have {self.total >> 20} MB when unpacked, which is out of proportion to its size"
+                f"its members have {self.total >> 20} MB when unpacked, "
+                f"which is out of proportion to its size"
             )
 
     def __contains__(self, name: str) -> bool:
@@ -62,7 +70,8 @@ class Archive:
         """The bytes of a member.
 
         Raises:
-            Damaged: there is none of that name, it has more than ``most`` bytes, or they are cut or changed.
+            Damaged: no member has that name, it has more than ``most`` bytes, or they are cut or
+                changed.
         """
         info = self._members.get(name)
         if info is None:
@@ -118,7 +127,10 @@ def _bzip2(packed: memoryview, size: int) -> memoryview:
 
 
 def _lzma(packed: memoryview, size: int) -> memoryview:
-    """A zip file says the size elsewhere; with it in between, the properties are the header of a .lzma file."""
+    """A zip file says the size elsewhere.
+
+    With it in between, the properties are the header of a .lzma file.
+    """
     (length,) = _LZMA.unpack(packed[: _LZMA.size])
     properties, rest = packed[_LZMA.size : _LZMA.size + length], packed[_LZMA.size + length :]
     alone = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=LZMA_MEMORY)

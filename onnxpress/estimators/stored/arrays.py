@@ -1,4 +1,7 @@
-"""Arrays and scalars of numpy: made by us, of a type that is looked up and bytes that are counted."""
+"""Arrays and scalars of numpy.
+
+Made by us, of a type that is looked up and bytes that are counted.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +66,9 @@ def build_array(array: Array) -> Any:
 
 
 def seen(node: Any, build: Build) -> Any:
-    """The array of a node to look at and to copy from: raw bytes of numbers or records stay where they are.
+    """The array of a node to look at and to copy from.
+
+    Raw bytes of numbers or records stay where they are.
 
     Raises:
         Damaged: as :func:`from_bytes`.
@@ -156,7 +161,10 @@ def _scalar(made: Made, build: Build) -> Any:
 
 
 def _from_buffer(made: Made, build: Build) -> Any:
-    """``_frombuffer(bytes, dtype, shape, order)``, of order K with the order of the axes: an array in protocol 5."""
+    """``_frombuffer(bytes, dtype, shape, order)``, of order K with the order of the axes.
+
+    An array in protocol 5.
+    """
     content, kind, shape, order, *axes = only_called(made, 4, 5)
     turned = shape_of(axes[0]) if axes and axes[0] is not None else None
     if order not in (("C", "F") if turned is None else ("K",)):
@@ -209,7 +217,10 @@ def _of_state(state: list[Any], build: Build) -> Any:
 
 
 def _masked(made: Made, build: Build) -> Any:
-    """``_mareconstruct(MaskedArray, ndarray, (0,), "b")``, given the state of an array, its mask and its fill value."""
+    """Make ``_mareconstruct(MaskedArray, ndarray, (0,), "b")``.
+
+    Its state is that of an array, its mask and its fill value.
+    """
     arguments = made.arguments
     if not (arguments and names(arguments[0], "numpy.ma.MaskedArray", "numpy.ma.core.MaskedArray")):
         raise Damaged("a masked array that numpy does not write so")

@@ -1,7 +1,8 @@
 """How much a description may grow when it is built.
 
-A file of a few kilobytes can give one long list to thousands of makers, each of which copies it. So what makers and objects
-are given is counted, in items and bytes, against the size of the description.
+A file of a few kilobytes can give one long list to thousands of makers, each of which copies it.
+So what makers and objects are given is counted, in items and bytes, against the size of the
+description.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from onnxpress.estimators.stored.errors import Damaged
 from onnxpress.estimators.stored.nodes import Array, List, Made, Mapping, Set, Tuple
 
 GROWTH = 16
-"""Times its size that a description may be given away; estimators give each part to one owner, or to a few."""
+"""Times its size that a description may be given away.
+
+Estimators give each part to one owner, or to a few.
+"""
 SPARE = 1 << 20
 _CONTAINERS = frozenset((list, tuple, dict, set, frozenset))
 _BYTES = frozenset((str, bytes, bytearray))
@@ -51,7 +55,9 @@ class Budget:
         self.known: dict[tuple[int, Any], tuple[Any, int, int]] = {}
 
     def spend(self, made: list[Any], *, copied: bool) -> None:
-        """Count what a maker is given; ``copied`` if the content of its arrays and texts is copied too.
+        """Count what a maker is given.
+
+        ``copied`` if the content of its arrays and texts is copied too.
 
         Raises:
             Damaged: it is too much.
@@ -62,7 +68,10 @@ class Budget:
             raise Damaged("its parts are given to more owners than they have content")
 
     def _deep(self, value: Any, count: Callable[[Any], int]) -> int:
-        """A value and what lies directly in it, counted once however often it is given, unless it has grown since."""
+        """Count a value and its direct parts once, however often it is given.
+
+        It is counted again if it has grown since.
+        """
         if type(value) not in _CONTAINERS:
             return count(value)
         found = self.known.get((id(value), count))

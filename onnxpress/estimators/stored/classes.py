@@ -1,7 +1,8 @@
 """Classes whose instances a fitted estimator is made of, and how one of them gets its state.
 
-An instance is made without a call, and its state is a dict of names that hide nothing of the class: neither the class nor
-the file decides what runs. No module outside the table is ever imported.
+An instance is made without a call, and its state is a dict of names that hide nothing of the
+class: neither the class nor the file decides what runs. No module outside the table is ever
+imported.
 """
 
 from __future__ import annotations
@@ -19,60 +20,64 @@ from onnxpress.estimators.stored.nodes import Global, Made
 from onnxpress.estimators.stored.rules import Rule
 
 _MODULES = (
-    "sklearn.calibration "
-    "sklearn.cluster._affinity_propagation sklearn.cluster._agglomerative sklearn.cluster._bicluster sklearn.cluster._birch "
-    "sklearn.cluster._bisect_k_means sklearn.cluster._dbscan sklearn.cluster._hdbscan.hdbscan sklearn.cluster._kmeans "
+    "sklearn.calibration sklearn.cluster._affinity_propagation sklearn.cluster._agglomerative "
+    "sklearn.cluster._bicluster sklearn.cluster._birch sklearn.cluster._bisect_k_means "
+    "sklearn.cluster._dbscan sklearn.cluster._hdbscan.hdbscan sklearn.cluster._kmeans "
     "sklearn.cluster._mean_shift sklearn.cluster._optics sklearn.cluster._spectral "
     "sklearn.compose._column_transformer sklearn.compose._target "
-    "sklearn.covariance._elliptic_envelope sklearn.covariance._empirical_covariance sklearn.covariance._graph_lasso "
-    "sklearn.covariance._robust_covariance sklearn.covariance._shrunk_covariance "
-    "sklearn.cross_decomposition._pls "
-    "sklearn.decomposition._dict_learning sklearn.decomposition._factor_analysis sklearn.decomposition._fastica "
-    "sklearn.decomposition._incremental_pca sklearn.decomposition._kernel_pca sklearn.decomposition._lda "
-    "sklearn.decomposition._nmf sklearn.decomposition._pca sklearn.decomposition._sparse_pca "
-    "sklearn.decomposition._truncated_svd "
-    "sklearn.discriminant_analysis sklearn.dummy "
+    "sklearn.covariance._elliptic_envelope sklearn.covariance._empirical_covariance "
+    "sklearn.covariance._graph_lasso sklearn.covariance._robust_covariance "
+    "sklearn.covariance._shrunk_covariance sklearn.cross_decomposition._pls "
+    "sklearn.decomposition._dict_learning sklearn.decomposition._factor_analysis "
+    "sklearn.decomposition._fastica sklearn.decomposition._incremental_pca "
+    "sklearn.decomposition._kernel_pca sklearn.decomposition._lda sklearn.decomposition._nmf "
+    "sklearn.decomposition._pca sklearn.decomposition._sparse_pca "
+    "sklearn.decomposition._truncated_svd sklearn.discriminant_analysis sklearn.dummy "
     "sklearn.ensemble._bagging sklearn.ensemble._forest sklearn.ensemble._gb "
-    "sklearn.ensemble._hist_gradient_boosting.binning sklearn.ensemble._hist_gradient_boosting.gradient_boosting "
-    "sklearn.ensemble._iforest sklearn.ensemble._stacking sklearn.ensemble._voting sklearn.ensemble._weight_boosting "
-    "sklearn.feature_extraction._dict_vectorizer sklearn.feature_extraction._hash sklearn.feature_extraction.image "
-    "sklearn.feature_extraction.text "
-    "sklearn.feature_selection._from_model sklearn.feature_selection._rfe sklearn.feature_selection._sequential "
-    "sklearn.feature_selection._univariate_selection sklearn.feature_selection._variance_threshold "
-    "sklearn.frozen._frozen sklearn.gaussian_process._gpc sklearn.gaussian_process._gpr "
-    "sklearn.impute._base sklearn.impute._iterative sklearn.impute._knn "
-    "sklearn.isotonic sklearn.kernel_approximation sklearn.kernel_ridge "
-    "sklearn.linear_model._base sklearn.linear_model._bayes sklearn.linear_model._coordinate_descent "
-    "sklearn.linear_model._glm.glm sklearn.linear_model._huber sklearn.linear_model._least_angle "
-    "sklearn.linear_model._logistic sklearn.linear_model._omp sklearn.linear_model._passive_aggressive "
+    "sklearn.ensemble._hist_gradient_boosting.binning "
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting sklearn.ensemble._iforest "
+    "sklearn.ensemble._stacking sklearn.ensemble._voting sklearn.ensemble._weight_boosting "
+    "sklearn.feature_extraction._dict_vectorizer sklearn.feature_extraction._hash "
+    "sklearn.feature_extraction.image sklearn.feature_extraction.text "
+    "sklearn.feature_selection._from_model sklearn.feature_selection._rfe "
+    "sklearn.feature_selection._sequential sklearn.feature_selection._univariate_selection "
+    "sklearn.feature_selection._variance_threshold sklearn.frozen._frozen "
+    "sklearn.gaussian_process._gpc sklearn.gaussian_process._gpr sklearn.impute._base "
+    "sklearn.impute._iterative sklearn.impute._knn sklearn.isotonic sklearn.kernel_approximation "
+    "sklearn.kernel_ridge sklearn.linear_model._base sklearn.linear_model._bayes "
+    "sklearn.linear_model._coordinate_descent sklearn.linear_model._glm.glm "
+    "sklearn.linear_model._huber sklearn.linear_model._least_angle sklearn.linear_model._logistic "
+    "sklearn.linear_model._omp sklearn.linear_model._passive_aggressive "
     "sklearn.linear_model._perceptron sklearn.linear_model._quantile sklearn.linear_model._ransac "
-    "sklearn.linear_model._ridge sklearn.linear_model._stochastic_gradient sklearn.linear_model._theil_sen "
-    "sklearn.manifold._classical_mds sklearn.manifold._isomap sklearn.manifold._locally_linear sklearn.manifold._mds "
-    "sklearn.manifold._spectral_embedding sklearn.manifold._t_sne "
-    "sklearn.mixture._bayesian_mixture sklearn.mixture._gaussian_mixture "
+    "sklearn.linear_model._ridge sklearn.linear_model._stochastic_gradient "
+    "sklearn.linear_model._theil_sen sklearn.manifold._classical_mds sklearn.manifold._isomap "
+    "sklearn.manifold._locally_linear sklearn.manifold._mds sklearn.manifold._spectral_embedding "
+    "sklearn.manifold._t_sne sklearn.mixture._bayesian_mixture sklearn.mixture._gaussian_mixture "
     "sklearn.model_selection._classification_threshold sklearn.model_selection._search "
-    "sklearn.model_selection._search_successive_halving "
-    "sklearn.multiclass sklearn.multioutput sklearn.naive_bayes "
-    "sklearn.neighbors._classification sklearn.neighbors._graph sklearn.neighbors._kde sklearn.neighbors._lof "
-    "sklearn.neighbors._nca sklearn.neighbors._nearest_centroid sklearn.neighbors._regression "
-    "sklearn.neighbors._unsupervised "
-    "sklearn.neural_network._multilayer_perceptron sklearn.neural_network._rbm "
-    "sklearn.pipeline "
-    "sklearn.preprocessing._data sklearn.preprocessing._discretization sklearn.preprocessing._encoders "
-    "sklearn.preprocessing._function_transformer sklearn.preprocessing._label sklearn.preprocessing._polynomial "
-    "sklearn.preprocessing._target_encoder "
-    "sklearn.random_projection sklearn.semi_supervised._label_propagation sklearn.semi_supervised._self_training "
-    "sklearn.svm._classes sklearn.tree._classes"
+    "sklearn.model_selection._search_successive_halving sklearn.multiclass sklearn.multioutput "
+    "sklearn.naive_bayes sklearn.neighbors._classification sklearn.neighbors._graph "
+    "sklearn.neighbors._kde sklearn.neighbors._lof sklearn.neighbors._nca "
+    "sklearn.neighbors._nearest_centroid sklearn.neighbors._regression "
+    "sklearn.neighbors._unsupervised sklearn.neural_network._multilayer_perceptron "
+    "sklearn.neural_network._rbm sklearn.pipeline sklearn.preprocessing._data "
+    "sklearn.preprocessing._discretization sklearn.preprocessing._encoders "
+    "sklearn.preprocessing._function_transformer sklearn.preprocessing._label "
+    "sklearn.preprocessing._polynomial sklearn.preprocessing._target_encoder "
+    "sklearn.random_projection sklearn.semi_supervised._label_propagation "
+    "sklearn.semi_supervised._self_training sklearn.svm._classes sklearn.tree._classes"
 )
 ESTIMATORS = frozenset(_MODULES.split())
-"""Modules that define estimators: of these, every subclass of ``BaseEstimator`` that is defined there."""
+"""Modules that define estimators.
+
+Of these, every subclass of ``BaseEstimator`` that is defined there.
+"""
 
 PARTS: dict[str, str] = {
     "sklearn._loss.link": "HalfLogitLink IdentityLink Interval LogLink LogitLink MultinomialLogit",
     "sklearn._loss.loss": (
-        "AbsoluteError ExponentialLoss HalfBinomialLoss HalfBinomialLossArrayAPI HalfGammaLoss HalfMultinomialLoss "
-        "HalfMultinomialLossArrayAPI HalfPoissonLoss HalfPoissonLossArrayAPI HalfSquaredError HalfTweedieLoss "
-        "HalfTweedieLossIdentity HuberLoss PinballLoss"
+        "AbsoluteError ExponentialLoss HalfBinomialLoss HalfBinomialLossArrayAPI HalfGammaLoss "
+        "HalfMultinomialLoss HalfMultinomialLossArrayAPI HalfPoissonLoss HalfPoissonLossArrayAPI "
+        "HalfSquaredError HalfTweedieLoss HalfTweedieLossIdentity HuberLoss PinballLoss"
     ),
     "sklearn.calibration": "_CalibratedClassifier",
     "sklearn.cluster._birch": "_CFNode _CFSubcluster",
@@ -80,19 +85,21 @@ PARTS: dict[str, str] = {
     "sklearn.compose._column_transformer": "make_column_selector",
     "sklearn.ensemble._hist_gradient_boosting.predictor": "TreePredictor",
     "sklearn.gaussian_process.kernels": (
-        "CompoundKernel ConstantKernel DotProduct ExpSineSquared Exponentiation Matern PairwiseKernel Product RBF "
-        "RationalQuadratic Sum WhiteKernel"
+        "CompoundKernel ConstantKernel DotProduct ExpSineSquared Exponentiation Matern "
+        "PairwiseKernel Product RBF RationalQuadratic Sum WhiteKernel"
     ),
     "sklearn.impute._iterative": "_ImputerTriplet",
     "sklearn.metrics._scorer": "_CurveScorer _MultimetricScorer _PassthroughScorer _Scorer",
     "sklearn.model_selection._split": (
-        "GroupKFold GroupShuffleSplit KFold LeaveOneGroupOut LeaveOneOut LeavePGroupsOut LeavePOut PredefinedSplit "
-        "RepeatedKFold RepeatedStratifiedKFold ShuffleSplit StratifiedGroupKFold StratifiedKFold StratifiedShuffleSplit "
-        "TimeSeriesSplit _CVIterableWrapper"
+        "GroupKFold GroupShuffleSplit KFold LeaveOneGroupOut LeaveOneOut LeavePGroupsOut "
+        "LeavePOut PredefinedSplit RepeatedKFold RepeatedStratifiedKFold ShuffleSplit "
+        "StratifiedGroupKFold StratifiedKFold StratifiedShuffleSplit TimeSeriesSplit "
+        "_CVIterableWrapper"
     ),
     "sklearn.neural_network._stochastic_optimizers": "AdamOptimizer SGDOptimizer",
     "sklearn.utils._metadata_requests": (
-        "MetadataRequest MetadataRouter MethodMapping MethodMetadataRequest MethodPair RouterMappingPair"
+        "MetadataRequest MetadataRouter MethodMapping MethodMetadataRequest MethodPair "
+        "RouterMappingPair"
     ),
     "onnxpress.estimators.onnx_estimator": "OnnxClassifier OnnxRegressor",
 }
@@ -107,7 +114,10 @@ LONGEST_VERSION = 40
 
 @lru_cache(maxsize=MOST_CACHED)
 def known_class(module: str, name: str) -> type[Any] | None:
-    """The class of that name, None if no fitted estimator holds one of it; nothing else is imported."""
+    """The class of that name, None if no fitted estimator holds one of it.
+
+    Nothing else is imported.
+    """
     parts = PARTS.get(module, "").split()
     if name not in parts and (module not in ESTIMATORS or not name.isidentifier()):
         return None
@@ -125,7 +135,8 @@ def known_class(module: str, name: str) -> type[Any] | None:
 def pickled_names(trusted: Collection[str]) -> frozenset[str]:
     """Names of classes that a user trusts, and the names under which pickles have the same classes.
 
-    ``lightgbm.LGBMClassifier`` is ``lightgbm.sklearn.LGBMClassifier`` there. What is no class stays as it is.
+    ``lightgbm.LGBMClassifier`` is ``lightgbm.sklearn.LGBMClassifier`` there. What is no class
+    stays as it is.
     """
     found = set(trusted)
     for path in trusted:
@@ -239,7 +250,7 @@ def _check_version(kind: type[Any], version: Any) -> None:
 
 
 def _check_names(kind: type[Any], state: dict[Any, Any]) -> None:
-    """Raise Damaged unless all keys are plain names, and none of them hides a method or property of the class."""
+    """Raise Damaged unless all keys are plain names that hide no method or property."""
     for key in state:
         if type(key) is not str or not key.isidentifier() or key.startswith("__"):
             raise Damaged(
@@ -263,7 +274,10 @@ def hides(kind: type[Any], key: str) -> bool:
 
 
 def _interpolate(regression: Any) -> None:
-    """What IsotonicRegression's own ``__setstate__`` does: the function that it predicts by is made of its thresholds."""
+    """What IsotonicRegression's own ``__setstate__`` does.
+
+    The function that it predicts by is made of its thresholds.
+    """
     content = vars(regression)
     content.pop("f_", None)
     if "X_thresholds_" in content and "y_thresholds_" in content:

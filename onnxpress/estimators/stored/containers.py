@@ -16,7 +16,7 @@ from onnxpress.estimators.stored.rules import Build, Rule
 MOST_TUPLE_KEYS = 1000
 LONGEST_TUPLE_KEY = 20
 SMALL = 1 << 64
-"""Integers of more bits, complex numbers and nested tuples can be chosen so that all have the same hash."""
+"""Large integers, complex numbers and nested tuples can be chosen to have equal hashes."""
 
 _FACTORIES: dict[str, Any] = {
     "builtins.list": list,
@@ -29,7 +29,7 @@ _FACTORIES: dict[str, Any] = {
 
 
 def check_keys(keys: Iterable[Any]) -> None:
-    """Raise Damaged unless the keys are text, numbers, None, or a moderate number of tuples of those."""
+    """Raise Damaged unless the keys are text, numbers, None, or a few tuples of those."""
     tuples = 0
     for key in keys:
         if type(key) is tuple:
@@ -211,7 +211,7 @@ def _bunch(made: Made, build: Build) -> Any:
     found = Bunch()
     fill_pairs(found, made.pairs, build)
     if not all(type(key) is str and not key.startswith("__") for key in found):
-        # its keys are attributes too, and numpy takes what __array_interface__ says for an address in memory
+        # its keys are attributes too, and numpy takes __array_interface__ for an address
         raise Damaged("a Bunch with a key that is no name")
     if any(map(callable, found.values())):
         raise Damaged(

@@ -1,7 +1,7 @@
 """Types of numbers: looked up by what a file says of them, never made from it.
 
-A state of ``numpy.dtype`` can lay an object over a number, so none reaches numpy: a file's type is compared with those that
-numpy makes itself.
+A state of ``numpy.dtype`` can lay an object over a number, so none reaches numpy: a file's type
+is compared with those that numpy makes itself.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _record(made: Made) -> np.dtype[Any]:
 
 
 def _describes(state: list[Any], known: np.dtype[Any]) -> bool:
-    """Whether a state names the fields of a record at the same places, with the same types and the same size."""
+    """Whether a state names the fields of a record with the same places, types and size."""
     names, fields, known_fields = state[3], state[4], dict(known.fields or {})
     if not (isinstance(names, Tuple) and isinstance(fields, Mapping)) or state[2] is not None:
         return False
@@ -125,7 +125,10 @@ def _field(node: Any) -> np.dtype[Any]:
 
 @cache
 def records() -> tuple[np.dtype[Any], ...]:
-    """The records that the arrays of fitted estimators have: nodes of trees, of histogram trees and of neighbours' trees."""
+    """The records that the arrays of fitted estimators have.
+
+    Nodes of trees, of histogram trees and of neighbours' trees.
+    """
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
     from sklearn.tree._tree import NODE_DTYPE
 

@@ -1,7 +1,10 @@
-"""An estimator as bytes that are the same each time: those of joblib, without what differs between two equal estimators.
+"""An estimator as bytes that are the same each time.
 
-``dump(loads(dump(x))) == dump(x)``, in any process. joblib's own bytes also depend on which equal texts are one object, on the
-order of sets, on what lies between the fields of records, and on what a random state was made of before it got its state.
+Those of joblib, without what differs between two equal estimators.
+
+``dump(loads(dump(x))) == dump(x)``, in any process. joblib's own bytes also depend on which equal
+texts are one object, on the order of sets, on what lies between the fields of records, and on
+what a random state was made of before it got its state.
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ COUNTERS = slice(7, 11)
 
 NEIGHBORS = {"sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree"}
 FOUND_OUT = {"_has_canonical_format", "_has_sorted_indices", "_stop_words_id"}
-"""What a sparse matrix knows of itself once it was asked; where in memory a vectoriser's stop words were."""
+"""What a sparse matrix knows of itself once it was asked.
+
+Where in memory a vectoriser's stop words were.
+"""
 
 _RANDOM_STATE, _BIT_GENERATOR = (
     getattr(_pickle, f"__{name}_ctor") for name in ("randomstate", "bit_generator")
@@ -34,7 +40,9 @@ _RANDOM_STATE, _BIT_GENERATOR = (
 
 
 def dump(estimator: Any) -> bytes:
-    """The bytes of an uncompressed joblib file. How many threads an estimator computes with is no part of it.
+    """Write the bytes of an uncompressed joblib file.
+
+    How many threads an estimator computes with is not part of it.
 
     Raises:
         Damaged: its parts are nested too deeply, or one of them cannot be pickled.
@@ -61,7 +69,10 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
         self._values: dict[tuple[type, Any], Any] = {}
 
     def save(self, obj: Any) -> None:
-        """Write an object. Equal texts, bytes and types of numbers are one object, so that the second refers to the first."""
+        """Write an object.
+
+        Equal texts, bytes and types of numbers are one object, so the second refers to the first.
+        """
         kind = (
             np.dtype if isinstance(obj, np.dtype) else type(obj)
         )  # the class of long is another than that of long long
@@ -121,7 +132,10 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
 
 
 def _is_left_out(obj: Any, name: str, value: Any) -> bool:
-    """Whether an attribute is found out again, or a method that the class has anyway: an early stopped fit leaves one."""
+    """Whether an attribute is found out again, or a method that the class has anyway.
+
+    An early stopped fit leaves one.
+    """
     if isinstance(value, MethodType):
         return value.__self__ is obj and getattr(type(obj), name, None) is value.__func__
     return name in FOUND_OUT

@@ -7,7 +7,10 @@ from typing import Any
 
 
 class Refused(Exception):
-    """A file names what no fitted estimator holds. ``names`` are those found, ``package.module.name``, sorted."""
+    """A file names something that no fitted estimator holds.
+
+    ``names`` are those found, ``package.module.name``, sorted.
+    """
 
     def __init__(self, names: Collection[str], what: str = "names") -> None:
         """``what`` the file does with them: "names" them, or "calls" them."""
@@ -16,9 +19,12 @@ class Refused(Exception):
 
 
 class Damaged(Exception):
-    """A file that is cut, changed or made by hand: its data do not fit together. The message says which, in one clause.
+    """A file that is cut, changed or made by hand.
 
-    ``names`` are those that were read until then, :class:`nodes.Global`, where it is a reader that gives up.
+    Its data do not fit together. The message says which, in one clause.
+
+    ``names`` are those that were read until then, :class:`nodes.Global`, where it is a reader
+    that gives up.
     """
 
     names: Sequence[Any] = ()

@@ -1,7 +1,8 @@
 """The grammar of stored estimators: what a description may name, and how that is made.
 
-:func:`judge` looks at names only and makes nothing. :func:`build` makes what was judged: containers and objects first and
-their content afterwards, so that they may contain themselves; whatever else there is, of its parts, by a rule.
+:func:`judge` looks at names only and makes nothing. :func:`build` makes what was judged:
+containers and objects first and their content afterwards, so that they may contain themselves;
+whatever else there is, of its parts, by a rule.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ _CONTAINERS = frozenset((List, Tuple, Mapping, Set))
 
 
 def judge(root: Any, trusted: Collection[str] = ()) -> None:
-    """Look at every name in a description; of modules, only known ones and those of trusted classes are imported.
+    """Look at every name in a description.
+
+    Of modules, only known ones and those of trusted classes are imported.
 
     Raises:
         OtherVersion: an estimator in it was written by another scikit-learn.
@@ -82,7 +85,9 @@ def judge(root: Any, trusted: Collection[str] = ()) -> None:
 
 
 def judge_names(names: Sequence[Global], trusted: Collection[str] = ()) -> None:
-    """Look at the names in a file that was not read to its end, where nobody knows what would have become of them.
+    """Look at the names in a file that was not read to its end.
+
+    What would have become of them is not known.
 
     Raises:
         Refused: one of them is of no use anywhere.
@@ -121,7 +126,9 @@ def build(root: Any, trusted: Collection[str] = ()) -> Any:
 
 
 def trusted_class(path: str, trusted: Collection[str]) -> type | None:
-    """The class of that name if it is ``trusted``, which imports its module; a function of a trusted name is none.
+    """The class of that name if it is ``trusted``, which imports its module.
+
+    A function of a trusted name is none.
 
     Raises:
         Damaged: the module cannot be imported.

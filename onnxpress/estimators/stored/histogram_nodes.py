@@ -1,4 +1,7 @@
-"""The trees of HistGradientBoosting: plain arrays of records, which compiled code follows without looking."""
+"""The trees of HistGradientBoosting.
+
+Plain arrays of records, which compiled code follows without looking.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ BOUND = "_raw_predict"
 
 
 def check_predictor(nodes: Any, sets: tuple[Any, Any]) -> None:
-    """Raise Damaged unless the nodes are one tree and each categorical one has its row in both of the ``sets``."""
+    """Raise Damaged unless the nodes are one tree.
+
+    Each categorical node must have its row in both of the ``sets``.
+    """
     from sklearn.ensemble._hist_gradient_boosting.common import PREDICTOR_RECORD_DTYPE
 
     if (
@@ -49,7 +55,7 @@ def check_predictor(nodes: Any, sets: tuple[Any, Any]) -> None:
 
 
 def features(nodes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The features that the inner nodes ask about, and those of them that they take for categories."""
+    """Return the features that inner nodes use, and those of them used as categories."""
     inner = nodes[nodes["is_leaf"] == 0]
     return np.unique(inner["feature_idx"]), np.unique(
         inner["feature_idx"][inner["is_categorical"] == 1]

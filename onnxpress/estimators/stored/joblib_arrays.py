@@ -21,7 +21,9 @@ _SUBCLASSES = ("numpy.ndarray", "numpy.memmap")
 
 @dataclass(frozen=True)
 class Announced:
-    """An array that is to follow: ``padded`` says that its bytes are aligned, ``size`` is the bytes of a number.
+    """An array that is to follow.
+
+    ``padded`` says that its bytes are aligned, ``size`` is the bytes of a number.
 
     Objects, which have the size 0 here, follow as a pickle of their own.
     """
@@ -73,7 +75,10 @@ def wrapped(made: Made, types: Types) -> Announced:
 
 
 class Types:
-    """The types that arrays of a file are announced with, each looked up once: most arrays share one."""
+    """The types that arrays of a file are announced with, each looked up once.
+
+    Most arrays share one.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""

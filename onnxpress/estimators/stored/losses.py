@@ -1,4 +1,7 @@
-"""Small compiled objects that take numbers only: losses, and splines, which are made by their own constructors."""
+"""Small compiled objects that take numbers only.
+
+Losses, and splines, which are made by their own constructors.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +60,10 @@ def loss(made: Made, build: Callable[[Any], Any]) -> Any:
 
 
 def multinomial(made: Made, build: Callable[[Any], Any]) -> Any:
-    """The multinomial loss as Cython pickles it: the class, a checksum, and a state without content."""
+    """The multinomial loss as Cython pickles it.
+
+    The class, a checksum, and a state without content.
+    """
     whole = len(made.arguments) == 3 and isinstance(made.arguments[0], Global)
     if (
         not whole
@@ -76,7 +82,10 @@ SPLINE = {"_c", "_t", "axis", "extrapolate", "k"}
 
 
 def spline(made: Made, build: Callable[[Any], Any]) -> Any:
-    """A ``scipy.interpolate.BSpline`` made anew from knots, coefficients and degree, which its constructor checks."""
+    """Make a ``scipy.interpolate.BSpline`` anew from knots, coefficients and degree.
+
+    Its constructor checks them.
+    """
     state = build(made.states[0]) if len(made.states) == 1 else None
     content = dict(state) if type(state) is dict else {}
     content.pop(

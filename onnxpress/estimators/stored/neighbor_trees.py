@@ -1,4 +1,7 @@
-"""KDTree, BallTree and their metrics: built anew from the points, since compiled code trusts a stored tree's indices."""
+"""KDTree, BallTree and their metrics.
+
+Built anew from the points, since compiled code trusts a stored tree's indices.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,8 @@ from onnxpress.estimators.stored.trees import whole
 METRICS_MODULE = "sklearn.metrics._dist_metrics"
 PRECISIONS = {"64": np.float64, "32": np.float32}
 _PLAIN = (
-    "BrayCurtis Canberra Chebyshev Dice Euclidean Hamming Haversine Jaccard Kulsinski Manhattan Matching RogersTanimoto "
-    "RussellRao SokalMichener SokalSneath"
+    "BrayCurtis Canberra Chebyshev Dice Euclidean Hamming Haversine Jaccard Kulsinski Manhattan "
+    "Matching RogersTanimoto RussellRao SokalMichener SokalSneath"
 )
 PLAIN_METRICS = _PLAIN.split()
 """Metrics without parameters. The one that calls a function, PyFunc, is refused."""
@@ -65,7 +68,7 @@ def metric(made: Made, build: Callable[[Any], Any]) -> Any:
 
 
 def tree(made: Made, build: Callable[[Any], Any]) -> Any:
-    """A tree of points, built anew from the points, the leaf size, the metric and the weights in its state."""
+    """Build a tree anew from the points, leaf size, metric and weights in its state."""
     path = _class_of(made, TREES)
     state = build(made.states[0])
     if type(state) is not tuple or len(state) != 13:

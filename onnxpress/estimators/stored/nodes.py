@@ -1,7 +1,8 @@
 """What a file says, as inert data: nothing here imports, calls or makes what the file names.
 
-None, bool, int, float, str and bytes stand for themselves. Whatever else a file holds is one of these nodes. A node that
-the file mentions twice is the same node twice, and a container may contain itself.
+None, bool, int, float, str and bytes stand for themselves. Whatever else a file holds is one of
+these nodes. A node that the file mentions twice is the same node twice, and a container may
+contain itself.
 """
 
 from __future__ import annotations
@@ -54,10 +55,13 @@ class Global:
 
 @dataclass(slots=True, eq=False)
 class Made:
-    """An object that the file wants made: ``how`` it would be, of which ``maker``, and what it is given afterwards.
+    """An object that the file wants made.
 
-    ``new`` is ``maker.__new__(maker, *arguments)``, which ``copyreg``'s helpers come down to as well; ``call`` is
-    ``maker(*arguments)``. ``states``, ``items`` and ``pairs`` are for ``__setstate__``, ``append`` and ``__setitem__``.
+    ``how`` it would be, of which ``maker``, and what it is given afterwards.
+
+    ``new`` is ``maker.__new__(maker, *arguments)``, which ``copyreg``'s helpers come down to as
+    well; ``call`` is ``maker(*arguments)``. ``states``, ``items`` and ``pairs`` are for
+    ``__setstate__``, ``append`` and ``__setitem__``.
     """
 
     maker: Any
@@ -71,10 +75,12 @@ class Made:
 
 @dataclass(slots=True, eq=False)
 class Array:
-    """Numbers or fixed-width text that lie beside the description, as joblib's arrays and the .npy files of skops do.
+    """Numbers or fixed-width text that are stored beside the description.
 
-    ``dtype`` is a ``numpy.dtype`` that we have looked up, its string, or its node, a :class:`Made`. ``data`` are bytes, at least
-    ``shape`` times the item size of them.
+    Arrays of joblib and the .npy files of skops are stored this way.
+
+    ``dtype`` is a ``numpy.dtype`` that we have looked up, its string, or its node, a
+    :class:`Made`. ``data`` are bytes, at least ``shape`` times the item size of them.
     """
 
     shape: tuple[int, ...]

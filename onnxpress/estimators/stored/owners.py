@@ -1,8 +1,9 @@
 """What the parts of one estimator must have in common, because compiled code takes it for granted.
 
-Scikit-learn checks the rows that it is asked about against ``n_features_in_``, and hands them with its fitted arrays to code
-that reads as far as it believes these to be. So wherever that is the case, an estimator that is loaded has the sizes, types
-and indices that its class gives it. The rest of scikit-learn is Python and numpy, which check for themselves.
+Scikit-learn checks the rows that it is asked about against ``n_features_in_``, and hands them
+with its fitted arrays to code that reads as far as it believes these to be. So wherever that is
+the case, an estimator that is loaded has the sizes, types and indices that its class gives it.
+The rest of scikit-learn is Python and numpy, which check for themselves.
 
 A class is checked for each class that it derives from. One that is not fitted has nothing to check.
 """
@@ -57,9 +58,12 @@ def check(instance: Any) -> None:
 
 
 def _check_attribute(name: str, item: Any, *, own: bool) -> None:
-    """What no attribute is, of whatever class: a function out of its place, or an array that another call is to fill.
+    """What no attribute is, of whatever class.
 
-    The second argument of a numpy function may be what it fills, so none of them is a metric of two rows.
+    A function out of its place, or an array that another call is to fill.
+
+    The second argument of a numpy function may be what it fills, so none of them is a metric of
+    two rows.
     """
     if (
         not own
@@ -70,15 +74,18 @@ def _check_attribute(name: str, item: Any, *, own: bool) -> None:
         raise Damaged(f"{name} should be no function of scikit-learn's own")
     if isinstance(item, dict) and isinstance(item.get("out"), np.ndarray | tuple):
         raise Damaged(
-            f"{name} should give no function an array to write into, which may be part of something else"
+            f"{name} should give no function an array to write into, "
+            f"which may be part of something else"
         )
     if name.endswith(KEYWORDS) and item is not None and type(item) not in (dict, Bunch):
         raise Damaged(
-            f"{name} should be a dict, got {type(item).__name__}: what else can be asked for keys hides them"
+            f"{name} should be a dict, got {type(item).__name__}: "
+            f"what else can be asked for keys hides them"
         )
     if name.endswith("kw_args") and item is not None and not all(map(is_plain, item.values())):
         raise Damaged(
-            f"{name} should hold plain values: a sum of nothing gives its initial value on, for others to change"
+            f"{name} should hold plain values: "
+            f"a sum of nothing gives its initial value on, for others to change"
         )
     if name.endswith((": metric", ": kernel")) and _is_numeric(item):
         raise Damaged(

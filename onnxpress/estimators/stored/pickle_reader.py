@@ -1,6 +1,7 @@
 """Pickles of protocols 0 to 5, and joblib's files, read into nodes.
 
-joblib's arrays, which lie raw between the opcodes, become an :class:`Array` of the bytes where they are.
+joblib's arrays, which lie raw between the opcodes, become an :class:`Array` of the bytes where
+they are.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ OBJECT_ARRAYS = ("numpy._core.multiarray._reconstruct", "numpy._core.numeric._fr
 
 
 def read(data: bytes | memoryview, largest: int = LARGEST) -> Any:
-    """What the first pickle in ``data``, compressed or not, describes; ``largest`` bounds its bytes when unpacked.
+    """What the first pickle in ``data``, compressed or not, describes.
+
+    ``largest`` bounds its bytes when unpacked.
 
     Raises:
         Damaged: cut, changed, or made by hand.
@@ -65,7 +68,9 @@ class _Reader(Machine):
         return self.stack[-1]
 
     def build(self) -> None:
-        """As any; behind the state of joblib's wrapper lies the array itself, which takes its place.
+        """Read it like any other object.
+
+        The array itself follows the state of joblib's wrapper and takes its place.
 
         Raises:
             Damaged: state for what is not made, or an array that joblib does not write.

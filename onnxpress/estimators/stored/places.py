@@ -1,7 +1,8 @@
 """Where the parts of an estimator stand, and that they stand nowhere else.
 
-Scikit-learn asks steps and members of ensembles by the names of methods, whatever they are. A bare tree has ``predict`` as
-well, and reads as many columns as its nodes say; a Bunch or an attribute with a function in it has whatever name it likes.
+Scikit-learn asks steps and members of ensembles by the names of methods, whatever they are. A
+bare tree has ``predict`` as well, and reads as many columns as its nodes say; a Bunch or an
+attribute with a function in it has whatever name it likes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,10 @@ COMPILED: dict[str, str] = {
     "sklearn.neighbors._kd_tree": "tree_ _tree",
     "sklearn.tree._tree": "tree_",
 }
-"""The attributes in which parts of these modules stand, alone or in lists: what they are asked there is checked."""
+"""The attributes in which parts of these modules stand, alone or in lists.
+
+What they are asked there is checked.
+"""
 
 CALLABLE = frozenset(
     {
@@ -60,7 +64,9 @@ class Places:
                     raise Damaged(f"{kind.__name__}: {name} should hold no part of {module}")
 
     def modules(self, item: Any) -> frozenset[str]:
-        """The modules of :data:`COMPILED` of which there is something in a value, in lists and dicts too; not in instances.
+        """Return the modules of :data:`COMPILED` that something in a value comes from.
+
+        Lists and dicts are searched too, instances are not.
 
         Raises:
             Damaged: a container lies in itself.

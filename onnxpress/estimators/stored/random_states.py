@@ -1,4 +1,7 @@
-"""Random states of numpy: made by name, and given a state whose parts are within what their C code reads."""
+"""Random states of numpy.
+
+Made by name, and given a state whose parts are within what their C code reads.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ LARGEST_POOL = 64
 
 
 def _bit_generator(made: Made, build: Build) -> Any:
-    """``__bit_generator_ctor(class or name)``, given its state, and what it was seeded by since numpy 2."""
+    """Make ``__bit_generator_ctor(class or name)``.
+
+    It is given its state and, since numpy 2, what it was seeded by.
+    """
     if (
         made.how != "call"
         or made.keywords
@@ -72,7 +78,7 @@ def _set(generator: Any, state: Any) -> None:
 
 
 def _check_like(state: Any, own: Any, key: str) -> None:
-    """Raise Damaged unless a state has the same parts as one of numpy's own, and integers within their limits."""
+    """Raise Damaged unless a state has the parts of one of numpy's own, within their limits."""
     if isinstance(own, dict):
         fits = type(state) is dict and state.keys() == own.keys()
         for part in own if fits else ():
@@ -124,7 +130,10 @@ def _bits(made: Made, build: Build, kind: type) -> Any:
 
 
 def _seeds(made: Made, build: Build) -> Any:
-    """``__pyx_unpickle_SeedSequence(class, checksum, state)``; the state follows by itself when that is None."""
+    """``__pyx_unpickle_SeedSequence(class, checksum, state)``.
+
+    The state follows by itself when that is None.
+    """
     arguments = made.arguments
     plain = made.how == "call" and not (made.keywords or made.items or made.pairs)
     if not plain or len(arguments) != 3 or not names(arguments[0], _SEEDS) or len(made.states) > 1:

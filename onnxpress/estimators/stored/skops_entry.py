@@ -15,7 +15,10 @@ _NAME = re.compile(r"[\w.<>]{1,300}", re.ASCII)
 
 
 class JsonObject(list[tuple[str, Any]]):
-    """An object of JSON as pairs: a dict of skops may have the same text for two keys, 1 and "1"."""
+    """An object of JSON as pairs.
+
+    A dict of skops may have the same text for two keys, 1 and "1".
+    """
 
 
 def parsed(text: memoryview) -> Any:

@@ -1,4 +1,7 @@
-"""Arrays, scalars, random states and sparse matrices of skops files, as the nodes that a pickle has for them."""
+"""Arrays, scalars, random states and sparse matrices of skops files.
+
+They become the nodes that a pickle has for them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ ARRAYS = {"numpy.ndarray", "numpy.memmap"}
 DIMENSIONS = 32
 NOT_MASKED = b"\0"
 ARRAY_STATE = 5
-"""Items of the state of an array: version, shape, dtype, whether in Fortran's order, and its bytes or objects."""
+"""Items of the state of an array.
+
+Version, shape, dtype, whether in Fortran's order, and its bytes or objects.
+"""
 
 RANDOM_STATES = {"numpy.random.mtrand.RandomState", "numpy.random.RandomState"}
 SPARSE_PARTS = {
@@ -96,7 +102,10 @@ def of_masked_array(reader: Reader, entry: Entry) -> Any:
 
 
 def _masked(reader: Reader, mask: Any, shape: list[Any], order: Literal["C", "F"]) -> bytes:
-    """A byte for each value of an array of that shape, in the order of its values: whether it is masked."""
+    """A byte for each value of an array of that shape, in the order of its values.
+
+    Whether it is masked.
+    """
     if isinstance(mask, Array) and list(mask.shape) == shape:
         try:
             return (
@@ -137,7 +146,10 @@ def of_random_state(reader: Reader, entry: Entry) -> Any:
 
 
 def of_generator(reader: Reader, entry: Entry) -> Any:
-    """A generator with the state of its bit generator; that which would seed other generators by it is not kept."""
+    """A generator with the state of its bit generator.
+
+    That which would seed other generators by it is not kept.
+    """
     node = reader.keep(entry, Made(Global(RANDOM, "__generator_ctor"), "call", []))
     bits = reader.node(entry.inner("content").get("bit_generator"))
     names = (

@@ -142,7 +142,10 @@ def of_function(_reader: Reader, entry: Entry) -> Any:
 
 
 def of_method(reader: Reader, entry: Entry) -> Any:
-    """A method of an object, which would have to be looked up on it: it is left to be refused by the method's name."""
+    """A method of an object, which would have to be looked up on it.
+
+    It is left to be refused by the method's name.
+    """
     content, named = entry.inner("content"), entry.named()
     node = Made(name_of(named.module, f"{named.name}.{content.text('func')}"), "call", [])
     reader.keep(entry, node).arguments.append(reader.node(content.get("obj")))

@@ -1,7 +1,8 @@
 """skops files, read into inert nodes: the same ones that a pickle of the same object is read into.
 
-A skops file is a zip file of schema.json, a tree of entries that each name the ``__loader__`` which would make an object, and
-of arrays and bytes in members of their own. Files of skops 0.3 to 0.16 (protocols 0 to 2) are read, without skops.
+A skops file is a zip file of schema.json, a tree of entries that each name the ``__loader__``
+which would make an object, and of arrays and bytes in members of their own. Files of skops 0.3 to
+0.16 (protocols 0 to 2) are read, without skops.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ from onnxpress.estimators.stored.skops_reading import Loader, Reader
 
 NEWEST_PROTOCOL = 2
 LARGEST_SCHEMA = 256 << 20
-"""Bytes of schema.json, which takes twenty times as much memory once it is read; a vocabulary has 400 bytes a word."""
+"""Bytes of schema.json, which takes twenty times as much memory once it is read.
+
+A vocabulary has 400 bytes a word.
+"""
 
 PLAIN = frozenset(
     f"{kind}Node"

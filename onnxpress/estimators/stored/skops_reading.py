@@ -19,10 +19,13 @@ DIMENSIONS = 32
 
 
 class Reader:
-    """Reads one file. An entry whose ``__id__`` was read before is the same node again, whatever else it says."""
+    """Reads one file.
+
+    An entry whose ``__id__`` was read before is the same node again, whatever else it says.
+    """
 
     def __init__(self, archive: Archive, loaders: Mapping[str, Loader]) -> None:
-        """Read the file ``archive``, each entry by the function that ``loaders`` has for its kind."""
+        """Read the file ``archive``; ``loaders`` has the function for each kind of entry."""
         self.archive, self._loaders = archive, loaders
         self._known: dict[int, Any] = {}
         self._arrays: dict[str, Array] = {}
@@ -72,7 +75,10 @@ class Reader:
         return self._arrays[name]
 
     def arrays(self, name: str, wanted: Sequence[str]) -> dict[str, Array]:
-        """Those of the arrays in a member that are wanted; the member is a zip file itself (.npz)."""
+        """Those of the arrays in a member that are wanted.
+
+        The member is a zip file itself (.npz).
+        """
         if name not in self._inner:
             inner = Archive(self.archive.read(name), self.archive.limit - self._unpacked)
             self._unpacked += inner.total
@@ -96,7 +102,10 @@ class Reader:
             raise Damaged("it refers to the same bytes over and over")
 
     def check_count(self, count: int) -> None:
-        """Raise Damaged if arrays have more objects than there are entries: their rows are the same list many times."""
+        """Raise Damaged if arrays have more objects than there are entries.
+
+        Their rows are the same list many times.
+        """
         self._objects += count
         if self._objects > DIMENSIONS * self._entries:
             raise Damaged("an array of objects does not have its shape")

@@ -1,4 +1,7 @@
-"""Sparse matrices and arrays of scipy: their parts are checked, for scipy's C code follows every index in them."""
+"""Sparse matrices and arrays of scipy.
+
+Their parts are checked, for scipy's C code follows every index in them.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +80,8 @@ def _compressed(made: Made, build: Build) -> Any:
 def _check_flags(state: dict[str, Any], indices: Any, starts: Any) -> None:
     """Raise Damaged if it is said to be sorted, or free of duplicates, and is not.
 
-    Indices 2, 5 | 1, 1 of two rows have the steps 3, -4, 0: the -4 lies between rows, the 0 is a duplicate.
+    Indices 2, 5 | 1, 1 of two rows have the steps 3, -4, 0: the -4 lies between rows, the 0 is a
+    duplicate.
     """
     steps = np.diff(indices)
     inside = np.ones(len(steps), bool)

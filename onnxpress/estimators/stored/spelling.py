@@ -96,7 +96,10 @@ def _bytes(items: list[Any], encoded: dict[int, tuple[str, bytes]]) -> bytes:
 
 
 def _reconstructed(arguments: list[Any]) -> Made:
-    """``copyreg._reconstructor(cls, base, state)``, where base is object, or dict or list with their content."""
+    """Make ``copyreg._reconstructor(cls, base, state)``.
+
+    The base is object, or dict or list with their content.
+    """
     if len(arguments) != 3 or not isinstance(arguments[1], Global):
         raise Damaged("an object made of nothing")
     maker, base, content = arguments

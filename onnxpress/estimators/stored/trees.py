@@ -1,4 +1,7 @@
-"""Scikit-learn's decision trees: compiled code follows their nodes without looking, so every index is checked here."""
+"""Scikit-learn's decision trees.
+
+Compiled code follows their nodes without looking, so every index is checked here.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ MOST = 2**31 - 1
 
 
 def tree(made: Made, build: Callable[[Any], Any]) -> Any:
-    """A ``sklearn.tree._tree.Tree`` from the number of features, the number of classes of each output, and its nodes.
+    """Make a ``sklearn.tree._tree.Tree``.
+
+    It is given the number of features, the number of classes of each output, and its nodes.
 
     Raises:
         Damaged: sizes that do not fit, or nodes that are no tree.
@@ -89,7 +94,10 @@ def _arrays(state: Any, n_outputs: int, most_classes: int) -> tuple[NDArray[Any]
 
 
 def check_nodes(nodes: NDArray[Any], n_features: int) -> None:
-    """Raise Damaged unless inner nodes ask about a feature, and each node but the first is the child of one before it."""
+    """Raise Damaged unless inner nodes use existing features and form a tree.
+
+    Each node but the first is the child of one before it.
+    """
     left, right, feature = (
         np.ascontiguousarray(nodes[name]) for name in ("left_child", "right_child", "feature")
     )
@@ -110,8 +118,9 @@ def check_children(
 ) -> None:
     """Raise Damaged unless the ``count`` nodes are one tree, numbered from the root down.
 
-    Three nodes, the first with two leaves: left [1], right [2], parents [0]. Children after their parent rule out circles,
-    and each number but 0 once rules out nodes that have two parents, or none.
+    Three nodes, the first with two leaves: left [1], right [2], parents [0]. Children after their
+    parent rule out circles, and each number but 0 once rules out nodes that have two parents, or
+    none.
     """
     left, right = (
         left.astype(np.int64, copy=False),
@@ -126,7 +135,10 @@ def check_children(
 
 
 def clear_padding(nodes: NDArray[Any]) -> None:
-    """Write zeros behind the last field of each of a tree's own nodes: what lies there is no data."""
+    """Write zeros behind the last field of each of a tree's own nodes.
+
+    What lies there is no data.
+    """
     last, offset = max(
         (field[:2] for field in (nodes.dtype.fields or {}).values()), key=lambda field: field[1]
     )

@@ -26,7 +26,7 @@ def unpacked(data: bytes | memoryview, largest: int = LARGEST) -> memoryview:
     """The bytes themselves, or what they are the compressed form of.
 
     Raises:
-        Damaged: cut or changed, more than ``largest`` bytes when unpacked, or of a format that is not read.
+        Damaged: cut or changed, more than ``largest`` bytes when unpacked, or of an unknown format.
     """
     view = memoryview(data).cast("B")
     head = bytes(view[:6])

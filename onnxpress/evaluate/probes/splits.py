@@ -54,9 +54,10 @@ class Operator:
 
     def reached(self, splits: NDArray[Any], rows: NDArray[Any]) -> NDArray[np.bool_]:
         """Flag the ``splits``, (n,), that ``rows``, (n, columns), reach from the root, one each."""
-        # Upwards, all splits at once: each step compares a row at the split above, and sees whether
-        # it takes the branch that leads back down. Splits 2 < 1 < 0 (the root), two rows:
-        #   step 1: at 2, above 1 for both; step 2: at 1, above 0; then nothing is below a root
+        # Upwards, all rows at once: does each take the branch that leads back down? Split 2 is the
+        # true child of 1, and 1 the false child of 0, the root. Rows p at split 2 and q at split 1:
+        #   step 1: p must go true at 1, q must go false at 0 and is at its root then
+        #   step 2: p must go false at 0
         found, at = np.ones(len(rows), np.bool_), np.asarray(splits)
         below = np.flatnonzero(self.parent[at] != ROOT)
         while len(below):

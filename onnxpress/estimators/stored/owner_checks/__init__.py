@@ -1,1 +1,4 @@
-"""Checks of owners, by family: each raises Damaged where the parts of an estimator do not fit together."""
+"""Checks of owners, by family.
+
+Each raises Damaged where the parts of an estimator do not fit together.
+"""

@@ -1,4 +1,7 @@
-"""Reading attributes of an instance with their types and sizes checked: the attributes themselves, never a property."""
+"""Reading attributes of an instance with their types and sizes checked.
+
+The attributes themselves, never a property.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,9 @@ def number(instance: Any, name: str, least: int = 0, most: int = MOST) -> int:
 
 
 def array(instance: Any, name: str, kinds: str, *shape: int | None) -> NDArray[Any]:
-    """An array of one of the ``kinds``, dtype strings with blanks between; None in ``shape`` is any size.
+    """An array of one of the ``kinds``, dtype strings with blanks between.
+
+    None in ``shape`` is any size.
 
     Raises:
         Damaged: it is missing or something else.

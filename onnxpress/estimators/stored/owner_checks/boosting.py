@@ -1,4 +1,7 @@
-"""Gradient boosting, of both kinds: every tree writes one column of an array that is as wide as the estimator says."""
+"""Gradient boosting, of both kinds.
+
+Every tree writes one column of an array that is as wide as the estimator says.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,11 @@ TREE = "sklearn.tree._classes.DecisionTreeRegressor"
 
 
 def gradient_boosting(instance: Any) -> None:
-    """``estimators_`` is (iterations, columns) of regression trees, and ``init_`` gives as many columns for each row."""
+    """Check ``estimators_`` and ``init_``.
+
+    ``estimators_`` is (iterations, columns) of regression trees, and ``init_`` gives as many
+    columns for each row.
+    """
     if not has(instance, "estimators_"):
         return
     columns = number(instance, "n_trees_per_iteration_", 1)
@@ -38,7 +45,10 @@ def gradient_boosting(instance: Any) -> None:
 
 
 def _starting_point(instance: Any, columns: int) -> None:
-    """``init_`` predicts ``columns`` scores, or one number, for each row, and the loss leaves their number as it is."""
+    """Check ``init_``: it predicts ``columns`` scores, or one number, for each row.
+
+    The loss does not change how many they are.
+    """
     start, loss = get(instance, "init_"), get(instance, "_loss")
     if type(loss).__module__ != LOSSES or type(get(loss, "link")).__module__ != LINKS:
         raise Damaged("_loss should be one of scikit-learn's, with its link")
@@ -70,7 +80,7 @@ def predictor(instance: Any) -> None:
 
 
 def histogram_boosting(instance: Any) -> None:
-    """Every tree asks about columns that there are, and for categories only in columns of categories."""
+    """Check that trees use existing columns, and categories only in columns of categories."""
     if not has(instance, "_predictors"):
         return
     if get(instance, "_in_fit") if has(instance, "_in_fit") else False:
@@ -108,7 +118,10 @@ def _predictors(iterations: Any, columns: int, n_features: int, categorical: Any
 
 
 def _preprocessor(found: Any, n_features: int) -> None:
-    """None, or what scikit-learn makes itself: categories to numbers, the rest as it is, no column more or less."""
+    """None, or what scikit-learn makes itself.
+
+    Categories to numbers, the rest as it is, no column more or less.
+    """
     if found is None:
         return
     instance_of(found, "_preprocessor", "sklearn.compose._column_transformer.ColumnTransformer")

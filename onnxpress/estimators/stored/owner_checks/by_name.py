@@ -1,7 +1,9 @@
-"""What scikit-learn looks up by a name that the estimator holds: attributes and methods of its parts.
+"""What scikit-learn looks up by a name that the estimator holds.
 
-A file that chose them freely would call any method of anything with what it likes, and numpy takes an attribute
-``__array_interface__`` for an address in memory.
+Attributes and methods of its parts.
+
+A file that chose them freely would call any method of anything with what it likes, and numpy
+takes an attribute ``__array_interface__`` for an address in memory.
 """
 
 from __future__ import annotations

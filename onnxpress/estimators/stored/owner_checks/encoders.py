@@ -1,4 +1,7 @@
-"""What makes sparse rows out of stored numbers of columns: a column past the last is written outside the row."""
+"""What makes sparse rows out of stored numbers of columns.
+
+A column past the last is written outside the row.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ def one_hot(instance: Any) -> None:
 
 
 def _in_order(categories: NDArray[Any]) -> None:
-    """Raise Damaged unless they are text or objects, which are looked up one by one, or numbers in order."""
+    """Raise Damaged unless they are numbers in order, or text or objects.
+
+    Text and objects are looked up one by one.
+    """
     kind = categories.dtype.kind
     if kind not in "biufOSU":
         raise Damaged("categories_ should be numbers or text")
@@ -121,7 +127,10 @@ def labels(instance: Any) -> None:
 
 
 def one_label(instance: Any) -> None:
-    """``OneVsRestClassifier`` of several labels for a row makes a sparse matrix of whatever its members answer."""
+    """Check ``OneVsRestClassifier`` of several labels for a row.
+
+    It makes a sparse matrix of whatever its members predict.
+    """
     if not has(instance, "estimators_"):
         return
     binarizer = instance_of(

@@ -22,8 +22,9 @@ KERNELS = {"linear", "poly", "rbf", "sigmoid", "precomputed"}
 def libsvm(instance: Any) -> None:
     """SVC, NuSVC, SVR, NuSVR and OneClassSVM.
 
-    With c classes (2 for regression) and s support vectors: coefficients (c - 1, s), c(c - 1)/2 intercepts and as many
-    parameters of probabilities, or none; and the support vectors of each class together are s.
+    With c classes (2 for regression) and s support vectors: coefficients (c - 1, s), c(c - 1)/2
+    intercepts and as many parameters of probabilities, or none; and the support vectors of each
+    class together are s.
     """
     if not has(instance, "support_vectors_"):
         return
@@ -59,7 +60,10 @@ def libsvm(instance: Any) -> None:
 
 
 def _dense_vectors(instance: Any, classes: int, count: int, width: int) -> None:
-    """Support vectors and their coefficients; of a precomputed kernel, whose ``width`` is 0, there are no vectors."""
+    """Support vectors and their coefficients.
+
+    Of a precomputed kernel, whose ``width`` is 0, there are no vectors.
+    """
     if get(instance, "_sparse") is not False:
         raise Damaged("_sparse should be true or false")
     vectors = array(instance, "support_vectors_", "f8", None, None)
@@ -92,14 +96,17 @@ def _any_kind(found: Any) -> str:
 
 
 def _columns(instance: Any, support: Any, rows: Any, columns: int) -> None:
-    """With a precomputed kernel, each support vector is a column of the rows that it is asked about."""
+    """With a precomputed kernel, each support vector is a column of the rows."""
     if rows != columns or get(instance, "_sparse") is True:
         raise Damaged("shape_fit_ of a precomputed kernel should be square, and dense")
     within(support, "support_", columns)
 
 
 def _sparse_vectors(instance: Any, classes: int, count: int, n_features: int) -> None:
-    """Of a model of sparse rows: the support vectors are one matrix of rows, the coefficients another without gaps."""
+    """Of a model of sparse rows.
+
+    The support vectors are one matrix of rows, the coefficients another without gaps.
+    """
     vectors, coefficients = get(instance, "support_vectors_"), get(instance, "_dual_coef_")
     if _row_format(vectors, "support_vectors_") != (count, n_features) and count:
         raise Damaged(

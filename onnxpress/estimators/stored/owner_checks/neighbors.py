@@ -1,4 +1,4 @@
-"""Neighbours: distances are taken to stored points that must be as wide as the rows, and their classes must be there."""
+"""Neighbours: stored points must be as wide as the rows, and their classes must exist."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ PARAMETERS = {"V", "VI", "copy", "missing_values", "p", "w"}
 
 
 def neighbors(instance: Any) -> None:
-    """Every estimator that is asked for neighbours: points, their number, their tree, the metric and its arrays."""
+    """Every estimator that is asked for neighbours.
+
+    Points, their number, their tree, the metric and its arrays.
+    """
     if not has(instance, "_fit_X"):
         return
     points = get(instance, "_fit_X")
@@ -64,7 +67,10 @@ def _built(paths: list[str]) -> list[str]:
 
 
 def _metric(instance: Any, name: str, parameters: str, n_features: int) -> None:
-    """A metric by name; of its parameters, vectors have a number for each column, matrices one for each pair."""
+    """Check a metric by name and its parameters.
+
+    Vectors have a number for each column, matrices one for each pair of columns.
+    """
     if not has(instance, name):
         return
     metric = get(instance, name)

@@ -1,4 +1,4 @@
-"""The rest: matrices that compiled distances read, numbers of threads, and our own model of ONNX."""
+"""The rest: matrices that compiled distances read, thread counts, our own ONNX model."""
 
 from __future__ import annotations
 
@@ -27,10 +27,12 @@ def covariance(instance: Any) -> None:
 
 
 def estimator(instance: Any) -> None:
-    """Parameters of a fitted estimator are what scikit-learn takes at a fit: with others, compiled code counts wrongly.
+    """Parameters of a fitted estimator are what scikit-learn takes at a fit.
 
-    ``n_jobs`` is a number of threads or processes that a machine can start. Decision trees, of which there may be thousands,
-    have no parameter that matters after the fit.
+    With others, compiled code counts wrongly.
+
+    ``n_jobs`` is a number of threads or processes that a machine can start. Decision trees, of
+    which there may be thousands, have no parameter that matters after the fit.
     """
     jobs = vars(instance).get("n_jobs")
     if jobs is not None:
@@ -42,7 +44,8 @@ def estimator(instance: Any) -> None:
         instance._validate_params()
     except Exception as error:  # InvalidParameterError, or what odd parameters lead to
         raise Damaged(
-            f"a parameter that scikit-learn refuses: {str(error).splitlines()[0] if str(error) else error!r}"
+            f"a parameter that scikit-learn refuses: "
+            f"{str(error).splitlines()[0] if str(error) else error!r}"
         ) from error
 
 

@@ -11,7 +11,7 @@ from onnxpress.estimators.stored.owner_checks.attributes import get, has, instan
 
 
 def decision_tree(instance: Any) -> None:
-    """``tree_`` is a tree of ``n_features_in_`` columns, and has the outputs and classes of the estimator."""
+    """Check that ``tree_`` has the columns, outputs and classes of the estimator."""
     if not has(instance, "tree_"):
         return
     tree = instance_of(get(instance, "tree_"), "tree_", "sklearn.tree._tree.Tree")

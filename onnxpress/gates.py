@@ -27,6 +27,7 @@ class Gate:
     at_least: bool
     values: Mapping[str, Callable[[Metrics], float]]
     advice: str
+    """What to change; ``{again}`` is how to measure again."""
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,14 @@ GATES = (
         "the ONNX model's speed over the original's",
         at_least=True,
         values=_metric("onnx_speedup"),
-        advice="choose another train.estimator, serve the original, "
-        "or measure again on a quiet machine",
+        advice="choose another train.estimator, serve the original, or {again}",
     ),
     Gate(
         "min_quantized_vs_onnx_speedup",
         "the quantised model's speed over the ONNX model's",
         at_least=True,
         values=_metric("quantized_vs_onnx_speedup"),
-        advice="set quantize.objective to throughput, or measure again on a quiet machine",
+        advice="set quantize.objective to throughput, or {again}",
     ),
 )
 """Every gate; the texts are part of gate.json."""
@@ -139,16 +139,17 @@ def judge(
     return [Verdict(gate, limits[gate.name], _value(gate, metrics), searched) for gate in GATES]
 
 
-def complaint(verdicts: list[Verdict]) -> str | None:
+def complaint(verdicts: list[Verdict], again: str = "measure again") -> str | None:
     """Return one line with each failed gate, its value, its limit and what to change.
 
-    None if no gate failed.
+    ``again`` says how to measure again. None if no gate failed.
     """
     failed = [verdict for verdict in verdicts if verdict.passed is False]
     if not failed:
         return None
     applied = sum(verdict.passed is not None for verdict in verdicts)
-    reasons = "; ".join(f"{verdict}: {verdict.gate.advice}" for verdict in failed)
+    advice = [verdict.gate.advice.format(again=again) for verdict in failed]
+    reasons = "; ".join(f"{verdict}: {cure}" for verdict, cure in zip(failed, advice, strict=True))
     return f"{len(failed)} of {applied} gates failed, nothing was published: {reasons}"
 
 

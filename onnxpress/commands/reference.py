@@ -179,7 +179,7 @@ def rooms() -> str:
 
 def _first_line(path: Path) -> str:
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0]
+    return _in_markdown(docstring.partition("\n")[0])
 
 
 def room_graph() -> str:
@@ -258,8 +258,8 @@ def library() -> str:
 
 def _described(docstring: str) -> Iterator[str]:
     """The text of a docstring before its arguments, then the arguments as a table."""
-    text, _, rest = docstring.replace("``", "`").partition("\nArgs:\n")
-    yield re.sub(r":\w+:`([\w.]+)`", r"`\1`", text.strip()) + "\n"
+    text, _, rest = _in_markdown(docstring).partition("\nArgs:\n")
+    yield f"{text.strip()}\n"
     arguments = re.match(r"(    .*\n)+", rest)
     if arguments:
         # A line of an argument begins with four spaces, its further lines with eight.
@@ -268,6 +268,11 @@ def _described(docstring: str) -> Iterator[str]:
         yield table(
             ("argument", "meaning"), [(f"`{name}`", " ".join(text.split())) for name, text in rows]
         )
+
+
+def _in_markdown(docstring: str) -> str:
+    """A docstring with its names as Markdown writes them: ``:func:`f` `` becomes `` `f` ``."""
+    return re.sub(r":\w+:`([\w.]+)`", r"`\1`", docstring).replace("``", "`")
 
 
 def _signature(name: str, function: Callable[..., Any]) -> str:
@@ -297,7 +302,7 @@ def results() -> str:
     bench = json.loads(FORESTS.read_text(encoding="utf-8"))
     reached = {bar["name"].partition(" (median")[0]: bar["value"] for bar in bench["bars"]}
     rows = []
-    for family, words in {"forests": "forests", "boosting": "boosted trees"}.items():
+    for family, words in {"forests": "forests", "boosting": "boosting models"}.items():
         models = _models_of(family, bench["rows"])
         smaller = statistics.median(model["lossless"]["smaller"] for model in models)
         faster = statistics.median(_speed_up(model, "lossless") for model in models)

@@ -1,1 +1,1 @@
-"""Converters of our own, where skl2onnx has none or gives other answers than scikit-learn."""
+"""Fitted estimators to ONNX, by our own converters where skl2onnx has none or is wrong."""

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from onnxpress.commands.reference import PARTS, parts_of, with_parts
-from onnxpress.errors import UserError
+from onnxpress.errors import GateFailed, ServerError, UserError
+from onnxpress.pipeline import signals
 from tests.conftest import ROOT, default_params
 from tests.support import pages
 from tests.support.bad_input import CORPUS
@@ -146,3 +147,10 @@ def test_the_outcomes_on_the_outputs_page_are_those_of_the_code() -> None:
     folder = ROOT / "onnxpress" / "quantize"
     code = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.py"))
     assert [outcome for outcome in explained if f'"{outcome}"' not in code] == []
+
+
+def test_the_exit_codes_on_the_page_of_commands_are_those_of_the_code() -> None:
+    page = pages.text(ROOT / "docs" / "commands.md").partition("## Exit codes")[2]
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    errors = {kind.exit_code for kind in (UserError, GateFailed, ServerError)}
+    assert listed >= errors | {signals.INTERRUPTED, signals.TERMINATED}

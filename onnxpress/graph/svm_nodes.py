@@ -70,7 +70,7 @@ def rewrite_svm_nodes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str
         except Untreatable as reason:
             del result.graph.node[count[0] :], result.graph.initializer[count[1] :]
             reasons.append(f"{node.op_type} is left as it is: {reason}")
-        result.graph.node.append(node)
+        writer.copy(node)
     used = {node.domain for node in result.graph.node} | {"", "ai.onnx"}
     kept = [entry for entry in result.opset_import if entry.domain in used]
     del result.opset_import[:]

@@ -64,9 +64,13 @@ def record(family: str, data: str, seconds: float) -> Record:
     estimator = build(name, params, part.schema, part.seed)
     fit(estimator, part.train)
     forms, candidate = _forms(estimator, part)
-    answers = {"joblib": np.asarray(estimator.predict(part.test.feeds["X"]))}
+    predictions = {"joblib": np.asarray(estimator.predict(part.test.feeds["X"]))}
     for name, session in sessions(forms, threads=1).items():
-        answers[name] = np.asarray(session.run(None, part.test.feeds)[0]).reshape(-1)
+        predictions[name] = np.asarray(session.run(None, part.test.feeds)[0]).reshape(-1)
+    agreement, scores = {}, {}
+    for name, found in predictions.items():
+        agreement[name] = _agreement(part, predictions["joblib"], found)
+        scores[name] = score(part.schema, part.test.target, found)
     return {
         "data": data,
         "family": family,
@@ -74,12 +78,8 @@ def record(family: str, data: str, seconds: float) -> Record:
         "kb": {
             name: len(form) / 1024 for name, form in ({"joblib": dumped(estimator)} | forms).items()
         },
-        "agreement": {
-            name: _agreement(part, answers["joblib"], found) for name, found in answers.items()
-        },
-        "score": {
-            name: score(part.schema, part.test.target, found) for name, found in answers.items()
-        },
+        "agreement": agreement,
+        "score": scores,
         **_costs(estimator, forms, part, seconds),
     }
 

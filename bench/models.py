@@ -108,17 +108,18 @@ def dumped(estimator: Any) -> bytes:
     return buffer.getvalue()
 
 
-def answers(models: Models, part: Split, rows: Rows) -> dict[str, Predictions]:
-    """What each form says of ``rows``, by form; ``joblib`` is scikit-learn itself."""
-    said = {name: predict_onnx(open_session(models.forms[name]), rows.feeds) for name in FORMS[1:]}
-    return {"joblib": predict_original(models.estimator, rows.feeds, part.schema)} | said
+def predictions(models: Models, part: Split, rows: Rows) -> dict[str, Predictions]:
+    """What each form predicts for ``rows``, by form; ``joblib`` is scikit-learn itself."""
+    original = predict_original(models.estimator, rows.feeds, part.schema)
+    found = {name: predict_onnx(open_session(models.forms[name]), rows.feeds) for name in FORMS[1:]}
+    return {"joblib": original} | found
 
 
 def scores(models: Models, part: Split) -> dict[str, float]:
     """Accuracy or R2 of each form on the test rows."""
     return {
-        name: score(part.schema, part.test.target, said.values)
-        for name, said in answers(models, part, part.test).items()
+        name: score(part.schema, part.test.target, found.values)
+        for name, found in predictions(models, part, part.test).items()
     }
 
 
@@ -128,10 +129,9 @@ def probe_agreement(models: Models, part: Split, rows: int) -> float:
     Labels are equal, and scores within 1e-6 of the ONNX model's. Predictions of a regressor are
     within 1e-6 of the largest of them: float32 has no finer steps for large targets.
     """
-    ask = partial(predict_original, models.estimator, schema=part.schema)
-    probes = probe_rows(
-        onnx.load_from_string(models.forms["onnx"]), part.test.feeds, ask, rows, part.seed
-    ).feeds
+    plain = onnx.load_from_string(models.forms["onnx"])
+    predict = partial(predict_original, models.estimator, schema=part.schema)
+    probes = probe_rows(plain, part.test.feeds, predict, rows, part.seed).feeds
     one, other = (
         predict_onnx(open_session(models.forms[name]), probes) for name in ("onnx", "lossless")
     )

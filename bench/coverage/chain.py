@@ -98,7 +98,7 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
     session = open_session(model)
     pairs = [
         (predict_original(estimator, rows.feeds, data.schema), predict_onnx(session, rows.feeds))
-        for rows in _asked(data)
+        for rows in _compared_rows(data)
     ]
     one, other = (np.concatenate([pair[side].values for pair in pairs]) for side in (0, 1))
     if data.schema.task == "regression":
@@ -112,21 +112,15 @@ def compared(estimator: Any, model: bytes, data: Data) -> tuple[float, float]:
 def differences(estimator: Any, model: bytes, data: Data) -> list[ScoreDifferences]:
     """What gate.max_score_diff would be held against, on test and on mixed rows."""
     session, schema = open_session(model), data.schema
-    answers = [
-        (
-            rows.feeds,
-            predict_original(estimator, rows.feeds, schema),
-            predict_onnx(session, rows.feeds),
-        )
-        for rows in _asked(data)
-    ]
-    return [
-        score_differences(estimator, feeds, schema, original, answer)
-        for feeds, original, answer in answers
-    ]
+    found = []
+    for rows in _compared_rows(data):
+        original = predict_original(estimator, rows.feeds, schema)
+        predictions = predict_onnx(session, rows.feeds)
+        found.append(score_differences(estimator, rows.feeds, schema, original, predictions))
+    return found
 
 
-def _asked(data: Data) -> tuple[Rows, Rows]:
+def _compared_rows(data: Data) -> tuple[Rows, Rows]:
     return data.test, data.mixed
 
 

@@ -1,4 +1,4 @@
-"""Each kind of case, made from a seed and a number, and what is asked of whatever reads it."""
+"""Each kind of case, made from a seed and a number, and what must hold for its reader."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ SHARES = {
 
 
 def attempt(seed: int, kind: str, number: int, loads: Loads | None = None) -> Outcome:
-    """Make a case and ask of it what must hold; ``loads`` is the reader, ours if none is given."""
+    """Make a case and check what must hold; ``loads`` is the reader, ours if none is given."""
     random = Random(f"{seed} {kind} {number}")
     if kind in ONNX:
         return onnx_files.judged(kind, number, ONNX[kind][1](random))
@@ -100,7 +100,7 @@ def _ours(data: bytes, kind: Kind) -> Any:
 
 
 def tried(kind: str, number: int, case: Case, loads: Loads) -> Outcome:
-    """Read a case; what can be read is dumped, read again, and asked for predictions."""
+    """Read a case; what can be read is dumped, read again, and predicts rows."""
     enter("reading")
     finding, names = "", tuple[str, ...]()
     with warnings.catch_warnings(), watched(FORBIDDEN) as seen:

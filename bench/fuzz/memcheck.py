@@ -62,7 +62,7 @@ def make(folder: Path, cases: int, seed: int) -> None:
 
 
 def read(folder: Path) -> Counter[str]:
-    """Load, dump and load again, and ask for predictions."""
+    """Load, dump and load again, and predict."""
     ends: Counter[str] = Counter()
     for path in sorted(folder.glob("*.*")):
         if path.name == LOG:

@@ -33,7 +33,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def chosen(asked: argparse.Namespace) -> dict[str, list[Case]]:
-    """The combinations that were asked for, by table."""
+    """The combinations that are wanted, by table."""
     tables = {name: list(cases()) for name, cases in TABLES.items() if asked.table in (None, name)}
     wanted = [case for table in tables.values() for case in table if asked.only in case.name]
     if asked.quick:
@@ -47,7 +47,7 @@ def sample(cases: Sequence[Case], size: int, seed: int) -> list[Case]:
 
 
 def main() -> None:
-    """Run what was asked for, and write the page."""
+    """Run what is wanted, and write the page."""
     asked = options(sys.argv[1:])
     tables: dict[str, list[Found]] = {}
     for name, cases in chosen(asked).items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bench.scores.case import Case
-from bench.scores.rows import Data, asked, data_of
+from bench.scores.rows import Data, compared_rows, data_of
 from onnxpress.benchmark.timed_calls import limited_threads
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import rehearse
@@ -50,12 +50,10 @@ class Found:
 
 
 def scan(case: Case, opset: int = OPSET) -> Found:
-    """Rehearse, fit, convert to an opset of ai.onnx, ask both, compare."""
+    """Rehearse, fit, convert to an opset of ai.onnx, and compare what both predict."""
     data = data_of(case.data)
     with limited_threads(1), warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # about these fits; whether they are good ones is not the question
+        warnings.simplefilter("ignore")  # whether these are good fits is not the question
         return _through(case, data, opset)
 
 
@@ -67,15 +65,16 @@ def _through(case: Case, data: Data, opset: int) -> Found:
         return Found(case, Outcome.REFUSED, reason=str(error))
     try:
         fit(estimator, data.train)
-        feeds = asked(estimator, data)
+        feeds = compared_rows(estimator, data)
         original = predict_original(estimator, feeds, data.schema)
     except Exception as error:  # of fit or predict, on data that do not suit the estimator
         return Found(case, Outcome.UNSUITABLE, reason=" ".join(str(error).split()))
     try:
-        answer = predict_onnx(open_session(to_bytes(to_onnx(estimator, data.schema, opset))), feeds)
+        model = to_bytes(to_onnx(estimator, data.schema, opset))
+        predictions = predict_onnx(open_session(model), feeds)
     except Exception as error:  # accepted by the rehearsal, and still no model that runs
         return Found(case, Outcome.DIFFERENT, reason=f"fails: {' '.join(str(error).split())}")
-    found = score_differences(estimator, feeds, data.schema, original, answer)
+    found = score_differences(estimator, feeds, data.schema, original, predictions)
     if found.beyond:
         outcome = Outcome.DIFFERENT
     else:

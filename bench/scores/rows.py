@@ -87,7 +87,7 @@ def _columns(plain: NDArray[np.float64], words: set[str]) -> NDArray[np.float64]
     return plain
 
 
-def asked(estimator: Any, data: Data) -> Feeds:
+def compared_rows(estimator: Any, data: Data) -> Feeds:
     """Training rows, fresh rows, columns drawn apart, and rows between, far off and at splits."""
     random = np.random.default_rng(SEED + 1)
     train = data.train.feeds[NUMERIC_INPUT]

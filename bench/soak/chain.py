@@ -189,7 +189,7 @@ def recovery(work: Clone, promise: dict[str, str]) -> str:
         check=False,
     )
     if "killed dvc" in done.stdout:
-        say(f"mended: {done.stdout.splitlines()[0]}")
+        say(f"repaired: {done.stdout.splitlines()[0]}")
     if done.returncode:
         return f"dvc repro fails: {' | '.join(done.stderr.splitlines()[-3:])}"
     if strange := [

@@ -20,13 +20,16 @@ from onnxpress.pipeline.console import say
 from onnxpress.pipeline.external import run
 
 LOCK, PROCESSES = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""In C, if it is there: 20 times as fast."""
+
 WRITING_SECONDS = 1.0
 """A dvc that is still running completes a file within this time."""
 
 
 def main() -> None:
     """Restore a damaged dvc.lock from git, or remove it; remove a damaged list of processes."""
-    if damaged(LOCK, lambda text: yaml.safe_load(text)["schema"]):
+    if damaged(LOCK, lambda text: yaml.load(text, LOADER)["schema"]):  # noqa: S506 - both are safe
         done = "restored from git"
         if run("git", "restore", str(LOCK)).returncode:
             LOCK.unlink()

@@ -1,7 +1,7 @@
-"""Trees of two classes in a form that every onnxruntime answers rightly.
+"""Write trees of two classes in a form that every onnxruntime reads rightly.
 
 A TreeEnsembleClassifier may hold the scores s of one class of two; the other class has 1 - s.
-onnxruntime 1.26.0 and 1.27.0 answer -s instead, and the label of s > 0 (measured against 1.19 to
+onnxruntime 1.26.0 and 1.27.0 give -s instead, and the label of s > 0 (measured against 1.19 to
 1.31; margins, whose scores have both signs, are right in all of them). The same trees as a
 TreeEnsembleRegressor, with [1 - s, s] and the label by operators behind it, are right in all,
 are as large, take 0.7 us more for one row and 12 % less time for a batch.
@@ -21,8 +21,8 @@ BAD_RELEASES = ("1.26.0", "1.27.0")
 _BASES = 2
 
 
-def is_answered_badly(node: onnx.NodeProto) -> bool:
-    """Whether ``node`` is a TreeEnsembleClassifier that ``BAD_RELEASES`` answer wrongly."""
+def is_misread(node: onnx.NodeProto) -> bool:
+    """Whether ``node`` is a TreeEnsembleClassifier that ``BAD_RELEASES`` misread."""
     if node.op_type != "TreeEnsembleClassifier":
         return False
     found = TreeAttributes(node, np.dtype(np.float32))
@@ -34,7 +34,7 @@ def is_answered_badly(node: onnx.NodeProto) -> bool:
 
 
 def as_regressors(model: onnx.ModelProto) -> None:
-    """Write the nodes of the main graph that are answered badly as regressors, in place.
+    """Write the nodes of the main graph that are misread as regressors, in place.
 
     Scores in float64 and those with a post-transform stay as they are.
     """
@@ -44,7 +44,7 @@ def as_regressors(model: onnx.ModelProto) -> None:
         read.update(node.input)
     for position in reversed(range(len(graph.node))):
         node = graph.node[position]
-        if is_answered_badly(node) and _is_plain(node):
+        if is_misread(node) and _is_plain(node):
             behind = onnx.GraphProto()
             _rewrite(node, GraphWriter(behind, opset, taken), read)
             for following in reversed(behind.node):

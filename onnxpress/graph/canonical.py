@@ -10,24 +10,29 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 GRAPH_NAME = "onnxpress"
 
-
 OWN_METADATA = {"feature_names"}
-"""Keys of ``metadata_props`` that the convert stage writes; what others have written there is not needed to run a model."""
+"""Keys of ``metadata_props`` that the conversion writes; no others are needed to run a model."""
 
 OLDEST_IR = 7
-"""The quantisers refuse IR versions in which initializers have to be inputs too; from 7 on all runtimes since 1.3 agree."""
+"""From here on all runtimes since 1.3 agree.
+
+The quantisers refuse IR versions in which initializers have to be inputs too.
+"""
 FUNCTIONS_IR = 8
 """The first IR version with functions in a model."""
 
 
 def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of ``model`` without anything that differs between two runs of the same conversion, or that nothing runs.
+    """Copy ``model`` without what differs between two runs of a conversion, or what nothing runs.
 
     1. The graph has a fixed name (skl2onnx names it with a uuid).
-    2. ``opset_import`` has each domain once, at its highest version, sorted (skl2onnx writes it from a set).
+    2. ``opset_import`` has each domain once, at its highest version, sorted (skl2onnx writes it
+       from a set).
     3. The IR version is the lowest that these opsets need.
-    4. ``metadata_props`` hold our own keys alone, sorted: exporters leave stack traces with local paths there.
-    5. Producer, documentation strings and inferred shapes are dropped, in subgraphs and functions too.
+    4. ``metadata_props`` hold our own keys alone, sorted: exporters leave stack traces with local
+       paths there.
+    5. Producer, documentation strings and inferred shapes are dropped, in subgraphs and functions
+       too.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -39,11 +44,10 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
     del result.opset_import[:]
     result.opset_import.extend(onnx.helper.make_opsetid(*item) for item in sorted(versions.items()))
     result.ir_version = lowest_ir_version(result)
-    metadata = {
-        entry.key: entry.value for entry in model.metadata_props if entry.key in OWN_METADATA
-    }
+    pairs = [(entry.key, entry.value) for entry in model.metadata_props]
+    own = dict(pair for pair in pairs if pair[0] in OWN_METADATA)
     del result.metadata_props[:]
-    onnx.helper.set_model_props(result, dict(sorted(metadata.items())))
+    onnx.helper.set_model_props(result, dict(sorted(own.items())))
     for field in ("producer_name", "producer_version", "doc_string", "domain", "model_version"):
         result.ClearField(field)
     for function in result.functions:
@@ -56,7 +60,10 @@ def canonical(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def lowest_ir_version(model: onnx.ModelProto) -> int:
-    """The lowest IR version from ``OLDEST_IR`` on that has the opsets of ``model``; its own where onnx does not know one."""
+    """Return the lowest IR version from ``OLDEST_IR`` on that has the opsets of ``model``.
+
+    It is the model's own where onnx knows none.
+    """
     known = {"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training"}
     opsets = [opset for opset in model.opset_import if opset.domain in known]
     try:
@@ -67,7 +74,7 @@ def lowest_ir_version(model: onnx.ModelProto) -> int:
 
 
 def _clear(message: Any) -> None:
-    """Drop what people and tools wrote beside a graph, node, tensor, value or function, in place."""
+    """Drop, in place, what was written beside a graph, node, tensor, value or function."""
     message.ClearField("doc_string")
     del message.metadata_props[:]
 
@@ -94,9 +101,11 @@ def _clear_node(node: onnx.NodeProto) -> None:
 def to_bytes(model: onnx.ModelProto, *, packed: bool = False) -> bytes:
     """Serialise ``canonical(model)``, always to the same bytes.
 
-    ``packed=True`` writes the repeated attributes ``ints`` and ``floats`` in protobuf's packed form, which every
-    protobuf parser accepts and which saves a tag byte per element (onnx.proto, being proto2, does not ask for it).
-    See https://protobuf.dev/programming-guides/encoding/#packed.
+    ``packed=True`` writes the repeated attributes ``ints`` and ``floats`` in protobuf's packed
+    form, which every protobuf parser accepts and which saves a tag byte for each element;
+    onnx.proto, being proto2, does not ask for it.
+
+    Source: https://protobuf.dev/programming-guides/encoding/#packed
     """
     data: bytes = canonical(model).SerializeToString(deterministic=True)
     if not packed:
@@ -107,7 +116,10 @@ def to_bytes(model: onnx.ModelProto, *, packed: bool = False) -> bytes:
 
 
 def message_of(data: bytes) -> Any:
-    """A model file as a message of the same form, packed or not, so that the sizes of its parts are those in the file."""
+    """Parse a model file into a message of the same form, packed or not.
+
+    So the sizes of its parts are those in the file.
+    """
     message = _packed_model_class()()
     message.ParseFromString(data)
     return message if message.ByteSize() == len(data) else onnx.load_from_string(data)
@@ -115,7 +127,7 @@ def message_of(data: bytes) -> Any:
 
 @cache
 def _packed_model_class() -> Any:
-    """onnx's own ModelProto with ``[packed = true]`` on the long repeated attribute fields."""
+    """Make onnx's own ModelProto, with ``[packed = true]`` on the long repeated attributes."""
     file = descriptor_pb2.FileDescriptorProto()
     onnx.onnx_ml_pb2.DESCRIPTOR.CopyToProto(file)
     attribute = next(message for message in file.message_type if message.name == "AttributeProto")
@@ -130,7 +142,7 @@ def _packed_model_class() -> Any:
 def same_computation(one: onnx.ModelProto, other: onnx.ModelProto) -> bool:
     """Whether two graphs have the same operators and weights, names and versions aside.
 
-    This is how a quantiser that did nothing is told from one that did: it may still have renamed, re-ordered or re-stamped.
+    A quantiser that did nothing may still have renamed, re-ordered or re-stamped the model.
     """
     return _content(one) == _content(other)
 

@@ -1,4 +1,4 @@
-"""Weights in the one place where every part of the chain looks for them: the graph's initializers."""
+"""Keep weights in one place: the graph's initializers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import onnx
 
 
 def as_initializers(graph: onnx.GraphProto) -> None:
-    """Make initializers of the tensors in Constants, in place, as runtimes do when they load a model.
+    """Make initializers of the tensors in Constants, in place, as runtimes do at load.
 
-    What the graph gives as an output stays.
+    1. A Constant whose value is a tensor goes; the tensor becomes an initializer of its name.
+    2. A Constant that is an output of the graph stays.
     """
     outputs = {value.name for value in graph.output}
     lifted = [node for node in graph.node if _has_tensor(node) and node.output[0] not in outputs]

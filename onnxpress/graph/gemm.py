@@ -10,7 +10,10 @@ from onnxpress.graph.writer import GraphWriter, names_of
 
 
 def with_upright_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of ``model`` in which no Gemm transposes constant weights: they are stored transposed.
+    """Copy ``model`` so that no Gemm transposes constant weights: they are stored transposed.
+
+    1. Weights that several nodes read are stored once.
+    2. Weights that nothing reads any more go.
 
     PyTorch writes a layer as ``Gemm(transB=1)``. A weight per output is then a row, and a form
     with a scale per column would scale inputs instead.
@@ -36,17 +39,18 @@ def with_upright_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def _drop_unused(graph: onnx.GraphProto, names: set[str]) -> None:
     """Take out the initializers of ``names`` that nothing reads any more, in place."""
-    read = {name for node in graph.node for name in node.input} | {
-        item.name for item in graph.output
-    }
-    inner = any(item.HasField("g") or item.graphs for node in graph.node for item in node.attribute)
-    kept = [tensor for tensor in graph.initializer if tensor.name not in names - read or inner]
+    unread = names - {item.name for item in graph.output}
+    for node in graph.node:
+        if any(item.HasField("g") or item.graphs for item in node.attribute):
+            return  # a subgraph may read them
+        unread.difference_update(node.input)
+    kept = [tensor for tensor in graph.initializer if tensor.name not in unread]
     if len(kept) < len(graph.initializer):
         del graph.initializer[:]
         graph.initializer.extend(kept)
 
 
 def gemm_attribute(node: onnx.NodeProto, name: str, default: float) -> float:
-    """An attribute of a Gemm: ``alpha``, ``beta``, ``transA`` or ``transB``."""
+    """Read an attribute of a Gemm: ``alpha``, ``beta``, ``transA`` or ``transB``."""
     values = (helper.get_attribute_value(item) for item in node.attribute if item.name == name)
     return float(next(values, default))

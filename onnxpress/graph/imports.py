@@ -1,4 +1,4 @@
-"""What a file says of its versions, made to fit what it holds."""
+"""Fit the versions that a model file declares to what it holds."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import onnx
 from onnx import helper
 
 from onnxpress.graph.canonical import lowest_ir_version
+from onnxpress.graph.writer import ML_DOMAIN
 
-ML_DOMAIN = "ai.onnx.ml"
 ML_VERSIONS = (1, 2, 3, 4, 5)
 
 
 def loadable(model: onnx.ModelProto) -> bool:
-    """Give ``model`` the imports and the IR version that it needs, in place; returns whether anything changed.
+    """Give ``model`` the imports and the IR version that it needs, in place.
+
+    Returns whether anything changed.
 
     1. Operators of ai.onnx.ml without an import get the oldest version that has them as they are.
     2. An IR version newer than the opsets need becomes the lowest that they need: exporters stamp
@@ -31,7 +33,10 @@ def loadable(model: onnx.ModelProto) -> bool:
 
 
 def _ml_version(model: onnx.ModelProto) -> int:
-    """The oldest version of ai.onnx.ml in which all nodes of that domain are valid; the newest if there is none."""
+    """Return the oldest version of ai.onnx.ml in which all its nodes are valid.
+
+    It is the newest one if there is none.
+    """
     nodes = [node for node in model.graph.node if node.domain == ML_DOMAIN]
     for version in ML_VERSIONS:
         context = onnx.checker.C.CheckerContext()

@@ -1,4 +1,4 @@
-"""Giving the values of a graph other names, and taking out what only renames."""
+"""Rename the values of a graph, and take out what only renames."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ import onnx
 
 
 def rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
-    """Rename values in place, in subgraphs too; another value that has one of the new names gets one with ``_inner`` behind."""
+    """Rename values in place, in subgraphs too.
+
+    Another value that has one of the new names gets ``_inner``, or ``_inner2`` and so on, behind
+    its own.
+    """
     present, wanted = set(_values(graph)), set(names.values())
     taken = present | wanted
     inner = {}
     for name in sorted(present & wanted - set(names)):
-        inner[name] = next(
-            free for number in _numbers() if (free := f"{name}_inner{number}") not in taken
-        )
+        inner[name] = _free(f"{name}_inner", taken)
         taken.add(inner[name])
     _rename(graph, {**inner, **names})
 
 
 def take_out_zipmaps(graph: onnx.GraphProto) -> dict[str, str]:
-    """Take the ZipMaps out of a graph, in place; the tensor behind each one's output."""
+    """Take the ZipMaps out of a graph, in place; return the tensor behind each one's output."""
     behind = {node.output[0]: node.input[0] for node in graph.node if node.op_type == "ZipMap"}
     kept = [node for node in graph.node if node.op_type != "ZipMap"]
     del graph.node[:]
@@ -30,13 +32,14 @@ def take_out_zipmaps(graph: onnx.GraphProto) -> dict[str, str]:
     return behind
 
 
-def _numbers() -> Iterator[str]:
-    """What tells names apart: first nothing, then 2, 3 and so on."""
-    return itertools.chain([""], map(str, itertools.count(2)))
+def _free(base: str, taken: set[str]) -> str:
+    """Return the first of ``base``, ``base2``, ``base3`` and so on that is not taken."""
+    numbers = itertools.chain([""], map(str, itertools.count(2)))
+    return next(f"{base}{number}" for number in numbers if f"{base}{number}" not in taken)
 
 
 def _values(graph: onnx.GraphProto) -> Iterator[str]:
-    """The name of every value, in subgraphs too."""
+    """Yield the name of each value, in subgraphs too."""
     for group in (graph.input, graph.output, graph.initializer, graph.value_info):
         yield from (value.name for value in group)
     for node in graph.node:
@@ -57,6 +60,7 @@ def _rename(graph: onnx.GraphProto, names: Mapping[str, str]) -> None:
 
 
 def _subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """Yield the graphs in the attributes of a node."""
     for attribute in node.attribute:
         yield from attribute.graphs
         if attribute.HasField("g"):

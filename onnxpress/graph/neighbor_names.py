@@ -1,3 +1,6 @@
-"""How the names of initializers start that hold a neighbours model: the convert stage writes them, quantisation finds them."""
+"""The first parts of the names of initializers that hold a neighbours model.
+
+The conversion writes them, the quantisation finds them.
+"""
 
 ROWS, TARGETS = "neighbor_rows", "neighbor_targets"

@@ -1,7 +1,9 @@
-"""SVMClassifier and SVMRegressor nodes (ai.onnx.ml 1) replaced by matrix products with the same outputs.
+"""Replace SVMClassifier and SVMRegressor nodes (ai.onnx.ml 1) by matrix products.
 
-The rules of the outputs are those of libsvm (Chang and Lin, "LIBSVM: a library for support vector machines", 2011, sections
-4 and 8), as onnxruntime's operators and scikit-learn follow them.
+The outputs stay the same; their rules are those of libsvm, as onnxruntime's operators and
+scikit-learn follow them.
+
+Source: Chang and Lin, "LIBSVM: a library for support vector machines", 2011, sections 4 and 8.
 """
 
 from __future__ import annotations
@@ -29,7 +31,10 @@ TWO = 2
 
 
 def is_svm(node: onnx.NodeProto) -> bool:
-    """Whether ``node`` is a support vector machine of ai.onnx.ml, and not one that ``_couple`` has written."""
+    """Whether ``node`` is a support vector machine of ai.onnx.ml.
+
+    One that ``_couple`` has written, whose vectors are unit vectors, does not count.
+    """
     if node.domain != ML_DOMAIN or node.op_type not in SVM_OPS:
         return False
     given = {item.name: item for item in node.attribute}
@@ -40,7 +45,12 @@ def is_svm(node: onnx.NodeProto) -> bool:
 
 
 def rewrite_svm_nodes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str]]:
-    """A copy of ``model`` with the machines of its main graph as matrix products, and why any is left as it is."""
+    """Copy ``model`` with the machines of its main graph as matrix products.
+
+    1. Matrix products need opset 9.
+    2. A machine that products do not cover stays; the second value says why, a line for each.
+    3. Imports of domains that are no longer used go.
+    """
     opset = opset_of(model)
     if opset < MIN_OPSET:
         return model, [f"matrix products need opset {MIN_OPSET} or later, the model has {opset}"]
@@ -48,11 +58,9 @@ def rewrite_svm_nodes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str
     result.CopyFrom(model)
     del result.graph.node[:]
     writer = GraphWriter(result.graph, opset, names_of(model))
-    floats = {
-        value.name
-        for value in model.graph.input
-        if value.type.tensor_type.elem_type == TensorProto.FLOAT
-    }
+    inputs = model.graph.input
+    float_type = TensorProto.FLOAT
+    floats = {one.name for one in inputs if one.type.tensor_type.elem_type == float_type}
     for node in model.graph.node:
         count = len(result.graph.node), len(result.graph.initializer)
         try:
@@ -62,7 +70,7 @@ def rewrite_svm_nodes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str
         except Untreatable as reason:
             del result.graph.node[count[0] :], result.graph.initializer[count[1] :]
             reasons.append(f"{node.op_type} is left as it is: {reason}")
-        result.graph.node.append(node)
+        writer.copy(node)
     used = {node.domain for node in result.graph.node} | {"", "ai.onnx"}
     kept = [entry for entry in result.opset_import if entry.domain in used]
     del result.opset_import[:]
@@ -71,6 +79,7 @@ def rewrite_svm_nodes(model: onnx.ModelProto) -> tuple[onnx.ModelProto, list[str
 
 
 def _replace(node: onnx.NodeProto, writer: GraphWriter, *, is_float: bool) -> None:
+    """Write the products that compute the outputs of ``node``."""
     machine = read(node)
     given = {item.name: helper.get_attribute_value(item) for item in node.attribute}
     x = node.input[0] if is_float else writer.add("Cast", node.input[0], to=TensorProto.FLOAT)
@@ -80,48 +89,49 @@ def _replace(node: onnx.NodeProto, writer: GraphWriter, *, is_float: bool) -> No
     if "prob_a" in given:
         _couple(node, machine, x, writer)
         return
-    names = given.get("classlabels_strings")
-    classes = (
-        np.array([name.decode() for name in names], object)
-        if names
-        else np.array(given["classlabels_ints"], np.int64)
-    )
-    label, scores = node.output
+    classes, (label, scores) = _classes(given), node.output
     if len(machine.per_class) > TWO:
         vote(decisions(machine, x, writer, scores), classes, label, writer)
         return
     decided = decisions(machine, x, writer)
     second_unless_first(decided, classes, label, writer)
-    writer.add("Mul", decided, writer.constant(np.array([[-1, 1]], np.float32)), output=scores)
+    signs = writer.constant(np.array([[-1, 1]], np.float32))
+    writer.add("Mul", decided, signs, output=scores)
+
+
+def _classes(given: dict[str, Any]) -> NDArray[Any]:
+    """Return the labels, texts or int64."""
+    names = given.get("classlabels_strings")
+    if names:
+        return np.array([name.decode() for name in names], object)
+    return np.array(given["classlabels_ints"], np.int64)
 
 
 def second_unless_first(decided: str, classes: NDArray[Any], label: str, writer: Writer) -> None:
-    """The first class where the decision is above 0, else the second."""
+    """Write the first class where the decision is above 0, else the second."""
     zero = writer.constant(np.zeros(1, np.float32))
     flat = writer.add("Reshape", decided, writer.constant(np.array([-1], np.int64)))
-    first = writer.add("Greater", flat, zero)
-    writer.add(
-        "Where", first, writer.constant(classes[:1]), writer.constant(classes[1:]), output=label
-    )
+    above = writer.add("Greater", flat, zero)
+    first, second = writer.constant(classes[:1]), writer.constant(classes[1:])
+    writer.add("Where", above, first, second, output=label)
 
 
 def vote(decided: str, classes: NDArray[Any], label: str, writer: Writer) -> None:
-    """One vote a pair: for its first class where the decision is above 0, else for its second; most votes, first of equals."""
+    """Write the class with most votes, the first of equals.
+
+    Each pair has one vote: for its first class where the decision is above 0, else for its second.
+    """
     signs, second = vote_matrix(len(classes))
-    above = writer.add("Greater", decided, writer.constant(np.zeros(1, np.float32)))
-    count = writer.add(
-        "Gemm",
-        writer.add("Cast", above, to=TensorProto.FLOAT),
-        writer.whole(signs),
-        writer.whole(second),
-    )
+    positive = writer.add("Greater", decided, writer.constant(np.zeros(1, np.float32)))
+    above = writer.add("Cast", positive, to=TensorProto.FLOAT)
+    count = writer.add("Gemm", above, writer.whole(signs), writer.whole(second))
     writer.labels(count, classes, label)
 
 
 def _couple(node: onnx.NodeProto, machine: KernelMachine, x: str, writer: GraphWriter) -> None:
-    """Probabilities: the node keeps its rules, which are an iteration, but is given decisions for rows.
+    """Give the node decisions for rows; it keeps its rules of probabilities, an iteration.
 
-    It becomes a linear machine whose vectors are unit vectors, one for each pair.
+    It becomes a linear machine whose vectors are unit vectors, one for each pair of classes.
     """
     size = len(machine.pairs)
     if size * (size + len(machine.per_class)) >= machine.vectors.size:
@@ -140,7 +150,10 @@ def _couple(node: onnx.NodeProto, machine: KernelMachine, x: str, writer: GraphW
 
 
 def coupling_attributes(classes: int) -> dict[str, Any]:
-    """Attributes of a linear SVMClassifier whose vectors are unit vectors, so that it is given decisions for rows."""
+    """Return the attributes of a linear SVMClassifier whose rows are decisions.
+
+    Its vectors are unit vectors: of three classes, so three pairs, the rows of a 3 x 3 identity.
+    """
     coefficients, per_class = one_vector_a_pair(classes)
     size = len(coefficients[0])
     return {

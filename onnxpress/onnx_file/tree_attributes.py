@@ -5,7 +5,8 @@ TreeEnsembleClassifier and TreeEnsembleRegressor (versions 1 and 3; TreeEnsemble
 
 The two older operators keep splits and leaves in one list of nodes, found by (tree id, node id),
 and what leaves add in a second list. TreeEnsemble keeps splits and leaves in two lists, found by
-position. A tree that asks x[0] <= 0.5 and answers 7 or 9, as a regressor and as a TreeEnsemble:
+position. A tree that splits at x[0] <= 0.5 and predicts 7 or 9, as a regressor and as a
+TreeEnsemble:
 
     nodes_treeids        0 0 0                        nodes_featureids     0
     nodes_nodeids        0 1 2                        nodes_modes          0, for BRANCH_LEQ

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from onnxpress.graph.binary_trees import BAD_RELEASES, is_answered_badly
+from onnxpress.graph.binary_trees import BAD_RELEASES, is_misread
 from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.forest import Floats, Mode
 from onnxpress.graph.trees.graphs import graphs
@@ -84,7 +84,7 @@ def bad_onnxruntime(model: onnx.ModelProto) -> list[str]:
     """
     nodes = [node for graph in graphs(model.graph) for node in graph.node if is_tree(node)]
     bad: set[str] = set()
-    if any(is_answered_badly(node) for node in nodes):
+    if any(is_misread(node) for node in nodes):
         bad.update(BAD_RELEASES)
     if any(_mixes_codes(node) for node in nodes):
         bad.update(BAD_FOR_CODES)

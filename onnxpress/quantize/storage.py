@@ -79,8 +79,7 @@ def store(
     if not replaced:
         raise NotApplicable("the graph has no float32 matrix to store in fewer bits")
     for node in model.graph.node:
-        copy = graph.node.add()
-        copy.CopyFrom(node)
+        copy = writer.copy(node)
         copy.input[:] = [replaced.get(name, name) for name in node.input]
     return result
 

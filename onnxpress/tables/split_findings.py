@@ -53,7 +53,7 @@ def shared_lines(train: pd.DataFrame, test: pd.DataFrame) -> list[str]:
     """Return a line about test rows that the model has seen."""
     count = shared_rows(train, test)
     line = (
-        f"{count} of {len(test)} test rows also stand among the training rows, target included; "
+        f"{count} of {len(test)} test rows are also among the training rows, target included; "
         "drop duplicates, or the score is too good"
     )
     return [line] if count else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import joblib
 import pytest
@@ -14,35 +15,15 @@ from onnxpress.commands.migrate.migrating import main
 from onnxpress.commands.migrate.models import look_at_code, look_at_models
 from onnxpress.commands.migrate.params_file import ADDED, migrate_params, with_key
 from onnxpress.commands.migrate.pipeline_files import migrate_pipeline, missing_code
-from onnxpress.pipeline.params import load_params
+from onnxpress.commands.migrate.registry import lacking, look_at_champion
+from onnxpress.commands.promote.rule import Measured
+from onnxpress.pipeline.params import Promote, load_params
 from tests.conftest import ROOT, default_params, write_params
-
-FIRST = (
-    "  text: []",
-    "  missing_values: []",
-    "  decimal: ",
-    "  thousands: null",
-    "  text: {max",
-    "  model_path: null",
-    "  max_seconds: 600 ",
-    "  max_memory_mb: ",
-    "  trust: ",
-    "  max_score_diff: ",
-    "  min_onnx_speedup: ",
-    "  register: ",
-    "  promote: ",
-)
-"""How the lines begin that params.yaml did not have at first."""
-
-
-def first_edition() -> str:
-    """params.yaml as the first edition had it."""
-    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
-    return "".join(line for line in lines if not line.startswith(FIRST))
+from tests.support.first_edition import LOCK, PIPELINE, first_params
 
 
 def test_keys_that_came_later_are_added_with_their_defaults(workspace: Path) -> None:
-    old = first_edition()
+    old = first_params()
     (workspace / "params.yaml").write_text(old, encoding="utf-8")
     found = migrate_params()
     assert (len(found.changed), found.left) == (len(ADDED), [])
@@ -54,7 +35,7 @@ def test_keys_that_came_later_are_added_with_their_defaults(workspace: Path) -> 
 
 
 def test_a_second_run_changes_nothing(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (workspace / "params.yaml").write_text(first_edition(), encoding="utf-8")
+    (workspace / "params.yaml").write_text(first_params(), encoding="utf-8")
     main()
     after = (workspace / "params.yaml").read_bytes()
     assert "changed: params.yaml: data.text: [] (the default) was added" in capsys.readouterr().out
@@ -64,7 +45,7 @@ def test_a_second_run_changes_nothing(workspace: Path, capsys: pytest.CaptureFix
 
 
 def test_the_users_own_values_stay(workspace: Path) -> None:
-    old = re.sub("max_accuracy_drop: 0.0 ", "max_accuracy_drop: 0.03 ", first_edition())
+    old = re.sub("max_accuracy_drop: 0.0 ", "max_accuracy_drop: 0.03 ", first_params())
     (workspace / "params.yaml").write_text(old, encoding="utf-8")
     migrate_params()
     assert load_params().quantize.max_accuracy_drop == 0.03
@@ -114,20 +95,17 @@ def repository(folder: Path, pipeline: str) -> None:
     subprocess.run(["git", *commit, "merged as ours"], cwd=folder, check=True)
 
 
-OLD = "stages:\n  prepare:\n    cmd: python -m stages.prepare\n    deps: [stages/common, data]\n"
-
-
 def test_a_dvc_yaml_that_names_what_has_moved_is_restored(workspace: Path) -> None:
-    repository(workspace, OLD)
-    assert missing_code(OLD) == ["stages/common"]
+    repository(workspace, PIPELINE)
+    assert missing_code(PIPELINE)[0] == "stages/prepare"
     (line,) = migrate_pipeline().changed
-    assert line.startswith("dvc.yaml: it names stages/common, which has moved, so it was restored")
+    assert line.startswith("dvc.yaml: it names stages/prepare, which has moved, so it was restored")
     assert (workspace / "dvc.yaml").read_bytes() == (ROOT / "dvc.yaml").read_bytes()
     assert migrate_pipeline().changed == []
 
 
 def test_stages_of_the_users_own_are_left_to_be_merged(workspace: Path) -> None:
-    own = f"{OLD}  mine:\n    cmd: echo\n"
+    own = f"{PIPELINE}  mine:\n    cmd: echo\n"
     repository(workspace, own)
     found = migrate_pipeline()
     assert found.changed == []
@@ -136,10 +114,7 @@ def test_stages_of_the_users_own_are_left_to_be_merged(workspace: Path) -> None:
 
 
 def test_an_old_lock_is_explained(workspace: Path) -> None:
-    (workspace / "dvc.lock").write_text(
-        "schema: '2.0'\nstages:\n  train:\n    cmd: x\n    deps:\n    - path: stages/common\n",
-        encoding="utf-8",
-    )
+    (workspace / "dvc.lock").write_text(LOCK, encoding="utf-8")
     (line,) = migrate_pipeline().left
     assert line.startswith("dvc.lock: it names stages/common, which has moved; `dvc repro` runs")
 
@@ -174,10 +149,42 @@ def test_a_given_onnx_model_of_the_first_edition_loads_by_its_old_name() -> None
 
 
 def test_code_that_imports_from_old_places_is_named(workspace: Path) -> None:
-    repository(workspace, OLD)
+    repository(workspace, PIPELINE)
     (workspace / "mine.py").write_text("from stages.common.files import write_json\n")
     (workspace / "fine.py").write_text("from onnxpress.text import visible\n")
     subprocess.run(["git", "add", "mine.py", "fine.py"], cwd=workspace, check=True)
     assert look_at_code().left == [
         "mine.py: it imports stages.common.files, which has moved; the library is in onnxpress/ now"
     ]
+
+
+@pytest.mark.parametrize(
+    ("by", "champion", "lacks"),
+    [
+        ("score", Measured({"quantized_r2": 0.5}, "abc", ""), None),
+        ("score", Measured({"quantized_r2": 0.5}, "", ""), "digest of test rows"),
+        ("size", Measured({"quantized_r2": 0.5}, "abc", ""), "metric quantized_size_kb"),
+        ("latency", Measured({"quantized_latency_ms": 1.0}, "", ""), "machine that its latency"),
+        ("latency", Measured({"quantized_latency_ms": 1.0}, "", "here"), None),
+    ],
+)
+def test_a_champion_that_promote_cannot_compare_with_is_named(
+    by: Literal["score", "size", "latency"], champion: Measured, lacks: str | None
+) -> None:
+    found = lacking(Promote(by=by, min_gain=0.0), champion)
+    assert found is None if lacks is None else str(found).startswith(lacks)
+
+
+def test_without_a_registered_model_there_is_no_champion(workspace: Path) -> None:
+    write_params(workspace, default_params())
+    assert look_at_champion().left == []
+
+
+def test_a_registry_that_does_not_answer_is_one_line(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_params(workspace, default_params(publish__register="forest"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    (line,) = look_at_champion().left
+    assert line.startswith("forest: its champion was not looked at (")
+    assert line.endswith("run `onnxpress migrate` again when it answers)")

@@ -1,4 +1,4 @@
-"""Meta-estimators give scikit-learn's labels and scores as ONNX, whatever is inside them and however it is put together."""
+"""Meta-estimators give scikit-learn's labels and scores as ONNX, whatever is inside them."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ REGRESSORS: dict[str, Any] = {
 
 
 def fit(estimator: Any, rows: Any, target: Array) -> None:
-    """Temperature scaling of scikit-learn 1.9.1 now and then meets NaN on rows that it has scaled before."""
+    """Temperature scaling of scikit-learn 1.9.1 now and then meets NaN on rows it has scaled."""
     for _ in range(9):
         try:
             estimator.fit(rows, target)

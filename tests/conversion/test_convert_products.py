@@ -41,7 +41,10 @@ def rows_of(name: str) -> tuple[NDArray[np.float32], NDArray[Any]]:
 def converted(
     estimator: Any, x: NDArray[np.float32], y: NDArray[Any], opset: int = 12
 ) -> onnx.ModelProto:
-    """The estimator fitted on every second row, as ONNX; the warnings are scikit-learn's about ``probability``."""
+    """The estimator fitted on every second row, as ONNX.
+
+    The warnings are scikit-learn's about ``probability``.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         estimator.fit(x[::2], y[::2])
@@ -64,7 +67,7 @@ def numbers(model: onnx.ModelProto, prefix: str) -> int:
     return sum(tensor.name.startswith(prefix) for tensor in model.graph.initializer)
 
 
-# --- support vector machines --------------------------------------------------------------------------------------------
+# --- support vector machines ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -177,7 +180,7 @@ def test_operators_of_a_model_converted_elsewhere_become_products_with_the_same_
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
-# --- nearest neighbours -------------------------------------------------------------------------------------------------
+# --- nearest neighbours ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("metric", ["minkowski", "sqeuclidean", "cosine"])
@@ -197,7 +200,8 @@ def test_neighbours_answer_as_scikit_learn_does_also_on_stored_rows(
         np.testing.assert_allclose(values, estimator.predict(x), rtol=1e-5)
     else:
         assert (values == estimator.predict(x)).all()
-        # weights by nearly equal cosines: float32 unit vectors differ from float64 ones by more than the rows differ
+        # weights by nearly equal cosines: the rows differ by less than float32 unit vectors do
+        # from float64 ones
         tolerance = 0.03 if (weights, metric) == ("distance", "cosine") else 1e-5
         np.testing.assert_allclose(answers[1], estimator.predict_proba(x), atol=tolerance)
     assert numbers(model, ROWS) == 1
@@ -254,7 +258,7 @@ def test_metrics_that_no_product_covers_stay_with_skl2onnx() -> None:
     assert (asked(model, x)[0] == estimator.predict(x)).all()
 
 
-# --- both ---------------------------------------------------------------------------------------------------------------
+# --- both -----------------------------------------------------------------------------------------
 
 EVERY = [
     SVC(),

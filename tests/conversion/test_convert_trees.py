@@ -1,4 +1,4 @@
-"""Tree models converted in arrays are skl2onnx's own, and answer rows with missing values as scikit-learn does."""
+"""Tree models converted in arrays are skl2onnx's own; missing values go as in scikit-learn."""
 
 from __future__ import annotations
 
@@ -58,19 +58,30 @@ WEIGHTS = np.linspace(0.1, 2.0, len(SPECIES))
 TWO_TARGETS = np.column_stack([DIABETES[1], -DIABETES[1]])
 TWO_LABELS = np.column_stack([IRIS[1], (IRIS[1] + IRIS[0][:, 0].astype(int)) % 3])
 
+TREE = (
+    decision_tree.convert_sklearn_decision_tree_classifier,
+    decision_tree.convert_sklearn_decision_tree_regressor,
+)
+FOREST = (
+    random_forest.convert_sklearn_random_forest_classifier,
+    random_forest.convert_sklearn_random_forest_regressor_converter,
+)
+BOOSTING = (
+    gradient_boosting.convert_sklearn_gradient_boosting_classifier,
+    gradient_boosting.convert_sklearn_gradient_boosting_regressor,
+)
+FAMILIES = {
+    "DecisionTree": TREE,
+    "ExtraTree": TREE,
+    "RandomForest": FOREST,
+    "ExtraTrees": FOREST,
+    "HistGradientBoosting": FOREST,
+    "GradientBoosting": BOOSTING,
+}
 PLAIN = {
-    "SklearnDecisionTreeClassifier": decision_tree.convert_sklearn_decision_tree_classifier,
-    "SklearnDecisionTreeRegressor": decision_tree.convert_sklearn_decision_tree_regressor,
-    "SklearnExtraTreeClassifier": decision_tree.convert_sklearn_decision_tree_classifier,
-    "SklearnExtraTreeRegressor": decision_tree.convert_sklearn_decision_tree_regressor,
-    "SklearnRandomForestClassifier": random_forest.convert_sklearn_random_forest_classifier,
-    "SklearnRandomForestRegressor": random_forest.convert_sklearn_random_forest_regressor_converter,
-    "SklearnExtraTreesClassifier": random_forest.convert_sklearn_random_forest_classifier,
-    "SklearnExtraTreesRegressor": random_forest.convert_sklearn_random_forest_regressor_converter,
-    "SklearnHistGradientBoostingClassifier": random_forest.convert_sklearn_random_forest_classifier,
-    "SklearnHistGradientBoostingRegressor": random_forest.convert_sklearn_random_forest_regressor_converter,
-    "SklearnGradientBoostingClassifier": gradient_boosting.convert_sklearn_gradient_boosting_classifier,
-    "SklearnGradientBoostingRegressor": gradient_boosting.convert_sklearn_gradient_boosting_regressor,
+    f"Sklearn{family}{kind}": convert
+    for family, pair in FAMILIES.items()
+    for kind, convert in zip(("Classifier", "Regressor"), pair, strict=True)
 }
 """skl2onnx's own converters, whatever this process has registered."""
 
@@ -332,7 +343,7 @@ def test_gradient_boosting_that_starts_from_zero_loads_with_several_classes() ->
     )
 
 
-# --- histogram gradient boosting --------------------------------------------------------------------------------------
+# --- histogram gradient boosting ------------------------------------------------------------------
 
 
 def test_histogram_boosting_with_many_classes_and_missing_values_is_scikit_learns() -> None:
@@ -419,7 +430,7 @@ def test_histogram_boosting_has_trees_that_ask_for_no_category(classes: int) -> 
     )
 
 
-# --- the seam and the parts -------------------------------------------------------------------------------------------
+# --- the seam and the parts -----------------------------------------------------------------------
 
 
 def test_registering_again_changes_nothing() -> None:

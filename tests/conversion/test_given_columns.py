@@ -1,4 +1,7 @@
-"""Given models get the columns, names, order and form that they were fitted on; a wrong ONNX form is one line in train."""
+"""Given models get the columns, names, order and form that they were fitted on.
+
+A wrong ONNX form is one line in train.
+"""
 
 from __future__ import annotations
 
@@ -109,7 +112,7 @@ def feeds_of(table: pd.DataFrame) -> Feeds:
 
 
 def assert_answers(model: Any, table: pd.DataFrame, labels: Any, scores: Any) -> None:
-    """The original as the stages ask it, and its ONNX form, give ``labels`` and ``scores``, which its owner gets."""
+    """In the stages and as ONNX, the original predicts the owner's ``labels`` and ``scores``."""
     schema, feeds = schema_of(table), feeds_of(table)
     rows = Rows(feeds, target_of(table))
     check_fits(model, rows, schema, PATH)
@@ -505,7 +508,7 @@ def test_a_step_that_converts_wrongly_is_named() -> None:
 
 
 def test_numbers_missing_where_no_calibration_row_misses_them_are_asked() -> None:
-    """float32 loses the small columns in the squares of a great one, and finds other neighbours where that is missing."""
+    """float32 loses small columns in the squares of a large one, and finds other neighbours."""
     table = numbers()
     table["a"] = table["a"] * 1e5
     model = make_pipeline(
@@ -569,7 +572,7 @@ def test_an_original_worse_than_a_constant_is_said_first(
 def test_an_old_pickle_is_one_line_even_if_it_names_what_has_moved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As scikit-learn 1.0 wrote ``sklearn.ensemble._gb_losses.BinomialDeviance`` into its boosters."""
+    """scikit-learn 1.0 wrote ``sklearn.ensemble._gb_losses.BinomialDeviance`` into its boosters."""
     with monkeypatch.context() as patch:
         patch.setattr("sklearn.base.__version__", "1.0.2")
         model = forest()

@@ -1,6 +1,7 @@
-"""Fitted encoders and imputers: as ONNX they give, of blanks, rare and unseen values, what they give on their owner's rows.
+"""Fitted encoders and imputers give the same as ONNX, of blanks, rare and unseen values too.
 
-Expected values are scikit-learn's own, asked on a frame as the owner has it: with NaN, None or "" where a value is missing.
+Expected values are scikit-learn's own, of a DataFrame as the owner has it: with NaN, None or ""
+where a value is missing.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ ORDINAL: dict[str, dict[str, Any]] = {
 
 
 def frame(missing: Any, *, unseen: bool = False) -> pd.DataFrame:
-    """Cities, some of them rare, plans of two kinds, sizes, weights and flags; a part of the cities is ``missing``."""
+    """Cities, some rare and some ``missing``, plans of two kinds, sizes, weights and flags."""
     rng = np.random.default_rng(0)
     cities = rng.choice(
         ["x", "y", "z", "r1", "r2", "Zürich"], ROWS, p=[0.4, 0.3, 0.2, 0.03, 0.03, 0.04]
@@ -187,7 +188,7 @@ PAIRS = [
 def test_an_imputer_of_texts_fills_what_its_owner_calls_missing(
     options: str, given: str, marked: str
 ) -> None:
-    """All pairs of what stands in the rows and what the imputer takes for missing; an encoder lists what is left."""
+    """All pairs of what the rows hold and what counts as missing; an encoder lists what is left."""
     imputer = SimpleImputer(missing_values=MISSING[marked], **IMPUTERS[options])
     first = ColumnTransformer(
         [("c", make_pipeline(imputer, OneHotEncoder(handle_unknown="ignore")), ["city", "plan"])]
@@ -198,7 +199,7 @@ def test_an_imputer_of_texts_fills_what_its_owner_calls_missing(
 
 @pytest.mark.parametrize("missing", MISSING)
 def test_what_is_missing_in_a_column_is_what_its_imputer_has_seen_in_another(missing: str) -> None:
-    """Plans are missing in rows that came later: blank, None or NaN, as cities were where the imputer was fitted."""
+    """Plans are missing in later rows: blank, None or NaN, as cities were in the fit."""
     blank = MISSING[missing]
     part = make_pipeline(
         SimpleImputer(strategy="most_frequent"), OneHotEncoder(handle_unknown="ignore")

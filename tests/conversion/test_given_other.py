@@ -1,4 +1,4 @@
-"""Fitted models that come as skops or ONNX files, or from other packages, through the chain's stages."""
+"""Fitted models that came as skops or ONNX files, or from other packages, in the stages."""
 
 from __future__ import annotations
 

@@ -32,7 +32,10 @@ ODD = ("Café", "naïve", "Straße", "don't", "x1", "I", "a", "日本", "semi-co
 
 
 def reviews(path: Path, words: int = 1500, rows: int = 1200) -> None:
-    """A CSV file of generated reviews: each of three classes prefers a third of the words; a few rows have no text."""
+    """A CSV file of generated reviews; each class prefers a third of the words.
+
+    A few rows have no text.
+    """
     rng = np.random.default_rng(0)
     vocabulary = [
         *("".join(rng.choice(list("abcdefghij"), rng.integers(2, 8))) for _ in range(words)),

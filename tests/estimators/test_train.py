@@ -259,7 +259,7 @@ def given_forest(workspace: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("task", "told"),
+    ("task", "line"),
     [
         (
             "crash",
@@ -301,13 +301,13 @@ def given_forest(workspace: Path) -> Path:
     ],
 )
 def test_every_end_of_the_process_that_opens_a_given_model_is_one_line(
-    given_forest: Path, monkeypatch: pytest.MonkeyPatch, task: str, told: str
+    given_forest: Path, monkeypatch: pytest.MonkeyPatch, task: str, line: str
 ) -> None:
     monkeypatch.setattr(given, "TRIED", f"tests.support.held_tasks:{task}")
     monkeypatch.setattr(given, "HEAVY", ())
     with pytest.raises(UserError) as error:
         train.main()
-    assert str(error.value).startswith(told)
+    assert str(error.value).startswith(line)
     assert not (given_forest / "outputs" / "model.joblib").exists()
     assert not (given_forest / "mark").exists()
 
@@ -320,8 +320,8 @@ def test_lines_of_a_given_model_cannot_command_the_terminal(
     capsys.readouterr()
     with pytest.raises(SystemExit):
         run_stage("train", train.main, enforce_end=False)
-    told = capsys.readouterr()
-    assert (told.out, told.err) == ("  \\x1b[2Jline\n", "train: \\x1b[2Jreason\n")
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("  \\x1b[2Jline\n", "train: \\x1b[2Jreason\n")
     assert given_forest
 
 
@@ -360,8 +360,8 @@ def test_the_stage_and_the_process_that_it_holds_end_together(
         time.sleep(0.05)
     family = below(stage.pid)
     stage.send_signal(number)
-    _, told = stage.communicate(timeout=30)
-    assert (stage.returncode, told.startswith(words)) == (code, True)
+    _, errors = stage.communicate(timeout=30)
+    assert (stage.returncode, errors.startswith(words)) == (code, True)
     assert psutil.wait_procs(family, timeout=10)[1] == []
 
 
@@ -373,13 +373,13 @@ def below(pid: int) -> list[psutil.Process]:
 def test_a_given_model_written_to_while_it_is_tried_is_refused(
     given_forest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered = held.Keeper.answer
+    answer = held.Keeper.answer
 
     def meanwhile(self: held.Keeper, order: held.Order, file: int) -> held.Answer:
         path = given_forest / "models" / "a.joblib"
         path.rename(path.with_suffix(".old"))
         path.write_bytes(path.with_suffix(".old").read_bytes())
-        return answered(self, order, file)
+        return answer(self, order, file)
 
     monkeypatch.setattr(held.Keeper, "answer", meanwhile)
     with pytest.raises(

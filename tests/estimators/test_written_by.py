@@ -40,7 +40,7 @@ def test_the_version_is_found_in_every_kind_of_file(tmp_path: Path, compress: ob
 
 
 @pytest.mark.parametrize("version", ["0.24.2", "1.2", "1.10.dev0", "1.8rc1", "1.7.0.post1"])
-def test_other_versions_are_told_as_they_are_written(tmp_path: Path, version: str) -> None:
+def test_other_versions_are_named_as_they_are_written(tmp_path: Path, version: str) -> None:
     stored = pickle.dumps(
         {**LinearRegression().fit([[0], [1]], [0, 1]).__getstate__(), "_sklearn_version": version}
     )

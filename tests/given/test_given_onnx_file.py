@@ -129,7 +129,7 @@ def test_a_reference_out_of_the_file_is_refused_wherever_the_format_has_a_tensor
         external(at_the_end(model, way), how)
         with pytest.raises(BadModel, match=r"keeps weights in another file") as caught:
             read_model(model.SerializeToString())
-        for field in way:  # the line says where it stands
+        for field in way:  # the line says where it is
             assert field.name in str(caught.value)
 
 
@@ -483,7 +483,7 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
         lambda: linear().SerializeToString() + b"\xfa\x7f\x03abc",
         "does not know",
     ),
-    "a name that is no text": (
+    "a name that is not text": (
         lambda: linear().SerializeToString().replace(b"prediction", b"predi\xfftion"),
         "no UTF-8 text",
     ),

@@ -45,7 +45,7 @@ RIGHT = np.where(X[:, 0] <= 0.25, -1.5, 1.75)
 
 
 def tree(imports: dict[str, int], ir_version: int, shape: list[int | None]) -> onnx.ModelProto:
-    """A tree of one split, whose right answers are ``RIGHT``."""
+    """A tree of one split, whose right predictions are ``RIGHT``."""
     node = helper.make_node("TreeEnsembleRegressor", ["X"], ["p"], domain="ai.onnx.ml", **TREE)
     value = helper.make_tensor_value_info
     inputs, outputs = (
@@ -74,8 +74,8 @@ def test_any_ir_version_is_taken_and_follows_the_opset(
 ) -> None:
     model = taken(tree({"ai.onnx.ml": 2}, ir_version, shape), tmp_path)
     assert model.ir_version == 7  # of opset 12, which a model without ai.onnx gets
-    answer = predict_onnx(open_session(to_bytes(model)), {"X": X})
-    np.testing.assert_array_equal(answer.values, RIGHT)
+    predictions = predict_onnx(open_session(to_bytes(model)), {"X": X})
+    np.testing.assert_array_equal(predictions.values, RIGHT)
     assert min_onnxruntime(model) == "1.3"
 
 
@@ -139,8 +139,8 @@ def test_initializers_that_ir_3_lists_as_inputs_are_none(tmp_path: Path) -> None
     result = taken(model, tmp_path)
     assert [item.name for item in result.graph.input] == ["X"]
     (reference,) = list(ReferenceEvaluator(model).run(None, {"X": X}))
-    answer = predict_onnx(open_session(to_bytes(result)), {"X": X})
-    np.testing.assert_allclose(answer.values, np.asarray(reference)[:, 0], rtol=1e-6)
+    predictions = predict_onnx(open_session(to_bytes(result)), {"X": X})
+    np.testing.assert_allclose(predictions.values, np.asarray(reference)[:, 0], rtol=1e-6)
 
 
 def test_an_opset_that_is_too_new_is_one_line_with_a_cure(tmp_path: Path) -> None:
@@ -196,8 +196,8 @@ def test_weights_in_constants_are_weights(tmp_path: Path) -> None:
     model = taken(given, tmp_path)
     assert dynamic(model, ROWS).ByteSize() < given.ByteSize() / 3.5
     (wanted,) = list(ReferenceEvaluator(given).run(None, {"X": X}))
-    answer = predict_onnx(open_session(to_bytes(model)), {"X": X})
-    np.testing.assert_allclose(answer.values, np.asarray(wanted)[:, 0], rtol=1e-4, atol=1e-5)
+    predictions = predict_onnx(open_session(to_bytes(model)), {"X": X})
+    np.testing.assert_allclose(predictions.values, np.asarray(wanted)[:, 0], rtol=1e-4, atol=1e-5)
 
 
 def marked(model: onnx.ModelProto) -> onnx.ModelProto:

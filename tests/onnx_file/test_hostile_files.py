@@ -67,7 +67,10 @@ TEMPTING = [
         "sklearn.linear_model._ridge.Ridge",
     ),
 ]
-"""What somebody might put into train.trust to have a refused file loaded: packages, modules, functions, other classes."""
+"""What somebody might put into train.trust to have a refused file loaded.
+
+Packages, modules, functions, other classes.
+"""
 
 
 @pytest.fixture

@@ -267,6 +267,15 @@ def test_cross_fitting_scores_each_row_once_on_a_clone_that_never_saw_it() -> No
         assert (label(trial.plain, trial.score) == expected.predict(trial.score.feeds["X"])).all()
 
 
+def test_a_graph_without_operators_of_ai_onnx_has_its_candidates_too() -> None:
+    """As onnxmltools writes XGBoost's classifiers: one operator of ai.onnx.ml, one import."""
+    model = onnx.ModelProto(opset_import=[onnx.helper.make_opsetid("ai.onnx.ml", 1)])
+    model.graph.node.add(op_type="TreeEnsembleClassifier", domain="ai.onnx.ml")
+    model.graph.output.add(name="label")
+    names = [candidate.name for candidate in list_candidates(model, Options())]
+    assert names == ["dynamic", "static", "float16", "forest/lossless"]
+
+
 def test_no_method_is_none() -> None:
     assert list_candidates(onnx.ModelProto(), Options("none")) == []
 

@@ -16,6 +16,7 @@ from tests.support.forest_probes import small_forest
 MODULES = (
     "onnxpress.graph.trees.forest",
     "onnxpress.graph.trees.reader",
+    "onnxpress.quantize.dense.dynamic",
     "onnxpress.quantize.forest.lossless.leaves",
     "onnxpress.quantize.forest.lossless.leaf_table",
     "onnxpress.quantize.forest.lossless.passes",

@@ -1,4 +1,7 @@
-"""What goes wrong around a stage rather than in its input: signals, full and locked disks, missing programs, a second dvc."""
+"""What goes wrong around a stage rather than in its input.
+
+Signals, full and locked disks, missing programs, a second dvc.
+"""
 
 from __future__ import annotations
 
@@ -237,7 +240,10 @@ def test_a_second_dvc_says_that_the_first_is_at_work_and_disturbs_nothing(projec
 
 
 def limited_files() -> None:
-    """A process that cannot write more than 200 bytes to a file: the same error path as a full disk (EFBIG for ENOSPC)."""
+    """A process that cannot write more than 200 bytes to a file.
+
+    The same error path as a full disk (EFBIG for ENOSPC).
+    """
     resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
 
 

@@ -1,4 +1,7 @@
-"""A larger sample of the fuzzer's cases, of another seed than the committed run; ``make soak`` runs 100,000."""
+"""A larger sample of the fuzzer's cases, of another seed than the committed run.
+
+``make soak`` runs 100,000.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Nasty names of columns, classes, categories, files and experiments: through the whole chain and a served model, unharmed."""
+"""Nasty names of columns, classes, categories, files and experiments.
+
+Through the whole chain and a served model, unharmed.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,10 @@ KINDS: list[tuple[str, dict[str, Any], str, str]] = [
 ]
 """Estimator and its arguments, file under data/, experiment; a table for each."""
 WEIGHTED = {"LogisticRegression"}
-"""Estimators whose params name the classes; scikit-learn does not find some texts of digits there in others."""
+"""Estimators whose params name the classes.
+
+Scikit-learn does not find some texts of digits there in others.
+"""
 
 
 @dataclass(frozen=True)
@@ -202,7 +208,10 @@ def test_names_come_through_the_chain_and_a_served_model_as_they_went_in(
 
 
 def check_rows(table: Table, expected: Any) -> None:
-    """Row by row, what the test rows are and what is said of them; rows are known by a column of numbers."""
+    """Row by row, what the test rows are and what is said of them.
+
+    Rows are known by a column of numbers.
+    """
     test = parquet.read_table("outputs/test.parquet").to_pandas()
     assert list(test.columns) == list(table.frame.columns)
     key = next(name for name in table.frame.columns if table.frame[name].dtype == np.float32)
@@ -275,7 +284,10 @@ ATTRIBUTES = {
 
 
 def check_files(folder: Path, table: Table, file: str) -> None:
-    """The report, every JSON file, and which files there are at all: none has a name of the table."""
+    """The report, every JSON file, and which files there are at all.
+
+    None has a name of the table.
+    """
     page = Page(Path("outputs/report.html").read_text(encoding="utf-8"))
     assert page.elements <= ELEMENTS
     assert page.attributes <= ATTRIBUTES

@@ -1,4 +1,6 @@
-"""The files in real releases of onnxruntime: right answers, fast loading, and the releases that are named as bad.
+"""The files in real releases of onnxruntime.
+
+Right answers, fast loading, and the releases that are named as bad.
 
 Each release gets a virtual environment of its own, made once with uv and kept in the user's cache.
 """
@@ -271,7 +273,10 @@ def test_the_releases_named_as_bad_are_the_ones_that_answer_wrongly(
 
 
 def chain(codes: list[float]) -> onnx.ModelProto:
-    """Equal trees whose answer is the label 1 where feature 0 is one of ``codes``; its scores are margins."""
+    """Equal trees whose answer is the label 1 where feature 0 is one of ``codes``.
+
+    Its scores are margins.
+    """
     size, trees = len(codes), 16
     node = helper.make_node(
         "TreeEnsembleClassifier",

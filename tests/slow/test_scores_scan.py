@@ -1,4 +1,7 @@
-"""A seeded sample of the scan: among the models that are accepted, none gives other scores than the original."""
+"""A seeded sample of the scan.
+
+Among the models that are accepted, none gives other scores than the original.
+"""
 
 from __future__ import annotations
 

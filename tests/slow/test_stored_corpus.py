@@ -1,4 +1,7 @@
-"""Every estimator that converts, in every kind of file: what test_stored_round_trip tries a sample of."""
+"""Every estimator that converts, in every kind of file.
+
+What test_stored_round_trip tries a sample of.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""dvc.yaml declares what the stages really use: code they import, files they name, sections of params.yaml they read."""
+"""dvc.yaml declares what the stages really use.
+
+Code they import, files they name, sections of params.yaml they read.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,10 @@
-"""What users get wrong, as a table: how it comes about, the stage that must say so, and words of the line it says.
+"""What users get wrong, as a table.
 
-Add a row to extend it. Each starts from a project whose chain has run on iris; ``spoil`` changes that folder, ``before``
-names stages that must still succeed then, and ``stage`` must end with its exit code and one line that has ``words``.
+How it comes about, the stage that must say so, and words of the line it says.
+
+Add a row to extend it. Each starts from a project whose chain has run on iris; ``spoil`` changes
+that folder, ``before`` names stages that must still succeed then, and ``stage`` must end with its
+exit code and one line that has ``words``.
 """
 
 from __future__ import annotations
@@ -86,7 +89,10 @@ def pipe(path: str) -> Spoil:
 
 
 def bomb(line: str) -> str:
-    """YAML in which each of eleven lines stands for nine times the one before; ``line`` says how."""
+    """YAML in which each of eleven lines stands for nine times the one before.
+
+    ``line`` says how.
+    """
     lines = ["a0: &a0 {x: 1}"]
     lines += [
         f"a{number}: &a{number} " + line.format(",".join([f"*a{number - 1}"] * 9))

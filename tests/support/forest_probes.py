@@ -91,7 +91,7 @@ def rows_at_splits(forest: Forest, x: Matrix) -> Matrix:
 
 
 def session(model: onnx.ModelProto, *, packed: bool = False) -> onnxruntime.InferenceSession:
-    """The model in onnxruntime, on one thread; ``packed`` as the pipeline stores quantised models."""
+    """The model in onnxruntime, on one thread; ``packed`` as quantised models are stored."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     return onnxruntime.InferenceSession(to_bytes(model, packed=packed), options)

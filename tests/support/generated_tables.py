@@ -1,7 +1,8 @@
 """Tables of every type, index and pattern of gaps, and what must become of each of their values.
 
-The right values come from the generated Python values, by plain Python: ``float32(float(value))`` for numbers, the text
-itself for text. A column ``row`` holds each row's number, by which a row is found again wherever it ends up.
+The right values come from the generated Python values, by plain Python: ``float32(float(value))``
+for numbers, the text itself for text. A column ``row`` holds each row's number, by which a row is
+found again wherever it ends up.
 """
 
 from __future__ import annotations
@@ -145,7 +146,10 @@ def column(draw: st.DrawFn, rows: int) -> Made:
 
 @st.composite
 def integers(draw: st.DrawFn, rows: int) -> Made:
-    """Whole numbers of any width: as numpy's, as pandas' nullable, as Arrow's, as floats with gaps, as categories."""
+    """Whole numbers of any width.
+
+    As numpy's, as pandas' nullable, as Arrow's, as floats with gaps, as categories.
+    """
     name = draw(st.sampled_from(sorted(INTEGERS)))
     values = draw(gaps(st.integers(*INTEGERS[name]), rows))
     nullable = name.replace("int", "Int").replace("uInt", "UInt")
@@ -175,7 +179,10 @@ def floats(draw: st.DrawFn, rows: int) -> Made:
 
 @st.composite
 def float32s(draw: st.DrawFn, rows: int) -> Made:
-    """Numbers in 32 or 16 bits; CSV holds the shortest text, which gives those of 32 bits back and no others."""
+    """Numbers in 32 or 16 bits.
+
+    CSV holds the shortest text, which gives those of 32 bits back and no others.
+    """
     half = draw(st.booleans())
     values = draw(
         gaps(st.floats(width=16 if half else 32, allow_nan=False, allow_infinity=False), rows)
@@ -328,7 +335,10 @@ def index(draw: st.DrawFn, rows: int) -> pd.Index:
 
 
 def check(table: Generated, folder: Path) -> None:
-    """Write the table as Parquet and, where CSV can express it, as CSV; every value that comes out is the right one."""
+    """Write the table as Parquet and, where CSV can express it, as CSV.
+
+    Every value that comes out is the right one.
+    """
     table.frame.to_parquet(folder / "data" / "x.parquet")
     frame, schema = settled(load_source("data/x.parquet", "y", text=table.free_text), table)
     parts = split(frame, schema, 0.25, 0.45, 0)

@@ -1,4 +1,7 @@
-"""An HTTP proxy for tests, before a real server: it passes everything on but chosen requests, which get an error of its own."""
+"""An HTTP proxy for tests, before a real server.
+
+It passes everything on but chosen requests, which get an error of its own.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ class Faults:
 
 
 def kind_of(method: str, path: str, body: bytes) -> str:
-    """What a request does, in words that are the same for every run: no ids, no queries, no names of files."""
+    """What a request does, in words that are the same for every run.
+
+    No ids, no queries, no names of files.
+    """
     path = re.sub(r"^/(api/2\.0/mlflow.)?", "", path.partition("?")[0])
     if path.startswith("artifacts/"):
         return f"{method} file of the {'model' if '/models/' in path else 'check' if 'write-test' in path else 'run'}"

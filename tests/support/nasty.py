@@ -1,4 +1,7 @@
-"""Names that users' tables have, or that somebody gives them to do harm: each has to come out as it went in."""
+"""Names that users' tables have, or that somebody gives them to do harm.
+
+Each has to come out as it went in.
+"""
 
 from __future__ import annotations
 

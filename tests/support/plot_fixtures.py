@@ -1,4 +1,7 @@
-"""A folder with what the plot stage reads: real forests, and latencies drawn from a distribution instead of measured."""
+"""A folder with what the plot stage reads.
+
+Real forests, and latencies drawn from a distribution instead of measured.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,10 @@ QUICK = {
     "gate__min_quantized_vs_onnx_speedup": None,
     "gate__max_accuracy_drop": None,
 }
-"""Keys of params.yaml that make the chain short: how fast or good the models are is not what these tests are about."""
+"""Keys of params.yaml that make the chain short.
+
+How fast or good the models are is not what these tests are about.
+"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,10 @@ class Project:
         return [stage for stage, time in self.times().items() if time != before.get(stage)]
 
     def mlflow_runs(self) -> int:
-        """Published contents in the embedded MLflow store, counted in its database; parent runs of sweeps have none."""
+        """Published contents in the embedded MLflow store, counted in its database.
+
+        Parent runs of sweeps have none.
+        """
         with sqlite3.connect(self.folder / "mlflow.db") as database:
             return int(
                 database.execute(

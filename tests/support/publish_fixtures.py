@@ -1,4 +1,7 @@
-"""What the tests of publishing share: a repository folder with the outputs of small real models, and ways to publish."""
+"""What the tests of publishing share.
+
+A repository folder with the outputs of small real models, and ways to publish.
+"""
 
 from __future__ import annotations
 
@@ -189,7 +192,10 @@ def promote_in_process(
 
 
 def tell_registry_story(folder: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
-    """Register, promote, and be refused, on a store that has never heard of the model; any store must tell the same story."""
+    """Register, promote, and be refused, on a store that has never heard of the model.
+
+    Any store must tell the same story.
+    """
     client, name = MlflowClient(uri, uri), "forest of the story"
     set_params(folder, "publish", register=name, promote={"by": "size", "min_gain": 0.1})
     publish_in_process(folder, monkeypatch, uri)

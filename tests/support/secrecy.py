@@ -1,4 +1,6 @@
-"""What the tests of secrets share: servers that give secrets back, the cases, and how a command is run and searched.
+"""What the tests of secrets share.
+
+Servers that give secrets back, the cases, and how a command is run and searched.
 
 The search is its own: it knows nothing of how the code under test looks for secrets.
 """
@@ -58,7 +60,10 @@ def traces(text: str, *secrets: str) -> list[str]:
 
 
 Echo = Callable[[str], tuple[int, str]]
-"""What a server answers, given the Authorization header: status and body; with 302 the place to go."""
+"""What a server answers, given the Authorization header: status and body.
+
+With 302 the place to go.
+"""
 
 
 def _json(code: str, message: str) -> str:
@@ -224,7 +229,10 @@ def admitting(login: str) -> AbstractContextManager[int]:
 
 @dataclass(frozen=True)
 class Case:
-    """How secrets are given, and what becomes of the command; ``codes`` are the exit codes that it may have."""
+    """How secrets are given, and what becomes of the command.
+
+    ``codes`` are the exit codes that it may have.
+    """
 
     name: str
     variables: Mapping[str, str]

@@ -1,4 +1,7 @@
-"""Real servers for tests, on loopback and free ports: MLflow 3, MLflow 2 in its own environment, S3 by moto, a TCP proxy."""
+"""Real servers for tests, on loopback and free ports.
+
+MLflow 3, MLflow 2 in its own environment, S3 by moto, a TCP proxy.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,10 @@ def free_port() -> int:
 
 
 def surroundings(**variables: str) -> dict[str, str]:
-    """The environment without anything of MLflow or AWS, and without a machine's AWS files; then ``variables``."""
+    """The environment without anything of MLflow or AWS, and without a machine's AWS files.
+
+    Then ``variables``.
+    """
     kept = {
         key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "AWS_"))
     }
@@ -83,7 +89,10 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def mlflow_server(
     folder: Path, *options: str, python: str = sys.executable, **variables: str
 ) -> Iterator[str]:
-    """The address of an MLflow server: SQLite, proxied artefacts in ``folder`` unless ``options`` say otherwise, one worker."""
+    """The address of an MLflow server.
+
+    SQLite, proxied artefacts in ``folder`` unless ``options`` say otherwise, one worker.
+    """
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [

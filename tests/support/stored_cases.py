@@ -1,4 +1,7 @@
-"""Estimators of every kind with many of their options, on sixty rows: what stored files are tried with."""
+"""Estimators of every kind with many of their options, on sixty rows.
+
+What stored files are tried with.
+"""
 
 from __future__ import annotations
 

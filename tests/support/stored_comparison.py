@@ -1,4 +1,7 @@
-"""Whether two objects are the same all the way down, for tests of how estimators are stored: types, values, order, layout."""
+"""Whether two objects are the same all the way down, for tests of how estimators are stored.
+
+Types, values, order, layout.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,10 @@ def _differences(first: Any, second: Any, path: str, seen: set[tuple[int, int]])
 
 
 def _same_code(first: Any, second: Any) -> bool:
-    """Whether they are the same function, made twice: an isotonic regression makes one when it is loaded."""
+    """Whether they are the same function, made twice.
+
+    An isotonic regression makes one when it is loaded.
+    """
     return isinstance(first, FunctionType) and first.__code__ is second.__code__
 
 

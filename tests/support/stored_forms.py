@@ -15,11 +15,17 @@ from tests.support.stored_cases import answers, same
 from tests.support.stored_comparison import differences
 
 UNSUPPORTED = ("not supported", "Can't pickle", "not JSON serializable", "recursion")
-"""What skops says of an object that it cannot write; the class it names then holds no state that JSON or numpy has."""
+"""What skops says of an object that it cannot write.
+
+The class it names then holds no state that JSON or numpy has.
+"""
 
 
 def files(estimator: Any) -> dict[str, bytes]:
-    """An estimator in every form, by the name of the form; without skops where that cannot write it."""
+    """An estimator in every form, by the name of the form.
+
+    Without skops where that cannot write it.
+    """
     found = {f"pickle {protocol}": pickle.dumps(estimator, protocol) for protocol in (2, 4, 5)}
     for name, compress in {"joblib": 0, "joblib zlib": 3, "joblib xz": ("xz", 1)}.items():
         file = io.BytesIO()
@@ -36,7 +42,10 @@ def files(estimator: Any) -> dict[str, bytes]:
 
 
 def faults(estimator: Any, rows: Any) -> list[str]:
-    """What does not hold of each file: it loads with nothing trusted, answers as its package's own load, dumps twice alike."""
+    """What does not hold of each file.
+
+    It loads with nothing trusted, answers as its package's own load, dumps twice alike.
+    """
     found = []
     for form, data in files(estimator).items():
         with warnings.catch_warnings():

@@ -1,7 +1,8 @@
 """Real estimators with a number, a size or a part changed in what their file says, loaded and asked in a process each.
 
-``python -m tests.support.stored_mutations SEED EACH [name ...]`` changes each case of :mod:`tests.support.stored_cases`, or those named,
-``EACH`` times, and prints what became of them as JSON: "damaged", "refused", "asked", or the signal that a process died of.
+``python -m tests.support.stored_mutations SEED EACH [name ...]`` changes each case of
+:mod:`tests.support.stored_cases`, or those named, ``EACH`` times, and prints what became of them
+as JSON: "damaged", "refused", "asked", or the signal that a process died of.
 """
 
 from __future__ import annotations

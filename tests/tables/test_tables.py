@@ -36,13 +36,13 @@ GENERATED = settings(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-Told = list[str]
+Lines = list[str]
 
 
 @pytest.fixture
-def told(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
+def said(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Lines:
     """The lines that prepare says, in a folder with an empty data/."""
-    lines: Told = []
+    lines: Lines = []
     monkeypatch.setattr(prepare, "say", lines.append)
     assert workspace
     return lines
@@ -71,8 +71,8 @@ def noise() -> np.ndarray[Any, Any]:
     return np.random.default_rng(0).permutation(ROWS) / 8
 
 
-def warnings(told: Told) -> Told:
-    return [line.removeprefix("warning: ") for line in told if line.startswith("warning: ")]
+def warnings(said: Lines) -> Lines:
+    return [line.removeprefix("warning: ") for line in said if line.startswith("warning: ")]
 
 
 def prepared(name: str) -> dict[float, Any]:
@@ -96,7 +96,7 @@ def test_every_value_of_a_table_stays_in_its_row_and_is_the_same_from_csv_and_pa
     check(table, Path())
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 def test_a_shuffled_frame_keeps_its_rows_together() -> None:
     wine = load_wine(as_frame=True).frame
     shuffled = wine.sample(frac=1, random_state=0)
@@ -166,7 +166,7 @@ SPELLED: dict[str, list[Any]] = {
 }
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 @pytest.mark.parametrize("spelled", SPELLED)
 @pytest.mark.parametrize("gap", [False, True], ids=["complete", "one gap"])
 def test_booleans_are_numbers_with_and_without_gaps(spelled: str, gap: bool) -> None:
@@ -179,7 +179,7 @@ def test_booleans_are_numbers_with_and_without_gaps(spelled: str, gap: bool) -> 
     assert read_schema().all_numeric
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 def test_a_gap_among_booleans_of_parquet_leaves_the_matrix_a_matrix() -> None:
     run_parquet({"b": pd.array(ONE_GAP, dtype="boolean")})
     assert kinds()["b"] == ("number", True)
@@ -191,22 +191,24 @@ WORDS = np.array(["NA", "None", "null", "N/A"])
 
 @pytest.mark.parametrize("write", [run_csv, run_parquet], ids=["csv", "parquet"])
 def test_words_for_nothing_are_labels_and_categories_like_others(
-    told: Told, write: Callable[..., None]
+    said: Lines, write: Callable[..., None]
 ) -> None:
     labels, categories = WORDS[np.arange(ROWS) % 2], WORDS[np.arange(ROWS) // 2 % 4]
     write({"c": categories, "y": labels})
     assert prepared("y") == dict(zip(noise(), labels, strict=True))
     assert prepared("c") == dict(zip(noise(), categories, strict=True))
     assert kinds()["c"] == ("category", False)
-    assert any("column 'c' has 'NA' as a category in 10 rows" in line for line in warnings(told))
-    assert any("target 'y' has 'NA' as a class in 20 rows" in line for line in warnings(told))
+    assert any("column 'c' has 'NA' as a category in 10 rows" in line for line in warnings(said))
+    assert any("target 'y' has 'NA' as a class in 20 rows" in line for line in warnings(said))
 
 
 @pytest.mark.parametrize("named", [" ", "\u00a0", ""])
-def test_cells_of_spaces_are_told_and_missing_where_params_say_so(told: Told, named: str) -> None:
+def test_cells_of_spaces_are_warned_of_and_missing_where_params_say_so(
+    said: Lines, named: str
+) -> None:
     """In the well-known table of telephone customers, the charges of a new one are a space."""
     run_csv({"c": [" ", *["True", "False", "True"] * 13]})
-    assert any("column 'c' has ' ' as a category in 1 rows" in line for line in warnings(told))
+    assert any("column 'c' has ' ' as a category in 1 rows" in line for line in warnings(said))
     charges = [" ", *(f"{row}.5" for row in range(1, ROWS))]
     with pytest.raises(
         UserError,
@@ -219,19 +221,19 @@ def test_cells_of_spaces_are_told_and_missing_where_params_say_so(told: Told, na
     assert [row for row, key in enumerate(noise()) if np.isnan(prepared("c")[key])] == [0]
 
 
-def test_words_for_nothing_are_missing_where_params_say_so(told: Told) -> None:
+def test_words_for_a_missing_value_are_missing_where_params_say_so(said: Lines) -> None:
     numbers = ["NA" if row % 5 == 0 else f"{row}.5" for row in range(ROWS)]
     labels = ["-999" if row < 4 else "uv"[row // 2 % 2] for row in range(ROWS)]
     run_csv({"n": numbers, "y": labels}, data__missing_values=["NA", "-999"])
     assert kinds()["n"] == ("number", True)
-    assert "4 rows without a target are left out" in told
+    assert "4 rows without a target are left out" in said
     came = prepared("n")
     for row, key in enumerate(noise()):
         if row >= 4:
             assert np.isnan(came[key]) if row % 5 == 0 else came[key] == row + 0.5
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 @pytest.mark.parametrize(
     ("decimal", "thousands", "written"),
     [
@@ -254,7 +256,7 @@ def test_numbers_are_read_as_params_say_that_they_are_written(
     assert set(pd.read_parquet("outputs/train.parquet")["n"]) == {1234.5}
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 def test_one_long_cell_does_not_cost_its_length_in_each_row() -> None:
     run_csv({"c": ["x", "y"] * (ROWS // 2 - 1) + ["z" * 200_000] * 2})
     schema = read_schema()
@@ -265,20 +267,20 @@ def test_one_long_cell_does_not_cost_its_length_in_each_row() -> None:
     assert sum(part.nbytes for part in parts) < 200_000
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 def test_digits_that_are_not_grouped_by_three_are_no_numbers() -> None:
     run_csv({"c": ["1,2", "1,23,4"] * (ROWS // 2)}, data__thousands=",")
     assert kinds()["c"][0] == "category"
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 def test_classes_of_many_digits_stay_distinct() -> None:
     labels = [10**17 + row // 2 % 2 for row in range(ROWS)]
     run_csv({"y": labels})
     assert prepared("y") == dict(zip(noise(), labels, strict=True))
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 @pytest.mark.parametrize("gap", [False, True], ids=["complete", "one gap"])
 @pytest.mark.parametrize("write", [run_csv, run_parquet], ids=["csv", "parquet"])
 def test_whole_numbers_stored_as_floats_are_classes_with_and_without_gaps(
@@ -292,16 +294,16 @@ def test_whole_numbers_stored_as_floats_are_classes_with_and_without_gaps(
     assert read_schema().task == "regression"
 
 
-def test_an_index_is_left_out_and_named(told: Told) -> None:
+def test_an_index_is_left_out_and_named(said: Lines) -> None:
     run_parquet({"c": noise() ** 2}, pd.Index(noise(), name="age"))
     assert list(kinds()) == ["row", "c"]
     assert any(
         "data/x.parquet: the DataFrame's index 'age' is left out; call reset_index()" in line
-        for line in warnings(told)
+        for line in warnings(said)
     )
 
 
-def test_an_index_whose_note_another_program_dropped_is_left_out_too(told: Told) -> None:
+def test_an_index_whose_note_another_program_dropped_is_left_out_too(said: Lines) -> None:
     pd.DataFrame({"row": noise(), "y": Y}).sample(frac=1, random_state=0).to_parquet(
         "data/x.parquet"
     )
@@ -309,20 +311,20 @@ def test_an_index_whose_note_another_program_dropped_is_left_out_too(told: Told)
     parquet.write_table(table, "data/x.parquet")
     run("data/x.parquet")
     assert list(kinds()) == ["row"]
-    assert any("unnamed index is left out" in line for line in warnings(told))
+    assert any("unnamed index is left out" in line for line in warnings(said))
 
 
-def test_a_plain_frame_has_no_index_to_speak_of(told: Told) -> None:
+def test_a_plain_frame_has_no_index_to_warn_of(said: Lines) -> None:
     run_parquet({"c": noise() ** 2})
-    assert warnings(told) == []
+    assert warnings(said) == []
 
 
-def test_names_of_several_levels_become_one_text_each(told: Told) -> None:
+def test_names_of_several_levels_become_one_text_each(said: Lines) -> None:
     frame = pd.DataFrame({("a", "x"): noise(), ("a", "y"): -noise(), ("label", ""): Y})
     frame.to_parquet("data/x.parquet")
     run("data/x.parquet", "('label', '')")
     assert list(kinds()) == ["('a', 'x')", "('a', 'y')"]
-    assert any("names of several levels are one text each here" in line for line in warnings(told))
+    assert any("names of several levels are one text each here" in line for line in warnings(said))
 
 
 DAY = dt.date(2024, 1, 17)
@@ -421,10 +423,10 @@ SURPRISES: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", SURPRISES)
-def test_a_surprise_in_a_column_gets_a_line_that_names_it(told: Told, name: str) -> None:
+def test_a_surprise_in_a_column_gets_a_line_that_names_it(said: Lines, name: str) -> None:
     values, expected = SURPRISES[name]
     run_csv({"c": values})
-    lines = [line for line in warnings(told) if line.startswith("column 'c' ")]
+    lines = [line for line in warnings(said) if line.startswith("column 'c' ")]
     assert any(expected in line for line in lines), lines
     assert len(lines) <= 2
 
@@ -454,11 +456,11 @@ TYPED: dict[str, tuple[pa.Array, str]] = {
 
 
 @pytest.mark.parametrize("name", TYPED)
-def test_a_surprise_in_a_typed_column_gets_a_line_that_names_it(told: Told, name: str) -> None:
+def test_a_surprise_in_a_typed_column_gets_a_line_that_names_it(said: Lines, name: str) -> None:
     values, expected = TYPED[name]
     parquet.write_table(pa.table({"row": noise(), "c": values, "y": Y}), "data/x.parquet")
     run("data/x.parquet")
-    lines = [line for line in warnings(told) if line.startswith("column 'c' ")]
+    lines = [line for line in warnings(said) if line.startswith("column 'c' ")]
     assert any(expected in line for line in lines), lines
 
 
@@ -475,9 +477,9 @@ QUIET: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", QUIET)
-def test_an_ordinary_column_is_no_surprise(told: Told, name: str) -> None:
+def test_an_ordinary_column_gets_no_line(said: Lines, name: str) -> None:
     run_csv({"c": QUIET[name]})
-    assert warnings(told) == []
+    assert warnings(said) == []
 
 
 TARGETS: dict[str, tuple[list[Any], str]] = {
@@ -503,10 +505,10 @@ TARGETS: dict[str, tuple[list[Any], str]] = {
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_a_surprise_in_the_target_gets_a_line_that_names_it(told: Told, name: str) -> None:
+def test_a_surprise_in_the_target_gets_a_line_that_names_it(said: Lines, name: str) -> None:
     values, expected = TARGETS[name]
     run_csv({"y": values})
-    lines = [line for line in warnings(told) if line.startswith("target 'y' ")]
+    lines = [line for line in warnings(said) if line.startswith("target 'y' ")]
     assert any(expected in line for line in lines) if expected else lines == []
     whole = {"01 and 1": {1, 2}, "True and TRUE": {0, 1}, "whole floats": {1, 2}}
     assert set(prepared("y").values()) == whole.get(name, set(values))
@@ -524,12 +526,12 @@ COARSE: dict[str, tuple[Any, bool]] = {
 
 
 @pytest.mark.parametrize("name", COARSE)
-def test_a_quantity_that_float32_cannot_tell_gets_a_line(told: Told, name: str) -> None:
+def test_a_quantity_that_float32_merges_gets_a_line(said: Lines, name: str) -> None:
     """The error of float32 is at most half a step, so a thousandth of the deviation shows."""
     values, expected = COARSE[name]
     run_csv({"y": values[np.random.default_rng(1).permutation(ROWS)]}, data__task="regression")
     assert [
-        line.startswith("target 'y' has a standard deviation of ") for line in warnings(told)
+        line.startswith("target 'y' has a standard deviation of ") for line in warnings(said)
     ] == [True] * expected
     error = (
         np.abs(values.astype(np.float32) - values).max() / values.std() if values.std() else np.inf
@@ -537,24 +539,24 @@ def test_a_quantity_that_float32_cannot_tell_gets_a_line(told: Told, name: str) 
     assert expected == (error > 2.5e-4)
 
 
-def test_a_quantity_that_varies_in_no_training_row_is_told(told: Told) -> None:
+def test_a_quantity_that_is_constant_in_training_is_warned_of(said: Lines) -> None:
     """Which rows are for the test depends on the seed and the number of rows alone."""
     run_csv({"y": noise()}, data__task="regression")
     (in_test, *_) = pd.read_parquet("outputs/test.parquet")["row"]
     run_csv({"y": np.where(noise() == in_test, 2.5, 1.5)}, data__task="regression")
     assert (
         "target 'y' has the same value in every training row: there is nothing to learn"
-        in warnings(told)
+        in warnings(said)
     )
 
 
-def test_what_float32_cannot_hold_may_stand_in_rows_without_a_target(told: Told) -> None:
+def test_numbers_beyond_float32_may_be_in_rows_without_a_target(said: Lines) -> None:
     run_csv({"c": ["inf", "1e39", *noise()[2:]], "y": [None, None, *Y[2:]]})
-    assert warnings(told) == []
+    assert warnings(said) == []
     assert kinds()["c"] == ("number", False)
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 def test_a_total_below_the_numbers_does_not_make_text_of_them() -> None:
     lines = [f"{number},{label}" for number, label in zip(noise(), Y, strict=True)]
     Path("data/x.csv").write_text("\n".join(["row,y", *lines, "Total:,"]))
@@ -562,7 +564,7 @@ def test_a_total_below_the_numbers_does_not_make_text_of_them() -> None:
     assert prepared("y") == dict(zip(noise(), Y, strict=True))
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 @pytest.mark.parametrize("write", [run_csv, run_parquet], ids=["csv", "parquet"])
 def test_classes_beyond_64_bits_stay_distinct(write: Callable[..., None]) -> None:
     labels = [2**63 + row // 2 % 2 for row in range(ROWS)]
@@ -570,31 +572,31 @@ def test_classes_beyond_64_bits_stay_distinct(write: Callable[..., None]) -> Non
     assert prepared("y") == {row: str(label) for row, label in zip(noise(), labels, strict=True)}
 
 
-def test_columns_that_share_a_surprise_share_a_line(told: Told) -> None:
+def test_columns_that_share_a_surprise_share_a_line(said: Lines) -> None:
     run_csv({f"c{number}": [number] * ROWS for number in range(60)})
-    (line,) = warnings(told)
+    (line,) = warnings(said)
     assert line.startswith("column 'c0' has the same value in every training row")
     assert line.endswith("(and so in 59 more columns: 'c1', 'c2', 'c3', 'c4', 'c5' and 54 more)")
 
 
-def test_gaps_in_one_part_only_are_told(told: Told) -> None:
+def test_gaps_in_only_one_part_are_warned_of(said: Lines) -> None:
     run_csv({"c": noise() ** 2})
     in_test = pd.read_parquet("outputs/test.parquet")["row"]
     for part, expected in (
         (in_test, "in 8 test rows and in no training row"),
         (None, "training rows and in no test row"),
     ):
-        told.clear()
+        said.clear()
         hit = pd.Series(noise()).isin(in_test)
         run_csv(
             {"c": pd.Series(noise() ** 2).mask(hit if part is not None else ~hit & (noise() < 2))}
         )
         assert any(
-            line.startswith("column 'c' is missing") and expected in line for line in warnings(told)
+            line.startswith("column 'c' is missing") and expected in line for line in warnings(said)
         )
 
 
-def test_rows_that_stand_in_both_parts_are_counted(told: Told) -> None:
+def test_rows_in_both_parts_are_counted(said: Lines) -> None:
     frame = pd.DataFrame({"a": np.arange(60) / 7, "y": np.arange(60) // 2 % 2})
     pd.concat([frame] * 5).to_csv("data/x.csv", index=False)
     run("data/x.csv")
@@ -605,18 +607,18 @@ def test_rows_that_stand_in_both_parts_are_counted(told: Told) -> None:
     rows = pd.read_parquet("outputs/test.parquet").to_numpy()
     shared = sum(tuple(row) in train for row in rows)
     assert shared > len(test) / 2
-    assert f"{shared} of 60 test rows also stand among the training rows" in warnings(told)[-1]
+    assert f"{shared} of 60 test rows are also among the training rows" in warnings(said)[-1]
 
 
 @pytest.mark.parametrize("source", ["iris", "wine", "breast_cancer", "diabetes"])
-def test_the_bundled_tables_are_no_surprise(told: Told, source: str) -> None:
+def test_the_bundled_tables_get_no_warning(said: Lines, source: str) -> None:
     run(source, "target")
-    assert warnings(told) == []
+    assert warnings(said) == []
 
 
-def test_what_is_said_of_csv_alone_is_said_to_change_nothing_in_parquet(told: Told) -> None:
+def test_settings_of_csv_files_are_said_to_change_nothing_in_parquet(said: Lines) -> None:
     run_parquet({}, data__missing_values=["NA"])
-    assert warnings(told) == [
+    assert warnings(said) == [
         (
             "data.missing_values, data.decimal and data.thousands are for CSV files "
             "and change nothing here"
@@ -624,7 +626,7 @@ def test_what_is_said_of_csv_alone_is_said_to_change_nothing_in_parquet(told: To
     ]
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 @pytest.mark.parametrize(
     "name",
     [
@@ -650,7 +652,7 @@ def test_any_name_is_read_as_it_is(name: str) -> None:
     assert rows.feeds[name].ravel() == pytest.approx(rows.feeds["row"].ravel() ** 2)
 
 
-@pytest.mark.usefixtures("told")
+@pytest.mark.usefixtures("said")
 def test_penguins_with_another_word_for_nothing_are_the_same_penguins() -> None:
     text = (ROOT / "data" / "penguins.csv").read_text()
     Path("data/x.csv").write_text(text)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from onnxpress.commands.migrate.found import Found
+from onnxpress.commands.promote.rule import GAINS, Measured
 from onnxpress.errors import UserError
 from onnxpress.pipeline.outputs import PARAMS
-from onnxpress.pipeline.params import Publish, parse_params
+from onnxpress.pipeline.params import Promote, Publish, parse_params
 from onnxpress.pipeline.repository import repository_root
 from onnxpress.pipeline.yaml_file import read_yaml
 
@@ -38,23 +39,24 @@ def _objection(settings: Publish, name: str) -> str | None:
     kept = "run `onnxpress migrate` again when it answers"
     with server_errors(store, kept), opened(store, settings.experiment) as experiment:
         from onnxpress.commands.promote.champion import CHAMPION, behind
-        from onnxpress.commands.promote.rule import GAINS
 
         champion = behind(experiment.client, name, CHAMPION)
-    if champion is None:
-        return None
-    rule, measured = settings.promote, champion.measured
-    metrics, _ = GAINS[rule.by]
-    lacks = None
-    if not any(metric in measured.metrics for metric in metrics):
-        lacks = f"metric {' or '.join(metrics)}"
-    elif rule.by == "score" and not measured.test_data:
-        lacks = "digest of test rows"
-    elif rule.by == "latency" and not measured.machine:
-        lacks = "machine that its latency was measured on"
-    if lacks is None:
+    lacks = lacking(settings.promote, champion.measured) if champion else None
+    if champion is None or lacks is None:
         return None
     return (
         f"(version {champion.version}) has no {lacks}, so `make promote` cannot compare by "
-        f"{rule.by}; publish that model again, or move the alias {CHAMPION} by hand"
+        f"{settings.promote.by}; publish that model again, or move the alias {CHAMPION} by hand"
     )
+
+
+def lacking(rule: Promote, champion: Measured) -> str | None:
+    """Return what a champion has not recorded and the rule compares by, None if it has all."""
+    metrics, _ = GAINS[rule.by]
+    if not any(metric in champion.metrics for metric in metrics):
+        return f"metric {' or '.join(metrics)}"
+    if rule.by == "score" and not champion.test_data:
+        return "digest of test rows"
+    if rule.by == "latency" and not champion.machine:
+        return "machine that its latency was measured on"
+    return None

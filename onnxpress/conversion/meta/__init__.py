@@ -1,1 +1,1 @@
-"""Meta-estimators: what they make of the answers of the estimators inside them."""
+"""Meta-estimators: what they make of the predictions of the estimators inside them."""

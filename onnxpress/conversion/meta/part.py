@@ -28,4 +28,4 @@ class Part:
 
     def values(self, model: Any, members: Members, inputs: Inputs) -> str:
         """Write what ``predict`` of a regressor returns."""
-        raise NotImplementedError(f"{type(model).__name__} is no regressor")
+        raise NotImplementedError(f"{type(model).__name__} is not a regressor")

@@ -9,8 +9,7 @@ from google.protobuf.message import Message
 from onnx import TensorProto, helper
 
 from onnxpress.graph.trees.reader import is_tree
-
-ML_DOMAIN = "ai.onnx.ml"
+from onnxpress.graph.writer import ML_DOMAIN
 
 _OF_TYPES = {"classlabels_int64s", "classlabels_strings", "n_targets"}
 """The attributes of a tree node that decide the types of its outputs."""

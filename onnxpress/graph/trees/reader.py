@@ -18,6 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.forest import Floats, Forest, Mode
+from onnxpress.graph.writer import ML_DOMAIN
 from onnxpress.onnx_file.tree_attributes import LEAF_MODE, SPLIT_MODES, TREE_OPERATORS
 
 TREE_OPS = frozenset(TREE_OPERATORS)
@@ -33,7 +34,7 @@ class Untreatable(Exception):
 
 def is_tree(node: onnx.NodeProto) -> bool:
     """Whether ``node`` is one of the tree operators of ai.onnx.ml."""
-    return node.domain == "ai.onnx.ml" and node.op_type in TREE_OPS
+    return node.domain == ML_DOMAIN and node.op_type in TREE_OPS
 
 
 def read(node: onnx.NodeProto, dtype: DTypeLike = np.float32) -> Forest:

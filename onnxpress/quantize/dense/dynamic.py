@@ -48,10 +48,12 @@ def dynamic(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
     """
     del rows
     upright = with_upright_weights(model)
-    return _Rewriter(upright, weights_to_treat(upright, MIN_WEIGHTS)).run()
+    return _Int8Layers(upright, weights_to_treat(upright, MIN_WEIGHTS)).run()
 
 
-class _Rewriter:
+class _Int8Layers:
+    """A copy of ``model`` in which the layers of ``treated`` weights are int8 products."""
+
     def __init__(self, model: onnx.ModelProto, treated: set[str]) -> None:
         self.model = model
         self.result = onnx.ModelProto()
@@ -82,7 +84,7 @@ class _Rewriter:
             if self._is_treated(node):
                 self._layer(node)
             else:
-                graph.node.add().CopyFrom(node)
+                self.writer.copy(node)
         return self.result
 
     def _is_treated(self, node: onnx.NodeProto) -> bool:
@@ -131,7 +133,13 @@ class _Rewriter:
 
 
 def _int8(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[Any]]:
-    """Whole numbers from -63 to 63 (inputs, outputs) and the step of each output."""
+    """Whole numbers from -63 to 63 (inputs, outputs) and the step of each output.
+
+    Three inputs and two outputs, the second of which has no weights. The steps are 1/63 and 1:
+
+    >>> _int8(np.float32([[1, 0], [-1 / 3, 0], [0, 0]]))[0].tolist()
+    [[63, 0], [-21, 0], [0, 0]]
+    """
     steps = np.abs(weights).max(axis=0) / np.float32(WEIGHT_STEPS)
     steps = np.where(steps > 0, steps, 1).astype(np.float32)
     return np.round(weights / steps).astype(np.int8), steps

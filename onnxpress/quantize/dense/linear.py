@@ -14,7 +14,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from onnxpress.graph.writer import GraphWriter, names_of, opset_of
+from onnxpress.graph.writer import ML_DOMAIN, GraphWriter, names_of, opset_of
 
 POST_TRANSFORMS = {"NONE": "", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}
 """Post-transforms that ai.onnx has an operator for."""
@@ -22,7 +22,7 @@ POST_TRANSFORMS = {"NONE": "", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}
 
 def is_linear(node: onnx.NodeProto) -> bool:
     """Whether ``node`` is one of the two linear operators."""
-    return node.domain == "ai.onnx.ml" and node.op_type in {"LinearClassifier", "LinearRegressor"}
+    return node.domain == ML_DOMAIN and node.op_type in {"LinearClassifier", "LinearRegressor"}
 
 
 def as_products(model: onnx.ModelProto, min_weights: int) -> onnx.ModelProto:
@@ -51,9 +51,9 @@ def as_products(model: onnx.ModelProto, min_weights: int) -> onnx.ModelProto:
             if weights.coefficients.size >= min_weights and weights.treatable:
                 weights.write(node, writer)
                 continue
-        graph.node.add().CopyFrom(node)
-    if not any(node.domain == "ai.onnx.ml" for node in graph.node):
-        kept = [entry for entry in result.opset_import if entry.domain != "ai.onnx.ml"]
+        writer.copy(node)
+    if not any(node.domain == ML_DOMAIN for node in graph.node):
+        kept = [entry for entry in result.opset_import if entry.domain != ML_DOMAIN]
         del result.opset_import[:]
         result.opset_import.extend(kept)
     return result

@@ -52,7 +52,10 @@ def test_an_estimator_answers_as_it_did(name: str) -> None:
 
 
 def test_gradient_boosting_that_starts_from_another_model_is_refused() -> None:
-    """Compiled code adds to what the first model says, as many numbers as there are classes: only known ones are sure to."""
+    """Compiled code adds to what the first model says, as many numbers as there are classes.
+
+    Only known ones are sure to.
+    """
     for start, message in (
         (LogisticRegression(), "init_ should be a DummyClassifier"),
         (DummyClassifier(), "share of each class"),

@@ -1,4 +1,7 @@
-"""Files in which one number, size or class does not fit the rest: compiled code would read or write outside its arrays."""
+"""Files in which one number, size or class does not fit the rest.
+
+Compiled code would read or write outside its arrays.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""A dump of what was loaded has the same bytes each time, whatever kind of file it came in; a sample of the corpus."""
+"""A dump of what was loaded has the same bytes each time, whatever kind of file it came in.
+
+A sample of the corpus.
+"""
 
 from __future__ import annotations
 

@@ -565,7 +565,10 @@ def nested(depth: int) -> dict[str, Any]:
 
 
 def shared_rows(dimensions: int, size: int) -> dict[str, Any]:
-    """An array of ``size`` to the power of ``dimensions`` objects in a few entries: rows that are the same row."""
+    """An array of ``size`` to the power of ``dimensions`` objects in a few entries.
+
+    Rows that are the same row.
+    """
     row = a_list(*[value(0) for _ in range(size)], __id__=1)
     for number in range(2, dimensions):
         row = a_list(

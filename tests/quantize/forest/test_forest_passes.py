@@ -20,7 +20,7 @@ from onnxpress.graph.trees.reader import read
 from onnxpress.quantize.forest.lossless import rewrite
 from onnxpress.quantize.forest.lossless.leaves import drop_zeros, share_leaves
 from onnxpress.quantize.forest.lossless.passes import lossless, merge_equal_children, preorder
-from onnxpress.quantize.forest.lossless.tree_ensemble import separate_roots, tree_ensemble
+from onnxpress.quantize.forest.lossless.tree_ensemble import fill_tree_ensemble, separate_roots
 from tests.support.forest_probes import converted, outputs, rows_at_splits, small_forest
 
 
@@ -103,7 +103,7 @@ def test_dense_leaf_values_survive_the_sparse_form() -> None:
 def test_no_root_is_written_that_could_pass_for_a_leaf(given: Forest) -> None:
     """onnxruntime takes a root with equal child numbers for a leaf, even if one is a split."""
     node = onnx.NodeProto()
-    tree_ensemble(given, "x", "y", node)
+    fill_tree_ensemble(given, node)
     found = {entry.name: list(entry.ints) for entry in node.attribute}
     for root in found["tree_roots"]:
         assert found["nodes_truenodeids"][root] != found["nodes_falsenodeids"][root]

@@ -1,4 +1,7 @@
-"""The payloads that every checker of pickles is tried with: calls of what can be imported, in every way that pickle has."""
+"""The payloads that every checker of pickles is tried with.
+
+Calls of what can be imported, in every way that pickle has.
+"""
 
 from __future__ import annotations
 

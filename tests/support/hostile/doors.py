@@ -1,7 +1,8 @@
 """Other doors: each rule that takes arguments or state is given what no estimator holds.
 
-Most do not run anything by themselves: they make an object that reads or writes outside of its memory, calls what the file
-chose when it is asked for a prediction, opens files, or takes all memory.
+Most do not run anything by themselves: they make an object that reads or writes outside of its
+memory, calls what the file chose when it is asked for a prediction, opens files, or takes all
+memory.
 """
 
 from __future__ import annotations
@@ -1017,7 +1018,10 @@ def _streams() -> Iterator[Payload]:
 
 
 def _doubling() -> bytes:
-    """A tuple of two of a tuple of two of …: 2**60 leaves in 300 bytes, for whoever walks it without remembering."""
+    """A tuple of two of a tuple of two of ….
+
+    2**60 leaves in 300 bytes, for whoever walks it without remembering.
+    """
     asm = Assembler().tuple_of(0)
     for number in range(60):
         asm.put(number).get(number).tuple_of(2)
@@ -1032,7 +1036,10 @@ def _many_names() -> bytes:
 
 
 def _gzip_bomb() -> bytes:
-    """A hundred megabytes in a hundred kilobytes, without an end: a block of zeros of deflate, again and again."""
+    """A hundred megabytes in a hundred kilobytes, without an end.
+
+    A block of zeros of deflate, again and again.
+    """
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = squeeze.compress(bytes(1 << 20)) + squeeze.flush(zlib.Z_FULL_FLUSH)
     return b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + block * 128

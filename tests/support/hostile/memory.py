@@ -1,8 +1,11 @@
-"""Pickles that name only numpy and scikit-learn, and run any code: arrays as windows on the memory of the process.
+"""Pickles that name only numpy and scikit-learn, and run any code.
 
-An array of objects holds pointers. Read as numbers, they are addresses; an array laid over an address reads what is there;
-a number written where an object is expected forges one. The designs follow a Python function to ``builtins`` and its
-``exec``. Each variant takes other doors for the three steps: a *window* on an address, a *view* of an array's bytes, a *call*.
+Arrays as windows on the memory of the process.
+
+An array of objects holds pointers. Read as numbers, they are addresses; an array laid over an
+address reads what is there; a number written where an object is expected forges one. The designs
+follow a Python function to ``builtins`` and its ``exec``. Each variant takes other doors for the
+three steps: a *window* on an address, a *view* of an array's bytes, a *call*.
 """
 
 from __future__ import annotations
@@ -27,7 +30,10 @@ KERNEL = ("sklearn.gaussian_process.kernels", "ConstantKernel")
 
 
 def working() -> bool:
-    """Whether the original design fits this interpreter: the offsets are those of 64-bit CPython 3.11."""
+    """Whether the original design fits this interpreter.
+
+    The offsets are those of 64-bit CPython 3.11.
+    """
     return (
         sys.implementation.name == "cpython"
         and sys.version_info[:2] == (3, 11)

@@ -17,7 +17,7 @@ UNSEEN = "\0 no category of this column"
 
 @dataclass(frozen=True)
 class Table:
-    """What a column's values become; the last row is for a value that is no category.
+    """What a column's values become; the last row is for any other value.
 
     A one-hot column with the categories "a" (dropped), "b" and "c", unknown ones ignored:
 

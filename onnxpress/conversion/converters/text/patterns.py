@@ -71,8 +71,8 @@ def checked_pattern(model: Any) -> Pattern:
     pattern = translated(model.token_pattern)
     if pattern is None or (pattern.words and not pattern.is_of_all_words and pairs):
         raise CannotTokenize(
-            f"{name}(token_pattern={model.token_pattern!r}) has no equal in onnxruntime; "
-            r"a set of characters, repeated, has, such as '\\b\\w\\w+\\b' or '[a-z]+'"
+            f"onnxruntime cannot do {name}(token_pattern={model.token_pattern!r}); "
+            r"it can do a set of characters, repeated, such as '\\b\\w\\w+\\b' or '[a-z]+'"
         )
     if pattern.words:
         pattern = Pattern(f"[{WORD}]", pattern.least, words=True)
@@ -87,14 +87,13 @@ def _refuse_options(model: Any) -> None:
     name = type(model).__name__
     if model.analyzer != "word":
         raise CannotTokenize(
-            f"{name}(analyzer={model.analyzer!r}) has no equal in onnxruntime; "
-            "only analyzer='word' has"
+            f"onnxruntime cannot do {name}(analyzer={model.analyzer!r}); set analyzer='word'"
         )
     for option in ("preprocessor", "tokenizer", "strip_accents"):
         value = getattr(model, option)
         if value is not None:
             raise CannotTokenize(
-                f"{name}({option}={value!r}) has no equal in onnxruntime; only None has"
+                f"onnxruntime cannot do {name}({option}={value!r}); set {option}=None"
             )
 
 
@@ -136,7 +135,7 @@ class _Atom:
 
 
 def _atom(kind: Any, value: Any) -> _Atom | None:
-    """Translate one item of a parsed pattern; None if it is no set of characters."""
+    """Translate one item of a parsed pattern; None unless it is a set of characters."""
     if kind is codes.MAX_REPEAT:
         return _repeated(*value)
     if kind is codes.LITERAL:

@@ -1,7 +1,7 @@
 """Write what histogram gradient boosting needs around its tree operator.
 
 Native categories become columns before it, and the exponential of a log link comes after it:
-skl2onnx 1.20 answers a Poisson or gamma regression with the logarithm.
+skl2onnx 1.20 predicts the logarithm for a Poisson or gamma regression.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ Array = npt.NDArray[Any]
 class TreeArrays:
     """One tree, a row for each node; the root is the first, ``x <= threshold`` goes left.
 
-    The tree that asks x[3] <= 0.5, then on the right x[1] <= 2, and has three leaves:
+    A tree that splits at x[3] <= 0.5, then on the right at x[1] <= 2, and has three leaves:
 
         row        0      1      2      3      4
         split      True   False  True   False  False

@@ -205,7 +205,11 @@ def _columns(table: _Table, writer: GraphWriter, x: str) -> str:
 
 
 def _unpacked(table: _Table, writer: GraphWriter) -> str:
-    """The table with a row of zeros before it, in the type of the rows."""
+    """The table with a row of zeros before it, in the type of the rows.
+
+    A row of the eight sets 1 0 1 0 0 0 0 0 is stored as the byte 5 = 1 + 4. Divided by 1, 2, 4, 8
+    and so on it is 5 2 1 0 0 0 0 0, of which the remainders by 2 are the row.
+    """
     members = np.concatenate([np.zeros_like(table.members[:1]), table.members])
     packed = np.packbits(members, axis=1, bitorder="little")[:, :, None]
     whole = writer.add("Cast", writer.constant(packed), to=TensorProto.INT32)

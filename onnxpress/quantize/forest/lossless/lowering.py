@@ -12,6 +12,7 @@ from onnx import TensorProto
 
 from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.reader import Untreatable
+from onnxpress.graph.writer import ML_DOMAIN
 from onnxpress.quantize.forest.lossless.code_columns import with_code_columns
 from onnxpress.quantize.forest.lossless.leaf_table import (
     numbered,
@@ -22,7 +23,7 @@ from onnxpress.quantize.forest.lossless.leaf_table import (
 from onnxpress.quantize.forest.lossless.leaves import base_as_trees, drop_zeros
 from onnxpress.quantize.forest.lossless.passes import lossless
 from onnxpress.quantize.forest.lossless.site import Site, SiteWriter, Step
-from onnxpress.quantize.forest.lossless.tree_ensemble import tree_ensemble
+from onnxpress.quantize.forest.lossless.tree_ensemble import fill_tree_ensemble
 
 TWO = 2  # classes that onnxruntime scores by rules of their own
 
@@ -170,10 +171,16 @@ def raw_scores(forest: Forest, writer: SiteWriter, x: str, output: str = "") -> 
     output = output or writer.name("")
     forest = lossless(forest)
     if (np.diff(forest.leaf_offset) == 1).all():
-        tree_ensemble(forest, x, output, writer.graph.node.add())
+        _tree_ensemble(forest, writer, x, output)
     else:
         _gathered_scores(forest, writer, x, output)
     return output
+
+
+def _tree_ensemble(forest: Forest, writer: SiteWriter, x: str, output: str) -> None:
+    """Write the operator itself, whose leaves have one entry each."""
+    node = writer.place("TreeEnsemble", [x], [output], ML_DOMAIN)
+    fill_tree_ensemble(forest, node)
 
 
 def _gathered_scores(forest: Forest, writer: SiteWriter, x: str, output: str) -> None:
@@ -188,7 +195,7 @@ def _gathered_scores(forest: Forest, writer: SiteWriter, x: str, output: str) ->
         raise Untreatable(f"a leaf that leaves targets out under {forest.aggregate}")
     rows, row = rows_by_tree(forest)
     found = writer.name("")
-    tree_ensemble(numbered(forest, row), x, found, writer.graph.node.add())
+    _tree_ensemble(numbered(forest, row), writer, x, found)
     number = writer.add("Cast", found, to=TensorProto.INT32)
     by_tree = writer.add("Transpose", number, perm=[1, 0])
     values = writer.add("Gather", smallest_form(rows, writer), by_tree, axis=0)

@@ -15,6 +15,7 @@ from onnx import helper
 from onnxpress.graph.trees.attributes import floats, integer, ints, strings, text
 from onnxpress.graph.trees.forest import Forest, Mode
 from onnxpress.graph.trees.reader import LEAF, MODES, Untreatable
+from onnxpress.graph.writer import ML_DOMAIN
 from onnxpress.quantize.forest.lossless.leaves import taken_entries
 
 
@@ -34,7 +35,7 @@ def portable(
     _refuse_without_form(forest)
     op_type, kind = _operator(forest)
     result = graph.node.add(
-        op_type=op_type, domain="ai.onnx.ml", input=node.input, output=node.output, name=node.name
+        op_type=op_type, domain=ML_DOMAIN, input=node.input, output=node.output, name=node.name
     )
     layout = Layout(forest, shared=shared)
     floats(result, "base_values", forest.base_values)

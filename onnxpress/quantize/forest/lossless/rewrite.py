@@ -9,9 +9,9 @@ from functools import cache
 import onnx
 from onnx import helper
 
-from onnxpress.graph.trees.graphs import ML_DOMAIN, element_types, graphs, ml_opset_of, replaced
+from onnxpress.graph.trees.graphs import element_types, graphs, ml_opset_of, replaced
 from onnxpress.graph.trees.reader import TREE_OPS, Untreatable, is_tree, read
-from onnxpress.graph.writer import opset_of
+from onnxpress.graph.writer import ML_DOMAIN, opset_of
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.lossless.code_columns import with_code_columns
 from onnxpress.quantize.forest.lossless.leaves import share_leaves
@@ -44,10 +44,10 @@ def rewrite_trees(model: onnx.ModelProto, *, ml_opset: int) -> onnx.ModelProto:
     reasons: list[str] = []
     if ml_opset >= ML_TREE_ENSEMBLE:
         try:
-            return _smaller(_Rewriter(model).modern(), model)
+            return _smaller(_TreeRewrite(model).modern(), model)
         except Untreatable as reason:
             reasons.append(f"not as ai.onnx.ml 5: {reason}")
-    rewriter = _Rewriter(model)
+    rewriter = _TreeRewrite(model)
     result = rewriter.portable()
     reasons += rewriter.reasons
     if result is None:
@@ -65,7 +65,7 @@ def has_trees(model: onnx.ModelProto) -> bool:
     return any(is_tree(node) for graph in graphs(model.graph) for node in graph.node)
 
 
-class _Rewriter:
+class _TreeRewrite:
     """One rewrite of one model; ``reasons`` collects why nodes were left alone."""
 
     def __init__(self, model: onnx.ModelProto) -> None:

@@ -15,17 +15,14 @@ from onnxpress.graph.trees.reader import AGGREGATES
 from onnxpress.quantize.forest.lossless.leaves import renumber_leaves
 
 
-def tree_ensemble(forest: Forest, x: str, scores: str, node: onnx.NodeProto) -> None:
-    """Make the empty ``node`` a TreeEnsemble (5) from ``x`` to raw ``scores``.
+def fill_tree_ensemble(forest: Forest, node: onnx.NodeProto) -> None:
+    """Write ``forest`` into the attributes of ``node``, a TreeEnsemble (5) without any.
 
-    ``x`` is (rows, features), ``scores`` (rows, n_targets). Every leaf must have exactly one entry.
-    Base values, labels and post-transforms follow as other operators: TreeEnsemble has no base
-    values, and its two implementations number the post-transforms differently.
+    It maps x (rows, features) to raw scores (rows, n_targets). Every leaf must have exactly one
+    entry. Base values, labels and post-transforms follow as other operators: TreeEnsemble has no
+    base values, and its two implementations number the post-transforms differently.
     """
     forest = separate_roots(forest)
-    node.MergeFrom(
-        onnx.NodeProto(op_type="TreeEnsemble", domain="ai.onnx.ml", input=[x], output=[scores])
-    )
     ints(node, "leaf_targetids", forest.leaf_target)
     tensor(node, "leaf_weights", forest.leaf_weight)
     integer(node, "n_targets", forest.n_targets)

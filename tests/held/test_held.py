@@ -1,4 +1,4 @@
-"""What a held child cannot do, with each lock alone and with all of them, and how what becomes of it is told."""
+"""What a held child cannot do, with each lock alone and with all, and how its end is reported."""
 
 from __future__ import annotations
 
@@ -197,7 +197,10 @@ def test_the_attempts_succeed_where_nothing_forbids_them(
 @pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers are of x86_64")
 @pytest.mark.parametrize("name", SYSTEM_CALLS)
 def test_no_other_way_into_the_kernel_is_open(name: str) -> None:
-    source = f"if libc.syscall({SYSTEM_CALLS[name]}, 0, 0, 0, 0, 0) == -1: raise OSError(ctypes.get_errno(), '')"
+    source = (
+        f"if libc.syscall({SYSTEM_CALLS[name]}, 0, 0, 0, 0, 0) == -1: "
+        "raise OSError(ctypes.get_errno(), '')"
+    )
     assert attempted((SECCOMP,), source)["error"] in {errno.EPERM, errno.ENOSYS}
 
 
@@ -228,13 +231,16 @@ def test_a_child_has_no_variable_of_ours_but_those_of_numeric_libraries(
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret-word")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with own_keeper({"attempt": TASKS["attempt"], "another": TASKS["attempt"]}) as started:
-        source = "found = dict(os.environ), Path('/proc/self/environ').read_text(), sys.stdin.read(), os.listdir('/proc/self/fd')"
+        source = (
+            "found = dict(os.environ), Path('/proc/self/environ').read_text(), "
+            "sys.stdin.read(), os.listdir('/proc/self/fd')"
+        )
         found, told, stdin, _ = ask(started, source)
     assert found["OMP_NUM_THREADS"] == "1"
     assert "secret" not in told + json.dumps(found)
-    assert {name for name in found if not name.startswith(("LC_", "LANG", "OMP_", "KMP_", "OPENBLAS_", "MALLOC_"))} <= {
-        "PATH", "HOME", "PWD", "TZ", "LD_LIBRARY_PATH",
-    }  # fmt: skip
+    expected = ("LC_", "LANG", "OMP_", "KMP_", "OPENBLAS_", "MALLOC_")
+    others = {name for name in found if not name.startswith(expected)}
+    assert others <= {"PATH", "HOME", "PWD", "TZ", "LD_LIBRARY_PATH"}
     assert stdin == ""
 
 
@@ -242,7 +248,10 @@ def test_a_child_has_no_open_file_of_ours_but_its_own_and_its_answer() -> None:
     reader, writer = os.pipe()
     os.set_inheritable(writer, True)
     with own_keeper({"attempt": TASKS["attempt"], "third": TASKS["attempt"]}) as started:
-        source = "found = [os.readlink(link) for link in Path('/proc/self/fd').iterdir() if int(link.name) > 2 and link.exists()]"
+        source = (
+            "found = [os.readlink(link) for link in Path('/proc/self/fd').iterdir() "
+            "if int(link.name) > 2 and link.exists()]"
+        )
         found = ask(started, source)
     os.close(reader)
     os.close(writer)
@@ -391,7 +400,8 @@ from onnxpress import held
 keeper = held.begin(held.settings({tasks!r}, locks={locks!r}))
 with open({file!r}, 'rb') as file:
     print(keeper.locks, flush=True)
-    keeper.answer(held.Order('attempt', 'sum(iter(int, 1))', 'a', {file!r}, (), 600, 2000), file.fileno())
+    order = held.Order('attempt', 'sum(iter(int, 1))', 'a', {file!r}, (), 600, 2000)
+    keeper.answer(order, file.fileno())
 """
 
 

@@ -165,7 +165,8 @@ def left_by_joblib(payloads: list[Payload], folder: Path, marks: Path) -> int:
         paths.append(folder / f"{number}{payload.suffix}")
         paths[-1].write_bytes(payload.data)
     code = (
-        "import contextlib, joblib, sys, numpy.ma, numpy.random._pickle, sklearn.gaussian_process.kernels\n"
+        "import contextlib, joblib, sys, numpy.ma, numpy.random._pickle\n"
+        "import sklearn.gaussian_process.kernels\n"
         "for path in sys.argv[1:]:\n"
         "    with contextlib.suppress(Exception):\n"
         "        joblib.load(path)\n"

@@ -14,7 +14,7 @@ import pytest
 
 from onnxpress.pipeline.files import write_json
 from tests.conftest import ROOT, default_params, write_params
-from tests.report.test_report import LATENCY, METRICS
+from tests.support.results import LATENCY, METRICS
 
 WAITING = """
 import time

@@ -64,9 +64,9 @@ from onnxpress.tracking.content import safe_key
 from onnxpress.tracking.registry import quoted
 from onnxpress.tracking.store import resolve_store
 from tests.conftest import ROOT, default_params, numeric_schema
-from tests.report.test_report import LATENCY, METRICS
 from tests.support.nasty import COLUMNS, WORDS
 from tests.support.plot_fixtures import measured, quantization
+from tests.support.results import LATENCY, METRICS
 
 ROWS = 120
 

@@ -14,29 +14,7 @@ from onnxpress.report.summary import conclusion, print_summary
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
 from tests.support.plot_fixtures import measured, quantization
-
-METRICS: dict[str, float] = {
-    "original_size_kb": 163.8,
-    "onnx_size_kb": 68.2,
-    "quantized_size_kb": 1.1,
-    "onnx_size_reduction_pct": 58.4,
-    "quantized_size_reduction_pct": 99.3,
-    "original_accuracy": 0.9,
-    "onnx_accuracy": 0.9,
-    "quantized_accuracy": 0.9333,
-    "onnx_agreement": 1.0,
-    "quantized_agreement": 0.9667,
-    "onnx_probe_agreement": 1.0,
-    "quantized_probe_agreement": 0.9,
-    "test_rows": 30,
-}
-LATENCY = {
-    "original_latency_ms": 4.5,
-    "onnx_latency_ms": 0.0377,
-    "quantized_latency_ms": 0.0148,
-    "onnx_speedup": 119.2,
-    "quantized_speedup": 304.1,
-}
+from tests.support.results import LATENCY, METRICS
 
 
 def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float], **others: Any) -> str:

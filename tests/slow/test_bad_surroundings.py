@@ -330,7 +330,8 @@ def test_a_folder_that_is_no_git_repository_is_said_in_one_line(tmp_path: Path) 
 def test_an_old_python_is_refused_before_anything_is_set_up(tmp_path: Path) -> None:
     old = tmp_path / "python"
     old.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 9, 2); exec(sys.argv[1])" "$2"\n'
+        f"#!/bin/sh\nexec {sys.executable} -c "
+        '"import sys; sys.version_info = (3, 9, 2); exec(sys.argv[1])" "$2"\n'
     )
     old.chmod(0o755)
     (tmp_path / "requirements").mkdir()

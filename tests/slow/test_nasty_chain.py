@@ -331,7 +331,7 @@ def check_models(table: Table, features: pd.DataFrame, model: Any, expected: Any
 
 
 def check_served(features: pd.DataFrame, experiment: str) -> None:
-    """What MLflow loads from the run answers a frame with the columns' own names as the file does."""
+    """Check that the run's model predicts like the file, from a frame with the original names."""
     import mlflow
 
     receipt = json.loads(Path("outputs/mlflow_run.json").read_text(encoding="utf-8"))

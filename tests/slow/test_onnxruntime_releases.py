@@ -124,7 +124,7 @@ Right = dict[str, tuple[NDArray[Any], NDArray[Any]]]
 
 @pytest.fixture(scope="module")
 def forest_files(tmp_path_factory: pytest.TempPathFactory) -> Right:
-    """The files of every binary forest as convert and quantize write them, and scikit-learn's labels and probabilities."""
+    """Each binary forest's files from convert and quantize, with scikit-learn's answers."""
     x, y = breast_cancer()
     folder = tmp_path_factory.mktemp("forests")
     right: Right = {}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from onnxpress.estimators import stored
-from tests.estimators.stored.test_stored_estimators import FORMATS, plain, written
 from tests.support.stored_cases import all_cases, answers, fitted, same
+from tests.support.stored_formats import FORMATS, plain, written
 
 
 @pytest.mark.parametrize("name", all_cases())

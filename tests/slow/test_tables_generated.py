@@ -1,4 +1,4 @@
-"""Generated tables keep every value and every row, and CSV and Parquet of the same table give the same bytes."""
+"""Generated tables keep every value and row; CSV and Parquet of one table give the same bytes."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def named_files(stage: str) -> set[str]:
 
 
 def read_sections(stage: str) -> set[str]:
-    """Sections of params.yaml that the stage's own code reads as attributes of what load_params() returns."""
+    """List the sections of params.yaml that a stage's code reads as attributes of its params."""
     sections: set[str] = set()
     for tree in own_sources(stage):
         for node in ast.walk(tree):

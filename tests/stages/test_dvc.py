@@ -263,7 +263,10 @@ def test_a_users_mistake_ends_with_one_line_and_no_traceback(project: Project) -
     done = project.run("dvc", "repro", check=False)
     assert done.returncode != 0
     assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
-        "prepare: params.yaml: data.source names 'data/none.csv', which does not exist; put the file there or correct the name"
+        (
+            "prepare: params.yaml: data.source names 'data/none.csv', which does not exist; "
+            "put the file there or correct the name"
+        )
     ]
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -308,8 +311,9 @@ def test_what_is_edited_while_a_stage_runs_is_not_recorded_as_what_ran(project: 
     assert repro.returncode != 0
     assert [line for line in told.splitlines() if line.startswith("benchmark: ")] == [
         (
-            "benchmark: params.yaml: benchmark.threads, onnxpress/benchmark/measure.py changed while this stage ran, "
-            "so what it made may belong to neither state; run `dvc repro` again"
+            "benchmark: params.yaml: benchmark.threads, onnxpress/benchmark/measure.py changed "
+            "while this stage ran, so what it made may belong to neither state; "
+            "run `dvc repro` again"
         )
     ]
     assert lock_of(project, "benchmark") == before
@@ -343,9 +347,9 @@ def test_fresh_tells_stale_code_and_params_with_and_without_outputs(
         place.run("git", "checkout", "-q", "params.yaml")
         append(place.folder / "onnxpress/gates.py", "# a remark")
         append(place.folder / "dvc.yaml", "# a remark")
-        assert (
-            fresh(place)
-            == "fresh: dvc.lock is stale: gate (onnxpress/gates.py) differ; run `dvc repro` and commit dvc.lock\n"
+        assert fresh(place) == (
+            "fresh: dvc.lock is stale: gate (onnxpress/gates.py) differ; "
+            "run `dvc repro` and commit dvc.lock\n"
         )
         place.run("git", "checkout", "-q", ".")
         assert fresh(place) == ""
@@ -423,8 +427,8 @@ def test_an_experiment_in_a_copy_says_which_file_git_does_not_know(project: Proj
     assert done.returncode != 0
     assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
         (
-            "prepare: params.yaml: data.source names 'data/my rows.csv', which git does not know, so the copy that this "
-            "experiment runs in lacks it; run `git add 'data/my rows.csv'`"
+            "prepare: params.yaml: data.source names 'data/my rows.csv', which git does not know, "
+            "so the copy that this experiment runs in lacks it; run `git add 'data/my rows.csv'`"
         )
     ]
 
@@ -440,7 +444,7 @@ def test_an_experiment_in_a_copy_says_which_code_git_does_not_know(project: Proj
     assert "Traceback" not in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("prepare:")] == [
         (
-            "prepare: stages/extra.py cannot be imported, which git does not know, so the copy that this experiment "
-            "runs in lacks it; run `git add stages/extra.py`"
+            "prepare: stages/extra.py cannot be imported, which git does not know, "
+            "so the copy that this experiment runs in lacks it; run `git add stages/extra.py`"
         )
     ]

@@ -131,7 +131,7 @@ def test_no_room_without_rooms_in_it_is_a_quarter_of_the_library() -> None:
 
 
 def test_only_the_pipeline_knows_params_outputs_and_dvc() -> None:
-    """Names of files in the texts of the library would be wrong for whoever calls it without DVC."""
+    """Messages that name files of the pipeline would mislead callers who use the library alone."""
     found = []
     for module, path in SOURCES.items():
         if not module.startswith("onnxpress.") or room(module) in DVC_AND_PARAMS:
@@ -142,3 +142,35 @@ def test_only_the_pipeline_knows_params_outputs_and_dvc() -> None:
             if any(word in node.value for word in ("params.yaml", "outputs/", "dvc repro")):
                 found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {node.value[:60]!r}")
     assert found == []
+
+
+def test_no_test_imports_another_test_module() -> None:
+    found = []
+    for folder in ("tests", "bench"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                names: list[str] = []
+                if isinstance(node, ast.Import):
+                    names = [alias.name for alias in node.names]
+                elif isinstance(node, ast.ImportFrom):
+                    names = [f"{node.module}.{alias.name}" for alias in node.names]
+                found += [
+                    f"{path.relative_to(ROOT)} imports {name}"
+                    for name in names
+                    if name.startswith(("tests.", "test_"))
+                    and any(part.startswith("test_") for part in name.split("."))
+                ]
+    assert found == []
+
+
+def test_tests_lie_in_the_same_folders_as_what_they_test() -> None:
+    """tests/quantize/forest/ tests onnxpress/quantize/forest/, and tests/gates/ tests gates.py."""
+    elsewhere = []
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        folder = path.parent.relative_to(ROOT / "tests")
+        if folder.parts and folder.parts[0] in {"bench", "docs", "slow", "stages"}:
+            continue
+        tested = ROOT / "onnxpress" / folder
+        if not folder.parts or not (tested.is_dir() or tested.with_suffix(".py").is_file()):
+            elsewhere.append(str(path.relative_to(ROOT)))
+    assert elsewhere == []

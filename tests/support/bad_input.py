@@ -1164,7 +1164,10 @@ IN_MODELS = [
         "given ONNX model of one row per call",
         "train",
         model("a.onnx", lambda: one_row(iris_onnx())),
-        "takes X: tensor(float) [1, 4]; the table needs one float32 input of 4 columns, and any number of rows",
+        (
+            "takes X: tensor(float) [1, 4]; "
+            "the table needs one float32 input of 4 columns, and any number of rows"
+        ),
         ("prepare",),
     ),
 ]

@@ -14,16 +14,20 @@ from selenium import webdriver
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1400,900"
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
+    "--disable-background-networking --disable-component-update --disable-sync "
+    "--window-size=1400,900"
 )
 
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Any]:
-    """A Chromium with its profile in a folder of its own, which keeps what its console and its network said."""
+    """Start Chromium with its own profile folder, and record its console and network messages."""
     if not BROWSER or not DRIVER:
-        missing = "no chromium and chromedriver on PATH; on Debian: apt-get install chromium chromium-driver"
+        missing = (
+            "no chromium and chromedriver on PATH; "
+            "on Debian: apt-get install chromium chromium-driver"
+        )
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     options = webdriver.ChromeOptions()
     options.binary_location = str(BROWSER)

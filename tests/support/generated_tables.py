@@ -90,7 +90,7 @@ def series(values: Values, dtype: Any) -> Any:
 
 @dataclass(frozen=True)
 class Made:
-    """A column as a DataFrame holds it, the values that it was made of (None: missing), and what CSV makes of it."""
+    """A column of a DataFrame, the values it was made of (None: missing), and its cells in CSV."""
 
     stored: Any
     values: Values

@@ -51,7 +51,8 @@ def kind_of(method: str, path: str, body: bytes) -> str:
     """
     path = re.sub(r"^/(api/2\.0/mlflow.)?", "", path.partition("?")[0])
     if path.startswith("artifacts/"):
-        return f"{method} file of the {'model' if '/models/' in path else 'check' if 'write-test' in path else 'run'}"
+        owner = "model" if "/models/" in path else "check" if "write-test" in path else "run"
+        return f"{method} file of the {owner}"
     told = json.loads(body) if path in {"runs/set-tag", "runs/update"} else {}
     words = (
         method,

@@ -49,7 +49,7 @@ def forest(x: Any, y: Any) -> Any:
 
 
 def make_outputs(folder: Path, target: Callable[[Any], Any], others: int) -> Path:
-    """Outputs of a run on ``target`` of the rows, in which ``others`` candidates were scored besides the chosen one."""
+    """Write outputs of a run on ``target`` with ``others`` candidates besides the chosen one."""
     outputs, draw = folder / "outputs", np.random.default_rng(0)
     x = draw.normal(size=(ROWS, 3)).astype(np.float32)
     y = target(x)

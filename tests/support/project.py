@@ -78,7 +78,7 @@ class Project:
         )
 
     def environment(self) -> dict[str, str]:
-        """What a user has set: the programs of this Python first on PATH, byte code on, nothing of MLflow, DVC, git or make."""
+        """Return a user's environment: this Python first on PATH, nothing set for MLflow or DVC."""
         others = ("MLFLOW_", "DVC_", "PYTHON", "GIT_", "MAKE", "MFLAGS")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(others)}
         return {

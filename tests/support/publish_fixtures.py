@@ -37,7 +37,8 @@ from tests.support.servers import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = 40
-LIBRARY_WARNINGS = [  # of MLflow 3.17's own code; outside of pytest Python or MLflow itself hides them
+# Warnings from MLflow 3.17's own code, which Python or MLflow itself hides outside of pytest.
+LIBRARY_WARNINGS = [
     pytest.mark.filterwarnings(
         "ignore:The ..noload.. loader strategy:sqlalchemy.exc.SADeprecationWarning"
     ),
@@ -120,7 +121,7 @@ def fit(rows: pd.DataFrame) -> tuple[Any, Any]:
 
 
 def make_repository(folder: Path, rows: pd.DataFrame) -> Path:
-    """A folder with params.yaml and the outputs that publish depends on, of a forest fitted on ``rows``."""
+    """Make a folder with params.yaml and what publish needs, from a forest fitted on ``rows``."""
     outputs = folder / "outputs"
     estimator, model = fit(rows)
     write_bytes(folder / "params.yaml", (ROOT / "params.yaml").read_bytes())

@@ -39,7 +39,7 @@ LIMIT_SECONDS = 60
 
 
 def traces(text: str, *secrets: str) -> list[str]:
-    """Which secrets, or parts of them in base64, a text holds, whatever its line breaks and letter case."""
+    """Find the secrets, also in base64, that a text holds, ignoring line breaks and letter case."""
     plain = "".join(text.split()).replace("\\n", "").lower()
     logins = [
         base64.b64encode(f"{USER}:{password}".encode()).decode()
@@ -109,7 +109,8 @@ ECHOES: dict[str, Echo] = {
 
 S3_ERROR = (
     "<Error><Code>{code}</Code><Message>{told}</Message><AWSAccessKeyId>{key}</AWSAccessKeyId>"
-    "<SignatureProvided>{signature}</SignatureProvided><StringToSign>AWS4-HMAC-SHA256 {told}</StringToSign></Error>"
+    "<SignatureProvided>{signature}</SignatureProvided>"
+    "<StringToSign>AWS4-HMAC-SHA256 {told}</StringToSign></Error>"
 )
 
 
@@ -178,7 +179,10 @@ class _S3(BaseHTTPRequestHandler):
         )
         if b"GetCallerIdentity" in sent and self.known:
             name = f"{key}/{self.headers.get('X-Amz-Security-Token', '')}"
-            body = f"<r xmlns='x'><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/{name}</Arn></GetCallerIdentityResult></r>"
+            body = (
+                f"<r xmlns='x'><GetCallerIdentityResult><Arn>arn:aws:iam::1:user/{name}</Arn>"
+                "</GetCallerIdentityResult></r>"
+            )
             status = 200
         self.send_response(status)
         if status in {302, 307}:
@@ -215,7 +219,7 @@ def listening(
 
 
 def echoing(name: str = "418") -> AbstractContextManager[int]:
-    """The port of a server that answers health checks as MLflow does, and all else as the echo of that name."""
+    """Serve health checks as MLflow does and all else by the named echo; yield the port."""
     return listening(type("Echoing", (_Server,), {"echo": staticmethod(ECHOES[name])}))
 
 

@@ -52,7 +52,7 @@ def surroundings(**variables: str) -> dict[str, str]:
 def started(
     command: list[str], folder: Path, health: str, variables: Mapping[str, str]
 ) -> Iterator[None]:
-    """Run a server in a process group of its own, from when ``health`` answers until the block ends."""
+    """Run a server in its own process group; enter the block once ``health`` answers."""
     log = folder / f"{Path(command[2]).name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -120,7 +120,8 @@ def mlflow_server(
 def mlflow2_server(folder: Path, *options: str, **variables: str) -> Iterator[str]:
     """The address of an MLflow 2 server, the newest that there is."""
     assert PYTHON2.exists(), (
-        "MLflow 2 is not installed; run `make test`, or `make .venv-mlflow2/installed` before pytest"
+        "MLflow 2 is not installed; "
+        "run `make test`, or `make .venv-mlflow2/installed` before pytest"
     )
     with mlflow_server(folder, *options, python=str(PYTHON2), **variables) as address:
         yield address
@@ -131,7 +132,7 @@ EVERYTHING = "s3:*", "sts:*"
 
 @dataclass(frozen=True)
 class S3:
-    """An S3 store of moto, with a bucket, and a user who may use it and whose requests are checked."""
+    """moto's S3 store, with a bucket and a user who may use it and whose requests are checked."""
 
     url: str
     access_key: str
@@ -139,7 +140,7 @@ class S3:
     bucket: str = "artefacts"
 
     def variables(self, secret_key: str = "") -> dict[str, str]:
-        """What a process needs in its environment to use the store, with another secret if one is given."""
+        """Return the environment a process needs to use the store, with another secret if given."""
         return {
             **self.without_credentials,
             "AWS_ACCESS_KEY_ID": self.access_key,
@@ -197,7 +198,7 @@ def s3_server(folder: Path) -> Iterator[S3]:
 
 
 class Proxy:
-    """A TCP proxy before a server, which cuts connections or falls silent once ``budget`` bytes have gone up.
+    """A TCP proxy that cuts connections or falls silent after ``budget`` bytes to the server.
 
     After the last of ``cuts`` it lets everything pass; 0 cuts for ever.
     """
@@ -259,7 +260,7 @@ def proxy(server: str, budget: float = float("inf"), **behaviour: Any) -> Iterat
 
 @contextmanager
 def black_hole() -> Iterator[str]:
-    """An address that no connection to is ever completed or refused, as behind a firewall that drops packets."""
+    """Yield an address that never accepts or refuses, like a firewall that drops packets."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)

@@ -70,7 +70,7 @@ def answers(estimator: Any, rows: Any) -> dict[str, Any]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two answers are equal, but for last digits, which depend on where in memory a matrix product begins."""
+    """Compare two answers, up to last digits, which depend on how memory is aligned."""
     if sparse.issparse(one):  # in a tuple: the path of each row
         one, other = one.toarray(), other.toarray()
     if isinstance(one, dict):

@@ -1,4 +1,4 @@
-"""Real estimators with a number, a size or a part changed in what their file says, loaded and asked in a process each.
+"""Change a number, a size or a part of real estimators' files, and load each in its own process.
 
 ``python -m tests.support.stored_mutations SEED EACH [name ...]`` changes each case of
 :mod:`tests.support.stored_cases`, or those named, ``EACH`` times, and prints what became of them
@@ -19,6 +19,7 @@ import struct
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -111,10 +112,10 @@ def _load_and_ask(root: Any, rows: Any) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     signal.alarm(SECONDS)
     with (
-        open(os.devnull, "w") as nothing,
+        Path(os.devnull).open("w") as nothing,
         contextlib.redirect_stderr(nothing),
         contextlib.redirect_stdout(nothing),
-    ):  # noqa: PTH123 - a child
+    ):
         try:
             grammar.judge(root)
             answers(grammar.build(root), rows)

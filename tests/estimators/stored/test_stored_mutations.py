@@ -1,4 +1,4 @@
-"""No file that is changed in a number, a size or a part makes compiled code read outside its arrays."""
+"""A file with a changed number, size or part never makes compiled code read outside its arrays."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_every_kind_of_file_gives_equal_answers_and_equal_bytes(name: str) -> No
 
 
 def test_equal_estimators_have_equal_bytes_however_they_are_laid_out() -> None:
-    """Equal texts that are one object or two, sets in another order, foreign bytes, views, gaps between fields."""
+    """Try shared or separate texts, sets in another order, foreign bytes, views, padded fields."""
     model = DecisionTreeClassifier(random_state=0).fit(ROWS, TWO)
     first: dict[str, Any] = {
         "texts": ["some_text", "some_text"],

@@ -1,4 +1,4 @@
-"""skops files: what real ones hold comes out as skops itself would make it, and a hostile one is one line."""
+"""skops files: a real one loads as skops itself loads it; a hostile one is refused in one line."""
 
 from __future__ import annotations
 

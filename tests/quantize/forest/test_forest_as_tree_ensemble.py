@@ -18,7 +18,7 @@ from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
 from onnxpress.quantize.forest.refined.ladder import refined
 from onnxpress.quantize.options import Objective, Options
 from onnxpress.tables.rows import Rows
-from tests.quantize.forest.test_forest_refine import converted, outputs
+from tests.support.forest_models import converted, outputs
 
 RUNG = Rung(trees=8, depth=4)
 Case = tuple[Any, NDArray[np.float32], NDArray[Any]]

@@ -19,25 +19,11 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.candidates import NotApplicable, Rung
 from onnxpress.quantize.forest.refined.ladder import refined, refined_candidates
 from onnxpress.tables.rows import Rows
+from tests.support.forest_models import converted, outputs
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = Rung(trees=8, depth=4)
 MEDIUM = Rung(trees=32, depth=5)
-
-
-def converted(estimator: Any, x: NDArray[np.float32], **options: Any) -> onnx.ModelProto:
-    from skl2onnx import to_onnx
-
-    settings = {"zipmap": False} if hasattr(estimator, "predict_proba") else None
-    model: onnx.ModelProto = to_onnx(
-        estimator, x[:1], options=settings, target_opset=options.get("opset", 12)
-    )
-    return model
-
-
-def outputs(model: onnx.ModelProto, x: NDArray[np.float32]) -> list[NDArray[Any]]:
-    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return list(session.run(None, {session.get_inputs()[0].name: x}))
 
 
 def noisy(rows: int, classes: int = 4) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

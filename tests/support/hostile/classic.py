@@ -82,7 +82,7 @@ CALLED_BY_NAME = [
         ("sklearn.utils.fixes", "delayed"),
     ],
 ]
-"""Functions reached through dots, modules and classes that look as if they were admitted, and what writes or reads files."""
+"""Functions behind dots, modules and classes that look allowed, and functions that use files."""
 
 COMPRESSORS = ("zlib", "gzip", "bz2", "lzma", "xz")
 

@@ -47,7 +47,7 @@ def doors(marks: Path) -> Iterator[Payload]:
         **_stops(),
     }
     for name, (node, *culprits) in described.items():
-        # a line can name what has a name; of data that do not fit together it says what does not fit
+        # A line names the culprit where it has a name; otherwise it says which data do not fit.
         named = tuple(
             culprit for culprit in culprits if "." in culprit or name.startswith("shadow")
         )
@@ -57,7 +57,7 @@ def doors(marks: Path) -> Iterator[Payload]:
     yield from _estimators(marks)
 
 
-# --- a short form of descriptions ---------------------------------------------------------------------------------------
+# A short form of descriptions
 
 
 def nodes(value: Any) -> Any:
@@ -140,7 +140,7 @@ KERNEL = "sklearn.gaussian_process.kernels:ConstantKernel"
 LOGISTIC = "sklearn.linear_model._logistic:LogisticRegression"
 
 
-# --- the doors ----------------------------------------------------------------------------------------------------------
+# The doors
 
 
 def _constructors(marks: Path) -> Doors:
@@ -871,7 +871,7 @@ def _stops() -> Doors:
 
 
 def _joblib_wrappers(marks: Path) -> Iterator[Payload]:
-    """joblib's wrappers of arrays with attributes that joblib does not write, by call, slots and in inner pickles."""
+    """Give joblib's array wrappers foreign attributes, by call, by slots and in inner pickles."""
     inner = pickle.dumps(Call(__import__("os").system, touch(marks, "door_inner")), 4)
     kinds: dict[str, tuple[dict[str, Any], bytes]] = {
         "objects": ({"dtype": dtype("O")}, inner),

@@ -50,7 +50,10 @@ def memory(marks: Path) -> Iterator[Payload]:
         yield Payload(f"memory_{name}", Design(*plan).stream(code, "exec"), _culprits(plan))
         if number % 2 == 0:
             label = f"valid_{name}"
-            value = f"(__import__('os').system({touch(marks, label)!r}), __import__('numpy').random.MT19937(0))[1]"
+            value = (
+                f"(__import__('os').system({touch(marks, label)!r}), "
+                "__import__('numpy').random.MT19937(0))[1]"
+            )
             head = Design(*plan).stream(value, "eval")[:-1]
             yield Payload(f"memory_{label}", head + b"0" + forest[2:], _culprits(plan))
 

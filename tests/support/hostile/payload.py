@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Payload:
-    """A hostile file: its bytes, and a part of the line that must refuse it, any of ``culprits``."""
+    """A hostile file: its bytes, and ``culprits``, one of which the refusing line must name."""
 
     name: str
     data: bytes

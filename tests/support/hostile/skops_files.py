@@ -1,4 +1,4 @@
-"""skops files: descriptions in JSON that name constructors, functions and types, and an archive that may be made to misread."""
+"""skops files: JSON that names constructors, functions and types, in archives that may mislead."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def _archives() -> Iterator[Payload]:
     yield Payload("skops_bomb", bomb, (), ".skops")
 
 
-# --- parts of a description ---------------------------------------------------------------------------------------------
+# Parts of a description
 
 
 def node(loader: str, module: str, name: str, **rest: Any) -> Node:

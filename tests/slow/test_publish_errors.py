@@ -204,7 +204,7 @@ def has_a_certificate_that_cannot_be_verified(world: World) -> str:
         return world.publish(address)
 
 
-def is_no_mlflow_server(world: World) -> str:
+def is_not_an_mlflow_server(world: World) -> str:
     with web_server({}) as address:
         return world.publish(address)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from tests.support.publish_fixtures import (
     LIBRARY_WARNINGS,
     METRICS,
     SWEEP,
+    copy_lock,
     fit,
     make_repository,
     mixed_rows,
@@ -82,7 +82,7 @@ def test_content_is_registered_once_and_promoted_when_it_is_better(
 
 
 def test_doctor_knows_the_version_and_leaves_no_trace(repository: Path, server: str) -> None:
-    shutil.copy(Path(__file__).parents[2] / "requirements/main.lock", repository)
+    copy_lock(repository)
     before = {experiment.name for experiment in MlflowClient(server).search_experiments()}
     done = publish_command(repository, server, "doctor")
     assert (done.returncode, done.stderr) == (0, "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.support.publish_fixtures import (
+    copy_lock,
     make_repository,
     numeric_rows,
     publish_command,
@@ -35,7 +35,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, S3, 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     folder = make_repository(tmp_path / "repository", numeric_rows())
-    shutil.copy(Path(__file__).parents[2] / "requirements/main.lock", folder)
+    copy_lock(folder)
     return folder
 
 

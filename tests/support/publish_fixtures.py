@@ -155,6 +155,12 @@ def make_repository(folder: Path, rows: pd.DataFrame) -> Path:
     return folder
 
 
+def copy_lock(folder: Path) -> None:
+    """Copy the lock of the packages, which the doctor reads, into a repository folder."""
+    (folder / "requirements").mkdir()
+    (folder / "requirements/main.lock").write_bytes((ROOT / "requirements/main.lock").read_bytes())
+
+
 def set_params(folder: Path, section: str, **values: Any) -> None:
     """Change keys of one section of the folder's params.yaml."""
     path = folder / "params.yaml"

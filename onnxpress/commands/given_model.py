@@ -25,7 +25,7 @@ def start_sandbox(file: GivenFile) -> None:
         expected = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         raise UserError(f"MODEL should be a {expected} file, got {str(file.path)!r}")
     if not file.path.is_file():
-        raise UserError(f"MODEL names {str(file.path)!r}, which is no file; correct the path")
+        raise UserError(f"MODEL names {str(file.path)!r}, which is not a file; correct the path")
     begin(file)
 
 

@@ -104,4 +104,4 @@ def refuse_other_files(file: TableFile) -> None:
     if file.path.suffix not in SUFFIXES:
         raise UserError(f"--data should be a {' or '.join(SUFFIXES)} file, got {str(file.path)!r}")
     if not file.path.is_file():
-        raise UserError(f"--data names {str(file.path)!r}, which is no file; correct the path")
+        raise UserError(f"--data names {str(file.path)!r}, which is not a file; correct the path")

@@ -9,7 +9,7 @@ from onnxpress.pipeline.params import load_params
 from onnxpress.report.summary import print_summary
 
 NEEDED = {METRICS: ["test_rows"], LATENCY: [], QUANTIZATION: ["summary", "min_onnxruntime"]}
-"""The files of a chain that has come as far as benchmark, and keys that are read by name."""
+"""The files of a chain up to benchmark, and keys that are read by name."""
 LATER = {GATE: [], MLFLOW_RUN: ["run_id", "experiment", "tracking_uri"]}
 """The files of a chain that was not stopped by a gate."""
 NEXT = (

@@ -137,7 +137,7 @@ class Evil:
         (("--target", "kind", "--max-drop", "2"), "Invalid value for '--max-drop': 2.0 is not in"),
         (("--target", "kind", "-o", "m.txt"), "--out should end in .onnx, got 'm.txt'"),
         (("--target", "kind", "-o", "no/m.onnx"), "--out should lie in a folder that is there"),
-        (("--target", "kind", "--data", "no.csv"), "--data names 'no.csv', which is no file"),
+        (("--target", "kind", "--data", "no.csv"), "--data names 'no.csv', which is not a file"),
         (("--target", "alcohol", "--task", "regression"), "--task"),
     ],
 )

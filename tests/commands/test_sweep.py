@@ -98,7 +98,7 @@ def test_equal_points_are_one_and_the_name_tells_params_and_code_apart(workspace
             "grid: {quantize.method: [none, int4]}",
             "sweep.yaml: quantize.method should be 'auto', 'none'",
         ),
-        ("grid: {seed.x: [1]}", "sweep.yaml: unknown key 'seed.x'; seed is no section"),
+        ("grid: {seed.x: [1]}", "sweep.yaml: unknown key 'seed.x'; seed is not a section"),
         (
             "grid: {quantize.method: none}",
             "quantize.method should have a list of the values to try",

@@ -17,7 +17,7 @@ def main(file: Path, *, trust: Sequence[str] = (), in_json: bool = False) -> Non
     """Print what ``file`` holds, a line per fact; ``trust`` are classes that it may hold.
 
     Raises:
-        UserError: the file is no model, or cannot be read.
+        UserError: the file is not a model, or cannot be read.
     """
     with answering(in_json=in_json) as answer:
         found = described(file, trust)
@@ -30,7 +30,7 @@ def described(file: Path, trust: Sequence[str] = ()) -> dict[str, Any]:
     """Return the facts about a model file by name.
 
     Raises:
-        UserError: the file is no model, or cannot be read.
+        UserError: the file is not a model, or cannot be read.
     """
     if file.suffix not in KINDS:
         expected = f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"

@@ -23,7 +23,7 @@ def describe_onnx(data: bytes, name: str) -> dict[str, Any]:
     """Return the facts about the bytes of an ONNX file; ``name`` is how errors call it.
 
     Raises:
-        UserError: they are no ONNX model that can be run.
+        UserError: they are not an ONNX model that can be run.
     """
     model = checked_onnx(data, name)
     graph = model.graph

@@ -23,7 +23,7 @@ def describe_stored(data: bytes, file: Path, trust: Sequence[str]) -> dict[str, 
     """Return the facts about a stored estimator, of which nothing runs.
 
     Raises:
-        UserError: the bytes are no whole pickle, joblib or skops file.
+        UserError: the bytes are not a whole pickle, joblib or skops file.
     """
     found = {
         "kind": file.suffix.removeprefix("."),

@@ -93,7 +93,7 @@ def run(words: Sequence[str]) -> None:
     """Run one command line; without words, show the help.
 
     Raises:
-        UserError: the words are no command line, or what the command needs is not installed.
+        UserError: the words are not a command line, or what the command needs is not installed.
     """
     try:
         with (

@@ -47,7 +47,7 @@ def migrate_params() -> Found:
     for key, default in ADDED.items():
         section, _, name = key.partition(".")
         if not isinstance(content.get(section), dict) or name in content[section]:
-            continue  # a missing section is no repository of ours: the check below names it
+            continue  # the check below names a missing section
         longer = with_key(text, section, name, default)
         if longer is None:
             line = f"{PARAMS}: {key} is missing; add `{name}: {default}` to the section {section}"

@@ -19,7 +19,7 @@ NEEDS_NO_DECLARATION = {
     "stages/__init__.py",  # signals only: nothing in it can change an output
     "onnxpress/__init__.py",  # names only: nothing in it can change an output
     "dvc.lock",  # publish tags a run with its digest; DVC writes it after the stage
-    "mlflow.db",  # the store that publish writes to is no input
+    "mlflow.db",  # the store that publish writes to is not an input
     "model",  # these two lie in the temporary folder that publish clears away,
     "code",  # and are opened by name, relative to it
 }

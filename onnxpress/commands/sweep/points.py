@@ -139,5 +139,5 @@ def _set(path: Path, content: dict[str, Any], key: str, value: Any) -> None:
     for section in sections:
         content = content.setdefault(section, {})
         if not isinstance(content, dict):
-            raise UserError(f"{path}: unknown key {key!r}; {section} is no section")
+            raise UserError(f"{path}: unknown key {key!r}; {section} is not a section")
     content[last] = value

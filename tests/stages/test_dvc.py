@@ -133,6 +133,7 @@ def test_leftovers_of_editors_make_nothing_stale(project: Project) -> None:
         "#gates.py#",
         ".DS_Store",
         ".ipynb_checkpoints/x.py",
+        ".ruff_cache/x",
     ):
         path = project.folder / "onnxpress/pipeline" / name
         path.parent.mkdir(exist_ok=True)

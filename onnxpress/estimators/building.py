@@ -94,7 +94,7 @@ def _scikit_learn_class(name: str) -> Any:
         return classes[name]
     usual = "name a scikit-learn classifier or regressor, or give an import path"
     hint = _nearest(name, classes) or usual
-    raise UserError(f"`estimator` {name!r} is no scikit-learn classifier or regressor; {hint}")
+    raise UserError(f"`estimator` {name!r} is not a scikit-learn classifier or regressor; {hint}")
 
 
 def _instance(name: str, found: type[Any], arguments: Mapping[str, Any]) -> Any:

@@ -38,7 +38,7 @@ def load_original(
     """Load a fitted estimator from a pickle, joblib or skops file; nothing it names is called.
 
     Args:
-        path: the file, whose name stands in the errors.
+        path: the file, whose name the errors show.
         trusted: classes, ``package.module.Class``, that the file may hold besides scikit-learn's.
         data: the bytes of the joblib file, if they were read already.
         again: what to do about a damaged file.

@@ -82,8 +82,8 @@ class Tried:
             stored.judge(self.outcome.dump, self.file.trusted)
         except (stored.Refused, stored.Damaged, stored.OtherVersion) as error:
             raise UserError(
-                f"the process that opened {self.file.path} dumped what is no model ({error}); "
-                f"{HOSTILE}"
+                f"the process that opened {self.file.path} dumped "
+                f"something that is not a model ({error}); {HOSTILE}"
             ) from error
         return self.outcome.dump
 

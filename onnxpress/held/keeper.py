@@ -69,9 +69,9 @@ def _probe(settings: Settings) -> list[str]:
         os._exit(0)
     os.close(writer)
     with os.fdopen(reader, "rb") as file:
-        told = file.read()
+        text = file.read()
     os.waitpid(child, 0)
-    return list(json.loads(told or "[]"))
+    return list(json.loads(text or "[]"))
 
 
 def _served(

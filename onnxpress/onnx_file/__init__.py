@@ -35,9 +35,9 @@ def read_model(data: bytes) -> onnx.ModelProto:
     try:
         model.ParseFromString(data)
     except (DecodeError, RecursionError, ValueError) as error:
-        raise BadModel(f"it is no whole ONNX file ({error})") from error
+        raise BadModel(f"it is not a whole ONNX file ({error})") from error
     if not model.HasField("graph"):
-        raise BadModel("it is no ONNX file: there is no graph in it")
+        raise BadModel("it is not an ONNX file: there is no graph in it")
     judge(model)
     return model
 

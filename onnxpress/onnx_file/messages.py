@@ -14,7 +14,7 @@ from onnxpress.onnx_file.errors import BadModel
 from onnxpress.onnx_file.tensors import check_sparse, check_tensor
 
 Place = tuple[Any, ...]
-"""Where a message stands: the place of what it is in, its field, and its index or None.
+"""Where a message is: the place of what it is in, its field, and its index or None.
 
 Empty for the model.
 """

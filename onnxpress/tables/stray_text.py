@@ -15,7 +15,7 @@ from onnxpress.tables.wording import shown
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FEW_NUMBERS = 20
-"""A column with more distinct numbers than this is a quantity, whatever words stand among them."""
+"""A column with more distinct numbers than this is a quantity, whatever words are among them."""
 Objects = NDArray[np.object_]
 
 

@@ -296,7 +296,8 @@ def given_forest(workspace: Path) -> Path:
         ("talk", "the process that opened models/a.joblib gave an answer that is none of ours"),
         (
             "dump_a_call",
-            "the process that opened models/a.joblib dumped what is no model (os.system)",
+            "the process that opened models/a.joblib dumped something that is not a model "
+            "(os.system)",
         ),
     ],
 )

@@ -85,7 +85,7 @@ def test_no_opcode_calls_a_refused_global(
 def test_a_class_is_given_no_state(tmp_path: Path) -> None:
     path = tmp_path / "bad.pkl"
     path.write_bytes(b"csklearn.tree._classes\nDecisionTreeClassifier\n(N}S'poisoned'\nI1\nstb.")
-    assert "state for what is no object" in refused(path)
+    assert "state for something that is not an object" in refused(path)
     from sklearn.tree import DecisionTreeClassifier
 
     assert not hasattr(DecisionTreeClassifier, "poisoned")

@@ -989,7 +989,7 @@ IN_ESTIMATORS = [
         "unknown estimator",
         "train",
         params(train__estimator="Oracle"),
-        "is no scikit-learn classifier or regressor",
+        "is not a scikit-learn classifier or regressor",
     ),
     Bad(
         "unknown import path",

@@ -111,7 +111,7 @@ def _directory(data: bytes) -> list[zipfile.ZipInfo]:
         OverflowError,
         struct.error,
     ) as error:
-        raise Damaged("it is no zip file, or is cut") from error
+        raise Damaged("it is not a zip file, or is cut") from error
 
 
 def _stored(packed: memoryview, _size: int) -> memoryview:

@@ -117,7 +117,7 @@ def raw_bytes(node: Any) -> bytes | memoryview:
         content = node.arguments[0] if len(node.arguments) == 1 else None
         if isinstance(content, bytes) and not (node.states or node.items or node.pairs):
             return content
-    raise Damaged("an array whose content is no bytes")
+    raise Damaged("an array whose content is not bytes")
 
 
 def only_called(made: Made, least: int, most: int | None = None) -> list[Any]:

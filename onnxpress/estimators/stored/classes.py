@@ -160,7 +160,7 @@ def empty(kind: type[Any]) -> Any:
     try:
         return object.__new__(kind)
     except TypeError as error:
-        raise Damaged(f"{kind.__name__} is no class that a file holds instances of") from error
+        raise Damaged(f"{kind.__name__} is not a class that a file holds instances of") from error
 
 
 def named_tuple(made: Made, build: Callable[[Any], Any]) -> Any:

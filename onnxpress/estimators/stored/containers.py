@@ -76,7 +76,7 @@ def build_set(node: Set, build: Build) -> Any:
 def _content(node: Any) -> list[Any]:
     """The nodes in a list or tuple."""
     if not isinstance(node, List | Tuple):
-        raise Damaged("a container whose content is no list")
+        raise Damaged("a container whose content is not a list")
     return node.items
 
 
@@ -102,7 +102,7 @@ def _pairs(node: Any) -> list[tuple[Any, Any]]:
         return node.pairs
     pairs = [_content(pair) for pair in _content(node)]
     if not all(len(pair) == 2 for pair in pairs):
-        raise Damaged("a dict whose content is no pairs")
+        raise Damaged("a dict whose content is not pairs")
     return [(pair[0], pair[1]) for pair in pairs]
 
 
@@ -212,7 +212,7 @@ def _bunch(made: Made, build: Build) -> Any:
     fill_pairs(found, made.pairs, build)
     if not all(type(key) is str and not key.startswith("__") for key in found):
         # its keys are attributes too, and numpy takes __array_interface__ for an address
-        raise Damaged("a Bunch with a key that is no name")
+        raise Damaged("a Bunch with a key that is not a name")
     if any(map(callable, found.values())):
         raise Damaged(
             "a Bunch with something that can be called, which its keys would be methods by"

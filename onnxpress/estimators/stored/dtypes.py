@@ -87,7 +87,7 @@ def _record(made: Made) -> np.dtype[Any]:
         for known in records():
             if _describes(state, known):
                 return known
-    raise Damaged("records that are no nodes of a tree")
+    raise Damaged("records that are not nodes of a tree")
 
 
 def _describes(state: list[Any], known: np.dtype[Any]) -> bool:

@@ -272,7 +272,7 @@ class _Builder:
         return self.made[id(node)]
 
     def named(self, name: Global) -> Any:
-        """The object of a name that stands as a value."""
+        """Return the object of a name that is used as a value."""
         if name.path not in values.VALUES:
             raise Damaged(f"{name.path} is not expected where it is")
         return values.value(name.path)

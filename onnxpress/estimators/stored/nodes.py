@@ -1,6 +1,6 @@
 """What a file says, as inert data: nothing here imports, calls or makes what the file names.
 
-None, bool, int, float, str and bytes stand for themselves. Whatever else a file holds is one of
+None, bool, int, float, str and bytes are themselves. Whatever else a file holds is one of
 these nodes. A node that the file mentions twice is the same node twice, and a container may
 contain itself.
 """

@@ -113,7 +113,7 @@ class Machine:
             Damaged: its name is no text.
         """
         if type(module) is not str or type(name) is not str:
-            raise Damaged("a name that is no text")
+            raise Damaged("a name that is not text")
         named = spelled(module, name, self.protocol)
         if named.path not in HELPERS:
             self.names.append(named)
@@ -127,7 +127,7 @@ class Machine:
         """
         target = self.stack[-1]
         if not isinstance(target, List | Made):
-            raise Damaged("items for what is no list")
+            raise Damaged("items for something that is not a list")
         target.items.extend(items)
 
     def fill_pairs(self, items: list[Any]) -> None:
@@ -138,7 +138,7 @@ class Machine:
         """
         target = self.stack[-1]
         if not isinstance(target, Mapping | Made) or len(items) % 2:
-            raise Damaged("pairs for what is no dict")
+            raise Damaged("pairs for something that is not a dict")
         target.pairs.extend(zip(items[::2], items[1::2], strict=True))
 
     def add(self, items: list[Any]) -> None:
@@ -149,7 +149,7 @@ class Machine:
         """
         target = self.stack[-1]
         if not isinstance(target, Set) or target.frozen:
-            raise Damaged("items for what is no set")
+            raise Damaged("items for something that is not a set")
         target.items.extend(items)
 
     def build(self) -> None:
@@ -161,5 +161,5 @@ class Machine:
         state = self.stack.pop()
         target = self.stack[-1]
         if not isinstance(target, Made):
-            raise Damaged("state for what is no object")
+            raise Damaged("state for something that is not an object")
         target.states.append(state)

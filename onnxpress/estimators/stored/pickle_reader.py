@@ -54,7 +54,8 @@ class _Reader(Machine):
             step = opcodes.get(code)
             if step is None:
                 raise Damaged(
-                    f"byte {self.at - 1} is {code}, which is no opcode that a stored estimator has"
+                    f"byte {self.at - 1} is {code}, "
+                    "which is not an opcode that a stored estimator has"
                 )
             try:
                 step(self)

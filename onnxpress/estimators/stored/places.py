@@ -27,7 +27,7 @@ COMPILED: dict[str, str] = {
     "sklearn.neighbors._kd_tree": "tree_ _tree",
     "sklearn.tree._tree": "tree_",
 }
-"""The attributes in which parts of these modules stand, alone or in lists.
+"""The attributes in which parts of these modules may be, alone or in lists.
 
 What they are asked there is checked.
 """
@@ -50,7 +50,7 @@ class Places:
         """By the identity of a container; None while it is looked at."""
 
     def check(self, instance: Any) -> None:
-        """See that each part of an instance of scikit-learn stands where it belongs.
+        """Check that each part of an instance of scikit-learn is where it belongs.
 
         Raises:
             Damaged: a compiled part or a function is somewhere else.

@@ -51,7 +51,7 @@ class Entry:
             raise Damaged(f"{SCHEMA} has an object with a key twice")
         self.id = self.fields.get("__id__")
         if self.id is not None and type(self.id) is not int:
-            raise Damaged(f"{SCHEMA} has an object whose __id__ is no number")
+            raise Damaged(f"{SCHEMA} has an object whose __id__ is not a number")
 
     @property
     def kind(self) -> str:
@@ -68,7 +68,7 @@ class Entry:
         """A field that is text."""
         value = self.get(key)
         if not isinstance(value, str):
-            raise Damaged(f"{SCHEMA} has a {self.kind} whose {key!r} is no text")
+            raise Damaged(f"{SCHEMA} has a {self.kind} whose {key!r} is not text")
         return value
 
     def inner(self, key: str) -> Entry:
@@ -87,7 +87,7 @@ def name_of(module: str, name: str) -> Global:
         Damaged: nothing can have such a name.
     """
     if not (_NAME.fullmatch(module) and _NAME.fullmatch(name)):
-        raise Damaged(f"{SCHEMA} names {f'{module[:40]}.{name[:40]}'!a}, which is no name")
+        raise Damaged(f"{SCHEMA} names {f'{module[:40]}.{name[:40]}'!a}, which is not a name")
     if module == OLD_NUMPY or module.startswith(f"{OLD_NUMPY}."):
         module = f"numpy._core{module.removeprefix(OLD_NUMPY)}"
     return Global(module, name)

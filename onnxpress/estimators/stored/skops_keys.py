@@ -60,7 +60,7 @@ def key_of(text: str, kind: Any) -> Any:
             return scalar_node(_numpy_key(text, kind.name))
     except (ValueError, TypeError, KeyError, OverflowError) as error:
         raise Damaged(f"a dict has the key {text[:40]!a}, which is no {path}") from error
-    raise Damaged(f"a dict has a key of {path[:80]}, which is no value")
+    raise Damaged(f"a dict has a key of {path[:80]}, which is not a value")
 
 
 def _numpy_key(text: str, name: str) -> np.generic:

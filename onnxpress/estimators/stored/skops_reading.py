@@ -65,7 +65,7 @@ class Reader:
         """The items of an entry that has to be a tuple."""
         node = self.node(content)
         if not isinstance(node, Tuple):
-            raise Damaged(f"{SCHEMA} has arguments that are no tuple")
+            raise Damaged(f"{SCHEMA} has arguments that are not a tuple")
         return node.items
 
     def array(self, name: str) -> Array:

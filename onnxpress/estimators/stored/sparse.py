@@ -40,7 +40,7 @@ def _state(made: Made, build: Build) -> dict[str, Any]:
 
 def _vector(vector: Any) -> Any:
     if type(vector) is not np.ndarray or vector.ndim != 1:
-        raise Damaged("a sparse matrix whose parts are no vectors")
+        raise Damaged("a sparse matrix whose parts are not vectors")
     return vector
 
 

@@ -64,7 +64,7 @@ def items_of(arguments: Any, path: str = "") -> list[Any]:
     """
     if not isinstance(arguments, Tuple) or len(arguments.items) > MOST_ARGUMENTS:
         of = f" of {path}" if path else ""
-        raise Damaged(f"arguments{of} that are no tuple of a few")
+        raise Damaged(f"arguments{of} that are not a tuple of a few")
     return arguments.items
 
 
@@ -76,7 +76,7 @@ def keywords_of(keywords: Any) -> list[tuple[Any, Any]]:
     """
     few = isinstance(keywords, Mapping) and len(keywords.pairs) <= MOST_ARGUMENTS
     if not few or not all(type(key) is str for key, _ in keywords.pairs):
-        raise Damaged("keyword arguments that are no dict of a few names")
+        raise Damaged("keyword arguments that are not a dict of a few names")
     return list(keywords.pairs)
 
 

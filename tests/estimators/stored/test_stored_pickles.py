@@ -533,8 +533,11 @@ def test_what_a_file_has_made_is_never_called(content: bytes) -> None:
     [name(*KERNEL), name("sklearn.feature_selection._univariate_selection", "chi2"), b"]", b"N"],
 )
 def test_only_what_is_made_takes_state(target: bytes) -> None:
-    damaged(file(given(target, mapping(patched=TRUE))), "state for what is no object")
-    damaged(file(given(target, items(NONE, mapping(patched=TRUE)))), "state for what is no object")
+    damaged(file(given(target, mapping(patched=TRUE))), "state for something that is not an object")
+    damaged(
+        file(given(target, items(NONE, mapping(patched=TRUE)))),
+        "state for something that is not an object",
+    )
     assert not hasattr(ConstantKernel, "patched")
     assert not hasattr(chi2, "patched")
 

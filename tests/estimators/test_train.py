@@ -90,7 +90,7 @@ def test_scale_standardises_numbers_only() -> None:
     ("estimator", "params", "expected"),
     [
         ("RandomForestClasifier", {}, "did you mean 'RandomForestClassifier'?"),
-        ("Forest", {}, "no scikit-learn classifier or regressor"),
+        ("Forest", {}, "not a scikit-learn classifier or regressor"),
         ("sklearn.ensemble.Nothing", {}, "cannot be imported"),
         ("os.path.join", {}, "should be a scikit-learn estimator class"),
         ("RandomForestClassifier", {"n_estimator": 3}, "did you mean 'n_estimators'?"),
@@ -296,8 +296,10 @@ def given_forest(workspace: Path) -> Path:
         ("talk", "the process that opened models/a.joblib gave an answer that is none of ours"),
         (
             "dump_a_call",
-            "the process that opened models/a.joblib dumped something that is not a model "
-            "(os.system)",
+            (
+                "the process that opened models/a.joblib dumped something that is not a model "
+                "(os.system)"
+            ),
         ),
     ],
 )

@@ -489,13 +489,13 @@ REFUSED: dict[str, tuple[Callable[[], onnx.ModelProto | bytes], str]] = {
     ),
     "no graph": (lambda: changed(lambda m: m.ClearField("graph")), "no graph"),
     "nothing": (lambda: b"", "no graph"),
-    "text": (lambda: b"hello", "no whole ONNX file"),
+    "text": (lambda: b"hello", "not a whole ONNX file"),
     "two gigabytes said": (
         lambda: b"\x3a\xff\xff\xff\xff\x07" + linear().SerializeToString(),
-        "no whole ONNX file",
+        "not a whole ONNX file",
     ),
-    "lengths within lengths": (lambda: b"\x3a\xff\xff\xff\x07" * 1000, "no whole ONNX file"),
-    "groups within groups": (lambda: b"\x3b" * 100_000, "no whole ONNX file"),
+    "lengths within lengths": (lambda: b"\x3a\xff\xff\xff\x07" * 1000, "not a whole ONNX file"),
+    "groups within groups": (lambda: b"\x3b" * 100_000, "not a whole ONNX file"),
     "millions of empty messages": (
         lambda: linear().SerializeToString() + b"\x42\x00" * 600_000,
         "more than 500000",

@@ -119,7 +119,7 @@ def test_no_other_module_is_imported(module: str, monkeypatch: pytest.MonkeyPatc
         "n_support_",  # a property
         "_impl",  # a constant of the class that says which compiled model it is
         "_parameter_constraints",
-        "no name",
+        "not a name",
         "",
         3,
         ("a", "b"),
@@ -179,7 +179,7 @@ def test_an_isotonic_regression_gets_its_function_again_and_no_other() -> None:
 @pytest.mark.parametrize("kind", [BaseEstimator.__mro__[1], int, dict, SVC.__mro__[2]])
 def test_only_classes_that_can_be_empty_are_made(kind: type) -> None:
     if kind in (int, dict) or getattr(kind, "__abstractmethods__", None):
-        with pytest.raises(stored.Damaged, match="no class that a file holds"):
+        with pytest.raises(stored.Damaged, match="not a class that a file holds"):
             classes.empty(kind)
     else:
         assert type(classes.empty(kind)) is kind

@@ -313,16 +313,16 @@ def test_any_changed_byte_is_read_or_damaged_or_refused() -> None:
 @pytest.mark.parametrize(
     ("content", "clause"),
     [
-        (b"\xff", "no opcode"),
+        (b"\xff", "not an opcode"),
         (b"a", "empty stack"),
         (b"(", "holds nothing"),
         (b"", "holds nothing"),
         (b"t", "a mark is missing"),
         (b"Na", "empty stack"),
-        (b"NNa", "no list"),
-        (b"NNNs", "no dict"),
-        (b"}(NNNu", "no dict"),
-        (b"N(N\x90", "no set"),
+        (b"NNa", "not a list"),
+        (b"NNNs", "not a dict"),
+        (b"}(NNNu", "not a dict"),
+        (b"N(N\x90", "not a set"),
         (b"h\x05", "not there"),
         (b"g7\n", "not there"),
         (b"p-1\n", "number that is none"),
@@ -346,8 +346,8 @@ def test_any_changed_byte_is_read_or_damaged_or_refused() -> None:
         (b"Ix\n", "number that is none"),
         (b"Fx\n", "number that is none"),
         (b"cposix", "a line has no end"),
-        (b"NN\x93", "no text"),
-        (name(*KERNEL) + b"NR", "no tuple"),
+        (b"NN\x93", "not text"),
+        (name(*KERNEL) + b"NR", "not a tuple"),
         (name(*KERNEL) + b")N\x92", "keyword arguments"),
     ],
 )
@@ -832,7 +832,7 @@ def test_an_array_is_announced_by_state_alone() -> None:
     inner = announced(
         announced(), dtype=dtype("O8")
     )  # within an array of objects joblib reads no arrays of its own
-    damaged(inner, "no opcode")
+    damaged(inner, "not an opcode")
     bad = array(
         items(number(1)), dtype("O8"), listed(call(name("os", "system"), text("touch mark")))
     )

@@ -1,4 +1,4 @@
-"""Which of several points are worth a look: those that no other is at least as good as in all."""
+"""The Pareto front: the points that no other point matches or beats in every respect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work on a file of others in a process that is held.
+"""Open untrusted files in a sandboxed process.
 
 No network, no programs, no file to write, and limits.
 

@@ -87,9 +87,9 @@ def write(descriptor: int, content: dict[str, Any], blobs: Sequence[bytes]) -> N
 
 
 def read(descriptor: int) -> Answer:
-    """The answer in a file that a child has written, who is no more.
+    """Read the answer from the file that a child process wrote before it ended.
 
-    The blobs lie in the file's own memory.
+    The blobs are views of the file's own memory.
 
     Raises:
         Died: it holds anything else.

@@ -47,7 +47,7 @@ def lock(
 
 
 def missing(held: Collection[str]) -> str:
-    """What a file could do because of locks that are not ``held``, in words.
+    """Say in words what a file could do because of locks that are not active (not in ``held``).
 
     Empty if they hold all that is promised.
     """

@@ -1,7 +1,7 @@
 """Parquet files as tables of their columns, without the index that pandas stores with them.
 
 The columns keep the types of the file here; what each type means to a model is decided in
-:mod:`onnxpress.tables.column_types`.
+:mod:`onnxpress.tables.arrow_types`.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: P
         ),
         (
             "stages/train.py",
-            "        data = dump(estimator)",
-            "        data = __import__('pickle').dumps(estimator.set_params(n_jobs=2))",
+            "dumped(estimator, train.estimator, train.trusted)",
+            "__import__('pickle').dumps(estimator.set_params(n_jobs=2))",
             "train",
             "attribute n_jobs: 2, a number of threads",
         ),

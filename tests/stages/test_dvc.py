@@ -91,8 +91,7 @@ def test_a_change_of_the_seed_runs_what_draws_random_numbers(project: Project) -
 def test_an_edited_stage_whose_output_comes_out_the_same_stops_the_cascade(
     project: Project,
 ) -> None:
-    gates = project.folder / "onnxpress" / "gates.py"
-    gates.write_text(gates.read_text(encoding="utf-8") + "\n# a remark\n", encoding="utf-8")
+    append(project.folder / "stages" / "gate.py", "# a remark")
     assert project.repro() == ["gate"]
     assert project.mlflow_runs() == 1
 
@@ -134,6 +133,7 @@ def test_leftovers_of_editors_make_nothing_stale(project: Project) -> None:
         "#gates.py#",
         ".DS_Store",
         ".ipynb_checkpoints/x.py",
+        ".ruff_cache/x",
     ):
         path = project.folder / "onnxpress/pipeline" / name
         path.parent.mkdir(exist_ok=True)
@@ -345,10 +345,10 @@ def test_fresh_tells_stale_code_and_params_with_and_without_outputs(
         assert line.startswith("fresh: dvc.lock is stale: train (params.yaml: train")
         assert "publish (params.yaml: train, params.yaml: publish) differ" in line
         place.run("git", "checkout", "-q", "params.yaml")
-        append(place.folder / "onnxpress/gates.py", "# a remark")
+        append(place.folder / "stages/gate.py", "# a remark")
         append(place.folder / "dvc.yaml", "# a remark")
         assert fresh(place) == (
-            "fresh: dvc.lock is stale: gate (onnxpress/gates.py) differ; "
+            "fresh: dvc.lock is stale: gate (stages/gate.py) differ; "
             "run `dvc repro` and commit dvc.lock\n"
         )
         place.run("git", "checkout", "-q", ".")

@@ -81,7 +81,7 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
     help="Show the version and exit.",
 )
 def onnxpress() -> None:
-    """Quantise fitted models as ONNX: smaller, faster, and proved against the original."""
+    """Quantise fitted models as ONNX: smaller, faster, and checked against the original."""
 
 
 for commands in SECTIONS.values():

@@ -23,8 +23,7 @@ class Damaged(Exception):
 
     Its data do not fit together. The message says which, in one clause.
 
-    ``names`` are those that were read until then, :class:`nodes.Global`, where it is a reader
-    that gives up.
+    ``names`` are the :class:`nodes.Global` read so far, if a reader raised this.
     """
 
     names: Sequence[Any] = ()

@@ -281,7 +281,7 @@ class _Builder:
         """Whether nothing is left to do for a node.
 
         Raises:
-            Damaged: it lies in itself, and is nothing that can.
+            Damaged: it contains itself, and its type does not allow that.
         """
         if type(node) in _PLAIN or type(node) is Global or id(node) in self.made:
             return True

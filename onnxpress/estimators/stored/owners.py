@@ -1,9 +1,9 @@
-"""What the parts of one estimator must have in common, because compiled code takes it for granted.
+"""What the parts of one estimator must have in common, because compiled code relies on it.
 
-Scikit-learn checks the rows that it is asked about against ``n_features_in_``, and hands them
-with its fitted arrays to code that reads as far as it believes these to be. So wherever that is
-the case, an estimator that is loaded has the sizes, types and indices that its class gives it.
-The rest of scikit-learn is Python and numpy, which check for themselves.
+Scikit-learn checks rows against ``n_features_in_`` and passes them, with its fitted arrays, to
+compiled code that trusts their declared sizes. So where that happens, a loaded estimator must
+have the sizes, types and indices that its class gives it. The rest of scikit-learn is Python and
+numpy, which check for themselves.
 
 A class is checked for each class that it derives from. One that is not fitted has nothing to check.
 """
@@ -85,7 +85,7 @@ def _check_attribute(name: str, item: Any, *, own: bool) -> None:
     if name.endswith("kw_args") and item is not None and not all(map(is_plain, item.values())):
         raise Damaged(
             f"{name} should hold plain values: "
-            f"a sum of nothing gives its initial value on, for others to change"
+            f"numpy's sum of an empty array returns its `initial` argument itself"
         )
     if name.endswith((": metric", ": kernel")) and _is_numeric(item):
         raise Damaged(

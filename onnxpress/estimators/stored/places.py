@@ -1,4 +1,4 @@
-"""Where the parts of an estimator stand, and that they stand nowhere else.
+"""Check that the parts of an estimator are only in the attributes where they belong.
 
 Scikit-learn asks steps and members of ensembles by the names of methods, whatever they are. A
 bare tree has ``predict`` as well, and reads as many columns as its nodes say; a Bunch or an
@@ -53,12 +53,12 @@ class Places:
         """See that each part of an instance of scikit-learn stands where it belongs.
 
         Raises:
-            Damaged: a compiled part or a function stands elsewhere.
+            Damaged: a compiled part or a function is somewhere else.
         """
         kind = type(instance)
         for name, item in vars(instance).items():
             if callable(item) and name not in CALLABLE and name not in parameters(kind):  # type: ignore[arg-type] # a class is hashable
-                raise Damaged(f"{kind.__name__}: {name} should be nothing that can be called")
+                raise Damaged(f"{kind.__name__}: {name} must not be callable")
             for module in self.modules(item):
                 if name not in COMPILED[module].split():
                     raise Damaged(f"{kind.__name__}: {name} should hold no part of {module}")

@@ -75,7 +75,7 @@ FUNCTIONS: dict[str, str] = {
 OWN: dict[str, str] = {"sklearn.cluster._kmeans": "_kmeans_single_elkan _kmeans_single_lloyd"}
 """Functions that scikit-learn calls itself, with sizes that they do not check.
 
-Each stands where it stands, no other place.
+Each is allowed only in the attribute where scikit-learn itself puts it.
 """
 
 

@@ -483,11 +483,11 @@ OWNERS: list[tuple[str, Callable[[Any], Any], str]] = [
         put(best_estimator_=Bunch(predict=np.exp)),
         "a Bunch with something that can be called",
     ),
-    ("a function", step(0, put(predict=np.exp)), "predict should be nothing that can be called"),
+    ("a function", step(0, put(predict=np.exp)), "predict must not be callable"),
     (
         "scalers",
         step(0, put(decision_function=np.float32)),
-        "decision_function should be nothing that can be called",
+        "decision_function must not be callable",
     ),
 ]
 

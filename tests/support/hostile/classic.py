@@ -47,7 +47,7 @@ CALLED_BY_NAME = [
         ("joblib.memory", "Memory"),
     ],
     *[
-        ("stages", "common.files.os.system"),
+        ("onnxpress", "pipeline.files.os.system"),
         ("onnxpress.commands.sweep.queue", "_dvc"),
         ("onnxpress.pipeline.signals", "end_with_dvc"),
     ],

@@ -19,7 +19,8 @@ from onnxpress.api.model_arguments import (
     given_model,
     stand_in_target,
 )
-from onnxpress.api.table_arguments import features, targets
+from onnxpress.api.rounding import rounding_doubts
+from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
 from onnxpress.evaluate.agreement import label_agreement, share_within
@@ -68,6 +69,9 @@ class Comparison:
     scores: tuple[float, float] | None
     """Accuracy or R2 of the original and of the model on ``y``; None without ``y``."""
 
+    warnings: tuple[str, ...] = ()
+    """What limits these findings, a line each; empty if nothing does."""
+
     @property
     def agreement(self) -> float:
         """Share of the rows of ``X`` that both models predict alike."""
@@ -85,7 +89,8 @@ class Comparison:
     def __str__(self) -> str:
         """The findings, a line each."""
         name = "accuracy" if self.task == "classification" else "R2"
-        lines = [f"same prediction on {_share(self.given)}"]
+        lines = [*(f"warning: {each}" for each in self.warnings)]
+        lines += [f"same prediction on {_share(self.given)}"]
         if self.probes:
             lines += [f"same prediction on {_share(self.probes, 'probe rows')}"]
         if self.thresholds[1]:
@@ -125,6 +130,9 @@ def compare(
 
     Probe rows are made from the rows of ``X``: pairs on both sides of every split threshold of the
     original's trees, and mixed rows with missing and unseen values where the original takes them.
+
+    Both models get ``X`` as float32, which is what ONNX takes. ``warnings`` of the result says so
+    where an estimator predicts something else from ``X`` as it came.
 
     Args:
         original: A fitted estimator, an ONNX model, or the path of a file of either.
@@ -170,7 +178,17 @@ def compare(
         probes = _probed(predict, made.feeds, limit)
         thresholds = made.at_thresholds.hit, made.at_thresholds.thresholds
     scores = None if truth is None else _scores(schema, truth, found)
-    return Comparison(task, _parity(found, limit), probes, thresholds, scores)
+    doubts = _rounding(pair, table, schema)
+    return Comparison(task, _parity(found, limit), probes, thresholds, scores, doubts)
+
+
+def _rounding(pair: tuple[GivenModel, ...], table: Features, schema: Schema) -> tuple[str, ...]:
+    """A line for each estimator that predicts something else once ``X`` is float32."""
+    lines: list[str] = []
+    for each in pair:
+        if each.estimator is not None:
+            lines += rounding_doubts(each.estimator, table, schema, each.name)
+    return tuple(lines)
 
 
 def _limit(task: Task, tolerance: float, values: NDArray[Any]) -> float:

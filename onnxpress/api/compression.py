@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -17,10 +17,12 @@ import pandas as pd
 from onnxpress.api.checks import check_choice, check_number, check_seed
 from onnxpress.api.conversion import converted
 from onnxpress.api.model_arguments import GivenModel, OnnxHolder, check_classes, given_model
+from onnxpress.api.rounding import rounding_doubts
 from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import original_input
 from onnxpress.estimators.predicting import predict_original
+from onnxpress.evaluate.predicted_rows import predict_with_all
 from onnxpress.evaluate.score_differences import score_differences
 from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.choice import choose
@@ -126,6 +128,14 @@ def compress(
     folds, compressed in the same way, and each is scored on the fold that it has not seen. If
     nothing is smaller within the budget, the result is the plain ONNX model.
 
+    The fifth of ``X`` is new to the candidates, but not to a model that was fitted on all of ``X``.
+    On rows that it has memorised the model scores higher than on new ones, a candidate that does as
+    well on new rows seems to lose, and often only lossless ones pass. So pass ``calibration`` for
+    such a model; the same holds for an ONNX model with any number of rows. ``scoring`` of the
+    result says which rows were used.
+
+    The result takes numbers in the order of ``X``'s columns, as float32.
+
     Args:
         model: A fitted classifier or regressor, an ONNX model, or the path of a file of either.
         X: Training rows, an array or a DataFrame; candidates learn from them.
@@ -160,6 +170,7 @@ def compress(
     given, table = given_model(model, "model", trust), features(X)
     _check_score(score, given)
     job = _job(given, table, y, opset)
+    doubts = [*_doubts(job), *rounding_doubts(job.estimator, table, job.schema, given.name)]
     trials = _trials(job, calibration, opset, seed)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
     choice = choose(job.plain, candidates, trials, job.schema, options, progress=progress)
@@ -171,7 +182,7 @@ def compress(
         choice.summary.replace("model_quantized.onnx", "the result"),
         choice.scoring,
         tuple(choice.verdicts),
-        (*_doubts(job), *sorted(warned)),
+        (*doubts, *sorted(warned)),
         choice.to_json(),
     )
 
@@ -245,7 +256,8 @@ def _trials(job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: in
         load = partial(copy.copy, job.estimator)
         return cross_fits(load, job.rows, job.schema, opset, seed, inputs=inputs)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
-    return held_out(job.plain, learn, kept)
+    name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
+    return replace(held_out(job.plain, learn, kept), name=name)
 
 
 def _calibration_rows(job: _Job, calibration: tuple[Any, Any]) -> Rows:
@@ -285,10 +297,17 @@ def _set_aside(job: _Job, share: float, seed: int) -> tuple[Rows, Rows]:
 
 
 def _doubts(job: _Job) -> list[str]:
-    """A line if the ONNX form itself, before any compression, predicts otherwise on some rows."""
+    """A line if the ONNX form itself, before any compression, predicts otherwise on some rows.
+
+    Raises:
+        UserError: the original refuses the rows, such as those with missing values.
+    """
     feeds = take(job.rows.feeds, np.arange(min(len(job.rows), CHECKED_ROWS)))
-    original = predict_original(job.estimator, feeds, job.schema)
-    plain = predict_onnx(open_session(job.plain), feeds)
+    models = {
+        job.given.name: partial(predict_original, job.estimator, schema=job.schema),
+        "its ONNX form": partial(predict_onnx, open_session(job.plain)),
+    }
+    original, plain = predict_with_all(models, feeds, "X")
     found = score_differences(job.estimator, feeds, job.schema, original, plain)
     if not found.beyond:
         return []

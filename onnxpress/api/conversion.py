@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import onnx
@@ -21,9 +22,10 @@ def convert(estimator: Any, X: Any, *, opset: int = 12) -> onnx.ModelProto:
 
     The model is in canonical form, so that the same estimator always gives the same bytes, and
     passes onnx's full check. It takes raw rows: one float32 input ``X`` of shape (rows, columns) if
-    all columns are numbers, else one input of shape (rows, 1) per column, float32 or string, by its
-    name. A classifier gives ``label`` (rows,) and ``probabilities`` (rows, classes), or ``scores``
-    if it has no probabilities; a regressor gives ``prediction`` (rows, 1).
+    all columns are numbers, in the order of the argument ``X``, else one input of shape (rows, 1)
+    per column, float32 or string, by its name. A classifier gives ``label`` (rows,) and
+    ``probabilities`` (rows, classes), or ``scores`` if it has no probabilities; a regressor gives
+    ``prediction`` (rows, 1).
 
     Args:
         estimator: A fitted classifier or regressor, or a pipeline that ends in one.
@@ -44,8 +46,10 @@ def convert(estimator: Any, X: Any, *, opset: int = 12) -> onnx.ModelProto:
     given = given_model(estimator, "estimator")
     if given.data:
         raise UserError("estimator is an ONNX model already; expected an estimator of scikit-learn")
-    schema = features(X).schema(given.task)
+    table = features(X)
+    schema = table.schema(given.task)
     given.check_columns(schema)
+    given.check_output(table.feeds(), schema)
     model: onnx.ModelProto = onnx.load_from_string(converted(given.estimator, schema, opset))
     return model
 
@@ -56,7 +60,7 @@ def converted(estimator: Any, schema: Schema, opset: int) -> bytes:
     Raises:
         UserError: it has no ONNX form, or none in this opset.
     """
-    if opset not in range(OLDEST_OPSET, NEWEST_OPSET + 1):
+    if not isinstance(opset, Integral) or opset not in range(OLDEST_OPSET, NEWEST_OPSET + 1):
         raise UserError(f"opset should be {OLDEST_OPSET} to {NEWEST_OPSET}, got {opset!r}")
     try:
         return to_bytes(to_onnx(estimator, schema, opset))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from typing import Any
 
 from onnxpress.api.checks import check_number, check_seed, check_whole
@@ -118,7 +120,7 @@ def measure(
     }
     ready = {name: _prepared(each, table, threads) for name, each in opened.items()}
     feeds = table.feeds()
-    with limited_threads(threads):
+    with limited_threads(threads), _refusals_named(ready, feeds, sizes):
         timed = measure_batches(
             lambda rows: {name: make(batch(feeds, rows)) for name, make in ready.items()},
             sizes,
@@ -132,6 +134,31 @@ def measure(
         summaries[rows] = {name: summarise(each) for name, each in found.items()}
         speedups[rows] = {name: ratio(per_round[first], per_round[name]) for name in others}
     return Latencies(summaries, speedups, threads)
+
+
+@contextmanager
+def _refusals_named(
+    ready: Mapping[str, Callable[[Feeds], Call]], feeds: Feeds, sizes: list[int]
+) -> Iterator[None]:
+    """Name the model and the batch if a model refuses the rows within the block.
+
+    Calls are only tried one by one after a failure: nothing is wrapped around what is timed.
+
+    Raises:
+        UserError: a model refuses a batch.
+    """
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception:
+        for rows, name in product(sizes, ready):
+            try:
+                ready[name](batch(feeds, rows))()
+            except Exception as error:  # each library has its own
+                what = f"models[{name!r}] refuses a batch of {rows} rows of X"
+                raise UserError(f"{what}: {str(error).splitlines()[0]}") from error
+        raise
 
 
 def _checked_sizes(batch_sizes: Any) -> list[int]:
@@ -153,7 +180,8 @@ def _prepared(model: GivenModel, table: Features, threads: int) -> Callable[[Fee
     schema = table.schema(model.task)
     if model.data:
         session = open_session(model.data, threads)
-        return lambda feeds: partial(session.run, None, as_inputs(session, feeds, model.name))
+        inputs = partial(as_inputs, columns=table.columns, name=model.name)
+        return lambda feeds: partial(session.run, None, inputs(session, feeds))
     model.check_columns(schema)
     estimator = set_threads(copy.deepcopy(model.estimator), threads)
     return lambda feeds: partial(estimator.predict, original_input(estimator, feeds, schema))

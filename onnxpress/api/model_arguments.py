@@ -16,17 +16,17 @@ from onnx import TensorProto
 from onnxpress.api.loading import load_estimator
 from onnxpress.api.table_arguments import Features
 from onnxpress.errors import UserError
-from onnxpress.estimators.layout import DoesNotFit, layout
+from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.given.onnx_models import as_estimator
+from onnxpress.given.onnx_models import as_estimator, stored_order
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
-from onnxpress.runtime.predictions import Predict, as_labels
+from onnxpress.runtime.predictions import Predict, as_column, as_labels
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.names import OUTPUT_NAMES
-from onnxpress.tables.rows import Feeds, Rows
-from onnxpress.tables.schema import Schema
+from onnxpress.tables.rows import Feeds, Rows, take
+from onnxpress.tables.schema import Column, Schema
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
 
@@ -78,6 +78,19 @@ class GivenModel:
             what = f"{self.name}, a {type(self.estimator).__name__},"
             raise UserError(f"{what} {error}; pass X with the columns of its fit") from error
 
+    def check_output(self, feeds: Feeds, schema: Schema) -> None:
+        """See that an estimator predicts one value per row; rows that it refuses do not show it.
+
+        Raises:
+            UserError: it predicts more than one.
+        """
+        one = take(feeds, np.arange(1))
+        try:
+            values = self.estimator.predict(original_input(self.estimator, one, schema))
+        except Exception:  # each library has its own
+            return
+        as_column(values)
+
     def predictor(self, rows: Rows, schema: Schema, threads: int = 1) -> Predict:
         """Return the function that predicts; ``rows`` are only needed for foreign ONNX models.
 
@@ -86,9 +99,12 @@ class GivenModel:
         """
         if self.data and self.is_own:
             session = open_session(self.data, threads)
-            return lambda feeds: predict_onnx(session, as_inputs(session, feeds, self.name))
+            return lambda feeds: predict_onnx(session, self._inputs(session, feeds, schema))
         estimator = self.as_estimator(rows, schema)
         return lambda feeds: predict_original(estimator, feeds, schema)
+
+    def _inputs(self, session: Any, feeds: Feeds, schema: Schema) -> Feeds:
+        return as_inputs(session, feeds, schema.columns, self.name)
 
     @property
     def is_own(self) -> bool:
@@ -126,6 +142,8 @@ def _estimator(estimator: Any, name: str) -> GivenModel:
 
     what = "a fitted classifier or regressor of scikit-learn"
     came = type(estimator).__name__
+    if isinstance(estimator, type):
+        raise UserError(f"{name} should be {what}, got the class {estimator.__name__} itself")
     if not isinstance(estimator, BaseEstimator):
         raise UserError(f"{name} should be {what}, an ONNX model or a file of either, got {came}")
     if not (is_classifier(estimator) or is_regressor(estimator)):
@@ -134,6 +152,15 @@ def _estimator(estimator: Any, name: str) -> GivenModel:
         check_is_fitted(estimator)
     except NotFittedError as error:
         raise UserError(f"{name} should be fitted, got a {came} that is not; fit it") from error
+    if not hasattr(estimator, "predict"):
+        cure = "fit a search with refit=True, or pass its best estimator, fitted"
+        raise UserError(f"{name} should predict, got a {came} that cannot; {cure}")
+    classes = getattr(estimator, "classes_", ())
+    if isinstance(classes, list):
+        raise UserError(f"{name} should predict one label per row, got a {came} of several targets")
+    if len(classes) == 1:
+        known = as_labels(np.asarray(classes)).tolist()[0]
+        raise UserError(f"{name} should know two classes or more, got one that knows {known!r}")
     return GivenModel(
         name, "classification" if is_classifier(estimator) else "regression", estimator
     )
@@ -146,15 +173,19 @@ def _task_of(model: onnx.ModelProto) -> Task:
     return "regression" if single else "classification"
 
 
-def as_inputs(session: Any, feeds: Feeds, name: str) -> Feeds:
+def as_inputs(session: Any, feeds: Feeds, columns: tuple[Column, ...], name: str) -> Feeds:
     """Return the rows under the names of the inputs of an ONNX model, which errors call ``name``.
+
+    If the model takes one matrix and has stored the names of its columns, they get its order.
 
     Raises:
         UserError: it takes other columns.
     """
     inputs = session.get_inputs()
     if len(inputs) == len(feeds) == 1:
-        feeds = {inputs[0].name: next(iter(feeds.values()))}
+        matrix = next(iter(feeds.values()))
+        order = stored_order(session, [column.name for column in columns])
+        feeds = {inputs[0].name: matrix if order is None else matrix[:, order]}
     widths = {item.name: item.shape[1] if len(item.shape) == 2 else 0 for item in inputs}
     if widths.keys() != feeds.keys() or any(
         isinstance(width, int) and width != feeds[each].shape[1] for each, width in widths.items()
@@ -195,4 +226,6 @@ def stand_in_target(model: GivenModel, features: Features) -> NDArray[Any]:
     if model.task == "regression" or not (model.data and model.is_own):
         return zeros
     session = open_session(model.data)
-    return predict_onnx(session, as_inputs(session, features.feeds(), model.name)).values
+    return predict_onnx(
+        session, as_inputs(session, features.feeds(), features.columns, model.name)
+    ).values

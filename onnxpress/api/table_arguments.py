@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.runtime.predictions import as_labels
-from onnxpress.tables.arrow_types import decoded, is_number, meaning, present
+from onnxpress.tables.arrow_types import decoded, is_number, meaning, numbers, present
 from onnxpress.tables.column_types import (
     Task,
     as_table,
@@ -23,6 +23,7 @@ from onnxpress.tables.column_types import (
     type_feature,
     whole_numbers,
 )
+from onnxpress.tables.names import NUMERIC_INPUT, input_name
 from onnxpress.tables.rows import Feeds, Rows, as_rows
 from onnxpress.tables.schema import Column, Schema
 
@@ -37,6 +38,9 @@ class Features:
     columns: tuple[Column, ...]
     values: dict[str, NDArray[Any]]
 
+    exact: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    """The columns of numbers that float32 does not hold exactly, as they came, (rows,)."""
+
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
 
@@ -47,6 +51,15 @@ class Features:
     def feeds(self) -> Feeds:
         """Return the ONNX inputs."""
         return self.rows(np.zeros(len(self), np.int64), "classification").feeds
+
+    def exact_feeds(self) -> Feeds:
+        """Return the ONNX inputs as they would be if ONNX took float64."""
+        feeds = self.feeds()
+        if NUMERIC_INPUT in feeds and self.exact:
+            exact = [self.exact.get(each.name, self.values[each.name]) for each in self.columns]
+            return {NUMERIC_INPUT: np.stack(exact, axis=1, dtype=np.float64)}
+        columns = {input_name(name): values.reshape(-1, 1) for name, values in self.exact.items()}
+        return {**feeds, **columns}
 
     def rows(self, target: NDArray[Any], task: Task) -> Rows:
         """Return the rows with their ``target``, (rows,)."""
@@ -66,12 +79,16 @@ def features(X: Any) -> Features:
         table = _arrow(X)
     if not (table.num_rows and table.num_columns):
         raise UserError(f"X should have rows and columns, got {table.shape}")
-    columns, values = [], {}
+    columns, values, exact = [], {}, {}
     for name in table.column_names:
         with _about("X"):
             column, values[name] = _typed(decoded(table[name]), name)
         columns.append(column)
-    return Features(tuple(columns), values)
+        if column.kind == "number":
+            wide = numbers(decoded(table[name]))
+            if not np.array_equal(wide, values[name], equal_nan=True):
+                exact[name] = wide
+    return Features(tuple(columns), values, exact)
 
 
 def targets(y: Any, task: Task, rows: int) -> NDArray[Any]:
@@ -129,7 +146,10 @@ def _typed(values: pa.ChunkedArray, name: str) -> tuple[Column, NDArray[Any]]:
 
 def _one_column(y: Any, rows: int) -> pa.ChunkedArray:
     """``y`` as one Arrow column of ``rows`` rows."""
-    array = y.to_numpy() if isinstance(y, (pd.Series, pd.DataFrame)) else np.asarray(y)
+    try:
+        array = y.to_numpy() if isinstance(y, (pd.Series, pd.DataFrame)) else np.asarray(y)
+    except ValueError as error:  # of rows of several lengths
+        raise UserError(f"y should have one value for each of {rows} rows ({error})") from error
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.shape != (rows,):
@@ -143,6 +163,7 @@ def _about(argument: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        if str(error).startswith(f"{argument} "):
-            raise
-        raise UserError(f"{argument}: {error}") from error
+        line = str(error).replace(" (see `task`)", "")  # which no function takes
+        if not line.startswith(f"{argument} "):
+            line = f"{argument}: {line}"
+        raise UserError(line) from error

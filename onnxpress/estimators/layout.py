@@ -60,7 +60,7 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
     if names is not None:
         absent = [name for name in names if name not in known]
         if absent:
-            has = ", ".join(known)
+            has = ", ".join(map(repr, known))
             raise DoesNotFit(
                 f"takes the column {absent[0]!r}, which {table} does not have; it has {has}"
             )

@@ -32,9 +32,9 @@ def predict_rows(estimator: Any, rows: Any, schema: Schema) -> Predictions:
     Raises:
         UserError: as :func:`predict_original`.
     """
-    values = estimator.predict(rows)
+    values = as_column(estimator.predict(rows))
     if schema.task == "regression":
-        return Predictions(as_column(values).astype(np.float64), None)
+        return Predictions(values.astype(np.float64), None)
     proper = hasattr(estimator, "predict_proba")
     if not proper and not hasattr(estimator, "decision_function"):
         name = type(estimator).__name__

@@ -40,10 +40,13 @@ def relative_differences(
 def other_labels(original: Predictions, converted: Predictions) -> Flags:
     """Flag the rows, (rows,), whose labels differ although the original's do not tie.
 
-    Labels tie if the two highest scores are no further apart than the tolerance.
+    Labels tie if the two highest scores are no further apart than the tolerance. A single class
+    ties with nothing.
     """
     if original.scores is None:
         return np.zeros(len(original.values), bool)
+    if original.scores.shape[1] == 1:
+        return np.asarray(original.values != converted.values)
     first, second = -np.partition(-original.scores, 1, axis=1)[:, :2].T
     with np.errstate(invalid="ignore"):
         tied = first - second <= TOLERANCE * np.maximum(1, np.abs(first))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from functools import partial
 from pathlib import Path
@@ -169,6 +170,32 @@ def _check_inputs(session: Any, schema: Schema, name: str) -> None:
         if schema.all_numeric:
             wanted = f"one float32 input of {len(schema.columns)} columns"
         raise UserError(f"{name} takes {came}; the table needs {wanted}, and any number of rows")
+    names = [column.name for column in schema.columns]
+    order = stored_order(session, names) if width > 1 else None
+    if order is not None:
+        wanted = ", ".join(names[place] for place in order)
+        raise UserError(f"{name} takes the columns in another order: {wanted}; give them like that")
+
+
+def stored_order(session: Any, names: list[str]) -> list[int] | None:
+    """Return the places of the columns in the order that an ONNX model has stored.
+
+    None if the order is the same, if the model has stored no names of columns, or other ones. A
+    model that has stored a, b, c, and a table with c, a, b: [1, 2, 0].
+    """
+    text = session.get_modelmeta().custom_metadata_map.get("feature_names", "")
+    try:
+        stored = json.loads(text)
+    except ValueError:
+        return None
+    is_permutation = (
+        isinstance(stored, list)
+        and all(isinstance(each, str) for each in stored)
+        and sorted(stored) == sorted(names)
+    )
+    if stored == names or not is_permutation:
+        return None
+    return [names.index(each) for each in stored]
 
 
 def _kinds(schema: Schema) -> dict[str, tuple[str, ...]]:

@@ -103,6 +103,7 @@ def check_fits(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
     _check_kind(model, schema, path)
     if not _is_fitted(model):
         raise UserError(f"{path} is not fitted; fit it and dump it again")
+    _check_output(model, path)
     try:
         layout(model, schema, "the table")
     except DoesNotFit as error:
@@ -133,6 +134,18 @@ def _check_kind(model: Any, schema: Schema, path: Path) -> None:
     if not fits(model):
         raise UserError(
             f"{path} should hold a {kind} of scikit-learn for this target, got {came} (see `task`)"
+        )
+
+
+def _check_output(model: Any, path: Path) -> None:
+    """Raise UserError if the model cannot predict, or predicts labels of several columns."""
+    came = type(model).__name__
+    if not hasattr(model, "predict"):
+        cure = "fit a search with refit=True, or give its best estimator, fitted"
+        raise UserError(f"{path} should predict, and holds a {came} that cannot; {cure}")
+    if isinstance(getattr(model, "classes_", None), list):
+        raise UserError(
+            f"{path} should predict one label per row, and holds a {came} of several targets"
         )
 
 

@@ -14,6 +14,8 @@ from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 
 import onnxpress
 
@@ -43,10 +45,33 @@ def convert(estimator: Any = FOREST, table: Any = X, **arguments: Any) -> Callab
 ONNX = onnxpress.convert(FOREST, X)
 NAMES = np.array(["setosa", "versicolor", "virginica"])[y]
 
+FOREST_OF_ONE = RandomForestClassifier(2).fit(X, y * 0)
+UNSELECTED = GridSearchCV(FOREST, {"max_depth": [2]}, refit=False, cv=2).fit(X, y)
+LINEAR = LogisticRegression(max_iter=1000).fit(X, y)
+GAPS = np.where(X > 7, np.nan, X)
+TWO_LABELS = RandomForestClassifier(2).fit(X, np.c_[y, y])
+TWO_NUMBERS = LinearRegression().fit(X, X[:, :2])
+FIXED = onnxpress.convert(FOREST, X)
+FIXED.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+
 BAD: list[tuple[Callable[[], Any], str]] = [
     (convert(RandomForestClassifier()), r"estimator should be fitted, .* RandomForestClassifier"),
     (convert(3), r"estimator should be a fitted classifier or regressor of scikit-learn, .* int"),
     (convert(KMeans(2).fit(X)), r"estimator should be a fitted classifier .*, got KMeans"),
+    (convert(RandomForestClassifier), r"got the class RandomForestClassifier itself"),
+    (convert(UNSELECTED), r"estimator should predict, got a GridSearchCV .* refit=True"),
+    (convert(TWO_LABELS), r"estimator should predict one label per row, .* several targets"),
+    (convert(TWO_NUMBERS), r"the model should predict one value per row, .* \(1, 2\)"),
+    (compress(model=TWO_NUMBERS, y=X[:, 0]), r"the model should predict one value per row"),
+    (convert(FOREST_OF_ONE), r"estimator should know two classes or more, .* knows 0"),
+    (compress(model=LINEAR, X=GAPS), r"model refuses X: Input X contains NaN"),
+    (
+        measure(models={"m": LINEAR}, X=GAPS),
+        r"models\['m'\] refuses a batch of 1024 rows of X: .*NaN",
+    ),
+    (measure(models={"m": FIXED}), r"models\['m'\] refuses a batch of 32 rows of X: "),
+    (compress(y=[[0], [1, 2]]), r"y should have one value for each of 150 rows"),
+    (convert(opset=12.0), r"opset should be 11 to 22, got 12\.0"),
     (convert(opset=3), r"opset should be 11 to 22, got 3"),
     (convert(table=X[:, :3]), r"RandomForestClassifier, takes 4 features, X has 3; pass X with"),
     (convert(table=X[0]), r"X should have two dimensions, rows and columns, got shape \(4,\)"),

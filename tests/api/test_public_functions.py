@@ -30,8 +30,11 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 import onnxpress
+
+X, y = datasets.load_iris(return_X_y=True)
 
 Case = tuple[Any, Any, Any]
 """A fitted estimator, and the X and y that it was fitted on."""
@@ -205,7 +208,8 @@ def test_the_same_call_gives_the_same_bytes() -> None:
 def test_from_a_thousand_rows_on_a_fifth_is_set_aside() -> None:
     X, y = datasets.make_classification(1000, 8, random_state=0)
     forest = RandomForestClassifier(5, random_state=0).fit(X, y)
-    assert onnxpress.compress(forest, X, y, level="lossless").scoring == "200 calibration rows"
+    result = onnxpress.compress(forest, X, y, level="lossless")
+    assert result.scoring == "200 rows set aside, which the model itself may have been fitted on"
 
 
 def test_calibration_rows_of_the_caller_score_the_candidates() -> None:
@@ -300,3 +304,37 @@ def test_latencies_are_measured_side_by_side() -> None:
     assert found.batches[1]["scikit-learn"].p50_ms > 0
     assert str(found).startswith("1 row: scikit-learn ")
     assert json.loads(json.dumps(found.to_json()))["batches"].keys() == {"1", "400"}
+
+
+@pytest.mark.parametrize("given", ["estimator", "result"])
+def test_columns_in_another_order_are_put_into_the_order_of_the_model(given: str) -> None:
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    tree = DecisionTreeClassifier(random_state=0).fit(frame, y)
+    model: Any = onnxpress.convert(tree, frame[list("cadb")])
+    if given == "result":
+        model = onnxpress.compress(tree, frame[list("cadb")], y, level="lossless")
+    found = onnxpress.compare(tree, model, frame, y)
+    assert found.agreement == 1
+    assert found.given.largest_difference < 1e-6
+
+
+def test_an_onnx_model_of_columns_in_another_order_is_not_compressed_on_them() -> None:
+    frame = pd.DataFrame(X, columns=list("abcd"))
+    tree = DecisionTreeClassifier(random_state=0).fit(frame, y)
+    model = onnxpress.convert(tree, frame)
+    with pytest.raises(onnxpress.UserError, match="columns in another order: a, b, c, d"):
+        onnxpress.compress(model, frame[list("cadb")], y)
+
+
+def test_what_float32_changes_is_a_warning() -> None:
+    """Both models get float32, so that they agree on what is not the original's prediction."""
+    far = X + 1e8
+    original = make_pipeline(StandardScaler(), LogisticRegression()).fit(far, y)
+    changed = int(np.sum(original.predict(far) != original.predict(far.astype(np.float32))))
+    assert changed > 9
+    line = f"predicts {changed} of 150 rows of X differently once X is rounded to float32"
+    result = onnxpress.compress(original, far, y)
+    compared = onnxpress.compare(original, result, far, y)
+    assert any(line in each for each in result.warnings)
+    assert line in str(compared)
+    assert compared.to_json()["warnings"] == list(compared.warnings)

@@ -104,6 +104,8 @@ def _classification(
     x: Features, predicted: NDArray[Any], probabilities: Matrix, own: NDArray[Any]
 ) -> Distillation:
     classes = probabilities.shape[1]
+    if classes == 1:
+        raise NotApplicable("the model knows one class only; there is nothing to learn")
     sums = probabilities.sum(axis=1)
     if probabilities.min() < -_ROUNDING or np.abs(sums - 1).max() > _ROUNDING:
         raise NotApplicable("the second output is not a table of probabilities")

@@ -273,7 +273,7 @@ def _calibration_rows(job: _Job, calibration: tuple[Any, Any]) -> Rows:
         [(c.name, c.kind == "number") for c in each] for each in (table.columns, job.schema.columns)
     )
     if came != expected:
-        raise UserError("calibration should have the columns of X, of the same types")
+        raise UserError("calibration should have the columns of X: same names, order and types")
     rows = _rows(job.given, table, calibration[1])
     return _with_known_classes(job.estimator, rows, job.given)
 

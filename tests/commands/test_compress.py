@@ -8,7 +8,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import joblib
 import numpy as np
@@ -24,8 +24,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 import onnxpress
 from onnxpress.cli import main
-from onnxpress.commands.line import models
-from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective
 from tests.conftest import ROOT
 from tests.support.without_extras import WITHOUT_EXTRAS
 
@@ -173,10 +171,3 @@ def test_it_needs_no_extras(folder: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert (folder / "out.onnx").exists()
-
-
-def test_options_have_the_values_of_the_library() -> None:
-    assert get_args(MethodName) == tuple(models.METHODS)
-    assert get_args(Objective) == tuple(models.OBJECTIVES)
-    assert get_args(Level) == tuple(models.LEVELS)
-    assert tuple(map(str, get_args(MlOpset))) == tuple(models.ML_OPSETS)

@@ -31,19 +31,8 @@ from onnxpress.text import visible
 from tests.conftest import default_params, write_params
 from tests.support.nasty import COLUMNS, WORDS
 from tests.support.programs import program
-from tests.support.project import QUICK
+from tests.support.project import CHAIN, QUICK
 
-CHAIN = (
-    "prepare",
-    "train",
-    "convert",
-    "quantize",
-    "evaluate",
-    "benchmark",
-    "plot",
-    "gate",
-    "publish",
-)
 PER_TABLE, LABELS, ROWS_OF_A_LABEL, VALUES = 24, 19, 12, 5
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2066-\u2069]")
 OFF = {f"gate__{name}": None for name in default_params()["gate"]}

@@ -15,19 +15,9 @@ import yaml
 from onnxpress.pipeline import outputs as files
 from onnxpress.pipeline.params import Params
 from tests.conftest import ROOT
+from tests.support.project import CHAIN
 
 STAGES: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-CHAIN = [
-    "prepare",
-    "train",
-    "convert",
-    "quantize",
-    "evaluate",
-    "benchmark",
-    "plot",
-    "gate",
-    "publish",
-]
 ROOTS = ("stages", "onnxpress")
 WITHOUT_COMPUTING = {"gate", "publish"}
 

@@ -18,20 +18,9 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from onnxpress.pipeline.outputs import PICTURES
-from tests.support.project import Project, clone, finished_clone
+from tests.support.project import CHAIN, Project, clone, finished_clone
 from tests.support.publish_fixtures import LIBRARY_WARNINGS
 
-CHAIN = [
-    "prepare",
-    "train",
-    "convert",
-    "quantize",
-    "evaluate",
-    "benchmark",
-    "plot",
-    "gate",
-    "publish",
-]
 DETERMINISTIC = [
     *("model.joblib", "model.sha256", "model.onnx", "model_quantized.onnx"),
     *("metrics.json", "quantization.json", "predictions.csv"),

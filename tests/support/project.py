@@ -28,6 +28,9 @@ OUTPUTS_OF = {
 }
 """An output of each stage, whose time tells whether the stage has run."""
 
+CHAIN = list(OUTPUTS_OF)
+"""The stages in the order of dvc.yaml."""
+
 QUICK = {
     "train__params": {"n_estimators": 10},
     "evaluate__probe_rows": 100,

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from onnxpress.commands.line.options import FILE, in_json, rows_of_a_file, seed, task, trust
+from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective
 
 SCORES = ["accuracy", "r2"]
-METHODS = ["auto", "none", "dynamic", "static", "dense", "float16", "forest", "kernel", "neighbors"]
-OBJECTIVES = ["size", "latency", "throughput"]
-LEVELS = ["auto", "lossless", "refined"]
-ML_OPSETS = ["3", "5"]
-"""The values of options, as :mod:`onnxpress.quantize.options` has them."""
-
 JOB = ("model", "data", "target", "out", "task", "trust", "max_seconds", "max_memory_mb", "force")
 """Words of compress that say what is read and written; the others are settings."""
 
@@ -40,21 +35,21 @@ JOB = ("model", "data", "target", "out", "task", "trust", "max_seconds", "max_me
 )
 @click.option(
     "--method",
-    type=click.Choice(METHODS),
+    type=click.Choice(get_args(MethodName)),
     default="auto",
     show_default=True,
     help="Try one method only; auto: all that fit the model.",
 )
 @click.option(
     "--objective",
-    type=click.Choice(OBJECTIVES),
+    type=click.Choice(get_args(Objective)),
     default="size",
     show_default=True,
     help="What the best is chosen by; latency (one row a call) and throughput are measured.",
 )
 @click.option(
     "--level",
-    type=click.Choice(LEVELS),
+    type=click.Choice(get_args(Level)),
     default="auto",
     show_default=True,
     help="How far forests may be changed.",
@@ -68,7 +63,7 @@ JOB = ("model", "data", "target", "out", "task", "trust", "max_seconds", "max_me
 )
 @click.option(
     "--ml-opset",
-    type=click.Choice(ML_OPSETS),
+    type=click.Choice([str(version) for version in get_args(MlOpset)]),
     default="5",
     show_default=True,
     help="Version of the ai.onnx.ml operators: 5 is smallest, 3 runs in older runtimes.",

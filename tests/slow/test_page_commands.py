@@ -33,8 +33,8 @@ WITH_PIP = [block for block in BLOCKS if OWN_ENVIRONMENT in block]
 IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP)]
 
 RUN_BY_TESTS = {
-    "make help": "tests/docs/test_page_commands.py",
-    "make migrate": "tests/docs/test_page_commands.py",
+    "make help": "tests/slow/test_page_commands.py",
+    "make migrate": "tests/slow/test_page_commands.py",
     "make sweep": "tests/slow/test_sweep_queue.py",
 }
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import io
 import pickle
 from collections.abc import Callable, Collection
+from functools import partial
 from types import MethodType
 from typing import Any, ClassVar
 
@@ -73,9 +74,8 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
 
         Equal texts, bytes and types of numbers are one object, so the second refers to the first.
         """
-        kind = (
-            np.dtype if isinstance(obj, np.dtype) else type(obj)
-        )  # the class of long is another than that of long long
+        # the class of long is another than that of long long
+        kind = np.dtype if isinstance(obj, np.dtype) else type(obj)
         if kind in (str, bytes, np.dtype):
             obj = self._values.setdefault((kind, obj), obj)
         elif kind is np.ndarray or kind is np.memmap:
@@ -92,6 +92,9 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
             return _RANDOM_STATE, (state["bit_generator"],), state
         if isinstance(obj, BitGenerator):
             return _BIT_GENERATOR, (obj.state["bit_generator"],), obj.state
+        if type(obj) is partial:  # has an empty dict of attributes once somebody has looked for one
+            maker, arguments, (*parts, attributes) = obj.__reduce__()
+            return maker, arguments, (*parts, attributes or None)
         if type(obj).__module__ in NEIGHBORS and not isinstance(obj, type):
             maker, arguments, state = obj.__reduce__()
             settled = list(state)

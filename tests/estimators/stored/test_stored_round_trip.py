@@ -5,6 +5,7 @@ A sample of the corpus.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import pickle
@@ -106,6 +107,16 @@ def test_an_early_stopped_fit_leaves_no_method_in_the_dump() -> None:
     )
     once = stored.dump(model)
     assert stored.dump(stored.loads(once)) == once
+
+
+def test_a_look_at_the_attributes_of_a_partial_function_leaves_the_bytes_as_they_are() -> None:
+    model = HistGradientBoostingRegressor(max_iter=2, categorical_features=[0])
+    model.fit(np.abs(ROWS).round(), NUMBER)
+    function = model._preprocessor.transformers[1][1].func
+    before = stored.dump(model)
+    assert isinstance(function, functools.partial)
+    assert vars(function) == {}  # made by this look
+    assert stored.dump(model) == before
 
 
 def test_joblib_reads_the_dump(tmp_path: Any) -> None:

@@ -93,8 +93,8 @@ class _Pickler(NumpyPickler):  # type: ignore[misc] # joblib has no types
         if isinstance(obj, BitGenerator):
             return _BIT_GENERATOR, (obj.state["bit_generator"],), obj.state
         if type(obj) is partial:  # has an empty dict of attributes once somebody has looked for one
-            maker, arguments, (*parts, attributes) = obj.__reduce__()
-            return maker, arguments, (*parts, attributes or None)
+            attributes = vars(obj) or None
+            return partial, (obj.func,), (obj.func, obj.args, obj.keywords, attributes)
         if type(obj).__module__ in NEIGHBORS and not isinstance(obj, type):
             maker, arguments, state = obj.__reduce__()
             settled = list(state)

@@ -43,6 +43,8 @@ class Trials:
     """The same in words, for quantization.json."""
     train: Rows
     """The rows that the final model learns from."""
+    scored: Rows
+    """The rows that score candidates, in some order."""
     make: Callable[[], list[Trial]]
     """Makes the trials; called when the first candidate is scored, for it may fit clones."""
     warned: set[str] = field(default_factory=set)
@@ -52,7 +54,7 @@ class Trials:
 def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
     """One trial: the model itself, scored on the calibration rows."""
     name = f"{len(calibration)} calibration rows"
-    return Trials(name, train, lambda: [Trial(plain, train, calibration)])
+    return Trials(name, train, calibration, lambda: [Trial(plain, train, calibration)])
 
 
 def cross_fits(
@@ -85,7 +87,7 @@ def cross_fits(
         return trials
 
     name = f"cross-fitting on {FOLDS} folds of {len(train)} training rows"
-    return Trials(name, train, make, warned)
+    return Trials(name, train, train, make, warned)
 
 
 def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:

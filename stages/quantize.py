@@ -16,8 +16,12 @@ from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
+from onnxpress.quantize.terms import Words, terms_of
 from onnxpress.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.scores.score import Label, as_classes
 from onnxpress.tables.schema import Schema
+
+WORDS = Words("evaluate.score", "quantize.max_drop")
 
 
 def main() -> None:
@@ -26,8 +30,13 @@ def main() -> None:
     plain = read_onnx(outputs.ONNX_MODEL, schema)
     trials = trials_of(plain, schema, params)
     options = options_of(params)
+
+    def known() -> tuple[Label, ...]:
+        return as_classes(load_trained(schema, params.train.trusted).classes_)
+
+    terms = terms_of(options, schema, plain, trials, known=known, words=WORDS)
     candidates = list_candidates(onnx.load_from_string(plain), options)
-    choice = choose(plain, candidates, trials, schema, options, progress=progress)
+    choice = choose(plain, candidates, trials, terms, options, progress=progress)
     models = {PLAIN: plain, **choice.models()}
     files = {outputs.candidate_path(name).name: model for name, model in models.items()}
     write_bytes(outputs.QUANTIZED_MODEL, choice.model)
@@ -51,8 +60,8 @@ def trials_of(plain: bytes, schema: Schema, params: Params) -> Trials:
 def options_of(params: Params) -> Options:
     """The section ``quantize`` and the seed."""
     settings = params.quantize.model_dump()
-    max_drop = settings.pop("max_accuracy_drop")
-    return Options(**settings, max_drop=max_drop, seed=params.seed)
+    budgets = {"score": settings.pop("max_accuracy_drop")}
+    return Options(**settings, budgets=budgets, seed=params.seed)
 
 
 if __name__ == "__main__":

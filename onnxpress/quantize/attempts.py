@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,8 +12,8 @@ import onnx
 
 from onnxpress.evaluate.row_dependence import TOLERANCE, Dependence, row_dependence
 from onnxpress.graph.canonical import same_computation, to_bytes
-from onnxpress.onnx_file import judge
 from onnxpress.limits import SCORE
+from onnxpress.onnx_file import judge
 from onnxpress.quantize.candidates import Candidate, Form, NotApplicable
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
@@ -139,9 +140,11 @@ def _drop(loss: Loss, limit: float, *, same: bool) -> Drop:
     """Hold a loss against its limit.
 
     A disagreement is judged by its upper bound, for a model is chosen among many here; ``same`` says
-    that the candidate keeps every prediction by construction, so that the rows need not show it.
+    that the candidate keeps every prediction by construction, so that the rows need not show it, and
+    a loss that they cannot tell is none.
     """
-    return Drop(loss, limit, exceeded(loss, limit, by_bound=not same))
+    over = exceeded(loss, limit, by_bound=not same)
+    return Drop(loss, limit, over and not (same and math.isnan(loss.value)))
 
 
 def _keeps_all(candidate: Candidate) -> bool:

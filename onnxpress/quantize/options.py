@@ -21,6 +21,18 @@ class Options:
     method: MethodName = "auto"
     """Methods to try: one of them, ``auto`` for all that fit the graph, or ``none``."""
 
+    objective: Objective = "size"
+    """What the best is chosen by: bytes, time of one row, or time of a batch."""
+
+    level: Level = "auto"
+    """How far the forest method may go: ``lossless``, ``refined`` (within the budget), or both."""
+
+    ml_opset: MlOpset = 5
+    """Version of ai.onnx.ml for forests: 5 is the smallest, 3 runs in older runtimes."""
+
+    seed: int = 0
+    """Seed of everything random: folds, generated rows, sampled features."""
+
     budgets: Mapping[str, float | None] = field(default_factory=dict)
     """What a candidate may lose, by key, see :mod:`onnxpress.limits`; None switches a key off. A key
     that is not there has its default."""
@@ -33,15 +45,3 @@ class Options:
 
     tolerance: float = 1e-3
     """Regression: two predictions agree within so many standard deviations of the target."""
-
-    objective: Objective = "size"
-    """What the best is chosen by: bytes, time of one row, or time of a batch."""
-
-    level: Level = "auto"
-    """How far the forest method may go: ``lossless``, ``refined`` (within the budget), or both."""
-
-    ml_opset: MlOpset = 5
-    """Version of ai.onnx.ml for forests: 5 is the smallest, 3 runs in older runtimes."""
-
-    seed: int = 0
-    """Seed of everything random: folds, generated rows, sampled features."""

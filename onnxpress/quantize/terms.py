@@ -79,7 +79,7 @@ def _check_defined(
     options: Options, score: Score, limits: Mapping[str, float], trials: Trials, words: Words
 ) -> None:
     """See that every score that is named is defined on the rows that candidates are scored on."""
-    target, rows = trials.scored.target, trials.rows
+    target, rows = trials.scored.target, trials.kind
     if options.score is not None:
         check_rows(score, target, rows=rows, key=words.score)
     for name in limits:

@@ -45,6 +45,8 @@ class Trials:
     """The rows that the final model learns from."""
     scored: Rows
     """The rows that score candidates, in some order."""
+    kind: str
+    """What an error calls those rows, such as ``calibration rows``."""
     make: Callable[[], list[Trial]]
     """Makes the trials; called when the first candidate is scored, for it may fit clones."""
     warned: set[str] = field(default_factory=set)
@@ -54,7 +56,9 @@ class Trials:
 def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
     """One trial: the model itself, scored on the calibration rows."""
     name = f"{len(calibration)} calibration rows"
-    return Trials(name, train, calibration, lambda: [Trial(plain, train, calibration)])
+    return Trials(
+        name, train, calibration, "calibration rows", lambda: [Trial(plain, train, calibration)]
+    )
 
 
 def cross_fits(
@@ -87,7 +91,7 @@ def cross_fits(
         return trials
 
     name = f"cross-fitting on {FOLDS} folds of {len(train)} training rows"
-    return Trials(name, train, train, make, warned)
+    return Trials(name, train, train, "the training rows", make, warned)
 
 
 def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:

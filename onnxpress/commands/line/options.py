@@ -11,6 +11,29 @@ import click
 
 FILE = click.Path(path_type=Path)
 
+
+class _Budget(click.ParamType):
+    """``KEY=NUMBER``, or ``KEY=none``, as a pair."""
+
+    name = "budget"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float | None]:
+        """See click; the keys and the range of the number are checked with the model."""
+        if isinstance(value, tuple):
+            return value
+        key, equals, number = value.partition("=")
+        try:
+            if key and equals:
+                return key, None if number.lower() in ("none", "null") else float(number)
+        except ValueError:
+            pass
+        self.fail(
+            f"should be KEY=NUMBER or KEY=none, such as score=0.01, got {value!r}", param, ctx
+        )
+
+
+BUDGET = _Budget()
+
 in_json = click.option(
     "--json", "in_json", is_flag=True, help="Print one JSON document and nothing else on stdout."
 )

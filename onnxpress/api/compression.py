@@ -174,8 +174,9 @@ def compress(
     ('forest/lossless', True)
     >>> result.save("forest.onnx")
     """
-    asked = {"budgets": _mapping(budgets), "score": score, "positive": positive}
-    options = _checked(Options(method, objective, level, ml_opset, seed, **asked))
+    limits = _mapping(budgets)
+    options = Options(method, objective, level, ml_opset, seed, limits, score, positive)
+    _check(options)
     given, table = given_model(model, "model", trust), features(X)
     job = _job(given, table, y, opset)
     doubts = [*_doubts(job), *rounding_doubts(job.estimator, table, job.schema, given.name)]
@@ -222,8 +223,8 @@ def _job(given: GivenModel, table: Features, y: Any, opset: int) -> _Job:
     return _Job(given, estimator, converted(estimator, schema, opset), rows, schema)
 
 
-def _checked(options: Options) -> Options:
-    """The options, if each has one of its values.
+def _check(options: Options) -> None:
+    """See that each option has one of its values.
 
     Raises:
         UserError: one has not.
@@ -231,7 +232,6 @@ def _checked(options: Options) -> Options:
     for name, kind in CHOICES.items():
         check_choice(name, getattr(options, name), get_args(kind))
     check_seed(options.seed)
-    return options
 
 
 def _mapping(budgets: Any) -> dict[str, float | None]:

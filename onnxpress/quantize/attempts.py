@@ -139,9 +139,9 @@ class Attempts:
 def _drop(loss: Loss, limit: float, *, same: bool) -> Drop:
     """Hold a loss against its limit.
 
-    A disagreement is judged by its upper bound, for a model is chosen among many here; ``same`` says
-    that the candidate keeps every prediction by construction, so that the rows need not show it, and
-    a loss that they cannot tell is none.
+    A disagreement is judged by its upper bound, for a model is chosen among many here. ``same``
+    says that the candidate keeps every prediction by construction: the rows need not show it, and a
+    loss that they cannot tell is none.
     """
     over = exceeded(loss, limit, by_bound=not same)
     return Drop(loss, limit, over and not (same and math.isnan(loss.value)))

@@ -87,7 +87,7 @@ def choose(
     *,
     progress: Progress = show_nothing,
 ) -> Choice:
-    """Try the candidates and keep the best by ``options.objective`` within the budgets of ``terms``.
+    """Try the candidates and keep the best by ``options.objective`` within all budgets.
 
     1. Each candidate is tried (:class:`Attempts`), ladders only as far as needed (:func:`climb`).
     2. Of those within the budgets the best is chosen (:func:`ranked`).

@@ -34,8 +34,10 @@ class Options:
     """Seed of everything random: folds, generated rows, sampled features."""
 
     budgets: Mapping[str, float | None] = field(default_factory=dict)
-    """What a candidate may lose, by key, see :mod:`onnxpress.limits`; None switches a key off. A key
-    that is not there has its default."""
+    """What a candidate may lose, by key (:mod:`onnxpress.limits`).
+
+    None switches a key off. A key that is not there has its default.
+    """
 
     score: str | None = None
     """What the budget ``score`` means: scikit-learn's name of a scorer; None: accuracy or R2."""

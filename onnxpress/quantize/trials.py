@@ -56,9 +56,8 @@ class Trials:
 def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
     """One trial: the model itself, scored on the calibration rows."""
     name = f"{len(calibration)} calibration rows"
-    return Trials(
-        name, train, calibration, "calibration rows", lambda: [Trial(plain, train, calibration)]
-    )
+    trial = Trial(plain, train, calibration)
+    return Trials(name, train, calibration, "calibration rows", lambda: [trial])
 
 
 def cross_fits(

@@ -97,15 +97,15 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (compress(budgets={1: 0.01}), r"budgets should be a mapping from names to numbers"),
     (
         compress(budgets={"score": -1}),
-        r"budgets\.score should be a number from 0 on or null, got -1",
+        r"budgets\.score should be a number from 0 on or null, .* -1",
     ),
     (compress(budgets={"score": "much"}), r"budgets\.score should be a number from 0 on .* 'much'"),
     (
         compress(budgets={"recal": 0.1}),
-        r"budgets has the unknown key 'recal'; did you mean 'recall",
+        r"budgets has the unknown key 'recal'; did you mean 'rec",
     ),
     (compress(budgets={"max_abs_error": 1}), r"budgets\.max_abs_error is for regression"),
-    (compress(score="r2"), r"score 'r2' is for regression, and the target has classes; choose one"),
+    (compress(score="r2"), r"score 'r2' is for regression, and the target has classes; choose"),
     (compress(score="f1"), r"score 'f1' is for two classes, and the target has 3; choose one of"),
     (compress(score="accurate"), r"score should name a scorer of scikit-learn, .* 'accuracy'"),
     (compress(positive=1), r"positive should be null, got 1: it is for two classes"),

@@ -12,7 +12,7 @@ import click
 FILE = click.Path(path_type=Path)
 
 
-class _Budget(click.ParamType):
+class _Budget(click.ParamType):  # type: ignore[type-arg] # no parameter at run time
     """``KEY=NUMBER``, or ``KEY=none``, as a pair."""
 
     name = "budget"
@@ -21,15 +21,12 @@ class _Budget(click.ParamType):
         """See click; the keys and the range of the number are checked with the model."""
         if isinstance(value, tuple):
             return value
-        key, equals, number = value.partition("=")
+        key, _, number = value.partition("=")
         try:
-            if key and equals:
-                return key, None if number.lower() in ("none", "null") else float(number)
+            return key, None if number.lower() in {"none", "null"} else float(number)
         except ValueError:
-            pass
-        self.fail(
-            f"should be KEY=NUMBER or KEY=none, such as score=0.01, got {value!r}", param, ctx
-        )
+            expected = "should be KEY=NUMBER or KEY=none, such as score=0.01"
+            self.fail(f"{expected}, got {value!r}", param, ctx)
 
 
 BUDGET = _Budget()

@@ -31,7 +31,7 @@ from onnxpress.quantize.choice import choose
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.terms import terms_of
-from onnxpress.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
@@ -101,7 +101,7 @@ def trials(plain: bytes, fitted: Any, part: Split) -> Trials:
     """Where candidates for ``plain`` are scored: on calibration rows, or by cross-fitting."""
     if len(part.calibration):
         return held_out(plain, part.train, part.calibration)
-    return cross_fits(lambda: fitted, part.train, part.schema, OPSET, part.seed)
+    return cross_fits(Clones(lambda: fitted, part.schema, OPSET, part.seed), part.train)
 
 
 def dumped(estimator: Any) -> bytes:

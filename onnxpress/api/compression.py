@@ -29,10 +29,9 @@ from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective, Options
 from onnxpress.quantize.terms import terms_of
-from onnxpress.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out, too_rare, trials_of
 from onnxpress.quantize.verdicts import Verdict
 from onnxpress.runtime.sessions import open_session, predict_onnx
-from onnxpress.scores.score import Label, as_classes
 from onnxpress.tables.rows import Rows, take
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.split import CALIBRATION_SHARE, calibration_share, split_off
@@ -181,11 +180,9 @@ def compress(
     job = _job(given, table, y, opset)
     doubts = [*_doubts(job), *rounding_doubts(job.estimator, table, job.schema, given.name)]
     trials = _trials(job, calibration, opset, seed)
-    known = partial(_known_classes, job.estimator)
-    terms = terms_of(options, job.schema, job.plain, trials, known=known)
+    terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
     choice = choose(job.plain, candidates, trials, terms, options, progress=progress)
-    warned = [f"scikit-learn warns of clones fitted on folds: {line}" for line in trials.warned]
     return Compressed(
         choice.model,
         job.plain,
@@ -193,7 +190,7 @@ def compress(
         choice.summary.replace("model_quantized.onnx", "the result"),
         choice.scoring,
         tuple(choice.verdicts),
-        (*doubts, *sorted(warned)),
+        (*doubts, *sorted(trials.warned)),
         choice.to_json(),
     )
 
@@ -248,10 +245,6 @@ def _mapping(budgets: Any) -> dict[str, float | None]:
     return dict(budgets)
 
 
-def _known_classes(estimator: Any) -> tuple[Label, ...]:
-    return as_classes(estimator.classes_)
-
-
 def _rows(given: GivenModel, table: Features, y: Any) -> Rows:
     return table.rows(targets(y, given.task, len(table)), given.task)
 
@@ -269,14 +262,16 @@ def _with_known_classes(estimator: Any, rows: Rows, given: GivenModel) -> Rows:
 
 def _trials(job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int) -> Trials:
     """How candidates are scored: on given rows, on rows set aside, or by cross-fitting."""
+    inputs = partial(original_input, job.estimator, schema=job.schema)
+    clones = Clones(partial(copy.copy, job.estimator), job.schema, opset, seed, inputs)
     if calibration is not None:
-        return held_out(job.plain, job.rows, _calibration_rows(job, calibration))
+        return trials_of(job.plain, job.rows, _calibration_rows(job, calibration), clones)
     share = calibration_share(len(job.rows))
     if not share and not job.given.data:
-        inputs = partial(original_input, job.estimator, schema=job.schema)
-        load = partial(copy.copy, job.estimator)
-        return cross_fits(load, job.rows, job.schema, opset, seed, inputs=inputs)
+        return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
+    if too_rare(learn, kept) is not None and not job.given.data:
+        return trials_of(job.plain, learn, kept, clones)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
     return replace(held_out(job.plain, learn, kept), name=name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.limits import SCORE
 from onnxpress.quantize.candidates import Candidate
-from onnxpress.quantize.terms import Terms
+from onnxpress.quantize.terms import AVERAGE_PRECISION, Terms
 from onnxpress.quantize.trials import Trial, Trials
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -71,10 +71,15 @@ class Scorer:
 
     def losses(self, compared: Compared) -> dict[str, Loss]:
         """Measure the loss of score, and of everything else that has a limit, over all rows."""
-        keys = dict.fromkeys([SCORE, *self._terms.limits])
+        terms, target = self._terms, compared.target
         pair = compared.before, compared.after
-        terms = self._terms
-        return measured_losses(keys, terms.score, compared.target, *pair, limit=terms.tolerance)
+        keys = dict.fromkeys([SCORE, *terms.limits])
+        found = measured_losses(keys, terms.score, target, *pair, limit=terms.tolerance)
+        if terms.rare is not None:
+            of_rare = replace(terms.score, positive=terms.rare)
+            loss = measured_losses([AVERAGE_PRECISION], of_rare, target, *pair)[AVERAGE_PRECISION]
+            found[AVERAGE_PRECISION] = replace(loss, about=f"class {terms.rare!r}")
+        return found
 
     def _plain(self) -> tuple[NDArray[Any], Predictions]:
         """The target of the rows of all trials, and what the plain models predict for them."""

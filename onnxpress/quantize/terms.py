@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxpress.limits import scorer_names
 from onnxpress.quantize.options import Options
@@ -15,6 +17,11 @@ from onnxpress.scores.budgets import CALIBRATION, check_limits, with_defaults
 from onnxpress.scores.score import Label, Score, as_classes, check_rows, find_score
 from onnxpress.tables.rows import take
 from onnxpress.tables.schema import Schema
+
+AVERAGE_PRECISION = "average_precision"
+
+RARE_SHARE = 0.2
+"""Share of the rows below which one of two classes is rare."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,9 @@ class Terms:
 
     tolerance: float = 0.0
     """Regression: how far two predictions may be apart and still agree, in the target's unit."""
+
+    rare: Label | None = None
+    """The class whose average precision has a budget because it is rare; None if none is."""
 
 
 @dataclass(frozen=True)
@@ -45,13 +55,13 @@ def terms_of(
     plain: bytes,
     trials: Trials,
     *,
-    known: Callable[[], tuple[Label, ...]] | None = None,
+    original: Callable[[], Any] | None = None,
     words: Words | None = None,
 ) -> Terms:
     """Find the terms that ``options`` set for a plain model, with the default of each other limit.
 
-    The classes are those of the training rows, if the model has as many scores. Else ``known`` is
-    asked, which may have to load the original.
+    The classes are those of the training rows, if the model has as many scores. Else the
+    ``original`` is asked, which may have to be loaded.
 
     Raises:
         UserError: the score or a limit does not fit the model, or a named score is undefined on the
@@ -63,8 +73,8 @@ def terms_of(
     classes: tuple[Label, ...] = ()
     if schema.task == "classification":
         classes = as_classes(trials.train.target)
-        if known is not None and len(classes) != width:
-            classes = known()
+        if original is not None and len(classes) != width:
+            classes = as_classes(original().classes_)
     gives = {"proper": bool(width) and first.proper, "scored": width == len(classes)}
     score = find_score(
         options.score, schema.task, classes, options.positive, **gives, key=words.score
@@ -72,7 +82,25 @@ def terms_of(
     limits = with_defaults(options.budgets, CALIBRATION)
     applicable = check_limits(limits, score, **gives, key=words.limits)
     _check_defined(options, score, applicable, trials, words)
-    return Terms(score, applicable, options.tolerance * (schema.target_std or 0.0))
+    rare = None
+    if gives["scored"] and AVERAGE_PRECISION not in options.budgets:
+        rare = rare_class(score.classes, trials.scored.target)
+    if rare is not None:
+        applicable[AVERAGE_PRECISION] = 0.0
+    return Terms(score, applicable, options.tolerance * (schema.target_std or 0.0), rare)
+
+
+def rare_class(classes: tuple[Label, ...], target: NDArray[Any]) -> Label | None:
+    """Return the rarer of two classes, if few rows of the ``target`` (rows,) are of it.
+
+    Labels alone say little about a rare class: a model can rank its rows far worse and still give
+    most of them the same label. So its average precision has a budget too.
+    """
+    if len(classes) != 2:
+        return None
+    counts = {label: int((target == label).sum()) for label in classes}
+    label = min(classes, key=lambda each: counts[each])
+    return label if 0 < counts[label] < RARE_SHARE * len(target) else None
 
 
 def _check_defined(

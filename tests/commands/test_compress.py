@@ -134,7 +134,7 @@ class Evil:
         (("--target", "kind", "--score", "r2"), "--score 'r2' is for regression, and the target"),
         (
             ("--target", "kind", "--budget", "score"),
-            "Invalid value for '--budget': should be KEY=NUMBER or KEY=none, such as score=0.01",
+            "Invalid value for '--budget': should be a key and a number, such as score=",
         ),
         (
             ("--target", "kind", "--budget", "score=-1"),

@@ -21,7 +21,7 @@ from onnxpress.quantize.methods import METHODS, list_candidates
 from onnxpress.quantize.options import MethodName, Objective, Options
 from onnxpress.quantize.runtimes import min_onnxruntime
 from onnxpress.quantize.terms import terms_of
-from onnxpress.quantize.trials import cross_fits, held_out
+from onnxpress.quantize.trials import Clones, cross_fits, held_out
 from onnxpress.quantize.verdicts import Outcome
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
@@ -258,9 +258,8 @@ def test_quantising_twice_gives_the_same_bytes(
 
 def test_cross_fitting_scores_each_row_once_on_a_clone_that_never_saw_it() -> None:
     rows = digits_rows(0, 300)
-    trials = cross_fits(
-        lambda: LogisticRegression(max_iter=2000), rows, numeric_schema(64), 12, 0
-    ).make()
+    clones = Clones(lambda: LogisticRegression(max_iter=2000), numeric_schema(64), 12, 0)
+    trials = cross_fits(clones, rows).make()
     scored = np.concatenate([trial.score.feeds["X"] for trial in trials])
     assert sorted(map(bytes, scored)) == sorted(map(bytes, rows.feeds["X"]))
     for trial in trials:

@@ -25,7 +25,7 @@ class _Budget(click.ParamType):  # type: ignore[type-arg] # no parameter at run 
         try:
             return key, None if number.lower() in {"none", "null"} else float(number)
         except ValueError:
-            expected = "should be KEY=NUMBER or KEY=none, such as score=0.01"
+            expected = "should be a key and a number, such as score=0.01 or score=none"
             self.fail(f"{expected}, got {value!r}", param, ctx)
 
 

@@ -92,12 +92,12 @@ GATES = (
         advice="scale the columns (train.scale), or try another train.estimator",
     ),
     Gate(
-        "max_accuracy_drop",
+        "max_drop.score",
         "the score that quantisation costs on test rows",
         at_least=False,
         values={"accuracy_loss_pp": lambda metrics: metrics["accuracy_loss_pp"] / 100}
         | _metric("r2_loss"),
-        advice="lower quantize.max_accuracy_drop or choose another quantize.method",
+        advice="lower quantize.max_drop or choose another quantize.method",
     ),
     Gate(
         "max_size_ratio",
@@ -126,6 +126,17 @@ GATES = (
     ),
 )
 """Every gate; the texts are part of gate.json."""
+
+
+def flat(limits: Mapping[str, Any]) -> dict[str, float | None]:
+    """Return the section ``gate`` of the params with ``max_drop.score`` for a key inside a key."""
+    found: dict[str, float | None] = {}
+    for name, limit in limits.items():
+        if isinstance(limit, Mapping):
+            found |= {f"{name}.{key}": value for key, value in limit.items()}
+        else:
+            found[name] = limit
+    return found
 
 
 def judge(

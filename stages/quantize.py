@@ -48,8 +48,9 @@ def main() -> None:
 def options_of(params: Params) -> Options:
     """The section ``quantize``, the seed, and what score means."""
     settings = params.quantize.model_dump()
-    budgets = {"score": settings.pop("max_accuracy_drop")}
-    return Options(**settings, budgets=budgets, seed=params.seed)
+    settings["budgets"] = settings.pop("max_drop")
+    settings["score"], settings["positive"] = params.evaluate.score, params.evaluate.positive
+    return Options(**settings, tolerance=params.evaluate.tolerance, seed=params.seed)
 
 
 if __name__ == "__main__":

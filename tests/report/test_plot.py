@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_predictions, read_schema
 from onnxpress.pipeline.outputs import PICTURES
-from onnxpress.report.pictures import candidates, errors, latency, size
+from onnxpress.report.pictures import candidates, errors, latency, reliability, size
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.pictures.composition import bytes_by_kind, counts
 from stages.plot import main
@@ -47,6 +47,11 @@ def figures(run: Path) -> Iterator[dict[str, Any]]:
         detail = read_json(Path("outputs/latency_detail.json"))
         found = {
             "errors": errors.draw(read_predictions(), read_schema()),
+            "reliability": reliability.draw(
+                read_json(Path("outputs/metrics_detail.json"))["reliability"],
+                read_json(Path("outputs/metrics.json")),
+                read_schema().task,
+            ),
             "size": size.draw(
                 30.0,
                 *(
@@ -58,6 +63,7 @@ def figures(run: Path) -> Iterator[dict[str, Any]]:
                 read_json(Path("outputs/quantization.json")),
                 detail,
                 read_json(Path("outputs/metrics.json")),
+                read_json(Path("outputs/metrics_detail.json"))["score"]["name"],
             ),
             "latency": latency.draw_distribution(detail),
             "latency_by_batch": latency.draw_sweep(detail),

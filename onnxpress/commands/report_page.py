@@ -26,9 +26,9 @@ from onnxpress.pipeline.outputs import (
     REPORT,
     TEST,
 )
-from onnxpress.report.deciding import DecidingTable, deciding_table
-from onnxpress.report.disagreement import Disagreement, worst_rows
-from onnxpress.report.page import File, Stale, render
+from onnxpress.report.deciding import deciding_table
+from onnxpress.report.disagreement import worst_rows
+from onnxpress.report.page import File, SingleRows, Stale, render
 from onnxpress.report.summary import Json
 
 FILES = {
@@ -53,7 +53,7 @@ def write_report(title: str, results: Mapping[str, Json], original: str) -> None
     Raises:
         UserError: a file of the chain is missing or is not what its stage writes.
     """
-    deciding, worst = _tables(results["metrics_detail"])
+    single = _single_rows(results["metrics_detail"])
     detail = read_json(LATENCY_DETAIL, "batches", "candidates", "environment", "warnings")
     stale = stale_stages()
     if "plot" in stale or not all(path.exists() for path in PICTURES.values()):
@@ -64,15 +64,14 @@ def write_report(title: str, results: Mapping[str, Json], original: str) -> None
         original,
         {**results, "latency_detail": detail},
         pictures={name: read_bytes(path) for name, path in PICTURES.items()},
-        deciding=deciding,
-        worst=worst,
+        single=single,
         files=_files(),
         stale=Stale(stale, "dvc repro"),
     )
     write_bytes(REPORT, page.encode())
 
 
-def _tables(detail: Json) -> tuple[DecidingTable, Disagreement]:
+def _single_rows(detail: Json) -> SingleRows:
     """Return the test rows that decide, and those on which the models differ most.
 
     Raises:
@@ -84,7 +83,7 @@ def _tables(detail: Json) -> tuple[DecidingTable, Disagreement]:
         lengths = f"{len(predictions['target'])} rows, {TEST} has {len(test)}"
         raise UserError(f"{PREDICTIONS} has {lengths}; run `dvc repro --force evaluate`")
     deciding = deciding_table(detail, predictions, schema.target)
-    return deciding, worst_rows(predictions, test, schema)
+    return SingleRows(deciding, worst_rows(predictions, test, schema))
 
 
 def _files() -> list[File]:

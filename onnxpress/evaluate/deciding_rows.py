@@ -71,7 +71,9 @@ def deciding_rows(
     for row in tried.tolist():
         effect = reached - score(target, _restored(after, before, row))
         if np.isfinite(effect) and abs(effect) > LEAST_EFFECT:
-            found.append(DecidingRow(row, effect, _probabilities(row, score, target, before, after)))
+            found.append(
+                DecidingRow(row, effect, _probabilities(row, score, target, before, after))
+            )
     found.sort(key=lambda each: (-abs(each.effect), each.effect, each.row))
     return DecidingRows(found[:MOST_LISTED], len(found), len(order) == len(tried))
 
@@ -97,15 +99,17 @@ def _difference(
     """
     if score.task == "regression":
         numbers = np.asarray(target, np.float64)
-        return np.abs((after.values - numbers) ** 2 - (before.values - numbers) ** 2)
+        errors = [(each.values - numbers) ** 2 for each in (before, after)]
+        return np.nan_to_num(np.abs(errors[1] - errors[0]))
     if not score.needs_scores or before.scores is None or after.scores is None:
         codes = score.encoded(target)
         labels = score.encoded(before.values), score.encoded(after.values)
         one_right = (labels[0] == codes) != (labels[1] == codes)
-        return np.where(labels[0] == labels[1], 0.0, 1.0 + one_right)
+        return np.where(labels[0] == labels[1], 0.0, 1.0 + one_right.astype(np.float64))
     if before.scores.shape != after.scores.shape:
         return np.zeros(len(target))
-    return np.nan_to_num(np.abs(after.scores - before.scores).max(axis=1))
+    moved: NDArray[np.float64] = np.nan_to_num(np.abs(after.scores - before.scores).max(axis=1))
+    return moved
 
 
 def _probabilities(

@@ -49,7 +49,8 @@ def deciding_table(detail: Json, columns: Columns, target: str) -> DecidingTable
 
 def _row(entry: Json, columns: Columns, *, with_probability: bool) -> list[str]:
     row = entry["row"]
-    cells = [str(row), *(_answer(columns[name][row]) for name in ("target", ORIGINAL, QUANTIZED))]
+    answers = [str(columns[name][row]) for name in ("target", ORIGINAL, QUANTIZED)]
+    cells = [str(row), *map(_answer, answers)]
     if with_probability:
         cells += [number(entry.get(f"{key}_probability")) for key in (ORIGINAL, QUANTIZED)]
     return [*cells, f"{entry['effect']:+.3g}"]

@@ -38,6 +38,16 @@ class File:
 
 
 @dataclass(frozen=True)
+class SingleRows:
+    """Tables of single test rows."""
+
+    deciding: DecidingTable
+    """Those that move the score."""
+    worst: Disagreement
+    """Those on which the predictions differ most."""
+
+
+@dataclass(frozen=True)
 class Stale:
     """What in the page is not up to date."""
 
@@ -52,8 +62,7 @@ def render(
     original: str,
     results: Mapping[str, Json],
     pictures: Mapping[str, bytes],
-    deciding: DecidingTable,
-    worst: Disagreement,
+    single: SingleRows,
     files: Sequence[File],
     stale: Stale,
 ) -> str:
@@ -77,8 +86,8 @@ def render(
         scores=score_rows(metrics, detail),
         notices=list(probability_lines(metrics)),
         pictures=_pictures(pictures, with_probabilities=detail["reliability"] is not None),
-        deciding=deciding,
-        worst=worst,
+        deciding=single.deciding,
+        worst=single.worst,
         budgets=_budgets(results["quantization"])[1:],
         candidates=_candidates(results["quantization"], results["latency_detail"]),
         scoring=results["quantization"]["scoring"],

@@ -43,9 +43,10 @@ def score_rows(metrics: Mapping[str, float], detail: Json) -> list[list[str]]:
             continue
         cells = [number(metrics.get(f"{key}_{name}")) for key in MODELS]
         rows.append([TITLES.get(name, name), *cells, _loss(metrics, name)])
-    if "quantized_recall_worst_loss" in metrics:
-        loss, error = (metrics.get(f"quantized_recall_worst_loss{end}") for end in ("", "_se"))
-        rows.append(["largest loss of recall of a class", "-", "-", "-", with_error(loss, error)])
+    recall = "quantized_recall_worst_loss"
+    if recall in metrics:
+        loss = with_error(metrics[recall], metrics.get(f"{recall}_se"))
+        rows.append(["largest loss of recall of a class", "-", "-", "-", loss])
     return rows
 
 

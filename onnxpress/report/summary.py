@@ -125,8 +125,11 @@ def gates(verdicts: Json | None) -> str:
 
 
 def _beside(verdict: Json) -> str:
-    """Return the value of a gate with its standard error, and the limit."""
-    return f"{with_error(verdict['value'], verdict.get('se'))}, limit {verdict['limit']:g}"
+    """Return the value of a gate with its standard error, if it has one, and the limit."""
+    limit = f"limit {verdict['limit']:g}"
+    if verdict["value"] is None:
+        return limit
+    return f"{with_error(verdict['value'], verdict.get('se'))}, {limit}"
 
 
 def origin(run: Json | None, *, earlier: bool) -> str:

@@ -106,7 +106,11 @@ def test_a_score_that_is_a_loss_is_better_the_less_negative_it_is() -> None:
             scored("accuracy", 0.5, quantized_f1=0.5),
             "has the score f1 of 'fraud' and the champion accuracy, which do not compare",
         ),
-        (scored("f1", 0.9, "fraud"), scored("f1", 0.5, "no fraud"), "the champion f1 of 'no fraud'"),
+        (
+            scored("f1", 0.9, "fraud"),
+            scored("f1", 0.5, "no fraud"),
+            "the champion f1 of 'no fraud'",
+        ),
         (scored("roc_auc", 0.9), measured(accuracy=0.5), "score roc_auc and the champion accuracy"),
     ],
 )

@@ -49,7 +49,7 @@ from onnxpress.quantize.methods import METHODS
 from onnxpress.quantize.options import Options
 from onnxpress.report.deciding import deciding_table
 from onnxpress.report.disagreement import Disagreement
-from onnxpress.report.page import Stale, render
+from onnxpress.report.page import SingleRows, Stale, render
 from onnxpress.report.pictures import errors
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.summary import print_summary
@@ -359,8 +359,7 @@ def rendered(title: str = "forest", worst: Disagreement | None = None, **others:
         "scikit-learn",
         results | others,
         dict.fromkeys(PICTURES, b"\x89PNG"),
-        deciding_table(DECIDING, ANSWERS, "target"),
-        found,
+        SingleRows(deciding_table(DECIDING, ANSWERS, "target"), found),
         [],
         Stale([], "dvc repro"),
     )
@@ -404,7 +403,6 @@ def test_the_summary_shows_titles_and_experiments_as_they_are(
         "metrics": METRICS,
         "metrics_detail": DETAIL,
         "latency": LATENCY,
-        "metrics_detail": DETAIL,
         "quantization": {"summary": "so", "min_onnxruntime": "1.3"},
     }
     for word in WORDS:

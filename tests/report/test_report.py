@@ -10,7 +10,7 @@ from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.report.deciding import deciding_table
 from onnxpress.report.disagreement import worst_rows
-from onnxpress.report.page import Stale, render
+from onnxpress.report.page import SingleRows, Stale, render
 from onnxpress.report.summary import conclusion, print_summary
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
@@ -195,8 +195,7 @@ def page(**others: Any) -> str:
         "scikit-learn",
         results,
         pictures,
-        deciding_table(results["metrics_detail"], answers, "target"),
-        found,
+        SingleRows(deciding_table(results["metrics_detail"], answers, "target"), found),
         [],
         Stale([], "dvc repro"),
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from onnxpress.pipeline.params import Promote
 
-
 EARLIER = ("accuracy", "r2")
 """The scores of runs that do not name theirs."""
 

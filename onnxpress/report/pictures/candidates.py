@@ -37,8 +37,8 @@ MARKS = {
 }
 """By kind of point: what the legend says, and how it is drawn."""
 FOOT = (
-    "left: lines through the marks are 95 % intervals, candidates are timed side by side with ONNX; "
-    "right: they are one standard error"
+    "lines through the marks: 95 % intervals on the left, one standard error on the right; "
+    "candidates are timed side by side with ONNX"
 )
 
 

@@ -12,8 +12,8 @@ from onnxpress.models import MODELS, ONNX, ORIGINAL, QUANTIZED
 from onnxpress.report.pictures.canvas import figure, note
 
 Bins = Sequence[Mapping[str, float]]
-"""Of one model, from the least sure to the surest: ``rows``, the mean probability of their likeliest
-class (``confidence``), and the share of the rows that are of it (``accuracy``)."""
+"""Of one model, from the least sure to the surest: ``rows``, the mean probability of their
+likeliest class (``confidence``), and the share of the rows that are of it (``accuracy``)."""
 
 FOOT = "bins of equally many rows by the probability of the predicted class"
 WHISKERS = "whiskers: 95 % interval of the share (Wilson)"
@@ -104,7 +104,8 @@ def _places(bins: Bins) -> NDArray[np.float64]:
     rows  10 10 20  ->  12.5  37.5  75
     """
     rows = _column(bins, "rows")
-    return 100 * (np.cumsum(rows) - rows / 2) / rows.sum()
+    places: NDArray[np.float64] = 100 * (np.cumsum(rows) - rows / 2) / rows.sum()
+    return places
 
 
 def _frame(left: Any, right: Any, reliability: Mapping[str, Bins]) -> None:

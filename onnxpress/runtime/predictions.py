@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,44 @@ class Predictions:
     """
     proper: bool = True
     """Whether the scores are probabilities."""
+
+    def take(self, index: NDArray[Any]) -> Predictions:
+        """Return the predictions of some rows: their positions, or a mask (rows,)."""
+        scores = None if self.scores is None else self.scores[index]
+        return replace(self, values=self.values[index], scores=scores)
+
+    def spread(self, own: Sequence[Any], classes: Sequence[Any]) -> Predictions:
+        """Return the predictions with a column of scores for each of ``classes``.
+
+        ``own`` are the classes of the columns that there are. A class that is not among them has
+        probability 0, or a decision score below every other.
+
+        Raises:
+            ValueError: a class of ``own`` is not among ``classes``.
+        """
+        if self.scores is None or list(own) == list(classes):
+            return self
+        lowest = 0.0 if self.proper else -np.inf
+        scores = np.full((len(self.values), len(classes)), lowest)
+        scores[:, [list(classes).index(label) for label in own]] = self.scores
+        return replace(self, scores=scores)
+
+    @staticmethod
+    def joined(parts: Sequence[Predictions]) -> Predictions:
+        """Return the predictions of several sets of rows, one after another.
+
+        Raises:
+            ValueError: there are no parts, or their columns of scores differ.
+        """
+        if not parts:
+            raise ValueError("there should be predictions to join, got none")
+        widths = {None if part.scores is None else part.scores.shape[1:] for part in parts}
+        if len(widths) > 1 or len({part.proper for part in parts}) > 1:
+            raise ValueError("predictions to join should have the same columns of scores")
+        values = np.concatenate([part.values for part in parts])
+        matrices = [part.scores for part in parts if part.scores is not None]
+        scores = np.concatenate(matrices) if matrices else None
+        return Predictions(values, scores, parts[0].proper)
 
 
 Predict = Callable[[Feeds], Predictions]

@@ -12,10 +12,11 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "extras", "text", "models", "pareto", "progress", "reading"},
+    {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading"},
     {"credentials", "held", "onnx_file"},
     {"graph", "tables"},
     {"runtime"},
+    {"scores"},
     {"estimators"},
     {"evaluate"},
     {"conversion"},

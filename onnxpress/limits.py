@@ -1,0 +1,80 @@
+"""Limits on what may get worse: their keys, their defaults, and how a wrong one is refused.
+
+The params and the library share them, so this file imports no room. What each key measures is in
+:mod:`onnxpress.scores.losses`, and which keys apply to a model in :mod:`onnxpress.scores.budgets`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+
+Limits = Mapping[str, float | None]
+"""The most that each key may lose; None switches the key off."""
+
+SCORE = "score"
+"""The score that params or caller chose: accuracy or R2 by default."""
+RECALL = "recall_worst_loss"
+DISAGREEMENT = "disagreement"
+WITHIN = "within_tolerance"
+LOG_LOSS = "log_loss"
+BRIER = "brier"
+MAX_ERROR = "max_abs_error"
+
+CALIBRATION: Limits = {SCORE: 0.0, RECALL: 0.02}
+"""Default limits on calibration rows, where the quantised model is chosen."""
+TEST: Limits = {SCORE: 0.01, RECALL: 0.05}
+"""Default limits on test rows, where the chosen model is judged."""
+
+KEYS = (SCORE, RECALL, DISAGREEMENT, WITHIN, LOG_LOSS, BRIER, MAX_ERROR)
+"""Every key but quantiles of the error and scikit-learn's scorer names."""
+
+OF_CLASSIFIERS = frozenset({RECALL, LOG_LOSS, BRIER})
+OF_REGRESSORS = frozenset({WITHIN, MAX_ERROR})
+
+_QUANTILE = re.compile(rf"{MAX_ERROR}_p([1-9][0-9]?)")
+
+
+def error_quantile(key: str) -> float | None:
+    """Return the share that ``max_abs_error_pNN`` names: 0.95 of ``max_abs_error_p95``, or None."""
+    found = _QUANTILE.fullmatch(key)
+    return int(found[1]) / 100 if found else None
+
+
+def with_defaults(limits: Limits, defaults: Limits) -> dict[str, float | None]:
+    """Return the limits, and the default of each key that they leave out."""
+    return {**defaults, **limits}
+
+
+def is_known(key: str) -> bool:
+    """Whether a limit may have this key for some task."""
+    return key in KEYS or error_quantile(key) is not None or key in scorer_names()
+
+
+def scorer_names() -> tuple[str, ...]:
+    """Return the names of scikit-learn's scorers, sorted."""
+    from sklearn.metrics import get_scorer_names  # 1 s
+
+    return tuple(get_scorer_names())
+
+
+def nearest(name: str, valid: tuple[str, ...]) -> str:
+    """Return the valid name that is most like ``name``; empty if none is.
+
+    ``mean_absolute_error`` is like ``neg_mean_absolute_error``: scikit-learn's scorers grow with
+    quality, so an error has a ``neg_`` before its name.
+    """
+    for form in (f"neg_{name}", f"{name}_score", name.removesuffix("_score"), name.lower()):
+        if form in valid:
+            return form
+    near = difflib.get_close_matches(name.lower(), valid, n=1)
+    return near[0] if near else ""
+
+
+def about_unknown(key: str) -> str:
+    """Say what to write instead of a key that no limit has."""
+    near = nearest(key, (*KEYS, *scorer_names()))
+    if near:
+        return f"did you mean {near!r}?"
+    return f"valid keys: {', '.join(KEYS)}, {MAX_ERROR}_p95, and scikit-learn's scorer names"

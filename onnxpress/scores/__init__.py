@@ -1,0 +1,1 @@
+"""Scores and losses: scikit-learn's scorers on any model's predictions, and what got worse."""

@@ -1,0 +1,143 @@
+"""Standard errors of paired differences of a score.
+
+The jackknife leaves out one group of rows after the other: Efron and Tibshirani, An Introduction to
+the Bootstrap (1993), chapter 11; for groups of unequal size Busing, Meijer and van der Leeden,
+Delete-m jackknife for unequal m, Statistics and Computing 9 (1999).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.scores.answers import AnsweringClassifier
+from onnxpress.scores.row_losses import row_losses
+from onnxpress.scores.score import Score
+from onnxpress.scores.scorers import scored
+
+GROUPS = 40
+"""Groups of rows that the jackknife leaves out, one after the other; with fewer rows each row."""
+
+MOST_ROWS = 40_000
+"""Rows that the jackknife works on at most: a sample of more gives the error, scaled by the square
+root of the rows."""
+
+
+def score_error(
+    score: Score, target: NDArray[Any], before: Predictions, after: Predictions
+) -> float:
+    """Return the standard error of the difference of two models' scores on the same rows.
+
+    ``target`` is (rows,). Exact where the score is a mean over the rows; else the jackknife, with
+    groups that have rows of every class in equal shares. NaN where it cannot be told: for fewer
+    than two rows, for the largest error, or if the score is undefined without one of the groups.
+    """
+    if len(target) < 2 or score.name == "neg_max_error":
+        return math.nan
+    losses = [row_losses(score, target, each) for each in (before, after)]
+    if losses[0] is not None and losses[1] is not None:
+        difference = losses[1] - losses[0]
+        return float(np.std(difference, ddof=1) / math.sqrt(len(target)))
+    if score.task == "classification" and not score.needs_scores:
+        return _by_cells(score, target, before, after)
+    return _by_rows(score, target, before, after)
+
+
+def _by_rows(score: Score, target: NDArray[Any], before: Predictions, after: Predictions) -> float:
+    """The jackknife of a score that needs every row."""
+    rows, shrink = len(target), 1.0
+    if rows > MOST_ROWS:
+        kept = np.sort(np.random.default_rng(0).permutation(rows)[:MOST_ROWS])
+        target, before, after = target[kept], before.take(kept), after.take(kept)
+        shrink = math.sqrt(MOST_ROWS / rows)
+    strata = score.encoded(target) if score.task == "classification" else np.zeros(len(target))
+    groups = _groups(strata)
+
+    def difference(kept: NDArray[np.bool_]) -> float:
+        part = target[kept]
+        return score(part, before.take(kept)) - score(part, after.take(kept))
+
+    leaving_out = [difference(groups != group) for group in range(groups.max() + 1)]
+    whole = difference(np.ones(len(target), bool))
+    return shrink * jackknife(whole, np.array(leaving_out), np.bincount(groups))
+
+
+def _by_cells(score: Score, target: NDArray[Any], before: Predictions, after: Predictions) -> float:
+    """The jackknife of a score of labels.
+
+    Rows of the same target and the same two labels are alike, so they are counted, in cells, and
+    the score is computed from a row for each cell with its count as weight. With few cells each row
+    is left out by itself, once for all rows of its cell.
+    """
+    codes = np.stack([score.encoded(each) for each in (target, before.values, after.values)])
+    # targets [0, 0, 1], before [0, 0, 1], after [1, 1, 1]: two cells, the first with two rows
+    cells, of_row, counts = np.unique(codes, axis=1, return_inverse=True, return_counts=True)
+    of_row = of_row.reshape(-1)
+    compute = partial(_of_cells, score, cells)
+    if len(counts) <= GROUPS:
+        without = counts - np.eye(len(counts), dtype=np.int64)
+        leaving_out = np.array([compute(weights) for weights in without])
+        return jackknife(compute(counts), leaving_out, np.ones(len(counts)), counts)
+    groups = _groups(codes[0])
+    without = np.tile(counts, (groups.max() + 1, 1))
+    np.subtract.at(without, (groups, of_row), 1)
+    leaving_out = np.array([compute(weights) for weights in without])
+    return jackknife(compute(counts), leaving_out, np.bincount(groups))
+
+
+def _of_cells(score: Score, cells: NDArray[np.int64], weights: NDArray[np.int64]) -> float:
+    """Return the difference of the scores of two columns of labels, a row for each cell."""
+    there = weights > 0
+    target, *columns = cells[:, there]
+    n_classes, weights = len(score.classes), weights[there]
+    before, after = (
+        scored(score.name, n_classes, AnsweringClassifier(n_classes, labels), target, weights)
+        for labels in columns
+    )
+    return before - after
+
+
+def _groups(strata: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the group of each row, from 0, so that groups have equal shares of every stratum.
+
+    The order is drawn with a seed of its own: the same rows are always in the same groups.
+    """
+    rows = len(strata)
+    drawn = np.random.default_rng(0).permutation(rows)
+    ordered = drawn[np.argsort(strata[drawn], kind="stable")]
+    groups = np.empty(rows, np.int64)
+    groups[ordered] = np.arange(rows) % min(GROUPS, rows)
+    return groups
+
+
+def jackknife(
+    whole: float,
+    leaving_out: NDArray[np.float64],
+    sizes: NDArray[Any],
+    times: NDArray[Any] | None = None,
+) -> float:
+    """Return the standard error of a statistic.
+
+    Args:
+        whole: its value on all rows.
+        leaving_out: its value without each group, (groups,).
+        sizes: rows of each group, (groups,).
+        times: how many groups are alike, (groups,); each is one if not given.
+
+    Returns:
+        NaN if one of the values is NaN, or there are fewer than two groups.
+    """
+    times = np.ones(len(sizes)) if times is None else times
+    rows, groups = float(sizes @ times), float(times.sum())
+    if groups < 2 or not math.isfinite(whole) or not np.isfinite(leaving_out).all():
+        return math.nan
+    factor = rows / sizes
+    estimate = groups * whole - times @ ((1 - sizes / rows) * leaving_out)
+    pseudo = factor * whole - (factor - 1) * leaving_out
+    variance = times @ ((pseudo - estimate) ** 2 / (factor - 1)) / groups
+    return float(math.sqrt(variance))

@@ -1,0 +1,193 @@
+"""What a model loses against another on the same rows, each loss with its standard error."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.limits import (
+    BRIER,
+    DISAGREEMENT,
+    LOG_LOSS,
+    MAX_ERROR,
+    RECALL,
+    SCORE,
+    WITHIN,
+    error_quantile,
+)
+from onnxpress.runtime.predictions import Predictions, as_labels
+from onnxpress.scores.bounds import upper_bound
+from onnxpress.scores.errors import score_error
+from onnxpress.scores.score import Label, Score
+
+MIN_CLASS_ROWS = 20
+"""Rows from which on the recall of a class can be told: one row is then 0.05 of it or less, which
+is the default limit on test rows."""
+
+SCORERS = {LOG_LOSS: "neg_log_loss", BRIER: "neg_brier_score"}
+"""Losses that are a score of scikit-learn with the other sign."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How much worse the second of two models is."""
+
+    key: str
+    value: float
+    """How much worse; negative where it is better, NaN where it cannot be told."""
+    error: float
+    """Standard error of the paired difference, in the same unit; NaN where it cannot be told."""
+    rows: int
+    """Rows that it is computed on: for the recall of a class, rows of the class."""
+    upper: float | None = None
+    """Of a share of rows: its exact one-sided 95 % upper bound."""
+    about: str = ""
+    """What it is of, in words: the class whose recall it is, and classes with too few rows."""
+    rare_lost: int = 0
+    """Rows that a class too small to tell has lost net, the most of any."""
+
+
+def measured_losses(
+    keys: Iterable[str],
+    score: Score,
+    target: NDArray[Any],
+    before: Predictions,
+    after: Predictions,
+    *,
+    limit: float = 0.0,
+) -> dict[str, Loss]:
+    """Measure what ``after`` loses against ``before`` on the same rows.
+
+    Args:
+        keys: of limits, see :mod:`onnxpress.limits`, that fit the task.
+        score: what ``score`` means, and the classes.
+        target: what is right, (rows,).
+        before: predictions of the model that is the measure.
+        after: predictions of the other model.
+        limit: regression: how far two predictions may be apart and still agree, in the target's
+            unit.
+
+    Returns:
+        The loss for each key, in their order.
+    """
+    return {key: _loss(key, score, target, before, after, limit) for key in keys}
+
+
+def _loss(
+    key: str,
+    score: Score,
+    target: NDArray[Any],
+    before: Predictions,
+    after: Predictions,
+    limit: float,
+) -> Loss:
+    if key == RECALL:
+        return worst_recall_loss(target, before.values, after.values, score.classes)
+    if key in (DISAGREEMENT, WITHIN):
+        return _disagreement(key, score, before, after, limit)
+    if key == MAX_ERROR or error_quantile(key) is not None:
+        return _distance(key, before, after)
+    named = score if key == SCORE else replace(score, name=SCORERS.get(key, key))
+    value = named(target, before) - named(target, after)
+    error = math.nan if math.isnan(value) else score_error(named, target, before, after)
+    return Loss(key, value, error, len(target))
+
+
+def _disagreement(
+    key: str, score: Score, before: Predictions, after: Predictions, limit: float
+) -> Loss:
+    """The share of rows with another label, or with numbers further apart than ``limit``."""
+    if score.task == "classification":
+        differs = as_labels(before.values) != as_labels(after.values)
+    else:
+        one, other = before.values, after.values
+        differs = ~np.isclose(other, one, rtol=0, atol=limit, equal_nan=True)
+    rows, count = len(differs), int(np.count_nonzero(differs))
+    if not rows:
+        return Loss(key, math.nan, math.nan, 0, upper=1.0)
+    return Loss(key, count / rows, mean_error(differs), rows, upper=upper_bound(count, rows))
+
+
+def _distance(key: str, before: Predictions, after: Predictions) -> Loss:
+    """The largest distance of two predictions, or a quantile of it, in the target's unit."""
+    with np.errstate(invalid="ignore"):
+        distances = np.abs(after.values.astype(np.float64) - before.values)
+    same = (before.values == after.values) | (np.isnan(before.values) & np.isnan(after.values))
+    distances = np.sort(np.where(same, 0, np.nan_to_num(distances, nan=np.inf, posinf=np.inf)))
+    rows = len(distances)
+    if not rows:
+        return Loss(key, math.nan, math.nan, 0)
+    share = error_quantile(key)
+    if share is None:
+        return Loss(key, float(distances[-1]), math.nan, rows)
+    value = float(np.quantile(distances, share, method="higher"))
+    return Loss(key, value, _quantile_error(distances, share), rows)
+
+
+def _quantile_error(ordered: NDArray[np.float64], share: float) -> float:
+    """Return half the distance of the order statistics one standard error of the count around.
+
+    Woodruff, Confidence intervals for medians and other position measures, JASA 47 (1952).
+    """
+    rows = len(ordered)
+    spread = math.sqrt(rows * share * (1 - share))
+    low, high = (math.ceil(rows * share + side * spread) - 1 for side in (-1, 1))
+    if low < 0 or high >= rows or not np.isfinite(ordered[high]):
+        return math.nan
+    return float(ordered[high] - ordered[low]) / 2
+
+
+def mean_error(values: NDArray[Any]) -> float:
+    """Return the standard error of the mean of values (rows,); NaN for fewer than two."""
+    if len(values) < 2:
+        return math.nan
+    return float(np.std(values.astype(np.float64), ddof=1) / math.sqrt(len(values)))
+
+
+def recalls(
+    target: NDArray[Any], values: NDArray[Any], classes: tuple[Label, ...]
+) -> dict[Label, float]:
+    """Return the recall of each class: the share of its rows that are labelled right.
+
+    ``target`` and ``values`` are (rows,). NaN for a class without rows.
+    """
+    target, values = as_labels(target), as_labels(values)
+    found = {}
+    for label in classes:
+        right = values[target == label] == label
+        found[label] = float(right.mean()) if len(right) else math.nan
+    return found
+
+
+def worst_recall_loss(
+    target: NDArray[Any],
+    before: NDArray[Any],
+    after: NDArray[Any],
+    classes: tuple[Label, ...],
+) -> Loss:
+    """Return the largest loss of recall of any class with ``MIN_CLASS_ROWS`` rows or more.
+
+    ``target`` and the labels ``before`` and ``after`` are (rows,). NaN if every class is smaller.
+    """
+    target, before, after = (as_labels(labels) for labels in (target, before, after))
+    worst, rare, rare_lost = Loss(RECALL, math.nan, math.nan, 0), [], 0
+    for label in classes:
+        own = target == label
+        lost = (before[own] == label).astype(np.int8) - (after[own] == label)
+        if not len(lost):
+            continue
+        if len(lost) < MIN_CLASS_ROWS:
+            rare.append(f"{label!r} ({len(lost)})")
+            rare_lost = max(rare_lost, int(lost.sum()))
+        elif not lost.mean() <= worst.value:  # also if that is NaN
+            about = f"class {label!r}"
+            worst = Loss(RECALL, float(lost.mean()), mean_error(lost), len(lost), about=about)
+    if rare:
+        few = f"fewer than {MIN_CLASS_ROWS} rows, too few to tell: {', '.join(rare)}"
+        worst = replace(worst, about="; ".join(filter(None, [worst.about, few])))
+    return replace(worst, rare_lost=rare_lost)

@@ -1,0 +1,266 @@
+"""A score by the name of scikit-learn's scorer, on the predictions of any model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.errors import UserError
+from onnxpress.limits import nearest, scorer_names
+from onnxpress.runtime.predictions import Predictions, as_labels
+from onnxpress.scores.scorers import (
+    Task,
+    fits,
+    fitting,
+    kind_of,
+    scored,
+    tells_classes,
+    why_not_numbers,
+)
+from onnxpress.text import shortened
+
+Label = int | str
+"""A class, as int64 or str labels have it."""
+
+DEFAULTS: dict[str, str] = {"classification": "accuracy", "regression": "r2"}
+"""The score of each task where none is named."""
+
+ROUNDING = 1e-3
+"""How far probabilities of a row may be from adding up to 1: float32, and quantised leaves."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One of scikit-learn's scores: the greater, the better."""
+
+    name: str
+    """scikit-learn's name of the scorer."""
+    task: Task
+    classes: tuple[Label, ...] = ()
+    """The original's classes, sorted, in the order of its scores; empty for regression."""
+    positive: Label | None = None
+    """Of two classes, the one that recall, precision and the like are about."""
+
+    def __call__(self, target: NDArray[Any], predictions: Predictions) -> float:
+        """Return the score of predictions against ``target`` (rows,), the greater the better.
+
+        It is scikit-learn's own, asked of an estimator that answers with the predictions. NaN where
+        it is undefined on these rows, or where the predictions lack what it needs.
+        """
+        if self.undefined(target):
+            return math.nan
+        return scored(self.name, len(self.classes), *self.answering(target, predictions))
+
+    @property
+    def needs_probabilities(self) -> bool:
+        """Whether labels and decision scores are not enough."""
+        return self.task == "classification" and not self._fits(proper=False, has_scores=True)
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether labels are not enough."""
+        return self.task == "classification" and not self._fits(proper=False, has_scores=False)
+
+    def _fits(self, *, proper: bool, has_scores: bool) -> bool:
+        n_classes = len(self.classes)
+        return fits(self.name, self.task, n_classes, proper=proper, has_scores=has_scores)
+
+    def undefined(self, target: NDArray[Any]) -> str:
+        """Say why no model has this score on rows with this target (rows,); empty if it has one."""
+        if not len(target):
+            return "there are no rows"
+        if self.task == "regression":
+            return why_not_numbers(self.name, np.asarray(target, np.float64))
+        codes = self.encoded(target)
+        present = np.flatnonzero(np.bincount(codes))
+        if tells_classes(self.name, len(self.classes), frozenset(present.tolist())):
+            return ""
+        return self._missing(target, codes)
+
+    def _missing(self, target: NDArray[Any], codes: NDArray[np.int64]) -> str:
+        unknown = as_labels(target)[codes >= len(self.classes)]
+        if len(unknown):
+            return f"the model does not know the label {unknown[0].item()!r}"
+        absent = [each for at, each in enumerate(self.ordered) if at not in set(codes.tolist())]
+        names = ", ".join(repr(label) for label in absent[:5])
+        return f"no row is of the class {names}" if absent else "every answer would score alike"
+
+    @property
+    def ordered(self) -> tuple[Label, ...]:
+        """The classes in the order of their codes: of two, the positive one is last."""
+        return self.classes[::-1] if self._is_reversed else self.classes
+
+    @property
+    def _is_reversed(self) -> bool:
+        return len(self.classes) == 2 and self.positive == self.classes[0]
+
+    def encoded(self, labels: NDArray[Any]) -> NDArray[np.int64]:
+        """Return labels (rows,) as codes from 0; of two classes, 1 is the positive one.
+
+        A label that is none of the classes gets a code of its own after theirs.
+        """
+        labels, classes = as_labels(labels), np.array(self.classes)
+        if labels.dtype.kind != classes.dtype.kind:
+            classes = classes[:0].astype(labels.dtype)
+        # classes [a, c], labels [c, b, a]: found at [1, 1, 0], and b is not what lies there
+        codes = np.searchsorted(classes, labels).astype(np.int64)
+        known = np.zeros(len(labels), bool)
+        inside = codes < len(classes)
+        known[inside] = classes[codes[inside]] == labels[inside]
+        if self._is_reversed:
+            codes = 1 - codes
+        if not known.all():
+            _, others = np.unique(labels[~known], return_inverse=True)
+            codes[~known] = len(self.classes) + others
+        return codes
+
+    def answering(self, target: NDArray[Any], predictions: Predictions) -> tuple[Any, NDArray[Any]]:
+        """Return an estimator that answers the predictions, and the target as it is scored."""
+        from onnxpress.scores.answers import AnsweringClassifier, AnsweringRegressor
+
+        if self.task == "regression":
+            return AnsweringRegressor(predictions.values), np.asarray(target, np.float64)
+        scores = self.columns(predictions)
+        probabilities = scores if predictions.proper else None
+        decisions = None if predictions.proper else scores
+        n_classes, values = len(self.classes), self.encoded(predictions.values)
+        estimator = AnsweringClassifier(n_classes, values, probabilities, decisions)
+        return estimator, self.encoded(target)
+
+    def columns(self, predictions: Predictions) -> NDArray[np.float64] | None:
+        """Return the scores (rows, classes) in the order of the codes; None without them.
+
+        Probabilities that add up to 1 but for rounding are made to do so, as scikit-learn asks.
+        """
+        scores = predictions.scores
+        if scores is None or scores.shape[1] != len(self.classes):
+            return None
+        ordered = scores[:, ::-1] if self._is_reversed else scores
+        return _adding_up(ordered) if predictions.proper else ordered
+
+
+def _adding_up(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return rows that add up to 1, if they nearly do and are nearly in [0, 1]; else unchanged."""
+    within = np.clip(probabilities, 0, 1)
+    sums = within.sum(axis=1, keepdims=True)
+    near = np.abs(within - probabilities).max(initial=0) <= ROUNDING
+    if not near or not np.abs(sums - 1).max(initial=0) <= ROUNDING:
+        return probabilities
+    return np.asarray(within / sums)
+
+
+def as_classes(labels: NDArray[Any]) -> tuple[Label, ...]:
+    """Return the different labels, sorted, as int or str: those of a target, or ``classes_``."""
+    return tuple(np.unique(as_labels(labels)).tolist())
+
+
+def fitting_scores(
+    task: Task, n_classes: int, *, proper: bool = True, scored: bool = True
+) -> tuple[str, ...]:
+    """Return the names of scikit-learn's scorers that such a model can answer, sorted.
+
+    ``proper`` says whether it gives probabilities, ``scored`` whether it gives scores at all.
+    """
+    return fitting(task, n_classes, proper=proper, has_scores=scored)
+
+
+def find_score(
+    name: str | None,
+    task: Task,
+    classes: tuple[Label, ...] = (),
+    positive: Label | None = None,
+    *,
+    proper: bool = True,
+    scored: bool = True,
+    key: str = "score",
+) -> Score:
+    """Find a score by scikit-learn's name; None is accuracy or R2.
+
+    Args:
+        name: of the scorer.
+        task: of the model.
+        classes: of the original, sorted; empty for regression.
+        positive: of two classes, the one that recall and the like are about; None: the greater.
+        proper: whether the model gives probabilities.
+        scored: whether it gives scores at all.
+        key: what an error calls the name.
+
+    Raises:
+        UserError: no such scorer, or it does not fit the task, the number of classes or the model;
+            or ``positive`` is not one of two classes.
+    """
+    positive = _positive(positive, task, classes, f"{key.rpartition('.')[0]}.positive".lstrip("."))
+    if name is None:
+        return Score(DEFAULTS[task], task, classes, positive)
+    valid = fitting(task, len(classes), proper=proper, has_scores=scored)
+    if name not in valid:
+        raise UserError(f"{key} {_complaint(name, task, len(classes), valid)}")
+    return Score(name, task, classes, positive)
+
+
+def _complaint(name: Any, task: Task, n_classes: int, valid: tuple[str, ...]) -> str:
+    choose = f"choose one of {', '.join(valid)}"
+    shown = shortened(repr(name))
+    if not isinstance(name, str) or name not in scorer_names():
+        near = nearest(str(name), valid) or nearest(str(name), scorer_names())
+        hint = f"did you mean {near!r}? Else {choose}" if near else choose
+        return f"should name a scorer of scikit-learn, got {shown}; {hint}"
+    kind = kind_of(name)
+    if kind == "clustering":
+        return f"{shown} compares clusterings, not predictions; {choose}"
+    if kind == "multilabel":
+        return f"{shown} is for several labels a row, and a row has one; {choose}"
+    if kind != task:
+        target = "classes" if task == "classification" else "numbers"
+        return f"{shown} is for {kind}, and the target has {target}; {choose}"
+    if not fits(name, task, n_classes, proper=True, has_scores=True):
+        wanted = "two classes" if n_classes != 2 else "three or more classes"
+        return f"{shown} is for {wanted}, and the target has {n_classes}; {choose}"
+    needs_scores = fits(name, task, n_classes, proper=False, has_scores=True)
+    what = "scores" if needs_scores else "probabilities"
+    return f"{shown} needs {what}, and this model gives none; {choose}"
+
+
+def _positive(positive: Any, task: Task, classes: tuple[Label, ...], key: str) -> Label | None:
+    """Return the positive of two classes, None for another number of them."""
+    if positive is None:
+        return classes[1] if len(classes) == 2 else None
+    shown = shortened(repr(positive))
+    if task == "regression":
+        raise UserError(f"{key} should be null, got {shown}: the target has numbers, not classes")
+    if len(classes) != 2:
+        raise UserError(
+            f"{key} should be null, got {shown}: it is for two classes, "
+            f"and the target has {len(classes)}"
+        )
+    # yaml reads `1` and `true` as a number and a truth, where a target has the texts
+    for label in classes:
+        if label == positive or str(label) == str(positive):
+            return label
+    names = " or ".join(repr(label) for label in classes)
+    raise UserError(f"{key} should be a class of the target, {names}, got {shown}")
+
+
+def check_rows(
+    score: Score, target: NDArray[Any], *, rows: str = "these rows", key: str = "score"
+) -> None:
+    """Check that the score is defined on rows with this target (rows,).
+
+    ``rows`` and ``key`` are what an error calls the rows and the score.
+
+    Raises:
+        UserError: it is undefined, whatever a model answers.
+    """
+    if reason := score.undefined(target):
+        names = fitting(score.task, len(score.classes), proper=True, has_scores=True)
+        others = [
+            name
+            for name in names
+            if not Score(name, score.task, score.classes, score.positive).undefined(target)
+        ]
+        choose = f"; choose one of {', '.join(others)}" if others else ""
+        raise UserError(f"{key} {score.name!r} is undefined on {rows}: {reason}{choose}")

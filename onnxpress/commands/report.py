@@ -18,7 +18,7 @@ from onnxpress.report.summary import print_summary
 
 NEEDED = {
     METRICS: ["test_rows"],
-    METRICS_DETAIL: ["score", "also", "reliability", "deciding"],
+    METRICS_DETAIL: ["score", "also", "findings", "worse_probabilities", "reliability", "deciding"],
     LATENCY: [],
     QUANTIZATION: ["summary", "min_onnxruntime"],
 }

@@ -14,8 +14,8 @@ from onnxpress.scores.score import Score
 MOST_TRIED = 60
 """Rows whose effect is computed: each takes the score of all rows once."""
 MOST_LISTED = 20
-LEAST_EFFECT = 1e-9
-"""Effects of rounding are smaller."""
+ROUNDING = 1e-9
+"""Effects of rounding are smaller, as a share of the score where that is below 1."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,11 @@ def deciding_rows(
     order = np.argsort(-difference, kind="stable")[: np.count_nonzero(difference > 0)]
     tried = order[:MOST_TRIED]
     reached = score(target, after)
+    least = ROUNDING * min(1.0, abs(reached))
     found = []
     for row in tried.tolist():
         effect = reached - score(target, _restored(after, before, row))
-        if np.isfinite(effect) and abs(effect) > LEAST_EFFECT:
+        if np.isfinite(effect) and abs(effect) > least:
             found.append(
                 DecidingRow(row, effect, _probabilities(row, score, target, before, after))
             )

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.deciding_rows import deciding_rows
+from onnxpress.evaluate.loss_lines import loss_lines, recall_lines, worse_probabilities
+from onnxpress.evaluate.scoring import Scoring
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.calibration import reliability
+from onnxpress.scores.losses import Loss
 from onnxpress.scores.score import Score
 
 
 def metrics_detail(
-    score: Score, also: Sequence[str], target: NDArray[Any], predictions: list[Predictions]
+    scoring: Scoring,
+    target: NDArray[Any],
+    predictions: list[Predictions],
+    metrics: Mapping[str, float],
+    losses: Mapping[str, Loss],
 ) -> dict[str, Any]:
-    """Return the names of the scores, the bins of reliability, and the rows that decide.
+    """Return the names of the scores, the findings, the bins of reliability, the rows that decide.
 
-    ``also`` are the names of the further scores, ``target`` is (rows,), and ``predictions`` are
-    those of the three models. ``reliability`` is null for models without probabilities.
+    ``target`` is (rows,), and ``predictions`` are those of the three models. The findings are lines
+    about their ``metrics`` and ``losses``. ``reliability`` is null for models without
+    probabilities, and ``worse_probabilities`` where they are not worse.
     """
-    original, _, quantized = predictions
+    score = scoring.score
+    ordered = [scoring.in_order(each) for each in predictions]
     return {
         "score": {"name": score.name, "positive": score.positive},
-        "also": list(also),
-        "reliability": _reliability(score, target, predictions),
-        "deciding": deciding_rows(score, target, original, quantized).to_json(),
+        "also": [name for name in scoring.named if name != score.name],
+        "findings": [*loss_lines(metrics), *recall_lines(losses)],
+        "worse_probabilities": worse_probabilities(metrics),
+        "reliability": _reliability(score, target, ordered),
+        "deciding": deciding_rows(score, target, ordered[0], ordered[-1]).to_json(),
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from onnxpress.report.deciding import DecidingTable
 from onnxpress.report.disagreement import Disagreement
 from onnxpress.report.score_words import with_class, with_error
-from onnxpress.report.scores import HEADINGS, probability_lines, score_rows
+from onnxpress.report.scores import HEADINGS, score_rows
 from onnxpress.report.summary import Json, caption, conclusion, origin, table
 from onnxpress.text import visible
 
@@ -84,7 +84,7 @@ def render(
         chosen_score=with_class(score, detail["score"]["positive"]),
         score_headings=HEADINGS,
         scores=score_rows(metrics, detail),
-        notices=list(probability_lines(metrics)),
+        findings=detail["findings"],
         pictures=_pictures(pictures, with_probabilities=detail["reliability"] is not None),
         deciding=single.deciding,
         worst=single.worst,

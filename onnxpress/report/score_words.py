@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import ROUND_CEILING, Context, Decimal
+
 SHARES = ("accuracy", "balanced_accuracy", "top_k_accuracy")
 """Scores that are shares of rows, besides precision and recall with any average."""
 TITLES = {"r2": "R\N{SUPERSCRIPT TWO}"}
@@ -62,10 +64,17 @@ def number(value: float | None) -> str:
 
 def with_error(value: float, error: float | None) -> str:
     """Return a difference with its standard error: ``0.0333 +- 0.0328``."""
-    shown = number(round(value, 12) + 0.0)  # + 0.0 makes 0 of -0
+    shown = number(round(value, 15) + 0.0)  # + 0.0 makes 0 of -0
     return shown if error is None else f"{shown} \N{PLUS-MINUS SIGN} {number(error)}"
 
 
 def percent(share: float) -> str:
     """Return a share in percent with three digits: ``3.33 %``."""
     return f"{100 * share:.3g} %"
+
+
+def bound(share: float) -> str:
+    """Return an upper bound in percent, rounded up to three digits: ``<= 14.9 %`` for 0.148001."""
+    context = Context(prec=3, rounding=ROUND_CEILING)
+    shown = context.create_decimal(100 * Decimal(repr(share)))
+    return f"\N{LESS-THAN OR EQUAL TO} {float(shown):.3g} %"

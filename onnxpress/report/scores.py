@@ -1,4 +1,4 @@
-"""Every score that was recorded, and whether probabilities got worse where labels agree."""
+"""Every score that was recorded, of the three models side by side."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onnxpress.models import MODELS
-from onnxpress.report.score_words import number, percent, with_error
+from onnxpress.report.score_words import number, with_error
 
 Json = Mapping[str, Any]
 
@@ -18,12 +18,6 @@ TITLES = {"recall_worst": "recall of the worst class", "rmse": "RMSE (less is be
     key: f"{words} (less is better)" for key, words in LOSSES.items()
 }
 HEADINGS = ["score", *(model.title for model in MODELS.values()), "worse by"]
-SURE = 1.645
-"""Standard errors beyond which a loss is not chance: the one-sided 95 % bound."""
-MOST = 0.9
-"""Share of labels that agree from which nobody would look for worse probabilities."""
-LEAST_LOSSES = {"log_loss": 0.001, "brier": 0.0005}
-"""What rounding or nothing of interest costs: less is not mentioned."""
 
 
 def score_names(detail: Json) -> list[str]:
@@ -70,36 +64,3 @@ def also_lines(metrics: Mapping[str, float], detail: Json) -> Iterator[str]:
                 for key, model in MODELS.items()
             ]
             yield f"{name}: {', '.join(shown)}; worse by {_loss(metrics, name)}"
-
-
-def probability_lines(metrics: Mapping[str, float]) -> Iterator[str]:
-    """Yield a sentence if the quantised model's probabilities got worse, by more than chance.
-
-    Scores of labels do not show it.
-    """
-    worse = [key for key in LEAST_LOSSES if _is_worse(metrics, key)]
-    if not worse:
-        return
-    parts = [f"{LOSSES[key]} {_change(metrics, key)}" for key in worse]
-    if "quantized_calibration_error" in metrics:
-        parts.append(f"{LOSSES['calibration_error']} {_change(metrics, 'calibration_error')}")
-    agreement = metrics.get("quantized_agreement", 0.0)
-    though = f", though {percent(agreement)} of its labels agree" if agreement >= MOST else ""
-    yield f"the quantised model's probabilities got worse{though}: {', '.join(parts)}"
-
-
-def _is_worse(metrics: Mapping[str, float], key: str) -> bool:
-    """Whether a loss is above chance and above :data:`LEAST_LOSSES`."""
-    loss = metrics.get(f"quantized_{key}_drop")
-    if loss is None:
-        return False
-    error = metrics.get(f"quantized_{key}_drop_se", 0.0)
-    return loss > max(LEAST_LOSSES[key], SURE * error)
-
-
-def _change(metrics: Mapping[str, float], key: str) -> str:
-    """Return from what to what a loss has changed, with the standard error where it is known."""
-    before, after = (number(metrics.get(f"{model}_{key}")) for model in ("original", "quantized"))
-    error = metrics.get(f"quantized_{key}_drop_se")
-    sure = "" if error is None else f" (worse by {_loss(metrics, key)})"
-    return f"{before} -> {after}{sure}"

@@ -13,15 +13,15 @@ from rich.table import Table
 
 from onnxpress.models import MODELS, ORIGINAL
 from onnxpress.report.runs_in import chosen_and_runs_in
-from onnxpress.report.score_words import number, percent, with_error
-from onnxpress.report.scores import also_lines, probability_lines
+from onnxpress.report.score_words import bound, number, percent, with_error
+from onnxpress.report.scores import also_lines
 from onnxpress.text import visible
 
 Json = Mapping[str, Any]
 
 HEADINGS = ["model", "KB", "size", "ms", "speed-up"]
 """The first columns; then come the score by its name, and :data:`AGREEMENT`."""
-AGREEMENT = ["other answer: test rows", "probes"]
+AGREEMENT = ["other answer: test", "probes"]
 BOUND = "in brackets: 95 % upper bound of the share on rows like these"
 ROWS_FOR_ONE_PERCENT = 299
 """Rows without a disagreement that bound its share by 1 %: the least n with 0.99 ** n <= 0.05."""
@@ -47,7 +47,7 @@ def print_summary(
     failed = any(verdict["passed"] is False for verdict in (verdicts or {}).values())
     for line in (
         *also_lines(metrics, detail),
-        *probability_lines(metrics),
+        *([worse] if (worse := detail["worse_probabilities"]) else []),
         conclusion(results["quantization"]),
         gates(verdicts),
         origin(results.get("mlflow_run"), earlier=failed),
@@ -85,8 +85,7 @@ def _disagreement(metrics: Json, prefix: str) -> str:
     if agreement is None:
         return "-"
     upper = metrics.get(f"{prefix}_disagreement_upper")
-    bound = "" if upper is None else f" (\N{LESS-THAN OR EQUAL TO} {percent(upper)})"
-    return f"{percent(1 - agreement)}{bound}"
+    return percent(1 - agreement) + ("" if upper is None else f" ({bound(upper)})")
 
 
 def caption(metrics: Json) -> str:

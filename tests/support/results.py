@@ -35,6 +35,8 @@ DETAIL: dict[str, Any] = {
     "score": {"name": "accuracy", "positive": None},
     "also": [],
     "reliability": {"original": BINS, "onnx": BINS, "quantized": BINS},
+    "findings": [],
+    "worse_probabilities": None,
     "deciding": {"rows": [], "moving": 0, "all_tried": True},
 }
 """metrics_detail.json of the same run."""

@@ -36,6 +36,8 @@ MARKS = {
     "original": (MODELS[ORIGINAL].title, {"marker": "D", "s": 60, "color": "black", "zorder": 3}),
 }
 """By kind of point: what the legend says, and how it is drawn."""
+ROUNDING = 1e-9
+"""Differences of scores that are this share of them are rounding."""
 FOOT = (
     "lines through the marks: 95 % intervals on the left, one standard error on the right; "
     "candidates are timed side by side with ONNX"
@@ -99,7 +101,7 @@ def _candidate(entry: Json, onnx_ms: float, speedup: Json) -> Point:
         middle,
         low,
         high,
-        gain=round(0.0 - entry["score_drop"], 9),
+        gain=0.0 - entry["score_drop"],
         outcome=entry["outcome"],
         error=drop.get("se") or 0.0,
         stopped_by=entry.get("stopped_by") or "",
@@ -202,7 +204,7 @@ def _gains(ax: Any, scored: list[Point], score: str, level: float) -> None:
     ``level`` is the size of the original's score.
     """
     factor = unit_of(score)[0]
-    gains = [factor * (point.gain or 0) for point in scored]
+    gains = [factor * _seen(point.gain or 0.0, level) for point in scored]
     for place, (point, gain) in enumerate(zip(scored, gains, strict=True)):
         ax.plot([0, gain], [place, place], color="0.6", linewidth=2)
         error = factor * point.error
@@ -220,6 +222,11 @@ def _gains(ax: Any, scored: list[Point], score: str, level: float) -> None:
     ax.set_xlim(low - room, high + room)
     ax.locator_params(axis="x", nbins=5)
     ax.grid(visible=False, axis="y")
+
+
+def _seen(gain: float, level: float) -> float:
+    """Return a gain, or 0 where it is only rounding of a score of this size."""
+    return gain if abs(gain) > ROUNDING * min(1.0, level) else 0.0
 
 
 def _ends(gains: list[float], errors: list[float]) -> tuple[float, float]:

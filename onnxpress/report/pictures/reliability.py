@@ -15,7 +15,7 @@ Bins = Sequence[Mapping[str, float]]
 """Of one model, from the least sure to the surest: ``rows``, the mean probability of their
 likeliest class (``confidence``), and the share of the rows that are of it (``accuracy``)."""
 
-FOOT = "bins of equally many rows by the probability of the predicted class"
+FOOT = "bins by the probability of the predicted class, equal in size but for ties"
 WHISKERS = "whiskers: 95 % interval of the share (Wilson)"
 NO_PROBABILITIES = {
     "classification": "this classifier has decision scores and no probabilities",

@@ -61,7 +61,9 @@ def _more_rows(rows: int) -> str:
     needed = rows_needed(SMALL)
     if rows >= needed:
         return ""
-    return f"; a bound of {percent_up(SMALL)} % takes {needed} test rows or more, even if none differs"
+    return (
+        f"; a bound of {percent_up(SMALL)} % takes {needed} test rows or more, even if none differs"
+    )
 
 
 def percent_up(share: float) -> str:

@@ -39,7 +39,9 @@ def predicted(estimator: Any, rows: Any, task: str = "classification") -> Predic
     return predict_original(estimator, {"X": rows}, numeric_schema(rows.shape[1], task))
 
 
-def scores_of(wanted: WantedScores, model: Any, rows: Any, y: Any) -> tuple[Scoring, dict[str, float]]:
+def scores_of(
+    wanted: WantedScores, model: Any, rows: Any, y: Any
+) -> tuple[Scoring, dict[str, float]]:
     found = predicted(model, rows)
     scoring = find_scoring(wanted, "classification", model.classes_, found)
     target = y.astype(np.int64) if y.dtype == bool else y

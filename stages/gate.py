@@ -17,7 +17,6 @@ MARKS = {True: "passed", False: "FAILED", None: "off"}
 def main() -> None:
     """Write every verdict first, so that it can be read, and then fail if a gate failed."""
     limits = load_params().gate.model_dump()
-    limits = {"max_drop": {"score": limits.pop("max_accuracy_drop")}} | limits
     metrics = read_numbers(METRICS) | read_numbers(LATENCY)
     verdicts = judge(limits, metrics, f"in neither {METRICS} nor {LATENCY}")
     write_json(GATE, {verdict.gate.name: verdict.to_json() for verdict in verdicts})

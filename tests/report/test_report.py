@@ -22,7 +22,7 @@ def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float], **oth
         "metrics": metrics,
         "latency": LATENCY,
         "quantization": {"summary": "forest/refined-8x3 chosen", "min_onnxruntime": "1.3"},
-        "gate": {"max_size_ratio": {"passed": True}, "max_accuracy_drop": {"passed": None}},
+        "gate": {"max_size_ratio": {"passed": True}, "max_drop.score": {"passed": None}},
         "mlflow_run": {
             "run_id": "abc",
             "experiment": "lab",
@@ -108,9 +108,9 @@ def test_gates_that_passed_are_counted_and_named(capsys: pytest.CaptureFixture[s
 def test_a_failed_gate_is_shown_and_the_published_run_is_called_an_earlier_state(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    failed = {"max_size_ratio": {"passed": False}, "max_accuracy_drop": {"passed": True}}
+    failed = {"max_size_ratio": {"passed": False}, "max_drop.score": {"passed": True}}
     text = printed(capsys, METRICS, gate=failed)
-    assert "1 gates passed: max_accuracy_drop; 1 gates FAILED: max_size_ratio" in text
+    assert "1 gates passed: max_drop.score; 1 gates FAILED: max_size_ratio" in text
     assert "not published; an earlier state is MLflow run abc" in text
 
 

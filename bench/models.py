@@ -50,7 +50,7 @@ class Models:
 
 
 def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
-    """Fit, convert, and quantise both ways; ``budget`` is ``quantize.max_accuracy_drop``."""
+    """Fit, convert, and quantise both ways; ``budget`` is ``quantize.max_drop.score``."""
     fresh = unfitted(estimator, part, trees)
     if estimator in FORESTS:
         fresh.set_params(n_jobs=-1)  # only the fit, which is not measured

@@ -51,7 +51,8 @@ def trials_of(plain: bytes, schema: Schema, params: Params) -> Trials:
 def options_of(params: Params) -> Options:
     """The section ``quantize`` and the seed."""
     settings = params.quantize.model_dump()
-    max_drop = settings.pop("max_accuracy_drop")
+    limit = settings.pop("max_drop")["score"]
+    max_drop = float("inf") if limit is None else limit
     return Options(**settings, max_drop=max_drop, seed=params.seed)
 
 

@@ -53,7 +53,8 @@ def compared_scores(
     scoring = find_scoring(wanted, original.task, classes, found[0])
     if wanted.score is not None:
         check_rows(scoring.score, truth, rows="y", key="score")
-    losses = losses_of(scoring, truth, *found, limit)
+    before, after = found
+    losses = losses_of(scoring, truth, before, after, limit)
     return ComparedScores(scoring.score.name, _pairs(scoring, truth, found), losses)
 
 

@@ -123,7 +123,8 @@ class Comparison:
 
 def _score_line(name: str, pair: tuple[float, float], loss: Loss) -> str:
     error = "" if math.isnan(loss.error) else f" (standard error {loss.error:.2g})"
-    return "{} {:.4f} -> {:.4f}{}".format(name, *pair, error)
+    before, after = pair
+    return f"{name} {before:.4f} -> {after:.4f}{error}"
 
 
 def _finite(found: Any) -> Any:
@@ -278,7 +279,8 @@ def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:
 def _parity(found: list[Predictions], limit: float) -> Parity:
     """How far two predictions are apart; regressors agree within ``limit``."""
     first, second = found
-    rows, task = len(first.values), "regression" if first.scores is None else "classification"
+    task: Task = "regression" if first.scores is None else "classification"
+    rows = len(first.values)
     differ = count_disagreeing(task, first, second, limit)
     largest = float(relative_differences(numbers(first), numbers(second)).max())
     return Parity(rows, 1 - differ / rows, largest, upper_bound(differ, rows))

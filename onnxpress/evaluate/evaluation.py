@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 import onnx
+from numpy.typing import NDArray
 
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.lines import (
@@ -35,6 +36,7 @@ from onnxpress.models import ONNX, ORIGINAL, QUANTIZED
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.losses import Loss
+from onnxpress.scores.score import check_rows
 from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Schema
 
@@ -101,12 +103,12 @@ def evaluate(
     """Have the three models predict ``test`` rows, and probe rows made from ``train`` rows.
 
     Raises:
-        UserError: a model refuses the rows, or a score does not fit the original.
+        UserError: a model refuses the rows, or a score does not fit the original or the rows.
     """
     predictors = models.predictors(schema)
     predictions = predict_with_all(predictors, test.feeds, "the test rows")
     tested = PredictedRows("test", test.feeds, predictions)
-    scoring = _scoring(models.original, schema, predictions[0], settings)
+    scoring = _scoring(models.original, schema, test.target, predictions[0], settings)
     losses = _losses(scoring, schema, test, predictions, settings)
     metrics = {
         **compare_models(schema, test.target, predictions, settings.tolerance, scoring),
@@ -130,10 +132,17 @@ def evaluate(
 
 
 def _scoring(
-    original: Any, schema: Schema, predictions: Predictions, settings: EvaluationSettings
+    original: Any,
+    schema: Schema,
+    target: NDArray[Any],
+    predictions: Predictions,
+    settings: EvaluationSettings,
 ) -> Scoring:
     classes = original.classes_ if schema.task == "classification" else ()
-    return find_scoring(settings.scores, schema.task, classes, predictions, "evaluate.")
+    scoring = find_scoring(settings.scores, schema.task, classes, predictions, "evaluate.")
+    if settings.scores.score is not None:
+        check_rows(scoring.score, target, rows=f"the {len(target)} test rows", key="evaluate.score")
+    return scoring
 
 
 def _losses(

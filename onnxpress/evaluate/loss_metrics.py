@@ -58,7 +58,7 @@ def loss_metrics(losses: Mapping[str, Loss]) -> dict[str, float]:
 
     A value that is undefined is NaN.
     """
-    metrics = {}
+    metrics: dict[str, float] = {}
     for key, loss in losses.items():
         plain = key in AS_THEY_ARE or key.startswith(MAX_ERROR)
         name = f"{QUANTIZED}_{key}" if plain else f"{QUANTIZED}_{key}_drop"

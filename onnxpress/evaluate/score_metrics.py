@@ -12,7 +12,7 @@ from onnxpress.evaluate.scoring import Scoring
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.calibration import calibration_error
-from onnxpress.scores.losses import SCORERS, recalls
+from onnxpress.scores.losses import SCORER_OF, recalls
 
 
 def score_metrics(
@@ -42,6 +42,6 @@ def _of_classes(
         "recall_worst": min((each for each in found if not math.isnan(each)), default=math.nan),
         "calibration_error": calibration_error(target, predictions, scoring.classes),
     }
-    for key, name in SCORERS.items() if predictions.proper else ():
+    for key, name in SCORER_OF.items() if predictions.proper else ():
         metrics[key] = -replace(scoring.score, name=name)(target, predictions)
     return metrics

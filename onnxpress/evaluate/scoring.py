@@ -65,9 +65,8 @@ def find_scoring(
         UserError: a score is unknown, or does not fit the task, the classes or the model.
     """
     columns = tuple(as_labels(np.asarray(classes)).tolist()) if task == "classification" else ()
-    names = {"score": wanted.score} | {f"also[{i}]": name for i, name in enumerate(wanted.also)}
     found = []
-    for key, name in names.items():
+    for key, name in [("score", wanted.score), *(("also", name) for name in wanted.also)]:
         score = find_score(
             name,
             task,

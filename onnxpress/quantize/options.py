@@ -9,7 +9,7 @@ MethodName = Literal[
     "auto", "none", "dynamic", "static", "dense", "float16", "forest", "kernel", "neighbors"
 ]
 Objective = Literal["size", "latency", "throughput"]
-Level = Literal["auto", "lossless", "refined"]
+Level = Literal["auto", "lossless", "faithful", "refined"]
 MlOpset = Literal[3, 5]
 
 

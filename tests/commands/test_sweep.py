@@ -366,7 +366,7 @@ def test_the_table_marks_the_front_and_lists_failures_below(
 
 def test_headings_are_short_where_that_tells_keys_apart() -> None:
     assert headings(["train.params.n_estimators", "quantize.method"]) == ["n_estimators", "method"]
-    same = ["gate.max_accuracy_drop", "quantize.max_accuracy_drop"]
+    same = ["gate.max_drop.score", "quantize.max_drop.score"]
     assert headings(same) == same
 
 

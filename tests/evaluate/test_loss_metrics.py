@@ -98,11 +98,9 @@ def test_rows_that_decide_are_those_that_only_one_model_is_right_on() -> None:
     counts = count_rows(scoring_of(before), target, before, after)
     assert (counts["quantized_rows_lost"], counts["quantized_rows_won"]) == (2, 1)
     assert counts["quantized_recall_classes"] == 0
-    many = [
-        np.repeat(target, 10),
-        *(each.take(np.repeat(np.arange(6), 10)) for each in (before, after)),
-    ]
-    assert count_rows(scoring_of(before), *many)["quantized_recall_classes"] == 2
+    many = np.repeat(np.arange(6), 10)
+    counts = count_rows(scoring_of(before), target[many], before.take(many), after.take(many))
+    assert counts["quantized_recall_classes"] == 2  # a has 20 rows and b 30
 
 
 def test_regressors_have_quantiles_of_the_difference_and_agree_within_the_tolerance() -> None:
@@ -126,7 +124,7 @@ def test_regressors_have_quantiles_of_the_difference_and_agree_within_the_tolera
 def test_models_without_probabilities_have_losses_of_labels_only() -> None:
     target, before, after = sample(60)
     plain = [Predictions(each.values, each.scores, proper=False) for each in (before, after)]
-    found = measured(target, *plain)
+    found = measured(target, plain[0], plain[1])
     assert "quantized_score_drop" in found
     assert not [key for key in found if any(word in key for word in ("log_loss", "brier", "calib"))]
 

@@ -80,7 +80,7 @@ def test_a_model_without_probabilities_has_no_scores_of_them() -> None:
     _, found = scores_of(WantedScores(), model, rows, y)
     assert np.isnan(found["original_calibration_error"])
     assert not {"original_log_loss", "original_brier"} & set(found)
-    with pytest.raises(UserError, match=r"^evaluate\.also\[1\] 'neg_log_loss' needs prob"):
+    with pytest.raises(UserError, match=r"^evaluate\.also 'neg_log_loss' needs prob"):
         wanted = WantedScores(None, ("f1_macro", "neg_log_loss"))
         find_scoring(wanted, "classification", model.classes_, predicted(model, rows), "evaluate.")
 

@@ -229,12 +229,12 @@ def test_without_probabilities_the_picture_says_why_it_is_empty(task: str, words
 
 
 def a_picture(score: str, original: float, drop: float, **entry: Any) -> Any:
-    """The right half of the picture of two candidates, the first of which loses ``drop``."""
-    record = quantization(5.0, 1)
+    """The right half of the picture of a candidate that loses ``drop``, and the plain model."""
+    record = quantization(5.0, 0)
     record["candidates"][0] |= {"score_drop": drop, **entry}
     sizes = {"original_size_kb": 30.0, "onnx_size_kb": 9.0, f"original_{score}": original}
     with style():
-        picture = candidates.draw(record, measured(1), sizes, score)
+        picture = candidates.draw(record, measured(0), sizes, score)
         picture.draw_without_rendering()
         assert misplaced(picture) == []
     return picture.axes[1]

@@ -25,8 +25,8 @@ def main() -> None:
     """Test rows and three models in, metrics, their details and predictions.csv out."""
     params, schema = load_params(), read_schema()
     train, test = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.TEST))
-    pair = (read_onnx(path, schema) for path in (outputs.ONNX_MODEL, outputs.QUANTIZED_MODEL))
-    models = ThreeModels(load_trained(schema, params.train.trusted), *pair, NAMES)
+    plain, quantized = (read_onnx(path, schema) for path in [*outputs.MODEL_FILES.values()][1:])
+    models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
     chosen = read_json(outputs.QUANTIZATION, "modified", "candidate")
     asked, wanted = params.evaluate, params.evaluate.probe_rows
     scores = WantedScores(asked.score, tuple(asked.also), asked.positive)

@@ -221,6 +221,7 @@ def _gains(ax: Any, scored: list[Point], score: str, level: float) -> None:
     room = 0.15 * max(high - low, factor * _least_span(level))
     ax.set_xlim(low - room, high + room)
     ax.locator_params(axis="x", nbins=5)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}".replace("-", "\N{MINUS SIGN}"))
     ax.grid(visible=False, axis="y")
 
 

@@ -239,7 +239,7 @@ def _classifier(
         UserError: it predicts a class that it does not name, or has another number of scores than
             of classes.
     """
-    known = _class_labels(proto)
+    known = class_labels(proto)
     classes = known if known is not None else np.unique(rows.target)
     estimator.classes = tuple(classes.tolist())
     predicted = as_labels(_predicted(estimator, rows, name))
@@ -285,7 +285,7 @@ def _turned(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> bool:
     return bool(np.mean((decision > 0)[decided] == second[decided]) < 1 / TWO)
 
 
-def _class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
+def class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
     """Return the classes of the ZipMap, or those of all classifiers of the graph; else None."""
     zipped = [node for node in proto.graph.node if node.op_type == "ZipMap"]
     found: set[tuple[Any, ...]] = set()

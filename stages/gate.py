@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onnxpress.errors import GateFailed
-from onnxpress.gates import complaint, flat, judge
+from onnxpress.gates import complaint, judge
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import read_numbers, write_json
 from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS
@@ -16,7 +16,7 @@ MARKS = {True: "passed", False: "FAILED", None: "off"}
 
 def main() -> None:
     """Write every verdict first, so that it can be read, and then fail if a gate failed."""
-    limits = flat(load_params().gate.model_dump())
+    limits = load_params().gate.model_dump()
     metrics = read_numbers(METRICS) | read_numbers(LATENCY)
     verdicts = judge(limits, metrics, f"in neither {METRICS} nor {LATENCY}")
     write_json(GATE, {verdict.gate.name: verdict.to_json() for verdict in verdicts})

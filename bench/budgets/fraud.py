@@ -91,7 +91,7 @@ def heavy(positive: Positive, random: np.random.Generator) -> Features:
     other = mixing * np.where(np.arange(COLUMNS) < 4, -1.0, 1.0)
     t = random.standard_t(3, (len(positive), COLUMNS))
     moved = law.normal(0, 1.0, COLUMNS)
-    return np.where(positive[:, None], t @ other + moved, t @ mixing)
+    return np.asarray(np.where(positive[:, None], t @ other + moved, t @ mixing))
 
 
 SHAPES: dict[str, Callable[[Positive, np.random.Generator], Features]] = {

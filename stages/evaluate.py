@@ -22,11 +22,10 @@ NAMES = {key: str(path) for key, path in outputs.MODEL_FILES.items()}
 
 
 def main() -> None:
-    """Test rows and three models in, metrics.json and predictions.csv out."""
+    """Test rows and three models in, metrics, their details and predictions.csv out."""
     params, schema = load_params(), read_schema()
     train, test = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.TEST))
-    plain = read_onnx(outputs.ONNX_MODEL, schema)
-    quantized = read_onnx(outputs.QUANTIZED_MODEL, schema)
+    plain, quantized = (read_onnx(path, schema) for path in [*outputs.MODEL_FILES.values()][1:])
     models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
     chosen = read_json(outputs.QUANTIZATION, "modified", "candidate")
     asked, wanted = params.evaluate, params.evaluate.probe_rows
@@ -37,6 +36,7 @@ def main() -> None:
     sizes = compare_sizes(*map(outputs.size_kb, outputs.MODEL_FILES.values()))
     metrics = {**sizes, **found.metrics, "quantized_modified": int(chosen["modified"])}
     write_json(outputs.METRICS, metrics)
+    write_json(outputs.METRICS_DETAIL, found.detail)
     write_bytes(outputs.PREDICTIONS, predictions_csv(test.target, found.tested.predictions))
     for line in found.lines(metrics):
         say(line)

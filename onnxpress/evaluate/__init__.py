@@ -1,6 +1,8 @@
 """Compare the three models: their scores, how far they agree, and probe rows where they might not.
 
 ``evaluation``            all of it: three models and the test rows in, metrics and lines out
+``metrics_detail``        the content of metrics_detail.json
+``deciding_rows``         the test rows on which the quantised model's score depends
 ``predicted_rows``        rows with the predictions of all three models, and predictions.csv
 ``metrics``               the content of metrics.json
 ``scoring``               the scores by which the models are compared, as params name them

@@ -28,6 +28,7 @@ from onnxpress.evaluate.metrics import (
     count_thresholds,
     in_unit_of_target,
 )
+from onnxpress.evaluate.metrics_detail import metrics_detail
 from onnxpress.evaluate.predicted_rows import PredictedRows, one_line, predict_with_all
 from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
 from onnxpress.evaluate.scoring import Scoring, WantedScores, find_scoring
@@ -81,6 +82,8 @@ class Evaluation:
     """The test rows; then the probe rows, unless none were wanted or the original refuses them."""
     metrics: dict[str, float]
     """All of metrics.json that follows from predictions."""
+    detail: dict[str, Any]
+    """The content of metrics_detail.json."""
     warnings: list[str]
     remarks: list[str]
 
@@ -112,6 +115,7 @@ def evaluate(
         **compare_losses(losses, test.target, predictions, scoring),
         **compare_scores(models.original, test.feeds, schema, predictions),
     }
+    detail = metrics_detail(scoring, test.target, predictions, metrics, losses)
     remarks = [*recall_lines(losses), *rounding_lines(metrics, len(test))]
     probes = _probes(models, predictors[models.names[ORIGINAL]], train, settings)
     compared, warnings = [tested], list[str]()
@@ -124,7 +128,7 @@ def evaluate(
         metrics |= count_thresholds(probes.at_thresholds)
         remarks += threshold_lines(probes.at_thresholds, models.names[ONNX])
     warnings += prediction_warnings(schema, test.target, compared, models.names)
-    return Evaluation(compared, metrics, warnings, remarks)
+    return Evaluation(compared, metrics, detail, warnings, remarks)
 
 
 def _scoring(

@@ -84,5 +84,7 @@ def gate_tags(gates: Mapping[str, Any]) -> dict[str, str]:
         elif gate["passed"] is None:
             tags[f"gate.{name}"] = f"not judged, too few test rows (limit {gate['limit']:.4g})"
         else:
-            tags[f"gate.{name}"] = f"passed, {gate['value']:.4g} (limit {gate['limit']:.4g})"
+            unsure = ", too few rows to tell" if gate.get("too_few_rows") else ""
+            found = f"{gate['value']:.4g} (limit {gate['limit']:.4g})"
+            tags[f"gate.{name}"] = f"passed, {found}{unsure}"
     return tags

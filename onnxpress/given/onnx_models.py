@@ -272,10 +272,15 @@ def _turned(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> bool:
         d       -1.5   0.2   2.0           1.5  -0.2  -2.0
         second   no    yes   yes            no   yes   yes
         d > 0    no    yes   yes           yes    no    no
+
+    The second class has the greater d on average, then the lesser, at whatever d it begins. Where
+    all rows have one class, it is held to begin at 0.
     """
     if scores.shape[1] == TWO and not np.array_equal(scores[:, 0], -scores[:, 1]):
         return False
     decision = scores[:, -1]
+    if 0 < second.sum() < len(second):
+        return bool(decision[second].mean() < decision[~second].mean())
     decided = decision != 0
     return bool(np.mean((decision > 0)[decided] == second[decided]) < 1 / TWO)
 

@@ -307,7 +307,7 @@ def test_a_comparison_by_any_score_is_that_of_scikit_learn(
         original = tmp_path / "one.onnx"
         original.write_bytes(onnxpress.convert(one, X).SerializeToString())
     model = onnxpress.convert(other, X)
-    words = {"score": "average_precision", "also": ["recall"], "positive": positive}
+    words: dict[str, Any] = {"score": "average_precision", "also": ["recall"], "positive": positive}
     found = onnxpress.compare(original, model, X, y, probe_rows=0, **words)
     right = y == (positive or "yes")
     column = 1 if positive is None else 0

@@ -53,6 +53,9 @@ SCORERS = tuple(_SCORERS.split())
 They are listed because importing scikit-learn takes a second, which every stage would pay.
 """
 
+ERROR_QUANTILES = (50, 95, 99)
+"""The quantiles of the error that are measured on test rows, in percent."""
+
 _QUANTILE = re.compile(rf"{MAX_ERROR}_p([1-9][0-9]?)")
 
 

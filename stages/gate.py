@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onnxpress.errors import GateFailed
-from onnxpress.gates import complaint, flat, judge
+from onnxpress.gates import complaint, judge
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import read_numbers, write_json
 from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS
@@ -11,17 +11,16 @@ from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
 
 AGAIN = "measure again on a quiet machine (dvc repro -f -s benchmark)"
-MARKS = {True: "passed", False: "FAILED", None: "off"}
 
 
 def main() -> None:
     """Write every verdict first, so that it can be read, and then fail if a gate failed."""
-    limits = flat(load_params().gate.model_dump())
+    limits = load_params().gate.model_dump()
     metrics = read_numbers(METRICS) | read_numbers(LATENCY)
     verdicts = judge(limits, metrics, f"in neither {METRICS} nor {LATENCY}")
     write_json(GATE, {verdict.gate.name: verdict.to_json() for verdict in verdicts})
     for verdict in verdicts:
-        say(f"{MARKS[verdict.passed]}: {verdict}")
+        say(f"{verdict.mark}: {verdict}")
     if failure := complaint(verdicts, AGAIN):
         raise GateFailed(f"{failure}; or change the limit in params.yaml")
 

@@ -45,7 +45,7 @@ def test_compress_makes_the_models_of_the_chain(project: Project) -> None:
         onnxpress.load_estimator(outputs / "model.joblib"),
         rows.drop(columns=schema["target"]),
         rows[schema["target"]],
-        max_drop=params["quantize"]["max_drop"]["score"],
+        budgets=params["quantize"]["max_drop"],
         opset=params["convert"]["target_opset"],
         seed=params["seed"],
     )

@@ -164,7 +164,7 @@ def test_rounded_probabilities_add_up_as_scikit_learn_asks() -> None:
 def test_equal_probabilities_in_float32_stay_equal() -> None:
     """The second and third column make the sums of the rows differ in the last bits."""
     random = np.random.default_rng(0)
-    first = np.repeat(np.float32([0.1, 0.3, 0.6]), 40)
+    first = np.repeat(np.array([0.1, 0.3, 0.6], np.float32), 40)
     rest = random.uniform(size=120).astype(np.float32)
     scores = np.stack([first, (1 - first) * rest, (1 - first) * (1 - rest)], axis=1)
     score = find_score("roc_auc_ovr", "classification", THREE)

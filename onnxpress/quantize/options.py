@@ -9,7 +9,7 @@ MethodName = Literal[
     "auto", "none", "dynamic", "static", "dense", "float16", "forest", "kernel", "neighbors"
 ]
 Objective = Literal["size", "latency", "throughput"]
-Level = Literal["auto", "lossless", "refined"]
+Level = Literal["auto", "lossless", "faithful", "refined"]
 MlOpset = Literal[3, 5]
 
 
@@ -27,7 +27,7 @@ class Options:
     """What the best is chosen by: bytes, time of one row, or time of a batch."""
 
     level: Level = "auto"
-    """How far the forest method may go: ``lossless``, ``refined`` (within the budget), or both."""
+    """How far the forest method may go: ``lossless``, ``faithful`` or ``refined``, or all."""
 
     ml_opset: MlOpset = 5
     """Version of ai.onnx.ml for forests: 5 is the smallest, 3 runs in older runtimes."""

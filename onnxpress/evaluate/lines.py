@@ -42,7 +42,7 @@ def prediction_warnings(
         if ties:
             yield (
                 f"{names[ONNX]} gives the other class on {ties} of {len(rows)} {rows.kind} rows "
-                "where the two highest scores of the original are equal within rounding"
+                "where two classes tie within rounding for the original"
             )
 
 

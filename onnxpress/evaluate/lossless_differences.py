@@ -9,7 +9,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.inner_tensors import InnerTensors, Values
-from onnxpress.evaluate.relative_differences import Flags, numbers
+from onnxpress.evaluate.relative_differences import Flags, at_threshold, numbers
 from onnxpress.graph.trees.reader import is_tree
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
@@ -25,7 +25,8 @@ class LosslessDifferences:
     labels: NDArray[np.intp]
     """Other labels that are no ties."""
     ties: NDArray[np.intp]
-    """Other labels where the two highest scores of the ONNX model are equal within rounding."""
+    """Other labels where the two highest scores of the ONNX model are equal within rounding, or one
+    is at the threshold between two classes."""
     scores: NDArray[np.intp]
     """Equal labels, but scores or predictions beyond the tolerance."""
 
@@ -36,7 +37,8 @@ def lossless_differences(plain: Predictions, quantized: Predictions) -> Lossless
     if plain.scores is None:
         none = np.zeros(0, np.intp)
         return LosslessDifferences(labels=none, ties=none, scores=np.flatnonzero(apart))
-    other, tied = plain.values != quantized.values, _tied(plain.scores)
+    other = plain.values != quantized.values
+    tied = _tied(plain.scores) | at_threshold(plain, quantized, TOLERANCE)
     return LosslessDifferences(
         labels=np.flatnonzero(other & ~tied),
         ties=np.flatnonzero(other & tied),

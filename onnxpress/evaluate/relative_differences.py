@@ -40,8 +40,8 @@ def relative_differences(
 def other_labels(original: Predictions, converted: Predictions) -> Flags:
     """Flag the rows, (rows,), whose labels differ although the original's do not tie.
 
-    Labels tie if the two highest scores are no further apart than the tolerance. A single class
-    ties with nothing.
+    Labels tie if the two highest scores are no further apart than the tolerance, or if the row lies
+    at the threshold of two classes. A single class ties with nothing.
     """
     if original.scores is None:
         return np.zeros(len(original.values), bool)
@@ -50,4 +50,35 @@ def other_labels(original: Predictions, converted: Predictions) -> Flags:
     first, second = -np.partition(-original.scores, 1, axis=1)[:, :2].T
     with np.errstate(invalid="ignore"):
         tied = first - second <= TOLERANCE * np.maximum(1, np.abs(first))
+    tied |= at_threshold(original, converted, TOLERANCE)
     return np.asarray((original.values != converted.values) & ~tied)
+
+
+def at_threshold(one: Predictions, other: Predictions, tolerance: float) -> Flags:
+    """Flag the rows, (rows,), with another label since one threshold lies between equal scores.
+
+    A classifier with a threshold of its own (scikit-learn's FixedThresholdClassifier) gives the
+    second of two classes to a score from there on, be that the greater of the two or not. Rows are
+    flagged if a single threshold explains the labels of both models, and the scores of the row are
+    no further apart than ``tolerance``. With scores of the second class
+
+        one    0.1 first   0.2000000 second   0.3 second
+        other  0.1 first   0.1999999 first    0.3 second
+
+    any threshold near 0.2 explains all labels, so the middle row lies at it.
+    """
+    scores = [each.scores for each in (one, other)]
+    labels = np.unique(np.concatenate([one.values, other.values]))
+    if scores[0] is None or scores[1] is None or scores[0].shape != scores[1].shape:
+        return np.zeros(len(one.values), bool)
+    if scores[0].shape[1] != 2 or len(labels) != 2:
+        return np.zeros(len(one.values), bool)
+    second = np.stack([one.values == labels[1], other.values == labels[1]])
+    score = np.stack([scores[0][:, 1], scores[1][:, 1]])
+    highest_first = score.max(initial=-np.inf, where=~second & ~np.isnan(score))
+    lowest_second = score.min(initial=np.inf, where=second & ~np.isnan(score))
+    if not highest_first <= lowest_second + tolerance * max(1, abs(lowest_second)):
+        return np.zeros(len(one.values), bool)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(score[0] - score[1]) <= tolerance * np.maximum(1, np.abs(score[0]))
+    return np.asarray((second[0] != second[1]) & near)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.evaluate.relative_differences import at_threshold
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.rows import Feeds, take
 
@@ -144,7 +145,9 @@ def _differences(alone: Predictions, together: Predictions) -> NDArray[np.float6
     sizes = np.maximum(1, np.abs(np.nan_to_num(scores)))
     moved = (_gaps(scores, together.scores) / sizes).max(axis=1)
     flipped = alone.values[:size] != together.values
-    return np.where(flipped & ~_tied(scores), np.inf, moved)
+    first = Predictions(alone.values[:size], scores, alone.proper)
+    tied = _tied(scores) | at_threshold(first, together, 2 * TOLERANCE)
+    return np.where(flipped & ~tied, np.inf, moved)
 
 
 def _gaps(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from onnxpress.evaluate.original_rounding import (
 from onnxpress.evaluate.relative_differences import (
     TOLERANCE,
     Flags,
+    at_threshold,
     numbers,
     other_labels,
     relative_differences,
@@ -81,11 +82,13 @@ def _wrong_labels(
 
     Where the estimator decides by more than its probabilities, equal probabilities are no tie.
     """
-    if (original.values != converted.values).any():
-        decided = _decision_scores(estimator, feeds, schema)
-        if decided is not None:
-            original = replace(original, scores=decided)
-    return other_labels(original, converted)
+    if not (original.values != converted.values).any():
+        return np.zeros(len(original.values), bool)
+    decided = _decision_scores(estimator, feeds, schema)
+    if decided is None:
+        return other_labels(original, converted)
+    tied = at_threshold(original, converted, TOLERANCE)
+    return other_labels(replace(original, scores=decided), converted) & ~tied
 
 
 def _decision_scores(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np.float64] | None:

@@ -21,7 +21,8 @@ class Predictions:
     """Labels (int64 or str) or numbers (float64), (rows,)."""
     scores: NDArray[np.float64] | None
     """(rows, classes), None for regression: probabilities, or decision scores of a classifier
-    without them. The greatest score of a row is the label's. An SVC with
+    without them. The greatest score of a row is the label's, unless the classifier decides by
+    another rule: a threshold of its own between two classes, or the votes of an SVC. An SVC with
     ``decision_function_shape="ovo"`` has a column for each pair of three and more classes instead.
     """
     proper: bool = True

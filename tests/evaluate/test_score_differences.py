@@ -296,3 +296,52 @@ def test_rows_between_equally_near_neighbours_are_at_a_step() -> None:
     tied = distances[:, 4] == distances[:, 5]
     assert 0 < found.steps <= tied.sum()
     assert not found.beyond
+
+
+# --- classifiers with a threshold of their own ----------------------------------------------------
+
+
+def by_threshold(second: list[float], threshold: float) -> Predictions:
+    scores = np.array([[1 - value, value] for value in second])
+    return Predictions(np.where(scores[:, 1] >= threshold, "yes", "no"), scores)
+
+
+def test_a_row_at_the_threshold_ties_and_another_threshold_is_wrong() -> None:
+    original = by_threshold([0.1, 0.2, 0.3], 0.2)
+    rounded = by_threshold([0.1, 0.2 - 1e-7, 0.3], 0.2)
+    assert original.values.tolist() != rounded.values.tolist()
+    assert not other_labels(original, rounded).any()
+    assert not other_labels(rounded, original).any()
+    elsewhere = by_threshold([0.1, 0.2, 0.3], 0.25)
+    assert other_labels(by_threshold([0.1, 0.21, 0.3], 0.2), elsewhere).tolist() == [
+        False,
+        True,
+        False,
+    ]
+    swapped = Predictions(np.array(["yes", "no", "no"]), original.scores)
+    assert other_labels(original, swapped).tolist() == [True, True, True]
+
+
+def test_one_threshold_has_to_explain_all_labels() -> None:
+    """Equal scores with other labels are no tie where the label does not follow the score."""
+    original = by_threshold([0.1, 0.2, 0.3, 0.4], 0.25)
+    other = Predictions(np.array(["no", "yes", "no", "yes"]), original.scores)
+    assert other_labels(original, other).tolist() == [False, True, True, False]
+
+
+def test_decisions_at_a_threshold_of_their_own_tie() -> None:
+    from sklearn.model_selection import FixedThresholdClassifier
+
+    x, y = rows_of()
+    machine = SVC().fit(x, y)
+    threshold = float(np.sort(machine.decision_function(x))[20])
+    estimator = FixedThresholdClassifier(
+        machine, threshold=threshold, response_method="decision_function"
+    ).fit(x, y)
+    original = predict_original(estimator, {"X": x}, numeric_schema(5))
+    assert original.scores is not None
+    moved = original.scores - np.array([[-1e-7, 1e-7]])
+    values = np.where(moved[:, 1] >= threshold, *estimator.classes_[::-1])
+    assert (values != original.values).sum() == 1
+    answer = Predictions(values, moved, original.proper)
+    assert not score_differences(estimator, {"X": x}, numeric_schema(5), original, answer).beyond

@@ -11,6 +11,11 @@ from onnxpress.conversion.meta.members import Members
 from onnxpress.conversion.meta.part import Part
 from onnxpress.conversion.meta.values import Inputs
 
+_ROUNDING = 1e-5
+"""Of a score in float32, relative. The shares of votes in a forest often equal a threshold: 48 of
+60 is 0.8, which makes a row positive, and adds up to a little less in float32. So the ONNX model's
+threshold lies lower by as much; two different shares are further apart."""
+
 
 class Thresholded(Part):
     """The scores of the classifier inside, and labels by the threshold."""
@@ -33,6 +38,7 @@ class Thresholded(Part):
             score = score if positive else members.add("Neg", score)
         threshold = getattr(model, "best_threshold_", getattr(model, "threshold", half))
         threshold = half if threshold == "auto" else float(threshold)
+        threshold -= _ROUNDING * abs(threshold)
         flat, limit = members.flat(score), members.constant(np.array([threshold], np.float32))
         below = members.add("Less", flat, limit)
         places = below if not positive else members.add("Not", below)

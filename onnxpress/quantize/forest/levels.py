@@ -35,9 +35,7 @@ def forest_candidates(model: onnx.ModelProto, options: Options) -> list[Candidat
         from onnxpress.quantize.forest.faithful.ladder import faithful_candidates  # imports scipy
 
         smaller = (Method.FOREST, Form.REFINED) if options.level == "auto" else None
-        found += faithful_candidates(
-            ml_opset=options.ml_opset, seed=options.seed, unless=smaller
-        )
+        found += faithful_candidates(ml_opset=options.ml_opset, seed=options.seed, unless=smaller)
     return found
 
 

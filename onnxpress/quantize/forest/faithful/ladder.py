@@ -47,7 +47,9 @@ def faithful_candidates(
     found = []
     for of in LADDER:
         apply = partial(faithful, share=Share(of), ml_opset=ml_opset, seed=seed)
-        found.append(Candidate(Method.FOREST, apply, form=Form.FAITHFUL, rung=Share(of), unless=unless))
+        found.append(
+            Candidate(Method.FOREST, apply, form=Form.FAITHFUL, rung=Share(of), unless=unless)
+        )
     return found
 
 
@@ -62,7 +64,7 @@ def faithful(
     before = _originals(Task(model, rows, seed))
     pruned = pruned_forest(before, share)
     result = rewrite_trees(model, ml_opset=ml_opset, change=lambda _: pruned)
-    return in_range(result, _scores_of(model), before.forest)
+    return in_range(result, _scores_of(model), before)
 
 
 def _scores_of(model: onnx.ModelProto) -> str:

@@ -76,7 +76,9 @@ def originals(task: Task) -> Originals:
 def _only_forest(model: onnx.ModelProto) -> Forest:
     nodes = [node for graph in graphs(model.graph) for node in graph.node if is_tree(node)]
     if len(nodes) != 1 or not any(node is nodes[0] for node in model.graph.node):
-        raise NotApplicable(f"needs one tree ensemble in the main graph, the model has {len(nodes)}")
+        raise NotApplicable(
+            f"needs one tree ensemble in the main graph, the model has {len(nodes)}"
+        )
     try:
         forest = read(nodes[0])
     except Untreatable as reason:

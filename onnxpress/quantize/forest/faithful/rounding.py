@@ -13,7 +13,8 @@ import onnx
 
 from onnxpress.graph.trees.forest import Floats, Forest
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
-from onnxpress.quantize.forest.faithful.originals import Matrix
+from onnxpress.quantize.forest.faithful.originals import Matrix, Originals
+from onnxpress.quantize.forest.refined.answers import floor_of
 
 _STEPS = 127
 
@@ -48,20 +49,20 @@ def without_negative_leaves(forest: Forest) -> Forest:
     )
 
 
-def in_range(model: onnx.ModelProto, output: str, forest: Forest) -> onnx.ModelProto:
+def in_range(model: onnx.ModelProto, output: str, originals: Originals) -> onnx.ModelProto:
     """``model`` with ``output``, the scores of fitted leaves, in the range of the original's.
 
-    ``forest`` is the original's. Fitted leaves may be a little below zero or above the largest.
+    Fitted scores may be a little below zero, and probabilities above one.
 
-    1. Shares of a total (probabilities) are zero or more and add up to the same total.
-    2. A sum of leaves of one target that are never negative is never negative.
+    1. Probabilities, or shares of another total, are zero or more and add up to the same total.
+    2. Where the original predicts positive numbers, none is below the least of them.
     3. Any others stay as they are.
     """
-    values = forest.leaf_values
-    if not output or values.min() < 0 or forest.post_transform != "NONE":
+    forest = originals.forest
+    if not output or forest.leaf_values.min() < 0 or forest.post_transform != "NONE":
         return model
-    total = _total(forest)
-    if not total and (forest.labels is not None or forest.base_values.any()):
+    total, floor = _total(forest), floor_of(originals.scores)
+    if not total and (forest.labels is not None or forest.base_values.any() or floor is None):
         return model
     place = next(at for at, node in enumerate(model.graph.node) if output in node.output)
     after = list(model.graph.node[place + 1 :])
@@ -72,13 +73,11 @@ def in_range(model: onnx.ModelProto, output: str, forest: Forest) -> onnx.ModelP
     names[list(names).index(output)] = fitted
     if total:
         positive = writer.add("Relu", fitted)
-        share = writer.add("Div", positive, writer.reduce("ReduceSum", positive, 1))
-        if total == 1:
-            model.graph.node[-1].output[0] = output
-        else:
-            writer.add("Mul", share, writer.constant(np.float32([total])), output=output)
+        sums = writer.reduce("ReduceSum", positive, 1)
+        share = writer.add("Div", sums, writer.constant(np.float32([total])))
+        writer.add("Div", positive, share, output=output)
     else:
-        writer.add("Relu", fitted, output=output)
+        writer.add("Max", fitted, writer.constant(np.float32([floor])), output=output)
     model.graph.node.extend(after)
     return model
 
@@ -94,4 +93,4 @@ def _total(forest: Forest) -> float:
     if forest.n_targets == 1 or np.ptp(sums) > _SCORED_ALIKE * sums.max():
         return 0.0
     total = float(sums.mean()) * forest.n_trees + float(forest.base_values.sum())
-    return 1.0 if abs(total - 1) < _SCORED_ALIKE else total
+    return round(total, 3)

@@ -4,6 +4,7 @@
 * ``subgraphs``: the model is split where its trees read their features.
 * ``distillation``: the rows to learn from, and what the original predicts for them.
 * ``bins``, ``grow``, ``losses``, ``refit``: boosting on histograms, then all leaves together.
+* ``answers``: labels by a threshold, answers that stay positive.
 * ``oblivious``: the forest as arrays, with int8 leaves.
 * ``as_operators``, ``as_tree_ensemble``: written in the fewest bytes, or in the fewest operators.
 """

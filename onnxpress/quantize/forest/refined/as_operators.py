@@ -6,7 +6,7 @@ contiguous stretches.
     features (rows, f) -> Transpose -> Gather (depth, trees, rows) -> Less thresholds
     -> Where 2^level or 0 -> ReduceSum over levels -> Add first leaf of the tree
     -> Gather leaf table (trees, rows, columns) -> ReduceSum over trees
-    -> Softmax and ArgMax, or Add offset
+    -> Softmax and ArgMax, or Add offset and Max with the least answer
 
 The leaf table is int8, cast and scaled by operators with constant inputs, which a runtime computes
 once, when it loads the model (onnxruntime does not do so for DequantizeLinear). A classifier's
@@ -15,8 +15,6 @@ offset is part of its table.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import onnx
 from numpy.typing import NDArray
@@ -24,6 +22,7 @@ from onnx import TensorProto
 
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.quantize.candidates import NotApplicable
+from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, two_class_scores
 from onnxpress.quantize.forest.refined.subgraphs import Subgraphs, subgraph
 
@@ -34,11 +33,9 @@ def as_operators(
     model: onnx.ModelProto,
     parts: Subgraphs,
     forest: ObliviousForest,
-    labels: NDArray[Any] | None,
+    answers: Answers,
 ) -> onnx.ModelProto:
     """``model`` with ``forest`` in place of its back; inputs and outputs stay as they are.
-
-    ``labels`` are the class labels, None for regression.
 
     Raises:
         NotApplicable: the opset is below 9, or the model declares another number of columns than it
@@ -47,15 +44,16 @@ def as_operators(
     opset = opset_of(model)
     if opset < _MIN_OPSET:
         raise NotApplicable(f"needs opset {_MIN_OPSET} or later, the model has {opset}")
+    labels = answers.labels
     _check_columns(model, len(forest.scale) if labels is None else len(labels))
     outputs = [value.name for value in model.graph.output]
     result = subgraph(model, parts.front, outputs)
     writer = _ShortNames(result.graph, opset, names_of(result) - {""})
     if labels is None:
         sums = _sum_of_trees(_leaf_values(writer, parts.features, forest, forest.scale), writer)
-        writer.add("Add", sums, writer.constant(forest.offset), output=outputs[0])
+        _numbers(writer, sums, forest, answers, outputs[0])
     else:
-        _classes(writer, parts.features, forest, labels, outputs)
+        _classes(writer, parts.features, forest, answers, outputs)
     result.graph.name = model.graph.name
     result.metadata_props.extend(model.metadata_props)
     _import_used(result, model)
@@ -108,11 +106,22 @@ def _sum_of_trees(values: str, writer: GraphWriter) -> str:
     return writer.reduce("ReduceSum", values, 0, keepdims=False)
 
 
+def _numbers(
+    writer: GraphWriter, sums: str, forest: ObliviousForest, answers: Answers, output: str
+) -> None:
+    """Prediction, which no sum of trees takes below the floor."""
+    floor, offset = answers.needed_floor(forest), writer.constant(forest.offset)
+    if floor is None:
+        writer.add("Add", sums, offset, output=output)
+    else:
+        writer.add("Max", writer.add("Add", sums, offset), writer.constant(floor), output=output)
+
+
 def _classes(
     writer: GraphWriter,
     features: str,
     forest: ObliviousForest,
-    labels: NDArray[Any],
+    answers: Answers,
     outputs: list[str],
 ) -> None:
     """Label and probabilities."""
@@ -121,7 +130,7 @@ def _classes(
         scale = two_class_scores(scale)
     scores = _sum_of_trees(_leaf_values(writer, features, forest, scale), writer)
     writer.add("Softmax", scores, output=outputs[1], axis=1)
-    writer.labels(scores, labels, outputs[0])
+    answers.write_labels(writer, scores, outputs[1], outputs[0])
 
 
 def declared_columns(model: onnx.ModelProto) -> int:

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from onnxpress.graph.trees.forest import Forest, Mode
 from onnxpress.graph.trees.graphs import ml_opset_of
+from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.lossless.leaves import share_leaves
 from onnxpress.quantize.forest.lossless.passes import merge_equal_children
 from onnxpress.quantize.forest.lossless.portable import portable
+from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, two_class_scores
 from onnxpress.quantize.forest.refined.subgraphs import Subgraphs, subgraph
 
@@ -29,11 +31,9 @@ def as_tree_ensemble(
     model: onnx.ModelProto,
     parts: Subgraphs,
     forest: ObliviousForest,
-    labels: NDArray[Any] | None,
+    answers: Answers,
 ) -> onnx.ModelProto:
     """``model`` with ``forest`` in place of its back; inputs and outputs stay as they are.
-
-    ``labels`` are the class labels, None for regression.
 
     Raises:
         NotApplicable: the model imports an ai.onnx.ml that has no such operator.
@@ -46,8 +46,17 @@ def as_tree_ensemble(
     result = subgraph(model, parts.front, outputs)
     result.graph.name = model.graph.name
     result.metadata_props.extend(model.metadata_props)
-    trees = merge_equal_children(share_leaves(as_trees(forest, labels)))
-    portable(trees, onnx.NodeProto(input=[parts.features], output=outputs), result.graph)
+    trees = merge_equal_children(share_leaves(as_trees(forest, answers.labels)))
+    writer = GraphWriter(result.graph, opset_of(model), names_of(result) - {""})
+    floor, last = answers.needed_floor(forest), outputs[0]
+    if floor is not None or answers.threshold is not None:  # the first output is not the node's
+        last = writer.name("last")
+    node = onnx.NodeProto(input=[parts.features], output=[last, *outputs[1:]])
+    portable(trees, node, result.graph)
+    if floor is not None:
+        writer.add("Max", last, writer.constant(floor), output=outputs[0])
+    if answers.threshold is not None:
+        answers.write_labels(writer, outputs[1], outputs[1], outputs[0])
     return result
 
 

@@ -8,7 +8,7 @@ again trees", 1996).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.quantize.candidates import NotApplicable
+from onnxpress.quantize.forest.refined.answers import Answers, floor_of, threshold_of
 from onnxpress.quantize.forest.refined.losses import LOGISTIC, SOFTMAX, SQUARED, Loss, Matrix
 
 Features = NDArray[np.float32]
 
 _OWN = 0.5  # weight of a training row's own target; the rest is the original's prediction
+_BIASED = 4  # standard errors by which the original's mean may miss that of its rows' targets
 _SMOOTH = 0.002  # keeps targets away from 0 and 1, where scores would be infinite
 
 _GENERATED = 20  # rows to learn per training row,
@@ -42,15 +44,23 @@ class Distillation:
     target: Matrix  # (rows, columns): probabilities, the second class's alone for two; for
     # regression standardised
     loss: Loss
-    labels: NDArray[Any] | None  # (classes,) int64 or object; None for regression
+    answers: Answers
     center: NDArray[np.float64]  # (columns,) of the regression targets
     spread: NDArray[np.float64]  # (columns,)
 
 
-def distil(teacher: Teacher, x: Features, own: NDArray[Any], *, seed: int) -> Distillation:
+def distil(
+    teacher: Teacher,
+    x: Features,
+    own: NDArray[Any],
+    *,
+    seed: int,
+    constants: Sequence[float] = (),
+) -> Distillation:
     """Rows to learn, half of them or more generated, from training rows ``x`` (rows, features).
 
-    ``own`` (rows,) are the targets of those rows.
+    ``own`` (rows,) are the targets of those rows, ``constants`` the single numbers in the teacher's
+    graph: a threshold on probabilities is among them.
 
     Raises:
         NotApplicable: the outputs are neither label and probabilities nor one float prediction.
@@ -65,7 +75,7 @@ def distil(teacher: Teacher, x: Features, own: NDArray[Any], *, seed: int) -> Di
     if len(outputs) == 1 and outputs[0].dtype.kind == "f":
         return _regression(both, outputs[0], own)
     if _label_and_scores(outputs):
-        return _classification(both, outputs[0], outputs[1].astype(np.float64), own)
+        return _classification(both, outputs[0], outputs[1].astype(np.float64), own, constants)
     raise NotApplicable("the outputs are neither label and probabilities nor a prediction")
 
 
@@ -93,15 +103,35 @@ def _label_and_scores(outputs: list[NDArray[Any]]) -> bool:
 
 def _regression(x: Features, predicted: NDArray[Any], own: NDArray[Any]) -> Distillation:
     target = predicted.reshape(len(x), -1).astype(np.float64)
+    floor = floor_of(target)
     if target.shape[1] == 1:
-        target[: len(own), 0] += _OWN * (own.astype(np.float64) - target[: len(own), 0])
+        apart = own.astype(np.float64) - target[: len(own), 0]
+        if _predicts_the_mean(apart, target.std()):
+            target[: len(own), 0] += _OWN * apart
     center, spread = target.mean(axis=0), target.std(axis=0)
     spread[spread == 0] = 1.0
-    return Distillation(x, (target - center) / spread, SQUARED, None, center, spread)
+    answers = Answers(None, floor=floor)
+    return Distillation(x, (target - center) / spread, SQUARED, answers, center, spread)
+
+
+def _predicts_the_mean(apart: NDArray[np.float64], spread: float) -> bool:
+    """Whether differences of targets from predictions, (rows,), are 0 on average.
+
+    ``spread`` is the standard deviation of predictions, far below which all is rounding.
+
+    They are not where the original predicts a quantile, or the mean of a logarithm. Its rows' own
+    targets would pull such answers towards the mean.
+    """
+    error = apart.std() / np.sqrt(len(apart))
+    return bool(abs(apart.mean()) <= _BIASED * error + _ROUNDING * spread)
 
 
 def _classification(
-    x: Features, predicted: NDArray[Any], probabilities: Matrix, own: NDArray[Any]
+    x: Features,
+    predicted: NDArray[Any],
+    probabilities: Matrix,
+    own: NDArray[Any],
+    constants: Sequence[float],
 ) -> Distillation:
     classes = probabilities.shape[1]
     if classes == 1:
@@ -111,13 +141,20 @@ def _classification(
         raise NotApplicable("the second output is not a table of probabilities")
     labels, position = np.unique(own, return_inverse=True)
     labels = labels.astype(np.int64 if predicted.dtype.kind == "i" else object)
-    if len(labels) != classes or _contradicts(predicted, probabilities, labels):
-        few = f"the {len(labels)} classes of the training rows"
-        raise NotApplicable(f"label is not the most probable of {few}")
+    few = f"the {len(labels)} classes of the training rows"
+    if len(labels) != classes or not np.isin(predicted, labels).all():
+        raise NotApplicable(f"label is not one of {few}")
+    threshold = None
+    if _contradicts(predicted, probabilities, labels):
+        if classes == 2:
+            second = predicted == labels[1]
+            threshold = threshold_of(second, probabilities[:, 1], constants)
+        if threshold is None:
+            raise NotApplicable(f"label does not follow from the probabilities of {few}")
     target = class_targets(probabilities, position)
     loss = LOGISTIC if classes == 2 else SOFTMAX
-    columns = target.shape[1]
-    return Distillation(x, target, loss, labels, np.zeros(columns), np.ones(columns))
+    columns, answers = target.shape[1], Answers(labels, threshold)
+    return Distillation(x, target, loss, answers, np.zeros(columns), np.ones(columns))
 
 
 def _contradicts(predicted: NDArray[Any], probabilities: Matrix, labels: NDArray[Any]) -> bool:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from onnxpress.quantize.candidates import Candidate, Form, Method, Rung
+from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators, declared_columns
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
 from onnxpress.quantize.forest.refined.bins import Bins, binned, cut_points
@@ -34,6 +35,7 @@ from onnxpress.quantize.forest.refined.subgraphs import (
     Subgraphs,
     count_trees,
     run,
+    single_numbers,
     split_at_features,
     subgraph,
 )
@@ -54,9 +56,7 @@ LADDER = (
 )
 """The sizes of the candidates, ascending."""
 
-WriteForest = Callable[
-    [onnx.ModelProto, Subgraphs, ObliviousForest, NDArray[Any] | None], onnx.ModelProto
-]
+WriteForest = Callable[[onnx.ModelProto, Subgraphs, ObliviousForest, Answers], onnx.ModelProto]
 """``as_operators`` or ``as_tree_ensemble``."""
 
 _TREES_EACH = 1.5
@@ -119,7 +119,7 @@ def refined(
         NotApplicable: the model has no such trees, inputs or outputs.
     """
     parts, distilled, forest = _learned(Task(model, rows, seed), rung)
-    return write(model, parts, forest, distilled.labels)
+    return write(model, parts, forest, distilled.answers)
 
 
 def learned(distilled: Distillation, bins: Bins, rung: Rung, *, seed: int) -> ObliviousForest:
@@ -129,7 +129,7 @@ def learned(distilled: Distillation, bins: Bins, rung: Rung, *, seed: int) -> Ob
         growth = Growth(rung.trees, rung.depth)
         questions, values, offset = grow(bins, target, loss, growth, seed)
         values = refit(questions.leaves(distilled.x), values, offset, target, loss)
-    if distilled.labels is not None:  # a classifier's offset is shared out over the trees
+    if distilled.answers.labels is not None:  # a classifier's offset is shared out over the trees
         values, offset = values + offset / rung.trees, np.zeros_like(offset)
     offset = offset * distilled.spread + distilled.center
     return quantised(questions, values * distilled.spread, offset)
@@ -154,6 +154,7 @@ def _prepared(task: Task) -> tuple[Subgraphs, Distillation, Bins]:
         feeds: Feeds = {parts.features: batch}
         return run(back, feeds)
 
-    distilled = distil(teacher, x, rows.target, seed=task.seed)
+    numbers = single_numbers(back)
+    distilled = distil(teacher, x, rows.target, seed=task.seed, constants=numbers)
     cuts = tuple(cut_points(column) for column in x.T)  # between training rows alone
     return parts, distilled, binned(distilled.x, cuts)

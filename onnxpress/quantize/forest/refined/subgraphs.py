@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.reader import TREE_OPS
@@ -126,6 +126,14 @@ def subgraph(
     for name in outputs:
         graph.output.append(known.get(name) or helper.make_empty_tensor_value_info(name))
     return result
+
+
+def single_numbers(model: onnx.ModelProto) -> list[float]:
+    """The float constants of ``model`` that are one number each, in their order."""
+    single: tuple[list[int], ...] = ([], [1], [1, 1])
+    floats = [each for each in model.graph.initializer if each.data_type == TensorProto.FLOAT]
+    tensors = [numpy_helper.to_array(each) for each in floats if list(each.dims) in single]
+    return [float(each.item()) for each in tensors]
 
 
 def run(model: onnx.ModelProto, feeds: Feeds) -> list[NDArray[Any]]:

@@ -16,6 +16,7 @@ class Task:
     """A model and its training rows, equal to another when their contents are."""
 
     def __init__(self, model: onnx.ModelProto, rows: Rows, seed: int) -> None:
+        """Take the digest of everything that a forest depends on."""
         self.model, self.rows, self.seed = model, rows, seed
         digest = hashlib.sha256(model.SerializeToString(deterministic=True))
         for name, values in (*sorted(rows.feeds.items()), ("", rows.target)):

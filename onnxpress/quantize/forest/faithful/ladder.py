@@ -45,11 +45,10 @@ def faithful_candidates(
 ) -> list[Candidate]:
     """All rungs, smallest first; none is tried if the ladder ``unless`` has a good one."""
     found = []
-    for of in LADDER:
-        apply = partial(faithful, share=Share(of), ml_opset=ml_opset, seed=seed)
-        found.append(
-            Candidate(Method.FOREST, apply, form=Form.FAITHFUL, rung=Share(of), unless=unless)
-        )
+    for share in map(Share, LADDER):
+        apply = partial(faithful, share=share, ml_opset=ml_opset, seed=seed)
+        made = Candidate(Method.FOREST, apply, form=Form.FAITHFUL, rung=share, unless=unless)
+        found.append(made)
     return found
 
 

@@ -45,7 +45,7 @@ def without_negative_leaves(forest: Forest) -> Forest:
     return replace(
         forest,
         leaf_weight=(forest.leaf_weight + np.float32(raised)).astype(np.float32),
-        base_values=np.float32([base - raised * forest.n_trees]),
+        base_values=np.array([base - raised * forest.n_trees], np.float32),
     )
 
 
@@ -74,10 +74,10 @@ def in_range(model: onnx.ModelProto, output: str, originals: Originals) -> onnx.
     if total:
         positive = writer.add("Relu", fitted)
         sums = writer.reduce("ReduceSum", positive, 1)
-        share = writer.add("Div", sums, writer.constant(np.float32([total])))
+        share = writer.add("Div", sums, writer.constant(np.array([total], np.float32)))
         writer.add("Div", positive, share, output=output)
     else:
-        writer.add("Max", fitted, writer.constant(np.float32([floor])), output=output)
+        writer.add("Max", fitted, writer.constant(np.array([floor], np.float32)), output=output)
     model.graph.node.extend(after)
     return model
 

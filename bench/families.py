@@ -34,6 +34,7 @@ from onnxpress.pipeline.running import run_stage
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
+from onnxpress.quantize.terms import terms_of
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("digits", "breast_cancer", "diabetes")
@@ -88,9 +89,11 @@ def _forms(estimator: Any, part: Split) -> tuple[dict[str, bytes], str]:
     """The ONNX forms by name, and the candidate that the quantised one is."""
     model = to_onnx(estimator, part.schema, OPSET)
     plain = to_bytes(model)
-    options = Options(max_drop=BUDGET, seed=part.seed)
+    options = Options(budgets={"score": BUDGET}, seed=part.seed)
     candidates = list_candidates(model, options)
-    choice = choose(plain, candidates, trials(plain, estimator, part), part.schema, options)
+    made = trials(plain, estimator, part)
+    terms = terms_of(options, part.schema, plain, made)
+    choice = choose(plain, candidates, made, terms, options)
     default = to_bytes(plainly_converted(estimator, len(part.schema.columns)))
     return {"skl2onnx": default, "onnx": plain, "quantized": choice.model}, choice.candidate
 

@@ -30,7 +30,8 @@ from onnxpress.quantize.candidates import Candidate, Form, Rung
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.quantize.terms import terms_of
+from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
@@ -50,7 +51,7 @@ class Models:
 
 
 def make(estimator: str, part: Split, trees: int, budget: float) -> Models:
-    """Fit, convert, and quantise both ways; ``budget`` is ``quantize.max_accuracy_drop``."""
+    """Fit, convert, and quantise both ways; ``budget`` is ``quantize.max_drop.score``."""
     fresh = unfitted(estimator, part, trees)
     if estimator in FORESTS:
         fresh.set_params(n_jobs=-1)  # only the fit, which is not measured
@@ -75,9 +76,11 @@ def _refined(
     plain: bytes, model: onnx.ModelProto, fitted: Any, part: Split, budget: float
 ) -> tuple[bytes | None, Candidate | None]:
     """The smallest refined model within the budget, and its candidate; None if there is none."""
-    options = Options(method="forest", level="refined", max_drop=budget, seed=part.seed)
+    options = Options(method="forest", level="refined", seed=part.seed, budgets={"score": budget})
     candidates = forest_candidates(model, options)
-    choice = choose(plain, candidates, trials(plain, fitted, part), part.schema, options)
+    made = trials(plain, fitted, part)
+    terms = terms_of(options, part.schema, plain, made)
+    choice = choose(plain, candidates, made, terms, options)
     if choice.chosen is None:
         return None, None
     return choice.model, choice.chosen.candidate
@@ -98,7 +101,7 @@ def trials(plain: bytes, fitted: Any, part: Split) -> Trials:
     """Where candidates for ``plain`` are scored: on calibration rows, or by cross-fitting."""
     if len(part.calibration):
         return held_out(plain, part.train, part.calibration)
-    return cross_fits(lambda: fitted, part.train, part.schema, OPSET, part.seed)
+    return cross_fits(Clones(lambda: fitted, part.schema, OPSET, part.seed), part.train)
 
 
 def dumped(estimator: Any) -> bytes:

@@ -33,6 +33,29 @@ KEYS = (SCORE, RECALL, DISAGREEMENT, WITHIN, LOG_LOSS, BRIER, MAX_ERROR)
 OF_CLASSIFIERS = frozenset({RECALL, LOG_LOSS, BRIER})
 OF_REGRESSORS = frozenset({WITHIN, MAX_ERROR})
 
+_SCORERS = """
+accuracy adjusted_mutual_info_score adjusted_rand_score average_precision balanced_accuracy
+completeness_score d2_absolute_error_score d2_brier_score d2_log_loss_score explained_variance
+f1 f1_macro f1_micro f1_samples f1_weighted fowlkes_mallows_score homogeneity_score jaccard
+jaccard_macro jaccard_micro jaccard_samples jaccard_weighted matthews_corrcoef mutual_info_score
+neg_brier_score neg_log_loss neg_max_error neg_mean_absolute_error
+neg_mean_absolute_percentage_error neg_mean_gamma_deviance neg_mean_poisson_deviance
+neg_mean_squared_error neg_mean_squared_log_error neg_median_absolute_error
+neg_negative_likelihood_ratio neg_root_mean_squared_error neg_root_mean_squared_log_error
+normalized_mutual_info_score positive_likelihood_ratio precision precision_macro precision_micro
+precision_samples precision_weighted r2 rand_score recall recall_macro recall_micro
+recall_samples recall_weighted roc_auc roc_auc_ovo roc_auc_ovo_weighted roc_auc_ovr
+roc_auc_ovr_weighted top_k_accuracy v_measure_score
+"""
+SCORERS = tuple(_SCORERS.split())
+"""The names of scikit-learn's scorers, sorted.
+
+They are listed because importing scikit-learn takes a second, which every stage would pay.
+"""
+
+ERROR_QUANTILES = (50, 95, 99)
+"""The quantiles of the error that are measured on test rows, in percent."""
+
 _QUANTILE = re.compile(rf"{MAX_ERROR}_p([1-9][0-9]?)")
 
 
@@ -49,14 +72,7 @@ def with_defaults(limits: Limits, defaults: Limits) -> dict[str, float | None]:
 
 def is_known(key: str) -> bool:
     """Whether a limit may have this key for some task."""
-    return key in KEYS or error_quantile(key) is not None or key in scorer_names()
-
-
-def scorer_names() -> tuple[str, ...]:
-    """Return the names of scikit-learn's scorers, sorted."""
-    from sklearn.metrics import get_scorer_names  # 1 s
-
-    return tuple(get_scorer_names())
+    return key in KEYS or error_quantile(key) is not None or key in SCORERS
 
 
 def nearest(name: str, valid: tuple[str, ...]) -> str:
@@ -74,7 +90,7 @@ def nearest(name: str, valid: tuple[str, ...]) -> str:
 
 def about_unknown(key: str) -> str:
     """Say what to write instead of a key that no limit has."""
-    near = nearest(key, (*KEYS, *scorer_names()))
+    near = nearest(key, (*KEYS, *SCORERS))
     if near:
         return f"did you mean {near!r}?"
     return f"valid keys: {', '.join(KEYS)}, {MAX_ERROR}_p95, and scikit-learn's scorer names"

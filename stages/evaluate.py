@@ -7,6 +7,7 @@ from onnxpress.evaluate.evaluation import Evaluation, EvaluationSettings, ThreeM
 from onnxpress.evaluate.lossless_check import NotLossless, check_lossless, is_lossless
 from onnxpress.evaluate.metrics import compare_sizes
 from onnxpress.evaluate.predicted_rows import predictions_csv
+from onnxpress.evaluate.scoring import WantedScores
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
@@ -21,30 +22,29 @@ NAMES = {key: str(path) for key, path in outputs.MODEL_FILES.items()}
 
 
 def main() -> None:
-    """Test rows and three models in, metrics.json and predictions.csv out."""
+    """Test rows and three models in, metrics, their details and predictions.csv out."""
     params, schema = load_params(), read_schema()
     train, test = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.TEST))
-    plain = read_onnx(outputs.ONNX_MODEL, schema)
-    quantized = read_onnx(outputs.QUANTIZED_MODEL, schema)
+    plain, quantized = (read_onnx(path, schema) for path in [*outputs.MODEL_FILES.values()][1:])
     models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
     chosen = read_json(outputs.QUANTIZATION, "modified", "candidate")
-    wanted = params.evaluate.probe_rows
-    settings = EvaluationSettings(params.evaluate.tolerance, wanted, params.seed)
+    asked, wanted = params.evaluate, params.evaluate.probe_rows
+    scores = WantedScores(asked.score, tuple(asked.also), asked.positive)
+    settings = EvaluationSettings(asked.tolerance, wanted, params.seed, scores)
     with working(f"predicting {len(test)} test rows and {wanted} probe rows with three models"):
         found = evaluate(models, train.feeds, test, schema, settings)
     sizes = compare_sizes(*map(outputs.size_kb, outputs.MODEL_FILES.values()))
     metrics = {**sizes, **found.metrics, "quantized_modified": int(chosen["modified"])}
     write_json(outputs.METRICS, metrics)
+    write_json(outputs.METRICS_DETAIL, found.detail)
     write_bytes(outputs.PREDICTIONS, predictions_csv(test.target, found.tested.predictions))
     for line in found.lines(metrics):
         say(line)
     if is_lossless(chosen["candidate"]):
-        hold_to_lossless(chosen["candidate"], found, models, schema)
+        say_lossless(chosen["candidate"], found, models, schema)
 
 
-def hold_to_lossless(
-    candidate: str, found: Evaluation, models: ThreeModels, schema: Schema
-) -> None:
+def say_lossless(candidate: str, found: Evaluation, models: ThreeModels, schema: Schema) -> None:
     """Fail, with the keys of params.yaml, if a lossless model predicts something else."""
     pair = models.onnx, models.quantized
     try:

@@ -8,13 +8,14 @@ from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.outputs import (
     LATENCY_DETAIL,
     METRICS,
+    METRICS_DETAIL,
     ONNX_MODEL,
     PICTURES,
     QUANTIZATION,
     QUANTIZED_MODEL,
 )
 from onnxpress.pipeline.running import run_stage
-from onnxpress.report.pictures import candidates, errors, latency, size
+from onnxpress.report.pictures import candidates, errors, latency, reliability, size
 from onnxpress.report.pictures.canvas import png, style
 
 
@@ -22,14 +23,16 @@ def main() -> None:
     """Read records and models, and write a file per picture."""
     schema, metrics = read_schema(), read_json(METRICS, "original_size_kb", "onnx_size_kb")
     predictions = read_predictions()
+    scored = read_json(METRICS_DETAIL, "reliability", "score")
     quantization = read_json(QUANTIZATION, "candidates", "candidate", "scoring")
     detail = read_json(LATENCY_DETAIL, "batches", "candidates", "default_batch_rows", "environment")
     models = read_onnx(ONNX_MODEL, schema), read_onnx(QUANTIZED_MODEL, schema)
     with style():
         figures = {
             "errors": errors.draw(predictions, schema),
+            "reliability": reliability.draw(scored["reliability"], metrics, schema.task),
             "size": size.draw(metrics["original_size_kb"], *models),
-            "candidates": candidates.draw(quantization, detail, metrics),
+            "candidates": candidates.draw(quantization, detail, metrics, scored["score"]["name"]),
             "latency": latency.draw_distribution(detail),
             "latency_by_batch": latency.draw_sweep(detail),
         }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import onnx
 
 from onnxpress.models import PLAIN
@@ -16,43 +18,39 @@ from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.trials import Trials, cross_fits, held_out
-from onnxpress.tables.schema import Schema
+from onnxpress.quantize.terms import Words, terms_of
+from onnxpress.quantize.trials import Clones, trials_of
+
+WORDS = Words("evaluate.score", "quantize.max_drop")
 
 
 def main() -> None:
     """Read model.onnx and rows; write the quantised model, the candidates and the verdicts."""
     params, schema = load_params(), read_schema()
     plain = read_onnx(outputs.ONNX_MODEL, schema)
-    trials = trials_of(plain, schema, params)
+    train, calibration = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.CALIBRATION))
+    load = cache(lambda: load_trained(schema, params.train.trusted))
+    clones = Clones(load, schema, params.convert.target_opset, params.seed)
+    trials = trials_of(plain, train, calibration, clones)
     options = options_of(params)
     candidates = list_candidates(onnx.load_from_string(plain), options)
-    choice = choose(plain, candidates, trials, schema, options, progress=progress)
+    terms = terms_of(options, schema, plain, trials, original=load, words=WORDS)
+    choice = choose(plain, candidates, trials, terms, options, progress=progress)
     models = {PLAIN: plain, **choice.models()}
     files = {outputs.candidate_path(name).name: model for name, model in models.items()}
     write_bytes(outputs.QUANTIZED_MODEL, choice.model)
     write_folder(outputs.CANDIDATES, files)
     write_json(outputs.QUANTIZATION, choice.to_json())
-    for line in sorted(trials.warned):
-        say(f"scikit-learn warns of clones fitted on folds: {line}")
-    for line in choice.lines():
+    for line in (*sorted(trials.warned), *choice.lines()):
         say(line)
 
 
-def trials_of(plain: bytes, schema: Schema, params: Params) -> Trials:
-    """Score on calibration rows if there are any, else by cross-fitting."""
-    train, calibration = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.CALIBRATION))
-    if len(calibration):
-        return held_out(plain, train, calibration)
-    trusted, opset = params.train.trusted, params.convert.target_opset
-    return cross_fits(lambda: load_trained(schema, trusted), train, schema, opset, params.seed)
-
-
 def options_of(params: Params) -> Options:
-    """The section ``quantize`` and the seed."""
+    """The section ``quantize``, the seed, and what score means."""
     settings = params.quantize.model_dump()
-    max_drop = settings.pop("max_accuracy_drop")
-    return Options(**settings, max_drop=max_drop, seed=params.seed)
+    settings["budgets"] = settings.pop("max_drop")
+    settings["score"], settings["positive"] = params.evaluate.score, params.evaluate.positive
+    return Options(**settings, tolerance=params.evaluate.tolerance, seed=params.seed)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ from pathlib import Path
 from onnxpress.given.sandbox import SUFFIXES, GivenFile, begin, try_model
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.copies import absent_modules_named
-from onnxpress.pipeline.inputs import read_training
 from onnxpress.pipeline.keys import keys_named, with_keys
 from onnxpress.pipeline.model_digest import write_original
 from onnxpress.pipeline.named_file import named_file
 from onnxpress.pipeline.outputs import ORIGINAL_MODEL, size_kb
 from onnxpress.pipeline.params import Train, load_params
 from onnxpress.pipeline.running import run_stage
+from onnxpress.pipeline.score_check import read_checked
 
 
 @keys_named("train", "data")
@@ -30,7 +30,7 @@ def take_given(train: Train) -> str:
     path = named_file(str(train.model_path), "train.model_path", Path("models"), SUFFIXES)
     file = GivenFile(path, train.trusted, train.max_seconds, train.max_memory_mb)
     begin(file)  # it imports while the tables are read
-    schema, rows, calibration = read_training()
+    schema, rows, calibration, _ = read_checked()
     with working(f"trying {path}"):
         tried = try_model(file, rows, calibration, schema)
     for line in tried.lines:
@@ -45,11 +45,11 @@ def fit_own(train: Train, seed: int) -> str:
     from onnxpress.estimators.building import ColumnSteps, build
     from onnxpress.estimators.loading import dumped
 
-    schema, rows, calibration = read_training()
+    schema, rows, calibration, check = read_checked()
     steps = ColumnSteps(train.scale, train.text.max_features, train.text.ngram_range)
     with absent_modules_named(), working(f"fitting {train.estimator} on {len(rows)} rows"):
         estimator = build(train.estimator, train.params, schema, seed, steps)
-        fit = fit_rehearsed(estimator, rows, calibration, schema)
+        fit = fit_rehearsed(estimator, rows, calibration, schema, check)
     write_original(dumped(estimator, train.estimator, train.trusted))
     for line in fit.lines:
         say(line)

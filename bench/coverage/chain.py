@@ -24,7 +24,8 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.trials import cross_fits, held_out
+from onnxpress.quantize.terms import terms_of
+from onnxpress.quantize.trials import Clones, cross_fits, held_out
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows
 
@@ -130,8 +131,9 @@ def quantised(estimator: Any, plain: bytes, data: Data, options: Options) -> Cho
     if len(data.calibration):
         trials = held_out(plain, data.train, data.calibration)
     else:
-        trials = cross_fits(lambda: estimator, data.train, data.schema, OPSET, SEED)
-    return choose(plain, candidates, trials, data.schema, options)
+        trials = cross_fits(Clones(lambda: estimator, data.schema, OPSET, SEED), data.train)
+    terms = terms_of(options, data.schema, plain, trials)
+    return choose(plain, candidates, trials, terms, options)
 
 
 def speeds(estimator: Any, plain: bytes, quantized: bytes, feeds: Feeds) -> Record:

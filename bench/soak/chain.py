@@ -35,7 +35,10 @@ QUICK: dict[str, dict[str, Any]] = {
     "train": {"params": {"n_estimators": 5}},
     "evaluate": {"probe_rows": 100},
     "benchmark": {"n_iterations": 5, "max_seconds": 0.5, "batch_sizes": [1]},
-    "gate": {"max_accuracy_drop": None, "min_quantized_vs_onnx_speedup": None},
+    "gate": {
+        "max_drop": {"score": None, "recall_worst_loss": None},
+        "min_quantized_vs_onnx_speedup": None,
+    },
 }
 """Params that make the chain short; publish has a soak of its own."""
 ORPHAN_SECONDS = 10

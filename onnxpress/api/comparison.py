@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.api.checks import check_number, check_seed, check_whole
+from onnxpress.api.compared_scores import compared_scores
 from onnxpress.api.conversion import converted
 from onnxpress.api.model_arguments import (
     GivenModel,
@@ -23,12 +24,15 @@ from onnxpress.api.rounding import rounding_doubts
 from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
-from onnxpress.evaluate.agreement import label_agreement, share_within
+from onnxpress.evaluate.agreement import count_disagreeing
+from onnxpress.evaluate.loss_lines import percent_up, recall_lines
 from onnxpress.evaluate.predicted_rows import predict_with_all
 from onnxpress.evaluate.probes import probe_rows as probing
 from onnxpress.evaluate.relative_differences import numbers, relative_differences
-from onnxpress.evaluate.scores import score
+from onnxpress.evaluate.scoring import WantedScores
 from onnxpress.runtime.predictions import Predict, Predictions
+from onnxpress.scores.bounds import upper_bound
+from onnxpress.scores.losses import Loss
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
@@ -46,6 +50,10 @@ class Parity:
     largest_difference: float
     """Largest difference of a score or prediction, relative to max(1, |value|); infinite if one
     model has other scores than the other."""
+
+    disagreement_upper: float
+    """The share of all rows like these on which the answers differ is at most this, with 95 %
+    confidence (Clopper and Pearson 1934). A bound of 1 % takes 299 rows, even if none differs."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +75,21 @@ class Comparison:
     """Split thresholds that the probes hit, and all there are; (0, 0) without trees."""
 
     scores: tuple[float, float] | None
-    """Accuracy or R2 of the original and of the model on ``y``; None without ``y``."""
+    """The score of the original and of the model on ``y``, the greater the better; None without
+    ``y``."""
 
     warnings: tuple[str, ...] = ()
     """What limits these findings, a line each; empty if nothing does."""
+
+    score: str | None = None
+    """scikit-learn's name of the score; None without ``y``."""
+
+    also: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """More scores of both models, by name: those asked for, and accuracy or R2."""
+
+    losses: Mapping[str, Loss] = field(default_factory=dict)
+    """What the model loses on ``y`` against the original, each loss with its standard error, by the
+    keys of budgets: ``score``, ``disagreement``, ``recall_worst_loss``, ``log_loss``, ..."""
 
     @property
     def agreement(self) -> float:
@@ -83,28 +102,36 @@ class Comparison:
         return self.scores[0] - self.scores[1] if self.scores else None
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it as JSON's types; what is infinite is null."""
+        """Return all of it as JSON's types; what is infinite or undefined is null."""
         return {**_finite(asdict(self)), "score_drop": self.score_drop}
 
     def __str__(self) -> str:
         """The findings, a line each."""
-        name = "accuracy" if self.task == "classification" else "R2"
         lines = [*(f"warning: {each}" for each in self.warnings)]
         lines += [f"same prediction on {_share(self.given)}"]
         if self.probes:
             lines += [f"same prediction on {_share(self.probes, 'probe rows')}"]
         if self.thresholds[1]:
             lines += ["{} of {} split thresholds probed".format(*self.thresholds)]
-        if self.scores:
-            lines += ["{} {:.4f} -> {:.4f}".format(name, *self.scores)]
+        if self.scores and self.score:
+            lines += [_score_line(self.score, self.scores, self.losses["score"])]
+        for name, pair in self.also.items():
+            lines += [_score_line(name, pair, self.losses[name])]
+        lines += recall_lines(self.losses)
         return "\n".join(lines)
+
+
+def _score_line(name: str, pair: tuple[float, float], loss: Loss) -> str:
+    error = "" if math.isnan(loss.error) else f" (standard error {loss.error:.2g})"
+    before, after = pair
+    return f"{name} {before:.4f} -> {after:.4f}{error}"
 
 
 def _finite(found: Any) -> Any:
     """``found`` with None in place of numbers that JSON does not have."""
     if isinstance(found, dict):
         return {name: _finite(each) for name, each in found.items()}
-    if isinstance(found, tuple):
+    if isinstance(found, (tuple, list)):
         return [_finite(each) for each in found]
     return None if isinstance(found, float) and not math.isfinite(found) else found
 
@@ -112,7 +139,8 @@ def _finite(found: Any) -> Any:
 def _share(found: Parity, what: str = "rows") -> str:
     count = round(found.agreement * found.rows)
     largest = f"largest difference of a score {found.largest_difference:.2g}"
-    return f"{count} of {found.rows} {what}, {largest}"
+    bound = f"another one on at most {percent_up(found.disagreement_upper)} % of such rows"
+    return f"{count} of {found.rows} {what}, {largest}; {bound} (95 % bound)"
 
 
 def compare(
@@ -121,6 +149,9 @@ def compare(
     X: Any,
     y: Any = None,
     *,
+    score: str | None = None,
+    also: Collection[str] = (),
+    positive: int | str | None = None,
     probe_rows: int = 2000,
     tolerance: float = 1e-3,
     trust: Collection[str] = (),
@@ -139,6 +170,11 @@ def compare(
         model: What is compared with it: any of these, or what :func:`onnxpress.compress` returned.
         X: Rows, an array or a DataFrame, better ones that neither was fitted on.
         y: Their true classes or values, for the scores.
+        score: What is compared on ``y``: the name of one of scikit-learn's scorers that the models
+            can answer, such as ``average_precision``; by default accuracy or R2.
+        also: Names of more scorers.
+        positive: Of two classes the one that recall, precision and the like are about; by default
+            the greater of the two.
         probe_rows: How many probe rows to make; 0 for none.
         tolerance: Regression: predictions are alike within so many standard deviations of ``y``, or
             of the original's predictions without ``y``.
@@ -146,7 +182,8 @@ def compare(
         seed: Of the probe rows.
 
     Raises:
-        UserError: a model or ``X`` or ``y`` is not what it should be, or they do not fit together.
+        UserError: a model or ``X`` or ``y`` is not what it should be, they do not fit together, or
+            a score does not fit them.
 
     >>> import onnxpress
     >>> from sklearn.datasets import load_iris
@@ -160,6 +197,7 @@ def compare(
     check_whole("probe_rows", probe_rows, 0)
     check_number("tolerance", tolerance, "a number from 0 on", least=0, most=math.inf)
     check_seed(seed)
+    wanted = _wanted(score, also, positive, has_target=y is not None)
     pair = given_model(original, "original", trust), given_model(model, "model", trust)
     if pair[0].task != pair[1].task:
         raise UserError(f"original is for {pair[0].task}, model for {pair[1].task}; pass a pair")
@@ -177,9 +215,30 @@ def compare(
         made = probing.probe_rows(graph, rows.feeds, first, probe_rows, seed)
         probes = _probed(predict, made.feeds, limit)
         thresholds = made.at_thresholds.hit, made.at_thresholds.thresholds
-    scores = None if truth is None else _scores(schema, truth, found)
-    doubts = _rounding(pair, table, schema)
-    return Comparison(task, _parity(found, limit), probes, thresholds, scores, doubts)
+    doubts, given = _rounding(pair, table, schema), _parity(found, limit)
+    if truth is None:
+        return Comparison(task, given, probes, thresholds, None, doubts)
+    scored = compared_scores(wanted, pair[0], truth, found, limit)
+    others = {name: each for name, each in scored.pairs.items() if name != scored.name}
+    scores = scored.pairs[scored.name]
+    return Comparison(
+        task, given, probes, thresholds, scores, doubts, scored.name, others, scored.losses
+    )
+
+
+def _wanted(
+    score: str | None, also: Collection[str], positive: int | str | None, *, has_target: bool
+) -> WantedScores:
+    """The scores that are asked for.
+
+    Raises:
+        UserError: some are, and there is no target to score against.
+    """
+    also = (also,) if isinstance(also, str) else tuple(also)
+    for name, value in {"score": score, "also": also, "positive": positive}.items():
+        if value not in (None, ()) and not has_target:
+            raise UserError(f"{name} takes the true classes or values; pass y, or no {name}")
+    return WantedScores(score, also, positive)
 
 
 def _rounding(pair: tuple[GivenModel, ...], table: Features, schema: Schema) -> tuple[str, ...]:
@@ -209,17 +268,6 @@ def _probed(predict: Mapping[str, Predict], feeds: Feeds, limit: float) -> Parit
     return _parity(predict_with_all(predict, feeds, "probe rows"), limit)
 
 
-def _scores(schema: Schema, truth: NDArray[Any], found: list[Predictions]) -> tuple[float, float]:
-    """Accuracy or R2 of both models.
-
-    Raises:
-        UserError: ``y`` is text where the original predicts numbers, or the reverse.
-    """
-    first, second = (each.values for each in found)
-    _check_kind(truth, first)
-    return score(schema, truth, first), score(schema, truth, second)
-
-
 def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:
     """``y`` in the form of the original's predictions."""
     target = targets(y, original.task, rows)
@@ -228,26 +276,14 @@ def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:
     return check_classes(original.estimator, target, original.name)
 
 
-def _check_kind(truth: NDArray[Any], predicted: NDArray[Any]) -> None:
-    """See that ``y`` is of the type that the original predicts.
-
-    Raises:
-        UserError: one is text, the other numbers.
-    """
-    if truth.dtype.kind != predicted.dtype.kind:
-        example, came = (repr(values[0].item()) for values in (predicted, truth))
-        raise UserError(f"y should hold what original predicts, such as {example}, got {came}")
-
-
 def _parity(found: list[Predictions], limit: float) -> Parity:
     """How far two predictions are apart; regressors agree within ``limit``."""
     first, second = found
-    if first.scores is None:
-        agreement = share_within(first, second, limit)
-    else:
-        agreement = label_agreement(first, second)
+    task: Task = "regression" if first.scores is None else "classification"
+    rows = len(first.values)
+    differ = count_disagreeing(task, first, second, limit)
     largest = float(relative_differences(numbers(first), numbers(second)).max())
-    return Parity(len(first.values), agreement, largest)
+    return Parity(rows, 1 - differ / rows, largest, upper_bound(differ, rows))
 
 
 def _thresholds_of(pair: tuple[GivenModel, GivenModel], schema: Schema) -> onnx.ModelProto:

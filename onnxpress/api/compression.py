@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import onnx
 import pandas as pd
 
-from onnxpress.api.checks import check_choice, check_number, check_seed
+from onnxpress.api.checks import check_choice, check_seed
 from onnxpress.api.conversion import converted
 from onnxpress.api.model_arguments import GivenModel, OnnxHolder, check_classes, given_model
 from onnxpress.api.rounding import rounding_doubts
@@ -28,15 +28,14 @@ from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective, Options
-from onnxpress.quantize.trials import Trials, cross_fits, held_out
+from onnxpress.quantize.terms import terms_of
+from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out, too_rare, trials_of
 from onnxpress.quantize.verdicts import Verdict
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows, take
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.split import CALIBRATION_SHARE, calibration_share, split_off
-
-SCORES = {"classification": "accuracy", "regression": "r2"}
-"""What scores mean, by task."""
+from onnxpress.text import shortened
 
 CHOICES: dict[str, Any] = {
     "method": MethodName,
@@ -110,8 +109,9 @@ def compress(
     y: Any,
     *,
     calibration: tuple[Any, Any] | None = None,
-    score: Literal["accuracy", "r2"] | None = None,
-    max_drop: float = 0.0,
+    score: str | None = None,
+    positive: int | str | None = None,
+    budgets: Mapping[str, float | None] | None = None,
     method: MethodName = "auto",
     objective: Objective = "size",
     level: Level = "auto",
@@ -121,7 +121,7 @@ def compress(
     seed: int = 0,
     progress: Progress = show_nothing,
 ) -> Compressed:
-    """Find the smallest or fastest ONNX model that keeps the score within ``max_drop``.
+    """Find the smallest or fastest ONNX model within all ``budgets``.
 
     Every candidate is judged on rows that it has not learned from: those of ``calibration``, else a
     fifth of ``X`` from 1,000 rows on. From fewer rows, clones of the estimator are fitted on five
@@ -141,8 +141,15 @@ def compress(
         X: Training rows, an array or a DataFrame; candidates learn from them.
         y: Their classes or values.
         calibration: ``X`` and ``y`` of rows that the model was not fitted on.
-        score: What may not drop: ``accuracy`` of classifiers, ``r2`` of regressors.
-        max_drop: How much of the score may be lost: 0.01 is one point of accuracy.
+        score: scikit-learn's name of a scorer, the greater the better, such as ``roc_auc`` or
+            ``neg_mean_absolute_error``; None: accuracy of classifiers, R2 of regressors.
+        positive: Of two classes, the one that recall, average precision and the like are about;
+            None: the greater.
+        budgets: The most that may be lost, by key: ``score`` (0 by default),
+            ``recall_worst_loss`` (of any class, 0.02 by default), ``disagreement`` (share of rows
+            with another prediction), ``log_loss``, ``brier``, any name of a scorer; of regressors
+            also ``within_tolerance``, ``max_abs_error`` and ``max_abs_error_p95`` (in the unit of
+            ``y``). None switches a key off.
         method: Try one method only, or ``none``.
         objective: What the best is chosen by: ``size``, or the measured time of one row
             (``latency``) or of a batch (``throughput``).
@@ -166,15 +173,16 @@ def compress(
     ('forest/lossless', True)
     >>> result.save("forest.onnx")
     """
-    options = _checked(Options(method, max_drop, objective, level, ml_opset, seed))
+    limits = _mapping(budgets)
+    options = Options(method, objective, level, ml_opset, seed, limits, score, positive)
+    _check(options)
     given, table = given_model(model, "model", trust), features(X)
-    _check_score(score, given)
     job = _job(given, table, y, opset)
     doubts = [*_doubts(job), *rounding_doubts(job.estimator, table, job.schema, given.name)]
     trials = _trials(job, calibration, opset, seed)
+    terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
-    choice = choose(job.plain, candidates, trials, job.schema, options, progress=progress)
-    warned = [f"scikit-learn warns of clones fitted on folds: {line}" for line in trials.warned]
+    choice = choose(job.plain, candidates, trials, terms, options, progress=progress)
     return Compressed(
         choice.model,
         job.plain,
@@ -182,7 +190,7 @@ def compress(
         choice.summary.replace("model_quantized.onnx", "the result"),
         choice.scoring,
         tuple(choice.verdicts),
-        (*doubts, *sorted(warned)),
+        (*doubts, *sorted(trials.warned)),
         choice.to_json(),
     )
 
@@ -212,23 +220,29 @@ def _job(given: GivenModel, table: Features, y: Any, opset: int) -> _Job:
     return _Job(given, estimator, converted(estimator, schema, opset), rows, schema)
 
 
-def _checked(options: Options) -> Options:
-    """The options, if each has one of its values.
+def _check(options: Options) -> None:
+    """See that each option has one of its values.
 
     Raises:
         UserError: one has not.
     """
     for name, kind in CHOICES.items():
         check_choice(name, getattr(options, name), get_args(kind))
-    check_number("max_drop", options.max_drop, "a number from 0 to 1", least=0, most=1)
     check_seed(options.seed)
-    return options
 
 
-def _check_score(score: str | None, given: GivenModel) -> None:
-    expected = SCORES[given.task]
-    if score not in {None, expected}:
-        raise UserError(f"score should be {expected!r} for {given.task}, got {score!r}")
+def _mapping(budgets: Any) -> dict[str, float | None]:
+    """The budgets as a dictionary.
+
+    Raises:
+        UserError: they are no mapping from names.
+    """
+    if budgets is None:
+        return {}
+    if not isinstance(budgets, Mapping) or not all(isinstance(key, str) for key in budgets):
+        expected = "a mapping from names to numbers, such as {'score': 0.01}"
+        raise UserError(f"budgets should be {expected}, got {shortened(repr(budgets))}")
+    return dict(budgets)
 
 
 def _rows(given: GivenModel, table: Features, y: Any) -> Rows:
@@ -248,14 +262,16 @@ def _with_known_classes(estimator: Any, rows: Rows, given: GivenModel) -> Rows:
 
 def _trials(job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int) -> Trials:
     """How candidates are scored: on given rows, on rows set aside, or by cross-fitting."""
+    inputs = partial(original_input, job.estimator, schema=job.schema)
+    clones = Clones(partial(copy.copy, job.estimator), job.schema, opset, seed, inputs)
     if calibration is not None:
-        return held_out(job.plain, job.rows, _calibration_rows(job, calibration))
+        return trials_of(job.plain, job.rows, _calibration_rows(job, calibration), clones)
     share = calibration_share(len(job.rows))
     if not share and not job.given.data:
-        inputs = partial(original_input, job.estimator, schema=job.schema)
-        load = partial(copy.copy, job.estimator)
-        return cross_fits(load, job.rows, job.schema, opset, seed, inputs=inputs)
+        return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
+    if too_rare(learn, kept) is not None and not job.given.data:
+        return trials_of(job.plain, learn, kept, clones)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
     return replace(held_out(job.plain, learn, kept), name=name)
 

@@ -25,6 +25,17 @@ OPTIONS = {
 }
 """By argument, in backquotes in a line or, if it is ``X`` or ``y``, as a word."""
 
+LEADING = {
+    "score": "--score",
+    "positive": "--positive",
+    "budgets": "--budget",
+    "budgets.": "--budget ",
+    "budgets:": "--budget",
+}
+"""By what a line begins with."""
+
+_FIRST = re.compile(r"^(?:budgets[.:]|(?:score|positive|budgets)(?= ))")
+
 _ARGUMENT = re.compile(r"`(\w+)`|(?<![\w./'-])([Xy])(?![\w./'-])")
 
 
@@ -34,7 +45,7 @@ def with_options(line: str) -> str:
     def named(found: re.Match[str]) -> str:
         return OPTIONS.get(found[1] or found[2], found[0])
 
-    return _ARGUMENT.sub(named, line)
+    return _ARGUMENT.sub(named, _FIRST.sub(lambda found: LEADING[found[0]], line))
 
 
 @contextmanager

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 from onnxpress.pipeline.console import answering, say, screen
 from onnxpress.pipeline.files import read_json
-from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS, MLFLOW_RUN, QUANTIZATION, REPORT
+from onnxpress.pipeline.outputs import (
+    GATE,
+    LATENCY,
+    METRICS,
+    METRICS_DETAIL,
+    MLFLOW_RUN,
+    QUANTIZATION,
+    REPORT,
+)
 from onnxpress.pipeline.params import load_params
 from onnxpress.report.summary import print_summary
 
-NEEDED = {METRICS: ["test_rows"], LATENCY: [], QUANTIZATION: ["summary", "min_onnxruntime"]}
+NEEDED = {
+    METRICS: ["test_rows"],
+    METRICS_DETAIL: ["score", "also", "findings", "worse_probabilities", "reliability", "deciding"],
+    LATENCY: [],
+    QUANTIZATION: ["summary", "min_onnxruntime"],
+}
 """The files of a chain up to benchmark, and keys that are read by name."""
 LATER = {GATE: [], MLFLOW_RUN: ["run_id", "experiment", "tracking_uri"]}
 """The files of a chain that was not stopped by a gate."""

@@ -15,6 +15,7 @@ from onnxpress.pipeline.outputs import (
     LATENCY,
     LATENCY_DETAIL,
     METRICS,
+    METRICS_DETAIL,
     MLFLOW_RUN,
     ONNX_MODEL,
     ORIGINAL_MODEL,
@@ -25,8 +26,9 @@ from onnxpress.pipeline.outputs import (
     REPORT,
     TEST,
 )
-from onnxpress.report.disagreement import Disagreement, worst_rows
-from onnxpress.report.page import File, Stale, render
+from onnxpress.report.deciding import deciding_table
+from onnxpress.report.disagreement import worst_rows
+from onnxpress.report.page import File, SingleRows, Stale, render
 from onnxpress.report.summary import Json
 
 FILES = {
@@ -35,6 +37,7 @@ FILES = {
     QUANTIZED_MODEL: "the candidate that was chosen, or model.onnx itself",
     QUANTIZATION: "the verdict on every candidate",
     METRICS: "sizes, scores, agreement",
+    METRICS_DETAIL: "the names of the scores, the bins of reliability, the rows that decide",
     PREDICTIONS: "the target and each model's prediction, a line per test row",
     LATENCY: "medians and speed-ups",
     LATENCY_DETAIL: "percentiles, intervals, load time, memory, candidates, environment",
@@ -50,7 +53,7 @@ def write_report(title: str, results: Mapping[str, Json], original: str) -> None
     Raises:
         UserError: a file of the chain is missing or is not what its stage writes.
     """
-    worst = _worst_rows()
+    single = _single_rows(results["metrics_detail"])
     detail = read_json(LATENCY_DETAIL, "batches", "candidates", "environment", "warnings")
     stale = stale_stages()
     if "plot" in stale or not all(path.exists() for path in PICTURES.values()):
@@ -61,15 +64,15 @@ def write_report(title: str, results: Mapping[str, Json], original: str) -> None
         original,
         {**results, "latency_detail": detail},
         pictures={name: read_bytes(path) for name, path in PICTURES.items()},
-        worst=worst,
+        single=single,
         files=_files(),
         stale=Stale(stale, "dvc repro"),
     )
     write_bytes(REPORT, page.encode())
 
 
-def _worst_rows() -> Disagreement:
-    """Return the test rows on which the models differ most.
+def _single_rows(detail: Json) -> SingleRows:
+    """Return the test rows that decide, and those on which the models differ most.
 
     Raises:
         UserError: predictions and test rows do not belong together.
@@ -79,7 +82,8 @@ def _worst_rows() -> Disagreement:
     if len(test) != len(predictions["target"]):
         lengths = f"{len(predictions['target'])} rows, {TEST} has {len(test)}"
         raise UserError(f"{PREDICTIONS} has {lengths}; run `dvc repro --force evaluate`")
-    return worst_rows(predictions, test, schema)
+    deciding = deciding_table(detail, predictions, schema.target)
+    return SingleRows(deciding, worst_rows(predictions, test, schema))
 
 
 def _files() -> list[File]:

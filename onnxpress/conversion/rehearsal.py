@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.relative_differences import TOLERANCE
 from onnxpress.evaluate.score_differences import ScoreDifferences, score_differences
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Schema
@@ -25,7 +27,11 @@ EFFORTS = ("n_estimators", "max_iter")
 """Parameters that make a fit longer without changing what it converts to."""
 
 
-def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
+Check = Callable[[Predictions], None]
+"""Raises UserError if predictions of a clone show that the fit would be in vain."""
+
+
+def rehearse(estimator: Any, rows: Rows, schema: Schema, check: Check | None = None) -> list[str]:
     """Fit a clone on a few hundred rows, convert it, and compare both; return the fit's warnings.
 
     1. Each class is among the rows, and iterations are few.
@@ -33,8 +39,11 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
     3. The newest opset is used, so that another opset does not make the fit stale. An opset too
        old for the estimator is refused when it is converted, and costs no second fit.
 
+    ``check`` is called with what the clone predicts.
+
     Raises:
-        UserError: the clone cannot be converted, or predicts differently as ONNX.
+        UserError: the clone cannot be converted, or predicts differently as ONNX; or ``check``
+            raises it.
     """
     from sklearn.exceptions import ConvergenceWarning
 
@@ -49,6 +58,8 @@ def rehearse(estimator: Any, rows: Rows, schema: Schema) -> list[str]:
         found = differences(rehearsed, few.feeds, schema)
     except UserError as error:
         raise UserError(f"`estimator` cannot become ONNX, so it was not fitted: {error}") from error
+    if check is not None:
+        check(predict_original(rehearsed, few.feeds, schema))
     if found.beyond:
         raise UserError(
             "`estimator` gives different predictions as ONNX, so it was not fitted: "

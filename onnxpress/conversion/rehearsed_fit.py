@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from onnxpress.conversion.rehearsal import rehearse
+from onnxpress.conversion.rehearsal import Check, rehearse
 from onnxpress.estimators.fitting import fit
 from onnxpress.evaluate.baseline import baseline_warning
 from onnxpress.tables.rows import Rows
@@ -23,16 +23,20 @@ class Fit:
     """Warnings to show, in order."""
 
 
-def fit_rehearsed(estimator: Any, rows: Rows, calibration: Rows, schema: Schema) -> Fit:
+def fit_rehearsed(
+    estimator: Any, rows: Rows, calibration: Rows, schema: Schema, check: Check | None = None
+) -> Fit:
     """Rehearse, then fit the estimator in place.
 
     A line warns if a constant predicts the calibration rows (or the training rows, if there are no
-    others) better than the fitted estimator.
+    others) better than the fitted estimator. ``check`` is called with what the clone of the
+    rehearsal predicts.
 
     Raises:
-        UserError: the estimator cannot become ONNX, cannot be fitted, or gives labels alone.
+        UserError: the estimator cannot become ONNX, cannot be fitted, or gives labels alone; or
+            ``check`` raises it.
     """
-    rehearsed = rehearse(estimator, rows, schema)
+    rehearsed = rehearse(estimator, rows, schema, check)
     start = time.perf_counter()
     warned = fit(estimator, rows)
     seconds = time.perf_counter() - start

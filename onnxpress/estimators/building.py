@@ -13,6 +13,9 @@ import numpy as np
 from onnxpress.errors import UserError
 from onnxpress.tables.schema import Schema
 
+INSIDE = {"estimator", "estimators"}
+"""Arguments that are estimators themselves."""
+
 
 @dataclass(frozen=True)
 class ColumnSteps:
@@ -107,10 +110,19 @@ def _instance(name: str, found: type[Any], arguments: Mapping[str, Any]) -> Any:
         return found(**arguments)
     except TypeError as error:
         valid = list(found._get_param_names())
+        if INSIDE & {*valid} - {*arguments} and {*arguments} <= {*valid}:
+            raise UserError(_needs_another(name)) from error
         unknown = [key for key in arguments if key not in valid]
         hint = _nearest(unknown[0], valid) if unknown else ""
         hint = hint or f"valid: {', '.join(valid)}"
         raise UserError(f"`params` do not fit {name} ({error}); {hint}") from error
+
+
+def _needs_another(name: str) -> str:
+    return (
+        f"`estimator` {name} needs an estimator inside, which `params` cannot give; name a class "
+        "of your own that builds it, by its import path, or give a fitted model (model_path)"
+    )
 
 
 def _nearest(name: str, valid: Any) -> str:
@@ -130,10 +142,7 @@ def _check_task(estimator: Any, name: str, schema: Schema) -> None:
     try:
         suits = fits(estimator)
     except AttributeError as error:  # meta-estimators look at the estimator inside
-        raise UserError(
-            f"`estimator` {name} needs an estimator inside, which `params` cannot give; "
-            "name a class of your own that builds it, by its import path"
-        ) from error
+        raise UserError(_needs_another(name)) from error
     if not suits:
         raise UserError(f"`estimator` should be a {kind} for this target, got {name} (see `task`)")
 

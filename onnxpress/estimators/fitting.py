@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.tables.rows import Feeds, Rows, sklearn_input
+
+SHOWN_CLASSES = 10
 
 
 def fit(
@@ -34,6 +39,29 @@ def fit(
     except Exception as error:  # some estimators raise AttributeError and IndexError
         name = type(estimator).__name__
         cure = "change `estimator`, `params` or the data"
+        if "class_weight" in str(error):
+            cure = _cure_of_weights(estimator, rows.target) or cure
         raise UserError(f"{name} cannot be fitted to these rows: {error}; {cure}") from error
     unexpected = [each for each in caught if not issubclass(each.category, expected)]
     return sorted({str(warning.message).split("\n")[0] for warning in unexpected})
+
+
+def _cure_of_weights(estimator: Any, target: NDArray[Any]) -> str:
+    """Return what to do about a ``class_weight`` for other classes than the target's, if any."""
+    classes = np.unique(target).tolist()
+    for key, weights in estimator.get_params().items():
+        if not key.endswith("class_weight") or not isinstance(weights, Mapping):
+            continue
+        strange = [each for each in weights if each not in classes or isinstance(each, bool)]
+        known = ", ".join(repr(each) for each in classes[:SHOWN_CLASSES])
+        if any(isinstance(each, bool) for each in strange):
+            return (
+                "YAML reads yes, no, on and off as truths, so quote them in `class_weight`; "
+                f"the classes are {known}"
+            )
+        if strange:
+            return f"`class_weight` has {strange[0]!r}, and the classes are {known}"
+        if isinstance(classes[0], str):  # as HistGradientBoostingClassifier takes them
+            numbers = ", ".join(f"{place} for {each!r}" for place, each in enumerate(classes[:2]))
+            return f"give the classes in `class_weight` by their numbers: {numbers}"
+    return ""

@@ -7,13 +7,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.scores import accuracy
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.tables.column_types import Task
 
 
 def label_agreement(original: Predictions, other: Predictions) -> float:
     """Return the share of rows for which two classifiers predict the same label, in [0, 1]."""
-    return accuracy(original.values, other.values)
+    return float(np.mean(original.values == other.values))
 
 
 def share_within(original: Predictions, other: Predictions, limit: float) -> float:
@@ -21,8 +21,19 @@ def share_within(original: Predictions, other: Predictions, limit: float) -> flo
 
     Two NaN are equal, and so are two infinities of one sign.
     """
+    return float(np.mean(_near(original, other, limit)))
+
+
+def count_disagreeing(task: Task, original: Predictions, other: Predictions, limit: float) -> int:
+    """Return on how many rows labels differ, or numbers by more than ``limit``."""
+    if task == "classification":
+        return int(np.count_nonzero(original.values != other.values))
+    return int(np.count_nonzero(~_near(original, other, limit)))
+
+
+def _near(original: Predictions, other: Predictions, limit: float) -> NDArray[np.bool_]:
     near = np.isclose(other.values, original.values, rtol=0, atol=limit, equal_nan=True)
-    return float(np.mean(near))
+    return np.asarray(near)
 
 
 def largest_difference(original: Predictions, other: Predictions) -> float:

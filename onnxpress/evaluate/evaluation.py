@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import onnx
+from numpy.typing import NDArray
 
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.lines import (
@@ -17,17 +18,25 @@ from onnxpress.evaluate.lines import (
     rounding_lines,
     threshold_lines,
 )
+from onnxpress.evaluate.loss_lines import loss_lines, recall_lines
+from onnxpress.evaluate.loss_metrics import losses_of
 from onnxpress.evaluate.metrics import (
+    compare_losses,
     compare_models,
     compare_on_probes,
     compare_scores,
     count_thresholds,
+    in_unit_of_target,
 )
+from onnxpress.evaluate.metrics_detail import metrics_detail
 from onnxpress.evaluate.predicted_rows import PredictedRows, one_line, predict_with_all
 from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
+from onnxpress.evaluate.scoring import Scoring, WantedScores, find_scoring
 from onnxpress.models import ONNX, ORIGINAL, QUANTIZED
-from onnxpress.runtime.predictions import Predict
+from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.scores.losses import Loss
+from onnxpress.scores.score import check_rows
 from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Schema
 
@@ -62,6 +71,7 @@ class EvaluationSettings:
     """How many probe rows to make; none if 0."""
     seed: int
     """Of the probe rows."""
+    scores: WantedScores = field(default_factory=WantedScores)
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,8 @@ class Evaluation:
     """The test rows; then the probe rows, unless none were wanted or the original refuses them."""
     metrics: dict[str, float]
     """All of metrics.json that follows from predictions."""
+    detail: dict[str, Any]
+    """The content of metrics_detail.json."""
     warnings: list[str]
     remarks: list[str]
 
@@ -82,7 +94,7 @@ class Evaluation:
 
     def lines(self, metrics: Mapping[str, float]) -> list[str]:
         """Return all that is to be said, with these ``metrics`` between warnings and remarks."""
-        return [*self.warnings, *metric_lines(metrics), *self.remarks]
+        return [*self.warnings, *metric_lines(metrics), *loss_lines(metrics), *self.remarks]
 
 
 def evaluate(
@@ -91,16 +103,20 @@ def evaluate(
     """Have the three models predict ``test`` rows, and probe rows made from ``train`` rows.
 
     Raises:
-        UserError: a model refuses the rows.
+        UserError: a model refuses the rows, or a score does not fit the original or the rows.
     """
     predictors = models.predictors(schema)
     predictions = predict_with_all(predictors, test.feeds, "the test rows")
     tested = PredictedRows("test", test.feeds, predictions)
+    scoring = _scoring(models.original, schema, test.target, predictions[0], settings)
+    losses = _losses(scoring, schema, test, predictions, settings)
     metrics = {
-        **compare_models(schema, test.target, predictions, settings.tolerance),
+        **compare_models(schema, test.target, predictions, settings.tolerance, scoring),
+        **compare_losses(losses, test.target, predictions, scoring),
         **compare_scores(models.original, test.feeds, schema, predictions),
     }
-    remarks = list(rounding_lines(metrics, len(test)))
+    detail = metrics_detail(scoring, test.target, predictions, metrics, losses)
+    remarks = [*recall_lines(losses), *rounding_lines(metrics, len(test))]
     probes = _probes(models, predictors[models.names[ORIGINAL]], train, settings)
     compared, warnings = [tested], list[str]()
     if probes is not None and (refused := _refusal(probes, predictors)):
@@ -112,7 +128,33 @@ def evaluate(
         metrics |= count_thresholds(probes.at_thresholds)
         remarks += threshold_lines(probes.at_thresholds, models.names[ONNX])
     warnings += prediction_warnings(schema, test.target, compared, models.names)
-    return Evaluation(compared, metrics, warnings, remarks)
+    return Evaluation(compared, metrics, detail, warnings, remarks)
+
+
+def _scoring(
+    original: Any,
+    schema: Schema,
+    target: NDArray[Any],
+    predictions: Predictions,
+    settings: EvaluationSettings,
+) -> Scoring:
+    classes = original.classes_ if schema.task == "classification" else ()
+    scoring = find_scoring(settings.scores, schema.task, classes, predictions, "evaluate.")
+    if settings.scores.score is not None:
+        check_rows(scoring.score, target, rows=f"the {len(target)} test rows", key="evaluate.score")
+    return scoring
+
+
+def _losses(
+    scoring: Scoring,
+    schema: Schema,
+    test: Rows,
+    predictions: list[Predictions],
+    settings: EvaluationSettings,
+) -> dict[str, Loss]:
+    original, _, quantized = predictions
+    limit = in_unit_of_target(settings.tolerance, schema)
+    return losses_of(scoring, test.target, original, quantized, limit)
 
 
 def _probes(

@@ -7,22 +7,28 @@ prefixes of the names.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.agreement import (
+    count_disagreeing,
     label_agreement,
     largest_difference,
     largest_score_difference,
     share_within,
 )
+from onnxpress.evaluate.loss_metrics import count_rows, loss_metrics
 from onnxpress.evaluate.probes.threshold_rows import ThresholdRows
 from onnxpress.evaluate.score_differences import score_differences
-from onnxpress.evaluate.scores import accuracy, r2
+from onnxpress.evaluate.score_metrics import score_metrics
+from onnxpress.evaluate.scoring import Scoring
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.scores.bounds import upper_bound
+from onnxpress.scores.losses import Loss
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -40,17 +46,40 @@ def compare_sizes(original_kb: float, onnx_kb: float, quantized_kb: float) -> di
 
 
 def compare_models(
-    schema: Schema, target: NDArray[Any], predictions: list[Predictions], tolerance: float
+    schema: Schema,
+    target: NDArray[Any],
+    predictions: list[Predictions],
+    tolerance: float,
+    scoring: Scoring,
 ) -> dict[str, float]:
     """Return the scores of the three models on the test rows, and how far two are from the first.
 
     ``target`` is (rows,). ``tolerance`` is in standard deviations of the training rows' target.
     """
+    limit = in_unit_of_target(tolerance, schema)
+    metrics = score_metrics(scoring, target, predictions)
     if schema.task == "classification":
-        metrics = _compare_classifiers(target, predictions)
+        metrics |= _compare_classifiers(metrics, predictions)
     else:
-        metrics = _compare_regressors(target, predictions, _limit(schema, tolerance))
-    return _defined({**metrics, "test_rows": len(target)})
+        metrics |= _compare_regressors(metrics, target, predictions, limit)
+    other, rows = count_disagreeing(schema.task, predictions[0], predictions[1], limit), len(target)
+    metrics["onnx_disagreement_upper"] = upper_bound(other, rows)
+    return _defined({**metrics, "test_rows": rows})
+
+
+def compare_losses(
+    losses: Mapping[str, Loss],
+    target: NDArray[Any],
+    predictions: list[Predictions],
+    scoring: Scoring,
+) -> dict[str, float]:
+    """Return what the quantised model loses on the test rows, and which of them decide it.
+
+    ``target`` is (rows,).
+    """
+    original, _, quantized = predictions
+    counts = count_rows(scoring, target, original, quantized)
+    return _defined({**loss_metrics(losses), **counts})
 
 
 def compare_scores(
@@ -78,14 +107,15 @@ def compare_on_probes(
 
     ``tolerance`` is in standard deviations of the training rows' target.
     """
-    original, shares = predictions[0], {}
+    original, metrics, rows = predictions[0], {}, len(predictions[0].values)
+    limit = in_unit_of_target(tolerance, schema)
+    what = "agreement" if schema.task == "classification" else "within_tolerance"
     for name, other in _converted(predictions):
-        if schema.task == "classification":
-            shares[f"{name}_probe_agreement"] = label_agreement(original, other)
-        else:
-            share = share_within(original, other, _limit(schema, tolerance))
-            shares[f"{name}_probe_within_tolerance"] = share
-    return _defined({**shares, "probe_rows": len(original.values)})
+        count = count_disagreeing(schema.task, original, other, limit)
+        metrics[f"{name}_probe_{what}"] = 1 - count / rows
+    metrics["quantized_probe_disagreement"] = count / rows
+    metrics["quantized_probe_disagreement_upper"] = upper_bound(count, rows)
+    return _defined({**metrics, "probe_rows": rows})
 
 
 def count_thresholds(at: ThresholdRows) -> dict[str, float]:
@@ -98,12 +128,11 @@ def count_thresholds(at: ThresholdRows) -> dict[str, float]:
     return {"probe_thresholds": at.thresholds, "probe_thresholds_hit": at.hit}
 
 
-def _compare_classifiers(target: NDArray[Any], predictions: list[Predictions]) -> dict[str, float]:
-    metrics = {}
-    for name, each in zip(MODEL_KEYS, predictions, strict=True):
-        metrics[f"{name}_accuracy"] = accuracy(target, each.values)
-    loss = metrics["original_accuracy"] - metrics["quantized_accuracy"]
-    metrics["accuracy_loss_pp"] = 100 * loss
+def _compare_classifiers(
+    scores: Mapping[str, float], predictions: list[Predictions]
+) -> dict[str, float]:
+    loss = scores["original_accuracy"] - scores["quantized_accuracy"]
+    metrics = {"accuracy_loss_pp": 100 * loss}
     original = predictions[0]
     what = "probability" if original.proper else "score"
     for name, other in _converted(predictions):
@@ -113,13 +142,14 @@ def _compare_classifiers(target: NDArray[Any], predictions: list[Predictions]) -
 
 
 def _compare_regressors(
-    target: NDArray[Any], predictions: list[Predictions], limit: float
+    scores: Mapping[str, float],
+    target: NDArray[Any],
+    predictions: list[Predictions],
+    limit: float,
 ) -> dict[str, float]:
-    metrics = {}
+    metrics = {"r2_loss": scores["original_r2"] - scores["quantized_r2"]}
     for name, each in zip(MODEL_KEYS, predictions, strict=True):
-        metrics[f"{name}_r2"] = r2(target, each.values)
         metrics[f"{name}_rmse"] = float(np.sqrt(np.mean((target - each.values) ** 2)))
-    metrics["r2_loss"] = metrics["original_r2"] - metrics["quantized_r2"]
     original = predictions[0]
     for name, other in _converted(predictions):
         metrics[f"{name}_max_abs_diff"] = largest_difference(original, other)
@@ -132,8 +162,8 @@ def _converted(predictions: list[Predictions]) -> list[tuple[str, Predictions]]:
     return list(zip(MODEL_KEYS, predictions, strict=True))[1:]
 
 
-def _limit(schema: Schema, tolerance: float) -> float:
-    """Return the tolerance in the unit of the target."""
+def in_unit_of_target(tolerance: float, schema: Schema) -> float:
+    """Return the tolerance of regressors, in standard deviations, in the unit of the target."""
     return tolerance * (schema.target_std or 0)
 
 

@@ -239,7 +239,7 @@ def _classifier(
         UserError: it predicts a class that it does not name, or has another number of scores than
             of classes.
     """
-    known = _class_labels(proto)
+    known = class_labels(proto)
     classes = known if known is not None else np.unique(rows.target)
     estimator.classes = tuple(classes.tolist())
     predicted = as_labels(_predicted(estimator, rows, name))
@@ -272,15 +272,20 @@ def _turned(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> bool:
         d       -1.5   0.2   2.0           1.5  -0.2  -2.0
         second   no    yes   yes            no   yes   yes
         d > 0    no    yes   yes           yes    no    no
+
+    The second class has the greater d on average, then the lesser, at whatever d it begins. Where
+    all rows have one class, it is held to begin at 0.
     """
     if scores.shape[1] == TWO and not np.array_equal(scores[:, 0], -scores[:, 1]):
         return False
     decision = scores[:, -1]
+    if 0 < second.sum() < len(second):
+        return bool(decision[second].mean() < decision[~second].mean())
     decided = decision != 0
     return bool(np.mean((decision > 0)[decided] == second[decided]) < 1 / TWO)
 
 
-def _class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
+def class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
     """Return the classes of the ZipMap, or those of all classifiers of the graph; else None."""
     zipped = [node for node in proto.graph.node if node.op_type == "ZipMap"]
     found: set[tuple[Any, ...]] = set()

@@ -25,6 +25,7 @@ QUANTIZATION = OUTPUTS / "quantization.json"
 
 # evaluate, benchmark, gate, publish
 METRICS = OUTPUTS / "metrics.json"
+METRICS_DETAIL = OUTPUTS / "metrics_detail.json"
 PREDICTIONS = OUTPUTS / "predictions.csv"
 LATENCY = OUTPUTS / "latency.json"
 LATENCY_DETAIL = OUTPUTS / "latency_detail.json"
@@ -37,9 +38,9 @@ MODEL_FILES = {ORIGINAL: ORIGINAL_MODEL, ONNX: ONNX_MODEL, QUANTIZED: QUANTIZED_
 
 PICTURES = {
     name: OUTPUTS / "plots" / f"{name}.png"
-    for name in ("errors", "size", "candidates", "latency", "latency_by_batch")
+    for name in ("errors", "reliability", "size", "candidates", "latency", "latency_by_batch")
 }
-"""What the plot stage draws: the first two from the models, the others from their latency."""
+"""What the plot stage draws: the first three from the models, the others from their latency."""
 
 
 def candidate_path(name: str) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +13,19 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic_core import PydanticCustomError
 
 from onnxpress.errors import UserError
+from onnxpress.limits import (
+    CALIBRATION,
+    ERROR_QUANTILES,
+    MAX_ERROR,
+    SCORERS,
+    TEST,
+    Limits,
+    about_unknown,
+    error_quantile,
+    is_known,
+    nearest,
+    with_defaults,
+)
 from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.pipeline.repository import refuse_place, repository_root
 from onnxpress.pipeline.yaml_file import read_yaml
@@ -70,10 +84,56 @@ def _of_a_registered_model(name: str) -> str:
     return name
 
 
+def _limit_key(key: str) -> str:
+    """Check the key of a limit; whether it fits the task is checked later."""
+    if not is_known(key):
+        raise PydanticCustomError("limit_key", "{hint}", {"hint": about_unknown(key)})
+    return key
+
+
+def _scorer_name(name: str) -> str:
+    """Check the name of a score; whether it fits the task is checked later."""
+    if name not in SCORERS:
+        near = nearest(name, SCORERS)
+        hint = f" (did you mean {near!r}?)" if near else ""
+        raise PydanticCustomError(
+            "scorer", "It should name a scorer of scikit-learn{hint}", {"hint": hint}
+        )
+    return name
+
+
+ScorerName = Annotated[str, AfterValidator(_scorer_name)]
+
+
+def _completed_by(defaults: Limits) -> AfterValidator:
+    """Add the limits that are left out."""
+    return AfterValidator(lambda limits: with_defaults(limits, defaults))
+
+
+Limit = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+LimitKey = Annotated[str, AfterValidator(_limit_key)]
+CalibrationLimits = Annotated[dict[LimitKey, Limit], _completed_by(CALIBRATION)]
+TestLimits = Annotated[dict[LimitKey, Limit], _completed_by(TEST)]
+
+
 class Section(BaseModel):
     """One section of params.yaml; unknown keys and wrong types are errors."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def __getattribute__(self, name: str) -> Any:
+        """Raise an audit event for each key of a section that is read, as ``evaluate.score``.
+
+        ``make reproduce`` compares these events with dvc.yaml, where a stage may declare a section
+        or single keys of it.
+        """
+        if name in type(self).model_fields and type(self).__name__ in SECTIONS:
+            sys.audit("onnxpress.params", f"{SECTIONS[type(self).__name__]}.{name}")
+        return super().__getattribute__(name)
+
+
+SECTIONS: dict[str, str] = {}
+"""The names of the sections by the names of their classes; those inside others have none."""
 
 
 class Data(Section):
@@ -172,19 +232,33 @@ class Quantize(Section):
         description="what the best candidate is chosen by; latency (one row per call) and "
         "throughput are measured, so not reproducible"
     )
-    level: Literal["auto", "lossless", "refined"] = Field(
+    level: Literal["auto", "lossless", "faithful", "refined"] = Field(
         description="how far the forest method may go"
     )
     ml_opset: Literal[3, 5] = Field(
         description="ai.onnx.ml version of forests: 5 is smallest, 3 runs in older runtimes"
     )
-    max_accuracy_drop: Share = Field(
-        description="score (accuracy or R2) that calibration rows may lose, 0.01 = one point"
+    max_drop: CalibrationLimits = Field(
+        default=dict(CALIBRATION),
+        description="the most that calibration rows may lose, 0.01 = one point: of score (see "
+        "evaluate.score), recall_worst_loss, disagreement, log_loss, brier, within_tolerance, "
+        "max_abs_error, max_abs_error_p95, or a scorer of scikit-learn; null: no limit",
     )
 
 
 class Evaluate(Section):
     """The proof against the original."""
+
+    score: ScorerName | None = Field(
+        default=None,
+        description="what score means: a scorer of scikit-learn by name; null: accuracy or r2",
+    )
+    also: list[ScorerName] = Field(default=[], description="more scorers that are recorded")
+    positive: int | str | bool | None = Field(
+        default=None,
+        description="of two classes, the one that recall, f1 and the like are about; "
+        "null: the greater",
+    )
 
     probe_rows: Annotated[int, Field(ge=0), _at_most(10_000_000)] = Field(
         description="rows built at the model's own split thresholds"
@@ -217,8 +291,9 @@ class Gate(Section):
         description="largest difference of ONNX's scores or predictions from the original's, "
         "relative where a score is above 1"
     )
-    max_accuracy_drop: Share | None = Field(
-        description="score (accuracy or R2) that test rows may lose, 0.01 = one point"
+    max_drop: TestLimits = Field(
+        default=dict(TEST),
+        description="the most that test rows may lose, with the keys of quantize.max_drop",
     )
     max_size_ratio: PositiveFloat | None = Field(
         description="size of the quantised model over size of the ONNX model"
@@ -285,6 +360,26 @@ class Params(Section):
         return super().__getattribute__(name)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """The scores and the limits on losses that ``params.yaml`` asks for."""
+
+    score: str | None
+    also: tuple[str, ...]
+    positive: int | str | bool | None
+    calibration: Limits
+    """Of quantize."""
+    test: Limits
+    """Of the gates."""
+
+
+SECTIONS |= {
+    field.annotation.__name__: name
+    for name, field in Params.model_fields.items()
+    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+}
+
+
 def load_params() -> Params:
     """Read and check the whole of ``params.yaml`` in the current folder.
 
@@ -299,6 +394,28 @@ def load_params() -> Params:
     return params
 
 
+def load_asked() -> Asked:
+    """Read which scores and limits ``params.yaml`` asks for, beside the sections of the stage.
+
+    Train refuses a score that does not fit before it fits anything. It does not depend on these
+    keys: another score makes no other model, so it must not make the fitted one stale. So they are
+    read from a copy that notes no reading, as ``make reproduce`` would hold it against dvc.yaml.
+
+    Raises:
+        UserError: as :func:`load_params`.
+    """
+    params = parse_params(read_yaml(PARAMS, f"the sections {', '.join(Params.model_fields)}"))
+    content = params.model_dump()
+    evaluate = content["evaluate"]
+    return Asked(
+        evaluate["score"],
+        tuple(evaluate["also"]),
+        evaluate["positive"],
+        content["quantize"]["max_drop"],
+        content["gate"]["max_drop"],
+    )
+
+
 def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
     """Check the content of a params file; ``origin`` is the file that errors name.
 
@@ -308,22 +425,57 @@ def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
     """
     refuse_secrets(content, origin)
     try:
-        return Params.model_validate(content)
+        params = Params.model_validate(content)
     except ValidationError as error:
         raise UserError(f"{origin}: {_explain(error)}") from error
+    # From the mapping, not from `params`: this is not the reading of a section.
+    _check_scorers(origin, content["gate"].get("max_drop") or {}, content["evaluate"])
+    return params
+
+
+def _check_scorers(origin: Path, limits: Limits, evaluate: dict[str, Any]) -> None:
+    """Raise UserError if a gate limits a scorer or a quantile that evaluate does not record."""
+    recorded = [evaluate.get("score"), *(evaluate.get("also") or [])]
+    for name in limits:
+        if name in SCORERS and name not in recorded:
+            raise UserError(
+                f"{origin}: gate.max_drop limits {name!r}, which is not measured; "
+                "add it to evaluate.also"
+            )
+        share = error_quantile(name)
+        if share is not None and round(100 * share) not in ERROR_QUANTILES:
+            measured = ", ".join(f"{MAX_ERROR}_p{percent}" for percent in ERROR_QUANTILES)
+            raise UserError(
+                f"{origin}: gate.max_drop limits {name!r}, which is not measured on test rows; "
+                f"choose one of {measured}"
+            )
+
+
+RENAMED = "max_accuracy_drop"
+"""A key of an earlier edition, in two sections."""
 
 
 def _explain(error: ValidationError) -> str:
     first, more = error.errors()[0], error.error_count() - 1
-    place = [str(part) for part in first["loc"]]
+    place = [str(part) for part in first["loc"] if part != "[key]"]
     key = shortened(".".join(place))
-    if first["type"] == "extra_forbidden":
+    if first["type"] == "extra_forbidden" and place[-1] == RENAMED:
+        message = (
+            f"{key} is now {place[0]}.max_drop.score; run `onnxpress migrate`, or write "
+            f"`max_drop: {{score: {first['input']}}}`".replace("None", "null")
+        )
+    elif first["type"] == "limit_key":
+        message = f"unknown key {key!r}; {first['msg']}"
+    elif first["type"] == "extra_forbidden":
         message = f"unknown key {key!r}; {_nearest(place)}"
     elif first["type"] == "missing":
         message = f"key {key!r} is missing; add it (docs/parameters.md lists every key)"
     else:
         section = first["type"] in {"model_type", "dict_type"}
-        expected = "be a section of keys" if section else re.sub(r"^\w+ should ", "", first["msg"])
+        form = (
+            "mapping of limits, as {score: 0.01}" if place[-1] == "max_drop" else "section of keys"
+        )
+        expected = f"be a {form}" if section else re.sub(r"^\w+ should ", "", first["msg"])
         message = f"{key} should {expected}, got {shortened(repr(first['input']))}"
     return message + (f" (and {more} more)" if more else "")
 

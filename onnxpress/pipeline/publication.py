@@ -15,6 +15,7 @@ from onnxpress.pipeline.outputs import (
     LATENCY,
     LATENCY_DETAIL,
     METRICS,
+    METRICS_DETAIL,
     ONNX_MODEL,
     ORIGINAL_MODEL,
     PARAMS,
@@ -43,6 +44,7 @@ ARTIFACTS = {
     SERVED: QUANTIZED_MODEL,
     "quantization.json": QUANTIZATION,
     "metrics.json": METRICS,
+    "metrics_detail.json": METRICS_DETAIL,
     "schema.json": SCHEMA,
     "predictions.csv": PREDICTIONS,
 }
@@ -87,7 +89,10 @@ def read_content(params: Params) -> Content:
             f"{QUANTIZATION} should name the chosen 'method', got {method!r}; "
             "run `dvc repro --force quantize`"
         )
+    detail = read_json(METRICS_DETAIL, "score", "reliability")
     pictures = {ERRORS[read_schema().task]: PICTURES["errors"], "size.png": PICTURES["size"]}
+    if detail["reliability"] is not None:
+        pictures["reliability.png"] = PICTURES["reliability"]
     return content_of(
         settings=params.model_dump(exclude={"publish"}),
         metrics=metrics,
@@ -95,6 +100,7 @@ def read_content(params: Params) -> Content:
         artifacts={**ARTIFACTS, **_present(pictures)},
         sha256={path.name: _sha256(path) for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)},
         settings_name=PARAMS.name,
+        score=detail["score"],
     )
 
 

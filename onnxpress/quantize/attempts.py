@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,15 +12,15 @@ import onnx
 
 from onnxpress.evaluate.row_dependence import TOLERANCE, Dependence, row_dependence
 from onnxpress.graph.canonical import same_computation, to_bytes
+from onnxpress.limits import SCORE
 from onnxpress.onnx_file import judge
-from onnxpress.quantize.candidates import Candidate, NotApplicable
+from onnxpress.quantize.candidates import Candidate, Form, NotApplicable
 from onnxpress.quantize.scoring import Scorer
-from onnxpress.quantize.verdicts import Outcome, Verdict
+from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
 from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.scores.budgets import exceeded
+from onnxpress.scores.losses import Loss
 from onnxpress.tables.rows import Rows, take
-
-ROUNDING = 1e-9
-"""Scores are means of counts: a difference below this is rounding."""
 
 NOISE = 10
 """How many times the plain model's own rounding a candidate may round more."""
@@ -50,8 +52,8 @@ class Attempts:
     train: Rows
     """Rows that a candidate may learn from."""
     scorer: Scorer
-    max_drop: float
-    """Score that a candidate may lose."""
+    limits: Mapping[str, float]
+    """What a candidate may lose, by key."""
 
     def verdict(self, candidate: Candidate) -> Verdict:
         """Try a candidate; whatever it raises becomes its verdict.
@@ -62,7 +64,9 @@ class Attempts:
         2. It must not compute the same with the same weights (``unchanged``).
         3. It must be smaller (``not smaller``).
         4. Its prediction for a row must not depend on other rows of the same call.
-        5. Its loss of score must be within the budget, or it is ``over budget``.
+        5. A regressor must predict numbers above zero where the plain model does, if that never
+           predicts any below (``not positive``).
+        6. What it loses must be within every budget, or it is ``over budget``.
         """
         try:
             made = self._made(candidate)
@@ -110,18 +114,41 @@ class Attempts:
         return "" if difference <= limit else str(_dependence(model, self.train, limit))
 
     def _scored(self, made: _Made) -> Verdict:
-        """Within the budget or over it."""
-        drop = self.scorer.drop(made.candidate, self.plain, made.data)
-        within = drop <= self.max_drop + ROUNDING
-        score = f"score {-drop:+.4f} where {-self.max_drop:+.4f} is allowed"
+        """Within all budgets or over one."""
+        compared = self.scorer.compared(made.candidate, self.plain, made.data)
+        reason = compared.lost_sign()
+        if reason:
+            return Verdict(made.candidate, Outcome.NOT_POSITIVE, reason, made.size_kb)
+        losses = self.scorer.losses(compared)
+        same = _keeps_all(made.candidate)
+        drops = tuple(_drop(losses[key], limit, same=same) for key, limit in self.limits.items())
+        over = [drop for drop in drops if drop.exceeded]
+        shown = over or [drop for drop in drops if drop.loss.key == SCORE] or drops[:1]
+        reason = ", ".join([f"{made.size_kb:.1f} KB", *map(str, shown)])
         return Verdict(
             made.candidate,
-            Outcome.WITHIN_BUDGET if within else Outcome.OVER_BUDGET,
-            f"{made.size_kb:.1f} KB, {score}".replace("-0.0000", "0.0000"),
+            Outcome.OVER_BUDGET if over else Outcome.WITHIN_BUDGET,
+            reason.replace("-0.0000", "0.0000"),
             made.size_kb,
-            drop,
+            losses[SCORE].value,
+            drops=drops,
             model=made.data,
         )
+
+
+def _drop(loss: Loss, limit: float, *, same: bool) -> Drop:
+    """Hold a loss against its limit.
+
+    A disagreement is judged by its upper bound, for a model is chosen among many here. ``same``
+    says that the candidate keeps every prediction by construction: the rows need not show it, and a
+    loss that they cannot tell is none.
+    """
+    over = exceeded(loss, limit, by_bound=not same)
+    return Drop(loss, limit, over and not (same and math.isnan(loss.value)))
+
+
+def _keeps_all(candidate: Candidate) -> bool:
+    return all(form == Form.LOSSLESS for form in candidate.form.split("+"))
 
 
 def _dependence(model: bytes, rows: Rows, tolerance: float) -> Dependence:

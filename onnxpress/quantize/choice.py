@@ -19,9 +19,9 @@ from onnxpress.quantize.options import Options
 from onnxpress.quantize.ranking import ranked
 from onnxpress.quantize.runtimes import bad_onnxruntime, min_onnxruntime
 from onnxpress.quantize.scoring import Scorer
+from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.trials import Trials
 from onnxpress.quantize.verdicts import Outcome, Verdict
-from onnxpress.tables.schema import Schema
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,8 @@ class Choice:
     """How candidates were scored."""
     verdicts: tuple[Verdict, ...]
     """One for each candidate, in the order of trying."""
+    score: str
+    """scikit-learn's name of the score."""
 
     @property
     def candidate(self) -> str:
@@ -70,6 +72,7 @@ class Choice:
             "bad_onnxruntime": bad_onnxruntime(model),
             "modified": self.chosen is not None,
             "summary": self.summary,
+            "score": self.score,
             "scoring": self.scoring,
             "candidates": [verdict.to_json() for verdict in self.verdicts],
         }
@@ -79,38 +82,36 @@ def choose(
     plain: bytes,
     candidates: list[Candidate],
     trials: Trials,
-    schema: Schema,
+    terms: Terms,
     options: Options,
     *,
     progress: Progress = show_nothing,
 ) -> Choice:
-    """Try the candidates and keep the best by ``options.objective`` within the budget.
+    """Try the candidates and keep the best by ``options.objective`` within all budgets.
 
     1. Each candidate is tried (:class:`Attempts`), ladders only as far as needed (:func:`climb`).
-    2. Of those within the budget the best is chosen (:func:`ranked`).
+    2. Of those within the budgets the best is chosen (:func:`ranked`).
     3. If there is none, the plain model is passed on.
 
     ``plain`` is an ONNX model of our own or one that has passed the checks. The verdicts are
     reproducible; with an objective of time the choice itself is not.
     """
-    attempts = Attempts(plain, trials.train, Scorer(trials, schema), options.max_drop)
+    attempts = Attempts(plain, trials.train, Scorer(trials, terms), terms.limits)
     tried = progress(candidates, len(candidates), "trying candidates")
-    verdicts, found = climb(tried, attempts.verdict)
-    judged, best = ranked(found, plain, trials.train, options.objective)
+    verdicts, passed = climb(tried, attempts.verdict)
+    judged, best = ranked(passed, plain, trials.train, options.objective)
     final = {verdict.name: verdict for verdict in [*verdicts, *judged]}
     if best is None:
-        return _plain(plain, trials, tuple(final.values()))
+        summary = f"{_nothing(verdicts)}: model_quantized.onnx is the plain ONNX model"
+        return Choice(plain, None, summary, trials.name, tuple(final.values()), terms.score.name)
     chosen = final[best.name] = best.but(Outcome.CHOSEN)
     before, after = len(plain) / 1024, len(chosen.model) / 1024
     sizes = f"{before:.1f} -> {after:.1f} KB ({before / after:.1f}x smaller)"
     summary = f"{chosen.name} chosen: {sizes}"
-    return Choice(chosen.model, chosen, summary, trials.name, tuple(final.values()))
+    found = tuple(final.values())
+    return Choice(chosen.model, chosen, summary, trials.name, found, terms.score.name)
 
 
-def _plain(plain: bytes, trials: Trials, verdicts: tuple[Verdict, ...]) -> Choice:
-    """The plain model, because no candidate is better."""
-    tried = "no candidate was tried"
-    if verdicts:
-        tried = "no candidate is smaller and within the budget"
-    summary = f"{tried}: model_quantized.onnx is the plain ONNX model"
-    return Choice(plain, None, summary, trials.name, verdicts)
+def _nothing(verdicts: list[Verdict]) -> str:
+    """Say why the plain model is passed on."""
+    return "no candidate is smaller and within the budget" if verdicts else "no candidate was tried"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 MethodName = Literal[
@@ -20,9 +21,6 @@ class Options:
     method: MethodName = "auto"
     """Methods to try: one of them, ``auto`` for all that fit the graph, or ``none``."""
 
-    max_drop: float = 0.0
-    """Score (accuracy or R2) that a candidate may lose: 0.01 is one point of accuracy."""
-
     objective: Objective = "size"
     """What the best is chosen by: bytes, time of one row, or time of a batch."""
 
@@ -34,3 +32,18 @@ class Options:
 
     seed: int = 0
     """Seed of everything random: folds, generated rows, sampled features."""
+
+    budgets: Mapping[str, float | None] = field(default_factory=dict)
+    """What a candidate may lose, by key (:mod:`onnxpress.limits`).
+
+    None switches a key off. A key that is not there has its default.
+    """
+
+    score: str | None = None
+    """What the budget ``score`` means: scikit-learn's name of a scorer; None: accuracy or R2."""
+
+    positive: int | str | None = None
+    """Of two classes, the one that recall and the like are about; None: the greater."""
+
+    tolerance: float = 1e-3
+    """Regression: two predictions agree within so many standard deviations of the target."""

@@ -1,42 +1,100 @@
-"""How much score a candidate costs, on rows that no model in question has learned from."""
+"""What a candidate loses, on rows that no model in question has learned from."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 
-from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.limits import SCORE
 from onnxpress.quantize.candidates import Candidate
+from onnxpress.quantize.terms import AVERAGE_PRECISION, Terms
 from onnxpress.quantize.trials import Trial, Trials
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
-from onnxpress.tables.rows import Rows
-from onnxpress.tables.schema import Schema
+from onnxpress.scores.losses import Loss, measured_losses
+from onnxpress.scores.score import as_classes
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The predictions of the plain model and of a candidate for the rows of all trials."""
+
+    target: NDArray[Any]
+    before: Predictions
+    after: Predictions
+
+    def lost_sign(self) -> str:
+        """Say where a regressor is not above zero though the plain one is; empty if nowhere.
+
+        A plain model that is below zero on some row is not one of positive answers, and nothing is
+        asked of its candidates.
+        """
+        if self.before.scores is not None or not (self.before.values >= 0).all():
+            return ""
+        lost = (self.before.values > 0) & ~(self.after.values > 0)
+        if not lost.any():
+            return ""
+        row = int(np.flatnonzero(lost)[0])
+        before, after = self.before.values[row], self.after.values[row]
+        rows = f"{int(lost.sum())} of {len(lost)} rows"
+        return f"it predicts zero or less on {rows}, such as {after:.4g} instead of {before:.4g}"
 
 
 class Scorer:
     """Scores candidates on the trials, against the plain model of each trial."""
 
-    def __init__(self, trials: Trials, schema: Schema) -> None:
+    def __init__(self, trials: Trials, terms: Terms) -> None:
         """Make no trial yet: that may mean fitting clones."""
-        self._make, self._schema = cache(trials.make), schema
+        self._make, self._terms = cache(trials.make), terms
+        self._before = cache(self._plain)
 
-    def drop(self, candidate: Candidate, plain: bytes, quantized: bytes) -> float:
-        """How much of the plain model's score (accuracy or R2) a candidate loses.
+    def compared(self, candidate: Candidate, plain: bytes, quantized: bytes) -> Compared:
+        """Predict the rows of all trials, each with the models of its trial.
 
-        The mean over the trials. ``quantized`` is what the candidate has made of ``plain``; it is
-        not made again for a trial of that very model.
+        ``quantized`` is what the candidate has made of ``plain``; it is not made again for a trial
+        of that very model.
         """
-        drops = [self._drop(trial, candidate, plain, quantized) for trial in self._make()]
-        return float(np.mean(drops))
+        target, before = self._before()
+        after = []
+        for trial in self._make():
+            model = quantized
+            if trial.plain != plain:
+                model = to_bytes(candidate.apply(onnx.load_from_string(trial.plain), trial.learn))
+            after.append(self._predicted(model, trial))
+        return Compared(target, before, Predictions.joined(after))
 
-    def _drop(self, trial: Trial, candidate: Candidate, plain: bytes, quantized: bytes) -> float:
-        if trial.plain != plain:
-            quantized = to_bytes(candidate.apply(onnx.load_from_string(trial.plain), trial.learn))
-        return self._score(trial.plain, trial.score) - self._score(quantized, trial.score)
+    def losses(self, compared: Compared) -> dict[str, Loss]:
+        """Measure the loss of score, and of everything else that has a limit, over all rows."""
+        terms, target = self._terms, compared.target
+        pair = compared.before, compared.after
+        keys = dict.fromkeys([SCORE, *terms.limits])
+        found = measured_losses(keys, terms.score, target, *pair, limit=terms.tolerance)
+        if terms.rare is not None:
+            of_rare = replace(terms.score, positive=terms.rare)
+            loss = measured_losses([AVERAGE_PRECISION], of_rare, target, *pair)[AVERAGE_PRECISION]
+            found[AVERAGE_PRECISION] = replace(loss, about=f"class {terms.rare!r}")
+        return found
 
-    def _score(self, model: bytes, rows: Rows) -> float:
-        predictions = predict_onnx(open_session(model), rows.feeds)
-        return score(self._schema, rows.target, predictions.values)
+    def _plain(self) -> tuple[NDArray[Any], Predictions]:
+        """The target of the rows of all trials, and what the plain models predict for them."""
+        trials = self._make()
+        before = [self._predicted(trial.plain, trial) for trial in trials]
+        return np.concatenate([trial.score.target for trial in trials]), Predictions.joined(before)
+
+    def _predicted(self, model: bytes, trial: Trial) -> Predictions:
+        """Predict the rows of a trial, with a column for every class of the original.
+
+        A clone that was fitted on a fold does not know a class that is missing there.
+        """
+        found = predict_onnx(open_session(model), trial.score.feeds)
+        classes = self._terms.score.classes
+        if found.scores is None or found.scores.shape[1] == len(classes):
+            return found
+        own = as_classes(trial.learn.target)
+        return found.spread(own, classes) if found.scores.shape[1] == len(own) else found

@@ -1,26 +1,39 @@
 """Where candidates are scored: on rows that neither the model nor the candidate has learned from.
 
 A fold of the rows that the model was fitted on flatters every candidate. So a large data set has
-calibration rows set aside. For a small one, clones are fitted on folds and quantised in the same
-way, each scored on the fold it never saw.
+calibration rows set aside. For a small one, and where a class is so rare that few calibration rows
+are of it, clones are fitted on folds and quantised in the same way, each scored on the fold it
+never saw.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.conversion.converting import to_onnx
+from onnxpress.errors import UserError
 from onnxpress.estimators.fitting import fit
+from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.tables.rows import Feeds, Rows, sklearn_input
 from onnxpress.tables.schema import Schema
 
 FOLDS = 5
+
+RARE = 50
+"""Calibration rows of a rare class below which it takes the training rows too to score."""
+
+RARE_SHARE = 0.05
+"""Share of the rows below which a class is rare: others have enough rows where the table has."""
+
+MOST_ROWS = 50_000
+"""Rows above which clones would take too long; calibration rows of a rare class must do there."""
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Positions of the rows to fit on, and of those to score on."""
@@ -43,59 +56,122 @@ class Trials:
     """The same in words, for quantization.json."""
     train: Rows
     """The rows that the final model learns from."""
+    scored: Rows
+    """The rows that score candidates, in some order."""
+    kind: str
+    """What an error calls those rows, such as ``calibration rows``."""
     make: Callable[[], list[Trial]]
     """Makes the trials; called when the first candidate is scored, for it may fit clones."""
     warned: set[str] = field(default_factory=set)
-    """What scikit-learn warned about when they were made, a line each."""
+    """What there was to warn about when they were made, a line each."""
 
 
 def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
     """One trial: the model itself, scored on the calibration rows."""
     name = f"{len(calibration)} calibration rows"
-    return Trials(name, train, lambda: [Trial(plain, train, calibration)])
+    trial = Trial(plain, train, calibration)
+    return Trials(name, train, calibration, "calibration rows", lambda: [trial])
 
 
-def cross_fits(
-    load: Callable[[], Any],
-    train: Rows,
-    schema: Schema,
-    target_opset: int,
-    seed: int,
-    *,
-    inputs: Callable[[Feeds], Any] = sklearn_input,
-) -> Trials:
-    """A trial per fold of the training rows.
+@dataclass(frozen=True)
+class Clones:
+    """How clones of the original are fitted and converted."""
 
-    In each, a clone of the estimator that ``load`` returns is fitted on the other folds.
-    ``inputs`` gives the rows the form that the estimator takes.
+    load: Callable[[], Any]
+    """Gives the original."""
+    schema: Schema
+    target_opset: int
+    seed: int
+    """Of the folds."""
+    inputs: Callable[[Feeds], Any] = sklearn_input
+    """Gives the rows the form that the original takes."""
+
+
+def trials_of(plain: bytes, train: Rows, calibration: Rows, clones: Clones) -> Trials:
+    """Score by calibration rows, or by clones where these are none or too few of a rare class.
+
+    With too few, the clones are fitted on training and calibration rows; the model that is chosen
+    learns from training rows alone, as otherwise. A model that cannot be fitted again is scored on
+    what calibration rows there are.
     """
+    if not len(calibration):
+        return cross_fits(clones, train)
+    held = held_out(plain, train, calibration)
+    label = too_rare(train, calibration)
+    if label is None or _is_onnx(clones.load()):
+        return held
+    made = cross_fits(clones, joined(train, calibration))
+    try:
+        trials = made.make()
+    except UserError as error:
+        return replace(held, warned={f"{held.name} score alone, for {error}"})
+    count = int((calibration.target == label).sum())
+    rows = f"{len(train) + len(calibration)} training and calibration rows"
+    why = f"only {count} of {held.name} are of the class {label!r}"
+    name = f"cross-fitting on {FOLDS} folds of {rows}, for {why}"
+    return replace(made, name=name, train=train, make=lambda: trials)
+
+
+def too_rare(train: Rows, calibration: Rows) -> int | str | None:
+    """Return the class that is too rare for calibration rows to score it; None if none is."""
+    total = len(train) + len(calibration)
+    if train.target.dtype.kind == "f" or total > MOST_ROWS:
+        return None
+    labels, counts = np.unique(
+        np.concatenate([train.target, calibration.target]), return_counts=True
+    )
+    for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
+        if count < RARE_SHARE * total and (calibration.target == label).sum() < RARE:
+            found: int | str = label
+            return found
+    return None
+
+
+def joined(first: Rows, second: Rows) -> Rows:
+    """Return the rows of both, one after another."""
+    feeds = {
+        name: np.concatenate([values, second.feeds[name]]) for name, values in first.feeds.items()
+    }
+    return Rows(feeds, np.concatenate([first.target, second.target]))
+
+
+def _is_onnx(estimator: Any) -> bool:
+    """Whether the original came as ONNX, so that it cannot be fitted again."""
+    return isinstance(estimator, (OnnxClassifier, OnnxRegressor))
+
+
+def cross_fits(clones: Clones, train: Rows) -> Trials:
+    """A trial per fold of the training rows: a clone is fitted on the other folds."""
     warned: set[str] = set()
 
     def make() -> list[Trial]:
         from sklearn.base import clone
 
-        estimator = load()
+        estimator = clones.load()
         trials = []
-        for rest, fold in _folds(train, schema, seed):
+        for rest, fold in _folds(train, clones.schema, clones.seed):
             learn = train.take(rest)
             fitted = clone(estimator)
-            warned.update(fit(fitted, learn, inputs=inputs))
-            plain = to_bytes(to_onnx(fitted, schema, target_opset))
+            lines = fit(fitted, learn, inputs=clones.inputs)
+            warned.update(f"scikit-learn warns of clones fitted on folds: {line}" for line in lines)
+            plain = to_bytes(to_onnx(fitted, clones.schema, clones.target_opset))
             trials.append(Trial(plain, learn, train.take(fold)))
         return trials
 
     name = f"cross-fitting on {FOLDS} folds of {len(train)} training rows"
-    return Trials(name, train, make, warned)
+    return Trials(name, train, train, "the training rows", make, warned)
 
 
 def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:
-    """Stratified where every class has a row for each fold."""
+    """Stratified where a class has a row for each fold; one with fewer is missing in some folds."""
     from sklearn.model_selection import KFold, StratifiedKFold
 
     target = train.target
     settings = {"n_splits": FOLDS, "shuffle": True, "random_state": seed}
     if schema.task == "classification":
         _, counts = np.unique(target, return_counts=True)
-        if counts.min() >= FOLDS:
-            return list(StratifiedKFold(**settings).split(target, target))
+        if counts.max() >= FOLDS:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="The least populated class")
+                return list(StratifiedKFold(**settings).split(target, target))
     return list(KFold(**settings).split(target))

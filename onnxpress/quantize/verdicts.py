@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from onnxpress.limits import SCORE
 from onnxpress.quantize.candidates import Candidate
+from onnxpress.scores.losses import Loss
 
 
 class Outcome(StrEnum):
@@ -24,8 +27,49 @@ class Outcome(StrEnum):
     NOT_SMALLER = "not smaller"
     UNCHANGED = "unchanged"
     DEPENDS_ON_OTHER_ROWS = "depends on other rows"
+    NOT_POSITIVE = "not positive"
+    """It predicts zero or less for rows where the plain model, which never does, is above."""
     NOT_APPLICABLE = "not applicable"
     FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What a candidate loses of one thing that has a budget."""
+
+    loss: Loss
+    limit: float
+    exceeded: bool
+
+    def __str__(self) -> str:
+        """The drop and its limit: ``score -0.0120 where -0.0100 is allowed``."""
+        about = f" ({self.loss.about})" if self.loss.about else ""
+        if self.loss.key == SCORE:
+            return f"score {-self.loss.value:+.4f} where {-self.limit:+.4f} is allowed"
+        return f"{self.loss.key} {self._value()}{about} where {self.limit:.4g} is allowed"
+
+    def _value(self) -> str:
+        """The loss, and its bound if that decided."""
+        value = f"{self.loss.value:.4g}"
+        decided = self.exceeded and self.loss.value <= self.limit
+        if decided and self.loss.upper is not None:
+            return f"{value}, at most {self.loss.upper:.4g} with 95 % confidence,"
+        return value
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry in quantization.json; null is what cannot be told."""
+        loss = self.loss
+        found: dict[str, Any] = {
+            "value": _number(loss.value),
+            "se": _number(loss.error),
+            "limit": self.limit,
+            "rows": loss.rows,
+        }
+        if loss.upper is not None:
+            found["upper"] = _number(loss.upper)
+        if loss.about:
+            found["about"] = loss.about
+        return found
 
 
 @dataclass(frozen=True)
@@ -42,6 +86,9 @@ class Verdict:
     score_drop: float | None = None
     """How much of the plain model's score it loses; None if it was not scored."""
 
+    drops: tuple[Drop, ...] = ()
+    """What it loses of everything that has a budget; empty if it was not scored."""
+
     relative_latency: float | None = None
     """Its time over the plain model's; None if it was not timed."""
 
@@ -57,17 +104,34 @@ class Verdict:
         """This verdict with another outcome, and ``reason`` added to its reason."""
         return replace(self, outcome=outcome, reason=self.reason + reason)
 
+    @property
+    def stopped_by(self) -> str:
+        """The key of the first budget that it exceeds; empty if it exceeds none."""
+        return next((drop.loss.key for drop in self.drops if drop.exceeded), "")
+
     def to_json(self) -> dict[str, Any]:
         """The entry in quantization.json, without what was not measured."""
         measured = {
             "size_kb": self.size_kb,
             "score_drop": self.score_drop,
             "relative_latency": self.relative_latency,
+            "drops": {drop.loss.key: drop.to_json() for drop in self.drops} or None,
+            "stopped_by": self.stopped_by or None,
         }
         return {
             "name": self.name,
             "method": str(self.candidate.method),
             "outcome": str(self.outcome),
             "reason": self.reason,
-            **{key: value for key, value in measured.items() if value is not None},
+            **{key: value for key, value in measured.items() if _is_there(value)},
         }
+
+
+def _number(value: float) -> float | None:
+    """The number, or None where JSON has none."""
+    return value if math.isfinite(value) else None
+
+
+def _is_there(value: Any) -> bool:
+    """Whether there is a value that JSON has."""
+    return value is not None and not (isinstance(value, float) and not math.isfinite(value))

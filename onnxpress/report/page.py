@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from onnxpress.report.deciding import DecidingTable
 from onnxpress.report.disagreement import Disagreement
+from onnxpress.report.score_words import with_class, with_error
+from onnxpress.report.scores import HEADINGS, score_rows
 from onnxpress.report.summary import Json, caption, conclusion, origin, table
 from onnxpress.text import visible
 
@@ -19,6 +22,8 @@ CAPTIONS = {
     "latency": "How long single calls take on the default batch.",
     "latency_by_batch": "Latency and speed-up by the number of rows in a call.",
     "errors": "Where the original and the quantised model err on the test rows.",
+    "reliability": "How often each model is right where it is how sure: whether its probabilities "
+    "mean what they say.",
 }
 """The caption of each picture of the plot stage, in the order of the page."""
 
@@ -30,6 +35,16 @@ class File:
     path: str
     size_kb: float
     holds: str
+
+
+@dataclass(frozen=True)
+class SingleRows:
+    """Tables of single test rows."""
+
+    deciding: DecidingTable
+    """Those that move the score."""
+    worst: Disagreement
+    """Those on which the predictions differ most."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +62,7 @@ def render(
     original: str,
     results: Mapping[str, Json],
     pictures: Mapping[str, bytes],
-    worst: Disagreement,
+    single: SingleRows,
     files: Sequence[File],
     stale: Stale,
 ) -> str:
@@ -56,15 +71,24 @@ def render(
     ``original`` is the name of the first model. ``results`` are the contents of the JSON outputs
     by the stem of the file's name, ``pictures`` the PNG files by name.
     """
-    headings, rows = table(results["metrics"], results["latency"], original)
+    metrics, detail = results["metrics"], results["metrics_detail"]
+    score = detail["score"]["name"]
+    headings, rows = table(metrics, results["latency"], score, original)
     page: str = _template().render(
         title=title,
         conclusion=conclusion(results["quantization"]),
         headings=headings,
         rows=rows,
-        caption=caption(results["metrics"]),
-        pictures=[(name, text, _data_uri(pictures[name])) for name, text in CAPTIONS.items()],
-        worst=worst,
+        caption=caption(metrics),
+        score=score,
+        chosen_score=with_class(score, detail["score"]["positive"]),
+        score_headings=HEADINGS,
+        scores=score_rows(metrics, detail),
+        findings=detail["findings"],
+        pictures=_pictures(pictures, with_probabilities=detail["reliability"] is not None),
+        deciding=single.deciding,
+        worst=single.worst,
+        budgets=_budgets(results["quantization"])[1:],
         candidates=_candidates(results["quantization"], results["latency_detail"]),
         scoring=results["quantization"]["scoring"],
         gates=results.get("gate"),
@@ -75,6 +99,14 @@ def render(
         stale=stale,
     )
     return page
+
+
+def _pictures(
+    pictures: Mapping[str, bytes], *, with_probabilities: bool
+) -> list[tuple[str, str, str]]:
+    """Return name, caption and image of each picture; reliability only of probabilities."""
+    names = [name for name in CAPTIONS if with_probabilities or name != "reliability"]
+    return [(name, CAPTIONS[name], _data_uri(pictures[name])) for name in names]
 
 
 def _template() -> Any:
@@ -94,22 +126,39 @@ def _template() -> Any:
     return environment.get_template("page.html.jinja")
 
 
+def _budgets(quantization: Json) -> list[str]:
+    """Return the keys of the budgets that candidates were held to, that of the score first."""
+    found = dict.fromkeys(
+        key for entry in quantization["candidates"] for key in entry.get("drops", {})
+    )
+    return ["score", *(key for key in found if key != "score")]
+
+
 def _candidates(quantization: Json, detail: Json) -> list[dict[str, Any]]:
-    """Return a row per candidate; what was not measured is None."""
-    timed = detail["candidates"]
+    """Return a row per candidate; what was not measured is a dash or None."""
+    timed, budgets = detail["candidates"], _budgets(quantization)
     rows = []
     for entry in quantization["candidates"]:
-        drop, latency = entry.get("score_drop"), timed.get(entry["name"])
+        latency = timed.get(entry["name"])
         row = {
             "name": entry["name"],
             "size_kb": entry.get("size_kb"),
-            "gain": None if drop is None else round(-drop, 9) + 0.0,  # + 0.0 makes 0 of -0
+            "losses": [_loss(entry, key) for key in budgets],
             "speedup": None if latency is None else latency["vs_onnx_speedup"],
             "outcome": entry["outcome"],
             "reason": entry["reason"],
         }
         rows.append(row)
     return rows
+
+
+def _loss(candidate: Json, key: str) -> str:
+    """Return what a candidate loses in one respect, with its standard error if it is known."""
+    drop = candidate.get("drops", {}).get(key, {})
+    value = drop.get("value")
+    if value is None and key == "score":
+        value = candidate.get("score_drop")
+    return "-" if value is None else with_error(value, drop.get("se"))
 
 
 def _environment(detail: Json) -> dict[str, str]:

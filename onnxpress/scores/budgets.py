@@ -12,15 +12,15 @@ from onnxpress.limits import (
     OF_REGRESSORS,
     RECALL,
     SCORE,
+    SCORERS,
     TEST,
     WITHIN,
     Limits,
     about_unknown,
     error_quantile,
-    scorer_names,
     with_defaults,
 )
-from onnxpress.scores.losses import SCORERS, Loss
+from onnxpress.scores.losses import SCORER_OF, Loss
 from onnxpress.scores.score import Score, find_score
 from onnxpress.text import shortened
 
@@ -85,13 +85,13 @@ def _check_key(name: str, score: Score, *, proper: bool, scored: bool, key: str)
         raise UserError(f"{key}.{name} is for classes, and the target has numbers; remove it")
     if of_regressors:
         return
-    if name in SCORERS:
+    if name in SCORER_OF:
         if not proper:
             raise UserError(
                 f"{key}.{name} needs probabilities, and this model gives none; remove it"
             )
         return
-    if name not in scorer_names():
+    if name not in SCORERS:
         raise UserError(f"{key} has the unknown key {shortened(repr(name))}; {about_unknown(name)}")
     find_score(name, score.task, score.classes, proper=proper, scored=scored, key=f"{key}:")
 

@@ -29,7 +29,7 @@ MIN_CLASS_ROWS = 20
 """Rows from which on the recall of a class can be told: one row is then 0.05 of it or less, which
 is the default limit on test rows."""
 
-SCORERS = {LOG_LOSS: "neg_log_loss", BRIER: "neg_brier_score"}
+SCORER_OF = {LOG_LOSS: "neg_log_loss", BRIER: "neg_brier_score"}
 """Losses that are a score of scikit-learn with the other sign."""
 
 
@@ -92,7 +92,7 @@ def _loss(
         return _disagreement(key, score, before, after, limit)
     if key == MAX_ERROR or error_quantile(key) is not None:
         return _distance(key, before, after)
-    named = score if key == SCORE else replace(score, name=SCORERS.get(key, key))
+    named = score if key == SCORE else replace(score, name=SCORER_OF.get(key, key))
     value = named(target, before) - named(target, after)
     error = math.nan if math.isnan(value) else score_error(named, target, before, after)
     return Loss(key, value, error, len(target))

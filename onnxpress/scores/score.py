@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.limits import nearest, scorer_names
+from onnxpress.limits import SCORERS, nearest
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.scorers import (
     Task,
@@ -205,8 +205,8 @@ def find_score(
 def _complaint(name: Any, task: Task, n_classes: int, valid: tuple[str, ...]) -> str:
     choose = f"choose one of {', '.join(valid)}"
     shown = shortened(repr(name))
-    if not isinstance(name, str) or name not in scorer_names():
-        near = nearest(str(name), valid) or nearest(str(name), scorer_names())
+    if not isinstance(name, str) or name not in SCORERS:
+        near = nearest(str(name), valid) or nearest(str(name), SCORERS)
         hint = f"did you mean {near!r}? Else {choose}" if near else choose
         return f"should name a scorer of scikit-learn, got {shown}; {hint}"
     kind = kind_of(name)

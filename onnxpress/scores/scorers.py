@@ -1,7 +1,7 @@
 """scikit-learn's scorers: which of them fit a model, and where one of them is undefined.
 
-Nothing here is a list of names that a new version of scikit-learn would make wrong: a scorer is
-tried on a few rows whose right answers are known.
+Which those are is no list that a new version of scikit-learn would make wrong: each scorer is tried
+on a few rows whose right answers are known.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import scorer_names
+from onnxpress.limits import SCORERS
 
 Task = Literal["classification", "regression"]
 Kind = Literal["classification", "regression", "clustering", "multilabel"]
@@ -96,7 +96,7 @@ def fitting(task: Task, n_classes: int, *, proper: bool, has_scores: bool) -> tu
     """Return the names of the scorers that fit, sorted."""
     return tuple(
         name
-        for name in scorer_names()
+        for name in SCORERS
         if fits(name, task, n_classes, proper=proper, has_scores=has_scores)
     )
 

@@ -14,11 +14,15 @@ from onnxpress.text import visible
 
 COLUMNS = {
     "size (KB)": ("size_kb",),
-    "score": ("accuracy", "r2"),
+    "{score}": ("{score}",),
     "agreement with the original": ("agreement", "within_tolerance"),
+    "other answer, at most (95 % bound)": ("disagreement_upper",),
     "agreement at split thresholds": ("probe_agreement", "probe_within_tolerance"),
 }
-"""Headings of the card's table, and the metrics that fill them: classification, regression."""
+"""Headings of the card's table, and the metrics that fill them: classification, regression.
+
+``{score}`` is the name of the score.
+"""
 
 LOAD = "Load the quantised model with `mlflow.pyfunc.load_model` from this run's `model`."
 ROWS = "It takes raw rows in any form, matched by column name; null is missing."
@@ -31,28 +35,29 @@ LONGEST_SCHEMA = 65_535
 """Characters of a dataset's schema that servers since MLflow 2.4 accept."""
 
 
-def model_card(title: str, metrics: Mapping[str, float], summary: str) -> str:
-    """Return a model card in Markdown.
+def model_card(title: str, metrics: Mapping[str, float], summary: str, score: str) -> str:
+    """Return a model card in Markdown; ``score`` is the name of the score.
 
     Latency is left to the run's metrics, because it may be measured again later.
     """
     lines = [
         f"# {_plain(title)}",
         "",
-        f"| model | {' | '.join(COLUMNS)} |",
+        f"| model | {' | '.join(COLUMNS).format(score=score)} |",
         "|---" * (len(COLUMNS) + 1) + "|",
     ]
     for model in MODELS:
-        cells = [_cell(metrics, model, names) for names in COLUMNS.values()]
+        cells = [_cell(metrics, model, names, score) for names in COLUMNS.values()]
         lines.append(f"| {model} | {' | '.join(cells)} |")
     return "\n".join([*lines, "", f"Quantisation: {summary}", "", LOAD, ROWS, ""])
 
 
-def _cell(metrics: Mapping[str, float], model: str, names: tuple[str, ...]) -> str:
+def _cell(metrics: Mapping[str, float], model: str, names: tuple[str, ...], score: str) -> str:
     """Return the first of the model's metrics that is defined, or nothing."""
     for name in names:
-        if f"{model}_{name}" in metrics:
-            return f"{metrics[f'{model}_{name}']:.6g}"
+        key = f"{model}_{name.format(score=score)}"
+        if key in metrics:
+            return f"{metrics[key]:.6g}"
     return ""
 
 

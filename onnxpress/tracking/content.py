@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from onnxpress.report.runs_in import chosen_and_runs_in
+from onnxpress.report.score_words import is_of_one_class
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 from onnxpress.text import visible
 from onnxpress.tracking.card import model_card
 
-LAYOUT = 4
+LAYOUT = 5
 """Part of the digest: raise it when params, metrics or artefacts of a run change name or form."""
 
 SERVED = "model_quantized.onnx"
@@ -81,7 +82,8 @@ class Publication:
     @property
     def card(self) -> str:
         """The run's description in Markdown."""
-        return model_card(self.name, self.content.metrics, self.content.summary)
+        content = self.content
+        return model_card(self.name, content.metrics, content.summary, content.params["score"])
 
 
 def content_of(
@@ -91,20 +93,25 @@ def content_of(
     artifacts: Mapping[str, Path],
     sha256: Mapping[str, str],
     settings_name: str,
+    score: Mapping[str, Any],
 ) -> Content:
     """Put together what is published.
 
     ``settings`` are the params as a nested mapping, which the artefact ``settings_name`` will
     hold; ``quantization`` is the parsed quantization.json with at least ``method``. ``sha256`` has
     the hex digest of each file that tells this content from others, by the file's name. Pictures
-    are drawn from those files, so they do not count.
+    are drawn from those files, so they do not count. ``score`` has the ``name`` of the score, and
+    the class that is ``positive`` of two.
     """
     method = quantization["method"]
     identity = {"layout": LAYOUT, "settings": settings, "metrics": metrics, "files": sha256}
     logged = {
         "n_iterations": str(settings["benchmark"]["n_iterations"]),
         "quantization_type": method,
+        "score": visible(score["name"]),
     }
+    if is_of_one_class(score["name"]) and score["positive"] is not None:
+        logged["score_class"] = bounded(visible(str(score["positive"])), settings_name)
     for key, value in flattened(settings):
         logged[safe_key(key)] = bounded(visible(value), settings_name)
     return Content(

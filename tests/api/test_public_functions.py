@@ -223,7 +223,10 @@ def test_calibration_rows_of_the_caller_score_the_candidates() -> None:
 def test_a_budget_buys_a_smaller_model() -> None:
     X, y = datasets.make_classification(600, 10, n_informative=6, flip_y=0.1, random_state=0)
     forest = ExtraTreesClassifier(30, random_state=0).fit(X, y)
-    tight, loose = (onnxpress.compress(forest, X, y, max_drop=drop) for drop in (0.0, 0.1))
+    tight, loose = (
+        onnxpress.compress(forest, X, y, budgets={"score": drop, "recall_worst_loss": drop})
+        for drop in (0.0, 0.1)
+    )
     assert len(loose.data) < len(tight.data)
     assert loose.candidate.startswith("forest/refined")
 

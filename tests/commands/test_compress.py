@@ -131,8 +131,15 @@ class Evil:
     ("words", "expected"),
     [
         (("--target", "sort"), "--target 'sort' is not a column of"),
-        (("--target", "kind", "--score", "r2"), "score should be 'accuracy' for classification"),
-        (("--target", "kind", "--max-drop", "2"), "Invalid value for '--max-drop': 2.0 is not in"),
+        (("--target", "kind", "--score", "r2"), "--score 'r2' is for regression, and the target"),
+        (
+            ("--target", "kind", "--budget", "score"),
+            "Invalid value for '--budget': should be a key and a number, such as score=",
+        ),
+        (
+            ("--target", "kind", "--budget", "score=-1"),
+            "--budget score should be a number from 0 on or null, got -1.0",
+        ),
         (("--target", "kind", "-o", "m.txt"), "--out should end in .onnx, got 'm.txt'"),
         (("--target", "kind", "-o", "no/m.onnx"), "--out should lie in a folder that is there"),
         (("--target", "kind", "--data", "no.csv"), "--data names 'no.csv', which is not a file"),

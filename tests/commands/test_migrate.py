@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -26,12 +27,12 @@ def test_keys_that_came_later_are_added_with_their_defaults(workspace: Path) -> 
     old = first_params()
     (workspace / "params.yaml").write_text(old, encoding="utf-8")
     found = migrate_params()
-    assert (len(found.changed), found.left) == (len(ADDED), [])
+    assert (len(found.changed), found.left) == (len(ADDED), [])  # two of them by another name
     text = (workspace / "params.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(text) == default_params()
     assert load_params()
-    kept = [line for line in text.splitlines() if line in old.splitlines()]
-    assert kept == old.splitlines()
+    unchanged = [line for line in old.splitlines() if "max_accuracy_drop" not in line]
+    assert [line for line in text.splitlines() if line in unchanged] == unchanged
 
 
 def test_a_second_run_changes_nothing(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +49,30 @@ def test_the_users_own_values_stay(workspace: Path) -> None:
     old = re.sub("max_accuracy_drop: 0.0 ", "max_accuracy_drop: 0.03 ", first_params())
     (workspace / "params.yaml").write_text(old, encoding="utf-8")
     migrate_params()
-    assert load_params().quantize.max_accuracy_drop == 0.03
+    assert load_params().quantize.max_drop == {"score": 0.03, "recall_worst_loss": 0.02}
+    text = (workspace / "params.yaml").read_text(encoding="utf-8")
+    assert "  max_drop: {score: 0.03, recall_worst_loss: 0.02}  # what calibration rows" in text
+
+
+def test_a_budget_that_was_off_stays_off_and_a_given_new_key_stays(workspace: Path) -> None:
+    old = re.sub("max_accuracy_drop: 0.01 ", "max_accuracy_drop: null ", first_params())
+    (workspace / "params.yaml").write_text(old, encoding="utf-8")
+    migrate_params()
+    assert load_params().gate.max_drop == {"score": None, "recall_worst_loss": 0.05}
+
+
+def test_a_renamed_key_in_a_section_of_one_line_is_left_to_the_user(workspace: Path) -> None:
+    content = default_params()
+    del content["gate"]["max_drop"]
+    gate = {**content.pop("gate"), "max_accuracy_drop": 0.5}
+    text = yaml.safe_dump(content) + f"gate: {json.dumps(gate)}\n"
+    (workspace / "params.yaml").write_text(text, encoding="utf-8")
+    (line,) = migrate_params().left
+    assert line == (
+        "params.yaml: gate.max_accuracy_drop is now gate.max_drop; "
+        "write `max_drop: {score: 0.5, recall_worst_loss: 0.05}` instead"
+    )
+    assert (workspace / "params.yaml").read_text(encoding="utf-8") == text
 
 
 def test_a_section_in_one_line_is_left_to_the_user(workspace: Path) -> None:

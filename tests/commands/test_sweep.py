@@ -257,6 +257,45 @@ def test_scores_on_other_rows_do_not_compare() -> None:
     assert best(entries) == {"a", "b"}
 
 
+def scored(name: str, score: str | None, **metrics: float) -> Entry:
+    """A point of one size and latency that is made for a score."""
+    found = {f"quantized_{key}": value for key, value in metrics.items()}
+    sizes = {"quantized_size_kb": 1.0, "quantized_latency_ms": 1.0}
+    content = default_params()
+    content["evaluate"]["score"] = score
+    return Entry(Point(name, {"seed": name}, content), Outcome(sizes | found))
+
+
+def test_the_front_is_that_of_the_chosen_score() -> None:
+    entries = [
+        scored("a", "average_precision", average_precision=0.8, accuracy=0.9),
+        scored("b", "average_precision", average_precision=0.7, accuracy=0.99),
+    ]
+    assert best(entries) == {"a"}
+    losses = [
+        scored("a", "neg_log_loss", neg_log_loss=-0.1),
+        scored("b", "neg_log_loss", neg_log_loss=-0.3),
+    ]
+    assert best(losses) == {"a"}
+
+
+def test_different_scores_do_not_compare_and_the_table_names_each(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = [scored("a", None, accuracy=0.9), scored("b", "neg_log_loss", neg_log_loss=-0.3)]
+    assert best(entries) == {"a", "b"}
+    print_table(Sweep("mine", tuple(item.point for item in entries)), "mine on abc", entries)
+    shown = capsys.readouterr().out
+    assert "accuracy 0.9000" in shown
+    assert "neg_log_loss -0.3000" in shown
+
+
+def test_the_table_has_the_score_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    entries = [scored("a", "roc_auc", roc_auc=0.9)]
+    print_table(Sweep("mine", tuple(item.point for item in entries)), "mine on abc", entries)
+    assert "roc_auc" in capsys.readouterr().out
+
+
 LOG = """
 Running stage 'gate':
 > exec python -m stages.gate
@@ -327,7 +366,7 @@ def test_the_table_marks_the_front_and_lists_failures_below(
 
 def test_headings_are_short_where_that_tells_keys_apart() -> None:
     assert headings(["train.params.n_estimators", "quantize.method"]) == ["n_estimators", "method"]
-    same = ["gate.max_accuracy_drop", "quantize.max_accuracy_drop"]
+    same = ["gate.max_drop.score", "quantize.max_drop.score"]
     assert headings(same) == same
 
 

@@ -14,7 +14,11 @@ import joblib
 import numpy as np
 import psutil
 import pytest
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import ClassifierChain
 
@@ -174,6 +178,37 @@ def test_the_dumped_model_predicts_as_the_fitted_one(workspace: Path) -> None:
 def test_an_estimator_that_needs_another_inside_is_refused_in_one_line() -> None:
     with pytest.raises(UserError, match="SelfTrainingClassifier needs an estimator inside"):
         built("SelfTrainingClassifier", {})
+    with pytest.raises(UserError, match="FixedThresholdClassifier needs an estimator inside"):
+        built("FixedThresholdClassifier", {"threshold": 0.2})
+    with pytest.raises(UserError, match=r"do not fit FixedThresholdClassifier .* 'threshold'\?"):
+        built("FixedThresholdClassifier", {"treshold": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("estimator", "weights", "words"),
+    [
+        (
+            LogisticRegression,
+            {False: 1, True: 9},
+            "quote them in `class_weight`; the classes are 'no'",
+        ),
+        (LogisticRegression, {"no": 1, "oui": 9}, "`class_weight` has 'oui', and the classes are"),
+        (HistGradientBoostingClassifier, {"no": 1, "yes": 9}, "0 for 'no', 1 for 'yes'"),
+    ],
+)
+def test_weights_of_other_classes_are_refused_with_what_to_do(
+    estimator: Any, weights: dict[Any, float], words: str
+) -> None:
+    rows = digits_rows(0, 60)
+    rows = Rows(rows.feeds, np.where(rows.target > 4, "yes", "no"))
+    with pytest.raises(UserError, match=words):
+        fit(estimator(class_weight=weights), rows)
+
+
+def test_weights_by_the_numbers_of_classes_fit_histograms() -> None:
+    rows = digits_rows(0, 60)
+    rows = Rows(rows.feeds, np.where(rows.target > 4, "yes", "no"))
+    fit(HistGradientBoostingClassifier(class_weight={0: 1, 1: 9}, max_iter=2), rows)
 
 
 def test_whatever_an_estimator_raises_in_fit_is_one_line() -> None:

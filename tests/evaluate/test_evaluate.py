@@ -14,60 +14,79 @@ from sklearn.metrics import accuracy_score, r2_score, root_mean_squared_error
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.predicting import by_class, predict_original
 from onnxpress.evaluate.metrics import compare_models, compare_on_probes
+from onnxpress.evaluate.scoring import WantedScores, find_scoring
 from onnxpress.pipeline.files import read_json
 from onnxpress.runtime.predictions import Predictions
 from stages import convert, evaluate, prepare, quantize, train
 from tests.conftest import default_params, numeric_schema, write_params
 
-CLASSIFICATION_KEYS = {
-    *(
-        "original_size_kb",
-        "onnx_size_kb",
-        "quantized_size_kb",
-        "onnx_size_reduction_pct",
-        "quantized_size_reduction_pct",
-    ),
-    *(
-        "quantized_vs_onnx_size_ratio",
-        "original_accuracy",
-        "onnx_accuracy",
-        "quantized_accuracy",
-        "accuracy_loss_pp",
-    ),
-    *(
-        "onnx_agreement",
-        "quantized_agreement",
-        "onnx_max_probability_diff",
-        "quantized_max_probability_diff",
-    ),
-    *(
-        "probe_rows",
-        "onnx_probe_agreement",
-        "quantized_probe_agreement",
-        "test_rows",
-        "quantized_modified",
-    ),
-    *("probe_thresholds", "probe_thresholds_hit"),
-    *("onnx_max_relative_diff", "onnx_step_rows", "onnx_rounded_rows"),
+SIZES = {
+    "original_size_kb",
+    "onnx_size_kb",
+    "quantized_size_kb",
+    "onnx_size_reduction_pct",
+    "quantized_size_reduction_pct",
+    "quantized_vs_onnx_size_ratio",
+    "quantized_modified",
 }
-"""The keys of the contract for forests with probabilities."""
+ROWS = {
+    "test_rows",
+    "probe_rows",
+    "probe_thresholds",
+    "probe_thresholds_hit",
+    "onnx_max_relative_diff",
+    "onnx_step_rows",
+    "onnx_rounded_rows",
+    "onnx_disagreement_upper",
+    "quantized_disagreement",
+    "quantized_disagreement_se",
+    "quantized_disagreement_upper",
+    "quantized_probe_disagreement",
+    "quantized_probe_disagreement_upper",
+}
+OF_PROBABILITIES = ("log_loss", "brier", "calibration_error")
+"""Losses of classifiers with probabilities."""
+
+
+def of_each(*keys: str, models: tuple[str, ...] = ("original", "onnx", "quantized")) -> set[str]:
+    return {f"{model}_{key}" for model in models for key in keys}
+
+
+def drops(*keys: str) -> set[str]:
+    """The keys of what the quantised model loses, each with its standard error."""
+    return {f"quantized_{key}_drop{end}" for key in keys for end in ("", "_se")}
+
+
+CLASSIFICATION_KEYS = {
+    *SIZES,
+    *ROWS,
+    *of_each("accuracy", "recall_worst", *OF_PROBABILITIES),
+    *of_each("agreement", "probe_agreement", models=("onnx", "quantized")),
+    *of_each("max_probability_diff", models=("onnx", "quantized")),
+    *drops("score", "accuracy", *OF_PROBABILITIES),
+    "accuracy_loss_pp",
+    "quantized_recall_classes",
+    "quantized_rows_lost",
+    "quantized_rows_won",
+}
+"""The keys of the contract for forests with probabilities; every class has few test rows."""
 
 REGRESSION_KEYS = {
-    *(
-        key
-        for key in CLASSIFICATION_KEYS
-        if "size" in key or key.startswith(("probe", "test")) or key == "quantized_modified"
-    ),
-    *("onnx_max_relative_diff", "onnx_step_rows", "onnx_rounded_rows"),
-    *(f"{model}_{key}" for model in ("original", "onnx", "quantized") for key in ("r2", "rmse")),
-    *(
-        f"{model}_{key}"
-        for model in ("onnx", "quantized")
-        for key in ("max_abs_diff", "within_tolerance")
-    ),
-    *(f"{model}_probe_within_tolerance" for model in ("onnx", "quantized")),
+    *SIZES,
+    *ROWS,
+    *of_each("r2", "rmse"),
+    *of_each("max_abs_diff", "within_tolerance", models=("onnx", "quantized")),
+    *of_each("probe_within_tolerance", models=("onnx", "quantized")),
+    *drops("score", "r2"),
+    *(f"quantized_max_abs_error_p{percent}" for percent in (50, 95, 99)),
+    *(f"quantized_max_abs_error_p{percent}_se" for percent in (50, 95)),
     "r2_loss",
 }
+"""The keys of regression; a hundred test rows say nothing about the error of the 99 % quantile."""
+
+
+SCORING = find_scoring(WantedScores(), "classification", [0, 1], Predictions(np.zeros(1), None))
+OF_NUMBERS = find_scoring(WantedScores(), "regression", (), Predictions(np.zeros(1), None))
 
 
 def forest_on_iris() -> tuple[Any, Any, onnx.ModelProto]:
@@ -99,7 +118,8 @@ def test_regression_has_its_own_keys(workspace: Path) -> None:
 def test_scores_are_those_of_scikit_learn() -> None:
     y = load_iris(return_X_y=True)[1]
     predictions = [Predictions(values, None) for values in (y, np.roll(y, 3), np.roll(y, 60))]
-    metrics = compare_models(numeric_schema(4), y, predictions, 0.001)
+    scoring = find_scoring(WantedScores(), "classification", [0, 1, 2], predictions[0])
+    metrics = compare_models(numeric_schema(4), y, predictions, 0.001, scoring)
     assert metrics["quantized_accuracy"] == accuracy_score(y, np.roll(y, 60))
     assert metrics["accuracy_loss_pp"] == 100 * (1 - accuracy_score(y, np.roll(y, 60)))
     assert metrics["onnx_agreement"] == accuracy_score(y, np.roll(y, 3))
@@ -112,7 +132,7 @@ def test_regression_scores_are_those_of_scikit_learn() -> None:
         Predictions(values, None) for values in (predicted, predicted + 0.05, predicted * 1.1)
     ]
     metrics = compare_models(
-        numeric_schema(10, "regression", target_std=100.0), y, predictions, 0.001
+        numeric_schema(10, "regression", target_std=100.0), y, predictions, 0.001, OF_NUMBERS
     )
     assert metrics["original_r2"] == pytest.approx(r2_score(y, predicted))
     assert metrics["quantized_rmse"] == pytest.approx(root_mean_squared_error(y, predicted * 1.1))
@@ -140,6 +160,7 @@ def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
         values,
         [Predictions(values, each, proper=False) for each in (two, two, two + 1)],
         0.1,
+        SCORING,
     )
     assert (binary["onnx_max_score_diff"], binary["quantized_max_score_diff"]) == (0, 1)
     half, first = two + np.array([0.0, 0.5]), -two  # one column wrong; the sign of libsvm
@@ -148,6 +169,7 @@ def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
         values,
         [Predictions(values, each, proper=False) for each in (two, half, first)],
         0.1,
+        SCORING,
     )
     assert (halves["onnx_max_score_diff"], halves["quantized_max_score_diff"]) == (0.5, 4)
     other = compare_models(
@@ -155,6 +177,7 @@ def test_decision_scores_are_named_scores_and_undefined_ones_left_out() -> None:
         values,
         [Predictions(values, each, proper=False) for each in (two, two, three)],
         0.1,
+        SCORING,
     )
     assert "quantized_max_score_diff" not in other
     assert not [key for key in (*binary, *other) if "probability" in key]

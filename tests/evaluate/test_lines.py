@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpress.evaluate.lines import prediction_warnings
+from onnxpress.evaluate.lines import metric_lines, prediction_warnings
 from onnxpress.evaluate.predicted_rows import PredictedRows
 from onnxpress.runtime.predictions import Predictions
 from tests.conftest import numeric_schema
@@ -37,6 +37,17 @@ def test_answers_that_are_no_numbers_are_counted_for_each_model() -> None:
     what = "predicts NaN or infinity on 2 of 3 test rows, first test row 1 ('f0' is 0)"
     assert f"the original model {what}" in said[0]
     assert f"the quantised model {what}" in said[2]
+
+
+def test_metrics_have_a_line_per_model_with_the_standard_error_behind_its_value() -> None:
+    metrics = {
+        "original_accuracy": 0.9,
+        "quantized_score_drop": 0.0123,
+        "quantized_score_drop_se": 0.004,
+        "accuracy_loss_pp": 1.23,
+    }
+    found = ["original: accuracy 0.9", "onnx: ", "quantized: score_drop 0.0123 ± 0.004"]
+    assert metric_lines(metrics) == found
 
 
 def test_labels_that_differ_on_ties_are_counted_as_such() -> None:

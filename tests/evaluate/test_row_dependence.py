@@ -20,6 +20,7 @@ from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.dense.dynamic import dynamic
 from onnxpress.quantize.options import Options
+from onnxpress.quantize.terms import terms_of
 from onnxpress.quantize.trials import held_out
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
@@ -125,13 +126,9 @@ def test_one_scale_for_all_rows_of_a_call_ends_in_its_verdict(
     plain, train = to_bytes(digits_mlp_onnx), digits_rows(0, 1000)
     candidates = [Candidate("dynamic", partial(per_call, folder=tmp_path))]
     trials = held_out(plain, train, digits_rows(1000))
-    choice = choose(
-        plain,
-        candidates,
-        trials,
-        numeric_schema(64),
-        Options("dynamic", max_drop=1.0),
-    )
+    options = Options("dynamic", budgets={"score": 1.0, "recall_worst_loss": None})
+    terms = terms_of(options, numeric_schema(64), plain, trials)
+    choice = choose(plain, candidates, trials, terms, options)
     (verdict,) = choice.verdicts
     assert verdict.outcome == "depends on other rows"
     assert "rows get another answer" in verdict.reason
@@ -251,7 +248,8 @@ def test_a_saving_of_less_than_a_twentieth_is_none(digits_mlp_onnx: onnx.ModelPr
     padded.graph.initializer.append(numpy_helper.from_array(np.ones(size, np.float32), "padding"))
     plain = to_bytes(padded)
     trials = held_out(plain, digits_rows(0, 300), digits_rows(1000))
-    choice = choose(plain, [Candidate("it", ballast)], trials, numeric_schema(64), Options())
+    terms = terms_of(Options(), numeric_schema(64), plain, trials)
+    choice = choose(plain, [Candidate("it", ballast)], trials, terms, Options())
     assert [
         (verdict.outcome, verdict.reason.rpartition(", ")[2]) for verdict in choice.verdicts
     ] == [("no real saving", "less than 5% smaller")]

@@ -14,21 +14,22 @@ import yaml
 from skl2onnx import to_onnx
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, r2_score, recall_score
 from sklearn.tree import DecisionTreeClassifier
 
 from onnxpress.benchmark.latency_statistics import speedups
 from onnxpress.benchmark.measure import Plan, measure
-from onnxpress.gates import GATES, complaint, judge
+from onnxpress.gates import GATES, Verdict, complaint, judge
 from onnxpress.runtime.sessions import open_session, predict_onnx
 
 ROOT = Path(__file__).parents[2]
 OPSETS = {"": 12, "ai.onnx.ml": 3}
-OFF: dict[str, float | None] = {gate.name: None for gate in GATES}
+NO_DROPS: dict[str, float | None] = {"score": None, "recall_worst_loss": None}
+OFF: dict[str, Any] = {**{gate.name: None for gate in GATES}, "max_drop": NO_DROPS}
 GOOD = {
     "onnx_agreement": 1.0,
     "onnx_max_relative_diff": 1e-6,
-    "accuracy_loss_pp": 0.0,
+    "quantized_score_drop": 0.0,
     "onnx_size_kb": 70.0,
     "quantized_size_kb": 7.0,
     "onnx_speedup": 5.0,
@@ -47,7 +48,7 @@ class Run:
         folder: Path,
         metrics: dict[str, float],
         latency: dict[str, float],
-        **limits: float | None,
+        **limits: Any,
     ) -> None:
         outputs = folder / "outputs"
         outputs.mkdir()
@@ -73,6 +74,12 @@ class Run:
         self.failed = {
             name for name, verdict in self.verdicts.items() if verdict["passed"] is False
         }
+
+
+def largest_loss_of_recall(target: Any, before: Any, after: Any) -> float:
+    """The largest loss of recall of a class, by scikit-learn."""
+    recalls = [recall_score(target, labels, average=None) for labels in (before, after)]
+    return float((recalls[0] - recalls[1]).max())
 
 
 class Models:
@@ -109,7 +116,10 @@ class Models:
             "onnx_max_relative_diff": float(
                 np.abs(scores - self.original.predict_proba(self.rows)).max()
             ),
-            "accuracy_loss_pp": 100 * float(loss),
+            "quantized_score_drop": float(loss),
+            "quantized_recall_worst_loss": largest_loss_of_recall(
+                self.target, original, labels["quantized"]
+            ),
             "onnx_size_kb": len(onnx) / 1024,
             "quantized_size_kb": len(quantized) / 1024,
         }
@@ -140,7 +150,9 @@ def test_good_models_pass_every_gate(models: Models, tmp_path: Path) -> None:
     assert run.errors == []
     passed = {name: verdict["passed"] for name, verdict in run.verdicts.items()}
     assert passed == {
-        **dict.fromkeys(OFF, True),
+        **{gate.name: True for gate in GATES},
+        "max_drop.score": True,
+        "max_drop.recall_worst_loss": True,
         "min_onnx_speedup": None,
     }  # off unless it is asked for
 
@@ -157,14 +169,14 @@ def test_an_onnx_model_that_answers_otherwise_fails_the_agreement_gate(
     assert run.verdicts["min_onnx_agreement"]["value"] < 0.9
 
 
-def test_a_quantised_model_that_lost_accuracy_fails_the_accuracy_gate(
+def test_a_quantised_model_that_lost_accuracy_fails_the_gates_on_score_and_recall(
     models: Models, tmp_path: Path
 ) -> None:
     run = Run(
         tmp_path, models.metrics(models.plain, models.degraded), SAME_SPEED, max_size_ratio=None
     )
     assert run.exit_code == 3
-    assert run.failed == {"max_accuracy_drop"}
+    assert run.failed == {"max_drop.score", "max_drop.recall_worst_loss"}
 
 
 def test_a_quantised_model_that_grew_fails_the_size_gate(models: Models, tmp_path: Path) -> None:
@@ -218,7 +230,7 @@ def test_a_failure_is_one_line_with_the_value_the_limit_and_what_to_change(
         tmp_path, models.metrics(models.plain, models.plain), {"quantized_vs_onnx_speedup": 0.5}
     )
     (line,) = run.errors
-    assert line.startswith("gate: 1 of 5 gates failed")
+    assert line.startswith("gate: 1 of 6 gates failed")
     for part in (
         "is 0.5",
         "at least 0.9",
@@ -244,31 +256,42 @@ def test_a_regressor_is_held_to_its_tolerance_and_r2(tmp_path: Path) -> None:
         "onnx_max_relative_diff": float(
             (np.abs(predicted - expected) / np.maximum(1, np.abs(expected))).max()
         ),
-        "r2_loss": r2_score(target, expected) - r2_score(target, predicted),
+        "original_r2": r2_score(target, expected),
+        "quantized_score_drop": r2_score(target, expected) - r2_score(target, predicted),
         "onnx_size_kb": 1.0,
         "quantized_size_kb": 1.0,
     }
     run = Run(tmp_path, metrics, SAME_SPEED)
     assert run.exit_code == 3
-    assert run.failed == {"min_onnx_agreement", "max_score_diff", "max_accuracy_drop"}
+    assert run.failed == {"min_onnx_agreement", "max_score_diff", "max_drop.score"}
+    assert "max_drop.recall_worst_loss" not in run.verdicts
 
 
 # --- verdicts ------------------------------------------------------------------------------------
 
 
-def passed(limits: dict[str, float], metrics: dict[str, float]) -> dict[str, bool | None]:
+def passed(limits: dict[str, Any], metrics: dict[str, float]) -> dict[str, bool | None]:
     return {verdict.gate.name: verdict.passed for verdict in judge(OFF | limits, metrics)}
+
+
+def drop_verdict(key: str, limit: float | None, metrics: dict[str, float]) -> Verdict:
+    """The verdict of the gate ``max_drop.<key>`` on GOOD metrics with others in their place."""
+    verdicts = judge(OFF | {"max_drop": NO_DROPS | {key: limit}}, GOOD | metrics)
+    (found,) = (each for each in verdicts if each.gate.name == f"max_drop.{key}")
+    return found
 
 
 def test_a_value_equal_to_its_limit_passes() -> None:
     limits = {
         "min_onnx_agreement": 1.0,
-        "max_accuracy_drop": 0.0,
+        "max_score_diff": 1e-6,
         "max_size_ratio": 0.1,
         "min_quantized_vs_onnx_speedup": 1.3,
     }
-    limits["max_score_diff"] = 1e-6
-    assert passed(limits, GOOD) == {**dict.fromkeys(limits, True), "min_onnx_speedup": None}
+    drops = {"score": 0.0, "recall_worst_loss": 0.05}
+    found = passed(limits | {"max_drop": drops}, GOOD | {"quantized_recall_worst_loss": 0.05})
+    kept = [*limits, "max_drop.score", "max_drop.recall_worst_loss"]
+    assert found == {**dict.fromkeys(kept, True), "min_onnx_speedup": None}
 
 
 def test_probabilities_that_are_off_fail_where_every_label_is_right() -> None:
@@ -278,16 +301,102 @@ def test_probabilities_that_are_off_fail_where_every_label_is_right() -> None:
     )
 
 
-def test_a_drop_of_one_point_is_within_a_limit_of_one_hundredth() -> None:
-    assert passed({"max_accuracy_drop": 0.01}, GOOD | {"accuracy_loss_pp": 1.0})[
-        "max_accuracy_drop"
-    ]
+def test_a_model_that_gained_score_passes() -> None:
+    assert drop_verdict("score", 0.0, {"quantized_score_drop": -0.02}).passed
 
 
-def test_a_model_that_gained_accuracy_passes() -> None:
-    assert passed({"max_accuracy_drop": 0.0}, GOOD | {"accuracy_loss_pp": -2.0})[
-        "max_accuracy_drop"
-    ]
+DROPS = {
+    "score": "quantized_score_drop",
+    "recall_worst_loss": "quantized_recall_worst_loss",
+    "disagreement": "quantized_disagreement",
+    "within_tolerance": "quantized_disagreement",
+    "log_loss": "quantized_log_loss_drop",
+    "brier": "quantized_brier_drop",
+    "average_precision": "quantized_average_precision_drop",
+    "neg_mean_absolute_error": "quantized_neg_mean_absolute_error_drop",
+    "max_abs_error": "quantized_max_abs_diff",
+    "max_abs_error_p95": "quantized_max_abs_error_p95",
+}
+
+
+@pytest.mark.parametrize(("key", "metric"), DROPS.items())
+def test_each_key_of_max_drop_limits_its_metric(key: str, metric: str) -> None:
+    assert drop_verdict(key, 0.03, {metric: 0.03}).passed is True
+    failed = drop_verdict(key, 0.03, {metric: 0.0301})
+    assert failed.passed is False
+    assert f"gate.max_drop.{key}" in str(failed)
+    assert drop_verdict(key, None, {metric: 9.0}).passed is None
+
+
+def test_a_verdict_on_a_drop_has_the_standard_error_of_it() -> None:
+    metrics = {"quantized_score_drop": 0.004, "quantized_score_drop_se": 0.001}
+    verdict = drop_verdict("score", 0.01, metrics)
+    assert verdict.to_json() == {"limit": 0.01, "value": 0.004, "se": 0.001, "passed": True}
+    assert "0.004 (standard error 0.001), should be at most 0.01" in str(verdict)
+    without = drop_verdict("score", 0.01, {"quantized_score_drop": 0.004})
+    assert without.to_json() == {"limit": 0.01, "value": 0.004, "passed": True}
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "decided", "few"),
+    [
+        (0.004, 0.001, True, False),
+        (0.004, 0.004, True, True),
+        (0.016, 0.004, False, True),
+        (0.017, 0.004, False, False),
+        (0.0, 0.0, True, False),
+        (0.01, 0.0, True, False),
+        (-0.5, 0.31, True, False),
+        (-0.5, 0.32, True, True),
+    ],
+)
+def test_the_estimate_decides_and_an_interval_with_both_sides_of_the_limit_is_said(
+    value: float, error: float, decided: bool, few: bool
+) -> None:
+    """The limit is 0.01: 0.016 - 1.645 * 0.004 = 0.0094, but 0.017 - 1.645 * 0.004 = 0.0104."""
+    metrics = {"quantized_score_drop": value, "quantized_score_drop_se": error}
+    verdict = drop_verdict("score", 0.01, metrics)
+    assert (verdict.passed, verdict.too_few_rows) == (decided, few)
+    assert ("the test rows are too few to tell" in str(verdict)) is few
+    entry = verdict.to_json()
+    assert entry.get("too_few_rows", False) is few
+    assert ("too few to tell" in entry.get("note", "")) is few
+
+
+def test_rows_too_few_for_the_bound_on_disagreement_are_said_even_without_a_disagreement() -> None:
+    """30 rows without another answer leave up to 1 - 0.05 ** (1 / 30) = 9.5 % open."""
+    bound = 1 - 0.05 ** (1 / 30)
+    metrics = {
+        "quantized_disagreement": 0.0,
+        "quantized_disagreement_se": 0.0,
+        "quantized_disagreement_upper": bound,
+    }
+    verdict = drop_verdict("disagreement", 0.01, metrics)
+    assert (verdict.passed, verdict.too_few_rows) == (True, True)
+    assert "its 90 % interval is 0 to 0.09503" in str(verdict)
+    assert not drop_verdict("disagreement", 0.1, metrics).too_few_rows
+
+
+def test_a_loss_of_recall_that_no_class_has_the_rows_for_does_not_fail() -> None:
+    verdict = drop_verdict("recall_worst_loss", 0.05, {"quantized_recall_classes": 0})
+    assert verdict.to_json() == {
+        "limit": 0.05,
+        "value": None,
+        "passed": None,
+        "too_few_rows": True,
+        "note": "the test rows are too few to tell",
+    }
+    assert "not known: the test rows are too few to tell" in str(verdict)
+    assert verdict.mark == "not judged"
+    undefined = drop_verdict("recall_worst_loss", 0.05, {"quantized_recall_classes": 3})
+    assert undefined.passed is False
+
+
+def test_regression_has_no_gate_on_recall() -> None:
+    limits = OFF | {"max_drop": {"score": 0.01, "recall_worst_loss": 0.05}}
+    names = [verdict.gate.name for verdict in judge(limits, GOOD | {"original_r2": 0.9})]
+    assert "max_drop.score" in names
+    assert "max_drop.recall_worst_loss" not in names
 
 
 def test_a_null_limit_switches_its_gate_off_and_the_value_is_still_told() -> None:
@@ -297,28 +406,28 @@ def test_a_null_limit_switches_its_gate_off_and_the_value_is_still_told() -> Non
 
 
 def test_an_undefined_metric_fails_its_gate_and_says_so() -> None:
-    metrics = {key: value for key, value in GOOD.items() if key != "accuracy_loss_pp"}
-    failure = complaint(judge(OFF | {"max_accuracy_drop": 0.01}, metrics))
+    metrics = {key: value for key, value in GOOD.items() if key != "quantized_score_drop"}
+    failure = complaint(judge(OFF | {"max_drop": NO_DROPS | {"score": 0.01}}, metrics))
     assert failure is not None
-    assert "undefined (accuracy_loss_pp or r2_loss" in failure
+    assert "undefined (quantized_score_drop is" in failure
 
 
 def test_every_failed_gate_is_named() -> None:
     bad = {
         "onnx_agreement": 0.5,
-        "accuracy_loss_pp": 9.0,
+        "quantized_score_drop": 0.09,
         "quantized_size_kb": 90.0,
         "quantized_vs_onnx_speedup": 0.1,
     }
     limits = {
         "min_onnx_agreement": 1.0,
-        "max_accuracy_drop": 0.01,
         "max_size_ratio": 1.0,
         "min_quantized_vs_onnx_speedup": 0.9,
     }
-    failure = complaint(judge(OFF | limits, GOOD | bad))
+    failure = complaint(judge(OFF | limits | {"max_drop": NO_DROPS | {"score": 0.01}}, GOOD | bad))
     assert failure is not None
-    assert all(f"gate.{name}" in failure for name in limits)
+    assert all(f"gate.{name}" in failure for name in (*limits, "max_drop.score"))
+    assert "lower quantize.max_drop.score" in failure
 
 
 def test_every_limit_of_the_params_file_has_a_gate() -> None:

@@ -47,8 +47,9 @@ from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.pipeline.params import parse_params
 from onnxpress.quantize.methods import METHODS
 from onnxpress.quantize.options import Options
+from onnxpress.report.deciding import deciding_table
 from onnxpress.report.disagreement import Disagreement
-from onnxpress.report.page import Stale, render
+from onnxpress.report.page import SingleRows, Stale, render
 from onnxpress.report.pictures import errors
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.summary import print_summary
@@ -66,7 +67,7 @@ from onnxpress.tracking.store import resolve_store
 from tests.conftest import ROOT, default_params, numeric_schema
 from tests.support.nasty import COLUMNS, WORDS
 from tests.support.plot_fixtures import measured, quantization
-from tests.support.results import LATENCY, METRICS
+from tests.support.results import DETAIL, LATENCY, METRICS
 
 ROWS = 120
 
@@ -330,9 +331,24 @@ def test_classes_that_are_numbers_are_drawn_in_their_order() -> None:
     assert shown == ["-1", "9", "10", *sorted(["²", "①", "--5", "1_000"])]
 
 
+DECIDING = DETAIL | {
+    "deciding": {
+        "rows": [{"row": row, "effect": 0.1} for row in range(len(WORDS))],
+        "moving": len(WORDS),
+        "all_tried": True,
+    }
+}
+ANSWERS = {
+    "target": np.array(WORDS),
+    "original": np.array(WORDS),
+    "quantized": np.array([*reversed(WORDS)]),
+}
+
+
 def rendered(title: str = "forest", worst: Disagreement | None = None, **others: Any) -> str:
     results = {
         "metrics": METRICS,
+        "metrics_detail": DETAIL,
         "latency": LATENCY,
         "quantization": quantization(1.0, 3),
         "latency_detail": measured(3),
@@ -343,7 +359,7 @@ def rendered(title: str = "forest", worst: Disagreement | None = None, **others:
         "scikit-learn",
         results | others,
         dict.fromkeys(PICTURES, b"\x89PNG"),
-        found,
+        SingleRows(deciding_table(DECIDING, ANSWERS, "target"), found),
         [],
         Stale([], "dvc repro"),
     )
@@ -385,6 +401,7 @@ def test_the_summary_shows_titles_and_experiments_as_they_are(
 ) -> None:
     results: dict[str, Any] = {
         "metrics": METRICS,
+        "metrics_detail": DETAIL,
         "latency": LATENCY,
         "quantization": {"summary": "so", "min_onnxruntime": "1.3"},
     }
@@ -400,12 +417,12 @@ def test_the_card_shows_any_title_as_it_is() -> None:
     harmless = {
         token.type
         for token in MarkdownIt("gfm-like", {"linkify": False}).parse(
-            model_card("forest", METRICS, "so")
+            model_card("forest", METRICS, "so", "accuracy")
         )
     }
     for word in WORDS:
         tokens = MarkdownIt("gfm-like", {"linkify": False}).parse(
-            model_card(f"forest on {word}", METRICS, "so")
+            model_card(f"forest on {word}", METRICS, "so", "accuracy")
         )
         (title,) = [
             tokens[place + 1] for place, token in enumerate(tokens) if token.type == "heading_open"
@@ -417,7 +434,7 @@ def test_the_card_shows_any_title_as_it_is() -> None:
             f"forest on {visible(word)}".split(),
         )
         assert shown.type == "code_inline" or re.fullmatch(r"[\w -]+", shown.content)
-    assert model_card("RandomForestClassifier on iris", METRICS, "so").startswith(
+    assert model_card("RandomForestClassifier on iris", METRICS, "so", "accuracy").startswith(
         "# RandomForestClassifier on iris\n"
     )
 

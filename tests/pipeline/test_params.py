@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,120 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_what_came(
     with pytest.raises(UserError, match="params.yaml") as error:
         parse_params(default_params(**overrides))
     assert expected in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (
+            {"quantize__max_drop": {"scor": 0.1}},
+            "params.yaml: unknown key 'quantize.max_drop.scor'; did you mean 'score'?",
+        ),
+        (
+            {"gate__max_drop": {"average_precison": 0.1}},
+            "unknown key 'gate.max_drop.average_precison'; did you mean 'average_precision'?",
+        ),
+        ({"gate__max_drop": {"zzz": 0.1}}, "unknown key 'gate.max_drop.zzz'; valid keys: score"),
+        (
+            {"quantize__max_drop": {"score": -0.1}},
+            "quantize.max_drop.score should be greater than or equal to 0, got -0.1",
+        ),
+        (
+            {"quantize__max_drop": {"max_abs_error_p0": 1}},
+            "unknown key 'quantize.max_drop.max_abs_error_p0'; did you mean 'max_abs_error'?",
+        ),
+        (
+            {"quantize__max_drop": {"score": float("inf")}},
+            "quantize.max_drop.score should be a finite number, got inf",
+        ),
+        (
+            {"quantize__max_drop": {"score": True}},
+            "quantize.max_drop.score should be a valid number, got True",
+        ),
+        (
+            {"quantize__max_drop": {1: 0.5}},
+            "quantize.max_drop.1 should be a valid string, got 1",
+        ),
+        (
+            {"gate__max_drop": 0.01},
+            "gate.max_drop should be a mapping of limits, as {score: 0.01}, got 0.01",
+        ),
+        (
+            {"gate__max_accuracy_drop": 0.02},
+            (
+                "gate.max_accuracy_drop is now gate.max_drop.score; run `onnxpress migrate`, "
+                "or write `max_drop: {score: 0.02}`"
+            ),
+        ),
+        (
+            {"quantize__max_accuracy_drop": None},
+            (
+                "quantize.max_accuracy_drop is now quantize.max_drop.score; "
+                "run `onnxpress migrate`, or write `max_drop: {score: null}`"
+            ),
+        ),
+        (
+            {"evaluate__score": "mean_absolute_error"},
+            (
+                "evaluate.score should name a scorer of scikit-learn "
+                "(did you mean 'neg_mean_absolute_error'?), got 'mean_absolute_error'"
+            ),
+        ),
+        (
+            {"evaluate__also": ["auc"]},
+            "evaluate.also.0 should name a scorer of scikit-learn (did you mean 'roc_auc'?)",
+        ),
+        ({"evaluate__score": 1}, "evaluate.score should be a valid string, got 1"),
+        ({"evaluate__positive": 0.5}, "evaluate.positive"),
+        (
+            {"gate__max_drop": {"f1": 0.1}},
+            "gate.max_drop limits 'f1', which is not measured; add it to evaluate.also",
+        ),
+        (
+            {"gate__max_drop": {"max_abs_error_p90": 0.1}},
+            "limits 'max_abs_error_p90', which is not measured on test rows; choose one of "
+            "max_abs_error_p50, max_abs_error_p95, max_abs_error_p99",
+        ),
+    ],
+)
+def test_a_wrong_score_or_limit_is_named(overrides: dict[str, Any], expected: str) -> None:
+    with pytest.raises(UserError, match=re.escape(expected)) as error:
+        parse_params(default_params(**overrides))
+    assert "\n" not in str(error.value)
+
+
+def test_a_limit_that_is_left_out_has_its_default_and_null_switches_it_off() -> None:
+    params = parse_params(
+        default_params(quantize__max_drop={"recall_worst_loss": None}, gate__max_drop={})
+    )
+    assert params.quantize.max_drop == {"score": 0.0, "recall_worst_loss": None}
+    assert params.gate.max_drop == {"score": 0.01, "recall_worst_loss": 0.05}
+
+
+def test_params_of_an_earlier_edition_without_limits_and_scores_have_the_defaults() -> None:
+    content = default_params()
+    for section, key in (("quantize", "max_drop"), ("gate", "max_drop"), ("evaluate", "score")):
+        del content[section][key]
+    assert parse_params(content).model_dump() == parse_params(default_params()).model_dump()
+
+
+def test_a_scorer_that_is_recorded_may_be_limited() -> None:
+    for overrides in ({"evaluate__score": "f1"}, {"evaluate__also": ["f1"]}):
+        limits = {"f1": 0.1, "max_abs_error_p95": 2, "log_loss": None}
+        given = default_params(gate__max_drop=limits, **overrides)
+        assert parse_params(given).gate.max_drop["f1"] == 0.1
+
+
+def test_the_keys_of_a_section_that_are_read_are_told_to_the_audit() -> None:
+    params = parse_params(default_params())
+    told: list[str] = []
+    sys.addaudithook(
+        lambda event, values: told.append(values[0]) if event == "onnxpress.params" else None
+    )
+    told.clear()
+    assert params.evaluate.score is None
+    assert params.train.trusted == ()
+    assert set(told) == {"evaluate", "evaluate.score", "train", "train.trust", "train.estimator"}
 
 
 def test_a_missing_key_is_named() -> None:

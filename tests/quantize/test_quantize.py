@@ -20,7 +20,8 @@ from onnxpress.quantize.dense.stored import dense_candidates, float16
 from onnxpress.quantize.methods import METHODS, list_candidates
 from onnxpress.quantize.options import MethodName, Objective, Options
 from onnxpress.quantize.runtimes import min_onnxruntime
-from onnxpress.quantize.trials import cross_fits, held_out
+from onnxpress.quantize.terms import terms_of
+from onnxpress.quantize.trials import Clones, cross_fits, held_out
 from onnxpress.quantize.verdicts import Outcome
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
@@ -39,8 +40,10 @@ def chosen(
     """What is chosen for a model of the digits, scored on held-out rows."""
     plain = to_bytes(model)
     trials = held_out(plain, TRAIN, CALIBRATION)
-    options = Options(max_drop=max_drop, objective=objective)
-    return choose(plain, candidates, trials, numeric_schema(64), options)
+    budgets = {"score": max_drop, "recall_worst_loss": None}
+    options = Options(objective=objective, budgets=budgets)
+    terms = terms_of(options, numeric_schema(64), plain, trials)
+    return choose(plain, candidates, trials, terms, options)
 
 
 def outcomes(choice: Choice) -> dict[str, str]:
@@ -255,9 +258,8 @@ def test_quantising_twice_gives_the_same_bytes(
 
 def test_cross_fitting_scores_each_row_once_on_a_clone_that_never_saw_it() -> None:
     rows = digits_rows(0, 300)
-    trials = cross_fits(
-        lambda: LogisticRegression(max_iter=2000), rows, numeric_schema(64), 12, 0
-    ).make()
+    clones = Clones(lambda: LogisticRegression(max_iter=2000), numeric_schema(64), 12, 0)
+    trials = cross_fits(clones, rows).make()
     scored = np.concatenate([trial.score.feeds["X"] for trial in trials])
     assert sorted(map(bytes, scored)) == sorted(map(bytes, rows.feeds["X"]))
     for trial in trials:

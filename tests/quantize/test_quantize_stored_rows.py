@@ -24,6 +24,7 @@ from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import PARTIAL, list_candidates
 from onnxpress.quantize.options import MethodName, Options
 from onnxpress.quantize.storage import half, rows_int8, weights_int8
+from onnxpress.quantize.terms import terms_of
 from onnxpress.quantize.trials import held_out
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
@@ -56,7 +57,8 @@ def chosen(model: onnx.ModelProto, options: Options) -> Choice:
     plain = to_bytes(model)
     candidates = list_candidates(model, options)
     trials = held_out(plain, TRAIN, CALIBRATION)
-    return choose(plain, candidates, trials, numeric_schema(FEATURES), options)
+    terms = terms_of(options, numeric_schema(FEATURES), plain, trials)
+    return choose(plain, candidates, trials, terms, options)
 
 
 def labels(model: onnx.ModelProto, rows: Rows) -> Any:
@@ -123,7 +125,7 @@ def test_values_beyond_float16_are_refused() -> None:
 def test_int8_is_chosen_and_three_and_a_half_times_smaller_at_the_same_score(
     method: MethodName, models: dict[str, onnx.ModelProto]
 ) -> None:
-    choice = chosen(models[method], Options(method, max_drop=0.0))
+    choice = chosen(models[method], Options(method))
     assert (choice.candidate, choice.to_json()["method"]) == (f"{method}/int8", method)
     assert len(choice.model) * 3.5 < len(to_bytes(models[method]))
 

@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
+from onnxpress.models import MODELS
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_predictions, read_schema
 from onnxpress.pipeline.outputs import PICTURES
-from onnxpress.report.pictures import candidates, errors, latency, size
+from onnxpress.report.pictures import candidates, errors, latency, reliability, size
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.pictures.composition import bytes_by_kind, counts
 from stages.plot import main
@@ -47,6 +49,11 @@ def figures(run: Path) -> Iterator[dict[str, Any]]:
         detail = read_json(Path("outputs/latency_detail.json"))
         found = {
             "errors": errors.draw(read_predictions(), read_schema()),
+            "reliability": reliability.draw(
+                read_json(Path("outputs/metrics_detail.json"))["reliability"],
+                read_json(Path("outputs/metrics.json")),
+                read_schema().task,
+            ),
             "size": size.draw(
                 30.0,
                 *(
@@ -58,6 +65,7 @@ def figures(run: Path) -> Iterator[dict[str, Any]]:
                 read_json(Path("outputs/quantization.json")),
                 detail,
                 read_json(Path("outputs/metrics.json")),
+                read_json(Path("outputs/metrics_detail.json"))["score"]["name"],
             ),
             "latency": latency.draw_distribution(detail),
             "latency_by_batch": latency.draw_sweep(detail),
@@ -164,6 +172,100 @@ def test_many_classes_are_shaded_and_none_covers_another(
         figure.draw_without_rendering()
         assert misplaced(figure) == []
     assert "test rows" in [text for text, _ in boxes(figure)]  # the legend of the shades
+
+
+def drawn(bins: Any, task: str = "classification") -> Any:
+    """The picture of reliability with these bins for every model."""
+    metrics = {f"{key}_calibration_error": 0.1 for key in MODELS}
+    with style():
+        picture = reliability.draw(bins and dict.fromkeys(MODELS, bins), metrics, task)
+        picture.draw_without_rendering()
+    return picture
+
+
+ONE_BIN = [{"rows": 1, "confidence": 1.0, "accuracy": 0.0}]
+EQUAL = [{"rows": 2000, "confidence": 0.1 * place, "accuracy": 1.0} for place in range(1, 11)]
+
+
+@pytest.mark.parametrize("bins", [ONE_BIN, EQUAL], ids=["one row", "20,000 rows"])
+def test_reliability_has_a_point_for_each_bin_and_model_and_no_text_on_another(
+    bins: list[dict[str, float]],
+) -> None:
+    picture = drawn(bins)
+    (left, right) = picture.axes
+    points = [line.get_xydata().tolist() for line in left.get_lines()[1:]]
+    expected = [[each["confidence"], each["accuracy"]] for each in bins]
+    assert points == [pytest.approx(np.array(expected))] * 3
+    gaps = [100 * (each["accuracy"] - each["confidence"]) for each in bins]
+    assert right.get_lines()[1].get_ydata() == pytest.approx(gaps)
+    assert misplaced(picture) == []
+
+
+def test_the_intervals_of_reliability_are_those_of_the_formula() -> None:
+    bins = [
+        {"rows": rows, "confidence": 0.5, "accuracy": right / rows}
+        for rows, right in ((3, 0), (10, 10), (200, 37))
+    ]
+    for (low, high), each in zip(np.transpose(reliability.intervals(bins)), bins, strict=True):
+        right, rows = round(each["accuracy"] * each["rows"]), int(each["rows"])
+        expected = binomtest(right, rows).proportion_ci(method="wilson")
+        assert (low, high) == pytest.approx((expected.low, expected.high))
+
+
+def test_each_model_has_its_calibration_error_in_the_legend() -> None:
+    texts = [text for text, _ in boxes(drawn(EQUAL))]
+    assert {f"{model.title}: calibration error 0.1" for model in MODELS.values()} <= {*texts}
+
+
+@pytest.mark.parametrize(
+    ("task", "words"),
+    [
+        ("classification", "has decision scores and no"),
+        ("regression", "regressor predicts numbers"),
+    ],
+)
+def test_without_probabilities_the_picture_says_why_it_is_empty(task: str, words: str) -> None:
+    assert [words in text for text, _ in boxes(drawn(None, task))] == [True]
+
+
+def a_picture(score: str, original: float, drop: float, **entry: Any) -> Any:
+    """The right half of the picture of a candidate that loses ``drop``, and the plain model."""
+    record = quantization(5.0, 0)
+    record["candidates"][0] |= {"score_drop": drop, **entry}
+    sizes = {"original_size_kb": 30.0, "onnx_size_kb": 9.0, f"original_{score}": original}
+    with style():
+        picture = candidates.draw(record, measured(0), sizes, score)
+        picture.draw_without_rendering()
+        assert misplaced(picture) == []
+    return picture.axes[1]
+
+
+@pytest.mark.parametrize(
+    ("score", "original", "drop", "shown", "unit"),
+    [
+        ("accuracy", 0.9, 0.012, -1.2, "change of accuracy (percentage points)"),
+        ("recall_macro", 0.9, -0.012, 1.2, "change of recall_macro (percentage points)"),
+        ("neg_log_loss", -0.3, 0.012, -0.012, "change of neg_log_loss (greater is better)"),
+        ("r2", 0.9, 0.012, -0.012, "change of R\N{SUPERSCRIPT TWO} (greater is better)"),
+        ("neg_mean_squared_error", -2e6, 3e4, -3e4, "change of neg_mean_squared_error"),
+        ("neg_mean_squared_error", -2e-9, 3e-11, -3e-11, "change of neg_mean_squared_error"),
+    ],
+)
+def test_what_a_candidate_costs_is_shown_in_the_unit_of_the_score(
+    score: str, original: float, drop: float, shown: float, unit: str
+) -> None:
+    ax = a_picture(score, original, drop)
+    assert ax.get_xlabel().startswith(unit)
+    ends = [line.get_xdata()[-1] for line in ax.get_lines()]
+    assert any(end == pytest.approx(shown, rel=1e-6) for end in ends)
+    low, high = ax.get_xlim()
+    assert low < shown < high
+    assert high - low < 20 * abs(shown)
+
+
+def test_a_candidate_that_another_budget_stopped_names_it() -> None:
+    ax = a_picture("accuracy", 0.9, 0.0, outcome="over budget", stopped_by="recall_worst_loss")
+    assert any("0 (recall_worst_loss)" in text.get_text() for text in ax.texts)
 
 
 def test_the_chosen_candidate_the_plain_model_and_the_original_are_named(

@@ -8,21 +8,23 @@ import pytest
 
 from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.outputs import PICTURES
+from onnxpress.report.deciding import deciding_table
 from onnxpress.report.disagreement import worst_rows
-from onnxpress.report.page import Stale, render
+from onnxpress.report.page import SingleRows, Stale, render
 from onnxpress.report.summary import conclusion, print_summary
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
 from tests.support.plot_fixtures import measured, quantization
-from tests.support.results import LATENCY, METRICS
+from tests.support.results import DETAIL, LATENCY, METRICS
 
 
 def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float], **others: Any) -> str:
     results: dict[str, Any] = {
         "metrics": metrics,
+        "metrics_detail": DETAIL,
         "latency": LATENCY,
         "quantization": {"summary": "forest/refined-8x3 chosen", "min_onnxruntime": "1.3"},
-        "gate": {"max_size_ratio": {"passed": True}, "max_accuracy_drop": {"passed": None}},
+        "gate": {"max_size_ratio": {"passed": True}, "max_drop.score": {"passed": None}},
         "mlflow_run": {
             "run_id": "abc",
             "experiment": "lab",
@@ -76,17 +78,26 @@ def test_each_model_has_a_line_with_its_size_latency_score_and_agreement(
         "0.0148",
         "304x",
         "0.9333",
-        "0.9667",
-        "0.9000",
+        "3.33 % (\N{LESS-THAN OR EQUAL TO}14.9)",
+        "10 %",
     ]
 
 
 def test_the_caption_says_how_many_thresholds_the_probes_hit(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert "rows in one call " in printed(capsys, METRICS)
+    assert "thresholds hit" not in printed(capsys, METRICS)
     text = printed(capsys, {**METRICS, "probe_thresholds": 98, "probe_thresholds_hit": 97})
     assert "ms: median latency of 30 rows in one call; probes: 97 of 98 thresholds hit" in text
+
+
+def test_the_caption_says_what_the_bound_is_and_how_many_rows_a_bound_of_one_percent_takes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = "a bound of 1 % takes 299 test rows or more"
+    assert words in " ".join(printed(capsys, METRICS).split())
+    assert words not in " ".join(printed(capsys, {**METRICS, "test_rows": 299}).split())
+    assert 0.99**299 <= 0.05 < 0.99**298  # no disagreement on n rows has the chance (1 - share)^n
 
 
 def test_a_regression_shows_r2_and_what_is_undefined_is_a_dash(
@@ -94,23 +105,25 @@ def test_a_regression_shows_r2_and_what_is_undefined_is_a_dash(
 ) -> None:
     sizes = {key: value for key, value in METRICS.items() if "size" in key or key == "test_rows"}
     scores = {f"{model}_r2": 0.5 for model in ("original", "onnx", "quantized")}
-    text = printed(capsys, {**sizes, **scores, "onnx_within_tolerance": 1.0})
+    detail = DETAIL | {"score": {"name": "r2", "positive": None}}
+    metrics = {**sizes, **scores, "onnx_within_tolerance": 1.0}
+    text = printed(capsys, metrics, metrics_detail=detail)
     assert "r2" in text
     assert row(text, "ONNX, quantised")[-3:] == ["0.5000", "-", "-"]
 
 
 def test_gates_that_passed_are_counted_and_named(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, METRICS)
-    assert "1 gates passed: max_size_ratio" in text
+    assert "1 gate passed: max_size_ratio" in text
     assert "\x1b" not in text
 
 
 def test_a_failed_gate_is_shown_and_the_published_run_is_called_an_earlier_state(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    failed = {"max_size_ratio": {"passed": False}, "max_accuracy_drop": {"passed": True}}
+    failed = {"max_size_ratio": {"passed": False}, "max_drop.score": {"passed": True}}
     text = printed(capsys, METRICS, gate=failed)
-    assert "1 gates passed: max_accuracy_drop; 1 gates FAILED: max_size_ratio" in text
+    assert "1 gate passed: max_drop.score; 1 gate FAILED: max_size_ratio" in text
     assert "not published; an earlier state is MLflow run abc" in text
 
 
@@ -169,17 +182,20 @@ def page(**others: Any) -> str:
     found = worst_rows(columns("a <b>", "a <b>", "a a"), TEST.take(np.arange(2)), SCHEMA)
     results = {
         "metrics": METRICS,
+        "metrics_detail": DETAIL,
         "latency": LATENCY,
         "quantization": quantization(1.0, 3),
         "latency_detail": measured(3),
     }
+    results |= others
+    answers = columns("a <b>", "a <b>", "a a")
     pictures = dict.fromkeys(PICTURES, b"\x89PNG")
     return render(
         "a <forest> on iris",
         "scikit-learn",
-        {**results, **others},
+        results,
         pictures,
-        found,
+        SingleRows(deciding_table(results["metrics_detail"], answers, "target"), found),
         [],
         Stale([], "dvc repro"),
     )
@@ -209,11 +225,13 @@ def test_every_verdict_on_a_gate_is_shown_with_its_reason() -> None:
     }
     text = page(gate=verdicts)
     assert re.search(
-        r"max_size_ratio</td><td>0.1</td><td>0.26</td>\s+<td class=\"text failed\">FAILED</td>",
+        r"max_size_ratio</td><td>0.1</td><td>0.26</td>\s+<td>-</td>\s+"
+        r"<td class=\"text failed\">FAILED</td>",
         text,
     )
     assert "the size is 0.26" in text
     assert re.search(
-        r"min_onnx_speedup</td><td>-</td><td>-</td>\s+<td class=\"text\">off</td>", text
+        r"min_onnx_speedup</td><td>-</td><td>-</td>\s+<td>-</td>\s+<td class=\"text\">off</td>",
+        text,
     )
     assert "No gate was applied yet" in page()

@@ -23,7 +23,7 @@ CHAINS: dict[str, dict[str, Any]] = {
     "a regression": {
         "data__source": "diabetes",
         "train__estimator": "RandomForestRegressor",
-        "quantize__max_accuracy_drop": 0.02,
+        "quantize__max_drop": {"score": 0.02},
     },
 }
 
@@ -45,7 +45,7 @@ def test_compress_makes_the_models_of_the_chain(project: Project) -> None:
         onnxpress.load_estimator(outputs / "model.joblib"),
         rows.drop(columns=schema["target"]),
         rows[schema["target"]],
-        max_drop=params["quantize"]["max_accuracy_drop"],
+        budgets=params["quantize"]["max_drop"],
         opset=params["convert"]["target_opset"],
         seed=params["seed"],
     )

@@ -116,6 +116,10 @@ def test_quantization_type_is_the_method_chosen_even_where_params_say_auto(
     assert (params["quantize.method"], params["quantization_type"]) == ("auto", "forest")
 
 
+def test_the_score_is_named_even_where_params_say_null(published: tuple[Path, Any]) -> None:
+    assert the_run(published).data.params["score"] == "accuracy"
+
+
 def test_params_are_the_flattened_params_file_without_publish(published: tuple[Path, Any]) -> None:
     params = the_run(published).data.params
     assert {
@@ -141,6 +145,7 @@ def test_artifacts_are_the_models_the_json_files_and_the_predictions(
         "model_optimized.onnx",
         "model_quantized.onnx",
         "metrics.json",
+        "metrics_detail.json",
         "latency.json",
         "latency_detail.json",
         "gate.json",
@@ -150,6 +155,7 @@ def test_artifacts_are_the_models_the_json_files_and_the_predictions(
         "params.yaml",
         "model_card.md",
         "confusion.png",
+        "reliability.png",
         "size.png",
         "candidates.png",
         "latency.png",

@@ -200,6 +200,8 @@ def test_the_other_stages_read_what_they_declare_too(finished: Project, tmp_path
         "list notebooks",
         "read onnxpress/gates.py",
         "params gate",
+        "params train.params",
+        "params evaluate.score",
         "params (by another way than load_params)",
     ],
 )

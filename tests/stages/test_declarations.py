@@ -109,6 +109,17 @@ def read_sections(stage: str) -> set[str]:
     return sections
 
 
+def read_keys(stage: str) -> set[str]:
+    """List the keys that a stage's code reads of a section, as in ``params.evaluate.score``."""
+    keys: set[str] = set()
+    for tree in own_sources(stage):
+        for node in ast.walk(tree):
+            parts = ast.unparse(node).split(".") if isinstance(node, ast.Attribute) else []
+            if len(parts) == 3 and parts[0] == "params" and parts[1] in Params.model_fields:
+                keys.add(f"{parts[1]}.{parts[2]}")
+    return keys
+
+
 def test_the_stages_are_those_of_the_chain_in_order() -> None:
     assert list(STAGES) == CHAIN
 
@@ -144,6 +155,14 @@ def test_the_sections_read_are_the_sections_declared(stage: str) -> None:
         assert declared == set(Params.model_fields)
     else:
         assert read_sections(stage) == declared
+
+
+@pytest.mark.parametrize("stage", CHAIN)
+def test_the_keys_read_are_declared_by_themselves_or_by_their_section(stage: str) -> None:
+    declared = set(STAGES[stage].get("params", []))
+    properties = {"train.trusted": "train.trust"}
+    read = {properties.get(key, key) for key in read_keys(stage)}
+    assert {key for key in read - declared if key.partition(".")[0] not in declared} == set()
 
 
 @pytest.mark.parametrize("stage", CHAIN)

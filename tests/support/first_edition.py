@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.conftest import ROOT
 
 LATER = (
@@ -14,6 +16,9 @@ LATER = (
     "  max_seconds: 600 ",
     "  max_memory_mb: ",
     "  trust: ",
+    "  score: null",
+    "  also: []",
+    "  positive: null",
     "  max_score_diff: ",
     "  min_onnx_speedup: ",
     "  register: ",
@@ -53,5 +58,7 @@ stages:
 
 def first_params() -> str:
     """params.yaml as the first edition had it."""
-    lines = (ROOT / "params.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"max_drop: {score: ([^,]*), [^}]*}", r"max_accuracy_drop: \1", text)
+    lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith(LATER))

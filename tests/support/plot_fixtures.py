@@ -16,9 +16,11 @@ from onnxpress.benchmark.candidates import to_json
 from onnxpress.benchmark.results import BatchResult, detail
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.models import MODELS
 from onnxpress.pipeline.files import write_bytes, write_json
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from tests.conftest import numeric_schema
+from tests.support.results import BINS, DETAIL
 
 ROWS = 40
 SPEED_MS = {"original": 9.0, "onnx": 0.07, "quantized": 0.03, "floor": 0.008}
@@ -73,9 +75,13 @@ def make_outputs(folder: Path, target: Callable[[Any], Any], others: int) -> Pat
     write_bytes(
         outputs / "predictions.csv", f"target,original,onnx,quantized\n{''.join(lines)}".encode()
     )
-    score = {"original_r2": 0.9} if task == "regression" else {"original_accuracy": 0.9}
+    name = "r2" if task == "regression" else "accuracy"
+    bins = None if task == "regression" else dict.fromkeys(MODELS, BINS)
+    errors = {} if bins is None else {f"{key}_calibration_error": 0.1 for key in MODELS}
     sizes = {"original_size_kb": 30.0, "onnx_size_kb": len(models["onnx"]) / 1024}
-    write_json(outputs / "metrics.json", {**sizes, **score})
+    write_json(outputs / "metrics.json", {**sizes, **errors, f"original_{name}": 0.9})
+    score = {"name": name, "positive": None}
+    write_json(outputs / "metrics_detail.json", {**DETAIL, "score": score, "reliability": bins})
     write_json(outputs / "quantization.json", quantization(len(models["quantized"]) / 1024, others))
     write_json(outputs / "latency_detail.json", measured(others))
     return folder

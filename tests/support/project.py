@@ -38,7 +38,7 @@ QUICK = {
     "benchmark__max_seconds": 1,
     "benchmark__batch_sizes": [1],
     "gate__min_quantized_vs_onnx_speedup": None,
-    "gate__max_accuracy_drop": None,
+    "gate__max_drop": {"score": None, "recall_worst_loss": None},
 }
 """Keys of params.yaml that make the chain short.
 

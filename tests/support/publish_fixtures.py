@@ -33,6 +33,7 @@ from onnxpress.errors import GateFailed
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
 from onnxpress.pipeline.outputs import PICTURES
 from stages.publish import main
+from tests.support.results import DETAIL
 from tests.support.servers import surroundings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -146,6 +147,7 @@ def make_repository(folder: Path, rows: pd.DataFrame) -> Path:
         {"method": "forest", "candidate": "forest/lossless", "modified": True},
     )
     write_json(outputs / "metrics.json", METRICS)
+    write_json(outputs / "metrics_detail.json", DETAIL)
     write_json(outputs / "latency.json", LATENCY)
     write_json(outputs / "latency_detail.json", LATENCY_DETAIL)
     for path in PICTURES.values():

@@ -7,10 +7,17 @@ from typing import Any, get_args
 
 import click
 
-from onnxpress.commands.line.options import FILE, in_json, rows_of_a_file, seed, task, trust
+from onnxpress.commands.line.options import (
+    BUDGET,
+    FILE,
+    in_json,
+    rows_of_a_file,
+    seed,
+    task,
+    trust,
+)
 from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective
 
-SCORES = ["accuracy", "r2"]
 JOB = ("model", "data", "target", "out", "task", "trust", "max_seconds", "max_memory_mb", "force")
 """Words of compress that say what is read and written; the others are settings."""
 
@@ -23,15 +30,25 @@ JOB = ("model", "data", "target", "out", "task", "trust", "max_seconds", "max_me
 @click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
 @click.option(
     "--score",
-    type=click.Choice(SCORES),
-    help="What may not drop; default: accuracy of classifiers, r2 of regressors.",
+    metavar="NAME",
+    help="scikit-learn's name of a scorer, such as roc_auc; default: accuracy of classifiers, "
+    "r2 of regressors.",
 )
 @click.option(
-    "--max-drop",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    show_default=True,
-    help="How much of the score may be lost; 0.01 is one point of accuracy.",
+    "--positive",
+    metavar="CLASS",
+    help="Of two classes, the one that recall and average precision are about; default: the "
+    "greater.",
+)
+@click.option(
+    "--budget",
+    "budgets",
+    type=BUDGET,
+    multiple=True,
+    metavar="KEY=NUMBER",
+    help="The most that may be lost: score (default 0), recall_worst_loss (of any class, default "
+    "0.02), disagreement, log_loss, brier, the name of a scorer and others; none switches a key "
+    "off. Can be given several times.",
 )
 @click.option(
     "--method",
@@ -95,7 +112,8 @@ def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
     from onnxpress.commands.compress import Job, main
 
     job = Job(**{name: words.pop(name) for name in JOB})
-    main(job, {**words, "ml_opset": int(ml_opset)}, in_json=in_json)
+    budgets = dict(words.pop("budgets"))
+    main(job, {**words, "budgets": budgets, "ml_opset": int(ml_opset)}, in_json=in_json)
 
 
 @click.command()

@@ -11,6 +11,26 @@ import click
 
 FILE = click.Path(path_type=Path)
 
+
+class _Budget(click.ParamType):  # type: ignore[type-arg] # no parameter at run time
+    """``KEY=NUMBER``, or ``KEY=none``, as a pair."""
+
+    name = "budget"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float | None]:
+        """See click; the keys and the range of the number are checked with the model."""
+        if isinstance(value, tuple):
+            return value
+        key, _, number = value.partition("=")
+        try:
+            return key, None if number.lower() in {"none", "null"} else float(number)
+        except ValueError:
+            expected = "should be a key and a number, such as score=0.01 or score=none"
+            self.fail(f"{expected}, got {value!r}", param, ctx)
+
+
+BUDGET = _Budget()
+
 in_json = click.option(
     "--json", "in_json", is_flag=True, help="Print one JSON document and nothing else on stdout."
 )

@@ -109,7 +109,14 @@ def behind(client: Any, name: str, alias: str) -> Version | None:
     run = client.get_run(found.run_id)
     digests = sorted(entry.dataset.digest for entry in run.inputs.dataset_inputs)
     machine = run.data.tags.get("latency_machine", "")
-    measured = Measured(run.data.metrics, ", ".join(digests), machine)
+    params = run.data.params
+    measured = Measured(
+        run.data.metrics,
+        ", ".join(digests),
+        machine,
+        score=params.get("score"),
+        score_class=params.get("score_class"),
+    )
     return Version(name, str(found.version), measured)
 
 

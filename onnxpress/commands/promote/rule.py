@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from onnxpress.pipeline.params import Promote
 
+EARLIER = ("accuracy", "r2")
+"""The scores of runs that do not name theirs."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -20,17 +23,39 @@ class Measured:
     machine: str
     """Where the latency was measured."""
 
+    score: str | None = None
+    """The score that it was made for; None in runs that do not name theirs."""
+
+    score_class: str | None = None
+    """Of two classes, the one that the score is about, if it is about one."""
+
+    @property
+    def score_name(self) -> str | None:
+        """The score, which is accuracy or R2 where the run names none."""
+        if self.score:
+            return self.score
+        return next((name for name in EARLIER if f"quantized_{name}" in self.metrics), None)
+
+    @property
+    def score_in_words(self) -> str:
+        """The score, and the class that it is about."""
+        about = "" if self.score_class is None else f" of {self.score_class!r}"
+        return f"{self.score_name}{about}"
+
 
 def _saved(new: float, old: float) -> float:
     return 1 - new / old
 
 
-GAINS: dict[str, tuple[tuple[str, ...], Callable[[float, float], float]]] = {
-    "score": (("quantized_accuracy", "quantized_r2"), lambda new, old: new - old),
-    "size": (("quantized_size_kb",), _saved),
-    "latency": (("quantized_latency_ms",), _saved),
+GAINS: dict[str, tuple[str, Callable[[float, float], float]]] = {
+    "score": ("quantized_{score}", lambda new, old: new - old),
+    "size": ("quantized_size_kb", _saved),
+    "latency": ("quantized_latency_ms", _saved),
 }
-"""By ``publish.promote.by``: the metric of either task, and the gain, positive for a better one."""
+"""By ``publish.promote.by``: the metric, and the gain, positive for a better one.
+
+Greater is better for every score, also for ``neg_log_loss``.
+"""
 
 
 def objection(rule: Promote, candidate: Measured, champion: Measured) -> str | None:
@@ -39,12 +64,12 @@ def objection(rule: Promote, candidate: Measured, champion: Measured) -> str | N
     It must be better at all, and by ``min_gain``. Scores on other test rows and latencies of other
     machines prove nothing. The words follow the candidate's name.
     """
-    names, gain_of = GAINS[rule.by]
-    shared = candidate.metrics.keys() & champion.metrics.keys()
-    metric = next((name for name in names if name in shared), None)
-    if metric is None:
-        listed = " or ".join(names)
-        return f"cannot be compared by {rule.by}: {listed} is not among the metrics of both runs"
+    pattern, gain_of = GAINS[rule.by]
+    if rule.by == "score" and (reason := _other_score(candidate, champion)):
+        return reason
+    metric = pattern.format(score=candidate.score_name)
+    if not (metric in candidate.metrics and metric in champion.metrics):
+        return f"cannot be compared by {rule.by}: {metric} is not among the metrics of both runs"
     if rule.by == "score" and candidate.test_data != champion.test_data:
         rows = f"{candidate.test_data} instead of {champion.test_data}"
         return f"was tested on other rows ({rows}), so scores do not compare"
@@ -58,3 +83,14 @@ def objection(rule: Promote, candidate: Measured, champion: Measured) -> str | N
     least = f"{rule.min_gain:g} or more" if rule.min_gain else "above 0"
     found = f"has {metric} {new:.6g} against {old:.6g}, a gain of {gain:.4g}"
     return f"{found}; should be {least} (publish.promote)"
+
+
+def _other_score(candidate: Measured, champion: Measured) -> str | None:
+    """Return why two runs do not compare by score, if their scores are not the same one."""
+    new, old = candidate.score_in_words, champion.score_in_words
+    if new == old:
+        return None
+    return (
+        f"has the score {new} and the champion {old}, which do not compare; publish the champion's "
+        "model with this evaluate.score too, or set publish.promote.by to size or latency"
+    )

@@ -28,7 +28,7 @@ NEEDS_NO_DECLARATION = {
 def undeclared(folder: Path, notes: Path) -> list[Verdict]:
     """Return a verdict for everything that a stage has read and dvc.yaml does not declare.
 
-    That is a file, a module, or a section of params.yaml.
+    That is a file, a module, or a section or a key of params.yaml.
     """
     stages = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     found = []
@@ -38,6 +38,16 @@ def undeclared(folder: Path, notes: Path) -> list[Verdict]:
                 finding = f"is read, but {key} of dvc.yaml do not declare it"
                 found.append(Verdict(stage, what, "UNDECLARED", finding))
     return found
+
+
+def _declares(declared: str, read: str) -> bool:
+    """Whether an entry under ``params`` of dvc.yaml covers a section or a key that is read.
+
+    A section covers its keys, ``evaluate`` also ``evaluate.score``. A key covers the reading of its
+    section, which is how a stage comes to it.
+    """
+    section, _, _ = declared.partition(".")
+    return read in (declared, section) or read.startswith(f"{declared}.")
 
 
 def _noted(path: Path) -> list[tuple[str, str]]:
@@ -51,8 +61,7 @@ def _noted(path: Path) -> list[tuple[str, str]]:
 def _missing_from(kind: str, what: str, entry: dict[str, Any]) -> str:
     """The key of a stage that should declare this and does not, or nothing."""
     if kind == "params":
-        declared = entry.get("params", [])  # a key declares its section
-        return "" if any(f"{name}.".startswith(f"{what}.") for name in declared) else "params"
+        return "" if any(_declares(name, what) for name in entry.get("params", [])) else "params"
     outs = outs_of(entry)
     covered = {*paths(entry.get("deps", [])), *outs, *NEEDS_NO_DECLARATION}
     if kind == "list":

@@ -10,7 +10,8 @@ from onnxpress.commands.sweep.outcomes import Outcome
 from onnxpress.commands.sweep.points import Point
 from onnxpress.pareto import front
 
-SCORES = ("quantized_accuracy", "quantized_r2")
+DEFAULTS = ("accuracy", "r2")
+"""The score of each task where ``evaluate.score`` names none."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,15 @@ class Entry:
 
     @property
     def score_name(self) -> str | None:
-        """The metric that is the score of the point's task."""
-        return next((name for name in SCORES if name in self.outcome.metrics), None)
+        """The point's score: ``evaluate.score``, or accuracy or R2; None unless it is measured."""
+        chosen = self.point.content["evaluate"].get("score")
+        names = DEFAULTS if chosen is None else (chosen,)
+        return next((name for name in names if f"quantized_{name}" in self.outcome.metrics), None)
 
     @property
     def score(self) -> float | None:
-        """Accuracy or R2 on test rows."""
-        return self.outcome.metrics[self.score_name] if self.score_name else None
+        """The quantised model's score on test rows; greater is better."""
+        return self.outcome.metrics[f"quantized_{self.score_name}"] if self.score_name else None
 
     @property
     def costs(self) -> tuple[float, float, float] | None:
@@ -52,9 +55,10 @@ class Entry:
 
     @property
     def rows(self) -> str:
-        """What decides the test rows; scores on others do not compare."""
+        """What decides the score and the test rows; others do not compare."""
         content = self.point.content
-        return json.dumps([self.score_name, content["seed"], content["data"]], sort_keys=True)
+        about = self.score_name, content["evaluate"].get("positive")
+        return json.dumps([about, content["seed"], content["data"]], sort_keys=True)
 
 
 def best(entries: Sequence[Entry]) -> set[str]:
@@ -81,7 +85,7 @@ def as_json(name: str, parent: str, entries: Sequence[Entry]) -> Mapping[str, ob
             "size_kb": entry.size_kb,
             "latency_ms": entry.latency_ms,
             "score": entry.score,
-            "score_name": entry.score_name,
+            "score_name": entry.score_name and f"quantized_{entry.score_name}",
             "on_front": entry.point.name in names,
         }
         for entry in entries

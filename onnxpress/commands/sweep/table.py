@@ -10,6 +10,7 @@ from rich.text import Text
 from onnxpress.commands.sweep.pareto import Entry, best
 from onnxpress.commands.sweep.points import Sweep, shown
 from onnxpress.pipeline.console import screen
+from onnxpress.report.score_words import number
 from onnxpress.text import visible
 
 
@@ -38,15 +39,18 @@ def table(sweep: Sweep, entries: Sequence[Entry]) -> Table:
     result.add_column("experiment", no_wrap=True)
     for heading in headings(sweep.keys):
         result.add_column(visible(heading), overflow="fold")
-    for heading in ("KB", "ms", "score"):
-        result.add_column(heading, justify="right", no_wrap=True)
     measured = [(entry, costs) for entry in entries if (costs := entry.costs)]
+    scores = list(dict.fromkeys(str(entry.score_name) for entry, _ in measured))
+    one = len(scores) == 1
+    for heading in ("KB", "ms", scores[0] if one else "score"):
+        result.add_column(heading, justify="right", no_wrap=True)
     for entry, (size_kb, latency_ms, cost) in sorted(measured, key=lambda row: row[1]):
         values = [
             Text(visible(shown(entry.point.values[key])) if key in entry.point.values else "")
             for key in sweep.keys
         ]
-        numbers = (f"{size_kb:,.1f}", f"{latency_ms:.3g}", f"{-cost:.4f}")
+        score = number(-cost) if one else f"{entry.score_name} {number(-cost)}"
+        numbers = (f"{size_kb:,.1f}", f"{latency_ms:.3g}", score)
         result.add_row(
             "*" if entry.point.name in names else "", entry.point.name, *values, *numbers
         )

@@ -18,24 +18,30 @@ from onnxpress.report.pictures.canvas import (
     settle,
 )
 from onnxpress.report.pictures.labels import Box, place_labels
+from onnxpress.report.score_words import title_of, unit_of
 
 Json = Mapping[str, Any]
 KEPT = {"chosen", "within budget", "slower"}
-"""Outcomes of candidates that keep the score within the budget."""
+"""Outcomes of candidates that keep every budget."""
 NAMED = {"chosen", "plain", "original"}
 """Outcomes that are drawn and labelled in a way of their own."""
 MARKS = {
     "chosen": ("chosen", {"marker": "*", "s": 260, "color": ACCENT, "zorder": 4}),
-    "kept": ("keeps the score", {"marker": "o", "s": 55, "color": "black", "zorder": 3}),
+    "kept": ("within budget", {"marker": "o", "s": 55, "color": "black", "zorder": 3}),
     "lost": (
-        "loses too much score",
+        "over budget",
         {"marker": "o", "s": 55, "facecolor": "white", "edgecolor": "black", "zorder": 3},
     ),
     "plain": (MODELS[ONNX].title, {"marker": "s", "s": 60, "color": "black", "zorder": 3}),
     "original": (MODELS[ORIGINAL].title, {"marker": "D", "s": 60, "color": "black", "zorder": 3}),
 }
 """By kind of point: what the legend says, and how it is drawn."""
-FOOT = "lines through the marks: 95 % intervals; candidates are timed side by side with ONNX"
+ROUNDING = 1e-9
+"""Differences of scores that are this share of them are rounding."""
+FOOT = (
+    "lines through the marks: 95 % intervals on the left, one standard error on the right; "
+    "candidates are timed side by side with ONNX"
+)
 
 
 @dataclass(frozen=True)
@@ -50,6 +56,10 @@ class Point:
     gain: float | None
     """Difference of the score from that of the ONNX model; None if it was not scored."""
     outcome: str
+    error: float = 0.0
+    """Standard error of the gain; 0 where it is not known."""
+    stopped_by: str = ""
+    """The first budget that it breaks; empty if it breaks none."""
 
 
 def points(quantization: Json, detail: Json, metrics: Mapping[str, float]) -> list[Point]:
@@ -84,8 +94,18 @@ def _model(
 def _candidate(entry: Json, onnx_ms: float, speedup: Json) -> Point:
     """Return the point of a candidate; a high speed-up is a low latency."""
     middle, low, high = (onnx_ms / speedup[name] for name in ("median", "high", "low"))
-    gain = round(0.0 - entry["score_drop"], 9)
-    return Point(entry["name"], entry["size_kb"], middle, low, high, gain, outcome=entry["outcome"])
+    drop = entry.get("drops", {}).get("score", {})
+    return Point(
+        entry["name"],
+        entry["size_kb"],
+        middle,
+        low,
+        high,
+        gain=0.0 - entry["score_drop"],
+        outcome=entry["outcome"],
+        error=drop.get("se") or 0.0,
+        stopped_by=entry.get("stopped_by") or "",
+    )
 
 
 def front(found: list[Point]) -> list[Point]:
@@ -105,20 +125,19 @@ def _costs(point: Point) -> tuple[float, float]:
     return point.size_kb, point.ms
 
 
-def draw(quantization: Json, detail: Json, metrics: Mapping[str, float]) -> Any:
-    """Return the figure: size against latency, and the score that each candidate gains or loses.
+def draw(quantization: Json, detail: Json, metrics: Mapping[str, float], score: str) -> Any:
+    """Return the figure: size against latency, and what each candidate gains or loses.
 
-    Both halves number the candidates alike.
+    ``score`` is the name of the score. Both halves number the candidates alike.
     """
     found = points(quantization, detail, metrics)
     scored = [point for point in found if point.gain is not None]
     picture = figure(12, max(5.2, 1.8 + 0.3 * len(scored)))
     left, right = picture.subplots(1, 2, width_ratios=(3, 2))
     edge = _map(left, found)
-    percent = 100 if "original_accuracy" in metrics else 1
-    _gains(right, scored, percent)
-    score = "accuracy (percentage points)" if percent == 100 else "R\N{SUPERSCRIPT TWO}"
-    right.set_xlabel(f"change of {score}\n({quantization['scoring']})")
+    _gains(right, scored, score, abs(metrics.get(f"original_{score}", 0.0)))
+    unit = unit_of(score)[1] or "greater is better"
+    right.set_xlabel(f"change of {title_of(score)} ({unit})\n{quantization['scoring']}")
     left.set_xlabel(f"median time of a call with {detail['default_batch_rows']:,} rows (ms)")
     handles, names = left.get_legend_handles_labels()
     picture.legend(handles, names, loc="outside upper center", ncols=len(names), fontsize=10)
@@ -179,21 +198,56 @@ def _edge(best: list[Point], right: float, top: float) -> list[tuple[float, floa
     return [*corners, (best[-1].ms, top)]
 
 
-def _gains(ax: Any, scored: list[Point], percent: int) -> None:
-    """Draw a line per candidate from 0 to what it gains or loses, with its size and the number."""
-    gains = [percent * (point.gain or 0) for point in scored]
+def _gains(ax: Any, scored: list[Point], score: str, level: float) -> None:
+    """Draw a line per candidate from 0 to what it gains or loses, with its size and the number.
+
+    ``level`` is the size of the original's score.
+    """
+    factor = unit_of(score)[0]
+    gains = [factor * _seen(point.gain or 0.0, level) for point in scored]
     for place, (point, gain) in enumerate(zip(scored, gains, strict=True)):
         ax.plot([0, gain], [place, place], color="0.6", linewidth=2)
+        error = factor * point.error
+        ax.plot([gain - error, gain + error], [place, place], color="0.4", linewidth=1)
         ax.scatter(gain, place, **MARKS[_kind(point)][1])
         change = f"{gain:+.3g}".replace("-", "\N{MINUS SIGN}") if gain else "0"
-        text = f"{kilobytes(point.size_kb)} KB, {change}"
+        text = f"{kilobytes(point.size_kb)} KB, {change}{_stopped(point)}"
         ax.text(1.02, place, text, transform=ax.get_yaxis_transform(), va="center", fontsize=10)
     ax.axvline(0, color="0.4", linewidth=1)
     names = [f"{point.name}  {place}" for place, point in enumerate(scored, 1)]
     ax.set_yticks(range(len(scored)), names, fontsize=10)
-    ax.set(ylim=(len(scored) - 0.4, -0.6), title="score gained or lost")
-    low, high = min(0.0, *gains), max(0.0, *gains)
-    room = 0.15 * max(high - low, percent / 100)  # at least one point of accuracy or 0.01 of R2
+    ax.set(ylim=(len(scored) - 0.4, -0.6), title=f"{title_of(score)} gained or lost")
+    low, high = _ends(gains, [factor * point.error for point in scored])
+    room = 0.15 * max(high - low, factor * _least_span(level))
     ax.set_xlim(low - room, high + room)
     ax.locator_params(axis="x", nbins=5)
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}".replace("-", "\N{MINUS SIGN}"))
     ax.grid(visible=False, axis="y")
+
+
+def _seen(gain: float, level: float) -> float:
+    """Return a gain, or 0 where it is only rounding of a score of this size."""
+    return gain if abs(gain) > ROUNDING * min(1.0, level) else 0.0
+
+
+def _ends(gains: list[float], errors: list[float]) -> tuple[float, float]:
+    """Return the range of the gains with their errors, and of 0."""
+    pairs = list(zip(gains, errors, strict=True))
+    lows, highs = [gain - error for gain, error in pairs], [gain + error for gain, error in pairs]
+    return min(0.0, *lows), max(0.0, *highs)
+
+
+def _stopped(point: Point) -> str:
+    """Return the budget that stopped a candidate, unless it is that of the score itself."""
+    return f" ({point.stopped_by})" if point.stopped_by not in {"", "score"} else ""
+
+
+def _least_span(level: float) -> float:
+    """Return the least range of the axis, so that differences of no weight look small.
+
+    It is one point of a share or of R2, and one percent of a score that is larger than 1 or, as a
+    mean squared error may be, much smaller.
+    """
+    if not level:
+        return 0.01
+    return 0.01 * level if level > 1 or level < 0.01 else 0.01

@@ -1,9 +1,10 @@
 """Notes which files of the project a DVC stage reads.
 
 Each Python that starts with this folder on PYTHONPATH imports it. A line per fact goes to
-``$REPRODUCE_NOTES/<stage>``: ``read <file>``, ``list <folder>``, or ``params <section>``. The facts
-are audit events (PEP 578), so every import and every file that Python code opens is seen. Files
-that C++ opens by itself are not: the chain passes bytes, not paths, to pyarrow and onnxruntime.
+``$REPRODUCE_NOTES/<stage>``: ``read <file>``, ``list <folder>``, or ``params <section or key>``.
+The facts are audit events (PEP 578), so every import and every file that Python code opens is seen.
+Files that C++ opens by itself are not: the chain passes bytes, not paths, to pyarrow and
+onnxruntime.
 """
 
 from __future__ import annotations

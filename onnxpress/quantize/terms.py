@@ -1,0 +1,115 @@
+"""The terms of one choice: what score means, what may be lost, and how close answers agree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.limits import SCORERS
+from onnxpress.quantize.options import Options
+from onnxpress.quantize.trials import Trials
+from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.scores.budgets import CALIBRATION, check_limits, with_defaults
+from onnxpress.scores.score import Label, Score, as_classes, check_rows, find_score
+from onnxpress.tables.rows import take
+from onnxpress.tables.schema import Schema
+
+AVERAGE_PRECISION = "average_precision"
+
+RARE_SHARE = 0.2
+"""Share of the rows below which one of two classes is rare."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What every candidate is held to."""
+
+    score: Score
+    """What ``score`` means, and the classes of the original."""
+
+    limits: Mapping[str, float]
+    """The most that a candidate may lose, by key: those that apply to the model."""
+
+    tolerance: float = 0.0
+    """Regression: how far two predictions may be apart and still agree, in the target's unit."""
+
+    rare: Label | None = None
+    """The class whose average precision has a budget because it is rare; None if none is."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What errors call the score and the limits."""
+
+    score: str = "score"
+    limits: str = "budgets"
+
+
+def terms_of(
+    options: Options,
+    schema: Schema,
+    plain: bytes,
+    trials: Trials,
+    *,
+    original: Callable[[], Any] | None = None,
+    words: Words | None = None,
+) -> Terms:
+    """Find the terms that ``options`` set for a plain model, with the default of each other limit.
+
+    The classes are those of the training rows, if the model has as many scores. Else the
+    ``original`` is asked, which may have to be loaded.
+
+    Raises:
+        UserError: the score or a limit does not fit the model, or a named score is undefined on the
+            rows that candidates are scored on.
+    """
+    words = words or Words()
+    first = predict_onnx(open_session(plain), take(trials.train.feeds, np.arange(1)))
+    width = 0 if first.scores is None else first.scores.shape[1]
+    classes: tuple[Label, ...] = ()
+    if schema.task == "classification":
+        classes = as_classes(trials.train.target)
+        if original is not None and len(classes) != width:
+            classes = as_classes(original().classes_)
+    gives = {"proper": bool(width) and first.proper, "scored": width == len(classes)}
+    score = find_score(
+        options.score, schema.task, classes, options.positive, **gives, key=words.score
+    )
+    limits = with_defaults(options.budgets, CALIBRATION)
+    applicable = check_limits(limits, score, **gives, key=words.limits)
+    _check_defined(options, score, applicable, trials, words)
+    rare = None
+    if gives["scored"] and AVERAGE_PRECISION not in options.budgets:
+        rare = rare_class(score.classes, trials.scored.target)
+    if rare is not None:
+        applicable[AVERAGE_PRECISION] = 0.0
+    return Terms(score, applicable, options.tolerance * (schema.target_std or 0.0), rare)
+
+
+def rare_class(classes: tuple[Label, ...], target: NDArray[Any]) -> Label | None:
+    """Return the rarer of two classes, if few rows of the ``target`` (rows,) are of it.
+
+    Labels alone say little about a rare class: a model can rank its rows far worse and still give
+    most of them the same label. So its average precision has a budget too.
+    """
+    if len(classes) != 2:
+        return None
+    counts = {label: int((target == label).sum()) for label in classes}
+    label = min(classes, key=lambda each: counts[each])
+    return label if 0 < counts[label] < RARE_SHARE * len(target) else None
+
+
+def _check_defined(
+    options: Options, score: Score, limits: Mapping[str, float], trials: Trials, words: Words
+) -> None:
+    """See that every score that is named is defined on the rows that candidates are scored on."""
+    target, rows = trials.scored.target, trials.kind
+    if options.score is not None:
+        check_rows(score, target, rows=rows, key=words.score)
+    for name in limits:
+        if name in SCORERS:
+            check_rows(replace(score, name=name), target, rows=rows, key=f"{words.limits}:")

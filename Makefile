@@ -13,7 +13,7 @@ MLFLOW2 := .venv-mlflow2/installed
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce sweep soak publish promote report doctor migrate docs ui clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep soak publish promote report doctor migrate docs ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -40,6 +40,9 @@ fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 
 reproduce: $(VENV) ## two fresh clones of HEAD make the same bytes, and those of dvc.lock
 	@python -m onnxpress reproduce $(REPRODUCE)
+
+stability: $(VENV) ## repeat split, fit, choice and test over ten seeds: how often would each gate fail; STABILITY="--seeds 20"
+	@python -m onnxpress stability $(STABILITY)
 
 sweep: $(VENV) ## try a grid or list of params as experiments and compare them; SWEEP=my.yaml for another file than sweep.yaml
 	@python -m onnxpress sweep $(SWEEP)

@@ -89,6 +89,13 @@ class Verdict:
         return self.value >= self.limit if self.gate.at_least else self.value <= self.limit
 
     @property
+    def mark(self) -> str:
+        """What became of the gate, in a word or two."""
+        if self.passed is None:
+            return "off" if self.limit is None else "not judged"
+        return "passed" if self.passed else "FAILED"
+
+    @property
     def too_few_rows(self) -> bool:
         """Whether the limit lies within the 90 % interval of the value."""
         if self.limit is None:

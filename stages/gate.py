@@ -11,7 +11,6 @@ from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
 
 AGAIN = "measure again on a quiet machine (dvc repro -f -s benchmark)"
-MARKS = {True: "passed", False: "FAILED", None: "off"}
 
 
 def main() -> None:
@@ -21,7 +20,7 @@ def main() -> None:
     verdicts = judge(limits, metrics, f"in neither {METRICS} nor {LATENCY}")
     write_json(GATE, {verdict.gate.name: verdict.to_json() for verdict in verdicts})
     for verdict in verdicts:
-        say(f"{MARKS[verdict.passed]}: {verdict}")
+        say(f"{verdict.mark}: {verdict}")
     if failure := complaint(verdicts, AGAIN):
         raise GateFailed(f"{failure}; or change the limit in params.yaml")
 

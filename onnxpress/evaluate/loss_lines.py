@@ -91,8 +91,8 @@ def deciding_line(metrics: Metrics) -> str | None:
     if not lost + won:
         return None
     return (
-        f"{lost + won:.0f} of {metrics['test_rows']:.0f} test rows decide the accuracy: the "
-        f"original alone is right on {lost:.0f} of them, the quantised model alone on {won:.0f}"
+        f"accuracy: of {metrics['test_rows']:.0f} test rows the original alone is right on "
+        f"{lost:.0f}, the quantised model alone on {won:.0f}; no other row decides"
     )
 
 

@@ -14,16 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.scoring import Scoring
-from onnxpress.limits import BRIER, DISAGREEMENT, LOG_LOSS, MAX_ERROR, RECALL, SCORE
+from onnxpress.limits import (
+    BRIER,
+    DISAGREEMENT,
+    ERROR_QUANTILES,
+    LOG_LOSS,
+    MAX_ERROR,
+    RECALL,
+    SCORE,
+)
 from onnxpress.models import QUANTIZED
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.calibration import calibration_error
-from onnxpress.scores.errors import GROUPS, MOST_ROWS, jackknife
+from onnxpress.scores.errors import GROUPS, MOST_SCORES, jackknife
 from onnxpress.scores.losses import MIN_CLASS_ROWS, Loss, measured_losses
 from onnxpress.scores.score import Label
 
-ERROR_QUANTILES = (50, 95, 99)
-"""The recorded quantiles of the difference of two predictions, in percent."""
 CALIBRATION_ERROR = "calibration_error"
 AS_THEY_ARE = {RECALL, DISAGREEMENT}
 """Losses whose key has the name of a loss already; to the others ``_drop`` is added."""
@@ -97,7 +103,7 @@ def _calibration_loss(
         return errors[1] - errors[0]
 
     pair, size = (before, after), len(target)
-    drawn = np.random.default_rng(0).permutation(size)[:MOST_ROWS]
+    drawn = np.random.default_rng(0).permutation(size)[: MOST_SCORES // len(classes)]
     value = loss(np.arange(size))
     if size < 2 or math.isnan(value):
         return Loss(CALIBRATION_ERROR, value, math.nan, size)

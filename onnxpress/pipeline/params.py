@@ -15,10 +15,13 @@ from pydantic_core import PydanticCustomError
 from onnxpress.errors import UserError
 from onnxpress.limits import (
     CALIBRATION,
+    ERROR_QUANTILES,
+    MAX_ERROR,
     SCORERS,
     TEST,
     Limits,
     about_unknown,
+    error_quantile,
     is_known,
     nearest,
     with_defaults,
@@ -431,13 +434,20 @@ def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
 
 
 def _check_scorers(origin: Path, limits: Limits, evaluate: dict[str, Any]) -> None:
-    """Raise UserError if a gate limits a scorer that evaluate does not record."""
+    """Raise UserError if a gate limits a scorer or a quantile that evaluate does not record."""
     recorded = [evaluate.get("score"), *(evaluate.get("also") or [])]
     for name in limits:
         if name in SCORERS and name not in recorded:
             raise UserError(
                 f"{origin}: gate.max_drop limits {name!r}, which is not measured; "
                 "add it to evaluate.also"
+            )
+        share = error_quantile(name)
+        if share is not None and round(100 * share) not in ERROR_QUANTILES:
+            measured = ", ".join(f"{MAX_ERROR}_p{percent}" for percent in ERROR_QUANTILES)
+            raise UserError(
+                f"{origin}: gate.max_drop limits {name!r}, which is not measured on test rows; "
+                f"choose one of {measured}"
             )
 
 

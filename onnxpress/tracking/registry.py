@@ -81,6 +81,8 @@ def gate_tags(gates: Mapping[str, Any]) -> dict[str, str]:
     for name, gate in gates.items():
         if gate["limit"] is None:
             tags[f"gate.{name}"] = "off"
+        elif gate["passed"] is None:
+            tags[f"gate.{name}"] = f"not judged, too few test rows (limit {gate['limit']:.4g})"
         else:
             unsure = ", too few rows to tell" if gate.get("too_few_rows") else ""
             found = f"{gate['value']:.4g} (limit {gate['limit']:.4g})"

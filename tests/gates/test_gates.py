@@ -387,6 +387,7 @@ def test_a_loss_of_recall_that_no_class_has_the_rows_for_does_not_fail() -> None
         "note": "the test rows are too few to tell",
     }
     assert "not known: the test rows are too few to tell" in str(verdict)
+    assert verdict.mark == "not judged"
     undefined = drop_verdict("recall_worst_loss", 0.05, {"quantized_recall_classes": 3})
     assert undefined.passed is False
 

@@ -118,6 +118,10 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_what_came(
             {"gate__max_drop": {"f1": 0.1}},
             "gate.max_drop limits 'f1', which is not measured; add it to evaluate.also",
         ),
+        (
+            {"gate__max_drop": {"max_abs_error_p90": 0.1}},
+            "limits 'max_abs_error_p90', which is not measured on test rows; choose one of max_abs",
+        ),
     ],
 )
 def test_a_wrong_score_or_limit_is_named(overrides: dict[str, Any], expected: str) -> None:

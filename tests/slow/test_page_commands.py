@@ -35,6 +35,7 @@ IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH
 RUN_BY_TESTS = {
     "make help": "tests/slow/test_page_commands.py",
     "make migrate": "tests/slow/test_page_commands.py",
+    "make stability": "tests/slow/test_stability.py",
     "make sweep": "tests/slow/test_sweep_queue.py",
 }
 

@@ -13,6 +13,7 @@ from onnxpress.extras import naming_extras
 NOTHING_KEPT = "nothing was changed"
 KEPT = {
     "reproduce": "the two clones are removed",
+    "stability": "the temporary folder is removed",
     "sweep": "finished points are kept, `make sweep` goes on from here",
 }
 """What an interrupt leaves, by command."""
@@ -28,6 +29,7 @@ SECTIONS = {
         repository.promote,
         repository.sweep,
         repository.reproduce,
+        repository.stability,
         repository.fresh,
         repository.mend,
         repository.migrate,

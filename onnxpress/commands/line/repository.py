@@ -72,6 +72,26 @@ def reproduce(*, cpu: str | None, until: str, in_json: bool) -> None:
 
 
 @click.command()
+@click.option(
+    "--seeds",
+    type=click.IntRange(2, 1000),
+    default=10,
+    show_default=True,
+    help="How many seeds, from that of params.yaml on.",
+)
+@in_json
+def stability(*, seeds: int, in_json: bool) -> None:
+    """Show how often each gate would fail with other seeds.
+
+    Split, fit, choice and test are repeated in a temporary folder, on the data and the parameters
+    of this repository.
+    """
+    from onnxpress.commands.stability.repeating import main
+
+    main(seeds, in_json=in_json)
+
+
+@click.command()
 def fresh() -> None:
     """Fail if dvc.lock does not belong to the code, params and data here; run nothing."""
     from onnxpress.commands.fresh import main

@@ -62,7 +62,7 @@ def moved(by: float, form: str = "", name: str = "moved") -> Candidate:
         kept = [each for each in result.graph.initializer if each.name != "padding"]
         del result.graph.initializer[:]
         result.graph.initializer.extend(kept)
-        result.graph.initializer.append(numpy_helper.from_array(np.float32([by]), "by"))
+        result.graph.initializer.append(numpy_helper.from_array(np.array([by], np.float32), "by"))
         for node in result.graph.node:
             for position, given in enumerate(node.input):
                 if given == "X":

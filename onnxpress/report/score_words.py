@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import ROUND_CEILING, Context, Decimal
 
 SHARES = ("accuracy", "balanced_accuracy", "top_k_accuracy")
@@ -9,6 +10,8 @@ SHARES = ("accuracy", "balanced_accuracy", "top_k_accuracy")
 TITLES = {"r2": "R\N{SUPERSCRIPT TWO}"}
 """The scores that people write in another way than scikit-learn."""
 
+LEAST_PLAIN = 1e-6
+"""Smaller numbers have an exponent."""
 OF_ONE_CLASS = {
     "average_precision",
     "f1",
@@ -51,13 +54,15 @@ def unit_of(score: str) -> tuple[float, str]:
 
 
 def number(value: float | None) -> str:
-    """Return a score with four decimals, or four digits if it is large or next to 0.
+    """Return a score with four decimals, or four digits if it is large, three if next to 0.
 
-    ``0.9`` is ``0.9000``, ``-12345.678`` is ``-12,350``, ``0.0000123`` is ``1.23e-05``.
+    ``0.9`` is ``0.9000``, ``-12345.678`` is ``-12,350``, ``0.0000123`` stays as it is.
     """
     if value is None:
         return "-"
-    if value and abs(value) < 0.001:
+    if LEAST_PLAIN <= abs(value) < 0.001:
+        return f"{value:.{2 - math.floor(math.log10(abs(value)))}f}"
+    if 0 < abs(value) < LEAST_PLAIN:
         return f"{value:.3g}"
     return f"{value:.4f}" if abs(value) < 1000 else f"{float(f'{value:.4g}'):,.0f}"
 
@@ -74,7 +79,7 @@ def percent(share: float) -> str:
 
 
 def bound(share: float) -> str:
-    """Return an upper bound in percent, rounded up to three digits: ``<= 14.9 %`` for 0.148001."""
+    """Return an upper bound in percent, rounded up to three digits: ``<=14.9`` for 0.148001."""
     context = Context(prec=3, rounding=ROUND_CEILING)
     shown = context.create_decimal(100 * Decimal(repr(share)))
-    return f"\N{LESS-THAN OR EQUAL TO} {float(shown):.3g} %"
+    return f"\N{LESS-THAN OR EQUAL TO}{float(shown):.3g}"

@@ -5,6 +5,7 @@ A table with a row per model, what was chosen, and which limits were kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ HEADINGS = ["model", "KB", "size", "ms", "speed-up"]
 """The first columns; then come the score by its name, and :data:`AGREEMENT`."""
 AGREEMENT = ["other answer: test", "probes"]
 BOUND = "in brackets: 95 % upper bound of the share on rows like these"
+HEADING_WIDTH = 11
+"""Longest line of a heading in the console's table."""
 ROWS_FOR_ONE_PERCENT = 299
 """Rows without a disagreement that bound its share by 1 %: the least n with 0.99 ** n <= 0.05."""
 
@@ -39,7 +42,8 @@ def print_summary(
     headings, rows = table(metrics, results["latency"], detail["score"]["name"], original)
     shown = Table(title=visible(title), caption=caption(metrics))
     for heading in headings:
-        shown.add_column(heading, justify="left" if heading == "model" else "right")
+        side: Any = "left" if heading == "model" else "right"
+        shown.add_column(_broken(heading), justify=side)
     for row in rows:
         shown.add_row(*row)
     console.print(shown)
@@ -137,6 +141,19 @@ def origin(run: Json | None, *, earlier: bool) -> str:
         return "not published"
     place = f"MLflow run {run['run_id']} in experiment {run['experiment']} at {run['tracking_uri']}"
     return f"not published; an earlier state is {place}" if earlier else place
+
+
+def _broken(heading: str) -> str:
+    """Return a heading in lines: a name of many words is broken after some of its ``_``.
+
+    ``neg_mean_absolute_error`` becomes ``neg_mean_``, ``absolute_`` and ``error``.
+    """
+    lines = [""]
+    for word in re.findall("[^_]*_?", heading)[:-1]:
+        if len(lines[-1] + word) > HEADING_WIDTH and lines[-1]:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(lines)
 
 
 def _signed(reduction_pct: float | None) -> str:

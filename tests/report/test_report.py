@@ -78,7 +78,7 @@ def test_each_model_has_a_line_with_its_size_latency_score_and_agreement(
         "0.0148",
         "304x",
         "0.9333",
-        "3.33 % (\N{LESS-THAN OR EQUAL TO} 14.9 %)",
+        "3.33 % (\N{LESS-THAN OR EQUAL TO}14.9)",
         "10 %",
     ]
 

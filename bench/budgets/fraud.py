@@ -3,8 +3,9 @@
 Every shape draws rows one by one from a fixed law, so that a table of any number of fresh rows of
 the same law can be drawn to judge by. The classes overlap: at 3 % positives a random forest of 100
 trees finds about half of them. ``positive`` marks the rows of the rare class, and a shape returns
-the features (rows, columns) that they have. ``python -m bench.budgets.fraud data/fraud.parquet`` writes
-one such table.
+the features (rows, columns) that they have.
+
+``python -m bench.budgets.fraud data/fraud.parquet`` writes one such table.
 """
 
 from __future__ import annotations

@@ -169,6 +169,12 @@ def as_classes(labels: NDArray[Any]) -> tuple[Label, ...]:
     return tuple(np.unique(as_labels(labels)).tolist())
 
 
+def default_score(task: Task, target: NDArray[Any], values: NDArray[Any]) -> float:
+    """Return the accuracy or R2 of ``values`` against ``target``, both (rows,)."""
+    classes = as_classes(target) if task == "classification" else ()
+    return Score(DEFAULTS[task], task, classes)(target, Predictions(values, None))
+
+
 def fitting_scores(
     task: Task, n_classes: int, *, proper: bool = True, scored: bool = True
 ) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def _summary(score: str, found: Json, total: int) -> str:
     moving, shown = found["moving"], len(found["rows"])
     if not moving:
         return f"No test row moves {score}: both models answer alike wherever it counts."
-    which = f"{moving:,}" if found["all_tried"] else f"at least {moving:,}"
+    which = f"{moving:,}" if found["all_tried"] else f"At least {moving:,}"
     cut = f"; the {shown} that move it most are shown" if shown < moving else ""
     return (
         f"{which} of {total:,} test rows move {score}{cut}. A row moves it by the difference "

@@ -45,6 +45,6 @@ def test_the_summary_says_how_many_are_shown_and_how_many_were_found() -> None:
     rows = [{"row": 0, "effect": -0.5}]
     table = deciding_table(detail(rows, 40, all_tried=False), ANSWERS, "kind")
     assert table.summary.startswith(
-        "at least 40 of 3 test rows move accuracy; the 1 that move it most are shown."
+        "At least 40 of 3 test rows move accuracy; the 1 that move it most are shown."
     )
     assert deciding_table(detail([], 0), ANSWERS, "kind").summary.startswith("No test row moves")

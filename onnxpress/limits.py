@@ -24,6 +24,8 @@ MAX_ERROR = "max_abs_error"
 
 CALIBRATION: Limits = {SCORE: 0.0, RECALL: 0.02}
 """Default limits on calibration rows, where the quantised model is chosen."""
+FAITHFUL: Limits = {DISAGREEMENT: 0.01}
+"""More of them at the level ``faithful``, whose aim is to keep answers."""
 TEST: Limits = {SCORE: 0.01, RECALL: 0.05}
 """Default limits on test rows, where the chosen model is judged."""
 

@@ -27,6 +27,9 @@ class Pair:
     target: str | None = None
     task: AnyTask = "auto"
     trust: tuple[str, ...] = ()
+    score: str | None = None
+    also: tuple[str, ...] = ()
+    positive: str | None = None
 
 
 def main(pair: Pair, *, seed: int = 0, in_json: bool = False) -> None:
@@ -46,7 +49,16 @@ def main(pair: Pair, *, seed: int = 0, in_json: bool = False) -> None:
         import onnxpress
 
         with working(f"comparing {pair.original} and {pair.model}"):
-            found = onnxpress.compare(original, model, rows, target, seed=seed)
+            found = onnxpress.compare(
+                original,
+                model,
+                rows,
+                target,
+                score=pair.score,
+                also=pair.also,
+                positive=pair.positive,
+                seed=seed,
+            )
         files = {"original": str(pair.original), "model": str(pair.model)}
         answer({**files, **found.to_json(), "agreement": found.agreement})
         for line in [] if in_json else str(found).splitlines():

@@ -27,6 +27,7 @@ OPTIONS = {
 
 LEADING = {
     "score": "--score",
+    "also": "--also",
     "positive": "--positive",
     "budgets": "--budget",
     "budgets.": "--budget ",
@@ -34,7 +35,7 @@ LEADING = {
 }
 """By what a line begins with."""
 
-_FIRST = re.compile(r"^(?:budgets[.:]|(?:score|positive|budgets)(?= ))")
+_FIRST = re.compile(r"^(?:budgets[.:]|(?:score|also|positive|budgets)(?= ))")
 
 _ARGUMENT = re.compile(r"`(\w+)`|(?<![\w./'-])([Xy])(?![\w./'-])")
 

@@ -46,6 +46,37 @@ def fit(
     return sorted({str(warning.message).split("\n")[0] for warning in unexpected})
 
 
+def unfitted(estimator: Any) -> Any:
+    """Return an estimator with the same arguments, to be fitted again.
+
+    What is told to take the estimators inside as they are fitted (``cv="prefit"``) does so.
+    """
+    from sklearn.base import clone
+    from sklearn.frozen import FrozenEstimator
+
+    steps = getattr(estimator, "steps", None)
+    if steps is not None:
+        again = clone(estimator)
+        again.steps = [
+            (name, step if isinstance(step, str) else unfitted(step)) for name, step in steps
+        ]
+        return again
+    if getattr(estimator, "cv", None) != "prefit":
+        return clone(estimator)
+    arguments = {}
+    for name, value in estimator.get_params(deep=False).items():
+        if name == "estimator":
+            arguments[name] = FrozenEstimator(value)
+        elif name == "estimators":
+            arguments[name] = [
+                (each, part if isinstance(part, str) else FrozenEstimator(part))
+                for each, part in value
+            ]
+        else:
+            arguments[name] = clone(value, safe=False)
+    return type(estimator)(**arguments)
+
+
 def _cure_of_weights(estimator: Any, target: NDArray[Any]) -> str:
     """Return what to do about a ``class_weight`` for other classes than the target's, if any."""
     classes = np.unique(target).tolist()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.scores import score
+from onnxpress.scores.score import default_score
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
@@ -21,7 +21,7 @@ def worse_than_constant(
 
     The constant is the mean of the target, or its most frequent class. ``rows`` names the rows.
     """
-    found = score(schema, target, values)
+    found = default_score(schema.task, target, values)
     if schema.task == "regression":
         name, constant, always = "R2", 0.0, "the mean of the target"
     else:

@@ -26,7 +26,7 @@ from onnxpress.limits import (
 from onnxpress.models import QUANTIZED
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.calibration import calibration_error
-from onnxpress.scores.errors import GROUPS, MOST_ROWS, jackknife
+from onnxpress.scores.errors import GROUPS, MOST_SCORES, jackknife
 from onnxpress.scores.losses import MIN_CLASS_ROWS, Loss, measured_losses
 from onnxpress.scores.score import Label
 
@@ -103,7 +103,7 @@ def _calibration_loss(
         return errors[1] - errors[0]
 
     pair, size = (before, after), len(target)
-    drawn = np.random.default_rng(0).permutation(size)[:MOST_ROWS]
+    drawn = np.random.default_rng(0).permutation(size)[: MOST_SCORES // len(classes)]
     value = loss(np.arange(size))
     if size < 2 or math.isnan(value):
         return Loss(CALIBRATION_ERROR, value, math.nan, size)

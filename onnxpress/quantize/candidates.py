@@ -19,6 +19,10 @@ from onnxpress.tables.rows import Rows
 Apply = Callable[[onnx.ModelProto, Rows], onnx.ModelProto]
 
 
+Ladder = tuple[str, str]
+"""What the rungs of one ladder share: method and form."""
+
+
 class NotApplicable(Exception):
     """Raised by a candidate that cannot treat this graph; the message gives the reason."""
 
@@ -40,6 +44,8 @@ class Form(StrEnum):
 
     LOSSLESS = "lossless"
     """Trees in a smaller encoding, with the same predictions."""
+    FAITHFUL = "faithful"
+    """Some splits of the original's own trees, with leaves fitted to its answers."""
     REFINED = "refined"
     """A small distilled forest, written as operators of ai.onnx."""
     REFINED_NODE = "refined_node"
@@ -61,6 +67,16 @@ class Rung:
         return f"{self.trees}x{self.depth}"
 
 
+@dataclass(frozen=True, order=True)
+class Share:
+    """The size of a faithful forest, one step of a ladder of sizes: one of ``of`` splits."""
+
+    of: int
+
+    def __str__(self) -> str:
+        return f"1of{self.of}"
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One way to quantise: ``apply(model, rows)`` returns a new model and never changes its input.
@@ -78,8 +94,11 @@ class Candidate:
     form: str = ""
     """A Form, or one of each method joined by ``+``; empty for a method that has only one."""
 
-    rung: Rung | None = None
+    rung: Rung | Share | None = None
     """The size, for a candidate that is one of several sizes of the same form."""
+
+    unless: Ladder | None = None
+    """A ladder: where one of its rungs is within the budget, this candidate is not tried."""
 
     @property
     def name(self) -> str:
@@ -89,7 +108,7 @@ class Candidate:
         return f"{self.method}{form}{rung}"
 
     @property
-    def ladder(self) -> tuple[str, str]:
+    def ladder(self) -> Ladder:
         """What the rungs of one ladder share; they are listed from the smallest model up."""
         return self.method, self.form
 

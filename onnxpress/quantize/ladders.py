@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from onnxpress.quantize.candidates import Candidate
+from onnxpress.quantize.candidates import Candidate, Ladder
 from onnxpress.quantize.verdicts import Outcome, Verdict
-
-Ladder = tuple[str, str]
 
 
 def climb(
@@ -18,11 +16,12 @@ def climb(
     A ladder is climbed from its smallest rung up to the first that is within the budget *and*
     confirmed: the next rung must be within it too. Among several rungs scored on few rows one will
     look good by luck, but a larger one should not be worse. Rungs further up are not tried. A
-    candidate without rungs is a ladder of one.
+    candidate without rungs is a ladder of one. A ladder that names another one (``unless``) is
+    climbed only where nothing was found on that.
     """
     climbing = _Climbing()
     for candidate in candidates:
-        found = climbing.confirmed.get(candidate.ladder)
+        found = climbing.enough_for(candidate)
         if found:
             reason = f"{found.name} is smaller and within the budget"
             climbing.record(Verdict(candidate, Outcome.NOT_TRIED, reason))
@@ -41,6 +40,13 @@ class _Climbing:
         """By ladder, its smallest rung within the budget."""
         self.confirmed: dict[Ladder, Verdict] = {}
         """Those of ``found`` whose next rung is within the budget too."""
+
+    def enough_for(self, candidate: Candidate) -> Verdict | None:
+        """What makes it needless to try ``candidate``; None if nothing does."""
+        found = self.confirmed.get(candidate.ladder)
+        if found is None and candidate.unless is not None:
+            return self.found.get(candidate.unless)
+        return found
 
     def record(self, verdict: Verdict) -> None:
         """Note a verdict, and what it says about the rung below it."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import SCORERS
+from onnxpress.limits import FAITHFUL, SCORERS
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -79,7 +79,8 @@ def terms_of(
     score = find_score(
         options.score, schema.task, classes, options.positive, **gives, key=words.score
     )
-    limits = with_defaults(options.budgets, CALIBRATION)
+    defaults = {**CALIBRATION, **(FAITHFUL if options.level == "faithful" else {})}
+    limits = with_defaults(options.budgets, defaults)
     applicable = check_limits(limits, score, **gives, key=words.limits)
     _check_defined(options, score, applicable, trials, words)
     rare = None

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.errors import UserError
-from onnxpress.estimators.fitting import fit
+from onnxpress.estimators.fitting import fit, unfitted
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.tables.rows import Feeds, Rows, sklearn_input
@@ -145,13 +145,11 @@ def cross_fits(clones: Clones, train: Rows) -> Trials:
     warned: set[str] = set()
 
     def make() -> list[Trial]:
-        from sklearn.base import clone
-
         estimator = clones.load()
         trials = []
         for rest, fold in _folds(train, clones.schema, clones.seed):
             learn = train.take(rest)
-            fitted = clone(estimator)
+            fitted = unfitted(estimator)
             lines = fit(fitted, learn, inputs=clones.inputs)
             warned.update(f"scikit-learn warns of clones fitted on folds: {line}" for line in lines)
             plain = to_bytes(to_onnx(fitted, clones.schema, clones.target_opset))

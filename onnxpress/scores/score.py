@@ -32,6 +32,9 @@ DEFAULTS: dict[str, str] = {"classification": "accuracy", "regression": "r2"}
 ROUNDING = 1e-3
 """How far probabilities of a row may be from adding up to 1: float32, and quantised leaves."""
 
+REFUSED = 1e-5
+"""How far from 1 scikit-learn refuses them."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -134,28 +137,42 @@ class Score:
     def columns(self, predictions: Predictions) -> NDArray[np.float64] | None:
         """Return the scores (rows, classes) in the order of the codes; None without them.
 
-        Probabilities that add up to 1 but for rounding are made to do so, as scikit-learn asks.
+        None too if probabilities are NaN or outside [0, 1].
         """
         scores = predictions.scores
         if scores is None or scores.shape[1] != len(self.classes):
             return None
         ordered = scores[:, ::-1] if self._is_reversed else scores
-        return _adding_up(ordered) if predictions.proper else ordered
+        return _mended(ordered) if predictions.proper else ordered
 
 
-def _adding_up(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return rows that add up to 1, if they nearly do and are nearly in [0, 1]; else unchanged."""
+def _mended(probabilities: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """Return probabilities (rows, classes) without the rounding that scikit-learn refuses.
+
+    1. None if one is NaN, or outside [0, 1] by more than rounding.
+    2. One outside by less becomes 0 or 1.
+    3. Rows that scikit-learn would refuse, and that add up to 1 but for rounding, are divided by
+       their sum. All others stay: a division would make different numbers of equal ones, and a
+       score of ranks counts ties.
+    """
     within = np.clip(probabilities, 0, 1)
+    if not np.abs(within - probabilities).max(initial=0) <= ROUNDING:  # also if that is NaN
+        return None
     sums = within.sum(axis=1, keepdims=True)
-    near = np.abs(within - probabilities).max(initial=0) <= ROUNDING
-    if not near or not np.abs(sums - 1).max(initial=0) <= ROUNDING:
-        return probabilities
-    return np.asarray(within / sums)
+    off = np.abs(sums - 1)
+    divided = (off > REFUSED / 10) & (off <= ROUNDING)
+    return np.asarray(within / np.where(divided, sums, 1))
 
 
 def as_classes(labels: NDArray[Any]) -> tuple[Label, ...]:
     """Return the different labels, sorted, as int or str: those of a target, or ``classes_``."""
     return tuple(np.unique(as_labels(labels)).tolist())
+
+
+def default_score(task: Task, target: NDArray[Any], values: NDArray[Any]) -> float:
+    """Return the accuracy or R2 of ``values`` against ``target``, both (rows,)."""
+    classes = as_classes(target) if task == "classification" else ()
+    return Score(DEFAULTS[task], task, classes)(target, Predictions(values, None))
 
 
 def fitting_scores(

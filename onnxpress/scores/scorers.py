@@ -55,6 +55,11 @@ def _scorer(name: str, n_classes: int) -> Any:
     return scorer
 
 
+def takes_weights(name: str) -> bool:
+    """Whether a scorer can count a row several times."""
+    return "sample_weight" in inspect.signature(_scorer(name, 0)._score_func).parameters
+
+
 def scored(
     name: str,
     n_classes: int,
@@ -118,7 +123,7 @@ def _tells(
     Where they do not, as the recall of a class without rows, the score says nothing about a model;
     scikit-learn gives 0 for most of these.
     """
-    if n_classes < 2:
+    if name == "accuracy" or n_classes < 2:
         return name == "accuracy"
     if name.startswith(AGAINST_A_CONSTANT) and len(present) < 2:
         return False

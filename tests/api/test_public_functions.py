@@ -14,6 +14,7 @@ import onnxruntime as ort
 import pandas as pd
 import pytest
 import skl2onnx
+from scipy.stats import binomtest
 from sklearn import datasets
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
@@ -26,6 +27,7 @@ from sklearn.ensemble import (
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import average_precision_score
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -277,6 +279,54 @@ def test_a_model_that_predicts_otherwise_is_found_out() -> None:
     assert found.scores[1] == pytest.approx(other.score(X, y), abs=0.01)
     hit, thresholds = found.thresholds
     assert 0 < hit <= thresholds
+
+
+def test_a_comparison_bounds_what_the_rows_leave_open() -> None:
+    X, y = datasets.load_iris(return_X_y=True)
+    one, other = (RandomForestClassifier(3, max_depth=2, random_state=s).fit(X, y) for s in (0, 4))
+    same = onnxpress.compare(one, onnxpress.convert(one, X), X, y, probe_rows=0)
+    assert same.given.disagreement_upper == pytest.approx(1 - 0.05 ** (1 / 150))
+    found = onnxpress.compare(one, onnxpress.convert(other, X), X, y)
+    differ = int((one.predict(X) != other.predict(X)).sum())
+    exact = binomtest(differ, 150).proportion_ci(confidence_level=0.9, method="exact")
+    assert found.given.disagreement_upper == pytest.approx(exact.high)
+    assert f"{100 * exact.high:.2f}"[:3] in str(found)
+    assert found.losses["disagreement"].value == pytest.approx(differ / 150)
+
+
+@pytest.mark.parametrize("given", ["estimator", "ONNX", "path"])
+@pytest.mark.parametrize("positive", [None, "no"])
+def test_a_comparison_by_any_score_is_that_of_scikit_learn(
+    given: str, positive: str | None, tmp_path: Path
+) -> None:
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    y = np.where(y == 1, "yes", "no")
+    one, other = (RandomForestClassifier(5, max_depth=d, random_state=0).fit(X, y) for d in (4, 2))
+    original: Any = one if given == "estimator" else onnxpress.convert(one, X)
+    if given == "path":
+        original = tmp_path / "one.onnx"
+        original.write_bytes(onnxpress.convert(one, X).SerializeToString())
+    model = onnxpress.convert(other, X)
+    words: dict[str, Any] = {"score": "average_precision", "also": ["recall"], "positive": positive}
+    found = onnxpress.compare(original, model, X, y, probe_rows=0, **words)
+    right = y == (positive or "yes")
+    column = 1 if positive is None else 0
+    expected = [average_precision_score(right, m.predict_proba(X)[:, column]) for m in (one, other)]
+    assert found.score == "average_precision"
+    assert found.scores == pytest.approx(expected, abs=1e-3)
+    recalls = [(m.predict(X) == y)[right].mean() for m in (one, other)]
+    assert found.also["recall"] == pytest.approx(recalls, abs=0.01)
+    assert found.losses["recall"].error > 0
+    assert json.loads(json.dumps(found.to_json()))["losses"]["recall"]["value"] is not None
+
+
+def test_a_score_without_a_target_or_undefined_on_it_is_refused() -> None:
+    X, y = datasets.load_breast_cancer(return_X_y=True)
+    tree = DecisionTreeClassifier(max_depth=2).fit(X, y)
+    with pytest.raises(onnxpress.UserError, match="^also takes the true classes or values; pass y"):
+        onnxpress.compare(tree, tree, X, also=["f1"])
+    with pytest.raises(onnxpress.UserError, match="^score 'roc_auc' is undefined on y: no row is"):
+        onnxpress.compare(tree, tree, X[y == 1], y[y == 1], score="roc_auc")
 
 
 def test_a_comparison_needs_no_target() -> None:

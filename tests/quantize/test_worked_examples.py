@@ -17,6 +17,8 @@ MODULES = (
     "onnxpress.graph.trees.forest",
     "onnxpress.graph.trees.reader",
     "onnxpress.quantize.dense.dynamic",
+    "onnxpress.quantize.forest.faithful.originals",
+    "onnxpress.quantize.forest.faithful.rounding",
     "onnxpress.quantize.forest.lossless.leaves",
     "onnxpress.quantize.forest.lossless.leaf_table",
     "onnxpress.quantize.forest.lossless.passes",

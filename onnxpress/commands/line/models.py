@@ -11,7 +11,9 @@ from onnxpress.commands.line.options import (
     BUDGET,
     FILE,
     in_json,
+    positive,
     rows_of_a_file,
+    score,
     seed,
     task,
     trust,
@@ -28,18 +30,8 @@ JOB = ("model", "data", "target", "out", "task", "trust", "max_seconds", "max_me
 @click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
 @click.option("-o", "--out", type=FILE, required=True, help="The ONNX file to write.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
-@click.option(
-    "--score",
-    metavar="NAME",
-    help="scikit-learn's name of a scorer, such as roc_auc; default: accuracy of classifiers, "
-    "r2 of regressors.",
-)
-@click.option(
-    "--positive",
-    metavar="CLASS",
-    help="Of two classes, the one that recall and average precision are about; default: the "
-    "greater.",
-)
+@score
+@positive
 @click.option(
     "--budget",
     "budgets",
@@ -121,6 +113,14 @@ def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
 @click.argument("model", type=FILE)
 @rows_of_a_file
 @click.option("--target", metavar="COLUMN", help="The column to predict; with it, also scores.")
+@score
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="NAME",
+    help="One more scorer of scikit-learn. Can be given several times.",
+)
+@positive
 @seed
 @task
 @trust

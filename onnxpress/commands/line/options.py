@@ -31,6 +31,20 @@ class _Budget(click.ParamType):  # type: ignore[type-arg] # no parameter at run 
 
 BUDGET = _Budget()
 
+score = click.option(
+    "--score",
+    metavar="NAME",
+    help="scikit-learn's name of a scorer, such as roc_auc; default: accuracy of classifiers, "
+    "r2 of regressors.",
+)
+
+positive = click.option(
+    "--positive",
+    metavar="CLASS",
+    help="Of two classes, the one that recall and average precision are about; default: the "
+    "greater.",
+)
+
 in_json = click.option(
     "--json", "in_json", is_flag=True, help="Print one JSON document and nothing else on stdout."
 )

@@ -15,18 +15,27 @@ from onnxpress.tables.rows import Rows
 def forest_candidates(model: onnx.ModelProto, options: Options) -> list[Candidate]:
     """What is worth trying on ``model``: nothing if it has no trees.
 
-    ``options.level`` is ``lossless`` (labels equal, scores within 1e-6 on every input), ``refined``
-    (smaller, within the budget) or ``auto`` (both).
+    ``options.level`` is
+
+    * ``lossless``: labels equal, scores within 1e-6 on every input;
+    * ``faithful``: that, and forests that keep nearly all answers;
+    * ``refined``: small forests that keep the score;
+    * ``auto``: all of them.
     """
     if not has_trees(model):
         return []
     found = []
     if options.level != "refined":
         found.append(_lossless(options.ml_opset))
-    if options.level != "lossless":
+    if options.level in ("auto", "refined"):
         from onnxpress.quantize.forest.refined.ladder import refined_candidates  # imports scipy
 
         found += refined_candidates(model, objective=options.objective, seed=options.seed)
+    if options.level in ("auto", "faithful"):
+        from onnxpress.quantize.forest.faithful.ladder import faithful_candidates  # imports scipy
+
+        smaller = (Method.FOREST, Form.REFINED) if options.level == "auto" else None
+        found += faithful_candidates(ml_opset=options.ml_opset, seed=options.seed, unless=smaller)
     return found
 
 

@@ -130,9 +130,9 @@ def test_it_is_tried_where_the_fastest_is_looked_for() -> None:
     def forms_for(objective: Objective) -> set[str]:
         return {item.form for item in forest_candidates(model, Options(objective=objective))}
 
-    assert forms_for("size") == {"lossless", "refined"}
-    assert forms_for("latency") == {"lossless", "refined", "refined_node"}
-    assert forms_for("throughput") == {"lossless", "refined", "refined_node"}
+    assert forms_for("size") == {"lossless", "refined", "faithful"}
+    assert forms_for("latency") == {"lossless", "refined", "refined_node", "faithful"}
+    assert forms_for("throughput") == {"lossless", "refined", "refined_node", "faithful"}
 
 
 def test_a_model_of_version_five_has_no_such_operator() -> None:

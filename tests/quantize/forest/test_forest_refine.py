@@ -329,5 +329,5 @@ def test_a_few_trees_are_not_replaced_by_more_work_than_they_were() -> None:
     for trees in (1, 10, 12, 30):
         model = converted(RandomForestClassifier(trees, random_state=0).fit(x, y), x)
         rungs = [item.rung for item in refined_candidates(model, objective="size", seed=0)]
-        most[trees] = max((rung.trees for rung in rungs if rung), default=0)
+        most[trees] = max((rung.trees for rung in rungs if isinstance(rung, Rung)), default=0)
     assert most == {1: 0, 10: 0, 12: 8, 30: 16}

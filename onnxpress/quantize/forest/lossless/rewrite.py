@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections.abc import Callable
 from functools import cache
 
 import onnx
 from onnx import helper
 
+from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.graphs import element_types, graphs, ml_opset_of, replaced
 from onnxpress.graph.trees.reader import TREE_OPS, Untreatable, is_tree, read
 from onnxpress.graph.writer import ML_DOMAIN, opset_of
@@ -27,8 +29,20 @@ MIN_OPSET = 7  # Gemm and Add broadcast from here on
 DEFAULT_OPSET = 12  # for models that import ai.onnx.ml alone
 
 
-def rewrite_trees(model: onnx.ModelProto, *, ml_opset: int) -> onnx.ModelProto:
+Change = Callable[[Forest], Forest]
+
+
+def as_it_is(forest: Forest) -> Forest:
+    """Change nothing about ``forest``."""
+    return forest
+
+
+def rewrite_trees(
+    model: onnx.ModelProto, *, ml_opset: int, change: Change = as_it_is
+) -> onnx.ModelProto:
     """A copy of ``model`` with its tree nodes read and written again for ``ml_opset`` (3 or 5).
+
+    ``change`` is applied to what has been read of each.
 
     1. Version 5 replaces all tree nodes or none, because it withdrew the older operators.
     2. If one cannot be lowered, or for version 3, each is written in the portable encoding.
@@ -44,10 +58,10 @@ def rewrite_trees(model: onnx.ModelProto, *, ml_opset: int) -> onnx.ModelProto:
     reasons: list[str] = []
     if ml_opset >= ML_TREE_ENSEMBLE:
         try:
-            return _smaller(_TreeRewrite(model).modern(), model)
+            return _smaller(_TreeRewrite(model, change).modern(), model)
         except Untreatable as reason:
             reasons.append(f"not as ai.onnx.ml 5: {reason}")
-    rewriter = _TreeRewrite(model)
+    rewriter = _TreeRewrite(model, change)
     result = rewriter.portable()
     reasons += rewriter.reasons
     if result is None:
@@ -68,8 +82,8 @@ def has_trees(model: onnx.ModelProto) -> bool:
 class _TreeRewrite:
     """One rewrite of one model; ``reasons`` collects why nodes were left alone."""
 
-    def __init__(self, model: onnx.ModelProto) -> None:
-        self.model = model
+    def __init__(self, model: onnx.ModelProto, change: Change) -> None:
+        self.model, self.change = model, change
         self.reasons: list[str] = []
         everything = list(graphs(model.graph))
         nodes = [node for graph in everything for node in graph.node]
@@ -143,12 +157,13 @@ class _TreeRewrite:
 
     def _modern_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         site = self._site(node, graph)
-        lower(read(node, site.dtype), site)
+        lower(self.change(read(node, site.dtype)), site)
 
     def _portable_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         try:
             site = self._site(node, graph)
-            forest, x = with_code_columns(read(node, site.dtype), site, node.input[0])
+            forest = self.change(read(node, site.dtype))
+            forest, x = with_code_columns(forest, site, node.input[0])
             place = onnx.NodeProto(input=[x], output=node.output, name=node.name)
             if shares_children(forest):
                 portable(forest, place, graph, shared=True)

@@ -13,7 +13,6 @@ rows.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
@@ -40,6 +39,7 @@ from onnxpress.quantize.forest.refined.subgraphs import (
     split_at_features,
     subgraph,
 )
+from onnxpress.quantize.forest.task import Task
 from onnxpress.quantize.options import Objective
 from onnxpress.tables.rows import Feeds, Rows
 
@@ -118,7 +118,7 @@ def refined(
     Raises:
         NotApplicable: the model has no such trees, inputs or outputs.
     """
-    parts, distilled, forest = _learned(_Task(model, rows, seed), rung)
+    parts, distilled, forest = _learned(Task(model, rows, seed), rung)
     return write(model, parts, forest, distilled.answers)
 
 
@@ -135,39 +135,15 @@ def learned(distilled: Distillation, bins: Bins, rung: Rung, *, seed: int) -> Ob
     return quantised(questions, values * distilled.spread, offset)
 
 
-class _Task:
-    """A model and its training rows, equal to another when their contents are."""
-
-    def __init__(self, model: onnx.ModelProto, rows: Rows, seed: int) -> None:
-        self.model, self.rows, self.seed = model, rows, seed
-        digest = hashlib.sha256(model.SerializeToString(deterministic=True))
-        for name, values in (*sorted(rows.feeds.items()), ("", rows.target)):
-            digest.update(f"{name} {values.dtype} {values.shape} {seed}".encode())
-            digest.update(_content(values))
-        self._digest = digest.digest()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Task) and self._digest == other._digest
-
-    def __hash__(self) -> int:
-        return hash(self._digest)
-
-
-def _content(values: NDArray[Any]) -> bytes:
-    if values.dtype == object:
-        return repr(values.tolist()).encode()
-    return np.ascontiguousarray(values).tobytes()
-
-
 @lru_cache(maxsize=64)  # both ways to write a forest share it
-def _learned(task: _Task, rung: Rung) -> tuple[Subgraphs, Distillation, ObliviousForest]:
+def _learned(task: Task, rung: Rung) -> tuple[Subgraphs, Distillation, ObliviousForest]:
     """The forest of a rung, with what it takes to write it."""
     parts, distilled, bins = _prepared(task)
     return parts, distilled, learned(distilled, bins, rung, seed=task.seed)
 
 
 @lru_cache(maxsize=8)  # the rungs of a ladder share a model and its rows, and those of a fold
-def _prepared(task: _Task) -> tuple[Subgraphs, Distillation, Bins]:
+def _prepared(task: Task) -> tuple[Subgraphs, Distillation, Bins]:
     """Where the model is split, what there is to learn, and its rows as bins."""
     model, rows = task.model, task.rows
     parts, x = split_at_features(model, rows.feeds)

@@ -38,7 +38,7 @@ def deciding_table(detail: Json, columns: Columns, target: str) -> DecidingTable
     models = [MODELS[key].title for key in (ORIGINAL, QUANTIZED)]
     headings = ["test row", f"true {target}", *models]
     if with_probability:
-        headings += [f"probability of the true class: {title}" for title in models]
+        headings.append("probability of the true class")
     rows = [_row(entry, columns, with_probability=with_probability) for entry in entries]
     return DecidingTable(
         [shortened(heading) for heading in [*headings, f"moves {score} by"]],
@@ -52,7 +52,8 @@ def _row(entry: Json, columns: Columns, *, with_probability: bool) -> list[str]:
     answers = [str(columns[name][row]) for name in ("target", ORIGINAL, QUANTIZED)]
     cells = [str(row), *map(_answer, answers)]
     if with_probability:
-        cells += [number(entry.get(f"{key}_probability")) for key in (ORIGINAL, QUANTIZED)]
+        pair = [number(entry.get(f"{key}_probability")) for key in (ORIGINAL, QUANTIZED)]
+        cells.append(" -> ".join(pair))
     return [*cells, f"{entry['effect']:+.3g}"]
 
 

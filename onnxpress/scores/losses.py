@@ -196,8 +196,6 @@ def worst_recall_loss(
     for label in classes:
         own = target == label
         lost = (before[own] == label).astype(np.int8) - (after[own] == label)
-        if not len(lost):
-            continue
         if len(lost) < MIN_CLASS_ROWS:
             rare.append(f"{label!r} ({len(lost)})")
             rare_lost = max(rare_lost, int(lost.sum()))

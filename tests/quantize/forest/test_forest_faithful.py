@@ -26,6 +26,7 @@ from sklearn.ensemble import (
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from onnxpress import convert
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.graph.trees.forest import Forest, leaf_index
 from onnxpress.quantize.candidates import NotApplicable, Share
@@ -419,3 +420,16 @@ def test_every_process_and_number_of_threads_writes_the_same_bytes(
         environment["PYTHONPATH"] = str(ROOT)
         written.add(subprocess.check_output(command, cwd=tmp_path, env=environment))
     assert len(written) == 1
+
+
+@pytest.mark.parametrize("share", [8, 4, 2])
+def test_probabilities_of_two_classes_are_between_zero_and_one(share: int) -> None:
+    x, y = make_classification(3000, 12, weights=[0.95], random_state=0)
+    x = x.astype(np.float32)
+    forest = RandomForestClassifier(10, random_state=0).fit(x[:2000], y[:2000])
+    model = convert(forest, x[:2000])
+    made = faithful(model, Rows({"X": x[:2000]}, y[:2000]), share=Share(share), ml_opset=5, seed=0)
+    _, probabilities = outputs(made, x)
+    assert probabilities.min() >= 0
+    assert probabilities.max() <= 1
+    assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-6)

@@ -56,7 +56,8 @@ def in_range(model: onnx.ModelProto, output: str, originals: Originals) -> onnx.
     Fitted scores may be a little below zero, and probabilities above one.
 
     1. Probabilities, or shares of another total, are zero or more and add up to the same total.
-    2. Where the original predicts positive numbers, none is below the least of them.
+    2. Where the original predicts positive numbers, none is below the least of them; and none is
+       above 1 where its trees add up to 1 at most, for the graph makes probabilities of them.
     3. Any others stay as they are.
     """
     forest = originals.forest
@@ -77,10 +78,19 @@ def in_range(model: onnx.ModelProto, output: str, originals: Originals) -> onnx.
         sums = writer.reduce("ReduceSum", positive, 1)
         share = writer.add("Div", sums, writer.constant(np.array([total], np.float32)))
         writer.add("Div", positive, share, output=output)
+    elif _at_most_one(forest):
+        raised = writer.add("Max", fitted, writer.constant(np.array([floor], np.float32)))
+        writer.add("Min", raised, writer.constant(np.array([1], np.float32)), output=output)
     else:
         writer.add("Max", fitted, writer.constant(np.array([floor], np.float32)), output=output)
     model.graph.node.extend(after)
     return model
+
+
+def _at_most_one(forest: Forest) -> bool:
+    """Whether the greatest leaves of all trees add up to 1."""
+    trees = 1 if forest.aggregate == "AVERAGE" else forest.n_trees
+    return bool(abs(forest.leaf_values.max() * trees - 1) < _SCORED_ALIKE)
 
 
 def _total(forest: Forest) -> float:

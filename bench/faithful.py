@@ -223,15 +223,15 @@ def page(found: Sequence[Outcome], busy: bool) -> str:
         "Written by `python -m bench.faithful`. Forests have 100 trees; each table is split as",
         "the pipeline does, and the model is chosen at `level: faithful` within a budget on",
         "disagreement alone. *other answers*: share of 20,000 fresh rows whose label is not",
-        "scikit-learn's; *at most*: its exact 95 % upper bound. *kept*: whether that share is within",
-        "the budget. *time*: of 1,024 rows over model.onnx's, run in turn, one thread.",
+        "scikit-learn's; *at most*: its exact 95 % upper bound. *kept*: the share is within the",
+        "budget. *time*: of 1,024 rows over model.onnx's, run in turn, one thread.",
         "",
     ]
     if busy:
         lines += ["The machine was busy: ratios of times are rougher than they would be.", ""]
     lines += _summary(found)
-    heads = ("table", "estimator", "model.onnx KB", "budget", "chosen", "x smaller")
-    heads += ("other answers", "at most", "kept", "time")
+    heads = ["table", "estimator", "model.onnx KB", "budget", "chosen", "x smaller"]
+    heads += ["other answers", "at most", "kept", "time"]
     lines += ["", f"| {' | '.join(heads)} |", "|---|---|---:|---:|---|---:|---:|---:|---|---:|"]
     for one in found:
         lines.append(

@@ -275,12 +275,14 @@ def main() -> None:
     parser.add_argument("--estimators", nargs="+", default=["RandomForest", "ExtraTrees"])
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--quick", action="store_true", help="one small table")
     asked = parser.parse_args(sys.argv[1:])
+    tables = ["moons"] if asked.quick else asked.tables
     found: list[Outcome] = []
     busy = False
     for seed in range(asked.seeds):
         for estimator in asked.estimators:
-            for name in asked.tables:
+            for name in tables:
                 busy |= _load() > QUIET
                 start = time.monotonic()
                 with limited_threads(1):

@@ -27,7 +27,6 @@ from onnxpress.benchmark.timed_calls import batch, calls, limited_threads, sessi
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.building import build
 from onnxpress.estimators.fitting import fit
-from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.running import run_stage
@@ -35,6 +34,7 @@ from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.terms import terms_of
+from onnxpress.scores.score import default_score
 
 RESULTS = Path(__file__).parent / "results"
 DATA = ("digits", "breast_cancer", "diabetes")
@@ -71,7 +71,7 @@ def record(family: str, data: str, seconds: float) -> Record:
     agreement, scores = {}, {}
     for name, found in predictions.items():
         agreement[name] = _agreement(part, predictions["joblib"], found)
-        scores[name] = score(part.schema, part.test.target, found)
+        scores[name] = default_score(part.schema.task, part.test.target, found)
     return {
         "data": data,
         "family": family,

@@ -24,7 +24,6 @@ from onnxpress.estimators.fitting import fit
 from onnxpress.estimators.parts import set_threads
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.probes.probe_rows import probe_rows
-from onnxpress.evaluate.scores import score
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.candidates import Candidate, Form, Rung, Share
 from onnxpress.quantize.choice import choose
@@ -34,6 +33,7 @@ from onnxpress.quantize.terms import terms_of
 from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.scores.score import default_score
 from onnxpress.tables.rows import Rows
 
 OPSET = 12
@@ -121,7 +121,7 @@ def predictions(models: Models, part: Split, rows: Rows) -> dict[str, Prediction
 def scores(models: Models, part: Split) -> dict[str, float]:
     """Accuracy or R2 of each form on the test rows."""
     return {
-        name: score(part.schema, part.test.target, found.values)
+        name: default_score(part.schema.task, part.test.target, found.values)
         for name, found in predictions(models, part, part.test).items()
     }
 

@@ -11,7 +11,7 @@ from bench import costs
 from bench.data import Split
 from bench.models import FORMS, Models, count_nodes, make, probe_agreement, scores
 from bench.peers import ONCE, PEERS, Peer, Subject, reason
-from onnxpress.evaluate.scores import score
+from onnxpress.scores.score import default_score
 
 Record = dict[str, Any]
 MEASURED_SPLIT = 0
@@ -67,7 +67,9 @@ def _peers(subject: Subject) -> tuple[dict[str, Peer], dict[str, Record]]:
             peer = build(subject)
             found[name] = {
                 "kb": peer.size_kb,
-                "score": score(part.schema, part.test.target, peer.values(part.test.feeds)),
+                "score": default_score(
+                    part.schema.task, part.test.target, peer.values(part.test.feeds)
+                ),
             }
             peers[name] = peer
         except Exception as error:  # what another library raises is its entry in the table

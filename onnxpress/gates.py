@@ -32,6 +32,8 @@ Limits = Mapping[str, Any]
 """A number or None for the name of each gate, and under ``max_drop`` a mapping of such."""
 
 MAX_DROP = "max_drop"
+ROUNDING = 1e-9
+"""A value that is above its limit by less is equal to it, but for the rounding of a difference."""
 INTERVAL = 1.645
 """An interval of so many standard errors to both sides leaves out 5 % at each end."""
 
@@ -86,7 +88,9 @@ class Verdict:
             return None
         if self.value is None:
             return False
-        return self.value >= self.limit if self.gate.at_least else self.value <= self.limit
+        if self.gate.at_least:
+            return self.value >= self.limit
+        return self.value <= self.limit + ROUNDING
 
     @property
     def mark(self) -> str:
@@ -159,12 +163,21 @@ def _metric(name: str) -> dict[str, Callable[[Metrics], float]]:
     return {name: lambda metrics: metrics[name]}
 
 
+def _agreement(metrics: Metrics) -> float:
+    """Return the share of rows with the original's label, or the other of two that tie for it."""
+    share, tied = metrics["onnx_agreement"], metrics.get("onnx_tied_rows", 0)
+    if not tied:
+        return share
+    rows = metrics["test_rows"]
+    return (round(share * rows) + tied) / rows
+
+
 GATES = (
     Gate(
         "min_onnx_agreement",
         "the share of test rows on which ONNX gives the original's answer",
         at_least=True,
-        values=_metric("onnx_agreement") | _metric("onnx_within_tolerance"),
+        values={"onnx_agreement": _agreement} | _metric("onnx_within_tolerance"),
         advice="try another convert.target_opset or train.estimator "
         "(for regression also evaluate.tolerance)",
     ),

@@ -4,14 +4,23 @@ Every shape draws rows one by one from a fixed law, so that a table of any numbe
 the same law can be drawn to judge by. The classes overlap: at 3 % positives a random forest of 100
 trees finds about half of them. ``positive`` marks the rows of the rare class, and a shape returns
 the features (rows, columns) that they have.
+
+``python -m bench.budgets.fraud data/fraud.parquet`` writes one such table.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+
+from onnxpress.errors import UserError
+from onnxpress.pipeline.files import write_bytes
+from onnxpress.pipeline.running import run_stage
 
 Features = NDArray[np.float64]
 Positive = NDArray[np.bool_]
@@ -108,3 +117,20 @@ def table(
     positive[: round(rows * share)] = True
     random.shuffle(positive)
     return SHAPES[shape](positive, random).astype(np.float32), positive.astype(np.int64)
+
+
+def main() -> None:
+    """Write a table of 12,000 rows, 3.2 % of them fraud, to the Parquet file that is named.
+
+    Raises:
+        UserError: there is not one name.
+    """
+    if len(sys.argv) != 2:
+        raise UserError("name the Parquet file to write, such as data/fraud.parquet")
+    x, y = table("hypercube", 12_000, 0.032, seed=0)
+    frame = pd.DataFrame(x, columns=[f"v{number}" for number in range(x.shape[1])])
+    write_bytes(Path(sys.argv[1]), frame.assign(fraud=y).to_parquet())
+
+
+if __name__ == "__main__":
+    run_stage("bench.budgets.fraud", main)

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.scores.row_losses import row_losses
 from onnxpress.scores.score import Score
 
 MOST_TRIED = 60
-"""Rows whose effect is computed: each takes the score of all rows once."""
+"""Rows whose effect is computed where each takes the score of all rows once."""
 MOST_LISTED = 20
 ROUNDING = 1e-9
-"""Effects of rounding are smaller, as a share of the score where that is below 1."""
+"""Differences by rounding are smaller, as a share of the score where that is below 1."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,29 @@ def deciding_rows(
 ) -> DecidingRows:
     """Find the rows on which the score of ``after`` would change with the answer of ``before``.
 
-    ``target`` is (rows,). Only the :data:`MOST_TRIED` rows are tried whose answers, or
-    probabilities of the true class, differ most: trying one takes the score of all rows.
+    ``target`` is (rows,). If the score is a mean over rows, that is a difference for each row. Else
+    only the :data:`MOST_TRIED` rows are tried whose answers, or probabilities of the true class,
+    differ most: trying one takes the score of all rows.
     """
+    losses = [row_losses(score, target, each) for each in (before, after)]
+    if losses[0] is not None and losses[1] is not None:
+        gained = losses[0] - losses[1]
+        moving = np.flatnonzero(np.isfinite(gained) & (np.abs(gained) > ROUNDING))
+        effects = gained / len(target)
+        # effects -0.1, 0.2, -0.2: the largest first, and of equal ones what was lost
+        order = moving[np.lexsort((effects[moving], -np.abs(effects[moving])))][:MOST_LISTED]
+        listed = []
+        for row in order.tolist():
+            chances = _probabilities(row, score, target, before, after)
+            listed.append(DecidingRow(row, float(effects[row]), chances))
+        return DecidingRows(listed, len(moving), all_tried=True)
+    return _by_trying(score, target, before, after)
+
+
+def _by_trying(
+    score: Score, target: NDArray[Any], before: Predictions, after: Predictions
+) -> DecidingRows:
+    """Find them with the answers of ``before`` in one row after the other."""
     difference = _difference(score, target, before, after)
     order = np.argsort(-difference, kind="stable")[: np.count_nonzero(difference > 0)]
     tried = order[:MOST_TRIED]

@@ -16,6 +16,8 @@ SMALL = 0.01
 """The share of rows that a test set should be able to bound."""
 ONE_SIDED = 1.645
 """A difference above so many standard errors is above 0 with 95 % confidence."""
+LEAST = 1e-4
+"""A smaller change of a loss of probabilities is not worth a line; float32 makes some."""
 
 PROBABILITY_LOSSES = {
     "log_loss": "log loss",
@@ -99,8 +101,8 @@ def deciding_line(metrics: Metrics) -> str | None:
 def worse_probabilities(metrics: Metrics) -> str | None:
     """Return in which ways the probabilities got worse although as many labels are right.
 
-    A difference counts if it is above 0 with 95 % confidence, by its paired standard error. Labels
-    that got worse are a matter of their own, so there is no line then.
+    A difference counts if it is above 0 with 95 % confidence, by its paired standard error, and is
+    no rounding. Labels that got worse are a matter of their own, so there is no line then.
     """
     if "quantized_agreement" not in metrics or _labels_are_worse(metrics):
         return None
@@ -108,7 +110,7 @@ def worse_probabilities(metrics: Metrics) -> str | None:
     for key, name in PROBABILITY_LOSSES.items():
         drop = metrics.get(f"quantized_{key}_drop", 0.0)
         error = metrics.get(f"quantized_{key}_drop_se", math.inf)
-        if drop > ONE_SIDED * error:
+        if drop > max(LEAST, ONE_SIDED * error):
             before, after = (metrics[f"{model}_{key}"] for model in ("original", "quantized"))
             worse.append(f"{name} {before:.4f} -> {after:.4f} (standard error {error:.2g})")
     if not worse:

@@ -96,6 +96,7 @@ def compare_scores(
         "onnx_max_relative_diff": found.largest,
         "onnx_step_rows": found.steps,
         "onnx_rounded_rows": found.rounded,
+        "onnx_tied_rows": found.ties,
     }
     return _defined(metrics)
 

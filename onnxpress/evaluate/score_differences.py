@@ -42,6 +42,8 @@ class ScoreDifferences:
     """Rows beyond the tolerance that lie at a step of the original."""
     rounded: int = 0
     """Rows beyond the tolerance by no more than the original's own rounding in float32."""
+    ties: int = 0
+    """Rows with the other label of two that tie for the original within rounding."""
 
     @property
     def beyond(self) -> bool:
@@ -71,7 +73,10 @@ def score_differences(
             rounded[rows] = same_label & (apart[rows] <= both_round)
     left = ~steps & ~rounded
     largest = float(apart[left].max(initial=0))
-    counts = (int(flags.sum()) for flags in (wrong & left, steps, rounded))
+    ties = (
+        (original.values != converted.values) & ~wrong if original.scores is not None else steps[:0]
+    )
+    counts = (int(flags.sum()) for flags in (wrong & left, steps, rounded, ties))
     return ScoreDifferences(largest, *counts)
 
 

@@ -165,10 +165,11 @@ def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:
     from sklearn.model_selection import KFold, StratifiedKFold
 
     target = train.target
-    settings = {"n_splits": FOLDS, "shuffle": True, "random_state": seed}
+    folds = min(FOLDS, len(train))
+    settings = {"n_splits": folds, "shuffle": True, "random_state": seed}
     if schema.task == "classification":
         _, counts = np.unique(target, return_counts=True)
-        if counts.max() >= FOLDS:
+        if counts.max() >= folds:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", message="The least populated class")
                 return list(StratifiedKFold(**settings).split(target, target))

@@ -43,10 +43,16 @@ class Drop:
 
     def __str__(self) -> str:
         """The drop and its limit: ``score -0.0120 where -0.0100 is allowed``."""
-        about = f" ({self.loss.about})" if self.loss.about else ""
+        about = f" ({self.about})" if self.about else ""
         if self.loss.key == SCORE:
             return f"score {-self.loss.value:+.4f} where {-self.limit:+.4f} is allowed"
         return f"{self.loss.key} {self._value()}{about} where {self.limit:.4g} is allowed"
+
+    @property
+    def about(self) -> str:
+        """What the loss is of, and what a rare class loses of its ranking if that is too much."""
+        ranked = self.loss.ranked if self.loss.ranking > self.limit else ""
+        return "; ".join(filter(None, [self.loss.about, ranked]))
 
     def _value(self) -> str:
         """The loss, and its bound if that decided."""
@@ -67,8 +73,8 @@ class Drop:
         }
         if loss.upper is not None:
             found["upper"] = _number(loss.upper)
-        if loss.about:
-            found["about"] = loss.about
+        if self.about:
+            found["about"] = self.about
         return found
 
 

@@ -38,7 +38,7 @@ def deciding_table(detail: Json, columns: Columns, target: str) -> DecidingTable
     models = [MODELS[key].title for key in (ORIGINAL, QUANTIZED)]
     headings = ["test row", f"true {target}", *models]
     if with_probability:
-        headings += [f"probability of the true class: {title}" for title in models]
+        headings.append("probability of the true class")
     rows = [_row(entry, columns, with_probability=with_probability) for entry in entries]
     return DecidingTable(
         [shortened(heading) for heading in [*headings, f"moves {score} by"]],
@@ -52,7 +52,8 @@ def _row(entry: Json, columns: Columns, *, with_probability: bool) -> list[str]:
     answers = [str(columns[name][row]) for name in ("target", ORIGINAL, QUANTIZED)]
     cells = [str(row), *map(_answer, answers)]
     if with_probability:
-        cells += [number(entry.get(f"{key}_probability")) for key in (ORIGINAL, QUANTIZED)]
+        pair = [number(entry.get(f"{key}_probability")) for key in (ORIGINAL, QUANTIZED)]
+        cells.append(" -> ".join(pair))
     return [*cells, f"{entry['effect']:+.3g}"]
 
 
@@ -69,7 +70,7 @@ def _summary(score: str, found: Json, total: int) -> str:
     moving, shown = found["moving"], len(found["rows"])
     if not moving:
         return f"No test row moves {score}: both models answer alike wherever it counts."
-    which = f"{moving:,}" if found["all_tried"] else f"at least {moving:,}"
+    which = f"{moving:,}" if found["all_tried"] else f"At least {moving:,}"
     cut = f"; the {shown} that move it most are shown" if shown < moving else ""
     return (
         f"{which} of {total:,} test rows move {score}{cut}. A row moves it by the difference "

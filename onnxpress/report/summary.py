@@ -22,7 +22,11 @@ Json = Mapping[str, Any]
 
 HEADINGS = ["model", "KB", "size", "ms", "speed-up"]
 """The first columns; then come the score by its name, and :data:`AGREEMENT`."""
-AGREEMENT = ["other answer: test", "probes"]
+AGREEMENT = {
+    "classification": ["other answer: test", "probes"],
+    "regression": ["beyond tolerance: test", "probes"],
+}
+"""The last columns by task: shares of rows on which a model does not agree with the original."""
 BOUND = "in brackets: 95 % upper bound of the share on rows like these"
 HEADING_WIDTH = 11
 """Longest line of a heading in the console's table."""
@@ -79,7 +83,8 @@ def table(
             _disagreement(metrics, f"{key}_probe"),
         ]
         rows.append(row)
-    return [*HEADINGS, score, *AGREEMENT], rows
+    task = "regression" if "onnx_within_tolerance" in metrics else "classification"
+    return [*HEADINGS, score, *AGREEMENT[task]], rows
 
 
 def _disagreement(metrics: Json, prefix: str) -> str:

@@ -44,7 +44,8 @@ class Predictions:
         """
         if self.scores is None or list(own) == list(classes):
             return self
-        lowest = 0.0 if self.proper else -np.inf
+        # Not minus infinity, which scikit-learn's scorers refuse.
+        lowest = 0.0 if self.proper else float(self.scores.min(initial=0.0)) - 1.0
         scores = np.full((len(self.values), len(classes)), lowest)
         scores[:, [list(classes).index(label) for label in own]] = self.scores
         return replace(self, scores=scores)

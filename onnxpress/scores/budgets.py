@@ -101,10 +101,11 @@ def exceeded(loss: Loss, limit: float, *, by_bound: bool = False) -> bool:
 
     The estimate decides, and a loss that cannot be told counts as over it. ``by_bound`` is for
     calibration rows, where a model is chosen among many: a disagreement is judged by its upper
-    bound, and a class with too few rows to tell its recall may lose none of them net.
+    bound, a class with too few rows to tell its recall may lose none of them net, and a rare class
+    may lose no more of its average precision than of recall, at one standard error.
     """
     if loss.key == RECALL:
-        if by_bound and loss.rare_lost > 0:
+        if by_bound and (loss.rare_lost > 0 or loss.ranking > limit + ROUNDING):
             return True
         if not loss.rows:  # no class has enough rows
             return False

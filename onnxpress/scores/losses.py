@@ -23,6 +23,7 @@ from onnxpress.limits import (
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.bounds import upper_bound
 from onnxpress.scores.errors import score_error
+from onnxpress.scores.ranking import ranking_losses
 from onnxpress.scores.score import Label, Score
 
 MIN_CLASS_ROWS = 20
@@ -50,6 +51,11 @@ class Loss:
     """What it is of, in words: the class whose recall it is, and classes with too few rows."""
     rare_lost: int = 0
     """Rows that a class too small to tell has lost net, the most of any."""
+    ranking: float = -math.inf
+    """Of recall: the loss of average precision of a rare class and its standard error, the largest
+    sum of any."""
+    ranked: str = ""
+    """That loss in words."""
 
 
 def measured_losses(
@@ -87,7 +93,7 @@ def _loss(
     limit: float,
 ) -> Loss:
     if key == RECALL:
-        return worst_recall_loss(target, before.values, after.values, score.classes)
+        return _recall(score, target, before, after)
     if key in (DISAGREEMENT, WITHIN):
         return _disagreement(key, score, before, after, limit)
     if key == MAX_ERROR or error_quantile(key) is not None:
@@ -96,6 +102,17 @@ def _loss(
     value = named(target, before) - named(target, after)
     error = math.nan if math.isnan(value) else score_error(named, target, before, after)
     return Loss(key, value, error, len(target))
+
+
+def _recall(score: Score, target: NDArray[Any], before: Predictions, after: Predictions) -> Loss:
+    """The largest loss of recall, with what rare classes lose of their ranking."""
+    worst = worst_recall_loss(target, before.values, after.values, score.classes)
+    losses = ranking_losses(score, target, before, after)
+    if not losses:
+        return worst
+    label, (value, error) = max(losses.items(), key=lambda item: sum(item[1]))
+    words = f"class {label!r} loses {value:.3f} ± {error:.3f} of its average precision"
+    return replace(worst, ranking=value + error, ranked=words)
 
 
 def _disagreement(
@@ -179,8 +196,6 @@ def worst_recall_loss(
     for label in classes:
         own = target == label
         lost = (before[own] == label).astype(np.int8) - (after[own] == label)
-        if not len(lost):
-            continue
         if len(lost) < MIN_CLASS_ROWS:
             rare.append(f"{label!r} ({len(lost)})")
             rare_lost = max(rare_lost, int(lost.sum()))

@@ -1,4 +1,4 @@
-"""The Python examples of README and docs/library.md run without a warning."""
+"""The Python examples of README and of two pages run without a warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import pages
 
 EXAMPLES = [
     block
-    for page in (pages.README, ROOT / "docs" / "library.md")
+    for page in (pages.README, ROOT / "docs" / "library.md", ROOT / "docs" / "imbalanced.md")
     for block in re.findall(r"```python\n(.*?)```", pages.text(page), re.DOTALL)
     if block.startswith(("import ", "from "))
 ]

@@ -6,7 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, f1_score, log_loss, mean_absolute_error
+from sklearn.metrics import (
+    average_precision_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+)
 
 from onnxpress.evaluate.deciding_rows import MOST_LISTED, MOST_TRIED, deciding_rows
 from onnxpress.runtime.predictions import Predictions
@@ -77,19 +83,29 @@ def test_of_probabilities_too_and_the_largest_effect_comes_first(name: str, comp
     assert first.probabilities == pytest.approx(of_class)
 
 
-def test_of_regressors_the_largest_changes_of_the_error_are_tried() -> None:
+@pytest.mark.parametrize(
+    ("name", "compute", "found_of_all"),
+    [
+        ("neg_mean_absolute_error", lambda *pair: -mean_absolute_error(*pair), (500, True)),
+        ("r2", r2_score, (MOST_TRIED, False)),
+    ],
+)
+def test_of_regressors_the_largest_change_of_the_error_comes_first(
+    name: str, compute: Any, found_of_all: tuple[int, bool]
+) -> None:
+    """A mean over the rows tells the effect of each; else the rows are tried that differ most."""
     target = DRAW.normal(size=500)
     values = [target + 0.1 * DRAW.normal(size=500) for _ in range(2)]
     values[1][7] += 50
-    score = find_score("neg_mean_absolute_error", "regression", ())
+    score = find_score(name, "regression", ())
     before, after = (Predictions(each, None) for each in values)
     found = deciding_rows(score, target, before, after)
     exchanged = values[1].copy()
     exchanged[7] = values[0][7]
-    effect = mean_absolute_error(target, exchanged) - mean_absolute_error(target, values[1])
+    effect = compute(target, values[1]) - compute(target, exchanged)
     assert found.rows[0].row == 7
     assert found.rows[0].effect == pytest.approx(effect)
-    assert (found.moving, found.all_tried) == (MOST_TRIED, False)
+    assert (found.moving, found.all_tried) == found_of_all
 
 
 def test_equal_models_have_none_and_rounding_is_no_effect() -> None:

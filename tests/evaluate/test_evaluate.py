@@ -37,6 +37,7 @@ ROWS = {
     "onnx_max_relative_diff",
     "onnx_step_rows",
     "onnx_rounded_rows",
+    "onnx_tied_rows",
     "onnx_disagreement_upper",
     "quantized_disagreement",
     "quantized_disagreement_se",

@@ -80,9 +80,10 @@ def test_probabilities_that_got_worse_behind_labels_that_agree_are_said_so() -> 
     [
         {"quantized_log_loss_drop": 0.03},  # 1.5 standard errors
         {"quantized_log_loss_drop": -0.12},
+        {"quantized_log_loss_drop": 1e-7, "quantized_log_loss_drop_se": 1e-8},
         {"quantized_rows_lost": 30},  # (30 - 5) rows, and 1.645 * sqrt(30 + 5) = 9.7
     ],
-    ids=["within the error", "better", "labels got worse"],
+    ids=["within the error", "better", "rounding", "labels got worse"],
 )
 def test_nothing_is_said_within_the_error_or_where_labels_got_worse_too(
     change: dict[str, float],

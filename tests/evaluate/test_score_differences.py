@@ -344,4 +344,6 @@ def test_decisions_at_a_threshold_of_their_own_tie() -> None:
     values = np.where(moved[:, 1] >= threshold, *estimator.classes_[::-1])
     assert (values != original.values).sum() == 1
     answer = Predictions(values, moved, original.proper)
-    assert not score_differences(estimator, {"X": x}, numeric_schema(5), original, answer).beyond
+    found = score_differences(estimator, {"X": x}, numeric_schema(5), original, answer)
+    assert not found.beyond
+    assert found.ties == 1

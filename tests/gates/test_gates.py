@@ -301,6 +301,11 @@ def test_probabilities_that_are_off_fail_where_every_label_is_right() -> None:
     )
 
 
+def test_rounding_does_not_fail_a_gate() -> None:
+    assert drop_verdict("score", 0.1, {"quantized_score_drop": 0.4 - 0.3}).passed is True
+    assert drop_verdict("score", 0.1, {"quantized_score_drop": 0.1 + 1e-8}).passed is False
+
+
 def test_a_model_that_gained_score_passes() -> None:
     assert drop_verdict("score", 0.0, {"quantized_score_drop": -0.02}).passed
 
@@ -403,6 +408,15 @@ def test_a_null_limit_switches_its_gate_off_and_the_value_is_still_told() -> Non
     verdicts = judge(OFF, GOOD | {"onnx_agreement": 0.0})
     assert complaint(verdicts) is None
     assert verdicts[0].to_json() == {"limit": None, "value": 0.0, "passed": None}
+
+
+def test_the_other_of_two_classes_that_tie_is_no_disagreement() -> None:
+    metrics = GOOD | {"onnx_agreement": 465 / 467, "test_rows": 467.0}
+    assert passed({"min_onnx_agreement": 1.0}, metrics)["min_onnx_agreement"] is False
+    one_tie = metrics | {"onnx_tied_rows": 1.0}
+    assert passed({"min_onnx_agreement": 1.0}, one_tie)["min_onnx_agreement"] is False
+    both_tie = metrics | {"onnx_tied_rows": 2.0}
+    assert passed({"min_onnx_agreement": 1.0}, both_tie)["min_onnx_agreement"] is True
 
 
 def test_an_undefined_metric_fails_its_gate_and_says_so() -> None:

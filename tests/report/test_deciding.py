@@ -38,13 +38,13 @@ def test_each_row_has_its_number_target_both_answers_and_what_it_moves() -> None
 def test_probabilities_of_the_true_class_stand_beside_the_answers() -> None:
     rows = [{"row": 0, "effect": -0.5, "original_probability": 0.9, "quantized_probability": 0.25}]
     table = deciding_table(detail(rows, 1), ANSWERS, "kind")
-    assert table.rows == [["0", "a", "a", "a", "0.9000", "0.2500", "-0.5"]]
+    assert table.rows == [["0", "a", "a", "a", "0.9000 -> 0.2500", "-0.5"]]
 
 
 def test_the_summary_says_how_many_are_shown_and_how_many_were_found() -> None:
     rows = [{"row": 0, "effect": -0.5}]
     table = deciding_table(detail(rows, 40, all_tried=False), ANSWERS, "kind")
     assert table.summary.startswith(
-        "at least 40 of 3 test rows move accuracy; the 1 that move it most are shown."
+        "At least 40 of 3 test rows move accuracy; the 1 that move it most are shown."
     )
     assert deciding_table(detail([], 0), ANSWERS, "kind").summary.startswith("No test row moves")

@@ -108,6 +108,7 @@ def test_a_regression_shows_r2_and_what_is_undefined_is_a_dash(
     detail = DETAIL | {"score": {"name": "r2", "positive": None}}
     metrics = {**sizes, **scores, "onnx_within_tolerance": 1.0}
     text = printed(capsys, metrics, metrics_detail=detail)
+    assert "beyond tolerance" in text
     assert "r2" in text
     assert row(text, "ONNX, quantised")[-3:] == ["0.5000", "-", "-"]
 

@@ -9,12 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, f1_score, get_scorer_names, log_loss
+from sklearn.metrics import average_precision_score, f1_score, get_scorer_names, log_loss, r2_score
 
 from onnxpress.errors import UserError
 from onnxpress.limits import SCORERS, nearest
 from onnxpress.runtime.predictions import Predictions
-from onnxpress.scores.score import Score, as_classes, check_rows, find_score, fitting_scores
+from onnxpress.scores.score import (
+    Score,
+    as_classes,
+    check_rows,
+    default_score,
+    find_score,
+    fitting_scores,
+)
 
 TWO, THREE = ("a", "b"), ("a", "b", "c")
 
@@ -142,6 +149,8 @@ def test_truths_are_zero_and_one() -> None:
         (("0", "1"), 0, "0"),
         (("False", "True"), True, "True"),
         ((0, 1), False, 0),
+        (("no", "yes"), True, "yes"),
+        (("N", "Y"), False, "N"),
         (THREE, None, None),
         ((), None, None),
         (("only",), None, None),
@@ -256,6 +265,18 @@ def test_what_a_model_cannot_answer_is_refused() -> None:
 def test_a_model_of_one_class_has_accuracy() -> None:
     score = find_score("accuracy", "classification", ("only",))
     assert score(np.array(["only", "other"]), given(["only", "only"])) == 0.5
+
+
+def test_the_default_score_of_any_answers() -> None:
+    target = np.array(["a", "b", "a"])
+    assert default_score("classification", target, np.array(["a", "z", "a"])) == pytest.approx(
+        2 / 3
+    )
+    numbers = np.array([1.0, 2.0, 4.0])
+    assert default_score("regression", numbers, numbers[::-1]) == pytest.approx(
+        r2_score(numbers, numbers[::-1])
+    )
+    assert math.isnan(default_score("regression", np.ones(3), np.ones(3)))
 
 
 def test_the_default_is_accuracy_or_r2() -> None:

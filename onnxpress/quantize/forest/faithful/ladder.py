@@ -30,7 +30,7 @@ from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.quantize.forest.task import Task
 from onnxpress.tables.rows import Rows
 
-LADDER = (64, 32, 16, 8, 4, 2)
+LADDER = (64, 32, 16, 8, 6, 4, 3, 2)
 """One split of so many is kept: the sizes of the candidates, ascending."""
 
 _TREES = 8

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 import onnx
+from threadpoolctl import threadpool_limits
 
 from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.reader import is_tree
@@ -60,8 +61,9 @@ def faithful(
     Raises:
         NotApplicable: the model has no such trees, or too few splits.
     """
-    before = _originals(Task(model, rows, seed))
-    pruned = pruned_forest(before, share)
+    with threadpool_limits(limits=1):  # so that sums have one order
+        before = _originals(Task(model, rows, seed))
+        pruned = pruned_forest(before, share)
     result = rewrite_trees(model, ml_opset=ml_opset, change=lambda _: pruned)
     return in_range(result, _scores_of(model), before)
 

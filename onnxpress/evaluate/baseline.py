@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.scores.score import default_score
+from onnxpress.runtime.predictions import Predictions
+from onnxpress.scores.score import Score, default_score
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
@@ -36,6 +37,34 @@ def worse_than_constant(
         f"{name} {found:.4f}, against {constant:.4f} for {always} every time; "
         "check that it was fitted on these columns and this target"
     )
+
+
+def worse_by_score(
+    score: Score, target: NDArray[Any], predictions: Predictions, rows: str
+) -> str | None:
+    """Return a warning if ``predictions`` have a lower score than a constant; else None.
+
+    ``target`` is (rows,). The constant is the mean of the target, or of classes their shares, and
+    the most frequent as label. ``rows`` names the rows.
+    """
+    found, constant = score(target, predictions), score(target, _constant(score, target))
+    if not found < constant:
+        return None
+    return (
+        f"warning: the original is worse than a constant on the {len(target)} {rows} rows: "
+        f"{score.name} {found:.4f}, against {constant:.4f} for the same prediction every time; "
+        "check that it was fitted on these columns and this target"
+    )
+
+
+def _constant(score: Score, target: NDArray[Any]) -> Predictions:
+    """Return the best constant for every row of ``target`` (rows,)."""
+    rows = len(target)
+    if score.task == "regression":
+        return Predictions(np.full(rows, np.mean(target)), None)
+    shares = np.array([np.mean(target == label) for label in score.classes])
+    label = np.array(score.classes)[shares.argmax()]
+    return Predictions(np.full(rows, label), np.tile(shares, (rows, 1)))
 
 
 def baseline_warning(model: Any, rows: Rows, schema: Schema, name: str) -> str | None:

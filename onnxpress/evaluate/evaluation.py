@@ -127,7 +127,7 @@ def evaluate(
         metrics |= compare_on_probes(schema, predictions, settings.tolerance)
         metrics |= count_thresholds(probes.at_thresholds)
         remarks += threshold_lines(probes.at_thresholds, models.names[ONNX])
-    warnings += prediction_warnings(schema, test.target, compared, models.names)
+    warnings += prediction_warnings(schema, test.target, compared, models.names, scoring)
     return Evaluation(compared, metrics, detail, warnings, remarks)
 
 

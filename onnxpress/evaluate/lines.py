@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.baseline import worse_than_constant
+from onnxpress.evaluate.baseline import worse_by_score, worse_than_constant
 from onnxpress.evaluate.lossless_differences import lossless_differences
 from onnxpress.evaluate.predicted_rows import PredictedRows
 from onnxpress.evaluate.probes.threshold_rows import ThresholdRows
 from onnxpress.evaluate.relative_differences import numbers
+from onnxpress.evaluate.scoring import Scoring
 from onnxpress.models import MODEL_KEYS, MODELS, ONNX
+from onnxpress.scores.score import DEFAULTS
 from onnxpress.tables.schema import Schema
 
 Names = Mapping[str, str]
@@ -29,15 +31,25 @@ ERROR = "_se"
 
 
 def prediction_warnings(
-    schema: Schema, target: NDArray[Any], compared: list[PredictedRows], names: Names = TITLES
+    schema: Schema,
+    target: NDArray[Any],
+    compared: list[PredictedRows],
+    names: Names = TITLES,
+    scoring: Scoring | None = None,
 ) -> Iterator[str]:
     """Yield what makes the metrics worth less; ``target`` is that of the first rows.
 
     That is an original that a constant beats, and predictions of NaN or infinity. Labels that
-    differ on ties are counted too.
+    differ on ties are counted too. ``scoring`` has the score that counts; else it is accuracy or
+    R2. On rows of a rare class a constant has a high accuracy, and a model need not beat that.
     """
-    first = compared[0].predictions[0].values
-    if worse := worse_than_constant(schema, target, first, compared[0].kind):
+    first = compared[0].predictions[0]
+    if scoring is None or scoring.score.name in DEFAULTS.values():
+        worse = worse_than_constant(schema, target, first.values, compared[0].kind)
+    else:
+        ordered = scoring.in_order(first)
+        worse = worse_by_score(scoring.score, target, ordered, compared[0].kind)
+    if worse:
         yield worse
     for rows in compared:
         yield from _not_finite(rows, schema, names)

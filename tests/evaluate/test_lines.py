@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from onnxpress.evaluate.lines import metric_lines, prediction_warnings
+from onnxpress.evaluate.lines import TITLES, metric_lines, prediction_warnings
 from onnxpress.evaluate.predicted_rows import PredictedRows
+from onnxpress.evaluate.scoring import WantedScores, find_scoring
 from onnxpress.runtime.predictions import Predictions
 from tests.conftest import numeric_schema
 
@@ -29,6 +30,26 @@ def test_an_original_worse_than_a_constant_is_said_so() -> None:
     assert "R2 -3.0000" in line
     assert warnings_of(["a", "b"], ["a", "a"]) == []
     assert warnings_of([1.0, 2.0, 3.0], [2.0, 2.0, 2.0], "regression") == []
+
+
+def test_a_score_by_name_is_held_against_that_of_a_constant() -> None:
+    """One of 20 rows is rare: a constant is right on 19, a model that finds the rare one on 17."""
+    target = np.array(["no"] * 19 + ["rare"])
+    share = np.array([0.1] * 16 + [0.6] * 3 + [0.9])
+    values = np.where(share > 0.5, "rare", "no")
+
+    def warned(name: str | None, *, turned: bool = False) -> list[str]:
+        scores = 1 - share if turned else share
+        model = Predictions(values, np.stack([1 - scores, scores], axis=1))
+        rows = PredictedRows("test", {"X": np.zeros((20, 1), np.float32)}, [model] * 3)
+        wanted = WantedScores(name)
+        scoring = find_scoring(wanted, "classification", ["no", "rare"], model)
+        return list(prediction_warnings(numeric_schema(1), target, [rows], TITLES, scoring))
+
+    assert len(warned(None)) == 1
+    assert warned("average_precision") == []
+    (line,) = warned("roc_auc", turned=True)
+    assert "roc_auc 0.0000, against 0.5000 for the same prediction every time" in line
 
 
 def test_answers_that_are_no_numbers_are_counted_for_each_model() -> None:

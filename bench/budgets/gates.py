@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import train_test_split
 
@@ -86,7 +85,10 @@ def record(name: str, estimator: str, split: int) -> Record:
         "test_rows": len(test),
         "candidate": found.candidate,
         "times_smaller": found.times_smaller,
-        "losses": {key: [loss.value, loss.error] for key, loss in losses.items()},
+        "losses": {
+            key: [None if np.isnan(each) else each for each in (loss.value, loss.error)]
+            for key, loss in losses.items()
+        },
         "broken": [key for key, limit in limits.items() if exceeded(losses[key], limit)],
         "seconds": time.monotonic() - start,
     }
@@ -119,7 +121,6 @@ def bars(records: list[Record]) -> list[Bar]:
 def write(folder: Path, records: list[Record], wanted: int) -> str:
     """Write gates.json and gates.md into ``folder`` and return the Markdown."""
     minutes = sum(item["seconds"] for item in records) / 60
-    frame = pd.DataFrame(records)
     lines = [
         "# Default budgets against the default gates, measured",
         "",
@@ -132,9 +133,10 @@ def write(folder: Path, records: list[Record], wanted: int) -> str:
         f"| {' | '.join(HEADER)} |",
         "|---|---|---:|---:|---|---:|---:|---:|---|",
     ]
-    for item in frame.to_dict("records"):
+    for item in records:
         losses = item["losses"]
-        recall = losses.get("recall_worst_loss", [float("nan")])[0]
+        recall = losses.get("recall_worst_loss", [None])[0]
+        error = losses["score"][1]
         cells = [
             item["data"],
             item["estimator"],
@@ -142,8 +144,8 @@ def write(folder: Path, records: list[Record], wanted: int) -> str:
             f"{item['test_rows']:,}",
             str(item["candidate"]),
             f"{item['times_smaller']:.0f}",
-            f"{losses['score'][0]:+.4f} ± {losses['score'][1]:.4f}",
-            "" if np.isnan(recall) else f"{recall:+.4f}",
+            f"{losses['score'][0]:+.4f}" + ("" if error is None else f" ± {error:.4f}"),
+            "" if recall is None else f"{recall:+.4f}",
             f"**breaks {', '.join(item['broken'])}**" if item["broken"] else "",
         ]
         lines.append(f"| {' | '.join(cells)} |")

@@ -153,7 +153,8 @@ def compress(
         method: Try one method only, or ``none``.
         objective: What the best is chosen by: ``size``, or the measured time of one row
             (``latency``) or of a batch (``throughput``).
-        level: How far forests may be changed: ``lossless``, ``refined``, or ``auto`` for both.
+        level: How far forests may be changed: ``lossless``, ``faithful``, ``refined``, or
+            ``auto`` for all.
         opset: Version of the ai.onnx operator set, 11 to 22.
         ml_opset: Version of ai.onnx.ml for forests: 5 is the smallest, 3 runs in older runtimes.
         trust: Classes that a stored estimator may hold besides scikit-learn's.

@@ -131,6 +131,12 @@ class Section(BaseModel):
             sys.audit("onnxpress.params", f"{SECTIONS[type(self).__name__]}.{name}")
         return super().__getattribute__(name)
 
+    def model_dump(self, **settings: Any) -> dict[str, Any]:
+        """Return the section as a mapping, which is a reading of every key."""
+        for name in type(self).model_fields:
+            getattr(self, name)
+        return super().model_dump(**settings)
+
 
 SECTIONS: dict[str, str] = {}
 """The names of the sections by the names of their classes; those inside others have none."""
@@ -405,14 +411,15 @@ def load_asked() -> Asked:
         UserError: as :func:`load_params`.
     """
     params = parse_params(read_yaml(PARAMS, f"the sections {', '.join(Params.model_fields)}"))
-    content = params.model_dump()
-    evaluate = content["evaluate"]
+    evaluate, quantize, gate = (
+        vars(vars(params)[section]) for section in ("evaluate", "quantize", "gate")
+    )
     return Asked(
         evaluate["score"],
         tuple(evaluate["also"]),
         evaluate["positive"],
-        content["quantize"]["max_drop"],
-        content["gate"]["max_drop"],
+        quantize["max_drop"],
+        gate["max_drop"],
     )
 
 

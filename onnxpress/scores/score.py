@@ -29,6 +29,9 @@ Label = int | str
 DEFAULTS: dict[str, str] = {"classification": "accuracy", "regression": "r2"}
 """The score of each task where none is named."""
 
+TRUTHS = {True: ("true", "yes", "on", "y"), False: ("false", "no", "off", "n")}
+"""What YAML reads as a truth, in lower case."""
+
 ROUNDING = 1e-3
 """How far probabilities of a row may be from adding up to 1: float32, and quantised leaves."""
 
@@ -254,10 +257,14 @@ def _positive(positive: Any, task: Task, classes: tuple[Label, ...], key: str) -
             f"{key} should be null, got {shown}: it is for two classes, "
             f"and the target has {len(classes)}"
         )
-    # yaml reads `1` and `true` as a number and a truth, where a target has the texts
     for label in classes:
         if label == positive or str(label) == str(positive):
             return label
+    # YAML reads `yes` as a truth, where the target has the text
+    words = TRUTHS[positive] if isinstance(positive, bool) else ()
+    meant = [label for label in classes if str(label).lower() in words]
+    if len(meant) == 1:
+        return meant[0]
     names = " or ".join(repr(label) for label in classes)
     raise UserError(f"{key} should be a class of the target, {names}, got {shown}")
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.params import load_params, parse_params
+from onnxpress.pipeline.params import load_asked, load_params, parse_params
 from tests.conftest import ROOT, default_params, write_params
 
 
@@ -162,6 +162,20 @@ def test_the_keys_of_a_section_that_are_read_are_told_to_the_audit() -> None:
     assert params.evaluate.score is None
     assert params.train.trusted == ()
     assert set(told) == {"evaluate", "evaluate.score", "train", "train.trust", "train.estimator"}
+    told.clear()
+    params.convert.model_dump()
+    assert told == ["convert", "convert.target_opset"]
+
+
+def test_what_train_checks_beside_its_own_keys_is_no_reading(workspace: Path) -> None:
+    write_params(workspace, default_params(evaluate__score="f1", evaluate__positive=1))
+    told: list[str] = []
+    sys.addaudithook(
+        lambda event, values: told.append(values[0]) if event == "onnxpress.params" else None
+    )
+    asked = load_asked()
+    assert (asked.score, asked.positive, asked.calibration["score"]) == ("f1", 1, 0.0)
+    assert told == []
 
 
 def test_a_missing_key_is_named() -> None:

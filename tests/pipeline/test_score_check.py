@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
+from onnxpress.conversion.rehearsed_fit import fit_rehearsed
 from onnxpress.errors import UserError
 from onnxpress.limits import CALIBRATION, TEST
 from onnxpress.pipeline.params import Asked
 from onnxpress.pipeline.score_check import ScoreCheck
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.scorers import Task
+from onnxpress.tables.rows import Rows
+from tests.conftest import numeric_schema
 
 NOTHING = Asked(None, (), None, CALIBRATION, TEST)
 TWO = np.array(["no", "yes"] * 20)
@@ -145,6 +150,20 @@ def test_a_model_without_probabilities_is_refused_where_they_are_needed(
     with pytest.raises(UserError, match="params.yaml") as error:
         checked.of_predictions(DECISIONS)
     assert expected in str(error.value)
+
+
+def test_a_long_fit_does_not_begin_if_the_model_will_lack_what_the_score_needs() -> None:
+    """A clone that was fitted on a few rows tells, for methods may exist only after a fit."""
+    rows = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    table = Rows({"X": rows}, TWO)
+    checked = check("classification", TWO, score="neg_log_loss")
+    machine = LinearSVC()
+    with pytest.raises(UserError, match="'neg_log_loss' needs probabilities"):
+        fit_rehearsed(machine, table, table, numeric_schema(4), checked.of_predictions)
+    assert not hasattr(machine, "coef_")
+    tree = DecisionTreeClassifier(max_depth=2)
+    fit_rehearsed(tree, table, table, numeric_schema(4), checked.of_predictions)
+    assert tree.tree_.node_count > 0
 
 
 def test_decision_scores_are_enough_for_ranks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, get_scorer_names
 from sklearn.svm import LinearSVC
 
 from onnxpress.estimators.predicting import by_class
@@ -21,6 +22,7 @@ from onnxpress.scores.score import (
     find_score,
     fitting_scores,
 )
+from tests.conftest import ROOT
 
 MODELS = [RandomForestClassifier(20, max_depth=4, random_state=0), LinearSVC()]
 LABELS: dict[str, list[Any]] = {
@@ -123,4 +125,29 @@ def test_what_a_score_needs() -> None:
         "roc_auc": (True, False),
         "average_precision": (True, False),
         "neg_log_loss": (True, True),
+    }
+
+
+def test_the_page_of_parameters_lists_the_scores_that_fit() -> None:
+    """scikit-learn's own list, without comparisons of clusterings and of several labels a row."""
+    page = (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8")
+    rows = dict(
+        re.findall(r"^\| ([a-z ]+) \| (`.*) \|$", page.partition("## Scores")[2], re.MULTILINE)
+    )
+    listed = {target: set(re.findall(r"`(\w+)`", names)) for target, names in rows.items()}
+    two, three = (set(fitting_scores("classification", n_classes)) for n_classes in (2, 3))
+    assert listed == {
+        "classes": two & three,
+        "two classes only": two - three,
+        "three or more classes only": three - two,
+        "numbers": set(fitting_scores("regression", 0)),
+    }
+    others = set(get_scorer_names()) - set().union(*listed.values())
+    of_clusterings = {"rand_score", "completeness_score", "v_measure_score", "homogeneity_score"}
+    assert of_clusterings < others
+    assert {name for name in others if name.endswith("_samples")} == {
+        "f1_samples",
+        "jaccard_samples",
+        "precision_samples",
+        "recall_samples",
     }

@@ -149,6 +149,8 @@ def test_truths_are_zero_and_one() -> None:
         (("0", "1"), 0, "0"),
         (("False", "True"), True, "True"),
         ((0, 1), False, 0),
+        (("no", "yes"), True, "yes"),
+        (("N", "Y"), False, "N"),
         (THREE, None, None),
         ((), None, None),
         (("only",), None, None),

@@ -1382,6 +1382,12 @@ IN_OUTPUTS = [
         "cannot read outputs/latency_detail.json",
     ),
     Bad(
+        "no bins to draw",
+        "plot",
+        file(f"{OUT}/metrics_detail.json", "{}"),
+        "metrics_detail.json lacks 'reliability'",
+    ),
+    Bad(
         "no candidates to draw",
         "plot",
         file(f"{OUT}/quantization.json", "{}"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onnxpress.commands.migrate.found import Found
-from onnxpress.commands.promote.rule import GAINS, Measured
+from onnxpress.commands.promote.rule import EARLIER, GAINS, Measured
 from onnxpress.errors import UserError
 from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.pipeline.params import Promote, Publish, parse_params
@@ -52,7 +52,9 @@ def _objection(settings: Publish, name: str) -> str | None:
 
 def lacking(rule: Promote, champion: Measured) -> str | None:
     """Return what a champion has not recorded and the rule compares by, None if it has all."""
-    metrics, _ = GAINS[rule.by]
+    pattern, _ = GAINS[rule.by]
+    names = EARLIER if champion.score_name is None else (champion.score_name,)
+    metrics = sorted({pattern.format(score=name) for name in names})
     if not any(metric in champion.metrics for metric in metrics):
         return f"metric {' or '.join(metrics)}"
     if rule.by == "score" and not champion.test_data:

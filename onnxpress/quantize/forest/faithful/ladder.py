@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 
 import numpy as np
 import onnx
+from threadpoolctl import threadpool_limits
 
 from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.reader import is_tree
@@ -30,7 +31,7 @@ from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.quantize.forest.task import Task
 from onnxpress.tables.rows import Rows
 
-LADDER = (64, 32, 16, 8, 4, 2)
+LADDER = (64, 32, 16, 8, 6, 4, 3, 2)
 """One split of so many is kept: the sizes of the candidates, ascending."""
 
 _TREES = 8
@@ -60,8 +61,9 @@ def faithful(
     Raises:
         NotApplicable: the model has no such trees, or too few splits.
     """
-    before = _originals(Task(model, rows, seed))
-    pruned = pruned_forest(before, share)
+    with threadpool_limits(limits=1):  # so that sums have one order
+        before = _originals(Task(model, rows, seed))
+        pruned = pruned_forest(before, share)
     result = rewrite_trees(model, ml_opset=ml_opset, change=lambda _: pruned)
     return in_range(result, _scores_of(model), before)
 

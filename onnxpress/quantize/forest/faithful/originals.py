@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -19,11 +20,17 @@ from onnxpress.quantize.forest.lossless.leaves import taken_entries
 from onnxpress.quantize.forest.lossless.passes import preorder
 from onnxpress.quantize.forest.lossless.tree_ensemble import fill_tree_ensemble
 from onnxpress.quantize.forest.refined.distillation import generate
-from onnxpress.quantize.forest.refined.subgraphs import run, split_at_features
+from onnxpress.quantize.forest.refined.subgraphs import (
+    Subgraphs,
+    run,
+    split_at_features,
+    subgraph,
+)
 from onnxpress.quantize.forest.task import Task
 
 Matrix = NDArray[np.float64]
 
+TWO = 2
 _ROWS = 40_000
 _VISITS = 6_000_000  # rows times trees: what fits into 100 MB
 _FEWEST_ROWS = 8_000
@@ -70,7 +77,41 @@ def originals(task: Task) -> Originals:
     x = np.concatenate([x, generate(x, count - len(x), random)])
     leaves = reached_leaves(forest, x)
     values = summed(forest.leaf_values.astype(np.float64), leaves)
-    return Originals(forest, leaves, nearness(margins(forest, values)))
+    border = None
+    if forest.n_targets == 1 and len(task.model.graph.output) > 1:
+        score = values[:, 0] + forest.base_values.sum()
+        border = threshold_on(score, _labels(task.model, parts, x), usual=_border(forest))
+    return Originals(forest, leaves, nearness(margins(forest, values, border)))
+
+
+def _labels(model: onnx.ModelProto, parts: Subgraphs, x: NDArray[np.float32]) -> NDArray[Any]:
+    """The labels of a classifier for features ``x`` (rows, features), (rows,)."""
+    outputs = [value.name for value in model.graph.output]
+    return run(subgraph(model, parts.back, outputs, parts.features), {parts.features: x})[0]
+
+
+def threshold_on(score: Matrix, labels: NDArray[Any], usual: float) -> float | None:
+    """The score (rows,) from which two classes have the greater label; None if there is none.
+
+    It is the ``usual`` one if that explains all labels, else the middle of those that do.
+
+    >>> score, labels = np.array([0.1, 0.3, 0.9]), np.array(["no", "yes", "yes"])
+    >>> threshold_on(score, labels, usual=0.5), threshold_on(score, labels, usual=0.25)
+    (0.2, 0.25)
+    """
+    classes = np.unique(labels)
+    if len(classes) != TWO:
+        return None
+    second = labels == classes[1]
+    low, high = float(score[~second].max()), float(score[second].min())
+    if low <= usual <= high:
+        return usual
+    return 0.5 * (low + high) if low <= high else None
+
+
+def _border(forest: Forest) -> float:
+    """The score at which two classes of one target part, without a threshold of their own."""
+    return 0.5 if forest.binary == "probability" else 0.0
 
 
 def _only_forest(model: onnx.ModelProto) -> Forest:
@@ -144,15 +185,17 @@ def summed(values: Matrix, leaves: NDArray[np.integer]) -> Matrix:
     return total
 
 
-def margins(forest: Forest, scores: Matrix) -> Matrix:
-    """How far raw ``scores`` (rows, targets) are from another class, (rows,); 1 in a regression."""
-    if forest.labels is None:
+def margins(forest: Forest, scores: Matrix, border: float | None = None) -> Matrix:
+    """How far raw ``scores`` (rows, targets) are from another class, (rows,); 1 in a regression.
+
+    ``border`` is the score at which two classes of one target part, if not where they usually do.
+    """
+    if forest.labels is None and border is None:
         return np.ones(len(scores))
     scores = scores.copy()
     scores[:, : len(forest.base_values)] += forest.base_values
     if forest.n_targets == 1:
-        border = 0.5 if forest.binary == "probability" else 0.0
-        return np.abs(scores[:, 0] - border)
+        return np.abs(scores[:, 0] - (_border(forest) if border is None else border))
     second, first = np.partition(scores, -2, axis=1)[:, -2:].T
     return np.asarray(first - second)
 

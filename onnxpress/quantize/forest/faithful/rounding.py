@@ -56,19 +56,22 @@ def in_range(model: onnx.ModelProto, output: str, originals: Originals) -> onnx.
     Fitted scores may be a little below zero, and probabilities above one.
 
     1. Probabilities, or shares of another total, are zero or more and add up to the same total.
-    2. Where the original predicts positive numbers, none is below the least of them.
-    3. Any others stay as they are.
+    2. Scores from which a classifier makes its probabilities (those of a threshold) are between the
+       least and the greatest of the original's.
+    3. Where the original predicts positive numbers, none is below the least of them.
+    4. Any others stay as they are.
     """
     forest = originals.forest
     if not output or forest.leaf_values.min() < 0 or forest.post_transform != "NONE":
         return model
-    total, floor = _total(forest), floor_of(originals.scores)
-    if not total and (forest.labels is not None or forest.base_values.any() or floor is None):
+    total = _total(forest)
+    ends = () if total or forest.labels is not None else _ends(model, originals)
+    if not total and not ends:
         return model
     place = next(at for at, node in enumerate(model.graph.node) if output in node.output)
+    writer = GraphWriter(model.graph, opset_of(model), names_of(model))
     after = list(model.graph.node[place + 1 :])
     del model.graph.node[place + 1 :]
-    writer = GraphWriter(model.graph, opset_of(model), names_of(model))
     fitted = writer.name("fitted")
     names = model.graph.node[place].output
     names[list(names).index(output)] = fitted
@@ -78,9 +81,21 @@ def in_range(model: onnx.ModelProto, output: str, originals: Originals) -> onnx.
         share = writer.add("Div", sums, writer.constant(np.array([total], np.float32)))
         writer.add("Div", positive, share, output=output)
     else:
-        writer.add("Max", fitted, writer.constant(np.array([floor], np.float32)), output=output)
+        for at, (op_type, end) in enumerate(ends, 1):
+            limit = writer.constant(np.array([end], np.float32))
+            last = output if at == len(ends) else ""
+            fitted = writer.add(op_type, fitted, limit, output=last)
     model.graph.node.extend(after)
     return model
+
+
+def _ends(model: onnx.ModelProto, originals: Originals) -> tuple[tuple[str, float], ...]:
+    """The operators that hold the scores of a regressor in range, and the end of each."""
+    if originals.forest.n_targets == 1 and len(model.graph.output) > 1:
+        scores = originals.scores + originals.forest.base_values.sum()
+        return ("Max", float(scores.min())), ("Min", float(scores.max()))
+    floor = None if originals.forest.base_values.any() else floor_of(originals.scores)
+    return () if floor is None else (("Max", floor),)
 
 
 def _total(forest: Forest) -> float:

@@ -1,9 +1,9 @@
-"""Repair the files that a killed dvc can leave damaged; ``make all`` runs this first.
+"""Repair the files that a killed dvc can leave damaged; ``make all`` and sweeps do this first.
 
-DVC writes dvc.lock and .dvc/tmp/rwlock in place. If it is killed meanwhile, they are empty or cut
-off, and every later command fails with "validation failed" or "JSON structure is corrupted". A cut
-that is still valid YAML does no harm: the stages that it lost count as stale, and come back from
-DVC's run cache.
+DVC writes dvc.lock and its lists of processes in place. If it is killed meanwhile, they are empty
+or cut off, and every later command fails with "validation failed" or "JSON structure is corrupted".
+A cut that is still valid YAML does no harm: the stages that it lost count as stale, and come back
+from DVC's run cache.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ import yaml
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.external import run
 
-LOCK, PROCESSES = Path("dvc.lock"), Path(".dvc/tmp/rwlock")
+LOCK = Path("dvc.lock")
+PROCESSES = (Path(".dvc/tmp/rwlock"), Path(".dvc/tmp/exps/rwlock"))
+"""Of the stages, and of the experiments in the queue."""
+
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """In C, if it is there: 20 times as fast."""
 
@@ -28,16 +31,17 @@ WRITING_SECONDS = 1.0
 
 
 def main() -> None:
-    """Restore a damaged dvc.lock from git, or remove it; remove a damaged list of processes."""
+    """Restore a damaged dvc.lock from git, or remove it; remove damaged lists of processes."""
     if damaged(LOCK, lambda text: yaml.load(text, LOADER)["schema"]):  # noqa: S506 - both are safe
         done = "restored from git"
         if run("git", "restore", str(LOCK)).returncode:
             LOCK.unlink()
             done = "removed"
         say(f"{LOCK} was cut off by a killed dvc: {done}")
-    if damaged(PROCESSES, json.loads):
-        PROCESSES.unlink()
-        say(f"{PROCESSES} was cut off by a killed dvc: removed")
+    for processes in PROCESSES:
+        if damaged(processes, json.loads):
+            processes.unlink()
+            say(f"{processes} was cut off by a killed dvc: removed")
 
 
 def damaged(path: Path, read: Callable[[str], Any]) -> bool:

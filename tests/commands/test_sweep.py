@@ -328,10 +328,9 @@ def test_only_what_would_end_the_same_again_is_settled(code: int, settled: bool)
 
 
 def test_an_experiment_without_an_ended_stage_was_interrupted_and_is_run_again() -> None:
-    assert (failure("Running stage 'train':").reason, failure("").settled) == (
-        "was interrupted",
-        False,
-    )
+    assert (failure("").reason, failure("").settled) == ("was interrupted", False)
+    assert failure("> exec python\nRunning\n").reason == "was interrupted: Running"
+    assert failure("", "LockError: no").reason == "was interrupted: LockError: no"
 
 
 def test_gates_are_results_and_other_failures_are_errors() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from onnxpress.errors import GateFailed, ServerError, UserError
+from onnxpress.text import shortened
 
 EXITED = re.compile(r"failed to reproduce '(\w+)': .* exited with (-?\d+)")
 INTERRUPTED = "was interrupted"
@@ -43,11 +44,17 @@ class Outcome:
         return ServerError if self.exit_code == ServerError.exit_code else UserError
 
 
-def failure(log: str) -> Outcome:
-    """Return the outcome of an experiment that has failed, by the log of its stages."""
+def failure(log: str, setup_error: str = "") -> Outcome:
+    """Return the outcome of an experiment that has failed.
+
+    Args:
+        log: what its stages have printed.
+        setup_error: why none was started, if DVC says so.
+    """
     found = EXITED.search(log)
     if not found:
-        return Outcome({}, INTERRUPTED)
+        said = shortened((setup_error or log.rstrip().rpartition("\n")[2]).strip())
+        return Outcome({}, f"{INTERRUPTED}: {said}" if said else INTERRUPTED)
     stage, code = found[1], int(found[2])
     lines = [line for line in log.splitlines() if line.startswith(f"{stage}: ")]
     unsaid = f"{stage}: ended with exit code {code}; `dvc queue logs` shows more"

@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from onnxpress.errors import UserError
-from onnxpress.pipeline.external import run_apart, with_own_programs
+from onnxpress.pipeline.external import git, run_apart, with_own_programs
 from onnxpress.pipeline.outputs import PARAMS
 
 RUNNING, QUEUED, FAILED, SUCCESS = "Running", "Queued", "Failed", "Success"
@@ -44,6 +44,10 @@ class Task:
 def tasks() -> dict[str, Task]:
     """Return every experiment in the queue by its name.
 
+    DVC reads a state after the other while a worker moves experiments on, from queued to running to
+    ended. Read in this order, one that moves meanwhile is met twice; in another it can be missed,
+    as in `dvc queue status`.
+
     Raises:
         UserError: this folder has no DVC repository with a commit.
     """
@@ -53,12 +57,20 @@ def tasks() -> dict[str, Task]:
     logging.getLogger("kombu").setLevel(logging.ERROR)  # "No hostname was supplied"
     try:
         with Repo() as repo:
-            listed = repo.experiments.celery_queue.status()
+            queue = repo.experiments.celery_queue
+            queued, running = list(queue.iter_queued()), list(queue.iter_active())
+            failed = [done.entry for done in queue.iter_failed()]
+            measured = [done.entry for done in queue.iter_success()]
     except DvcException as error:
         raise UserError(
             f"DVC cannot read its queue ({error}); run from the repository's folder"
         ) from error
-    return {str(task["name"]): Task(task["status"], task["rev"]) for task in reversed(listed)}
+    listed = {SUCCESS: measured, FAILED: failed, QUEUED: queued, RUNNING: running}
+    return {
+        str(entry.name): Task(state, entry.stash_rev)
+        for state, entries in listed.items()
+        for entry in entries
+    }
 
 
 def put(name: str, overrides: Iterable[str]) -> None:
@@ -102,6 +114,27 @@ def log(revision: str) -> str:
         return (_record(revision) / f"{revision}.out").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def setup_error(revision: str) -> str:
+    """Return why DVC could not set a failed experiment up; empty if that is not why it failed."""
+    from dvc.repo import Repo
+
+    with Repo() as repo:
+        app = repo.experiments.celery_queue.celery
+        for message in app.iter_processed():
+            (entry, *_), *_ = message.decode()
+            if entry["stash_rev"] == revision:
+                error = app.AsyncResult(message.headers["id"]).result
+                return f"{type(error).__name__}: {error}" if error else ""
+    return ""
+
+
+def unlock() -> None:
+    """Remove the locks that a killed DVC has left on the git refs that only its queue uses."""
+    folder = git("rev-parse", "--git-common-dir", cure="sweeps need a git repository").strip()
+    for lock in Path(folder, "refs/exps/celery").glob("*.lock"):
+        lock.unlink()
 
 
 def metrics() -> dict[str, dict[str, float]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from onnxpress.commands.sweep import queue
+from onnxpress.commands.sweep.kept import kept
 from onnxpress.commands.sweep.outcomes import Outcome, failure
 from onnxpress.commands.sweep.overrides import overrides
 from onnxpress.commands.sweep.points import Point, Sweep
@@ -16,7 +17,10 @@ from onnxpress.pipeline.yaml_file import read_yaml
 
 POLL_SECONDS = 2.0
 STARTS = 3
-"""Workers that may end in a row without a result; one can receive its predecessor's stop signal."""
+"""Workers that may end in a row without a result; one can receive its predecessor's stop signal.
+
+As often an experiment may fail before any of its stages has ended.
+"""
 ENDED = {queue.FAILED, queue.SUCCESS}
 Named = dict[str, Point]
 
@@ -70,6 +74,7 @@ def clear(prefix: str, points: Named) -> None:
     if worker and not running:
         queue.stop_worker(worker)  # it is idle, with the environment of another sweep
     if not worker:
+        queue.unlock()
         give_up_dead(waiting)
     queue.remove(
         name for name, task in waiting.items() if task.state == queue.QUEUED and name not in points
@@ -84,12 +89,20 @@ def outcomes(points: Named) -> dict[str, Outcome]:
         if measured.get(name):
             found[name] = Outcome(measured[name])
         elif name in tasks and tasks[name].state == queue.FAILED:
-            found[name] = failure(queue.log(tasks[name].revision))
+            found[name] = failed(tasks[name])
     return found
+
+
+def failed(task: queue.Task) -> Outcome:
+    """Return the outcome of an experiment that has failed."""
+    return failure(queue.log(task.revision), queue.setup_error(task.revision))
 
 
 def ended(points: Named, parent: str) -> Iterator[str]:
     """Run the points, and yield the name of each as it ends.
+
+    One that fails before any of its stages has ended is run again: usually a kill, or what a kill
+    has left, is at fault.
 
     Raises:
         UserError: workers end before their work.
@@ -97,6 +110,7 @@ def ended(points: Named, parent: str) -> Iterator[str]:
     tasks = queue.tasks()
     queue.remove(name for name in points if name in tasks and tasks[name].state in ENDED)
     left, starts, worker = dict(points), 0, None
+    runs = dict.fromkeys(points, 1)
     while left:
         if worker is None or not queue.alive(worker):
             starts += 1
@@ -115,16 +129,27 @@ def ended(points: Named, parent: str) -> Iterator[str]:
         over = [name for name in left if name not in tasks or tasks[name].state in ENDED]
         for name in over:
             starts = 0
-            del left[name]
-            yield name
+            if name in tasks and runs[name] < STARTS and unended(tasks[name]):
+                runs[name] += 1
+                queue.remove([name])
+                enqueue({name: left[name]})
+            else:
+                del left[name]
+                yield name
+
+
+def unended(task: queue.Task) -> bool:
+    """Whether a task has failed before any of its stages has ended."""
+    return task.state == queue.FAILED and failed(task).exit_code is None
 
 
 def enqueue(points: Named) -> None:
     """Have every point in the queue once."""
     base, tasks = read_yaml(PARAMS, "the parameters"), queue.tasks()
     missing = [name for name in points if name not in tasks]
-    for name in progress(missing, len(missing), "queueing"):
-        queue.put(name, overrides(base, points[name].content))
+    with kept():
+        for name in progress(missing, len(missing), "queueing"):
+            queue.put(name, overrides(base, points[name].content))
 
 
 def give_up_dead(tasks: Mapping[str, queue.Task]) -> None:

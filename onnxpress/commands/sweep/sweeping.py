@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from onnxpress.commands.mend import main as mend
+from onnxpress.commands.sweep.kept import restore
 from onnxpress.commands.sweep.pareto import Entry, as_json
 from onnxpress.commands.sweep.points import read_sweep
 from onnxpress.commands.sweep.runner import run
@@ -20,6 +22,8 @@ def main(file: Path, *, in_json: bool = False) -> None:
         ServerError: a point failed because of the tracking server.
     """
     with answering(in_json=in_json) as answer, alone():
+        mend()
+        restore()
         sweep = read_sweep(file, state())
         refuse_untracked(sweep)
         parent = f"{sweep.name} on {head()[:7]}"

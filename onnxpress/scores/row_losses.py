@@ -36,10 +36,8 @@ def row_losses(score: Score, target: NDArray[Any], predictions: Predictions) -> 
 
 
 def _log_loss(codes: NDArray[np.int64], probabilities: Floats) -> Floats:
-    """Minus the logarithm of the right class's probability, which is clipped as by scikit-learn."""
-    right = probabilities[np.arange(len(codes)), codes]
-    rounding = np.finfo(np.float64).eps
-    return np.asarray(-np.log(np.clip(right, rounding, 1 - rounding)))
+    """Minus the logarithm of the right class's probability."""
+    return np.asarray(-np.log(probabilities[np.arange(len(codes)), codes]))
 
 
 def _brier(codes: NDArray[np.int64], probabilities: Floats) -> Floats:

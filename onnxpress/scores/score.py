@@ -32,6 +32,9 @@ DEFAULTS: dict[str, str] = {"classification": "accuracy", "regression": "r2"}
 TRUTHS = {True: ("true", "yes", "on", "y"), False: ("false", "no", "off", "n")}
 """What YAML reads as a truth, in lower case."""
 
+LOGARITHMIC = ("neg_log_loss", "d2_log_loss_score")
+"""Scores of the logarithm of a probability, which zero has none of."""
+
 ROUNDING = 1e-3
 """How far probabilities of a row may be from adding up to 1: float32, and quantised leaves."""
 
@@ -146,7 +149,10 @@ class Score:
         if scores is None or scores.shape[1] != len(self.classes):
             return None
         ordered = scores[:, ::-1] if self._is_reversed else scores
-        return _mended(ordered) if predictions.proper else ordered
+        if not predictions.proper:
+            return ordered
+        mended = _mended(ordered)
+        return _off_zero(mended) if mended is not None and self.name in LOGARITHMIC else mended
 
 
 def _mended(probabilities: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -165,6 +171,21 @@ def _mended(probabilities: NDArray[np.float64]) -> NDArray[np.float64] | None:
     off = np.abs(sums - 1)
     divided = (off > REFUSED / 10) & (off <= ROUNDING)
     return np.asarray(within / np.where(divided, sums, 1))
+
+
+def _off_zero(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities (rows, classes) of float32's rounding or more, that add up to 1.
+
+    scikit-learn takes a zero for the rounding of its type. The original answers an exact zero as
+    float64, where that is 36 of log loss, and its float32 form 1e-7, which is 16: so both get what
+    scikit-learn itself makes of float32.
+
+    >>> _off_zero(np.array([[0.0, 1.0], [0.25, 0.75]])).round(8).tolist()
+    [[1.2e-07, 0.99999988], [0.25, 0.75]]
+    """
+    rounding = float(np.finfo(np.float32).eps)
+    within = np.clip(probabilities, rounding, 1 - rounding)
+    return np.asarray(within / within.sum(axis=1, keepdims=True))
 
 
 def as_classes(labels: NDArray[Any]) -> tuple[Label, ...]:

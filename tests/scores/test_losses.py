@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import brier_score_loss, log_loss, recall_score
 
 from onnxpress.runtime.predictions import Predictions
@@ -310,3 +312,17 @@ def test_a_model_that_lacks_probabilities_has_no_loss_of_them() -> None:
     found = measured_losses(["log_loss"], score_of("accuracy", target), target, before, bare)
     assert math.isnan(found["log_loss"].value)
     assert isinstance(found["log_loss"], Loss)
+
+
+def test_a_zero_of_the_original_costs_what_it_costs_as_float32() -> None:
+    features, target = make_classification(400, flip_y=0.3, random_state=0)
+    forest = RandomForestClassifier(5, random_state=0).fit(features[:200], target[:200])
+    original = forest.predict_proba(features[200:])
+    assert (original == 0).any()
+    rounded = np.where(original == 0, 1e-7, original)  # as float32 sums have it
+    score = find_score("neg_log_loss", "classification", (0, 1))
+    before, after = (Predictions(original.argmax(1), each) for each in (original, rounded))
+    expected = -log_loss(target[200:], original.astype(np.float32))
+    assert score(target[200:], before) == pytest.approx(expected, rel=1e-5)
+    loss = measured_losses(["log_loss"], score, target[200:], before, after)["log_loss"]
+    assert loss.value == pytest.approx(0, abs=1e-5)

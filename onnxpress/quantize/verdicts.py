@@ -43,23 +43,21 @@ class Drop:
 
     def __str__(self) -> str:
         """The drop and its limit: ``score -0.0120 where -0.0100 is allowed``."""
-        about = f" ({self.about})" if self.about else ""
+        about = f" ({self.loss.about})" if self.loss.about else ""
         if self.loss.key == SCORE:
             return f"score {-self.loss.value:+.4f} where {-self.limit:+.4f} is allowed"
         return f"{self.loss.key} {self._value()}{about} where {self.limit:.4g} is allowed"
 
-    @property
-    def about(self) -> str:
-        """What the loss is of, and what a rare class loses of its ranking if that is too much."""
-        ranked = self.loss.ranked if self.loss.ranking > self.limit else ""
-        return "; ".join(filter(None, [self.loss.about, ranked]))
-
     def _value(self) -> str:
-        """The loss, and its bound if that decided."""
-        value = f"{self.loss.value:.4g}"
-        decided = self.exceeded and self.loss.value <= self.limit
-        if decided and self.loss.upper is not None:
-            return f"{value}, at most {self.loss.upper:.4g} with 95 % confidence,"
+        """The loss, or the bound or the small class that decided."""
+        loss = self.loss
+        value = "cannot be told" if math.isnan(loss.value) else f"{loss.value:.4g}"
+        if not self.exceeded or loss.value > self.limit:
+            return value
+        if loss.upper is not None:
+            return f"{value}, at most {loss.upper:.4g} with 95 % confidence,"
+        if loss.rare_lost:
+            return f"{value}, and a class with few rows loses {loss.rare_lost} or more of them net"
         return value
 
     def to_json(self) -> dict[str, Any]:
@@ -73,8 +71,8 @@ class Drop:
         }
         if loss.upper is not None:
             found["upper"] = _number(loss.upper)
-        if self.about:
-            found["about"] = self.about
+        if loss.about:
+            found["about"] = loss.about
         return found
 
 

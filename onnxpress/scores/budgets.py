@@ -101,11 +101,10 @@ def exceeded(loss: Loss, limit: float, *, by_bound: bool = False) -> bool:
 
     The estimate decides, and a loss that cannot be told counts as over it. ``by_bound`` is for
     calibration rows, where a model is chosen among many: a disagreement is judged by its upper
-    bound, a class with too few rows to tell its recall may lose none of them net, and a rare class
-    may lose no more of its average precision than of recall, at one standard error.
+    bound, and a class with too few rows to tell its recall may lose none of them net, or one of 20.
     """
     if loss.key == RECALL:
-        if by_bound and (loss.rare_lost > 0 or loss.ranking > limit + ROUNDING):
+        if by_bound and loss.rare_lost > 0:
             return True
         if not loss.rows:  # no class has enough rows
             return False

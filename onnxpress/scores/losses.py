@@ -23,12 +23,17 @@ from onnxpress.limits import (
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.bounds import upper_bound
 from onnxpress.scores.errors import score_error
-from onnxpress.scores.ranking import ranking_losses
 from onnxpress.scores.score import Label, Score
 
-MIN_CLASS_ROWS = 20
-"""Rows from which on the recall of a class can be told: one row is then 0.05 of it or less, which
-is the default limit on test rows."""
+MIN_CLASS_ROWS = 50
+"""Rows from which on the recall of a class can be told: one row is then 0.02 of it or less, which
+is the default limit on calibration rows."""
+
+NAMED = 4
+"""Classes with too few rows that are named."""
+
+CHANCE_ROWS = 20
+"""Of a class with fewer than ``MIN_CLASS_ROWS`` rows but so many, the loss of one is chance."""
 
 SCORER_OF = {LOG_LOSS: "neg_log_loss", BRIER: "neg_brier_score"}
 """Losses that are a score of scikit-learn with the other sign."""
@@ -50,12 +55,8 @@ class Loss:
     about: str = ""
     """What it is of, in words: the class whose recall it is, and classes with too few rows."""
     rare_lost: int = 0
-    """Rows that a class too small to tell has lost net, the most of any."""
-    ranking: float = -math.inf
-    """Of recall: the loss of average precision of a rare class and its standard error, the largest
-    sum of any."""
-    ranked: str = ""
-    """That loss in words."""
+    """Rows that a class too small to tell has lost net, beyond the one that is chance in a
+    class of ``CHANCE_ROWS`` rows; the most of any."""
 
 
 def measured_losses(
@@ -93,7 +94,7 @@ def _loss(
     limit: float,
 ) -> Loss:
     if key == RECALL:
-        return _recall(score, target, before, after)
+        return worst_recall_loss(target, before.values, after.values, score.classes)
     if key in (DISAGREEMENT, WITHIN):
         return _disagreement(key, score, before, after, limit)
     if key == MAX_ERROR or error_quantile(key) is not None:
@@ -102,17 +103,6 @@ def _loss(
     value = named(target, before) - named(target, after)
     error = math.nan if math.isnan(value) else score_error(named, target, before, after)
     return Loss(key, value, error, len(target))
-
-
-def _recall(score: Score, target: NDArray[Any], before: Predictions, after: Predictions) -> Loss:
-    """The largest loss of recall, with what rare classes lose of their ranking."""
-    worst = worst_recall_loss(target, before.values, after.values, score.classes)
-    losses = ranking_losses(score, target, before, after)
-    if not losses:
-        return worst
-    label, (value, error) = max(losses.items(), key=lambda item: sum(item[1]))
-    words = f"class {label!r} loses {value:.3f} ± {error:.3f} of its average precision"
-    return replace(worst, ranking=value + error, ranked=words)
 
 
 def _disagreement(
@@ -198,11 +188,13 @@ def worst_recall_loss(
         lost = (before[own] == label).astype(np.int8) - (after[own] == label)
         if len(lost) < MIN_CLASS_ROWS:
             rare.append(f"{label!r} ({len(lost)})")
-            rare_lost = max(rare_lost, int(lost.sum()))
+            rare_lost = max(rare_lost, int(lost.sum()) - (len(lost) >= CHANCE_ROWS))
         elif not lost.mean() <= worst.value:  # also if that is NaN
             about = f"class {label!r}"
             worst = Loss(RECALL, float(lost.mean()), mean_error(lost), len(lost), about=about)
     if rare:
-        few = f"fewer than {MIN_CLASS_ROWS} rows, too few to tell: {', '.join(rare)}"
+        more = f" and {len(rare) - NAMED} more" if len(rare) > NAMED else ""
+        named = ", ".join(rare[:NAMED]) + more
+        few = f"fewer than {MIN_CLASS_ROWS} rows, too few to tell: {named}"
         worst = replace(worst, about="; ".join(filter(None, [worst.about, few])))
     return replace(worst, rare_lost=rare_lost)

@@ -84,11 +84,11 @@ def test_the_error_of_the_loss_of_calibration_is_how_far_it_varies_between_sampl
 
 
 def test_equal_models_lose_nothing_and_the_error_of_that_is_zero() -> None:
-    target, before, _ = sample(100)
+    target, before, _ = sample(400)
     found = measured(target, before, before)
     of_losses = {key: value for key, value in found.items() if not key.endswith("_upper")}
     assert set(of_losses.values()) == {0.0}
-    assert found["quantized_disagreement_upper"] == pytest.approx(1 - 0.05 ** (1 / 100))
+    assert found["quantized_disagreement_upper"] == pytest.approx(1 - 0.05 ** (1 / 400))
 
 
 def test_rows_that_decide_are_those_that_only_one_model_is_right_on() -> None:
@@ -98,9 +98,9 @@ def test_rows_that_decide_are_those_that_only_one_model_is_right_on() -> None:
     counts = count_rows(scoring_of(before), target, before, after)
     assert (counts["quantized_rows_lost"], counts["quantized_rows_won"]) == (2, 1)
     assert counts["quantized_recall_classes"] == 0
-    many = np.repeat(np.arange(6), 10)
+    many = np.repeat(np.arange(6), 25)
     counts = count_rows(scoring_of(before), target[many], before.take(many), after.take(many))
-    assert counts["quantized_recall_classes"] == 2  # a has 20 rows and b 30
+    assert counts["quantized_recall_classes"] == 2  # a has 50 rows and b 75
 
 
 def test_regressors_have_quantiles_of_the_difference_and_agree_within_the_tolerance() -> None:

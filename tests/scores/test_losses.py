@@ -236,15 +236,37 @@ def test_recall_of_the_class_that_lost_most() -> None:
 
 
 def test_a_gain_of_recall_is_negative_and_net() -> None:
-    target = np.repeat([1, 2], [40, 40])
+    target = np.repeat([1, 2], [80, 80])
     before, after = (Predictions(target.copy(), None) for _ in range(2))
-    before.values[:4], after.values[4:6] = 2, 2
-    before.values[40:44] = 1
+    before.values[:8], after.values[8:12] = 2, 2
+    before.values[80:88] = 1
     (found,) = measured_losses(
         ["recall_worst_loss"], score_of("accuracy", target), target, before, after
     ).values()
     assert found.value == pytest.approx(-0.05)
     assert found.about == "class 1"
+
+
+@pytest.mark.parametrize(("rows", "lost", "counted"), [(19, 1, 1), (20, 1, 0), (20, 2, 1)])
+def test_one_row_of_twenty_is_chance_and_one_of_fewer_is_not(
+    rows: int, lost: int, counted: int
+) -> None:
+    target = np.repeat([1, 2], [90, rows])
+    before, after = (Predictions(target.copy(), None) for _ in range(2))
+    after.values[90 : 90 + lost] = 1
+    (found,) = measured_losses(
+        ["recall_worst_loss"], score_of("accuracy", target), target, before, after
+    ).values()
+    assert found.rare_lost == counted
+
+
+def test_of_many_classes_with_few_rows_four_are_named() -> None:
+    target, before, after = classified(90, list("abcdefg"))
+    (found,) = measured_losses(
+        ["recall_worst_loss"], score_of("accuracy", target), target, before, after
+    ).values()
+    assert found.about.count("(") == 4
+    assert found.about.endswith(" and 3 more")
 
 
 def test_recall_cannot_be_told_where_every_class_is_small() -> None:

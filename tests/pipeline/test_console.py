@@ -14,7 +14,7 @@ import pytest
 
 from onnxpress.pipeline.files import write_json
 from tests.conftest import ROOT, default_params, write_params
-from tests.support.results import LATENCY, METRICS
+from tests.support.results import DETAIL, LATENCY, METRICS
 
 WAITING = """
 import time
@@ -40,6 +40,7 @@ STYLES = {
 }
 RESULTS: dict[str, Any] = {
     "metrics": METRICS,
+    "metrics_detail": DETAIL,
     "latency": LATENCY,
     "quantization": {"summary": "forest/lossless chosen", "min_onnxruntime": "1.21"},
     "gate": {"max_size_ratio": {"passed": True}},

@@ -1051,7 +1051,7 @@ IN_ESTIMATORS = [
         "required parameter missing",
         "train",
         params(train__estimator="VotingClassifier", train__params={}),
-        "do not fit",
+        "VotingClassifier needs an estimator inside, which train.params cannot give",
     ),
     Bad(
         "regressor for classes",

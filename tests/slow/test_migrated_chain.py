@@ -13,7 +13,9 @@ from tests.support.project import QUICK, clone
 
 def test_the_chain_runs_after_the_migration(tmp_path: Path) -> None:
     project = clone(tmp_path / "project")
-    content = changed(yaml.safe_load(first_params()), **QUICK)
+    quick = {**QUICK, "gate__max_accuracy_drop": QUICK["gate__max_drop"]["score"]}
+    del quick["gate__max_drop"]
+    content = changed(yaml.safe_load(first_params()), **quick)
     for name, text in {
         "params.yaml": yaml.safe_dump(content, sort_keys=False),
         "dvc.yaml": PIPELINE,

@@ -31,7 +31,7 @@ OUTPUTS_OF = {
 CHAIN = list(OUTPUTS_OF)
 """The stages in the order of dvc.yaml."""
 
-QUICK = {
+QUICK: dict[str, Any] = {
     "train__params": {"n_estimators": 10},
     "evaluate__probe_rows": 100,
     "benchmark__n_iterations": 20,

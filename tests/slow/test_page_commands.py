@@ -18,6 +18,7 @@ import requests
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
+from onnxpress.limits import SCORERS
 from onnxpress.pipeline.files import read_json
 from tests.conftest import ROOT
 from tests.support import pages
@@ -118,8 +119,14 @@ def test_every_number_that_a_run_gives_is_explained(project: Project) -> None:
 def spellings(key: str) -> set[str]:
     """A metric's name as the page may write it.
 
-    ``onnx_speedup_batch_32`` is ``<model>_speedup_batch_<n>`` there.
+    ``onnx_speedup_batch_32`` is ``<model>_speedup_batch_<n>`` there, ``quantized_r2_drop`` is
+    ``quantized_<score>_drop``, and a standard error is ``<metric>_se``.
     """
+    if key.endswith("_se"):
+        return {"<metric>_se"}
+    score = re.fullmatch(r"quantized_(\w+)_drop", key)
+    if score and score[1] in SCORERS:
+        return {"quantized_<score>_drop"}
     general = re.sub(r"batch_\d+$", "batch_<n>", key)
     of_a_model = re.sub(r"^(original|onnx|quantized)_(?!vs_)", "<model>_", general)
     return {general, of_a_model}

@@ -35,7 +35,10 @@ from tests.support.project import CHAIN, QUICK
 
 PER_TABLE, LABELS, ROWS_OF_A_LABEL, VALUES = 24, 19, 12, 5
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2066-\u2069]")
-OFF = {f"gate__{name}": None for name in default_params()["gate"]}
+OFF = {
+    f"gate__{name}": dict.fromkeys(limit) if isinstance(limit, dict) else None
+    for name, limit in default_params()["gate"].items()
+}
 OF_OUTPUTS = ("label", "label_input", "label_input_input", "probabilities", "scores", "prediction")
 
 KINDS: list[tuple[str, dict[str, Any], str, str]] = [

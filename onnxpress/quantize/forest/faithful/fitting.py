@@ -38,8 +38,9 @@ def _scaled(start: Matrix, leaves: NDArray[np.int32], wanted: Matrix, weight: Ma
     """
     found = summed(start, leaves)
     mean, center = (np.average(part, axis=0, weights=weight) for part in (found, wanted))
-    spread = weight @ ((found - mean) ** 2).sum(axis=1)
-    together = weight @ ((found - mean) * (wanted - center)).sum(axis=1)
+    # not by @, whose order of sums is that of BLAS on this CPU
+    spread = (weight * ((found - mean) ** 2).sum(axis=1)).sum()
+    together = (weight * ((found - mean) * (wanted - center)).sum(axis=1)).sum()
     factor = together / spread if spread > 0 else 1.0
     return np.asarray(factor * start + (center - factor * mean) / leaves.shape[1])
 

@@ -208,4 +208,5 @@ def nearness(margin: Matrix) -> Matrix:
     """
     if np.ptp(margin) == 0:
         return np.ones(len(margin))
-    return np.asarray(_FAR + np.exp(-_CLEAR * margin / margin.mean()))
+    near = np.exp(-_CLEAR * margin / margin.mean())
+    return _FAR + near.astype(np.float32).astype(np.float64)  # the last bits depend on the CPU

@@ -209,4 +209,5 @@ def nearness(margin: Matrix) -> Matrix:
     if np.ptp(margin) == 0:
         return np.ones(len(margin))
     near = np.exp(-_CLEAR * margin / margin.mean())
-    return _FAR + near.astype(np.float32).astype(np.float64)  # the last bits depend on the CPU
+    near = near.astype(np.float32)  # its last bits depend on the CPU
+    return np.asarray(_FAR + near.astype(np.float64))

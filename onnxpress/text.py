@@ -1,9 +1,10 @@
-"""Text as it may be shown: characters that cannot be seen are escaped, long text is cut."""
+"""Text as it may be shown: what cannot be seen is escaped, what is long cut, a bound rounded up."""
 
 from __future__ import annotations
 
 import json
 import re
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any
 
 LONGEST_SHOWN = 200
@@ -44,6 +45,13 @@ def shortened(text: str) -> str:
     if len(text) <= LONGEST_SHOWN:
         return text
     return f"{text[:LONGEST_SHOWN]}... ({len(text):,} characters)"
+
+
+def percent_up(share: float) -> str:
+    """Return a share in percent with three significant digits, rounded up as a bound must be."""
+    percent = 100 * Decimal(repr(share))
+    shown = Context(prec=3, rounding=ROUND_CEILING).create_decimal(percent)
+    return f"{float(shown):.3g}"
 
 
 def json_text(content: Any) -> str:

@@ -25,7 +25,7 @@ from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
 from onnxpress.evaluate.agreement import count_disagreeing
-from onnxpress.evaluate.loss_lines import percent_up, recall_lines
+from onnxpress.evaluate.loss_lines import recall_lines
 from onnxpress.evaluate.predicted_rows import predict_with_all
 from onnxpress.evaluate.probes import probe_rows as probing
 from onnxpress.evaluate.relative_differences import numbers, relative_differences
@@ -36,6 +36,7 @@ from onnxpress.scores.losses import Loss
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
+from onnxpress.text import percent_up
 
 
 @dataclass(frozen=True)

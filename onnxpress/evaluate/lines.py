@@ -91,7 +91,7 @@ def metric_lines(metrics: Mapping[str, float]) -> list[str]:
 
 
 def _shown(value: float) -> str:
-    return np.format_float_positional(value, 4, trim="-")
+    return np.format_float_positional(round(value, 4) + 0.0, 4, trim="-")  # + 0.0: 0 of -0
 
 
 def rounding_lines(metrics: Mapping[str, float], rows: int) -> Iterator[str]:

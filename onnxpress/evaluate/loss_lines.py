@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from decimal import ROUND_CEILING, Context, Decimal
 
 from onnxpress.limits import RECALL
 from onnxpress.scores.bounds import rows_needed
 from onnxpress.scores.losses import Loss
+from onnxpress.text import percent_up
 
 Metrics = Mapping[str, float]
 
@@ -66,13 +66,6 @@ def _more_rows(rows: int) -> str:
     return (
         f"; a bound of {percent_up(SMALL)} % takes {needed} test rows or more, even if none differs"
     )
-
-
-def percent_up(share: float) -> str:
-    """Return a share in percent with three significant digits, rounded up as a bound must be."""
-    percent = 100 * Decimal(repr(share))
-    shown = Context(prec=3, rounding=ROUND_CEILING).create_decimal(percent)
-    return f"{float(shown):.3g}"
 
 
 def recall_lines(losses: Mapping[str, Loss]) -> Iterator[str]:

@@ -45,8 +45,16 @@ class Drop:
         """The drop and its limit: ``score -0.0120 where -0.0100 is allowed``."""
         about = f" ({self.loss.about})" if self.loss.about else ""
         if self.loss.key == SCORE:
-            return f"score {-self.loss.value:+.4f} where {-self.limit:+.4f} is allowed"
+            return f"score {self._change()} where {-self.limit:+.4f} is allowed"
         return f"{self.loss.key} {self._value()}{about} where {self.limit:.4g} is allowed"
+
+    def _change(self) -> str:
+        """The change of the score, with the digits that tell it from its limit."""
+        change = -self.loss.value
+        if math.isnan(change):
+            return "cannot be told"
+        near = self.exceeded and abs(change + self.limit) < 1e-4
+        return f"{change:+.2g}" if near else f"{change:+.4f}"
 
     def _value(self) -> str:
         """The loss, or the bound or the small class that decided."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from decimal import ROUND_CEILING, Context, Decimal
+
+from onnxpress.text import percent_up
 
 SHARES = ("accuracy", "balanced_accuracy", "top_k_accuracy")
 """Scores that are shares of rows, besides precision and recall with any average."""
@@ -80,6 +81,4 @@ def percent(share: float) -> str:
 
 def bound(share: float) -> str:
     """Return an upper bound in percent, rounded up to three digits: ``<=14.9`` for 0.148001."""
-    context = Context(prec=3, rounding=ROUND_CEILING)
-    shown = context.create_decimal(100 * Decimal(repr(share)))
-    return f"\N{LESS-THAN OR EQUAL TO}{float(shown):.3g}"
+    return f"\N{LESS-THAN OR EQUAL TO}{percent_up(share)}"

@@ -79,3 +79,8 @@ def test_labels_that_differ_on_ties_are_counted_as_such() -> None:
     names = {"original": "a", "onnx": "outputs/model.onnx", "quantized": "c"}
     (line,) = prediction_warnings(numeric_schema(1), np.array([0, 1, 0]), [rows], names)
     assert line.startswith("outputs/model.onnx gives the other class on 1 of 3 probe rows")
+
+
+def test_a_zero_has_no_sign() -> None:
+    found = metric_lines({"quantized_log_loss_drop": -0.0, "quantized_brier_drop": -1e-9})
+    assert found[-1] == "quantized: log_loss_drop 0, brier_drop 0"

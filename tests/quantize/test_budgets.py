@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,9 @@ from onnxpress.quantize.options import Options
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.terms import Terms, terms_of
 from onnxpress.quantize.trials import Clones, cross_fits, held_out, too_rare, trials_of
+from onnxpress.quantize.verdicts import Drop
 from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.scores.losses import Loss
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Column, Schema
 
@@ -126,6 +129,20 @@ def test_a_verdict_has_every_drop_as_scikit_learn_computes_it() -> None:
     accuracy = (before.values == rows.target).mean() - (after.values == rows.target).mean()
     assert drops["score"]["value"] == pytest.approx(accuracy)
     assert all(drop["limit"] == 1 and drop["se"] >= 0 for drop in drops.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "shown"),
+    [
+        (0.012, 0.01, "score -0.0120 where -0.0100 is allowed"),
+        (0.00003, 0.0, "score -3e-05 where -0.0000 is allowed"),
+        (math.nan, 0.0, "score cannot be told where -0.0000 is allowed"),
+    ],
+)
+def test_a_drop_beyond_its_limit_does_not_read_like_the_limit(
+    value: float, limit: float, shown: str
+) -> None:
+    assert str(Drop(Loss("score", value, 0.0, 100), limit, exceeded=True)) == shown
 
 
 def test_the_reason_names_every_budget_that_is_exceeded() -> None:

@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
+from onnxpress.commands.reproduce.clones import CPU_BASELINE
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.candidates import NotApplicable, Rung
 from onnxpress.quantize.forest.refined.ladder import refined, refined_candidates
@@ -128,7 +129,7 @@ def test_the_original_is_left_as_it_was(noisy_forest: tuple[onnx.ModelProto, Row
     assert model.SerializeToString(deterministic=True) == before
 
 
-def test_every_process_and_number_of_threads_writes_the_same_bytes(
+def test_every_process_kind_of_cpu_and_number_of_threads_writes_the_same_bytes(
     noisy_forest: tuple[onnx.ModelProto, Rows, Rows], tmp_path: Path
 ) -> None:
     model, train, _ = noisy_forest
@@ -154,14 +155,16 @@ def test_every_process_and_number_of_threads_writes_the_same_bytes(
                 "PYTHONPATH": str(ROOT),
                 "OMP_NUM_THREADS": threads,
                 "OPENBLAS_NUM_THREADS": threads,
+                **cpu,
             },
             check=True,
             capture_output=True,
         ).stdout
         for threads in ("1", "2")
+        for cpu in ({}, CPU_BASELINE)
     ]
     here = to_bytes(refined(model, train, rung=Rung(8, 4), seed=3), packed=True)
-    assert written == [here, here]
+    assert written == [here] * 4
 
 
 @pytest.mark.parametrize(

@@ -17,20 +17,17 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from onnxpress.quantize.candidates import Candidate, Form, Method, Rung
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators, declared_columns
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
-from onnxpress.quantize.forest.refined.bins import Bins, binned, cut_points
-from onnxpress.quantize.forest.refined.distillation import Distillation, distil
-from onnxpress.quantize.forest.refined.grow import Growth, grow
-from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, quantised
-from onnxpress.quantize.forest.refined.refit import refit
+from onnxpress.quantize.forest.refined.bins import Bins
+from onnxpress.quantize.forest.refined.distillation import Distillation, Features, distil
+from onnxpress.quantize.forest.refined.learning import bins_of, learned
+from onnxpress.quantize.forest.refined.oblivious import ObliviousForest
 from onnxpress.quantize.forest.refined.subgraphs import (
     Subgraphs,
     count_trees,
@@ -53,6 +50,9 @@ LADDER = (
     Rung(64, 6),
     Rung(64, 7),
     Rung(128, 7),
+    Rung(128, 8),
+    Rung(256, 8),
+    Rung(512, 8),
 )
 """The sizes of the candidates, ascending."""
 
@@ -122,19 +122,6 @@ def refined(
     return write(model, parts, forest, distilled.answers)
 
 
-def learned(distilled: Distillation, bins: Bins, rung: Rung, *, seed: int) -> ObliviousForest:
-    """A forest of the size ``rung`` fitted to ``distilled``, whose rows are ``bins``."""
-    target, loss = distilled.target, distilled.loss
-    with threadpool_limits(limits=1):  # so that sums have one order
-        growth = Growth(rung.trees, rung.depth)
-        questions, values, offset = grow(bins, target, loss, growth, seed)
-        values = refit(questions.leaves(distilled.x), values, offset, target, loss)
-    if distilled.answers.labels is not None:  # a classifier's offset is shared out over the trees
-        values, offset = values + offset / rung.trees, np.zeros_like(offset)
-    offset = offset * distilled.spread + distilled.center
-    return quantised(questions, values * distilled.spread, offset)
-
-
 @lru_cache(maxsize=64)  # both ways to write a forest share it
 def _learned(task: Task, rung: Rung) -> tuple[Subgraphs, Distillation, ObliviousForest]:
     """The forest of a rung, with what it takes to write it."""
@@ -145,16 +132,25 @@ def _learned(task: Task, rung: Rung) -> tuple[Subgraphs, Distillation, Oblivious
 @lru_cache(maxsize=8)  # the rungs of a ladder share a model and its rows, and those of a fold
 def _prepared(task: Task) -> tuple[Subgraphs, Distillation, Bins]:
     """Where the model is split, what there is to learn, and its rows as bins."""
-    model, rows = task.model, task.rows
+    parts, distilled, x = prepared(task.model, task.rows, seed=task.seed)
+    return parts, distilled, bins_of(distilled, x)
+
+
+def prepared(
+    model: onnx.ModelProto, rows: Rows, *, seed: int
+) -> tuple[Subgraphs, Distillation, Features]:
+    """Where ``model`` is split, what there is to learn, and the features of ``rows`` there.
+
+    Raises:
+        NotApplicable: the model has no such trees, inputs or outputs.
+    """
     parts, x = split_at_features(model, rows.feeds)
     outputs = [value.name for value in model.graph.output]
     back = subgraph(model, parts.back, outputs, parts.features)
 
-    def teacher(batch: NDArray[np.float32]) -> list[NDArray[Any]]:
+    def teacher(batch: Features) -> list[NDArray[Any]]:
         feeds: Feeds = {parts.features: batch}
         return run(back, feeds)
 
     numbers = single_numbers(back)
-    distilled = distil(teacher, x, rows.target, seed=task.seed, constants=numbers)
-    cuts = tuple(cut_points(column) for column in x.T)  # between training rows alone
-    return parts, distilled, binned(distilled.x, cuts)
+    return parts, distil(teacher, x, rows.target, seed=seed, constants=numbers), x

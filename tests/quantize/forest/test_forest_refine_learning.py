@@ -84,6 +84,60 @@ def test_quantised_values_are_within_half_a_step() -> None:
     assert (np.abs(forest.table * forest.scale - values) <= 0.501 * step).all()
 
 
+def leaves_and_columns(rows: int, columns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    return RANDOM.integers(0, 4, (rows, 3)), RANDOM.normal(size=(rows, columns))
+
+
+def test_refit_with_squared_loss_is_ridge_regression_on_leaves() -> None:
+    from sklearn.linear_model import Ridge
+
+    leaves, y = leaves_and_columns(300, 2)
+    found = refit(leaves, np.zeros((3, 4, 2)), np.zeros(2), y, SQUARED, rows=5.0, steps=500)
+    expected = Ridge(alpha=5.0, fit_intercept=False).fit(leaf_matrix(leaves, 4), y).coef_
+    assert_allclose(found.reshape(12, 2), expected.T, atol=1e-4)
+
+
+def test_refit_with_logistic_loss_is_logistic_regression_on_leaves() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    leaves, y = leaves_and_columns(300, 1)
+    target = (y > 0.3).astype(np.float64)
+    found = refit(leaves, np.zeros((3, 4, 1)), np.zeros(1), target, LOGISTIC, rows=8.0, steps=500)
+    # a row is worth at most a quarter under this loss, so 8 rows are a ridge of 2
+    model = LogisticRegression(C=1 / 2, fit_intercept=False, tol=1e-8).fit(
+        leaf_matrix(leaves, 4), target[:, 0]
+    )
+    assert_allclose(found.ravel(), model.coef_.ravel(), atol=1e-3)
+
+
+@pytest.mark.parametrize("loss", [SQUARED, LOGISTIC, SOFTMAX], ids=lambda loss: loss.name)
+def test_the_slope_of_a_loss_is_mean_minus_target(loss: Loss) -> None:
+    z, step = RANDOM.normal(size=(1, 3)), 1e-6
+    y = np.array([[0.2, 0.5, 0.3]])
+    for column in range(3):
+        ahead, behind = z.copy(), z.copy()
+        ahead[0, column] += step
+        behind[0, column] -= step
+        slope = (loss.value(ahead, y) - loss.value(behind, y)) / (2 * step)
+        assert slope == pytest.approx((loss.mean(z) - y)[0, column], abs=1e-6)
+
+
+def test_generated_rows_lie_between_the_rows_they_come_from() -> None:
+    x = RANDOM.normal(size=(50, 6)).astype(np.float32)
+    made = generate(x, 400, np.random.default_rng(0))
+    assert made.shape == (400, 6)
+    assert made.dtype == np.float32
+    slack = 1e-5
+    assert (made >= x.min(axis=0) - slack).all()
+    assert (made <= x.max(axis=0) + slack).all()
+
+
+def test_the_first_half_of_the_generated_rows_takes_every_value_from_a_row() -> None:
+    x = np.arange(60, dtype=np.float32).reshape(20, 3)
+    made = generate(x, 100, np.random.default_rng(0))[:50]
+    assert all(np.isin(made[:, feature], x[:, feature]).all() for feature in range(3))
+
+
 @pytest.mark.parametrize(("loss", "columns"), [(SQUARED, 1), (SOFTMAX, 7)], ids=["one", "seven"])
 def test_no_order_of_rows_decides_a_split(loss: Loss, columns: int) -> None:
     # Numbers from 0 to 3, and whether they are below 2: two gains that only rounding tells apart.
@@ -144,57 +198,3 @@ def test_a_small_forest_learns_a_curve_that_32_cuts_are_too_coarse_for() -> None
         forest = learned(distilled, bins, Rung(32, 6), seed=0, learning=learning)
         error[cuts] = float(np.square(forest.scores(fresh) - truth).mean())
     assert error[254] < 0.2 * error[32]
-
-
-def leaves_and_columns(rows: int, columns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    return RANDOM.integers(0, 4, (rows, 3)), RANDOM.normal(size=(rows, columns))
-
-
-def test_refit_with_squared_loss_is_ridge_regression_on_leaves() -> None:
-    from sklearn.linear_model import Ridge
-
-    leaves, y = leaves_and_columns(300, 2)
-    found = refit(leaves, np.zeros((3, 4, 2)), np.zeros(2), y, SQUARED, rows=5.0, steps=500)
-    expected = Ridge(alpha=5.0, fit_intercept=False).fit(leaf_matrix(leaves, 4), y).coef_
-    assert_allclose(found.reshape(12, 2), expected.T, atol=1e-4)
-
-
-def test_refit_with_logistic_loss_is_logistic_regression_on_leaves() -> None:
-    from sklearn.linear_model import LogisticRegression
-
-    leaves, y = leaves_and_columns(300, 1)
-    target = (y > 0.3).astype(np.float64)
-    found = refit(leaves, np.zeros((3, 4, 1)), np.zeros(1), target, LOGISTIC, rows=8.0, steps=500)
-    # a row is worth at most a quarter under this loss, so 8 rows are a ridge of 2
-    model = LogisticRegression(C=1 / 2, fit_intercept=False, tol=1e-8).fit(
-        leaf_matrix(leaves, 4), target[:, 0]
-    )
-    assert_allclose(found.ravel(), model.coef_.ravel(), atol=1e-3)
-
-
-@pytest.mark.parametrize("loss", [SQUARED, LOGISTIC, SOFTMAX], ids=lambda loss: loss.name)
-def test_the_slope_of_a_loss_is_mean_minus_target(loss: Loss) -> None:
-    z, step = RANDOM.normal(size=(1, 3)), 1e-6
-    y = np.array([[0.2, 0.5, 0.3]])
-    for column in range(3):
-        ahead, behind = z.copy(), z.copy()
-        ahead[0, column] += step
-        behind[0, column] -= step
-        slope = (loss.value(ahead, y) - loss.value(behind, y)) / (2 * step)
-        assert slope == pytest.approx((loss.mean(z) - y)[0, column], abs=1e-6)
-
-
-def test_generated_rows_lie_between_the_rows_they_come_from() -> None:
-    x = RANDOM.normal(size=(50, 6)).astype(np.float32)
-    made = generate(x, 400, np.random.default_rng(0))
-    assert made.shape == (400, 6)
-    assert made.dtype == np.float32
-    slack = 1e-5
-    assert (made >= x.min(axis=0) - slack).all()
-    assert (made <= x.max(axis=0) + slack).all()
-
-
-def test_the_first_half_of_the_generated_rows_takes_every_value_from_a_row() -> None:
-    x = np.arange(60, dtype=np.float32).reshape(20, 3)
-    made = generate(x, 100, np.random.default_rng(0))[:50]
-    assert all(np.isin(made[:, feature], x[:, feature]).all() for feature in range(3))

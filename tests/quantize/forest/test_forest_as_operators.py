@@ -30,7 +30,7 @@ def random_forest(
 ) -> ObliviousForest:
     """Some questions are alike, and some ask for infinite thresholds."""
     random = np.random.default_rng(trees * 100 + depth * 10 + columns)
-    thresholds = np.float32([-1.5, -0.3, 0.0, 1e-30, 0.7, np.inf, -np.inf])
+    thresholds = np.array([-1.5, -0.3, 0.0, 1e-30, 0.7, np.inf, -np.inf], np.float32)
     questions = Questions(
         random.integers(0, width, (trees, depth)), random.choice(thresholds, (trees, depth))
     )
@@ -42,7 +42,7 @@ def hard_rows(forest: ObliviousForest, width: int = FEATURES) -> NDArray[np.floa
     """Thresholds, their neighbours, missing and infinite values, zeros of both signs."""
     thresholds = np.unique(forest.questions.threshold)
     below, above = (np.nextafter(thresholds, np.float32(to)) for to in (-np.inf, np.inf))
-    extremes = np.float32([np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, 1e-45])
+    extremes = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, 1e-45], np.float32)
     pool = np.concatenate([thresholds, below, above, extremes])
     return np.random.default_rng(0).choice(pool, (150, width)).astype(np.float32)
 
@@ -56,7 +56,7 @@ def walked(forest: ObliviousForest, x: NDArray[np.float32]) -> NDArray[np.float6
         ):
             yes = [values[f] < t for f, t in zip(features, thresholds, strict=True)]
             sums[row] += forest.table[tree, sum(1 << level for level in np.flatnonzero(yes))]
-    return sums * forest.scale.astype(np.float64)
+    return np.asarray(sums * forest.scale.astype(np.float64))
 
 
 def shell(width: int, columns: int, *, labels: bool, opset: int) -> onnx.ModelProto:
@@ -164,7 +164,7 @@ def test_the_largest_sums_are_exact_in_both_forms(columns: int) -> None:
     values = np.full((512, 2, columns), 127 * 255 / 256)
     questions = Questions(np.zeros((512, 1), np.int64), np.zeros((512, 1), np.float32))
     forest = quantised(questions, values, np.zeros(columns))
-    x = np.float32([[0.0] * FEATURES] * 3)
+    x = np.zeros((3, FEATURES), np.float32)
     model = shell(FEATURES, columns, labels=False, opset=12)
     node = as_tree_ensemble(model, Subgraphs("X", FEATURES, (), ()), forest, Answers(None))
     for form in (regressor(forest), node):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
+from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
@@ -198,3 +199,34 @@ def test_a_wide_table_is_not_transposed() -> None:
     assert "X" in transposed(FEATURES)
     assert len(transposed(WIDE)) == 1
     assert "X" not in transposed(WIDE)
+
+
+@pytest.mark.parametrize("opset", [9, 12, 21])
+@pytest.mark.parametrize("columns", [1, 3, 6])
+@pytest.mark.parametrize("width", [FEATURES, WIDE])
+def test_questions_that_are_alike_are_asked_once(width: int, columns: int, opset: int) -> None:
+    forest = random_forest(40, 4, columns)  # 160 questions, of which there are 49
+    x = hard_rows(forest, width)
+    model = regressor(forest, width=width, opset=opset)
+    np.testing.assert_array_equal(outputs(model, x)[0], walked(forest, x))
+    np.testing.assert_array_equal(
+        np.asarray(ReferenceEvaluator(model).run(None, {"X": x})[0]), walked(forest, x)
+    )
+    (less,) = (node for node in model.graph.node if node.op_type == "Less")
+    (thresholds,) = (each for each in model.graph.initializer if each.name == less.input[1])
+    pairs = zip(forest.questions.feature.ravel(), forest.questions.threshold.ravel(), strict=True)
+    assert np.prod(thresholds.dims) == len(set(pairs)) < 50
+
+
+def test_a_question_asked_more_than_once_never_makes_a_model_larger() -> None:
+    """The more of 100 questions are alike, the smaller the model."""
+    sizes = []
+    for alike in range(0, 101, 5):
+        feature = np.arange(100).reshape(25, 4)
+        feature[feature < alike] = 0
+        questions = Questions(feature, np.zeros((25, 4), np.float32))
+        values = np.random.default_rng(0).normal(size=(25, 16, 1))
+        forest = quantised(questions, values, np.zeros(1))
+        sizes.append(len(to_bytes(regressor(forest, width=100))))
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] < sizes[0] - 300

@@ -4,10 +4,12 @@ Rows are the last axis while trees are compared and summed: every operator then 
 contiguous stretches.
 
     features (rows, f) -> Transpose -> Gather (depth, trees, rows) -> Less thresholds
-    -> Flatten and Cast: answers, 0 or 1 (depth, trees * rows)
+    -> Cast and Flatten: answers, 0 or 1 (depth, trees * rows)
     -> product with (1, 2, 4, ...): numbers of the leaves -> Reshape (trees, rows)
 
-The features of a wide table are picked from its rows as they are. Then the leaf table is read:
+The features of a wide table are picked from its rows as they are. Where many questions are alike,
+each is asked once, and another Gather puts the answers in their places. Then the leaf table is
+read:
 
     few columns: GatherElements with leaves (columns, trees, rows) -> sum over trees
     more columns: Add first leaf of the tree -> Gather (trees, rows, columns) -> sum over trees
@@ -44,6 +46,10 @@ _BITS = 8
 _FEW_COLUMNS = 4
 """Up to so many columns, element by element is the faster way to read the leaf table."""
 
+_QUESTION_BYTES = 5  # a float32 threshold and a feature number
+_PLACES_BYTES = 60  # the operators that put answers in their places
+_BYTE = 256
+
 _WIDE = 100
 """With so many more columns than questions it is faster to pick features from rows as they are."""
 
@@ -64,18 +70,52 @@ def sum_of_leaves(
 def _answers(writer: GraphWriter, parts: Subgraphs, questions: Questions) -> str:
     """The answers to all questions, 0 or 1 (depth, trees * rows)."""
     features, thresholds = questions.feature.T, questions.threshold.T
-    integers = _has_integer_product(writer, depth=len(features))
-    kind = TensorProto.UINT8 if integers else TensorProto.FLOAT
+    kind = TensorProto.UINT8 if _has_integer_product(writer, len(features)) else TensorProto.FLOAT
+    asked, place = distinct(features, thresholds)
+    repeated = _is_shorter(len(asked), features.size)
+    if repeated:
+        features, thresholds = features.ravel()[asked], thresholds.ravel()[asked]
     if parts.columns > features.size + _WIDE:
         numbers = writer.whole(features.ravel(), TensorProto.INT64)
         values = writer.add_ml("ArrayFeatureExtractor", parts.features, numbers)
         answers = writer.add("Less", values, writer.constant(thresholds.ravel()))
         answers = writer.add("Transpose", writer.add("Cast", answers, to=kind))
-        return _reshaped(writer, answers, len(features))
-    columns = writer.add("Transpose", parts.features)
-    values = writer.add("Gather", columns, writer.whole(features, TensorProto.INT32))
-    answers = writer.add("Less", values, writer.constant(thresholds[:, :, None]))
-    return writer.add("Cast", writer.add("Flatten", answers), to=kind)
+        if not repeated:
+            return _reshaped(writer, answers, len(features))
+    else:
+        columns = writer.add("Transpose", parts.features)
+        values = writer.add("Gather", columns, writer.whole(features, TensorProto.INT32))
+        answers = writer.add("Less", values, writer.constant(thresholds[..., None]))
+        answers = writer.add("Cast", answers, to=kind)
+    if repeated:
+        answers = writer.add("Gather", answers, writer.whole(place, TensorProto.INT32))
+    return writer.add("Flatten", answers)
+
+
+def distinct(
+    features: NDArray[np.int64], thresholds: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each distinct question stands first, (distinct,), and which of these each one is.
+
+    Both arguments, and the second result, are (depth, trees). Two levels of two trees ask three
+    questions, of which the last is the first again:
+
+    >>> features, thresholds = np.array([[0, 1], [2, 0]]), np.float32([[5, 5], [7, 5]])
+    >>> first, place = distinct(features, thresholds)
+    >>> first.tolist(), place.tolist()
+    ([0, 1, 2], [[0, 1], [2, 0]])
+    """
+    keys = features.ravel() << 32 | thresholds.ravel().view(np.uint32)
+    _, first, place = np.unique(keys, return_index=True, return_inverse=True)
+    return first, place.reshape(features.shape)
+
+
+def _is_shorter(asked: int, questions: int) -> bool:
+    """Whether it takes fewer bytes to ask no question twice, and to say which answer is whose."""
+    number = 1 if asked <= _BYTE else 2
+    return (
+        asked * _QUESTION_BYTES + questions * number + _PLACES_BYTES < questions * _QUESTION_BYTES
+    )
 
 
 def _has_integer_product(writer: GraphWriter, depth: int) -> bool:

@@ -30,16 +30,16 @@ BATCH = 1024
 def test_a_shape_counts_splits_and_leaves_level_by_level() -> None:
     """The first tree: x0 <= 1, then x1 <= 2 on its false branch. The second: x1 <= 3."""
     forest = Forest(
-        feature=np.int32([0, 1, 1]),
-        threshold=np.float32([1, 2, 3]),
-        mode=np.uint8([Mode.LEQ] * 3),
+        feature=np.array([0, 1, 1], np.int32),
+        threshold=np.array([1, 2, 3], np.float32),
+        mode=np.full(3, Mode.LEQ, np.uint8),
         missing_true=np.zeros(3, np.bool_),
-        true_child=np.int32([~0, ~1, ~3]),
-        false_child=np.int32([1, ~2, ~0]),
-        roots=np.int32([0, 2]),
-        leaf_offset=np.int32([0, 1, 2, 4, 5]),
-        leaf_target=np.int32([0, 0, 0, 1, 1]),
-        leaf_weight=np.float32([10, 20, 30, 31, 41]),
+        true_child=np.array([~0, ~1, ~3], np.int32),
+        false_child=np.array([1, ~2, ~0], np.int32),
+        roots=np.array([0, 2], np.int32),
+        leaf_offset=np.array([0, 1, 2, 4, 5], np.int32),
+        leaf_target=np.array([0, 0, 0, 1, 1], np.int32),
+        leaf_weight=np.array([10, 20, 30, 31, 41], np.float32),
         n_targets=2,
     )
     shape = shape_of(forest)
@@ -64,10 +64,10 @@ def test_more_work_takes_longer(rows: int) -> None:
         assert less < more.seconds(rows) < 5 * less
     assert less < full_trees(50, 6, targets=1).seconds(2 * rows)
     few = refined_seconds(Rung(32, 5), 1, 10, rows)
-    for rung, columns, features in (
-        (Rung(64, 5), 1, 10),
-        (Rung(32, 6), 1, 10),
-        (Rung(32, 5), 9, 10),
+    for rung, columns in (
+        (Rung(64, 5), 1),
+        (Rung(32, 6), 1),
+        (Rung(32, 5), 9),
     ):
         assert few < refined_seconds(rung, columns, 10, rows) < 5 * few
     assert few < refined_seconds(Rung(32, 5), 1, 700, rows)

@@ -15,7 +15,6 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.reader import TREE_OPS
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.tables.rows import Feeds
@@ -31,17 +30,6 @@ class Subgraphs:
     columns: int
     front: tuple[onnx.NodeProto, ...]
     back: tuple[onnx.NodeProto, ...]
-
-
-def count_trees(model: onnx.ModelProto) -> int:
-    """How many trees the tree ensembles of the main graph have together."""
-    total = 0
-    for node in model.graph.node:
-        if node.op_type in TREE_OPS:
-            attributes = TreeAttributes(node, np.dtype(np.float32))
-            tree_ids = attributes.ints("nodes_treeids")
-            total += len(np.unique(tree_ids)) + len(attributes.ints("tree_roots"))
-    return total
 
 
 def split_at_features(

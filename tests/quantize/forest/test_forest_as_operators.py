@@ -209,9 +209,8 @@ def test_questions_that_are_alike_are_asked_once(width: int, columns: int, opset
     x = hard_rows(forest, width)
     model = regressor(forest, width=width, opset=opset)
     np.testing.assert_array_equal(outputs(model, x)[0], walked(forest, x))
-    np.testing.assert_array_equal(
-        np.asarray(ReferenceEvaluator(model).run(None, {"X": x})[0]), walked(forest, x)
-    )
+    (found,) = ReferenceEvaluator(model).run(None, {"X": x})
+    np.testing.assert_array_equal(np.asarray(found), walked(forest, x))
     (less,) = (node for node in model.graph.node if node.op_type == "Less")
     (thresholds,) = (each for each in model.graph.initializer if each.name == less.input[1])
     pairs = zip(forest.questions.feature.ravel(), forest.questions.threshold.ravel(), strict=True)

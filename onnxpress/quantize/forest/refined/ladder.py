@@ -21,6 +21,12 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.quantize.candidates import Candidate, Form, Method, Rung
+from onnxpress.quantize.forest.predicted_time import (
+    count_features,
+    plain_seconds,
+    refined_node_seconds,
+    refined_seconds,
+)
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators, declared_columns
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
@@ -30,14 +36,13 @@ from onnxpress.quantize.forest.refined.learning import bins_of, learned
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest
 from onnxpress.quantize.forest.refined.subgraphs import (
     Subgraphs,
-    count_trees,
     run,
     single_numbers,
     split_at_features,
     subgraph,
 )
 from onnxpress.quantize.forest.task import Task
-from onnxpress.quantize.options import Objective
+from onnxpress.quantize.options import BATCH_ROWS, Objective
 from onnxpress.tables.rows import Feeds, Rows
 
 LADDER = (
@@ -59,9 +64,6 @@ LADDER = (
 WriteForest = Callable[[onnx.ModelProto, Subgraphs, ObliviousForest, Answers], onnx.ModelProto]
 """``as_operators`` or ``as_tree_ensemble``."""
 
-_TREES_EACH = 1.5
-"""An oblivious tree takes as long as so many ordinary ones on large batches (measured)."""
-
 _WORTH_IT = 6
 """A rung must be this many times smaller than the original."""
 
@@ -80,29 +82,39 @@ def size_bytes(rung: Rung, columns: int) -> int:
 def refined_candidates(
     model: onnx.ModelProto, *, objective: Objective, seed: int
 ) -> list[Candidate]:
-    """The rungs that are worth their loss and faster on large batches, smallest first.
+    """The rungs that are worth their loss, smallest first.
 
-    Where the fastest model is wanted, each also as a tree ensemble, as a ladder of its own.
+    They are predicted to be faster than ``model`` on the batches of the objective. Where the
+    fastest model is wanted, each also as a tree ensemble, as a ladder of its own.
     """
     forms: dict[Form, WriteForest] = {Form.REFINED: as_operators}
     if objective != "size":
         forms[Form.REFINED_NODE] = as_tree_ensemble
-    rungs = _worth_trying(model)
+    rungs = _worth_trying(model, BATCH_ROWS[objective])
     found = []
     for form, write in forms.items():
-        for rung in rungs:
+        for rung in rungs[form]:
             apply = partial(refined, rung=rung, seed=seed, write=write)
             found.append(Candidate(Method.FOREST, apply, form=form, rung=rung))
     return found
 
 
-def _worth_trying(model: onnx.ModelProto) -> list[Rung]:
-    """The rungs that are small enough, and of few enough trees."""
+def _worth_trying(model: onnx.ModelProto, rows: int) -> dict[Form, list[Rung]]:
+    """By form the rungs that are small enough, and faster on a batch of so many ``rows``."""
     limit = max(model.ByteSize() // _WORTH_IT, size_bytes(LADDER[1], 1))
-    classes = declared_columns(model)
-    columns = classes if classes > 2 else 1  # two classes need one score
-    most = count_trees(model) / _TREES_EACH
-    return [rung for rung in LADDER if size_bytes(rung, columns) <= limit and rung.trees <= most]
+    declared = declared_columns(model)
+    classes = max(declared, 1)
+    columns = declared if declared > 2 else 1  # two classes need one score
+    features, most = count_features(model), plain_seconds(model, rows)
+    small = [rung for rung in LADDER if size_bytes(rung, columns) <= limit]
+    return {
+        Form.REFINED: [
+            rung for rung in small if refined_seconds(rung, classes, features, rows) < most
+        ],
+        Form.REFINED_NODE: [
+            rung for rung in small if refined_node_seconds(rung, classes, rows) < most
+        ],
+    }
 
 
 def refined(

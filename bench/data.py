@@ -69,11 +69,12 @@ def split_of(name: str, seed: int) -> Split:
         name,
         seed,
         parts.schema,
-        *(_rows(part) for part in (parts.train, parts.calibration, parts.test)),
+        *(rows_of(part) for part in (parts.train, parts.calibration, parts.test)),
     )
 
 
-def _rows(frame: pd.DataFrame) -> Rows:
+def rows_of(frame: pd.DataFrame) -> Rows:
+    """The rows of a part of a table whose columns are numbers."""
     x = np.ascontiguousarray(frame.drop(columns="target").to_numpy(np.float32))
     return Rows({NUMERIC_INPUT: x}, frame["target"].to_numpy())
 

@@ -86,15 +86,13 @@ def _refined(
     return choice.model, choice.chosen.candidate
 
 
-def _one_node(model: onnx.ModelProto, part: Split, rung: Rung | Share | None) -> bytes:
-    """The refined forest of this size in one tree node."""
+def _one_node(model: onnx.ModelProto, part: Split, rung: Rung | Share | None) -> bytes | None:
+    """The refined forest of this size in one tree node; None where that is slower for a row."""
     options = Options(level="refined", objective="latency", seed=part.seed)
-    (same,) = [
-        item
-        for item in forest_candidates(model, options)
-        if (item.form, item.rung) == (Form.REFINED_NODE, rung)
-    ]
-    return to_bytes(same.apply(model, part.train), packed=True)
+    for item in forest_candidates(model, options):
+        if (item.form, item.rung) == (Form.REFINED_NODE, rung):
+            return to_bytes(item.apply(model, part.train), packed=True)
+    return None
 
 
 def trials(plain: bytes, fitted: Any, part: Split) -> Trials:

@@ -55,16 +55,33 @@ SCORERS = tuple(_SCORERS.split())
 They are listed because importing scikit-learn takes a second, which every stage would pay.
 """
 
+PINBALL = "neg_mean_pinball_loss"
+"""Ours, for regressors of a quantile: scikit-learn has the loss, but no scorer by name."""
+
 ERROR_QUANTILES = (50, 95, 99)
 """The quantiles of the error that are measured on test rows, in percent."""
 
-_QUANTILE = re.compile(rf"{MAX_ERROR}_p([1-9][0-9]?)")
+_PERCENT = re.compile(r"([a-z_]+)_p([1-9][0-9]?)")
 
 
 def error_quantile(key: str) -> float | None:
     """Return the share that ``max_abs_error_pNN`` names: 0.95 of ``max_abs_error_p95``, or None."""
-    found = _QUANTILE.fullmatch(key)
-    return int(found[1]) / 100 if found else None
+    return _share_of(MAX_ERROR, key)
+
+
+def pinball_quantile(name: str) -> float | None:
+    """Return the quantile of ``neg_mean_pinball_loss_pNN``: 0.9 of the name with p90, or None."""
+    return _share_of(PINBALL, name)
+
+
+def _share_of(base: str, name: str) -> float | None:
+    found = _PERCENT.fullmatch(name)
+    return int(found[2]) / 100 if found and found[1] == base else None
+
+
+def is_scorer(name: str) -> bool:
+    """Whether a score may have this name for some task."""
+    return name in SCORERS or pinball_quantile(name) is not None
 
 
 def with_defaults(limits: Limits, defaults: Limits) -> dict[str, float | None]:
@@ -74,15 +91,17 @@ def with_defaults(limits: Limits, defaults: Limits) -> dict[str, float | None]:
 
 def is_known(key: str) -> bool:
     """Whether a limit may have this key for some task."""
-    return key in KEYS or error_quantile(key) is not None or key in SCORERS
+    return key in KEYS or error_quantile(key) is not None or is_scorer(key)
 
 
 def nearest(name: str, valid: tuple[str, ...]) -> str:
     """Return the valid name that is most like ``name``; empty if none is.
 
     ``mean_absolute_error`` is like ``neg_mean_absolute_error``: scikit-learn's scorers grow with
-    quality, so an error has a ``neg_`` before its name.
+    quality, so an error has a ``neg_`` before its name. A pinball loss has its quantile after it.
     """
+    if "pinball" in name.lower():
+        return f"{PINBALL}_p90"
     for form in (f"neg_{name}", f"{name}_score", name.removesuffix("_score"), name.lower()):
         if form in valid:
             return form

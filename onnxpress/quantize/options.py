@@ -13,6 +13,9 @@ Objective = Literal["size", "latency", "throughput"]
 Level = Literal["auto", "lossless", "faithful", "refined"]
 MlOpset = Literal[3, 5]
 
+BATCH_ROWS: Mapping[Objective, int] = {"size": 1024, "latency": 1, "throughput": 256}
+"""Rows per call that count for an objective; the smallest model must be fast on large batches."""
+
 
 @dataclass(frozen=True)
 class Options:

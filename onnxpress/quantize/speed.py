@@ -6,12 +6,11 @@ import time
 
 import numpy as np
 
+from onnxpress.quantize.options import BATCH_ROWS, Objective
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Rows, take
 
 ROUNDS = 50
-BATCH_ROWS = {"latency": 1, "throughput": 256}
-"""Rows per call by objective."""
 CALLS_ROWS = 256
 """A value is the time of so many rows, in one call or in several.
 
@@ -20,7 +19,7 @@ A single call of one row is too short to time.
 
 
 def relative_latencies(
-    plain: bytes, models: list[bytes], rows: Rows, objective: str
+    plain: bytes, models: list[bytes], rows: Rows, objective: Objective
 ) -> list[float]:
     """Each model's time over the plain model's in the same round, the median of all rounds.
 

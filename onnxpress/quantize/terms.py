@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import FAITHFUL, SCORERS
+from onnxpress.limits import FAITHFUL, is_scorer
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -112,5 +112,5 @@ def _check_defined(
     if options.score is not None:
         check_rows(score, target, rows=rows, key=words.score)
     for name in limits:
-        if name in SCORERS:
+        if is_scorer(name):
             check_rows(replace(score, name=name), target, rows=rows, key=f"{words.limits}:")

@@ -12,12 +12,12 @@ from onnxpress.limits import (
     OF_REGRESSORS,
     RECALL,
     SCORE,
-    SCORERS,
     TEST,
     WITHIN,
     Limits,
     about_unknown,
     error_quantile,
+    is_scorer,
     with_defaults,
 )
 from onnxpress.scores.losses import SCORER_OF, Loss
@@ -91,7 +91,7 @@ def _check_key(name: str, score: Score, *, proper: bool, scored: bool, key: str)
                 f"{key}.{name} needs probabilities, and this model gives none; remove it"
             )
         return
-    if name not in SCORERS:
+    if not is_scorer(name):
         raise UserError(f"{key} has the unknown key {shortened(repr(name))}; {about_unknown(name)}")
     find_score(name, score.task, score.classes, proper=proper, scored=scored, key=f"{key}:")
 

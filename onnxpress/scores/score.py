@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.limits import SCORERS, nearest
+from onnxpress.limits import SCORERS, is_scorer, nearest, pinball_quantile
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.scorers import (
     Task,
@@ -238,7 +238,8 @@ def find_score(
     if name is None:
         return Score(DEFAULTS[task], task, classes, positive)
     valid = fitting(task, len(classes), proper=proper, has_scores=scored)
-    if name not in valid:
+    quantile = task == "regression" and isinstance(name, str) and pinball_quantile(name)
+    if name not in valid and not quantile:
         raise UserError(f"{key} {_complaint(name, task, len(classes), valid)}")
     return Score(name, task, classes, positive)
 
@@ -246,7 +247,7 @@ def find_score(
 def _complaint(name: Any, task: Task, n_classes: int, valid: tuple[str, ...]) -> str:
     choose = f"choose one of {', '.join(valid)}"
     shown = shortened(repr(name))
-    if not isinstance(name, str) or name not in SCORERS:
+    if not isinstance(name, str) or not is_scorer(name):
         near = nearest(str(name), valid) or nearest(str(name), SCORERS)
         hint = f"did you mean {near!r}? Else {choose}" if near else choose
         return f"should name a scorer of scikit-learn, got {shown}; {hint}"

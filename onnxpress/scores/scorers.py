@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import SCORERS
+from onnxpress.limits import SCORERS, pinball_quantile
 
 Task = Literal["classification", "regression"]
 Kind = Literal["classification", "regression", "clustering", "multilabel"]
@@ -45,8 +45,11 @@ def _scorer(name: str, n_classes: int) -> Any:
     A loss of probabilities asks which classes the columns are, and would take them from the rows:
     wrong where a class has no row.
     """
-    from sklearn.metrics import get_scorer
+    from sklearn.metrics import get_scorer, make_scorer, mean_pinball_loss
 
+    quantile = pinball_quantile(name)
+    if quantile is not None:
+        return make_scorer(mean_pinball_loss, greater_is_better=False, alpha=quantile)
     scorer = get_scorer(name)
     takes_labels = "labels" in inspect.signature(scorer._score_func).parameters
     of_labels = scorer._response_method == "predict" or name.startswith("roc_auc")

@@ -260,7 +260,7 @@ def test_a_child_has_no_open_file_of_ours_but_its_own_and_its_answer() -> None:
 
 
 def _kind_of_file(opened: str) -> str:
-    """What a link of /proc/self/fd names; inside bubblewrap the file's folder may read otherwise."""
+    """What a link of /proc/self/fd names; bubblewrap may call the folder of a file otherwise."""
     if opened.startswith("pipe:"):
         return "pipe"
     if opened == "/memfd:held (deleted)":

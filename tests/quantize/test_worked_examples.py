@@ -29,6 +29,7 @@ MODULES = (
     "onnxpress.quantize.forest.refined.grow",
     "onnxpress.quantize.forest.refined.oblivious",
     "onnxpress.quantize.forest.refined.refit",
+    "onnxpress.quantize.forest.refined.sum_of_leaves",
 )
 
 

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from onnxpress.errors import UserError
-from onnxpress.limits import CALIBRATION, KEYS, TEST, error_quantile, is_known, with_defaults
+from onnxpress.limits import (
+    CALIBRATION,
+    KEYS,
+    TEST,
+    error_quantile,
+    is_known,
+    pinball_quantile,
+    with_defaults,
+)
 from onnxpress.scores.budgets import check_limits, exceeded
 from onnxpress.scores.losses import Loss
 from onnxpress.scores.score import Score, find_score
@@ -35,6 +43,9 @@ def test_every_key_is_known_and_quantiles_too() -> None:
     assert all(map(is_known, [*KEYS, "max_abs_error_p5", "max_abs_error_p99", "f1_macro"]))
     assert not any(map(is_known, ["", "max_abs_error_p0", "max_abs_error_p100", "max_abs_error_p"]))
     assert error_quantile("max_abs_error_p95") == 0.95
+    assert pinball_quantile("neg_mean_pinball_loss_p5") == 0.05
+    assert is_known("neg_mean_pinball_loss_p99")
+    assert not is_known("neg_mean_pinball_loss")
 
 
 def test_every_key_fits_one_of_the_tasks() -> None:
@@ -56,6 +67,12 @@ def test_every_key_fits_one_of_the_tasks() -> None:
         ({"f1_makro": 0.1}, TWO, "did you mean 'f1_macro'?"),
         ({"within_tolerance": 0}, TWO, "max_drop.within_tolerance is for regression"),
         ({"max_abs_error": 0}, TWO, "max_drop.max_abs_error is for regression"),
+        (
+            {"neg_mean_pinball_loss": 0},
+            NUMBERS,
+            "unknown key 'neg_mean_pinball_loss'; did you mean 'neg_mean_pinball_loss_p90'?",
+        ),
+        ({"neg_mean_pinball_loss_p90": 0}, TWO, "is for regression, and the target has classes"),
         ({"log_loss": 0}, NUMBERS, "max_drop.log_loss is for classes"),
         ({"roc_auc": 0}, NUMBERS, "max_drop: 'roc_auc' is for classification"),
         ({"score": -0.1}, TWO, "max_drop.score should be a number from 0 on or null, got -0.1"),

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.metrics import get_scorer, get_scorer_names
+from sklearn.metrics import get_scorer, get_scorer_names, mean_pinball_loss
 from sklearn.svm import LinearSVC
 
 from onnxpress.estimators.predicting import by_class
@@ -104,6 +104,14 @@ def test_every_score_of_numbers_is_scikit_learns() -> None:
     for name in names:
         score = find_score(name, "regression")
         assert score(target, given) == pytest.approx(get_scorer(name)(model, rows, target)), name
+
+
+@pytest.mark.parametrize("percent", [5, 50, 90])
+def test_the_pinball_loss_of_a_quantile_is_scikit_learns(percent: int) -> None:
+    target, values = np.array([1.0, 4.0, 9.0, -2.0]), np.array([2.0, 2.5, 9.0, -4.0])
+    score = find_score(f"neg_mean_pinball_loss_p{percent}", "regression")
+    expected = -mean_pinball_loss(target, values, alpha=percent / 100)
+    assert score(target, Predictions(values, None)) == pytest.approx(expected, abs=1e-15)
 
 
 def test_a_score_of_labels_needs_no_scores() -> None:

@@ -18,7 +18,7 @@ import requests
 from sklearn.datasets import load_digits
 from sklearn.ensemble import RandomForestClassifier
 
-from onnxpress.limits import SCORERS
+from onnxpress.limits import is_scorer
 from onnxpress.pipeline.files import read_json
 from tests.conftest import ROOT
 from tests.support import pages
@@ -125,7 +125,7 @@ def spellings(key: str) -> set[str]:
     if key.endswith("_se"):
         return {"<metric>_se"}
     score = re.fullmatch(r"quantized_(\w+)_drop", key)
-    if score and score[1] in SCORERS:
+    if score and is_scorer(score[1]):
         return {"quantized_<score>_drop"}
     general = re.sub(r"batch_\d+$", "batch_<n>", key)
     of_a_model = re.sub(r"^(original|onnx|quantized)_(?!vs_)", "<model>_", general)

@@ -7,9 +7,12 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 
-from onnxpress.quantize.forest.refined.bins import binned, cut_points
-from onnxpress.quantize.forest.refined.distillation import generate
+from onnxpress.quantize.candidates import Rung
+from onnxpress.quantize.forest.refined.answers import Answers
+from onnxpress.quantize.forest.refined.bins import MOST_CUTS, binned, cut_points
+from onnxpress.quantize.forest.refined.distillation import Distillation, generate
 from onnxpress.quantize.forest.refined.grow import Growth, grow
+from onnxpress.quantize.forest.refined.learning import Learning, bins_of, learned
 from onnxpress.quantize.forest.refined.losses import LOGISTIC, SOFTMAX, SQUARED, Loss
 from onnxpress.quantize.forest.refined.oblivious import Questions, quantised
 from onnxpress.quantize.forest.refined.refit import leaf_matrix, refit
@@ -19,13 +22,13 @@ RANDOM = np.random.default_rng(7)
 
 def test_cut_points_separate_all_values_while_there_are_few() -> None:
     column = np.array([3, 1, 2, 2, 1], np.float32)
-    assert_array_equal(cut_points(column), np.array([1.5, 2.5], np.float32))
+    assert_array_equal(cut_points(column, MOST_CUTS), np.array([1.5, 2.5], np.float32))
 
 
 def test_cut_points_lie_between_float32_neighbours_too() -> None:
     low = np.float32(1)
     high = np.nextafter(low, np.float32(2))
-    (cut,) = cut_points(np.array([low, high]))
+    (cut,) = cut_points(np.array([low, high]), MOST_CUTS)
     assert low < cut <= high
 
 
@@ -37,14 +40,14 @@ def test_cut_points_keep_to_their_limit_and_spread_over_the_rows() -> None:
 
 def test_missing_values_have_a_cut_of_their_own() -> None:
     column = np.array([1, np.nan, 2, np.inf], np.float32)
-    assert cut_points(column)[-1] == np.inf
+    assert cut_points(column, MOST_CUTS)[-1] == np.inf
 
 
 def test_bins_compare_as_the_thresholds_do() -> None:
     x = RANDOM.integers(0, 60, (400, 3)).astype(np.float32)
     x[::11, 1] = np.nan
     x[::13, 2] = np.inf
-    bins = binned(x, tuple(cut_points(column) for column in x.T))
+    bins = binned(x, tuple(cut_points(column, MOST_CUTS) for column in x.T))
     for feature, cuts in enumerate(bins.cuts):
         for place, cut in enumerate(cuts):
             assert_array_equal(bins.code[:, feature] <= place, x[:, feature] < cut)
@@ -56,7 +59,7 @@ def test_a_stump_asks_what_scikit_learns_stump_asks() -> None:
     x = RANDOM.integers(0, 12, (500, 5)).astype(np.float32)
     y = 3.0 * (x[:, 3] > 4) + x[:, 1] / 10 + RANDOM.normal(size=500)
     stump = DecisionTreeRegressor(max_depth=1).fit(x, y).tree_
-    bins = binned(x, tuple(cut_points(column) for column in x.T))
+    bins = binned(x, tuple(cut_points(column, MOST_CUTS) for column in x.T))
     questions, values, offset = grow(
         bins, y[:, None], SQUARED, Growth(1, 1, rate=1.0, ridge=1e-9), seed=0
     )
@@ -133,3 +136,65 @@ def test_the_first_half_of_the_generated_rows_takes_every_value_from_a_row() -> 
     x = np.arange(60, dtype=np.float32).reshape(20, 3)
     made = generate(x, 100, np.random.default_rng(0))[:50]
     assert all(np.isin(made[:, feature], x[:, feature]).all() for feature in range(3))
+
+
+@pytest.mark.parametrize(("loss", "columns"), [(SQUARED, 1), (SOFTMAX, 7)], ids=["one", "seven"])
+def test_no_order_of_rows_decides_a_split(loss: Loss, columns: int) -> None:
+    # Numbers from 0 to 3, and whether they are below 2: two gains that only rounding tells apart.
+    number = RANDOM.integers(0, 4, (3000, 3)).astype(np.float32)
+    x = np.hstack([number, (number < 2).astype(np.float32)])
+    y = RANDOM.gamma(1.0, size=(3000, columns)) * (1 + x[:, 3:] @ RANDOM.random((3, columns)))
+    y = y / y.sum(axis=1, keepdims=True) if columns > 1 else y
+    cuts = tuple(cut_points(column, MOST_CUTS) for column in x.T)
+    order = RANDOM.permutation(len(x))
+    found = [
+        grow(binned(x[rows], cuts), y[rows], loss, Growth(20, 5), seed=0)[0]
+        for rows in (np.arange(len(x)), order)
+    ]
+    assert_array_equal(found[0].feature, found[1].feature)
+    assert_array_equal(found[0].threshold, found[1].threshold)
+
+
+def test_a_gain_is_what_a_split_saves_of_the_squared_error() -> None:
+    x = RANDOM.normal(size=(500, 3)).astype(np.float32)
+    y = RANDOM.normal(size=500) + (x[:, 1] > 0.3)
+    bins = binned(x, tuple(cut_points(column, 20) for column in x.T))
+    questions, _, _ = grow(bins, y[:, None], SQUARED, Growth(1, 1, ridge=1e-9), seed=0)
+
+    def error(feature: int, cut: np.float32) -> float:
+        left = x[:, feature] < cut
+        return float(sum(part.var() * len(part) for part in (y[left], y[~left])))
+
+    errors = {(f, c): error(f, c) for f in range(3) for c in bins.cuts[f]}
+    best = min(errors, key=errors.__getitem__)
+    assert best == (questions.feature[0, 0], questions.threshold[0, 0])
+
+
+def test_as_many_cuts_as_a_byte_can_number() -> None:
+    column = RANDOM.normal(size=4000).astype(np.float32)
+    column[::9] = np.nan
+    cuts = cut_points(column, MOST_CUTS)
+    code = binned(column[:, None], (cuts,)).code[:, 0]
+    assert (len(cuts), code.max()) == (255, 255)
+    assert (code[::9] == 255).all()
+    assert_array_equal(code <= 254, ~np.isnan(column))
+
+
+def test_more_cuts_than_that_are_refused() -> None:
+    with pytest.raises(ValueError, match="255"):
+        binned(np.zeros((2, 1), np.float32), (np.arange(256, dtype=np.float32),))
+
+
+def test_a_small_forest_learns_a_curve_that_32_cuts_are_too_coarse_for() -> None:
+    x = RANDOM.uniform(0, 1, (12_000, 2)).astype(np.float32)
+    y = np.sin(25 * x[:, :1].astype(np.float64) ** 2) + 0.1 * x[:, 1:]
+    distilled = Distillation(x, y, SQUARED, Answers(None), np.zeros(1), np.ones(1))
+    fresh = RANDOM.uniform(0, 1, (4000, 2)).astype(np.float32)
+    truth = np.sin(25 * fresh[:, :1].astype(np.float64) ** 2) + 0.1 * fresh[:, 1:]
+    error = {}
+    for cuts in (32, 254):
+        learning = Learning(cuts=(cuts, cuts))
+        bins = bins_of(distilled, x, learning)
+        forest = learned(distilled, bins, Rung(32, 6), seed=0, learning=learning)
+        error[cuts] = float(np.square(forest.scores(fresh) - truth).mean())
+    assert error[254] < 0.2 * error[32]

@@ -3,6 +3,7 @@
 * ``ladder``: the candidates, from small to large, and how one is made.
 * ``subgraphs``: the model is split where its trees read their features.
 * ``distillation``: the rows to learn from, and what the original predicts for them.
+* ``learning``: a forest of one size, and all settings.
 * ``bins``, ``grow``, ``losses``, ``refit``: boosting on histograms, then all leaves together.
 * ``answers``: labels by a threshold, answers that stay positive.
 * ``oblivious``: the forest as arrays, with int8 leaves.

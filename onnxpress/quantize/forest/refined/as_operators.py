@@ -1,32 +1,23 @@
 """An oblivious forest as operators of ai.onnx (opset 9 or later) behind the front of a model.
 
-Rows are the last axis while trees are compared and summed: every operator then works on long
-contiguous stretches.
-
-    features (rows, f) -> Transpose -> Gather (depth, trees, rows) -> Less thresholds
-    -> Where 2^level or 0 -> ReduceSum over levels -> Add first leaf of the tree
-    -> Gather leaf table (trees, rows, columns) -> ReduceSum over trees
+    features -> sum of the leaves (``sum_of_leaves``)
     -> Softmax and ArgMax, or Add offset and Max with the least answer
 
-The leaf table is int8, cast and scaled by operators with constant inputs, which a runtime computes
-once, when it loads the model (onnxruntime does not do so for DequantizeLinear). A classifier's
-offset is part of its table.
+A classifier's offset is part of its leaf table.
 """
 
 from __future__ import annotations
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import TensorProto
 
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, two_class_scores
 from onnxpress.quantize.forest.refined.subgraphs import Subgraphs, subgraph
+from onnxpress.quantize.forest.refined.sum_of_leaves import sum_of_leaves
 
-_MIN_OPSET = 9  # Where
+_MIN_OPSET = 9  # Flatten and Transpose of any type
 
 
 def as_operators(
@@ -50,10 +41,9 @@ def as_operators(
     result = subgraph(model, parts.front, outputs)
     writer = _ShortNames(result.graph, opset, names_of(result) - {""})
     if labels is None:
-        sums = _sum_of_trees(_leaf_values(writer, parts.features, forest, forest.scale), writer)
-        _numbers(writer, sums, forest, answers, outputs[0])
+        _numbers(writer, parts, forest, answers, outputs[0])
     else:
-        _classes(writer, parts.features, forest, answers, outputs)
+        _classes(writer, parts, forest, answers, outputs)
     result.graph.name = model.graph.name
     result.metadata_props.extend(model.metadata_props)
     _import_used(result, model)
@@ -83,33 +73,15 @@ def _check_columns(model: onnx.ModelProto, columns: int) -> None:
         raise NotApplicable(f"the model declares {declared} output columns and returns {columns}")
 
 
-def _leaf_values(
-    writer: GraphWriter, features: str, forest: ObliviousForest, scale: NDArray[np.float32]
-) -> str:
-    """The leaf value of each tree for each row, float32 (trees, rows, columns of ``scale``)."""
-    questions = forest.questions
-    trees, depth = questions.feature.shape
-    columns = writer.add("Transpose", features, perm=[1, 0])
-    numbers = writer.whole(questions.feature.T, TensorProto.INT32)
-    values = writer.add("Gather", columns, numbers, axis=0)
-    answers = writer.add("Less", values, writer.constant(questions.threshold.T[:, :, None]))
-    bit = writer.constant((1 << np.arange(depth, dtype=np.int32))[:, None, None])
-    bits = writer.add("Where", answers, bit, writer.constant(np.zeros(1, np.int32)))
-    leaf = writer.reduce("ReduceSum", bits, 0, keepdims=False)
-    first = writer.constant((np.arange(trees, dtype=np.int32) << depth)[:, None])
-    table = writer.whole(forest.table.reshape(trees << depth, -1), TensorProto.FLOAT)
-    table = writer.add("Mul", table, writer.constant(scale))
-    return writer.add("Gather", table, writer.add("Add", leaf, first), axis=0)
-
-
-def _sum_of_trees(values: str, writer: GraphWriter) -> str:
-    return writer.reduce("ReduceSum", values, 0, keepdims=False)
-
-
 def _numbers(
-    writer: GraphWriter, sums: str, forest: ObliviousForest, answers: Answers, output: str
+    writer: GraphWriter,
+    parts: Subgraphs,
+    forest: ObliviousForest,
+    answers: Answers,
+    output: str,
 ) -> None:
     """Prediction, which no sum of trees takes below the floor."""
+    sums = sum_of_leaves(writer, parts, forest, forest.scale)
     floor, offset = answers.needed_floor(forest), writer.constant(forest.offset)
     if floor is None:
         writer.add("Add", sums, offset, output=output)
@@ -119,7 +91,7 @@ def _numbers(
 
 def _classes(
     writer: GraphWriter,
-    features: str,
+    parts: Subgraphs,
     forest: ObliviousForest,
     answers: Answers,
     outputs: list[str],
@@ -128,7 +100,7 @@ def _classes(
     scale = forest.scale
     if len(scale) == 1:
         scale = two_class_scores(scale)
-    scores = _sum_of_trees(_leaf_values(writer, features, forest, scale), writer)
+    scores = sum_of_leaves(writer, parts, forest, scale)
     writer.add("Softmax", scores, output=outputs[1], axis=1)
     answers.write_labels(writer, scores, outputs[1], outputs[0])
 

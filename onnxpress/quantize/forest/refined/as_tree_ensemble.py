@@ -1,8 +1,8 @@
 """An oblivious forest as one TreeEnsembleClassifier or TreeEnsembleRegressor behind the front.
 
-About three times as large as the operators of ``as_operators``, and twice as fast for a row at a
-time: what such a call costs is mostly the number of operators. Large batches of many classes are
-faster there.
+About three times as large as the operators of ``as_operators``, and up to twice as fast for a row
+at a time: what such a call costs is mostly the number of operators. From 32 rows on the operators
+are as fast, and several times faster for 1,024.
 """
 
 from __future__ import annotations

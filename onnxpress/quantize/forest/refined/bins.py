@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 
 Column = NDArray[np.float32]
 
+MOST_CUTS = 254
+"""Of a feature; with one more for missing values, the number of a bin is a byte."""
+
 
 @dataclass(frozen=True)
 class Bins:
     """Feature values as the number of cut points below them; ``x < cuts[c]`` is ``code <= c``."""
 
-    code: NDArray[np.int32]  # (rows, features); NaN is right of every cut
+    code: NDArray[np.uint8]  # (rows, features); NaN is right of every cut
     cuts: tuple[Column, ...]  # per feature, ascending
 
     @property
@@ -23,12 +26,12 @@ class Bins:
         return max(len(cut) for cut in self.cuts) + 1
 
 
-def cut_points(column: Column, limit: int = 32) -> Column:
+def cut_points(column: Column, limit: int) -> Column:
     """At most ``limit`` float32 thresholds that separate the rows of ``column`` by ``<``.
 
     They lie midway between neighbouring values:
 
-    >>> cut_points(np.float32([2, 1, 2, 5]))
+    >>> cut_points(np.float32([2, 1, 2, 5]), limit=32)
     array([1.5, 3.5], dtype=float32)
 
     Where there are too many, those next to the quantiles are kept: the cut 3.5 has 3 of 4 rows
@@ -39,7 +42,7 @@ def cut_points(column: Column, limit: int = 32) -> Column:
 
     A column with missing values has one more cut, infinity: NaN is not below it, all others are.
 
-    >>> cut_points(np.float32([2, np.nan, 1]))
+    >>> cut_points(np.float32([2, np.nan, 1]), limit=32)
     array([1.5, inf], dtype=float32)
     """
     finite = column[np.isfinite(column)]
@@ -66,7 +69,12 @@ def binned(x: NDArray[np.float32], cuts: tuple[Column, ...]) -> Bins:
     [[0], [2], [2]]
 
     So ``x < 3.5``, the question at cut 1, is ``code <= 1``: yes, no, no.
+
+    Raises:
+        ValueError: a feature has more cuts than a byte can number.
     """
+    if any(len(cut) > MOST_CUTS + 1 for cut in cuts):
+        raise ValueError(f"a feature can have {MOST_CUTS + 1} cuts, the last for missing values")
     pairs = zip(cuts, x.T, strict=True)
     codes = [np.searchsorted(cut, column, side="right") for cut, column in pairs]
-    return Bins(np.stack(codes, axis=1).astype(np.int32), cuts)
+    return Bins(np.stack(codes, axis=1).astype(np.uint8), cuts)

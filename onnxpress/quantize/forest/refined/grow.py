@@ -13,13 +13,18 @@ from onnxpress.quantize.forest.refined.losses import Loss, Matrix
 from onnxpress.quantize.forest.refined.oblivious import Questions
 
 _SKETCH = 4  # columns of gradients looked at when a split is chosen
+_STEPS = 1 << 15
+"""Whole numbers that stand for the gradients of one sign: sums of them have no rounding, so that
+no order of adding them decides a split (Shi et al., "Quantized training of gradient boosting
+decision trees", 2022). 64,000 rows of them add up to less than an int32 holds."""
 
 
 @dataclass(frozen=True)
 class Growth:
     """How to grow: ``trees`` of ``depth`` levels.
 
-    Each adds ``rate`` of a Newton step that is damped by ``ridge`` rows.
+    Each adds ``rate`` of a Newton step that is damped by ``ridge`` rows. A split is chosen among
+    ``max_features`` features, by ``max_rows`` rows.
     """
 
     trees: int
@@ -77,8 +82,8 @@ def _choose_questions(
     code = bins.code[rows]
     columns = slope[rows]
     if columns.shape[1] > _SKETCH:
-        columns = columns @ random.normal(size=(columns.shape[1], _SKETCH))
-    weighed = np.hstack([columns, np.ones((len(rows), 1))]).astype(np.float32)
+        columns = _projected(columns, random.normal(size=(columns.shape[1], _SKETCH)))
+    weighed = np.hstack([_whole(columns), np.ones((len(rows), 1), np.int32)])
     usable = np.array([len(cut) for cut in bins.cuts])
     leaf = np.zeros(len(rows), np.int32)
     feature, place = np.zeros((2, growth.depth), np.int64)
@@ -92,6 +97,20 @@ def _choose_questions(
     return feature, place
 
 
+def _projected(columns: Matrix, directions: Matrix) -> Matrix:
+    """``columns @ directions``, but not by BLAS, whose order of sums is that of this CPU."""
+    total = columns[:, :1] * directions[0]
+    for column, direction in zip(columns.T[1:], directions[1:], strict=True):
+        total += column[:, None] * direction
+    return np.asarray(total)
+
+
+def _whole(columns: Matrix) -> NDArray[np.int32]:
+    """``columns`` in whole numbers up to ``_STEPS``, the largest number of all."""
+    largest = float(np.abs(columns).max())
+    return np.rint(columns * (_STEPS / largest if largest else 0.0)).astype(np.int32)
+
+
 def _sample(random: np.random.Generator, total: int, limit: int) -> NDArray[np.int64]:
     """At most ``limit`` of ``range(total)``, ascending."""
     if total <= limit:
@@ -100,9 +119,9 @@ def _sample(random: np.random.Generator, total: int, limit: int) -> NDArray[np.i
 
 
 def _gains(
-    code: NDArray[np.int32],
+    code: NDArray[np.uint8],
     leaf: NDArray[np.int32],
-    columns: NDArray[np.float32],
+    columns: NDArray[np.int32],
     leaves: int,
     width: int,
     ridge: float,
@@ -118,32 +137,37 @@ def _gains(
         [0, 2]   [0, 5]    feature 0 has the cells 0 to 2, feature 1 the cells 3 to 5
         [1, 0]   [1, 3]
         [1, 1]   [1, 4]
+
+    A gain is the square of the summed gradients on either side, divided by the number of rows there
+    and the ridge.
     """
     rows, features = code.shape
     cell = (leaf * features)[:, None] * width + np.arange(features, dtype=np.int32) * width + code
-    ones = np.ones(cell.size, np.float32)
+    ones = np.ones(cell.size, np.int32)
     starts = np.arange(0, cell.size + 1, features)
     member = csc_matrix((ones, cell.ravel(), starts), shape=(leaves * features * width, rows))
     histogram = (member @ columns).reshape(leaves, features, width, -1)
-    below = histogram.cumsum(axis=2, dtype=np.float64)
-    above = below[:, :, -1:] - below
-    gain = _squared_sums(below, ridge) + _squared_sums(above, ridge)
-    total: Matrix = gain[:, :, :-1].sum(axis=0)
+    count_below, count_above = _either_side(histogram[..., -1])
+    total = np.zeros((features, width - 1))
+    for column in range(histogram.shape[-1] - 1):
+        below, above = _either_side(histogram[..., column])
+        gain = below**2 / (count_below + ridge) + above**2 / (count_above + ridge)
+        total += gain.sum(axis=0)
     return total
 
 
-def _squared_sums(part: Matrix, ridge: float) -> Matrix:
-    """The square of the summed gradients, divided by the number of rows and the ridge."""
-    total: Matrix = (part[..., :-1] ** 2).sum(axis=-1) / (part[..., -1] + ridge)
-    return total
+def _either_side(cells: NDArray[np.int32]) -> tuple[Matrix, Matrix]:
+    """Sums of ``cells`` (leaves, features, width) below and above each cut but the last."""
+    below = cells.cumsum(axis=2, dtype=np.float64)
+    return below[:, :, :-1], below[:, :, -1:] - below[:, :, :-1]
 
 
 def _leaf_numbers(
-    code: NDArray[np.int32], feature: NDArray[np.int64], place: NDArray[np.int64]
+    code: NDArray[np.uint8], feature: NDArray[np.int64], place: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Leaf numbers (rows,) of one tree: bit ``l`` is the answer of level ``l``.
 
-    >>> codes = np.int32([[0, 2], [1, 0], [1, 1]])
+    >>> codes = np.uint8([[0, 2], [1, 0], [1, 1]])
     >>> _leaf_numbers(codes, feature=np.array([0, 1]), place=np.array([0, 1])).tolist()
     [1, 2, 2]
     """

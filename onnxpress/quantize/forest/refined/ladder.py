@@ -17,30 +17,32 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from onnxpress.quantize.candidates import Candidate, Form, Method, Rung
+from onnxpress.quantize.forest.predicted_time import (
+    count_features,
+    plain_seconds,
+    refined_node_seconds,
+    refined_seconds,
+)
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators, declared_columns
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
-from onnxpress.quantize.forest.refined.bins import Bins, binned, cut_points
-from onnxpress.quantize.forest.refined.distillation import Distillation, distil
-from onnxpress.quantize.forest.refined.grow import Growth, grow
-from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, quantised
-from onnxpress.quantize.forest.refined.refit import refit
+from onnxpress.quantize.forest.refined.bins import Bins
+from onnxpress.quantize.forest.refined.distillation import Distillation, Features, distil
+from onnxpress.quantize.forest.refined.learning import bins_of, learned
+from onnxpress.quantize.forest.refined.oblivious import ObliviousForest
 from onnxpress.quantize.forest.refined.subgraphs import (
     Subgraphs,
-    count_trees,
     run,
     single_numbers,
     split_at_features,
     subgraph,
 )
 from onnxpress.quantize.forest.task import Task
-from onnxpress.quantize.options import Objective
+from onnxpress.quantize.options import BATCH_ROWS, Objective
 from onnxpress.tables.rows import Feeds, Rows
 
 LADDER = (
@@ -53,14 +55,14 @@ LADDER = (
     Rung(64, 6),
     Rung(64, 7),
     Rung(128, 7),
+    Rung(128, 8),
+    Rung(256, 8),
+    Rung(512, 8),
 )
 """The sizes of the candidates, ascending."""
 
 WriteForest = Callable[[onnx.ModelProto, Subgraphs, ObliviousForest, Answers], onnx.ModelProto]
 """``as_operators`` or ``as_tree_ensemble``."""
-
-_TREES_EACH = 1.5
-"""An oblivious tree takes as long as so many ordinary ones on large batches (measured)."""
 
 _WORTH_IT = 6
 """A rung must be this many times smaller than the original."""
@@ -80,29 +82,39 @@ def size_bytes(rung: Rung, columns: int) -> int:
 def refined_candidates(
     model: onnx.ModelProto, *, objective: Objective, seed: int
 ) -> list[Candidate]:
-    """The rungs that are worth their loss and faster on large batches, smallest first.
+    """The rungs that are worth their loss, smallest first.
 
-    Where the fastest model is wanted, each also as a tree ensemble, as a ladder of its own.
+    They are predicted to be faster than ``model`` on the batches of the objective. Where the
+    fastest model is wanted, each also as a tree ensemble, as a ladder of its own.
     """
     forms: dict[Form, WriteForest] = {Form.REFINED: as_operators}
     if objective != "size":
         forms[Form.REFINED_NODE] = as_tree_ensemble
-    rungs = _worth_trying(model)
+    rungs = _worth_trying(model, BATCH_ROWS[objective])
     found = []
     for form, write in forms.items():
-        for rung in rungs:
+        for rung in rungs[form]:
             apply = partial(refined, rung=rung, seed=seed, write=write)
             found.append(Candidate(Method.FOREST, apply, form=form, rung=rung))
     return found
 
 
-def _worth_trying(model: onnx.ModelProto) -> list[Rung]:
-    """The rungs that are small enough, and of few enough trees."""
+def _worth_trying(model: onnx.ModelProto, rows: int) -> dict[Form, list[Rung]]:
+    """By form the rungs that are small enough, and faster on a batch of so many ``rows``."""
     limit = max(model.ByteSize() // _WORTH_IT, size_bytes(LADDER[1], 1))
-    classes = declared_columns(model)
-    columns = classes if classes > 2 else 1  # two classes need one score
-    most = count_trees(model) / _TREES_EACH
-    return [rung for rung in LADDER if size_bytes(rung, columns) <= limit and rung.trees <= most]
+    declared = declared_columns(model)
+    classes = max(declared, 1)
+    columns = declared if declared > 2 else 1  # two classes need one score
+    features, most = count_features(model), plain_seconds(model, rows)
+    small = [rung for rung in LADDER if size_bytes(rung, columns) <= limit]
+    return {
+        Form.REFINED: [
+            rung for rung in small if refined_seconds(rung, classes, features, rows) < most
+        ],
+        Form.REFINED_NODE: [
+            rung for rung in small if refined_node_seconds(rung, classes, rows) < most
+        ],
+    }
 
 
 def refined(
@@ -122,19 +134,6 @@ def refined(
     return write(model, parts, forest, distilled.answers)
 
 
-def learned(distilled: Distillation, bins: Bins, rung: Rung, *, seed: int) -> ObliviousForest:
-    """A forest of the size ``rung`` fitted to ``distilled``, whose rows are ``bins``."""
-    target, loss = distilled.target, distilled.loss
-    with threadpool_limits(limits=1):  # so that sums have one order
-        growth = Growth(rung.trees, rung.depth)
-        questions, values, offset = grow(bins, target, loss, growth, seed)
-        values = refit(questions.leaves(distilled.x), values, offset, target, loss)
-    if distilled.answers.labels is not None:  # a classifier's offset is shared out over the trees
-        values, offset = values + offset / rung.trees, np.zeros_like(offset)
-    offset = offset * distilled.spread + distilled.center
-    return quantised(questions, values * distilled.spread, offset)
-
-
 @lru_cache(maxsize=64)  # both ways to write a forest share it
 def _learned(task: Task, rung: Rung) -> tuple[Subgraphs, Distillation, ObliviousForest]:
     """The forest of a rung, with what it takes to write it."""
@@ -145,16 +144,25 @@ def _learned(task: Task, rung: Rung) -> tuple[Subgraphs, Distillation, Oblivious
 @lru_cache(maxsize=8)  # the rungs of a ladder share a model and its rows, and those of a fold
 def _prepared(task: Task) -> tuple[Subgraphs, Distillation, Bins]:
     """Where the model is split, what there is to learn, and its rows as bins."""
-    model, rows = task.model, task.rows
+    parts, distilled, x = prepared(task.model, task.rows, seed=task.seed)
+    return parts, distilled, bins_of(distilled, x)
+
+
+def prepared(
+    model: onnx.ModelProto, rows: Rows, *, seed: int
+) -> tuple[Subgraphs, Distillation, Features]:
+    """Where ``model`` is split, what there is to learn, and the features of ``rows`` there.
+
+    Raises:
+        NotApplicable: the model has no such trees, inputs or outputs.
+    """
     parts, x = split_at_features(model, rows.feeds)
     outputs = [value.name for value in model.graph.output]
     back = subgraph(model, parts.back, outputs, parts.features)
 
-    def teacher(batch: NDArray[np.float32]) -> list[NDArray[Any]]:
+    def teacher(batch: Features) -> list[NDArray[Any]]:
         feeds: Feeds = {parts.features: batch}
         return run(back, feeds)
 
     numbers = single_numbers(back)
-    distilled = distil(teacher, x, rows.target, seed=task.seed, constants=numbers)
-    cuts = tuple(cut_points(column) for column in x.T)  # between training rows alone
-    return parts, distilled, binned(distilled.x, cuts)
+    return parts, distil(teacher, x, rows.target, seed=seed, constants=numbers), x

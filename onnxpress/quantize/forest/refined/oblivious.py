@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnxpress.quantize.forest.refined.losses import Matrix
 
 _INT8_MAX = 127
+_SCALE_STEPS = 256
 
 
 @dataclass(frozen=True)
@@ -67,14 +68,26 @@ class ObliviousForest:
 def quantised(questions: Questions, values: NDArray[Any], offset: NDArray[Any]) -> ObliviousForest:
     """``values`` (trees, 2 ** depth, columns) rounded to int8 with one scale per column.
 
-    The scale is symmetric, as in ONNX: zero stays zero.
+    The scale is symmetric, as in ONNX: zero stays zero. It has 8 significant bits, so a scaled
+    value has 15, and float32 adds 512 of them up without rounding, in whichever order a runtime
+    does so.
     """
     largest = np.abs(values).max(axis=(0, 1))
-    scale = np.where(largest > 0, largest / _INT8_MAX, 1.0)
+    scale = _rounded_up(np.where(largest > 0, largest / _INT8_MAX, 1.0))
     table = np.rint(values / scale).astype(np.int8)
     return ObliviousForest(
         questions, table, scale.astype(np.float32), np.asarray(offset, np.float32)
     )
+
+
+def _rounded_up(scale: Matrix) -> Matrix:
+    """The next numbers of 8 significant bits.
+
+    >>> _rounded_up(np.array([1.0, 1.001, 100.3]))
+    array([  1.       ,   1.0078125, 100.5      ])
+    """
+    mantissa, exponent = np.frexp(scale)  # 0.5 <= mantissa < 1
+    return np.asarray(np.ldexp(np.ceil(mantissa * _SCALE_STEPS) / _SCALE_STEPS, exponent))
 
 
 def two_class_scores(score: NDArray[np.float32]) -> NDArray[np.float32]:

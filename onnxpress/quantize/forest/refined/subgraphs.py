@@ -15,7 +15,6 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.reader import TREE_OPS
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.tables.rows import Feeds
@@ -27,20 +26,10 @@ _ROWS_BY_FEATURES = 2  # dimensions
 class Subgraphs:
     """A model as ``front`` (its inputs to features) and ``back`` (features to its outputs)."""
 
-    features: str  # the tensor between them, float32 (rows, features); may be an input of the model
+    features: str  # the tensor between them, float32 (rows, columns); may be an input of the model
+    columns: int
     front: tuple[onnx.NodeProto, ...]
     back: tuple[onnx.NodeProto, ...]
-
-
-def count_trees(model: onnx.ModelProto) -> int:
-    """How many trees the tree ensembles of the main graph have together."""
-    total = 0
-    for node in model.graph.node:
-        if node.op_type in TREE_OPS:
-            attributes = TreeAttributes(node, np.dtype(np.float32))
-            tree_ids = attributes.ints("nodes_treeids")
-            total += len(np.unique(tree_ids)) + len(attributes.ints("tree_roots"))
-    return total
 
 
 def split_at_features(
@@ -70,10 +59,9 @@ def split_at_features(
         if features not in reads or reads & (inputs - {features}) or not back.issuperset(trees):
             continue
         front = _needed(nodes, [features], stop=set())
-        parts = Subgraphs(features, _at(nodes, front), _at(nodes, back))
-        x = _value(model, parts, feeds)
+        x = _value(model, features, _at(nodes, front), feeds)
         if x.dtype == np.float32 and x.ndim == _ROWS_BY_FEATURES:
-            return parts, x
+            return Subgraphs(features, x.shape[1], _at(nodes, front), _at(nodes, back)), x
     raise NotApplicable(
         "no single float32 tensor (rows, features) leads to all tree ensembles of the model"
     )
@@ -93,11 +81,13 @@ def _at(nodes: list[onnx.NodeProto], places: set[int]) -> tuple[onnx.NodeProto, 
     return tuple(nodes[place] for place in sorted(places))
 
 
-def _value(model: onnx.ModelProto, parts: Subgraphs, feeds: Feeds) -> NDArray[Any]:
-    """The tensor between the two parts."""
-    if parts.features in feeds:
-        return feeds[parts.features]
-    (value,) = run(subgraph(model, parts.front, [parts.features]), feeds)
+def _value(
+    model: onnx.ModelProto, features: str, front: tuple[onnx.NodeProto, ...], feeds: Feeds
+) -> NDArray[Any]:
+    """The tensor ``features`` that ``front`` computes."""
+    if features in feeds:
+        return feeds[features]
+    (value,) = run(subgraph(model, front, [features]), feeds)
     return value
 
 

@@ -1,0 +1,205 @@
+"""Which settings of learning win: ``python -m bench.learning`` writes learning.md.
+
+A forest is fitted to each split of a table and converted once. Then refined forests of a few sizes
+are learned from it with the product's settings, and with others that differ from them in one thing.
+Points are hundredths of accuracy or R2 on test rows, refined minus model.onnx. Settings are
+compared on the same splits, so the standard error is that of the paired difference. The page is
+written after each split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.budgets import real
+from bench.data import DATA, TEST_SIZE, Split, rows_of, split_of, unfitted
+from bench.models import OPSET
+from onnxpress.benchmark.timed_calls import limited_threads
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.estimators.fitting import fit
+from onnxpress.graph.canonical import to_bytes
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.files import write_bytes
+from onnxpress.pipeline.running import run_stage
+from onnxpress.quantize.candidates import Rung
+from onnxpress.quantize.forest.refined.as_operators import as_operators
+from onnxpress.quantize.forest.refined.ladder import prepared
+from onnxpress.quantize.forest.refined.learning import LEARNING, bins_of, learned
+from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.scores.score import default_score
+from onnxpress.tables.column_types import type_columns
+from onnxpress.tables.split import split
+
+RESULTS = Path(__file__).parent / "results" / "learning.md"
+SPLITS = 5
+DIAMONDS = "diamonds, 53,940 rows"
+
+CASES = {
+    "ames": 100,
+    "mlc_churn": 100,
+    "cells": 100,
+    "spam7": 100,
+    "credit_data": 100,
+    "digits": 100,
+    "diabetes": 100,
+    "classes_20k": 100,
+    DIAMONDS: 50,
+}
+"""Trees of the random forest by table."""
+
+RUNGS = (Rung(16, 5), Rung(32, 5), Rung(64, 7))
+LARGE_RUNGS = (Rung(128, 8), Rung(256, 8))
+"""Tried too where the model has ``LARGE`` bytes."""
+LARGE = 10_000_000
+
+VARIANTS = {
+    "as it is": LEARNING,
+    "32 cut points": replace(LEARNING, cuts=(32, 32)),
+    "254 cut points": replace(LEARNING, cuts=(254, 254)),
+    "rate 0.12 for every size": replace(LEARNING, rate=0.12),
+    "rate 0.25 for every size": replace(LEARNING, rate_by_trees=np.inf),
+    "leaves as they grew": replace(LEARNING, refit_steps=0),
+}
+"""Settings by name; the first are the product's."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One forest, judged."""
+
+    table: str
+    seed: int
+    rung: Rung
+    variant: str
+    points: float
+    smaller: float
+    """Bytes of model.onnx over those of the refined model."""
+    seconds: float
+    """Of learning, on a machine that may be busy."""
+
+
+def part_of(name: str, seed: int) -> Split:
+    """Split number ``seed`` of a table of the suite or of the real ones."""
+    if name in DATA:
+        return split_of(name, seed)
+    item, rows = ("diamonds", 100_000) if name == DIAMONDS else (name, real.TABLES[name].most)
+    frame, schema = type_columns(real.load(item, rows), "target", "auto")
+    parts = split(frame, schema, TEST_SIZE, None, seed)
+    divided = (rows_of(part) for part in (parts.train, parts.calibration, parts.test))
+    return Split(name, seed, parts.schema, *divided)
+
+
+def outcomes(name: str, trees: int, seed: int, variants: Sequence[str]) -> Iterator[Outcome]:
+    """All variants and sizes on one split."""
+    part = part_of(name, seed)
+    forest = unfitted("RandomForest", part, trees)
+    fit(forest, part.train)
+    model = to_onnx(forest, part.schema, OPSET)
+    plain = to_bytes(model)
+    before = _score(plain, part)
+    parts, distilled, x = prepared(model, part.train, seed=seed)
+    for variant in variants:
+        learning = VARIANTS[variant]
+        bins = bins_of(distilled, x, learning)
+        for rung in RUNGS + LARGE_RUNGS * (len(plain) >= LARGE):
+            start = time.monotonic()
+            small = learned(distilled, bins, rung, seed=seed, learning=learning)
+            seconds = time.monotonic() - start
+            data = to_bytes(as_operators(model, parts, small, distilled.answers), packed=True)
+            points = 100 * (_score(data, part) - before)
+            yield Outcome(name, seed, rung, variant, points, len(plain) / len(data), seconds)
+
+
+def _score(model: bytes, part: Split) -> float:
+    found = predict_onnx(open_session(model), part.test.feeds)
+    return default_score(part.schema.task, part.test.target, found.values)
+
+
+def page(found: Sequence[Outcome]) -> str:
+    """The tables as Markdown."""
+    lines = [
+        "# Settings of learning, compared",
+        "",
+        "Written by `python -m bench.learning`. *points*: hundredths of accuracy or R² on test",
+        "rows, refined minus model.onnx of a random forest, the mean over splits. *ahead*: the",
+        "product's settings minus these, on the same splits, with the standard error of the paired",
+        "difference. *seconds*: of learning, the median, with the settings over the product's.",
+        "",
+        "## All tables together",
+        "",
+        *_compared(found, by_table=False),
+        "",
+        "## By table",
+        "",
+        *_compared(found, by_table=True),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _compared(found: Sequence[Outcome], *, by_table: bool) -> Iterator[str]:
+    """A table with a line for each table, size and variant."""
+    heads = [*(["table"] if by_table else []), "size", "settings", "n", "x smaller"]
+    heads += ["points", "ahead", "seconds"]
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * (2 + by_table)}{'---:|' * 5}"
+    ours = [one for one in found if VARIANTS[one.variant] is LEARNING]
+    base = {(one.table, one.seed, one.rung): one for one in ours}
+    tables = list(dict.fromkeys(one.table for one in found)) if by_table else [None]
+    for table in tables:
+        for rung in sorted({one.rung for one in found}):
+            for variant in VARIANTS:
+                group = [
+                    one
+                    for one in found
+                    if (one.rung, one.variant) == (rung, variant) and table in (one.table, None)
+                ]
+                if group:
+                    cells = [*([str(table)] if table else []), str(rung), variant]
+                    yield f"| {' | '.join([*cells, *_cells(group, base)])} |"
+
+
+def _cells(group: Sequence[Outcome], base: Mapping[tuple[str, int, Rung], Outcome]) -> list[str]:
+    pairs = [(base[one.table, one.seed, one.rung], one) for one in group]
+    ahead = np.array([ours.points - one.points for ours, one in pairs])
+    slower = np.median([one.seconds / ours.seconds for ours, one in pairs])
+    error = f" ± {ahead.std(ddof=1) / len(ahead) ** 0.5:.2f}" if len(ahead) > 1 else ""
+    same = all(ours is one for ours, one in pairs)
+    return [
+        str(len(group)),
+        f"{np.median([one.smaller for one in group]):,.0f}",
+        f"{np.mean([one.points for one in group]):+.2f}",
+        "" if same else f"{ahead.mean():+.2f}{error}",
+        f"{np.median([one.seconds for one in group]):.1f}" + ("" if same else f", x {slower:.2f}"),
+    ]
+
+
+def main() -> None:
+    """Compare on all tables and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m bench.learning")
+    parser.add_argument("--tables", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--splits", type=int, default=SPLITS)
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    parser.add_argument("--quick", action="store_true", help="one small table")
+    asked = parser.parse_args(sys.argv[1:])
+    tables = ["diabetes"] if asked.quick else asked.tables
+    variants = list(dict.fromkeys(["as it is", *asked.variants]))
+    found: list[Outcome] = []
+    for seed in range(2 if asked.quick else asked.splits):
+        for name in tables:
+            with limited_threads(1):
+                found += outcomes(name, CASES[name], seed, variants)
+            write_bytes(asked.output, page(found).encode())
+            say(f"{name}, split {seed}")
+    sys.stdout.write(page(found))
+
+
+if __name__ == "__main__":
+    run_stage("bench.learning", main)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnxpress.graph.binary_trees import BAD_RELEASES, is_misread
 from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.forest import Floats, Mode
-from onnxpress.graph.trees.graphs import graphs
+from onnxpress.graph.trees.graphs import element_types, graphs
 from onnxpress.graph.trees.reader import Untreatable, is_tree, read
 
 Release = tuple[int, int]
@@ -63,6 +63,8 @@ Also codes where all splits are ``x == code`` and only some codes are in the mas
 """
 MASKED = 32
 """The mask holds whole numbers from 1 to this."""
+MASKED_DOUBLE = 64
+"""The same for a double input."""
 
 
 def min_onnxruntime(model: onnx.ModelProto) -> str:
@@ -97,7 +99,7 @@ def bad_onnxruntime(model: onnx.ModelProto) -> list[str]:
     bad: set[str] = set()
     if any(is_misread(node) for node in nodes):
         bad.update(BAD_RELEASES)
-    if any(_mixes_codes(node) for node in nodes):
+    if any(_mixes_codes(node, model) for node in nodes):
         bad.update(BAD_FOR_CODES)
     return sorted(bad)
 
@@ -118,7 +120,7 @@ def _has_equal_children(node: onnx.NodeProto) -> bool:
     return bool((true_id[roots] == false_id[roots]).any())
 
 
-def _mixes_codes(node: onnx.NodeProto) -> bool:
+def _mixes_codes(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
     """Whether it has sets, or all splits compare codes of which those releases mask some."""
     attributes = TreeAttributes(node, np.dtype(np.float32))
     if len(attributes.tensor("membership_values")):
@@ -130,7 +132,8 @@ def _mixes_codes(node: onnx.NodeProto) -> bool:
     except Untreatable:
         return True
     compared = forest.threshold[forest.mode == Mode.EQ]
-    masked = _masked(compared)
+    double = element_types(model).get(node.input[0]) == onnx.TensorProto.DOUBLE
+    masked = _masked(compared, MASKED_DOUBLE if double else MASKED)
     return bool(masked.any() and not masked.all())
 
 
@@ -142,7 +145,7 @@ def _compares_codes_only(node: onnx.NodeProto) -> bool:
     return b"BRANCH_EQ" in modes.strings and set(modes.strings) <= {b"BRANCH_EQ", b"LEAF"}
 
 
-def _masked(codes: Floats) -> NDArray[np.bool_]:
+def _masked(codes: Floats, most: int) -> NDArray[np.bool_]:
     """Whether each code is a whole number that those releases keep in a mask."""
-    whole: NDArray[np.bool_] = (codes >= 1) & (codes <= MASKED) & (codes == np.round(codes))
+    whole: NDArray[np.bool_] = (codes >= 1) & (codes <= most) & (codes == np.round(codes))
     return whole

@@ -390,7 +390,7 @@ def ensembles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ensembles
             stem = folder / str(len(models))
             models.append((spec, small))
             stem.with_suffix(".onnx").write_bytes(small.SerializeToString())
-            arrays = {f"out{i}": np.asarray(value) for i, value in enumerate(wanted)}
+            arrays: Any = {f"out{i}": np.asarray(value) for i, value in enumerate(wanted)}
             np.savez(stem.with_suffix(".npz"), x=x, **arrays)
 
     drawn()

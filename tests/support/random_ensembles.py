@@ -208,13 +208,17 @@ def _weights(spec: Spec, random: np.random.Generator) -> dict[int, float]:
         targets = [int(random.choice(targets))]
     if spec.sparse and len(targets) > 1:
         targets = sorted(random.permutation(targets)[: random.integers(1, len(targets) + 1)])
-    drawn = {
-        "any": lambda: random.integers(-50, 50) / 16,
-        "positive": lambda: random.integers(0, 16) / 16,
-        "few": lambda: random.integers(-1, 2) / 1,
-        "float": lambda: random.normal() * 10.0 ** random.integers(-3, 4),
-    }[spec.weights]
-    return {int(target): float(np.float32(drawn())) for target in targets}
+    return {int(target): float(np.float32(_weight(spec, random))) for target in targets}
+
+
+def _weight(spec: Spec, random: np.random.Generator) -> float:
+    if spec.weights == "positive":
+        return float(random.integers(0, 16) / 16)
+    if spec.weights == "few":
+        return float(random.integers(-1, 2))
+    if spec.weights == "float":
+        return float(random.normal() * 10.0 ** random.integers(-3, 4))
+    return float(random.integers(-50, 50) / 16)
 
 
 def splits(ensemble: Ensemble) -> Iterator[Split]:
@@ -304,7 +308,7 @@ def aggregated(ensemble: Ensemble, x: Row) -> NDArray[Any]:
         if aggregate == "AVERAGE":
             total = total / ensemble.dtype(added.shape[1])
     total[nothing] = 0
-    return total
+    return np.asarray(total)
 
 
 def model(ensemble: Ensemble) -> onnx.ModelProto:
@@ -396,14 +400,16 @@ def _listed(root: Node) -> list[Node]:
 
 
 def _fields(node: Node, number: dict[int, int]) -> dict[str, Any]:
-    split = isinstance(node, Split)
+    if isinstance(node, Leaf):
+        names = ("featureids", "truenodeids", "falsenodeids", "missing_value_tracks_true")
+        return {"modes": "LEAF", "values": 0.0, **dict.fromkeys(names, 0)}
     return {
-        "featureids": node.feature if split else 0,
-        "values": node.value if split else 0.0,
-        "modes": f"BRANCH_{node.mode}" if split else "LEAF",
-        "truenodeids": number[id(node.yes)] if split else 0,
-        "falsenodeids": number[id(node.no)] if split else 0,
-        "missing_value_tracks_true": int(split and node.tracks),
+        "featureids": node.feature,
+        "values": node.value,
+        "modes": f"BRANCH_{node.mode}",
+        "truenodeids": number[id(node.yes)],
+        "falsenodeids": number[id(node.no)],
+        "missing_value_tracks_true": int(node.tracks),
     }
 
 

@@ -90,9 +90,9 @@ def test_onnxruntime_finds_numbers_between_members_in_a_set() -> None:
 def member_of_forty() -> onnx.ModelProto:
     """One split: 1 for 40, else 0."""
     return version_5(
-        nodes_modes=np.uint8([6]),
-        membership_values=np.float32([40, np.nan]),
-        nodes_splits=np.float32([0]),
+        nodes_modes=np.array([6], np.uint8),
+        membership_values=np.array([40, np.nan], np.float32),
+        nodes_splits=np.array([0], np.float32),
         children=([0], [1], [1], [1]),
         weights=[1, 0],
     )
@@ -102,8 +102,8 @@ def test_a_root_whose_leaf_and_split_have_one_number_is_read_as_specified() -> N
     """onnxruntime before 1.28 takes it for a leaf (issue 24679); what is written has none."""
     x = np.array([[-1], [3], [9]], np.float32)
     original = version_5(
-        nodes_modes=np.uint8([0, 0]),
-        nodes_splits=np.float32([0, 5]),
+        nodes_modes=np.array([0, 0], np.uint8),
+        nodes_splits=np.array([0, 5], np.float32),
         children=([1, 0], [1, 1], [1, 2], [0, 1]),
         weights=[10, 20, 30],
     )
@@ -115,8 +115,8 @@ def test_a_tree_of_one_leaf_of_version_5_is_read_as_specified() -> None:
     """onnxruntime before 1.30 may add another tree's leaf, and so does the reference evaluator."""
     x = np.array([[-1], [3]], np.float32)
     original = version_5(
-        nodes_modes=np.uint8([0, 0]),
-        nodes_splits=np.float32([0, 0]),
+        nodes_modes=np.array([0, 0], np.uint8),
+        nodes_splits=np.array([0, 0], np.float32),
         children=([2, 0], [1, 1], [2, 1], [1, 1]),
         weights=[10, 20, 1],
         roots=[0, 1],

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
+import onnx
 import pytest
 
 from onnxpress.quantize.candidates import Candidate, Rung
 from onnxpress.quantize.ladders import climb
 from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
 from onnxpress.scores.losses import Loss
+from onnxpress.tables.rows import Rows
+
+
+def unused(_model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
+    raise AssertionError
 
 
 def rungs(count: int) -> list[Candidate]:
-    def unused(*_: object) -> object:
-        raise AssertionError
-
-    apply: Callable[..., object] = unused
-    return [Candidate("it", apply, form="form", rung=Rung(1 << step, 4)) for step in range(count)]
+    return [Candidate("it", unused, form="form", rung=Rung(1 << step, 4)) for step in range(count)]
 
 
 def outcomes(

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from onnxpress.quantize.candidates import Candidate, Ladder
-from onnxpress.quantize.verdicts import Outcome, Verdict
+from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
+
+_ENOUGH_RUNGS = 8
+"""So many rungs of a ladder are tried before it is given up."""
+
+_SURE = 2
+"""Standard errors that a loss may really be smaller than it was measured."""
 
 
 def climb(
@@ -17,13 +23,13 @@ def climb(
     confirmed: the next rung must be within it too. Among several rungs scored on few rows one will
     look good by luck, but a larger one should not be worse. Rungs further up are not tried. A
     candidate without rungs is a ladder of one. A ladder that names another one (``unless``) is
-    climbed only where nothing was found on that.
+    climbed only where nothing was found on that. A ladder is given up where its last rungs gained
+    so little that no larger one is expected within the budget (:func:`hopeless`).
     """
     climbing = _Climbing()
     for candidate in candidates:
-        found = climbing.enough_for(candidate)
-        if found:
-            reason = f"{found.name} is smaller and within the budget"
+        reason = climbing.reason_against(candidate)
+        if reason:
             climbing.record(Verdict(candidate, Outcome.NOT_TRIED, reason))
         else:
             climbing.record(verdict_of(candidate))
@@ -40,18 +46,24 @@ class _Climbing:
         """By ladder, its smallest rung within the budget."""
         self.confirmed: dict[Ladder, Verdict] = {}
         """Those of ``found`` whose next rung is within the budget too."""
+        self.tried: dict[Ladder, list[Verdict]] = {}
+        """By ladder, all rungs that were tried, from the smallest up."""
 
-    def enough_for(self, candidate: Candidate) -> Verdict | None:
-        """What makes it needless to try ``candidate``; None if nothing does."""
+    def reason_against(self, candidate: Candidate) -> str:
+        """What makes it needless to try ``candidate``; empty if nothing does."""
         found = self.confirmed.get(candidate.ladder)
         if found is None and candidate.unless is not None:
-            return self.found.get(candidate.unless)
-        return found
+            found = self.found.get(candidate.unless)
+        if found:
+            return f"{found.name} is smaller and within the budget"
+        return hopeless(self.tried.get(candidate.ladder, []))
 
     def record(self, verdict: Verdict) -> None:
         """Note a verdict, and what it says about the rung below it."""
         self.verdicts[verdict.name] = verdict
         ladder = verdict.candidate.ladder
+        if verdict.outcome is not Outcome.NOT_TRIED:
+            self.tried.setdefault(ladder, []).append(verdict)
         below = self.found.get(ladder)
         if verdict.outcome is Outcome.WITHIN_BUDGET:
             if below:
@@ -62,3 +74,27 @@ class _Climbing:
             del self.found[ladder]
             doubt = f", but the larger {verdict.name} is over budget"
             self.verdicts[below.name] = below.but(Outcome.NOT_CONFIRMED, doubt)
+
+
+def hopeless(tried: Sequence[Verdict]) -> str:
+    """Why no rung above those ``tried`` is expected within the budget; empty if one may be.
+
+    Each rung is up to twice the size of the one before and gains less. So all rungs to come are
+    taken to gain together as much as the last two did, and the loss to be ``_SURE`` standard errors
+    smaller than measured. If that is still too much, a larger rung would be.
+    """
+    if len(tried) < _ENOUGH_RUNGS or tried[-1].outcome is not Outcome.OVER_BUDGET:
+        return ""
+    before = {drop.loss.key: drop for drop in tried[-3].drops}
+    last = tried[-1]
+    for drop in last.drops:
+        if drop.exceeded and drop.loss.key in before:
+            gained = max(before[drop.loss.key].loss.value - drop.loss.value, 0.0)
+            if _least(drop) - gained > drop.limit:
+                return f"{last.name}: {drop}; the last two rungs gained {gained:.4f} of it"
+    return ""
+
+
+def _least(drop: Drop) -> float:
+    """The least loss that is likely; NaN where that cannot be told."""
+    return drop.loss.value - _SURE * drop.loss.error

@@ -5,16 +5,21 @@ The right sums come from a walk through each tree for each row, in whole numbers
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.quantize.candidates import Rung
+from onnxpress.quantize.forest.predicted_time import refined_seconds
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
@@ -27,11 +32,13 @@ WIDE = 700  # more columns than any forest here has questions
 
 
 def random_forest(
-    trees: int, depth: int, columns: int, *, width: int = FEATURES
+    trees: int, depth: int, columns: int, *, width: int = FEATURES, many: bool = False
 ) -> ObliviousForest:
-    """Some questions are alike, and some ask for infinite thresholds."""
+    """Some questions are alike, unless there are ``many``; some ask for infinite thresholds."""
     random = np.random.default_rng(trees * 100 + depth * 10 + columns)
     thresholds = np.array([-1.5, -0.3, 0.0, 1e-30, 0.7, np.inf, -np.inf], np.float32)
+    if many:
+        thresholds = random.normal(size=1000).astype(np.float32)
     questions = Questions(
         random.integers(0, width, (trees, depth)), random.choice(thresholds, (trees, depth))
     )
@@ -136,8 +143,6 @@ def test_probabilities_are_the_softmax_of_the_sums(columns: int, opset: int) -> 
 @pytest.mark.parametrize("columns", [1, 3, 6])
 @pytest.mark.parametrize("width", [FEATURES, WIDE])
 def test_a_row_has_the_same_scores_in_every_batch(width: int, columns: int, threads: int) -> None:
-    import onnxruntime as ort
-
     forest = random_forest(70, 3, columns, width=width)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -229,3 +234,36 @@ def test_a_question_asked_more_than_once_never_makes_a_model_larger() -> None:
         sizes.append(len(to_bytes(regressor(forest, width=100))))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < sizes[0] - 300
+
+
+@pytest.mark.parametrize(
+    ("rung", "columns", "width"),
+    [(Rung(64, 6), 1, 784), (Rung(64, 6), 10, 30), (Rung(64, 7), 3, 30), (Rung(8, 3), 10, 30)],
+)
+def test_measured_times_are_in_about_the_predicted_proportion(
+    rung: Rung, columns: int, width: int
+) -> None:
+    rows, usual = 1024, Rung(32, 5)
+    sessions = [
+        _session(random_forest(usual.trees, usual.depth, 1, width=30, many=True), 30),
+        _session(random_forest(rung.trees, rung.depth, columns, width=width, many=True), width),
+    ]
+    feeds = [
+        {"X": np.random.default_rng(0).normal(size=(rows, each)).astype(np.float32)}
+        for each in (30, width)
+    ]
+    least = [math.inf, math.inf]
+    for _ in range(100):
+        for which, session in enumerate(sessions):
+            start = time.perf_counter()
+            session.run(None, feeds[which])
+            least[which] = min(least[which], time.perf_counter() - start)
+    predicted = refined_seconds(rung, columns, width, rows) / refined_seconds(usual, 1, 30, rows)
+    assert predicted / 2.5 < least[1] / least[0] < predicted * 2.5
+
+
+def _session(forest: ObliviousForest, width: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    model = regressor(forest, width=width).SerializeToString()
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -43,15 +43,14 @@ _ELEMENTS = 11  # the opset of GatherElements
 _BITS = 8
 """Deeper trees have leaf numbers that products of 8-bit integers cannot give."""
 
-_FEW_COLUMNS = 4
+FEW_COLUMNS = 4
 """Up to so many columns, element by element is the faster way to read the leaf table."""
 
 _QUESTION_BYTES = 5  # a float32 threshold and a feature number
 _PLACES_BYTES = 60  # the operators that put answers in their places
 _BYTE = 256
 
-_WIDE = 100
-"""With so many more columns than questions it is faster to pick features from rows as they are."""
+_WIDE = 100  # columns
 
 
 def sum_of_leaves(
@@ -60,11 +59,16 @@ def sum_of_leaves(
     """The sums over all trees, float32 (rows, columns of ``scale``), without the offset."""
     answers = _answers(writer, parts, forest.questions)
     columns = forest.table.shape[-1]
-    if columns > _FEW_COLUMNS or writer.opset < _ELEMENTS:
+    if columns > FEW_COLUMNS or writer.opset < _ELEMENTS:
         return _sum_of_rows(writer, answers, forest, scale)
     if columns > 1:
         return _sum_of_columns(writer, answers, forest, scale)
     return _sum_of_one_column(writer, answers, forest, scale)
+
+
+def is_wide(columns: int, questions: int) -> bool:
+    """Whether picking features from rows as they are takes less time than to transpose them all."""
+    return columns > questions + _WIDE
 
 
 def _answers(writer: GraphWriter, parts: Subgraphs, questions: Questions) -> str:
@@ -75,7 +79,7 @@ def _answers(writer: GraphWriter, parts: Subgraphs, questions: Questions) -> str
     repeated = _is_shorter(len(asked), features.size)
     if repeated:
         features, thresholds = features.ravel()[asked], thresholds.ravel()[asked]
-    if parts.columns > features.size + _WIDE:
+    if is_wide(parts.columns, features.size):
         numbers = writer.whole(features.ravel(), TensorProto.INT64)
         values = writer.add_ml("ArrayFeatureExtractor", parts.features, numbers)
         answers = writer.add("Less", values, writer.constant(thresholds.ravel()))

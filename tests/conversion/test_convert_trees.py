@@ -463,7 +463,7 @@ def test_many_splits_on_categories_take_a_bit_for_each_category() -> None:
     estimator = HistGradientBoostingRegressor(max_iter=40, categorical_features=[0])
     model = converted(estimator.fit(rows, rng.normal(size=3000)), rows)
     tables = sum(tensor.ByteSize() for tensor in model.graph.initializer)
-    nodes = [tree.nodes for trees in estimator._predictors for tree in trees]
+    nodes: list[Any] = [tree.nodes for trees in estimator._predictors for tree in trees]
     splits = sum(int((one["is_leaf"] == 0).sum()) for one in nodes)
     assert tables < 1.1 * splits * 201 / 8 + 2000
 

@@ -463,7 +463,7 @@ def test_many_splits_on_categories_take_a_bit_for_each_category() -> None:
     estimator = HistGradientBoostingRegressor(max_iter=40, categorical_features=[0])
     model = converted(estimator.fit(rows, rng.normal(size=3000)), rows)
     tables = sum(tensor.ByteSize() for tensor in model.graph.initializer)
-    nodes: list[Any] = [tree.nodes for trees in estimator._predictors for tree in trees]
+    nodes = [tree.nodes for trees in estimator._predictors for tree in trees]
     splits = sum(int((one["is_leaf"] == 0).sum()) for one in nodes)
     assert tables < 1.1 * splits * 201 / 8 + 2000
 
@@ -477,9 +477,10 @@ def test_a_table_of_bits_is_unpacked_to_its_rows(rows: int) -> None:
     opsets = [helper.make_opsetid("", 12)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    for found in (session.run(None, {})[0], ReferenceEvaluator(model).run(None, {})[0]):
-        np.testing.assert_array_equal(np.asarray(found)[:rows], table)
-        assert not np.asarray(found)[rows:].any()
+    for run in (session.run, ReferenceEvaluator(model).run):
+        (found,) = map(np.asarray, run(None, {}))
+        np.testing.assert_array_equal(found[:rows], table)
+        assert not found[rows:].any()
 
 
 # --- the seam and the parts -----------------------------------------------------------------------

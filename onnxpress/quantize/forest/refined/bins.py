@@ -76,7 +76,7 @@ def _at_quantiles(places: Column, count: NDArray[np.int64], limit: int) -> Colum
         return places
     wanted = np.arange(1, limit + 1) / (limit + 1)
     nearest = np.searchsorted(count / count[-1], wanted).clip(0, len(places) - 1)
-    return places[np.unique(nearest)]
+    return np.asarray(places[np.unique(nearest)])
 
 
 def binned(x: NDArray[np.float32], cuts: tuple[Column, ...]) -> Bins:

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 from onnx import helper
 from onnxmltools.convert.common.data_types import FloatTensorType
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
@@ -344,9 +344,12 @@ def test_releases_that_mix_up_codes_are_named_and_the_lossless_form_is_right(
 
 
 @pytest.mark.parametrize("release", ["1.21.1", "1.26.0", "1.27.0"])
-def test_refined_forests_are_answered_alike(release: str, tmp_path: Path) -> None:
-    x, y = breast_cancer()
-    model = to_onnx(RandomForestClassifier(30, random_state=0).fit(x, y), numeric_schema(30), 12)
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_digits])
+def test_refined_forests_are_answered_alike(load: Any, release: str, tmp_path: Path) -> None:
+    x, y = load(return_X_y=True)
+    x = x.astype(np.float32)
+    forest = RandomForestClassifier(30, random_state=0).fit(x, y)
+    model = to_onnx(forest, numeric_schema(x.shape[1]), 12)
     right = {}
     from onnxpress.runtime.sessions import open_session, predict_onnx
 

@@ -32,10 +32,8 @@ RUN git clone --quiet --no-hardlinks /src /opt/onnxpress/repository \
 FROM system
 COPY --from=environments /opt/onnxpress /opt/onnxpress
 COPY --from=repository /opt/onnxpress/repository /opt/onnxpress/repository
-# The code belongs to root, a step runs as another user and clones it.
-RUN git config --system --add safe.directory /opt/onnxpress/repository \
-    && git config --system --add safe.directory /opt/onnxpress/repository/.git
 ENV PATH=/opt/onnxpress/.venv-kubeflow/bin:$PATH \
+    GIT_CONFIG_SYSTEM=/opt/onnxpress/gitconfig \
     ONNXPRESS_HOME=/opt/onnxpress/repository \
     ONNXPRESS_PYTHON=/opt/onnxpress/.venv/bin/python \
     HOME=/tmp \
@@ -43,5 +41,7 @@ ENV PATH=/opt/onnxpress/.venv-kubeflow/bin:$PATH \
     DVC_NO_ANALYTICS=1 \
     MLFLOW_DISABLE_TELEMETRY=true \
     PYTHONUNBUFFERED=1
+# The code belongs to root, and a step runs as another user, who clones it.
+RUN git config --file /opt/onnxpress/gitconfig --add safe.directory /opt/onnxpress/repository/.git
 WORKDIR /tmp
 USER 10001:0

@@ -5,16 +5,14 @@ Run as ``python -m kubeflow.fetch_data '{"source": "s3://bucket/rows.csv", "rows
 
 from __future__ import annotations
 
-import json
-import sys
 from hashlib import sha256
 from pathlib import Path
 
 from kubeflow.source_address import file_name
+from kubeflow.step import run_step
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.external import run
-from onnxpress.pipeline.running import run_stage
 from onnxpress.tables.sources import BUNDLED, load_bundled
 from onnxpress.text import shortened
 
@@ -44,4 +42,4 @@ def main(source: str, rows: str) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("data", lambda: main(**json.loads(sys.argv[1])), "run the step again")
+    run_step("data", main)

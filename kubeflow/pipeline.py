@@ -64,7 +64,7 @@ def chain(
     settings: str = "",
     tracking_uri: str = "",
     cache: str = "",
-) -> NamedTuple("Published", [("run_id", str), ("content_digest", str)]):
+) -> NamedTuple("Published", [("run_id", str), ("content_digest", str)]):  # type: ignore[valid-type]
     """Make, prove and publish the quantised ONNX model of a table.
 
     Args:
@@ -110,8 +110,8 @@ def chain(
         metrics.log_metric(name, value)
     receipt = json.loads(Path(outputs.path, "outputs", "mlflow_run.json").read_text())
     quantized.metadata.update({"framework": "onnx", **receipt})
-    published = namedtuple("Published", ["run_id", "content_digest"])
-    return published(receipt["run_id"], receipt["content_digest"])
+    Published = namedtuple("Published", ["run_id", "content_digest"])
+    return Published(receipt["run_id"], receipt["content_digest"])
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -180,9 +180,7 @@ def pipeline(
         cache=cache,
     )
     made.set_cpu_limit(CPU).set_memory_limit(MEMORY)
-    verified = verify(
-        outputs=made.outputs["outputs"], tracking_uri=tracking_uri, endpoint=endpoint
-    )
+    verified = verify(outputs=made.outputs["outputs"], tracking_uri=tracking_uri, endpoint=endpoint)
     for task in (fetched, made, verified):
         # KFP's cache knows the image by its name only, and a table by its address: DVC's knows both
         task.set_caching_options(enable_caching=False)

@@ -5,9 +5,7 @@ Run as ``python -m kubeflow.run_chain`` with a JSON object of the arguments of :
 
 from __future__ import annotations
 
-import json
 import shutil
-import sys
 from pathlib import Path
 
 import yaml
@@ -15,6 +13,7 @@ import yaml
 from kubeflow.settings import write_settings
 from kubeflow.source_address import refuse_login
 from kubeflow.stages import fetch_cache_from, push_cache, run_stages
+from kubeflow.step import run_step
 from kubeflow.tracking_server import tracking_server
 from kubeflow.working_copy import working_copy
 from onnxpress.commands.report import main as report
@@ -22,7 +21,6 @@ from onnxpress.errors import UserError
 from onnxpress.pipeline import outputs as files
 from onnxpress.pipeline.files import read_numbers, write_json
 from onnxpress.pipeline.params import load_params
-from onnxpress.pipeline.running import run_stage
 from onnxpress.tables.sources import SUFFIXES
 from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.preflight import opened
@@ -138,5 +136,4 @@ def hand_out(outputs: Path, metrics: Path, quantized: Path, page: Path) -> None:
 
 
 if __name__ == "__main__":
-    KEPT = "what the DVC remote has is kept; run the step again"
-    run_stage("chain", lambda: main(**json.loads(sys.argv[1])), KEPT, enforce_end=False)
+    run_step("chain", main, "what the DVC remote has is kept; run the step again")

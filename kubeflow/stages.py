@@ -7,7 +7,7 @@ import subprocess
 from onnxpress.commands.sweep.outcomes import failure
 from onnxpress.errors import GateFailed, ServerError, UserError
 from onnxpress.pipeline.console import say
-from onnxpress.pipeline.external import run, with_own_programs
+from onnxpress.pipeline.external import run
 from onnxpress.text import shortened
 
 REMOTE = "kubeflow"
@@ -24,16 +24,14 @@ def run_stages(*arguments: str) -> None:
     """
     with subprocess.Popen(
         ["dvc", "repro", *arguments],
-        env=with_own_programs(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         errors="backslashreplace",
     ) as process:
-        assert process.stdout is not None
         lines = []
         try:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 lines.append(line)
                 print(line, end="", flush=True)
         except BaseException:

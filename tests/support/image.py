@@ -19,7 +19,7 @@ from tests.conftest import ROOT
 
 OWN = ("opt", "src")
 """Top folders that a stage makes itself; all others are this machine's."""
-CACHED = {"UV_NO_CACHE": "", "UV_COMPILE_BYTECODE": "0"}
+CACHED = {"UV_NO_CACHE": "0", "UV_COMPILE_BYTECODE": "0"}
 """What the replay sets otherwise: a gigabyte from the network, and a minute of compiling."""
 NETWORK = re.compile(r"(https?|no|all)_proxy|(PIP|SSL)_\w+", re.IGNORECASE)
 USER = 10001
@@ -59,6 +59,8 @@ class Stage:
         binds = [word for path in here for word in ("--ro-bind", str(path), str(path))]
         binds += ["--ro-bind", sys.base_prefix, "/usr/local"]
         binds += [word for name in OWN for word in (bind, str(self.root / name), f"/{name}")]
+        # another user cannot read where this Python was built to find its own library
+        binds += ["--setenv", "LD_LIBRARY_PATH", "/usr/local/lib"]
         given = [word for pair in self.variables.items() for word in ("--setenv", *pair)]
         places = ["--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"]  # noqa: S108 - its own
         kept = [name for name in os.environ if not NETWORK.fullmatch(name)]

@@ -18,7 +18,7 @@ KEPT = {
 }
 """What an interrupt leaves, by command."""
 
-WAITING_FOR_OTHERS = {"reproduce", "sweep"}
+WAITING_FOR_OTHERS = {"reproduce", "serve", "sweep"}
 """Commands that wait for other processes after a signal, so they are given the time."""
 
 SECTIONS = {
@@ -30,6 +30,8 @@ SECTIONS = {
         repository.sweep,
         repository.reproduce,
         repository.stability,
+        repository.serve,
+        repository.verify_endpoint,
         repository.fresh,
         repository.mend,
         repository.migrate,

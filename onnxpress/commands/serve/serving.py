@@ -1,0 +1,75 @@
+"""Run a Triton with the packaged model until a signal comes."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from onnxpress.commands.open_inference import infer_request
+from onnxpress.commands.serve.installation import ENVIRONMENT, find_installation
+from onnxpress.commands.serve.local_repository import copy_for_python, model_in
+from onnxpress.commands.serve.triton_server import (
+    END_SECONDS,
+    HOST,
+    Ports,
+    last_error,
+    running,
+)
+from onnxpress.errors import ServerError
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.outputs import OUTPUTS, TEST
+from onnxpress.pipeline.signals import Terminated
+from onnxpress.tables.rows import take
+
+REPOSITORY = OUTPUTS / "serving" / "repository"
+
+
+def main(port: int, environment: Path = ENVIRONMENT) -> None:
+    """Serve the model on ``port`` (HTTP) and the two after it (gRPC, metrics) of loopback.
+
+    Ctrl-C and SIGTERM end it: what was sent on open connections is answered before.
+
+    Raises:
+        UserError: there is no packaged model, no Triton, or no free port.
+        ServerError: Triton does not start, or ends by itself.
+    """
+    installation, model = find_installation(environment), model_in(REPOSITORY)
+    row, ports = _first_row(), Ports.following(port)
+    try:
+        with tempfile.TemporaryDirectory(prefix="onnxpress-serve-") as name:
+            folder = Path(name)
+            copy_for_python(model, folder, installation)
+            with running(installation, folder, ports) as process:
+                for line in _lines(model.name, ports, row):
+                    say(line)
+                code = process.wait()
+                raise ServerError(
+                    f"tritonserver ended by itself (exit code {code}): "
+                    f"{last_error(folder / 'log')}; run again"
+                )
+    except (KeyboardInterrupt, Terminated):
+        say("ended")
+
+
+def _lines(model: str, ports: Ports, row: str) -> list[str]:
+    address = f"http://{HOST}:{ports.http}"
+    url = f"{address}/v2/models/{model}"
+    return [
+        f"HTTP     {url}",
+        f"gRPC     {HOST}:{ports.grpc}, model {model}",
+        f"metrics  http://{HOST}:{ports.metrics}/metrics",
+        f"curl -s {url}/infer -H 'Content-Type: application/json' -d {shlex.quote(row)}",
+        f"compare  onnxpress verify-endpoint {address}",
+        f"Ctrl-C ends it, within {END_SECONDS} s if connections stay open",
+    ]
+
+
+def _first_row() -> str:
+    """Return the body of a request with the first test row."""
+    rows = read_rows(TEST, read_schema())
+    return json.dumps(infer_request(take(rows.feeds, np.array([0]))), separators=(",", ":"))

@@ -23,13 +23,14 @@ QUANTIZED_MODEL = OUTPUTS / "model_quantized.onnx"
 CANDIDATES = OUTPUTS / "candidates"
 QUANTIZATION = OUTPUTS / "quantization.json"
 
-# evaluate, benchmark, gate, publish
+# evaluate, benchmark, gate, package, publish
 METRICS = OUTPUTS / "metrics.json"
 METRICS_DETAIL = OUTPUTS / "metrics_detail.json"
 PREDICTIONS = OUTPUTS / "predictions.csv"
 LATENCY = OUTPUTS / "latency.json"
 LATENCY_DETAIL = OUTPUTS / "latency_detail.json"
 GATE = OUTPUTS / "gate.json"
+SERVING = OUTPUTS / "serving"
 MLFLOW_RUN = OUTPUTS / "mlflow_run.json"
 REPORT = OUTPUTS / "report.html"
 

@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 
 from onnxpress.tables.rows import Feeds
 
-DATATYPES = {"b": "BOOL", "i8": "INT64", "i4": "INT32", "f4": "FP32", "f8": "FP64"}
-"""By kind and size of a numpy type; text is BYTES."""
-
 
 def infer_request(feeds: Feeds) -> dict[str, Any]:
     """Return the body of a request for the rows in ``feeds``."""
@@ -24,16 +21,14 @@ def infer_request(feeds: Feeds) -> dict[str, Any]:
 
 
 def datatype(values: NDArray[Any]) -> str:
-    """Return the protocol's name of an array's type."""
-    if values.dtype.kind in "OU":
-        return "BYTES"
-    return DATATYPES.get(f"{values.dtype.kind}{values.dtype.itemsize}", values.dtype.name.upper())
+    """Return the protocol's name of the type of an input, which is float32 or text."""
+    return "BYTES" if values.dtype.kind in "OU" else "FP32"
 
 
 def _tensor(name: str, values: NDArray[Any]) -> dict[str, Any]:
-    # a float32 as float64 has the digits that lead back to the same float32
-    flat = values.reshape(-1)
-    data = flat.astype(np.float64) if values.dtype.kind == "f" else flat
+    text = datatype(values) == "BYTES"
+    # every digit of the float32, so that the server reads the same float32
+    data = values.reshape(-1) if text else values.reshape(-1).astype(np.float64)
     return {
         "name": name,
         "shape": list(values.shape),
@@ -64,7 +59,7 @@ def binary_request(feeds: Feeds) -> tuple[bytes, int]:
 
 def _packed(values: NDArray[Any]) -> bytes:
     if datatype(values) != "BYTES":
-        return values.astype(values.dtype.newbyteorder("<")).tobytes()
+        return values.astype("<f4").tobytes()
     texts = [str(value).encode() for value in values.reshape(-1)]
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 

@@ -119,7 +119,7 @@ def serve(*, port: int, environment: Path) -> None:
 
 @click.command("verify-endpoint")
 @click.argument("url")
-@click.option("--model", default="model", show_default=True, help="Its name at the endpoint.")
+@click.option("--model", metavar="NAME", help="Its name there; default: package.name.")
 @click.option(
     "--batch",
     type=click.IntRange(1, 1024),

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-import triton_python_backend_utils as triton  # type: ignore[import-not-found] # Triton brings it
+import triton_python_backend_utils as triton
 from numpy.typing import NDArray
 
 Feeds = dict[str, NDArray[Any]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import tempfile
 from pathlib import Path
@@ -22,11 +23,11 @@ from onnxpress.commands.serve.triton_server import (
 from onnxpress.errors import ServerError
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.inputs import read_rows, read_schema
-from onnxpress.pipeline.outputs import OUTPUTS, TEST
+from onnxpress.pipeline.outputs import SERVING, TEST
 from onnxpress.pipeline.signals import Terminated
 from onnxpress.tables.rows import take
 
-REPOSITORY = OUTPUTS / "serving" / "repository"
+REPOSITORY = SERVING / "repository"
 
 
 def main(port: int, environment: Path = ENVIRONMENT) -> None:
@@ -41,7 +42,7 @@ def main(port: int, environment: Path = ENVIRONMENT) -> None:
     installation, model = find_installation(environment), model_in(REPOSITORY)
     row, ports = _first_row(), Ports.following(port)
     try:
-        with tempfile.TemporaryDirectory(prefix="onnxpress-serve-") as name:
+        with tempfile.TemporaryDirectory(prefix=f"onnxpress-serve-{os.getpid()}-") as name:
             folder = Path(name)
             copy_for_python(model, folder, installation)
             with running(installation, folder, ports) as process:
@@ -72,4 +73,8 @@ def _lines(model: str, ports: Ports, row: str) -> list[str]:
 def _first_row() -> str:
     """Return the body of a request with the first test row."""
     rows = read_rows(TEST, read_schema())
-    return json.dumps(infer_request(take(rows.feeds, np.array([0]))), separators=(",", ":"))
+    body = infer_request(take(rows.feeds, np.array([0])))
+    for tensor in body["inputs"]:
+        if tensor["datatype"] == "FP32":  # 0.2 is easier to read than 0.20000000298023224
+            tensor["data"] = [float(str(np.float32(value))) for value in tensor["data"]]
+    return json.dumps(body, separators=(",", ":"))

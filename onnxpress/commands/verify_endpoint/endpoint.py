@@ -50,7 +50,7 @@ class Endpoint:
         ``seconds``. With ``binary``, rows are sent in the protocol's binary extension.
 
         Raises:
-            UserError: it is not an address of HTTP.
+            UserError: it is not an address of HTTP, or the token cannot be sent.
         """
         try:
             parts = read(address)
@@ -66,6 +66,8 @@ class Endpoint:
             self._session.headers["Host"] = host
         if token := os.environ.get(TOKEN):
             sources.remember(token)
+            if not (token.isascii() and token.isprintable()):
+                raise UserError(f"{TOKEN} should be one line of ASCII; set it again")
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def metadata(self) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class Target:
     """The model behind an address, and how it is asked."""
 
     address: str
-    model: str
+    model: str | None = None
+    """Its name; None: ``package.name``."""
     batch: int = 32
     host: str | None = None
     seconds: float = 10.0
@@ -52,7 +53,7 @@ def main(target: Target, *, in_json: bool = False) -> None:
         params, schema = load_params(), read_schema()
         endpoint = Endpoint(
             target.address,
-            target.model,
+            target.model or params.package.name,
             host=target.host,
             seconds=target.seconds,
             binary=target.binary,

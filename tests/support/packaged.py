@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import psutil
 import requests
 from sklearn.datasets import load_diabetes, load_wine
 
@@ -135,11 +136,9 @@ class Server:
 
     def children(self) -> list[int]:
         """The processes that it has started: the server and the backend's."""
-        listed = subprocess.run(
-            ["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True
-        ).stdout.splitlines()
         folder = f"onnxpress-serve-{self.process.pid}-"
-        return [int(line.split()[0]) for line in listed if folder in line]
+        words = {each.pid: each.info["cmdline"] or [] for each in psutil.process_iter(["cmdline"])}
+        return [pid for pid, line in words.items() if any(folder in word for word in line)]
 
     def memory_files(self) -> list[Path]:
         """What it has in shared memory and in the temporary folder."""
@@ -186,6 +185,8 @@ def served(packaged: Packaged) -> Iterator[Server]:
         if process.poll() is None:
             process.terminate()
             process.communicate(timeout=40)
+        assert process.stdout
+        process.stdout.close()
 
 
 def assert_same(came: dict[str, Any], expected: dict[str, Any]) -> None:

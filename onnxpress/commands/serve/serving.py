@@ -17,7 +17,7 @@ from onnxpress.commands.serve.triton_server import (
     END_SECONDS,
     HOST,
     Ports,
-    last_error,
+    reason,
     running,
 )
 from onnxpress.errors import ServerError
@@ -27,6 +27,8 @@ from onnxpress.pipeline.outputs import SERVING, TEST
 from onnxpress.pipeline.signals import Terminated
 from onnxpress.tables.rows import take
 
+STARTS = 5
+"""How often the server is started: some malformed requests end a Triton as old as the wheel's."""
 REPOSITORY = SERVING / "repository"
 
 
@@ -37,7 +39,7 @@ def main(port: int, environment: Path = ENVIRONMENT) -> None:
 
     Raises:
         UserError: there is no packaged model, no Triton, or no free port.
-        ServerError: Triton does not start, or ends by itself.
+        ServerError: Triton does not start, or ends by itself again and again.
     """
     installation, model = find_installation(environment), model_in(REPOSITORY)
     row, ports = _first_row(), Ports.following(port)
@@ -45,14 +47,14 @@ def main(port: int, environment: Path = ENVIRONMENT) -> None:
         with tempfile.TemporaryDirectory(prefix=f"onnxpress-serve-{os.getpid()}-") as name:
             folder = Path(name)
             copy_for_python(model, folder, installation)
-            with running(installation, folder, ports) as process:
-                for line in _lines(model.name, ports, row):
-                    say(line)
-                code = process.wait()
-                raise ServerError(
-                    f"tritonserver ended by itself (exit code {code}): "
-                    f"{last_error(folder / 'log')}; run again"
-                )
+            for ended in range(STARTS):
+                with running(installation, folder, ports) as process:
+                    for line in _lines(model.name, ports, row) if not ended else ["ready again"]:
+                        say(line)
+                    code = process.wait()
+                failure = f"tritonserver has ended (exit code {code}): {reason(folder / 'log')}"
+                say(failure)
+        raise ServerError(f"{failure}; that was the last of {STARTS} starts, run again")
     except (KeyboardInterrupt, Terminated):
         say("ended")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import resource
 import signal
 import socket
@@ -27,6 +28,8 @@ STACK_BYTES = 2**30
 """Of each thread. Triton before 25.07 keeps a request's body on the stack (CVE-2025-23310): with
 the usual 8 MB a body of 4.5 MB ends the server. Only what is used takes memory."""
 PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_ERROR = re.compile(r"(?:E\d{4} (?!.*Cuda)|\[libprotobuf ERROR|error: |Signal )")
+"""How an error begins in Triton's log; on a machine without a GPU the first is always that."""
 _LIBC = ctypes.CDLL(None)
 _LOCAL = build_opener(ProxyHandler({}))
 
@@ -105,16 +108,24 @@ def running(
         _wait_until_ready(process, ports, log)
         yield process
     finally:
-        _end(process)
-        for left in Path("/dev/shm").glob(f"{_shared_memory(folder)}*"):  # noqa: S108 - Triton's
-            left.unlink(missing_ok=True)
+        try:
+            _end(process)
+        finally:
+            for left in Path("/dev/shm").glob(f"{_shared_memory(folder)}*"):  # noqa: S108 - Triton's
+                left.unlink(missing_ok=True)
 
 
-def last_error(log: Path) -> str:
-    """Return the last line of Triton's log that is an error, without time and place."""
+def reason(log: Path) -> str:
+    """Return the line of Triton's log that says why the server has ended, without time and place.
+
+    That is the signal that it names, or else its first error: later ones follow from it.
+    """
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    errors = [line for line in lines if line[:1] == "E" or line.startswith("error")]
-    told = errors[-1] if errors else (lines or ["it has printed nothing"])[-1]
+    errors = [line for line in lines if _ERROR.match(line)]
+    if not errors:
+        return "its log names no error"
+    signals = [line for line in errors if line.startswith("Signal")]
+    told = (signals or errors)[-1 if signals else 0]
     return told.partition("] ")[2] or told
 
 
@@ -135,11 +146,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], ports: Ports, log: Path)
     deadline = time.monotonic() + START_SECONDS
     while not answers(f"http://{HOST}:{ports.http}/v2/health/ready"):
         if process.poll() is not None:
-            raise ServerError(f"tritonserver does not start: {last_error(log)}")
+            raise ServerError(f"tritonserver does not start: {reason(log)}")
         if time.monotonic() > deadline:
-            raise ServerError(
-                f"tritonserver is not ready after {START_SECONDS:g} s: {last_error(log)}"
-            )
+            raise ServerError(f"tritonserver is not ready after {START_SECONDS:g} s: {reason(log)}")
         time.sleep(0.05)
 
 

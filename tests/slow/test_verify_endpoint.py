@@ -96,7 +96,7 @@ def test_what_does_not_answer_is_a_line_that_names_it(server: Server) -> None:
             (gone,): f"{gone}/v2/models/model does not answer",
             (silent, "--seconds", "1"): f"{silent}/v2/models/model does not answer",
             (server.address, "--model", "other"): "answers with HTTP 404: ",
-            (f"http://127.0.0.1:{server.port + 2}",): "answers with HTTP ",
+            (f"http://127.0.0.1:{server.port + 2}",): "should answer with JSON",
             (f"http://127.0.0.1:{server.port + 1}",): "does not answer",
         }
         for words, expected in cases.items():

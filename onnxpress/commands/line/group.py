@@ -73,8 +73,8 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
 @click.group(
     cls=Sectioned,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 a bug, 2 wrong input, 3 a limit is broken, 4 the tracking server "
-    "fails, 5 not reproducible, 130 interrupted, 143 terminated.",
+    epilog="Exit codes: 0 done, 1 a bug, 2 wrong input, 3 a limit is broken, 4 a server fails, "
+    "5 not reproducible, 130 interrupted, 143 terminated.",
 )
 @click.option(
     "--version",

@@ -121,6 +121,34 @@ def _storage_uri(text: str) -> str:
     return f"file://{text}".rstrip("/") if text.startswith("/") else text.rstrip("/")
 
 
+def _of_form(pattern: str, expected: str) -> AfterValidator:
+    """Require a text of a form that ``expected`` puts into words."""
+
+    def checked(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("form", "Input should be {expected}", {"expected": expected})
+        return text
+
+    return AfterValidator(checked)
+
+
+ServedName = Annotated[
+    str,
+    _of_form(
+        "[a-z]([a-z0-9-]{0,38}[a-z0-9])?",
+        "at most 40 lower-case letters, digits and hyphens, the first a letter, the last no hyphen",
+    ),
+]
+Cpu = Annotated[
+    str,
+    _of_form(
+        r"[1-9][0-9]*m|[1-9][0-9]*(\.[0-9]{1,3})?|0\.(?!0+$)[0-9]{1,3}",
+        'cores, such as "1" or "0.5", or thousandths of one, such as "500m"',
+    ),
+]
+Memory = Annotated[
+    str, _of_form("[1-9][0-9]*([kMGT]|[KMGT]i)?", "an amount of memory, such as 512Mi or 2Gi")
+]
 StorageUri = Annotated[str, AfterValidator(_storage_uri)]
 
 
@@ -334,8 +362,7 @@ class Gate(Section):
 class Package(Section):
     """How the quantised model is served."""
 
-    name: str = Field(
-        pattern=r"^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$",
+    name: ServedName = Field(
         description="the model's name on servers, and that of its InferenceService",
     )
     storage_uri: StorageUri | None = Field(
@@ -351,12 +378,10 @@ class Package(Section):
     queue_delay_us: Annotated[int, Field(ge=0), _at_most(1_000_000)] = Field(
         description="how long a request may wait to form a batch with others, in microseconds"
     )
-    cpu: str = Field(
-        pattern=r"^([1-9][0-9]*m|[1-9][0-9]*(\.[0-9]{1,3})?|0\.[0-9]{1,3})$",
+    cpu: Cpu = Field(
         description='CPU of a replica on Kubernetes: "1", or "500m" for half a core',
     )
-    memory: str = Field(
-        pattern=r"^[1-9][0-9]*([kMGT]|[KMGT]i)?$",
+    memory: Memory = Field(
         description="memory of a replica on Kubernetes: 512Mi",
     )
     canary_percent: Annotated[int, Field(ge=0, le=100)] | None = Field(

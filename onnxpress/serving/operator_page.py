@@ -68,9 +68,9 @@ def _deploy(served: Served) -> Iterable[str]:
     yield from ("", "## KServe", "")
     if served.storage is None:
         yield from (
-            "Set `package.storage_uri` in `params.yaml` to a place that the cluster can read, such",
-            "as `s3://bucket/models`, and run `dvc repro`. `publish` then uploads the repository",
-            "there, and `kserve.yaml` names it.",
+            "`package.storage_uri` names no place that the cluster can read. Set it, to",
+            "`s3://bucket/models` for instance, and run the chain again: `publish` then uploads",
+            "the repository, and `kserve.yaml` names where it is.",
             "",
         )
         return

@@ -22,7 +22,7 @@ REPOSITORY, MANIFEST, PAGE, DIGEST = "repository", "kserve.yaml", "README.md", "
 
 @dataclass(frozen=True)
 class Deployment:
-    """How a model is deployed: the section ``package`` of params.yaml."""
+    """How a model is deployed."""
 
     name: str
     batching: Batching

@@ -9,6 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/installed
 PEERS := .venv-bench/installed
 MLFLOW2 := .venv-mlflow2/installed
+SERVE := .venv-serve/installed
 # A process and a thread for each of two cores: threads that outnumber the cores spend their time waiting for each other.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
@@ -26,7 +27,7 @@ all: $(VENV) ## run every stale stage and print the summary
 test: $(VENV) ## run the tests
 	@$(PYTEST) -m "not proof"
 
-proofs: $(VENV) $(MLFLOW2) ## run the tests that clone, kill, or start servers and browsers for minutes
+proofs: $(VENV) $(MLFLOW2) $(SERVE) ## run the tests that clone, kill, or start servers and browsers for minutes
 	@$(PYTEST) -m proof
 
 lint: $(VENV) ## check style and types
@@ -73,7 +74,7 @@ ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=50
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false exec mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
-	@rm -rf .venv .venv-bench .venv-mlflow2 .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-serve .pytest_cache .mypy_cache .ruff_cache
 	@find onnxpress stages tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements/main.lock again from pyproject.toml
@@ -99,4 +100,10 @@ $(MLFLOW2): $(VENV) requirements/mlflow2.lock
 	@echo "setting up .venv-mlflow2 with an MLflow 2 server for the tests (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-mlflow2
 	@uv pip sync --quiet --python .venv-mlflow2/bin/python requirements/mlflow2.lock
+	@touch $@
+
+$(SERVE): $(VENV) requirements/serve.lock
+	@echo "setting up .venv-serve with KServe's and Triton's schemas for the tests (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-serve
+	@uv pip sync --quiet --python .venv-serve/bin/python requirements/serve.lock
 	@touch $@

@@ -14,7 +14,7 @@ SERVE := .venv-serve/installed
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep soak publish promote report doctor migrate docs ui clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep soak publish promote rollback report doctor migrate docs ui clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +56,9 @@ publish: $(VENV) ## publish again, for instance after a change of tracking serve
 
 promote: $(VENV) ## make the registered candidate the champion if it beats the present one
 	@python -m onnxpress promote
+
+rollback: $(VENV) ## make the champion before the champion again, and write its manifest for KServe
+	@python -m onnxpress rollback
 
 report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
 	@python -m onnxpress report --html

@@ -32,7 +32,7 @@ def test_keys_that_came_later_are_added_with_their_defaults(workspace: Path) -> 
     text = (workspace / "params.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(text) == default_params()
     assert load_params()
-    unchanged = [line for line in old.splitlines() if "max_accuracy_drop" not in line]
+    unchanged = [line for line in old.splitlines() if line and "max_accuracy_drop" not in line]
     assert [line for line in text.splitlines() if line in unchanged] == unchanged
 
 

@@ -53,7 +53,7 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
 def test_a_folder_that_fails_half_way_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
     write_folder(tmp_path / "candidates", {"a.onnx": b"1"})
     with pytest.raises(UserError, match="cannot write"):
-        write_folder(tmp_path / "candidates", {"b.onnx": b"2", "no/such/folder.onnx": b"3"})
+        write_folder(tmp_path / "candidates", {"b.onnx": b"2", "b.onnx/c.onnx": b"3"})
     assert {path.name: path.read_bytes() for path in (tmp_path / "candidates").iterdir()} == {
         "a.onnx": b"1"
     }

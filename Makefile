@@ -9,13 +9,14 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/installed
 PEERS := .venv-bench/installed
 MLFLOW2 := .venv-mlflow2/installed
+SERVE := .venv-serve/installed
 KUBEFLOW := .venv-kubeflow/installed
 TRITON := .venv-triton/installed
 # A process and a thread for each of two cores: threads that outnumber the cores spend their time waiting for each other.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep soak kubeflow publish promote report doctor migrate docs ui serve clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep soak kubeflow publish promote rollback report doctor migrate docs ui serve clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -28,7 +29,7 @@ all: $(VENV) ## run every stale stage and print the summary
 test: $(VENV) ## run the tests
 	@$(PYTEST) -m "not proof"
 
-proofs: $(VENV) $(MLFLOW2) $(TRITON) $(KUBEFLOW) ## run the tests that clone, kill, or start servers and browsers for minutes
+proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) ## run the tests that clone, kill, or start servers and browsers for minutes
 	@$(PYTEST) -m proof
 
 lint: $(VENV) ## check style and types
@@ -61,6 +62,9 @@ publish: $(VENV) ## publish again, for instance after a change of tracking serve
 promote: $(VENV) ## make the registered candidate the champion if it beats the present one
 	@python -m onnxpress promote
 
+rollback: $(VENV) ## make the champion before the champion again, and write its manifest for KServe
+	@python -m onnxpress rollback
+
 report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
 	@python -m onnxpress report --html
 
@@ -82,7 +86,7 @@ serve: $(VENV) $(TRITON) ## answer requests with the packaged model by a real Tr
 	@exec python -m onnxpress serve --port $(PORT)
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
-	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-kubeflow .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .pytest_cache .mypy_cache .ruff_cache
 	@find onnxpress stages kubeflow tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements/main.lock again from pyproject.toml
@@ -108,6 +112,12 @@ $(MLFLOW2): $(VENV) requirements/mlflow2.lock
 	@echo "setting up .venv-mlflow2 with an MLflow 2 server for the tests (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-mlflow2
 	@uv pip sync --quiet --python .venv-mlflow2/bin/python requirements/mlflow2.lock
+	@touch $@
+
+$(SERVE): $(VENV) requirements/serve.lock
+	@echo "setting up .venv-serve with KServe's and Triton's schemas for the tests (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-serve
+	@uv pip sync --quiet --python .venv-serve/bin/python requirements/serve.lock
 	@touch $@
 
 $(KUBEFLOW): $(VENV) requirements/kubeflow.lock requirements/hadolint.lock

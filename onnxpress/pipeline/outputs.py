@@ -32,6 +32,7 @@ LATENCY_DETAIL = OUTPUTS / "latency_detail.json"
 GATE = OUTPUTS / "gate.json"
 SERVING = OUTPUTS / "serving"
 MLFLOW_RUN = OUTPUTS / "mlflow_run.json"
+ROLLBACK = OUTPUTS / "rollback.yaml"
 REPORT = OUTPUTS / "report.html"
 
 MODEL_FILES = {ORIGINAL: ORIGINAL_MODEL, ONNX: ONNX_MODEL, QUANTIZED: QUANTIZED_MODEL}

@@ -151,6 +151,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "100 MB of zeros": (bytes(100_000_000), "failed to parse the request JSON"),
 }
 """Bodies, and words of the line that each is refused with."""
+UNPARSED = ("Shape does not match", "Unable to parse", "failed to parse")
+"""What this version of Triton calls errors of its own, HTTP 500."""
 
 
 @pytest.mark.parametrize("case", BAD)
@@ -159,7 +161,7 @@ def test_a_bad_request_is_refused_in_a_line_and_the_next_is_answered(
 ) -> None:
     body, words = BAD[case]
     came = requests.post(server.url, data=body, timeout=ANSWER_SECONDS)
-    assert 400 <= came.status_code <= 500
+    assert came.status_code == (500 if words.startswith(UNPARSED) else 400)
     assert words in came.json()["error"]
     assert "\n" not in came.json()["error"].strip()
     server.answers()

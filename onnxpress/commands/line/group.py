@@ -27,6 +27,7 @@ SECTIONS = {
         repository.report,
         repository.doctor,
         repository.promote,
+        repository.rollback,
         repository.sweep,
         repository.reproduce,
         repository.stability,

@@ -39,6 +39,15 @@ def promote(*, in_json: bool) -> None:
 
 
 @click.command()
+@in_json
+def rollback(*, in_json: bool) -> None:
+    """Make the champion before the champion again, and write its manifest for KServe."""
+    from onnxpress.commands.rollback.rolling_back import main
+
+    main(in_json=in_json)
+
+
+@click.command()
 @click.argument("file", type=FILE, default="sweep.yaml")
 @in_json
 def sweep(*, file: Path, in_json: bool) -> None:

@@ -9,11 +9,14 @@ unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv/installed
 PEERS := .venv-bench/installed
 MLFLOW2 := .venv-mlflow2/installed
+SERVE := .venv-serve/installed
+KUBEFLOW := .venv-kubeflow/installed
+TRITON := .venv-triton/installed
 # A process and a thread for each of two cores: threads that outnumber the cores spend their time waiting for each other.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep soak publish promote report doctor migrate docs ui clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep soak kubeflow publish promote rollback report doctor migrate docs ui serve clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -26,7 +29,7 @@ all: $(VENV) ## run every stale stage and print the summary
 test: $(VENV) ## run the tests
 	@$(PYTEST) -m "not proof"
 
-proofs: $(VENV) $(MLFLOW2) ## run the tests that clone, kill, or start servers and browsers for minutes
+proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) ## run the tests that clone, kill, or start servers and browsers for minutes
 	@$(PYTEST) -m proof
 
 lint: $(VENV) ## check style and types
@@ -50,11 +53,17 @@ sweep: $(VENV) ## try a grid or list of params as experiments and compare them; 
 soak: $(VENV) ## read 100,000 hostile files, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
 	@python -m bench.soak $(SOAK)
 
+kubeflow: $(KUBEFLOW) ## compile kubeflow/pipeline.yaml; IMAGE=registry/name:tag for the image as your cluster finds it
+	@ONNXPRESS_IMAGE='$(or $(IMAGE),onnxpress-python:0.1.0)' .venv-kubeflow/bin/python -m kubeflow.pipeline
+
 publish: $(VENV) ## publish again, for instance after a change of tracking server
 	@dvc repro --single-item --force publish
 
 promote: $(VENV) ## make the registered candidate the champion if it beats the present one
 	@python -m onnxpress promote
+
+rollback: $(VENV) ## make the champion before the champion again, and write its manifest for KServe
+	@python -m onnxpress rollback
 
 report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
 	@python -m onnxpress report --html
@@ -72,9 +81,13 @@ ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=50
 	@echo "the MLflow UI: http://127.0.0.1:$(PORT) (Ctrl-C ends it)"; \
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false exec mlflow ui --backend-store-uri sqlite:///mlflow.db --host 127.0.0.1 --port $(PORT) --workers 1
 
+serve: PORT = 8000
+serve: $(VENV) $(TRITON) ## answer requests with the packaged model by a real Triton at http://127.0.0.1:8000 (PORT=8100 for other ports)
+	@exec python -m onnxpress serve --port $(PORT)
+
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
-	@rm -rf .venv .venv-bench .venv-mlflow2 .pytest_cache .mypy_cache .ruff_cache
-	@find onnxpress stages tests bench -name __pycache__ -prune -exec rm -rf {} +
+	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .pytest_cache .mypy_cache .ruff_cache
+	@find onnxpress stages kubeflow tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements/main.lock again from pyproject.toml
 	@uv pip compile pyproject.toml --extra dev --python-version 3.11 --generate-hashes --upgrade -q -o requirements/main.lock
@@ -99,4 +112,23 @@ $(MLFLOW2): $(VENV) requirements/mlflow2.lock
 	@echo "setting up .venv-mlflow2 with an MLflow 2 server for the tests (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-mlflow2
 	@uv pip sync --quiet --python .venv-mlflow2/bin/python requirements/mlflow2.lock
+	@touch $@
+
+$(SERVE): $(VENV) requirements/serve.lock
+	@echo "setting up .venv-serve with KServe's and Triton's schemas for the tests (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-serve
+	@uv pip sync --quiet --python .venv-serve/bin/python requirements/serve.lock
+	@touch $@
+
+$(KUBEFLOW): $(VENV) requirements/kubeflow.lock requirements/hadolint.lock
+	@echo "setting up .venv-kubeflow with KFP (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-kubeflow
+	@uv pip sync --quiet --python .venv-kubeflow/bin/python requirements/kubeflow.lock requirements/hadolint.lock
+	@touch $@
+
+$(TRITON): $(VENV) requirements/triton.lock
+	@echo "setting up .venv-triton with a Triton server (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-triton
+	@uv pip sync --quiet --python .venv-triton/bin/python requirements/triton.lock || \
+		{ echo "Triton does not install here: its wheel needs Linux with glibc 2.35 or newer, on x86-64 or aarch64"; exit 1; }
 	@touch $@

@@ -16,7 +16,7 @@ PROGRAM = "onnxpress"
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command line ``words`` (default: those of this process) and leave with its exit code.
 
-    0 done, 1 a bug, 2 wrong input, 3 a gate or a limit is broken, 4 the tracking server fails,
+    0 done, 1 a bug, 2 wrong input, 3 a gate or a limit is broken, 4 a server fails,
     5 not reproducible, 130 interrupted, 143 terminated.
     """
     words = sys.argv[1:] if words is None else words

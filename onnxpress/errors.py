@@ -5,7 +5,7 @@ names arguments in backquotes; whoever got the value from elsewhere says from wh
 
     UserError            2  wrong input
     ├── GateFailed       3  a limit was broken
-    └── ServerError      4  the tracking server failed
+    └── ServerError      4  a server failed
 """
 
 from __future__ import annotations
@@ -27,6 +27,6 @@ class GateFailed(UserError):
 
 
 class ServerError(UserError):
-    """The tracking server or its artefact store did not answer, or refused."""
+    """A server did not answer, or refused: that of tracking, its store, or one that predicts."""
 
     exit_code = 4

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from onnxpress.errors import UserError
 
 EXTRAS = {
-    "pipeline": {"dvc", "filelock", "pydantic", "pydantic_core", "ruamel", "yaml"},
+    "pipeline": {"dvc", "filelock", "pydantic", "pydantic_core", "requests", "ruamel", "yaml"},
     "report": {"jinja2", "matplotlib"},
-    "tracking": {"boto3", "botocore", "mlflow", "requests"},
+    "tracking": {"boto3", "botocore", "mlflow"},
 }
 """By extra of pyproject.toml, the modules that it brings."""
 

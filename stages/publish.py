@@ -1,4 +1,4 @@
-"""Publish parameters, metrics, artefacts and a servable model to MLflow.
+"""Publish parameters, metrics, artefacts and a servable model to MLflow; upload what is served.
 
 Run as ``python -m stages.publish``; writes outputs/mlflow_run.json.
 """
@@ -14,7 +14,7 @@ from onnxpress.pipeline.files import read_json, write_json
 from onnxpress.pipeline.outputs import GATE, MLFLOW_RUN
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.provenance import sweep_name
-from onnxpress.pipeline.publication import read_publication
+from onnxpress.pipeline.publication import read_publication, upload_repository
 from onnxpress.pipeline.repository import repository_root
 from onnxpress.pipeline.running import run_stage
 from onnxpress.tracking.failures import server_errors
@@ -35,6 +35,7 @@ def main() -> None:
         )
     publication = read_publication(params)
     store = resolve_store(settings.tracking_uri, repository_root())
+    news = upload_repository(params.package.storage_uri, KEPT)
     place = Destination(settings.experiment, sweep_name(), settings.registered_model)
     with working(f"publishing to {store.public_uri}"), server_errors(store, KEPT):
         published = publish(store, place, publication, gates, say)
@@ -45,7 +46,7 @@ def main() -> None:
         "content_digest": publication.content.digest,
     }
     write_json(MLFLOW_RUN, receipt)
-    for line in (*published.news, f"in {store.public_uri}"):
+    for line in (*news, *published.news, f"in {store.public_uri}"):
         say(line)
 
 

@@ -78,11 +78,13 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 
 def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:
-    """Write a folder of files by name; an existing one is replaced as a whole."""
+    """Write a folder of files by name, such as ``a`` or ``b/c``; an old one is replaced whole."""
     with atomic_path(path) as temporary:
         temporary.mkdir()
         for name, data in contents.items():
-            (temporary / name).write_bytes(data)
+            file = temporary / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -23,14 +23,16 @@ QUANTIZED_MODEL = OUTPUTS / "model_quantized.onnx"
 CANDIDATES = OUTPUTS / "candidates"
 QUANTIZATION = OUTPUTS / "quantization.json"
 
-# evaluate, benchmark, gate, publish
+# evaluate, benchmark, gate, package, publish
 METRICS = OUTPUTS / "metrics.json"
 METRICS_DETAIL = OUTPUTS / "metrics_detail.json"
 PREDICTIONS = OUTPUTS / "predictions.csv"
 LATENCY = OUTPUTS / "latency.json"
 LATENCY_DETAIL = OUTPUTS / "latency_detail.json"
 GATE = OUTPUTS / "gate.json"
+SERVING = OUTPUTS / "serving"
 MLFLOW_RUN = OUTPUTS / "mlflow_run.json"
+ROLLBACK = OUTPUTS / "rollback.yaml"
 REPORT = OUTPUTS / "report.html"
 
 MODEL_FILES = {ORIGINAL: ORIGINAL_MODEL, ONNX: ONNX_MODEL, QUANTIZED: QUANTIZED_MODEL}

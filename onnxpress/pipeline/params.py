@@ -106,6 +106,52 @@ def _scorer_name(name: str) -> str:
 ScorerName = Annotated[str, AfterValidator(_scorer_name)]
 
 
+def _storage_uri(text: str) -> str:
+    """Check the place that packaged models are uploaded to, and return it without a last slash.
+
+    A manifest is read on other machines, so a folder has its whole path.
+    """
+    known = re.fullmatch(r"(?:(?:s3|gs)://[a-z0-9][a-z0-9._-]+|(?:file://)?/[\w.-])[\w./=-]*", text)
+    if not known or ".." in text.split("/"):
+        raise PydanticCustomError(
+            "storage",
+            "Input should be s3://bucket/folder, gs://bucket/folder or the whole path of a folder, "
+            "of plain letters and without a login",
+        )
+    return f"file://{text}".rstrip("/") if text.startswith("/") else text.rstrip("/")
+
+
+def _of_form(pattern: str, expected: str) -> AfterValidator:
+    """Require a text of a form that ``expected`` puts into words."""
+
+    def checked(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise PydanticCustomError("form", "Input should be {expected}", {"expected": expected})
+        return text
+
+    return AfterValidator(checked)
+
+
+ServedName = Annotated[
+    str,
+    _of_form(
+        "[a-z]([a-z0-9-]{0,38}[a-z0-9])?",
+        "at most 40 lower-case letters, digits and hyphens, the first a letter, the last no hyphen",
+    ),
+]
+Cpu = Annotated[
+    str,
+    _of_form(
+        r"[1-9][0-9]*m|[1-9][0-9]*(\.[0-9]{1,3})?|0\.(?!0+$)[0-9]{1,3}",
+        'cores, such as "1" or "0.5", or thousandths of one, such as "500m"',
+    ),
+]
+Memory = Annotated[
+    str, _of_form("[1-9][0-9]*([kMGT]|[KMGT]i)?", "an amount of memory, such as 512Mi or 2Gi")
+]
+StorageUri = Annotated[str, AfterValidator(_storage_uri)]
+
+
 def _completed_by(defaults: Limits) -> AfterValidator:
     """Add the limits that are left out."""
     return AfterValidator(lambda limits: with_defaults(limits, defaults))
@@ -313,6 +359,37 @@ class Gate(Section):
     )
 
 
+class Package(Section):
+    """How the quantised model is served."""
+
+    name: ServedName = Field(
+        description="the model's name on servers, and that of its InferenceService",
+    )
+    storage_uri: StorageUri | None = Field(
+        description="where publish uploads the model repository for KServe: s3:, gs: or a folder; "
+        "null: nowhere"
+    )
+    instances: Annotated[PositiveInt, _at_most(1024)] = Field(
+        description="copies of the model in a server, with one thread each"
+    )
+    max_batch_size: Annotated[PositiveInt, _at_most(1_000_000)] = Field(
+        description="the most rows of a request"
+    )
+    queue_delay_us: Annotated[int, Field(ge=0), _at_most(1_000_000)] = Field(
+        description="how long a request may wait to form a batch with others, in microseconds"
+    )
+    cpu: Cpu = Field(
+        description='CPU of a replica on Kubernetes: "1", or "500m" for half a core',
+    )
+    memory: Memory = Field(
+        description="memory of a replica on Kubernetes: 512Mi",
+    )
+    canary_percent: Annotated[int, Field(ge=0, le=100)] | None = Field(
+        description="share of requests that go to this model while the one before is served too; "
+        "null: all"
+    )
+
+
 class Promote(Section):
     """When ``make promote`` makes the candidate the champion."""
 
@@ -355,6 +432,7 @@ class Params(Section):
     evaluate: Evaluate
     benchmark: Benchmark
     gate: Gate
+    package: Package
     publish: Publish
 
     def __getattribute__(self, name: str) -> Any:

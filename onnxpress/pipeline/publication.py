@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxpress.errors import UserError
+from onnxpress.pipeline.console import working
 from onnxpress.pipeline.files import read_bytes, read_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.pipeline.outputs import (
@@ -24,10 +25,13 @@ from onnxpress.pipeline.outputs import (
     QUANTIZATION,
     QUANTIZED_MODEL,
     SCHEMA,
+    SERVING,
     TEST,
 )
 from onnxpress.pipeline.params import Params
 from onnxpress.pipeline.provenance import provenance_tags, run_name
+from onnxpress.serving.packaging import DIGEST, REPOSITORY
+from onnxpress.serving.repository import content_digest
 from onnxpress.tracking.card import test_data
 from onnxpress.tracking.content import (
     SERVED,
@@ -38,6 +42,9 @@ from onnxpress.tracking.content import (
     digest_of,
     finite_numbers,
 )
+from onnxpress.tracking.failures import server_errors
+from onnxpress.tracking.model_storage import upload_once
+from onnxpress.tracking.store import Store
 
 ARTIFACTS = {
     "model_optimized.onnx": ONNX_MODEL,
@@ -89,7 +96,7 @@ def read_content(params: Params) -> Content:
             f"{QUANTIZATION} should name the chosen 'method', got {method!r}; "
             "run `dvc repro --force quantize`"
         )
-    detail = read_json(METRICS_DETAIL, "score", "reliability")
+    detail, packaged = read_json(METRICS_DETAIL, "score", "reliability"), packaged_files()
     pictures = {ERRORS[read_schema().task]: PICTURES["errors"], "size.png": PICTURES["size"]}
     if detail["reliability"] is not None:
         pictures["reliability.png"] = PICTURES["reliability"]
@@ -97,11 +104,62 @@ def read_content(params: Params) -> Content:
         settings=params.model_dump(exclude={"publish"}),
         metrics=metrics,
         quantization=quantization,
-        artifacts={**ARTIFACTS, **_present(pictures)},
-        sha256={path.name: _sha256(path) for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)},
+        artifacts={**ARTIFACTS, **packaged, **_present(pictures)},
+        sha256={
+            **{path.name: _sha256(path) for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)},
+            **{name: _sha256(path) for name, path in packaged.items()},
+        },
         settings_name=PARAMS.name,
         score=detail["score"],
     )
+
+
+def packaged_files() -> dict[str, Path]:
+    """Return the files that the package stage has written by artefact: ``serving/README.md``.
+
+    Raises:
+        UserError: there are none.
+    """
+    read_bytes(SERVING / DIGEST)
+    files = sorted(path for path in SERVING.rglob("*") if path.is_file())
+    return {f"{SERVING.name}/{path.relative_to(SERVING).as_posix()}": path for path in files}
+
+
+def read_repository() -> tuple[dict[str, bytes], str]:
+    """Return the files of the packaged model repository by path, and their digest.
+
+    Raises:
+        UserError: they are missing, or are not what the package stage has written.
+    """
+    digest = read_json(SERVING / DIGEST, "content_digest")["content_digest"]
+    folder = SERVING / REPOSITORY
+    files = {
+        path.relative_to(folder).as_posix(): read_bytes(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+    if content_digest(files) != digest:
+        raise UserError(
+            f"{folder} does not have the digest in {SERVING / DIGEST} (exchanged or damaged); "
+            "run `dvc repro --force package`"
+        )
+    return files, digest
+
+
+def upload_repository(storage: str | None, kept: str) -> list[str]:
+    """Upload the packaged model repository, if there is a place for it; say what was done.
+
+    It is there before a run names it. ``kept`` says at the end of an error how to go on.
+
+    Raises:
+        ServerError: the store fails or refuses.
+        UserError: as :func:`read_repository`.
+    """
+    if storage is None:
+        return []
+    files, digest = read_repository()
+    with working(f"uploading to {storage}"), server_errors(Store(storage, storage), kept):
+        return [upload_once(storage, digest, files)]
 
 
 def read_measurement() -> Measurement:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +78,17 @@ def predict_onnx(session: Any, feeds: Feeds) -> Predictions:
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         raise_memory_error(error)
         raise
-    outputs = dict(zip((output.name for output in session.get_outputs()), results, strict=True))
+    names = (output.name for output in session.get_outputs())
+    return predictions_of(dict(zip(names, results, strict=True)))
+
+
+def predictions_of(outputs: Mapping[str, Any]) -> Predictions:
+    """Return what the outputs of an ONNX model say, by the names of onnxpress.tables.names.
+
+    Raises:
+        KeyError: there is neither a prediction nor a label.
+        UserError: there is more than one prediction per row.
+    """
     if PREDICTION in outputs:
         return Predictions(as_column(outputs[PREDICTION]).astype(np.float64), None)
     values = as_labels(outputs[LABEL])

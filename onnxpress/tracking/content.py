@@ -22,7 +22,7 @@ from onnxpress.tables.schema import Schema
 from onnxpress.text import visible
 from onnxpress.tracking.card import model_card
 
-LAYOUT = 5
+LAYOUT = 6
 """Part of the digest: raise it when params, metrics or artefacts of a run change name or form."""
 
 SERVED = "model_quantized.onnx"

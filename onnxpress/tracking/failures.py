@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from onnxpress.credentials.redaction import redacted, repeats_secret
 from onnxpress.errors import ServerError, UserError
+from onnxpress.tracking.s3 import CONFIGURE
 from onnxpress.tracking.store import Store
 
 FOREIGN = {
@@ -40,9 +41,14 @@ class Cause(NamedTuple):
 
 CAUSES = (
     Cause(
-        r"NoSuchBucket",
+        r"NoSuchBucket|specified bucket does not exist",
         "names a bucket that does not exist",
-        "create it or choose another experiment",
+        "create it or name another",
+    ),
+    Cause(
+        r"NoCredentialsError|Unable to locate credentials",
+        "needs S3 credentials, and this machine has none",
+        CONFIGURE,
     ),
     Cause(
         r"AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|\w+Token",

@@ -149,11 +149,13 @@ def upload(
     files: Mapping[str, Path],
     texts: Mapping[str, str] | None = None,
 ) -> None:
-    """Log copies of ``files`` and the ``texts`` as artefacts, all by the artefact's name."""
+    """Log copies of ``files`` and the ``texts`` as artefacts by name, such as ``a`` or ``b/c``."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for artifact, path in files.items():
-            shutil.copyfile(path, folder / artifact)
+            copy = folder / artifact
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, copy)
         for artifact, text in (texts or {}).items():
             (folder / artifact).write_text(text, encoding="utf-8")
         experiment.client.log_artifacts(run_id, name)

@@ -119,13 +119,18 @@ def configure(store: Store, files: Iterable[Path] = ()) -> None:
     """
     os.environ["MLFLOW_TRACKING_URI"] = store.uri
     largest_mb = max((path.stat().st_size for path in files), default=0) // 2**20
-    timeout = {"MLFLOW_HTTP_REQUEST_TIMEOUT": str(REQUEST_SECONDS + largest_mb)}
-    for key, value in {**SETTINGS, **timeout}.items():
-        os.environ.setdefault(key, value)
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(REQUEST_SECONDS + largest_mb))
+    use_settings()
     if store.login:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = store.login
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+def use_settings() -> None:
+    """Set :data:`SETTINGS` in MLflow's environment, where the user has not."""
+    for key, value in SETTINGS.items():
+        os.environ.setdefault(key, value)
 
 
 @contextmanager

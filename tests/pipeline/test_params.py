@@ -41,6 +41,16 @@ def test_every_key_of_the_committed_params_file_has_a_comment() -> None:
             {"benchmark__n_iterations": True},
             "benchmark.n_iterations should be a valid integer, got True",
         ),
+        ({"package__name": "Iris"}, "package.name should be at most 40 lower-case letters"),
+        ({"package__name": "a" * 41}, "package.name should be at most 40 lower-case letters"),
+        ({"package__cpu": "2 cores"}, 'package.cpu should be cores, such as "1" or "0.5"'),
+        ({"package__cpu": "0.0"}, "package.cpu should be cores"),
+        ({"package__memory": "512MB"}, "package.memory should be an amount of memory, such as"),
+        ({"package__instances": 0}, "package.instances should be greater than or equal to 1"),
+        (
+            {"package__canary_percent": 101},
+            "package.canary_percent should be less than or equal to 100, got 101",
+        ),
     ],
 )
 def test_a_wrong_value_is_named_with_what_was_expected_and_what_came(
@@ -237,3 +247,38 @@ def test_a_repository_may_have_any_other_name_and_more_where_the_store_is_elsewh
         monkeypatch.chdir(tmp_path / name)
         write_params(tmp_path / name, default_params(publish__tracking_uri=uri))
         assert load_params().publish.tracking_uri == uri
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("s3://bucket/models/", "s3://bucket/models"),
+        ("s3://bucket", "s3://bucket"),
+        ("gs://bucket/a/b", "gs://bucket/a/b"),
+        ("/srv/models", "file:///srv/models"),
+        ("file:///srv/models", "file:///srv/models"),
+    ],
+)
+def test_the_place_of_served_models_is_an_address_without_a_last_slash(
+    written: str, meant: str
+) -> None:
+    assert parse_params(default_params(package__storage_uri=written)).package.storage_uri == meant
+
+
+@pytest.mark.parametrize("place", ["s3://me:hunter22@bucket/x", "s3://bucket/x?token=hunter22"])
+def test_a_login_in_the_place_of_served_models_is_not_repeated(place: str) -> None:
+    with pytest.raises(UserError, match=r"package\.storage_uri should") as error:
+        parse_params(default_params(package__storage_uri=place))
+    assert "hunter22" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "place", ["models", "../models", "/srv/../etc", "ftp://host/x", "s3://", "/srv/a b"]
+)
+def test_another_place_of_served_models_is_refused(place: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse_params(default_params(package__storage_uri=place))
+    assert str(error.value) == (
+        "params.yaml: package.storage_uri should be s3://bucket/folder, gs://bucket/folder or the "
+        f"whole path of a folder, of plain letters and without a login, got {place!r}"
+    )

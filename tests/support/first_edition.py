@@ -60,5 +60,6 @@ def first_params() -> str:
     """params.yaml as the first edition had it."""
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     text = re.sub(r"max_drop: {score: ([^,]*), [^}]*}", r"max_accuracy_drop: \1", text)
+    text = re.sub(r"(?ms)^package:.*?\n\n", "", text)
     lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith(LATER))

@@ -24,6 +24,7 @@ OUTPUTS_OF = {
     "benchmark": "latency.json",
     "plot": "plots/errors.png",
     "gate": "gate.json",
+    "package": "serving/digest.json",
     "publish": "mlflow_run.json",
 }
 """An output of each stage, whose time tells whether the stage has run."""

@@ -30,8 +30,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 
 from onnxpress.errors import GateFailed
-from onnxpress.pipeline.files import read_json, write_bytes, write_json
+from onnxpress.pipeline.files import read_json, write_bytes, write_folder, write_json
+from onnxpress.pipeline.inputs import read_schema
 from onnxpress.pipeline.outputs import PICTURES
+from onnxpress.pipeline.params import Package
+from onnxpress.serving.packaging import packaged
+from stages.package import deployment_of
 from stages.publish import main
 from tests.support.results import DETAIL
 from tests.support.servers import surroundings
@@ -155,7 +159,20 @@ def make_repository(folder: Path, rows: pd.DataFrame) -> Path:
     write_json(
         outputs / "gate.json", {"max_size_ratio": {"limit": 1.0, "passed": True, "value": 0.26}}
     )
+    package(folder)
     return folder
+
+
+def package(folder: Path) -> None:
+    """Package the quantised model for serving, as the stage does with the folder's params."""
+    package = yaml.safe_load((folder / "params.yaml").read_text())["package"]
+    deployment = deployment_of(Package.model_validate(package))
+    outputs = folder / "outputs"
+    model, schema = (
+        (outputs / "model_quantized.onnx").read_bytes(),
+        read_schema(outputs / "schema.json"),
+    )
+    write_folder(outputs / "serving", packaged(model, schema, deployment, "1.3", []))
 
 
 def copy_lock(folder: Path) -> None:

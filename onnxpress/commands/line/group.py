@@ -18,7 +18,7 @@ KEPT = {
 }
 """What an interrupt leaves, by command."""
 
-WAITING_FOR_OTHERS = {"reproduce", "sweep"}
+WAITING_FOR_OTHERS = {"reproduce", "serve", "sweep"}
 """Commands that wait for other processes after a signal, so they are given the time."""
 
 SECTIONS = {
@@ -27,9 +27,12 @@ SECTIONS = {
         repository.report,
         repository.doctor,
         repository.promote,
+        repository.rollback,
         repository.sweep,
         repository.reproduce,
         repository.stability,
+        repository.serve,
+        repository.verify_endpoint,
         repository.fresh,
         repository.mend,
         repository.migrate,
@@ -71,8 +74,8 @@ def _show_version(context: click.Context, _option: click.Parameter, asked: bool)
 @click.group(
     cls=Sectioned,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 done, 1 a bug, 2 wrong input, 3 a limit is broken, 4 the tracking server "
-    "fails, 5 not reproducible, 130 interrupted, 143 terminated.",
+    epilog="Exit codes: 0 done, 1 a bug, 2 wrong input, 3 a limit is broken, 4 a server fails, "
+    "5 not reproducible, 130 interrupted, 143 terminated.",
 )
 @click.option(
     "--version",

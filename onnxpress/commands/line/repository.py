@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,6 +34,15 @@ def doctor(*, in_json: bool) -> None:
 def promote(*, in_json: bool) -> None:
     """Make the candidate the champion of its registered model, if it is better."""
     from onnxpress.commands.promote.promoting import main
+
+    main(in_json=in_json)
+
+
+@click.command()
+@in_json
+def rollback(*, in_json: bool) -> None:
+    """Make the champion before the champion again, and write its manifest for KServe."""
+    from onnxpress.commands.rollback.rolling_back import main
 
     main(in_json=in_json)
 
@@ -89,6 +99,66 @@ def stability(*, seeds: int, in_json: bool) -> None:
     from onnxpress.commands.stability.repeating import main
 
     main(seeds, in_json=in_json)
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65533),
+    default=8000,
+    show_default=True,
+    help="Of HTTP; gRPC and metrics have the two after it.",
+)
+@click.option(
+    "--environment",
+    type=FILE,
+    default=".venv-triton",
+    show_default=True,
+    help="The Python environment that holds Triton.",
+)
+def serve(*, port: int, environment: Path) -> None:
+    """Answer requests with the packaged model by a real Triton, on this machine only.
+
+    It runs until Ctrl-C or SIGTERM, and answers before it ends what was sent on open connections.
+    """
+    from onnxpress.commands.serve.serving import main
+
+    main(port, environment)
+
+
+@click.command("verify-endpoint")
+@click.argument("url")
+@click.option("--model", metavar="NAME", help="Its name there; default: package.name.")
+@click.option(
+    "--batch",
+    type=click.IntRange(1, 1024),
+    default=32,
+    show_default=True,
+    help="Rows of a request.",
+)
+@click.option("--host", metavar="NAME", help="The header Host, by which ingresses route.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=10.0,
+    show_default=True,
+    help="How long an answer may take.",
+)
+@click.option(
+    "--binary",
+    is_flag=True,
+    help="Send rows in the protocol's binary extension: some servers take no NaN in JSON.",
+)
+@in_json
+def verify_endpoint(*, url: str, in_json: bool, **words: Any) -> None:
+    """Compare what an endpoint answers with what model_quantized.onnx predicts.
+
+    URL is an address that speaks the Open Inference Protocol 2, such as http://127.0.0.1:8000. Test
+    rows and probe rows are sent. The value of ONNXPRESS_ENDPOINT_TOKEN is sent as a bearer token.
+    """
+    from onnxpress.commands.verify_endpoint.verifying import Target, main
+
+    main(Target(url, **words), in_json=in_json)
 
 
 @click.command()

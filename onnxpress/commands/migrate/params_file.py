@@ -36,10 +36,21 @@ ADDED = {
     "gate.max_score_diff": "1.0e-5",
     "gate.max_drop": "{score: 0.01, recall_worst_loss: 0.05}",
     "gate.min_onnx_speedup": "null",
+    "package.name": "model",
+    "package.storage_uri": "null",
+    "package.instances": "1",
+    "package.max_batch_size": "1024",
+    "package.queue_delay_us": "200",
+    "package.cpu": '"1"',
+    "package.memory": "512Mi",
+    "package.canary_percent": "null",
     "publish.register": "null",
     "publish.promote": "{by: score, min_gain: 0.0}",
 }
 """Keys that params.yaml has not always had, with their defaults as YAML."""
+
+NEW_SECTIONS = ("package",)
+"""Sections that params.yaml has not always had."""
 
 REPLACED = {
     "quantize.max_accuracy_drop": ("max_drop", "{{score: {}, recall_worst_loss: 0.02}}"),
@@ -58,6 +69,7 @@ def migrate_params() -> Found:
     text = PARAMS.read_text(encoding="utf-8")
     text = _replace(text, content, found)
     content = yaml.safe_load(text)
+    text = _add_sections(text, content, found)
     for key, default in ADDED.items():
         section, _, name = key.partition(".")
         if not isinstance(content.get(section), dict) or name in content[section]:
@@ -76,6 +88,18 @@ def migrate_params() -> Found:
     if not found.left:
         found.left += _complaints(yaml.safe_load(text))
     return found
+
+
+def _add_sections(text: str, content: Mapping[str, Any], found: Found) -> str:
+    """Return the text with the sections that came later as a whole, and note each."""
+    for section in NEW_SECTIONS:
+        if section not in content:
+            prefix = f"{section}."
+            keys = [key for key in ADDED if key.startswith(prefix)]
+            lines = [f"  {key.removeprefix(prefix)}: {ADDED[key]}" for key in keys]
+            text = "\n".join([text.rstrip("\n"), "", f"{section}:", *lines, ""])
+            found.changed.append(f"{PARAMS}: the section {section} (its defaults) was added")
+    return text
 
 
 def _replace(text: str, content: Mapping[str, Any], found: Found) -> str:

@@ -11,7 +11,7 @@ from onnxpress.commands.promote.rule import Measured, objection
 from onnxpress.errors import UserError
 from onnxpress.pipeline.params import Promote
 
-CANDIDATE, CHAMPION = "candidate", "champion"
+CANDIDATE, CHAMPION, BEFORE = "candidate", "champion", "champion-before"
 ABSENT = {"INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"}
 
 
@@ -22,6 +22,7 @@ class Version:
     name: str
     version: str
     measured: Measured
+    run_id: str = ""
 
     def __str__(self) -> str:
         """As a user calls it."""
@@ -79,7 +80,7 @@ def promoted(client: Any, name: str, rule: Promote) -> Verdict:
         reason = objection(rule, candidate.measured, champion.measured)
     verdict = Verdict(candidate, champion, reason)
     if verdict.moved:
-        crown(client, candidate)
+        crown(client, candidate, champion)
     return verdict
 
 
@@ -117,9 +118,26 @@ def behind(client: Any, name: str, alias: str) -> Version | None:
         score=params.get("score"),
         score_class=params.get("score_class"),
     )
-    return Version(name, str(found.version), measured)
+    return Version(name, str(found.version), measured, found.run_id)
 
 
-def crown(client: Any, version: Version) -> None:
-    """Give a version the alias champion."""
+def champions(client: Any, name: str) -> tuple[Version, Version]:
+    """Return the champion of a registered model, and the one before it.
+
+    Raises:
+        UserError: there has been one champion at most.
+    """
+    champion, before = behind(client, name, CHAMPION), behind(client, name, BEFORE)
+    if champion is None or before is None or before.version == champion.version:
+        raise UserError(
+            f"{name} has no champion before the present one; `make promote` keeps it as "
+            f"{BEFORE} when another version takes its place"
+        )
+    return champion, before
+
+
+def crown(client: Any, version: Version, before: Version | None) -> None:
+    """Give a version the alias champion; the one that had it becomes the champion before."""
+    if before is not None:
+        client.set_registered_model_alias(version.name, BEFORE, before.version)
     client.set_registered_model_alias(version.name, CHAMPION, version.version)

@@ -1,0 +1,1 @@
+"""Make the champion before the champion again: ``make rollback``."""

@@ -1,0 +1,1 @@
+"""Serve the packaged model on this machine by a real Triton: ``make serve``."""

@@ -1,0 +1,56 @@
+"""A temporary copy of a packaged model repository, with the backend that the wheel of Triton has.
+
+The wheel lacks the onnxruntime backend, which is in NVIDIA's images only. So in the copy the
+Python backend runs the same ONNX file, by the same onnxruntime.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from onnxpress.commands.serve.installation import Installation
+from onnxpress.errors import UserError
+
+MODEL = Path(__file__).with_name("python_backend.py")
+PACKAGED, LOCAL = 'backend: "onnxruntime"', 'backend: "python"'
+CONFIG = "config.pbtxt"
+
+
+def model_in(repository: Path) -> Path:
+    """Return the folder of the one model in a repository.
+
+    Raises:
+        UserError: there is no repository, or not one model in it.
+    """
+    cure = "run `dvc repro` to make it"
+    try:
+        folders = sorted(path for path in repository.iterdir() if path.is_dir())
+    except OSError as error:
+        raise UserError(f"cannot read {repository} ({error.strerror}); {cure}") from error
+    if len(folders) != 1 or not (folders[0] / "1" / "model.onnx").is_file():
+        names = ", ".join(path.name for path in folders) or "nothing"
+        raise UserError(
+            f"{repository} should hold a folder of one model with 1/model.onnx in it, "
+            f"got {names}; {cure}"
+        )
+    return folders[0]
+
+
+def copy_for_python(model: Path, folder: Path, installation: Installation) -> None:
+    """Lay out ``folder``: ``repository`` with a copy of ``model``, and ``backends`` to run it.
+
+    Raises:
+        UserError: the configuration is not one for the onnxruntime backend.
+    """
+    copy = folder / "repository" / model.name
+    shutil.copytree(model, copy)
+    config = (copy / CONFIG).read_text(encoding="utf-8")
+    if config.count(PACKAGED) != 1:
+        raise UserError(f"{model / CONFIG} should have the line `{PACKAGED}`; run `dvc repro`")
+    (copy / CONFIG).write_text(config.replace(PACKAGED, LOCAL), encoding="utf-8")
+    shutil.copyfile(MODEL, copy / "1" / "model.py")
+    backend = folder / "backends" / "python"
+    backend.mkdir(parents=True)
+    for file in installation.backend:
+        (backend / file.name).symlink_to(file)

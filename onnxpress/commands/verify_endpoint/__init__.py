@@ -1,0 +1,1 @@
+"""Compare what an endpoint answers with what model_quantized.onnx predicts."""

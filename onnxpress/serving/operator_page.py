@@ -1,0 +1,156 @@
+"""The page for whoever operates the server: what to copy where, what runs it, a first request."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from onnxpress.serving.signature import ANY, Tensor, example_request
+from onnxpress.serving.triton_releases import KSERVE_DEFAULT, ONNXRUNTIMES, spans
+from onnxpress.tables.schema import Schema
+from onnxpress.text import visible
+
+DIGEST = "find * -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
+IMAGE = "nvcr.io/nvidia/tritonserver"
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the page tells of a packaged model."""
+
+    name: str
+    digest: str
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
+    schema: Schema
+    max_batch_size: int
+    storage: str | None
+    """Where the repository will be, None if no place is named."""
+    oldest_onnxruntime: str
+    bad_onnxruntime: Sequence[str]
+    triton_releases: Sequence[str]
+    """Those that run the model, oldest first."""
+
+
+def operator_page(served: Served) -> str:
+    """Return README.md of the packaged model."""
+    sections = (_start, _deploy, _runs_in, _requests, _digest)
+    return "\n".join(line for section in sections for line in section(served))
+
+
+def _start(served: Served) -> Iterable[str]:
+    return (
+        f"# Serving `{served.name}`",
+        "",
+        f"- `repository/{served.name}/` is the model as Triton Inference Server loads it:",
+        "  `config.pbtxt` and, byte for byte, the quantised ONNX model.",
+        "- `kserve.yaml` is the InferenceService for KServe, if `package.storage_uri` is set.",
+        "- `digest.json` has the digest of everything in `repository/`.",
+        "",
+    )
+
+
+def _deploy(served: Served) -> Iterable[str]:
+    yield from ("## Triton", "", "Copy `repository/` to the server, and start it there:", "")
+    if served.triton_releases:
+        image = f"{IMAGE}:{served.triton_releases[-1]}-py3"
+        yield from (
+            "```sh",
+            "docker run --rm -p 8000:8000 -p 8001:8001 -p 8002:8002 \\",
+            '  -v "$PWD/repository:/models:ro" \\',
+            f"  {image} tritonserver --model-repository=/models",
+            "```",
+        )
+    else:
+        yield "No release that is listed below runs this model."
+    yield from ("", "## KServe", "")
+    if served.storage is None:
+        yield from (
+            "`package.storage_uri` names no place that the cluster can read. Set it, to",
+            "`s3://bucket/models` for instance, and run the chain again: `publish` then uploads",
+            "the repository, and `kserve.yaml` names where it is.",
+            "",
+        )
+        return
+    yield from (
+        f"`publish` uploads the repository to `{served.storage}`. Then:",
+        "",
+        "```sh",
+        "kubectl apply -f kserve.yaml",
+        "```",
+        "",
+        "The cluster needs read access to that place: a service account with its credentials.",
+        f"`runtimeVersion` names the release of Triton, because KServe's own is {KSERVE_DEFAULT}.",
+        "",
+    )
+
+
+def _runs_in(served: Served) -> Iterable[str]:
+    oldest = served.oldest_onnxruntime
+    known = "not known" if oldest == "unknown" else f"{oldest} and newer"
+    yield from ("## What runs it", "", f"- onnxruntime: {known}")
+    if served.bad_onnxruntime:
+        yield f"- wrong results, though it loads: onnxruntime {', '.join(served.bad_onnxruntime)}"
+    first, last = next(iter(ONNXRUNTIMES)), next(reversed(ONNXRUNTIMES))
+    found = spans(served.triton_releases) or "none"
+    yield from (f"- releases of Triton (of those from {first} to {last}): {found}", "")
+
+
+def _requests(served: Served) -> Iterable[str]:
+    body = json.dumps(example_request(served.inputs))
+    quoted = body.replace("'", "'\\''")
+    yield from ("## Requests", "", f"At most {served.max_batch_size} rows in one request.", "")
+    yield from ("| tensor | type | shape | content |", "|---|---|---|---|")
+    for tensor in served.inputs:
+        yield _row(tensor, tensor.row, _content(tensor, served.schema))
+    for tensor in served.outputs:
+        yield _row(tensor, tensor.row or (1,), "output")
+    yield ""
+    if served.schema.all_numeric:
+        names = (_code(column.name) for column in served.schema.columns)
+        yield from (f"The columns of `X`, in this order: {', '.join(names)}.", "")
+    yield from (
+        "A missing number is NaN, which JSON does not have: send such rows as binary data",
+        "(`tritonclient`). A missing text is the empty string.",
+        "",
+        "```sh",
+        f"curl -s http://127.0.0.1:8000/v2/models/{served.name}/infer \\",
+        "  -H 'Content-Type: application/json' \\",
+        f"  -d '{quoted}'",
+        "```",
+        "",
+    )
+
+
+def _row(tensor: Tensor, row: Sequence[int], content: str) -> str:
+    sizes = ", ".join("any" if size == ANY else str(size) for size in row)
+    return f"| {_code(tensor.name)} | {tensor.datatype} | [rows, {sizes}] | {content} |"
+
+
+def _content(tensor: Tensor, schema: Schema) -> str:
+    if schema.all_numeric:
+        return f"{len(schema.columns)} numbers"
+    kind = "text" if tensor.datatype == "BYTES" else "number"
+    return f"{kind}, one column"
+
+
+def _digest(served: Served) -> Iterable[str]:
+    return (
+        "## Is it this model?",
+        "",
+        f"In `repository/` this prints `{served.digest}`:",
+        "",
+        "```sh",
+        DIGEST,
+        "```",
+        "",
+    )
+
+
+def _code(text: str) -> str:
+    """Return any text as a code span that a cell of a table may hold."""
+    shown = visible(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", shown)), default=0))
+    return f"{fence} {shown} {fence}" if len(fence) > 1 else f"`{shown}`"

@@ -1,0 +1,92 @@
+"""Everything that is handed to an operator: the repository, the manifest, the page, the digest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import onnx
+
+from onnxpress.errors import UserError
+from onnxpress.serving.kserve import Resources, as_yaml, inference_service
+from onnxpress.serving.operator_page import Served, operator_page
+from onnxpress.serving.repository import content_digest, digest_file, repository_files
+from onnxpress.serving.signature import inputs_of, outputs_of
+from onnxpress.serving.triton import Batching
+from onnxpress.serving.triton_releases import ONNXRUNTIMES, releases_for
+from onnxpress.tables.schema import Schema
+
+REPOSITORY, MANIFEST, PAGE, DIGEST = "repository", "kserve.yaml", "README.md", "digest.json"
+"""What is in the folder; the manifest only if it is known where the repository will be."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """How a model is deployed."""
+
+    name: str
+    batching: Batching
+    resources: Resources
+    storage_uri: str | None = None
+    """The folder, s3:, gs: or file:, below which each repository has one by its digest."""
+    canary_percent: int | None = None
+
+
+def packaged(
+    model: bytes,
+    schema: Schema,
+    deployment: Deployment,
+    oldest_onnxruntime: str,
+    bad_onnxruntime: Collection[str],
+) -> dict[str, bytes]:
+    """Return all files by their paths; the same arguments give the same bytes.
+
+    Raises:
+        UserError: a server cannot form batches for this graph, or no release of Triton runs it but
+            a manifest is wanted.
+    """
+    parsed, name = onnx.load_from_string(model), deployment.name
+    repository = repository_files(model, name, deployment.batching)
+    digest = content_digest(repository)
+    storage = deployment.storage_uri and f"{deployment.storage_uri}/{digest}"
+    releases = releases_for(oldest_onnxruntime, bad_onnxruntime)
+    page = Served(
+        name=name,
+        digest=digest,
+        inputs=inputs_of(parsed),
+        outputs=outputs_of(parsed),
+        schema=schema,
+        max_batch_size=deployment.batching.max_batch_size,
+        storage=storage,
+        oldest_onnxruntime=oldest_onnxruntime,
+        bad_onnxruntime=sorted(bad_onnxruntime),
+        triton_releases=releases,
+    )
+    files = {f"{REPOSITORY}/{path}": data for path, data in repository.items()}
+    files |= {PAGE: operator_page(page).encode(), DIGEST: digest_file(digest)}
+    if storage:
+        files[MANIFEST] = as_yaml(_manifest(deployment, storage, releases, oldest_onnxruntime))
+    return files
+
+
+def _manifest(
+    deployment: Deployment, storage: str, releases: list[str], oldest: str
+) -> dict[str, object]:
+    """Return the manifest with the newest release of Triton that runs the model.
+
+    Raises:
+        UserError: there is none.
+    """
+    if not releases:
+        raise UserError(
+            f"no release of Triton up to {next(reversed(ONNXRUNTIMES))} has onnxruntime {oldest}, "
+            "which the quantised model needs; lower convert.target_opset, or set quantize.ml_opset "
+            "to 3"
+        )
+    return inference_service(
+        deployment.name,
+        storage,
+        releases[-1],
+        deployment.resources,
+        deployment.canary_percent,
+    )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnxpress.graph.binary_trees import BAD_RELEASES, is_misread
 from onnxpress.graph.trees.attributes import TreeAttributes
 from onnxpress.graph.trees.forest import Floats, Mode
-from onnxpress.graph.trees.graphs import graphs
+from onnxpress.graph.trees.graphs import element_types, graphs
 from onnxpress.graph.trees.reader import Untreatable, is_tree, read
 
 Release = tuple[int, int]
@@ -51,14 +51,24 @@ IR_VERSIONS: dict[int, Release] = {
 }
 UNKNOWN = "unknown"
 
+LOGISTIC_OF_ONE = (1, 28)
+"""Older ones leave out LOGISTIC (onnxruntime's issue 27533), 1.26 and 1.27 give other labels."""
+EQUAL_CHILDREN = (1, 30)
+"""Older ones take some roots for leaves, and read other leaves (onnxruntime's issue 24679)."""
+
 BAD_FOR_CODES = ("1.21.0", "1.21.1", "1.22.0", "1.22.1")
-"""These mix up codes where all splits are ``x == code`` and only some codes are in the mask."""
+"""These mix up sets (onnxruntime's issue 24636).
+
+Also codes where all splits are ``x == code`` and only some codes are in the mask.
+"""
 MASKED = 32
 """The mask holds whole numbers from 1 to this."""
+MASKED_DOUBLE = 64
+"""The same for a double input."""
 
 
 def min_onnxruntime(model: onnx.ModelProto) -> str:
-    """The oldest onnxruntime release, as ``major.minor``, that loads these opsets and IR version.
+    """The oldest onnxruntime release, as ``major.minor``, that loads the model and reads its trees.
 
     ``unknown`` for a version that is newer than the tables here.
     """
@@ -68,6 +78,9 @@ def min_onnxruntime(model: onnx.ModelProto) -> str:
         for opset in model.opset_import
         if opset.domain in OPSETS
     ]
+    nodes = [node for graph in graphs(model.graph) for node in graph.node if is_tree(node)]
+    needed += [LOGISTIC_OF_ONE for node in nodes if _skips_logistic(node)]
+    needed += [EQUAL_CHILDREN for node in nodes if _has_equal_children(node)]
     found = [release for release in needed if release is not None]
     return "{}.{}".format(*max(found)) if len(found) == len(needed) else UNKNOWN
 
@@ -86,13 +99,32 @@ def bad_onnxruntime(model: onnx.ModelProto) -> list[str]:
     bad: set[str] = set()
     if any(is_misread(node) for node in nodes):
         bad.update(BAD_RELEASES)
-    if any(_mixes_codes(node) for node in nodes):
+    if any(_mixes_codes(node, model) for node in nodes):
         bad.update(BAD_FOR_CODES)
     return sorted(bad)
 
 
-def _mixes_codes(node: onnx.NodeProto) -> bool:
-    """Whether all splits compare codes, of which those releases keep some in a mask."""
+def _skips_logistic(node: onnx.NodeProto) -> bool:
+    """Whether it has LOGISTIC behind the scores of one class of two, none of them negative."""
+    attributes = TreeAttributes(node, np.dtype(np.float32))
+    return is_misread(node) and attributes.text("post_transform", "NONE") == "LOGISTIC"
+
+
+def _has_equal_children(node: onnx.NodeProto) -> bool:
+    """Whether a root's children have one number, both being leaves or one of them."""
+    if node.op_type != "TreeEnsemble":
+        return False
+    attributes = TreeAttributes(node, np.dtype(np.float32))
+    roots = attributes.ints("tree_roots")
+    true_id, false_id = (attributes.ints(f"nodes_{side}nodeids") for side in ("true", "false"))
+    return bool((true_id[roots] == false_id[roots]).any())
+
+
+def _mixes_codes(node: onnx.NodeProto, model: onnx.ModelProto) -> bool:
+    """Whether it has sets, or all splits compare codes of which those releases mask some."""
+    attributes = TreeAttributes(node, np.dtype(np.float32))
+    if len(attributes.tensor("membership_values")):
+        return True
     if not _compares_codes_only(node):
         return False
     try:
@@ -100,7 +132,8 @@ def _mixes_codes(node: onnx.NodeProto) -> bool:
     except Untreatable:
         return True
     compared = forest.threshold[forest.mode == Mode.EQ]
-    masked = _masked(np.concatenate([compared, *forest.member_sets]))
+    double = element_types(model).get(node.input[0]) == onnx.TensorProto.DOUBLE
+    masked = _masked(compared, MASKED_DOUBLE if double else MASKED)
     return bool(masked.any() and not masked.all())
 
 
@@ -108,11 +141,11 @@ def _compares_codes_only(node: onnx.NodeProto) -> bool:
     attributes = TreeAttributes(node, np.dtype(np.float32))
     modes = attributes.by_name.get("nodes_modes", onnx.AttributeProto())
     if modes.HasField("t"):
-        return bool(np.isin(attributes.tensor("nodes_modes"), (Mode.EQ, Mode.MEMBER)).all())
+        return bool((attributes.tensor("nodes_modes") == Mode.EQ).all())
     return b"BRANCH_EQ" in modes.strings and set(modes.strings) <= {b"BRANCH_EQ", b"LEAF"}
 
 
-def _masked(codes: Floats) -> NDArray[np.bool_]:
+def _masked(codes: Floats, most: int) -> NDArray[np.bool_]:
     """Whether each code is a whole number that those releases keep in a mask."""
-    whole: NDArray[np.bool_] = (codes >= 1) & (codes <= MASKED) & (codes == np.round(codes))
+    whole: NDArray[np.bool_] = (codes >= 1) & (codes <= most) & (codes == np.round(codes))
     return whole

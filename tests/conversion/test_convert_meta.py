@@ -37,12 +37,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.svm import SVC, LinearSVC
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.errors import UserError
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, sklearn_input
@@ -473,3 +474,41 @@ def test_an_inverse_that_cannot_be_written_is_named() -> None:
         UserError, match=r"inverse_func .*lambda.* of a target, which is none of numpy.exp"
     ):
         to_onnx(odd, numeric_schema(10, "regression"), 12)
+
+
+BOOSTED: dict[str, Any] = {
+    "stumps": None,
+    "trees": DecisionTreeClassifier(max_depth=3),
+    "extra trees": ExtraTreeClassifier(max_depth=2),
+}
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+@pytest.mark.parametrize("name", list(BOOSTED))
+def test_boosted_trees_are_one_operator_and_keep_scikit_learns_labels(
+    name: str, target: str
+) -> None:
+    """Equal weights make ties, which fall as in scikit-learn: all is added in its order."""
+    feeds, y, schema = rows_of(target)
+    model = ensemble.AdaBoostClassifier(BOOSTED[name], n_estimators=20, random_state=0)
+    model.fit(feeds["X"], y)
+    model.estimator_weights_ = np.round(model.estimator_weights_, 1)
+    written = to_onnx(model, schema, 12)
+    assert sum(node.op_type.startswith("TreeEnsemble") for node in written.graph.node) == 1
+    for small in (written, rewrite_trees(written, ml_opset=5), rewrite_trees(written, ml_opset=3)):
+        answer = predict_onnx(open_session(to_bytes(small, packed=small is not written)), feeds)
+        original = predict_original(model, feeds, schema)
+        np.testing.assert_array_equal(answer.values, original.values)
+        assert_equal(original, answer)
+
+
+def test_boosted_regressors_of_trees_are_one_operator_of_the_same_values() -> None:
+    x, y = DIABETES
+    feeds, schema = {"X": x.astype(np.float32)}, numeric_schema(10, "regression")
+    model = ensemble.AdaBoostRegressor(n_estimators=20, random_state=0).fit(feeds["X"], y)
+    written = to_onnx(model, schema, 12)
+    assert sum(node.op_type.startswith("TreeEnsemble") for node in written.graph.node) == 1
+    wanted = predict_original(model, feeds, schema).values.astype(np.float32)
+    for small in (written, rewrite_trees(written, ml_opset=5), rewrite_trees(written, ml_opset=3)):
+        answer = predict_onnx(open_session(to_bytes(small, packed=small is not written)), feeds)
+        np.testing.assert_array_equal(answer.values, wanted)

@@ -11,6 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 from onnx import helper
+from onnx.reference import ReferenceEvaluator
 from skl2onnx import convert_sklearn
 from skl2onnx.common._registration import RegisteredConverter, _converter_pool
 from skl2onnx.common.data_types import FloatTensorType
@@ -46,7 +47,10 @@ from onnxpress.conversion.converters.trees.attributes import MISSING
 from onnxpress.conversion.converters.trees.converter import register
 from onnxpress.conversion.converters.trees.deferring import deferred
 from onnxpress.conversion.converters.trees.thresholds import float32_below
+from onnxpress.graph.bit_table import bit_table
 from onnxpress.graph.trees.fields import replace
+from onnxpress.graph.writer import GraphWriter
+from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 
 Array = np.ndarray[Any, Any]
 
@@ -428,6 +432,55 @@ def test_histogram_boosting_has_trees_that_ask_for_no_category(classes: int) -> 
     np.testing.assert_allclose(
         answers(converted(model, rows), rows)[1], model.predict_proba(rows), atol=1e-6
     )
+
+
+@pytest.mark.parametrize("classes", [0, 2, 3])
+def test_categories_hold_their_codes_and_no_other_float(classes: int) -> None:
+    """Neighbours of codes, halves and zeros of both signs, as scikit-learn has them.
+
+    So have the lossless forms.
+    """
+    rng = np.random.default_rng(4)
+    rows = np.column_stack([rng.integers(-3, 20, 1500), rng.normal(size=1500)]).astype(np.float32)
+    target = np.isin(rows[:, 0], [-3, 0, 4, 5, 11, 19]) + rows[:, 1] * 0.3
+    kind: Any = HistGradientBoostingClassifier if classes else HistGradientBoostingRegressor
+    labels = np.digitize(target, [0.5, 1.2][: classes - 1]) if classes else target
+    estimator = kind(max_iter=10, categorical_features=[0]).fit(rows, labels)
+    codes = np.arange(-4, 22, dtype=np.float32)
+    odd = np.array([np.nan, -0.0, 1e-45, 0.5, 1e30, 2**32 + 5], np.float32)
+    ways = [np.nextafter(codes, np.float32(end)) for end in (np.inf, -np.inf)]
+    asked = np.concatenate([codes, codes + np.float32(0.5), *ways, odd])
+    asked = np.column_stack([asked, np.resize(rows[:, 1], len(asked))])
+    model = converted(estimator, rows)
+    right = estimator.predict_proba(asked) if classes else estimator.predict(asked)[:, None]
+    for small in (model, rewrite_trees(model, ml_opset=3), rewrite_trees(model, ml_opset=5)):
+        np.testing.assert_allclose(answers(small, asked)[-1], right, atol=1e-6, rtol=1e-5)
+
+
+def test_many_splits_on_categories_take_a_bit_for_each_category() -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.integers(0, 200, (3000, 1)).astype(np.float32)
+    estimator = HistGradientBoostingRegressor(max_iter=40, categorical_features=[0])
+    model = converted(estimator.fit(rows, rng.normal(size=3000)), rows)
+    tables = sum(tensor.ByteSize() for tensor in model.graph.initializer)
+    nodes = [tree.nodes for trees in estimator._predictors for tree in trees]
+    splits = sum(int((one["is_leaf"] == 0).sum()) for one in nodes)
+    assert tables < 1.1 * splits * 201 / 8 + 2000
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 9, 20])
+def test_a_table_of_bits_is_unpacked_to_its_rows(rows: int) -> None:
+    table = np.random.default_rng(rows).random((rows, 5)) < 0.5
+    graph = onnx.GraphProto(name="g")
+    name = bit_table(table, GraphWriter(graph, 12, set()))
+    graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 5]))
+    opsets = [helper.make_opsetid("", 12)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=7)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    for run in (session.run, ReferenceEvaluator(model).run):
+        (found,) = map(np.asarray, run(None, {}))
+        np.testing.assert_array_equal(found[:rows], table)
+        assert not found[rows:].any()
 
 
 # --- the seam and the parts -----------------------------------------------------------------------

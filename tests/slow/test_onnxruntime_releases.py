@@ -21,10 +21,11 @@ import numpy as np
 import onnx
 import onnxmltools
 import pytest
+from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 from onnx import helper
 from onnxmltools.convert.common.data_types import FloatTensorType
-from sklearn.datasets import load_breast_cancer
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
@@ -38,9 +39,15 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.quantize.options import Objective, Options
-from onnxpress.quantize.runtimes import bad_onnxruntime
+from onnxpress.quantize.runtimes import bad_onnxruntime, min_onnxruntime
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
+from tests.support.ensemble_checks import tried, unset
+from tests.support.forest_probes import outputs as forest_outputs
+from tests.support.random_ensembles import Spec, specs
+from tests.support.random_ensembles import made as ensemble_of
+from tests.support.random_ensembles import model as model_of
+from tests.support.random_ensembles import rows as rows_of
 
 RELEASES = ("1.21.1", "1.22.1", "1.23.2", "1.24.4", "1.25.1", "1.26.0", "1.27.0", "1.28.0")
 ASK = """
@@ -337,9 +344,12 @@ def test_releases_that_mix_up_codes_are_named_and_the_lossless_form_is_right(
 
 
 @pytest.mark.parametrize("release", ["1.21.1", "1.26.0", "1.27.0"])
-def test_refined_forests_are_answered_alike(release: str, tmp_path: Path) -> None:
-    x, y = breast_cancer()
-    model = to_onnx(RandomForestClassifier(30, random_state=0).fit(x, y), numeric_schema(30), 12)
+@pytest.mark.parametrize("load", [load_breast_cancer, load_iris, load_digits])
+def test_refined_forests_are_answered_alike(load: Any, release: str, tmp_path: Path) -> None:
+    x, y = load(return_X_y=True)
+    x = x.astype(np.float32)
+    forest = RandomForestClassifier(30, random_state=0).fit(x, y)
+    model = to_onnx(forest, numeric_schema(x.shape[1]), 12)
     right = {}
     from onnxpress.runtime.sessions import open_session, predict_onnx
 
@@ -355,3 +365,71 @@ def test_refined_forests_are_answered_alike(release: str, tmp_path: Path) -> Non
         right[str(path)] = answer.values, answer.scores
     answers, _ = asked(release, x, list(right), tmp_path)
     assert wrong(answers, right) == []
+
+
+Ensembles = list[tuple[Spec, onnx.ModelProto]]
+
+
+@pytest.fixture(scope="module")
+def ensembles(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ensembles]:
+    """Random ensembles as given and as written, each with rows and the present answers to them."""
+    folder, models = tmp_path_factory.mktemp("ensembles"), Ensembles()
+
+    @settings(
+        max_examples=300,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(spec=specs())
+    def drawn(spec: Spec) -> None:
+        if unset(spec):
+            return
+        ensemble = ensemble_of(spec)
+        original, x = model_of(ensemble), rows_of(ensemble, 60)
+        for small in (original, *filter(None, (tried(original, 3), tried(original, 5)))):
+            wanted = forest_outputs(small, x)
+            stem = folder / str(len(models))
+            models.append((spec, small))
+            stem.with_suffix(".onnx").write_bytes(small.SerializeToString())
+            arrays: Any = {f"out{i}": np.asarray(value) for i, value in enumerate(wanted)}
+            np.savez(stem.with_suffix(".npz"), x=x, **arrays)
+
+    drawn()
+    return folder, models
+
+
+WRONG_ONES = """
+import pathlib, sys
+import numpy as np, onnxruntime as ort
+options = ort.SessionOptions()
+options.log_severity_level = 4
+def same(one, other):
+    if other.dtype.kind == "f":
+        return np.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
+    return (one == other).all()
+for path in pathlib.Path(sys.argv[1]).glob("*.onnx"):
+    with np.load(path.with_suffix(".npz"), allow_pickle=True) as known:
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        found = session.run(None, {"X": known["x"]})
+        if not all(same(value, known[f"out{i}"]) for i, value in enumerate(found)):
+            print(path.stem)
+"""
+
+
+@pytest.mark.parametrize("release", [*RELEASES, "1.29.0", "1.30.0"])
+def test_releases_that_compute_an_ensemble_otherwise_are_named(
+    release: str, ensembles: tuple[Path, Ensembles]
+) -> None:
+    folder, models = ensembles
+    minor = tuple(map(int, release.split(".")[:2]))
+    command = [str(python_with(release)), "-c", WRONG_ONES, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    unnamed = []
+    for number in done.stdout.split():
+        spec, model = models[int(number)]
+        too_old = tuple(map(int, min_onnxruntime(model).split("."))) > minor
+        if not too_old and release not in bad_onnxruntime(model):
+            unnamed.append(spec)
+    assert unnamed == []

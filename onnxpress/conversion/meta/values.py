@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,12 @@ class Values(ContainerWriter):
         """See ContainerWriter."""
         super().__init__(scope, container)
         self._written: dict[tuple[Any, ...], Any] = {}
+
+    def once(self, key: tuple[Any, ...], write: Callable[[], str]) -> str:
+        """Write what ``key`` stands for, or name it where it is written already."""
+        if key not in self._written:
+            self._written[key] = write()
+        return str(self._written[key])
 
     def matrix(self, inputs: Inputs) -> str:
         """Join the inputs to one float32 matrix."""

@@ -196,10 +196,6 @@ def _read_version_5(attributes: TreeAttributes) -> Forest:
         raise Untreatable(f"TreeEnsemble (5) with a post-transform: {apart}")
     mode, roots = attributes.tensor("nodes_modes").astype(np.uint8), attributes.ints("tree_roots")
     true_child, false_child = _children(attributes, "true"), _children(attributes, "false")
-    true_id, false_id = (attributes.ints(f"nodes_{side}nodeids") for side in ("true", "false"))
-    if (true_id[roots] == false_id[roots]).any():
-        apart = "onnxruntime and the specification read it apart"
-        raise Untreatable(f"TreeEnsemble (5) with a tree of one leaf: {apart}")
     threshold = attributes.tensor("nodes_splits").astype(attributes.dtype)
     member = mode == Mode.MEMBER
     threshold[member] = np.arange(int(member.sum()))

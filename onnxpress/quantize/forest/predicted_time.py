@@ -26,6 +26,7 @@ from onnxpress.graph.trees.graphs import graphs
 from onnxpress.graph.trees.reader import Untreatable, is_tree, read
 from onnxpress.quantize.candidates import Rung
 from onnxpress.quantize.forest.lossless.passes import unfold
+from onnxpress.quantize.forest.refined.sum_of_leaves import FEW_COLUMNS, is_wide
 
 BLOCK_ROWS = 128
 
@@ -41,14 +42,24 @@ _NODE_BYTES = 24
 _ENTRY = 4.3e-9
 """A target that a leaf adds to, where there are several."""
 
-_OPERATORS = 9.8e-6
+_OPERATORS = 1.08e-5
 """One call of a refined model's operators."""
-_QUESTION = 2.0e-8
-_ROW_QUESTION = 1.7e-9
-_ROW_TREE = 5.9e-9
-_ROW_TREE_COLUMN = 3.1e-10
-_ROW_COLUMN = 6.5e-9
-_ROW_FEATURE = 3.3e-10
+_QUESTION = 5.7e-9
+_ROW_QUESTION = 6.4e-10
+_PICKED = 5.7e-10
+"""A question of a row takes this longer where features are picked from rows as they are."""
+_ROW_FEATURE = 2.6e-10
+_ELEMENT = 8.5e-10
+"""A leaf value that is gathered by itself."""
+_LOOKUP = 4.3e-9
+"""A row of the leaf table, and each value in it."""
+_VALUE = 2.7e-10
+_ROW_COLUMN = 8.5e-9
+"""Softmax and ArgMax."""
+_ARRAY_BYTES = 4e6
+_FAR_QUESTION = 5.0e-10
+"""What an element takes longer in an array that is much larger than the cache."""
+_FAR_VALUE = 1.4e-9
 
 
 @dataclass(frozen=True)
@@ -134,13 +145,23 @@ def refined_seconds(rung: Rung, columns: int, features: int, rows: int) -> float
     It has ``columns`` scores and reads ``features`` columns.
     """
     questions = rung.trees * rung.depth
-    a_row = (
-        questions * _ROW_QUESTION
-        + rung.trees * (_ROW_TREE + columns * _ROW_TREE_COLUMN)
-        + columns * _ROW_COLUMN
-        + features * _ROW_FEATURE
-    )
+    stored = columns if columns > 2 else 1  # two classes need one score
+    values = rung.trees * stored
+    a_row = questions * (_ROW_QUESTION + _far(rows * questions) * _FAR_QUESTION)
+    a_row += questions * _PICKED if is_wide(features, questions) else features * _ROW_FEATURE
+    if stored <= FEW_COLUMNS:
+        a_row += values * _ELEMENT
+    else:
+        a_row += rung.trees * _LOOKUP + values * _VALUE
+    a_row += values * _far(rows * values) * _FAR_VALUE
+    if columns > 1:
+        a_row += columns * _ROW_COLUMN
     return _OPERATORS + questions * _QUESTION + rows * a_row
+
+
+def _far(elements: int) -> float:
+    """The share of an array of so many float32 that is not in the cache."""
+    return max(0.0, 1 - _ARRAY_BYTES / (4 * elements))
 
 
 def refined_node_seconds(rung: Rung, columns: int, rows: int) -> float:

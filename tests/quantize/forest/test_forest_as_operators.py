@@ -5,16 +5,21 @@ The right sums come from a walk through each tree for each row, in whole numbers
 
 from __future__ import annotations
 
+import math
+import time
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.quantize.candidates import Rung
+from onnxpress.quantize.forest.predicted_time import refined_seconds
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
@@ -27,11 +32,13 @@ WIDE = 700  # more columns than any forest here has questions
 
 
 def random_forest(
-    trees: int, depth: int, columns: int, *, width: int = FEATURES
+    trees: int, depth: int, columns: int, *, width: int = FEATURES, many: bool = False
 ) -> ObliviousForest:
-    """Some questions are alike, and some ask for infinite thresholds."""
+    """Some questions are alike, unless there are ``many``; some ask for infinite thresholds."""
     random = np.random.default_rng(trees * 100 + depth * 10 + columns)
     thresholds = np.array([-1.5, -0.3, 0.0, 1e-30, 0.7, np.inf, -np.inf], np.float32)
+    if many:
+        thresholds = random.normal(size=1000).astype(np.float32)
     questions = Questions(
         random.integers(0, width, (trees, depth)), random.choice(thresholds, (trees, depth))
     )
@@ -136,8 +143,6 @@ def test_probabilities_are_the_softmax_of_the_sums(columns: int, opset: int) -> 
 @pytest.mark.parametrize("columns", [1, 3, 6])
 @pytest.mark.parametrize("width", [FEATURES, WIDE])
 def test_a_row_has_the_same_scores_in_every_batch(width: int, columns: int, threads: int) -> None:
-    import onnxruntime as ort
-
     forest = random_forest(70, 3, columns, width=width)
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -157,6 +162,28 @@ def test_no_rows_have_no_scores(width: int, columns: int) -> None:
     forest = random_forest(9, 4, columns, width=width)
     (found,) = outputs(regressor(forest, width=width), np.empty((0, width), np.float32))
     assert found.shape == (0, columns)
+
+
+@pytest.mark.parametrize("opset", [9, 12])
+@pytest.mark.parametrize("columns", [1, 3, 6])
+@pytest.mark.parametrize(("offset", "own_operator"), [(0.1, False), (-3.7, False), (1e6 / 3, True)])
+def test_an_offset_is_added_with_one_rounding(
+    offset: float, own_operator: bool, columns: int, opset: int
+) -> None:
+    """An operator of its own adds one that float32 could not hold with every sum."""
+    random = random_forest(200, 3, columns)
+    values = random.table * random.scale.astype(np.float64)
+    forest = quantised(random.questions, values, np.full(columns, offset))
+    assert np.abs(forest.offset - offset).max() <= max(forest.scale.max() / 256, offset * 2**-24)
+    x = hard_rows(forest)
+    model = regressor(forest, opset=opset)
+    (found,) = outputs(model, x)
+    expected = (walked(forest, x) + forest.offset).astype(np.float32)
+    assert found.tobytes() == expected.tobytes()
+    for row in (0, 7, 99):
+        assert outputs(model, x[row : row + 1])[0].tobytes() == expected[row].tobytes()
+    if columns == 1 and opset > 9:
+        assert (model.graph.node[-1].op_type == "Add") == own_operator
 
 
 @pytest.mark.parametrize("columns", [1, 5])
@@ -186,6 +213,14 @@ def test_a_scale_is_short_and_no_value_is_off_by_more_than_half_of_it(size: floa
     assert (forest.scale >= least * (1 - 1e-6)).all()
     assert (forest.scale <= least * (1 + 1 / 128)).all()
     assert (np.abs(forest.table * forest.scale - values) <= 0.5001 * forest.scale).all()
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-310, 1e-37])
+def test_values_too_small_for_float32_are_nothing(size: float) -> None:
+    questions = Questions(np.zeros((6, 3), np.int64), np.zeros((6, 3), np.float32))
+    forest = quantised(questions, np.full((6, 8, 1), size), np.full(1, 2.5))
+    assert not forest.table.any()
+    assert forest.offset.tolist() == [2.5]
 
 
 def test_a_wide_table_is_not_transposed() -> None:
@@ -229,3 +264,36 @@ def test_a_question_asked_more_than_once_never_makes_a_model_larger() -> None:
         sizes.append(len(to_bytes(regressor(forest, width=100))))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < sizes[0] - 300
+
+
+@pytest.mark.parametrize(
+    ("rung", "columns", "width"),
+    [(Rung(64, 6), 1, 784), (Rung(64, 6), 10, 30), (Rung(64, 7), 3, 30), (Rung(8, 3), 10, 30)],
+)
+def test_measured_times_are_in_about_the_predicted_proportion(
+    rung: Rung, columns: int, width: int
+) -> None:
+    rows, usual = 1024, Rung(32, 5)
+    sessions = [
+        _session(random_forest(usual.trees, usual.depth, 1, width=30, many=True), 30),
+        _session(random_forest(rung.trees, rung.depth, columns, width=width, many=True), width),
+    ]
+    feeds = [
+        {"X": np.random.default_rng(0).normal(size=(rows, each)).astype(np.float32)}
+        for each in (30, width)
+    ]
+    least = [math.inf, math.inf]
+    for _ in range(100):
+        for which, session in enumerate(sessions):
+            start = time.perf_counter()
+            session.run(None, feeds[which])
+            least[which] = min(least[which], time.perf_counter() - start)
+    predicted = refined_seconds(rung, columns, width, rows) / refined_seconds(usual, 1, 30, rows)
+    assert predicted / 2.5 < least[1] / least[0] < predicted * 2.5
+
+
+def _session(forest: ObliviousForest, width: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    model = regressor(forest, width=width).SerializeToString()
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -131,7 +131,8 @@ def test_it_is_tried_where_the_fastest_is_looked_for() -> None:
         return {item.form for item in forest_candidates(model, Options(objective=objective))}
 
     assert forms_for("size") == {"lossless", "refined", "faithful"}
-    assert forms_for("latency") == {"lossless", "refined", "refined_node", "faithful"}
+    # A row takes ten operators longer than one node of twenty small trees.
+    assert forms_for("latency") == {"lossless", "refined_node", "faithful"}
     assert forms_for("throughput") == {"lossless", "refined", "refined_node", "faithful"}
 
 

@@ -14,6 +14,7 @@ from onnx import TensorProto
 
 from onnxpress.conversion.container_writer import ContainerWriter
 from onnxpress.conversion.converters.trees.categories import Membership
+from onnxpress.graph.bit_table import bit_table
 
 _LOWEST_OPSET = 11
 """The first with an Equal for floats."""
@@ -65,6 +66,8 @@ class _Writer(ContainerWriter):
 
     def constant(self, values: Any, name: str = "c") -> str:
         """See Writer."""
+        if values.dtype not in (np.float32, np.int64):
+            return super().constant(values, name)
         name = self.name(name)
         kind = TensorProto.FLOAT if values.dtype.kind == "f" else TensorProto.INT64
         self._container.add_initializer(name, kind, values.shape, values.ravel())
@@ -72,16 +75,22 @@ class _Writer(ContainerWriter):
 
 
 def _with_columns(rows: str, memberships: Sequence[Membership], writer: ContainerWriter) -> str:
-    """Write (rows, features + splits): categories one-hot, times a table of 0 and 1."""
+    """Write (rows, features + splits).
+
+    Of the first of the categories NaN (which equals nothing), 10, 20 and 30 that a value is equal
+    to, ArgMax gives the position, so 0 for a missing value and a category never seen:
+
+        value 20   equal 0 0 1 0   position 2
+        value 25   equal 0 0 0 0   position 0
+    """
     rows = writer.add("Cast", rows, to=TensorProto.FLOAT)
     columns = [rows]
     for one in memberships:
         feature = writer.constant(np.array([one.feature]), "feature")
         value = writer.add("Gather", rows, feature, axis=1)
-        same = writer.add("Equal", value, writer.constant(one.categories, "categories"))
+        known = np.concatenate([[np.nan], one.categories]).astype(np.float32)
+        same = writer.add("Equal", value, writer.constant(known, "categories"))
         hit = writer.add("Cast", same, to=TensorProto.FLOAT)
-        right = writer.constant(one.right - one.unknown_right, "right")
-        known = writer.add("MatMul", hit, right)
-        unknown = writer.constant(one.unknown_right, "unknown_right")
-        columns.append(writer.add("Add", known, unknown))
+        position = writer.add("ArgMax", hit, axis=1, keepdims=0)
+        columns.append(writer.add("Gather", bit_table(one.right, writer), position, axis=0))
     return writer.add("Concat", *columns, axis=1)

@@ -35,9 +35,7 @@ class Membership:
     categories: Array
     """(categories,) float32, as they come in the rows."""
     right: Array
-    """(categories, splits) float32 of 0 and 1."""
-    unknown_right: Array
-    """(splits,) float32 of 0 and 1: where missing values and categories never seen go."""
+    """(1 + categories, splits) bool; the first row is for missing values and unknown categories."""
 
 
 def without_categories(
@@ -109,9 +107,6 @@ def _membership(feature: int, known: Array, tests: Array) -> Membership:
     categories = known[known == known]  # noqa: PLR0124 - NaN, the last if present, is missing
     bits = (tests[:, 2:, None] >> np.arange(32, dtype=np.uint32)) & 1
     left = bits.reshape(len(tests), -1)[:, : len(categories)]
-    return Membership(
-        feature,
-        categories.astype(np.float32),
-        (1 - left.T).astype(np.float32),
-        (tests[:, 1] == 0).astype(np.float32),
-    )
+    unknown_right = tests[:, 1] == 0
+    right = np.concatenate([unknown_right[None], left.T == 0])
+    return Membership(feature, categories.astype(np.float32), right)

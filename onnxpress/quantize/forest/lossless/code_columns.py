@@ -16,12 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from onnxpress.graph.bit_table import bit_table
 from onnxpress.graph.trees.forest import Floats, Forest, Mode
 from onnxpress.graph.writer import GraphWriter
 from onnxpress.quantize.forest.lossless.passes import take_splits
@@ -29,7 +29,6 @@ from onnxpress.quantize.forest.lossless.site import Site
 
 MIN_OPSET = 11
 """Equal compares floats from here on."""
-BITS = 8
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,7 @@ class _Table:
 
 
 def _tables(forest: Forest, chains: Chains) -> tuple[list[_Table], NDArray[np.int32]]:
-    """A table for each feature, filled up to whole bytes, and the column of each chain.
+    """A table for each feature, and the column of each chain.
 
     The tables' columns lie one after another: those of the second table start behind the first.
     """
@@ -172,7 +171,7 @@ def _tables(forest: Forest, chains: Chains) -> tuple[list[_Table], NDArray[np.in
         distinct = _distinct([chains.sets[chain] for chain in at])
         column[at] = start + distinct
         codes = np.unique(np.concatenate([chains.sets[chain] for chain in at]))
-        width = -(-(distinct.max() + 1) // BITS) * BITS
+        width = int(distinct.max()) + 1
         members = np.zeros((len(codes), width), np.bool_)
         for number, chain in zip(distinct, at, strict=True):
             members[np.searchsorted(codes, chains.sets[chain]), number] = True
@@ -192,30 +191,12 @@ def _distinct(sets: Sequence[Floats]) -> NDArray[np.int32]:
 
 
 def _columns(table: _Table, writer: GraphWriter, x: str) -> str:
-    """(rows, sets) of 0 and 1.
-
-    The table is stored as bits, which a runtime unpacks once, when it loads the model.
-    """
+    """(rows, sets) of 0 and 1."""
     value = writer.add("Gather", x, writer.constant(np.array([table.feature])), axis=1)
     none_first = np.concatenate([[np.nan], table.codes]).astype(table.codes.dtype)
     equal = writer.add("Equal", value, writer.constant(none_first))
     hit = writer.add("Cast", equal, to=TensorProto.FLOAT)
     position = writer.add("ArgMax", hit, axis=1, keepdims=0)
-    return writer.add("Gather", _unpacked(table, writer), position, axis=0)
-
-
-def _unpacked(table: _Table, writer: GraphWriter) -> str:
-    """The table with a row of zeros before it, in the type of the rows.
-
-    A row of the eight sets 1 0 1 0 0 0 0 0 is stored as the byte 5 = 1 + 4. Divided by 1, 2, 4, 8
-    and so on it is 5 2 1 0 0 0 0 0, of which the remainders by 2 are the row.
-    """
     members = np.concatenate([np.zeros_like(table.members[:1]), table.members])
-    packed = np.packbits(members, axis=1, bitorder="little")[:, :, None]
-    whole = writer.add("Cast", writer.constant(packed), to=TensorProto.INT32)
-    powers = writer.constant(np.array(1 << np.arange(BITS), np.int32))
-    shifted = writer.add("Div", whole, powers)
-    bits = writer.add("Mod", shifted, writer.constant(np.array(2, np.int32)))
-    flat = writer.add("Reshape", bits, writer.constant(np.array(members.shape, np.int64)))
-    kind: Any = helper.np_dtype_to_tensor_dtype(np.dtype(table.codes.dtype))
-    return writer.add("Cast", flat, to=kind)
+    kind = helper.np_dtype_to_tensor_dtype(np.dtype(table.codes.dtype))
+    return writer.add("Gather", bit_table(members, writer, kind), position, axis=0)

@@ -41,7 +41,7 @@ def lower(forest: Forest, site: Site) -> None:
     if site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         x = site.writer.add("Cast", x, to=TensorProto.FLOAT)
     forest, x = with_code_columns(forest, site, x)
-    post = _post_steps(forest) if site.scores else []
+    post = _post_steps(forest, site) if site.scores else []
     if forest.labels is None:
         steps = _base_step(forest, site.writer) + post
         raw = raw_scores(forest, site.writer, x, "" if steps else site.scores)
@@ -112,10 +112,10 @@ def _some_score_positive(forest: Forest) -> bool:
     return bool((forest.leaf_weight >= 0).all() and positive.all())
 
 
-def _post_steps(forest: Forest) -> list[Step]:
-    """From raw scores to the scores output, which is float32 also where the trees are float64."""
+def _post_steps(forest: Forest, site: Site) -> list[Step]:
+    """From raw scores to the scores output, which may be float32 where the trees are float64."""
     steps: list[Step] = []
-    if forest.leaf_weight.dtype == np.float64:
+    if forest.leaf_weight.dtype == np.float64 and not site.double_scores:
         steps.append(("Cast", [], {"to": TensorProto.FLOAT}))
     if forest.post_transform == "SOFTMAX":
         steps.append(("Softmax", [], {"axis": 1}))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cache
 
 import onnx
-from onnx import helper
+from onnx import TensorProto, helper
 
 from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.graphs import element_types, graphs, ml_opset_of, replaced
@@ -153,7 +153,8 @@ class _TreeRewrite:
             raise Untreatable(f"the element type of the input {node.input[0]!r} is unknown")
         x_type = self.types[node.input[0]]
         writer = SiteWriter(graph, self.opset or DEFAULT_OPSET, self.names)
-        return Site(node.input[0], label, scores, x_type, writer)
+        double_scores = node.op_type == "TreeEnsemble" and x_type == TensorProto.DOUBLE
+        return Site(node.input[0], label, scores, x_type, writer, double_scores)
 
     def _modern_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         site = self._site(node, graph)

@@ -50,6 +50,8 @@ class Site:
     scores: str
     x_type: int  # TensorProto.DataType
     writer: SiteWriter
+    double_scores: bool = False
+    """Whether scores are float64, as TreeEnsemble (5) gives them for a double input."""
 
     @property
     def dtype(self) -> DTypeLike:

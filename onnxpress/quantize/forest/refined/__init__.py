@@ -8,4 +8,5 @@
 * ``answers``: labels by a threshold, answers that stay positive.
 * ``oblivious``: the forest as arrays, with int8 leaves.
 * ``as_operators``, ``as_tree_ensemble``: written in the fewest bytes, or in the fewest operators.
+* ``sum_of_leaves``: the operators that find and add up leaf values.
 """

@@ -32,6 +32,7 @@ from onnxpress.quantize.candidates import Rung
 from onnxpress.quantize.forest.refined.as_operators import as_operators
 from onnxpress.quantize.forest.refined.ladder import prepared
 from onnxpress.quantize.forest.refined.learning import LEARNING, bins_of, learned
+from onnxpress.quantize.forest.refined.subgraphs import split_places
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.score import default_score
 from onnxpress.tables.column_types import type_columns
@@ -63,7 +64,8 @@ VARIANTS = {
     "as it is": LEARNING,
     "32 cut points": replace(LEARNING, cuts=(32, 32)),
     "254 cut points": replace(LEARNING, cuts=(254, 254)),
-    "rate 0.25 for every size": replace(LEARNING, rate=np.inf, most_rate=0.25),
+    "rate 0.25 for every size": replace(LEARNING, rate=np.inf),
+    "rate 0.4 for few trees": replace(LEARNING, most_rate=0.4),
     "leaves as they grew": replace(LEARNING, refit_steps=0),
 }
 """Settings by name; the first are the product's."""
@@ -106,7 +108,7 @@ def outcomes(name: str, trees: int, seed: int, variants: Sequence[str]) -> Itera
     parts, distilled, x = prepared(model, part.train, seed=seed)
     for variant in variants:
         learning = VARIANTS[variant]
-        bins = bins_of(distilled, x, learning)
+        bins = bins_of(distilled, x, split_places(parts), learning=learning)
         for rung in RUNGS + LARGE_RUNGS * (len(plain) >= LARGE):
             start = time.monotonic()
             small = learned(distilled, bins, rung, seed=seed, learning=learning)

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from onnxpress.quantize.candidates import Rung
-from onnxpress.quantize.forest.refined.bins import MOST_CUTS, Bins, binned, cut_points
+from onnxpress.quantize.forest.refined.bins import MOST_CUTS, Bins, Column, binned, cut_points
 from onnxpress.quantize.forest.refined.distillation import Distillation, Features
 from onnxpress.quantize.forest.refined.grow import Growth, grow
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, quantised
@@ -29,7 +31,7 @@ class Learning:
     """in between one for so many training rows. Few rows do not tell close cuts apart."""
     rate: float = 1.6
     """Share of a Newton step that each tree takes: this over the square root of their number,"""
-    most_rate: float = 0.4
+    most_rate: float = 0.25
     """and no more than this."""
     ridge: float = 5.0
     """Rows of data that a leaf's ridge is worth while trees grow."""
@@ -53,7 +55,7 @@ class Learning:
         """How a forest of this size is grown.
 
         >>> [round(Learning().growth(Rung(trees, 6)).rate, 2) for trees in (8, 16, 64, 256)]
-        [0.4, 0.4, 0.2, 0.1]
+        [0.25, 0.25, 0.2, 0.1]
         """
         return Growth(
             rung.trees,
@@ -69,10 +71,20 @@ LEARNING = Learning()
 """The settings of the product."""
 
 
-def bins_of(distilled: Distillation, x: Features, learning: Learning = LEARNING) -> Bins:
-    """The rows of ``distilled`` as bins with cuts between training rows ``x`` alone."""
+def bins_of(
+    distilled: Distillation,
+    x: Features,
+    used: Sequence[Column] = (),
+    *,
+    learning: Learning = LEARNING,
+) -> Bins:
+    """The rows of ``distilled`` as bins with cuts between training rows ``x`` (rows, features).
+
+    ``used`` says where the original splits, if it is known: for each feature, ascending.
+    """
     limit = learning.most_cuts(len(x))
-    return binned(distilled.x, tuple(cut_points(column, limit) for column in x.T))
+    pairs = zip_longest(x.T, used)
+    return binned(distilled.x, tuple(cut_points(column, limit, own) for column, own in pairs))
 
 
 def learned(

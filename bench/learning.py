@@ -32,6 +32,7 @@ from onnxpress.quantize.candidates import Rung
 from onnxpress.quantize.forest.refined.as_operators import as_operators
 from onnxpress.quantize.forest.refined.ladder import prepared
 from onnxpress.quantize.forest.refined.learning import LEARNING, bins_of, learned
+from onnxpress.quantize.forest.refined.subgraphs import split_places
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.score import default_score
 from onnxpress.tables.column_types import type_columns
@@ -107,7 +108,7 @@ def outcomes(name: str, trees: int, seed: int, variants: Sequence[str]) -> Itera
     parts, distilled, x = prepared(model, part.train, seed=seed)
     for variant in variants:
         learning = VARIANTS[variant]
-        bins = bins_of(distilled, x, learning)
+        bins = bins_of(distilled, x, split_places(parts), learning=learning)
         for rung in RUNGS + LARGE_RUNGS * (len(plain) >= LARGE):
             start = time.monotonic()
             small = learned(distilled, bins, rung, seed=seed, learning=learning)

@@ -6,10 +6,20 @@ from functools import partial
 
 import onnx
 
+from onnxpress.graph.trees.graphs import ml_opset_of
 from onnxpress.quantize.candidates import Candidate, Form, Method
-from onnxpress.quantize.forest.lossless.rewrite import has_trees, rewrite_trees
+from onnxpress.quantize.forest.lossless.rewrite import (
+    ML_TREE_ENSEMBLE,
+    has_trees,
+    rewrite_trees,
+    warn_once,
+)
+from onnxpress.quantize.forest.lossless.slowdown import slowdown
 from onnxpress.quantize.options import Options
 from onnxpress.tables.rows import Rows
+
+SLOWER = 1.05
+"""Above this share of the plain model's time a lossless model is slower."""
 
 
 def forest_candidates(model: onnx.ModelProto, options: Options) -> list[Candidate]:
@@ -45,4 +55,13 @@ def _lossless(ml_opset: int) -> Candidate:
 
 
 def _rewritten(model: onnx.ModelProto, _rows: Rows, *, ml_opset: int) -> onnx.ModelProto:
-    return rewrite_trees(model, ml_opset=ml_opset)
+    """The smallest encoding that is not predicted to be slower than ``model``.
+
+    Written as older operators, trees take as long as before.
+    """
+    result = rewrite_trees(model, ml_opset=ml_opset)
+    ratio = slowdown(model, result)
+    if ratio <= SLOWER or ml_opset_of(model) >= ML_TREE_ENSEMBLE:
+        return result
+    warn_once(f"forest: in ai.onnx.ml 5 it is predicted to take {ratio:.2f} of the time; kept in 3")
+    return rewrite_trees(model, ml_opset=ml_opset_of(model))

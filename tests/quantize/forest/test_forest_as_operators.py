@@ -164,6 +164,28 @@ def test_no_rows_have_no_scores(width: int, columns: int) -> None:
     assert found.shape == (0, columns)
 
 
+@pytest.mark.parametrize("opset", [9, 12])
+@pytest.mark.parametrize("columns", [1, 3, 6])
+@pytest.mark.parametrize(("offset", "own_operator"), [(0.1, False), (-3.7, False), (1e6 / 3, True)])
+def test_an_offset_is_added_with_one_rounding(
+    offset: float, own_operator: bool, columns: int, opset: int
+) -> None:
+    """An operator of its own adds one that float32 could not hold with every sum."""
+    random = random_forest(200, 3, columns)
+    values = random.table * random.scale.astype(np.float64)
+    forest = quantised(random.questions, values, np.full(columns, offset))
+    assert np.abs(forest.offset - offset).max() <= max(forest.scale.max() / 256, offset * 2**-24)
+    x = hard_rows(forest)
+    model = regressor(forest, opset=opset)
+    (found,) = outputs(model, x)
+    expected = (walked(forest, x) + forest.offset).astype(np.float32)
+    assert found.tobytes() == expected.tobytes()
+    for row in (0, 7, 99):
+        assert outputs(model, x[row : row + 1])[0].tobytes() == expected[row].tobytes()
+    if columns == 1 and opset > 9:
+        assert (model.graph.node[-1].op_type == "Add") == own_operator
+
+
 @pytest.mark.parametrize("columns", [1, 5])
 def test_the_largest_sums_are_exact_in_both_forms(columns: int) -> None:
     """512 trees whose leaf values are all as large as they get, at the longest scale."""
@@ -191,6 +213,14 @@ def test_a_scale_is_short_and_no_value_is_off_by_more_than_half_of_it(size: floa
     assert (forest.scale >= least * (1 - 1e-6)).all()
     assert (forest.scale <= least * (1 + 1 / 128)).all()
     assert (np.abs(forest.table * forest.scale - values) <= 0.5001 * forest.scale).all()
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-310, 1e-37])
+def test_values_too_small_for_float32_are_nothing(size: float) -> None:
+    questions = Questions(np.zeros((6, 3), np.int64), np.zeros((6, 3), np.float32))
+    forest = quantised(questions, np.full((6, 8, 1), size), np.full(1, 2.5))
+    assert not forest.table.any()
+    assert forest.offset.tolist() == [2.5]
 
 
 def test_a_wide_table_is_not_transposed() -> None:

@@ -12,7 +12,7 @@ from onnxpress.graph.trees.forest import Forest
 
 Numbers = NDArray[np.int32]
 
-MANY = 50  # trees per base value from which one more tree costs less than one more operator
+MANY = 15  # trees per base value from which one more tree costs less than one more operator
 
 
 def drop_zeros(forest: Forest) -> Forest:

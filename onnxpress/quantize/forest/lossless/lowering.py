@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from onnx import TensorProto
 
+from onnxpress.graph.trees.attributes import floats, ints, strings, text
 from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.reader import Untreatable
 from onnxpress.graph.writer import ML_DOMAIN
@@ -25,6 +26,9 @@ from onnxpress.quantize.forest.lossless.passes import lossless
 from onnxpress.quantize.forest.lossless.site import Site, SiteWriter, Step
 from onnxpress.quantize.forest.lossless.tree_ensemble import fill_tree_ensemble
 
+LARGEST_SUM = 1e38
+"""Sums of float32 below this are finite."""
+MOST_CLASSES = 16
 TWO = 2  # classes that onnxruntime scores by rules of their own
 
 
@@ -36,11 +40,15 @@ def lower(forest: Forest, site: Site) -> None:
     """
     _refuse_unclear(forest)
     if forest.aggregate in ("SUM", "AVERAGE"):
-        forest = base_as_trees(drop_zeros(forest))
+        forest = drop_zeros(forest)
     x = site.x
     if site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         x = site.writer.add("Cast", x, to=TensorProto.FLOAT)
     forest, x = with_code_columns(forest, site, x)
+    if one_node_classifies(forest):
+        write_classes(forest, site, x)
+        return
+    forest = base_as_trees(forest)
     post = _post_steps(forest, site) if site.scores else []
     if forest.labels is None:
         steps = _base_step(forest, site.writer) + post
@@ -122,6 +130,57 @@ def _post_steps(forest: Forest, site: Site) -> list[Step]:
     if forest.post_transform == "LOGISTIC":
         steps.append(("Sigmoid", [], {}))
     return steps
+
+
+def one_node_classifies(forest: Forest) -> bool:
+    """Whether LinearClassifier (ai.onnx.ml 1) does all that follows the raw scores.
+
+    That is one node instead of up to four, each of which costs a call about a microsecond. It
+    multiplies float32 scores by ones and zeros, which is exact where no score is infinite.
+
+    1. Scores are float32, and no sum of them overflows.
+    2. Something follows but the label: a post-transform, or the second class's score.
+    3. A base value is added at once, not before 1 - s is taken.
+    4. The coefficients, classes times classes, are few.
+    """
+    if forest.labels is None or forest.leaf_weight.dtype != np.float32:
+        return False
+    largest = float(np.abs(forest.leaf_weight).max(initial=0.0)) * max(forest.n_trees, 1)
+    based = bool(forest.base_values.any())
+    return (
+        largest < LARGEST_SUM
+        and (forest.binary != "" or forest.post_transform != "NONE")
+        and not (forest.binary == "probability" and based)
+        and len(forest.labels) <= MOST_CLASSES
+    )
+
+
+def write_classes(forest: Forest, site: Site, x: str) -> None:
+    """Write raw scores and a LinearClassifier: the label of the first greatest, and the scores.
+
+    Of three classes the coefficients are the unit matrix; of two from one target s they are (-1, 1)
+    and the intercepts those of [1 - s, s] or [-s, s].
+    """
+    writer, labels = site.writer, forest.labels
+    if labels is None:
+        raise ValueError("a regressor has no labels")
+    raw = raw_scores(forest, writer, x)
+    base = np.zeros(forest.n_targets, np.float32)
+    base[: len(forest.base_values)] = forest.base_values
+    coefficients = np.eye(forest.n_targets, dtype=np.float32)
+    if forest.binary:
+        coefficients = np.array([[-1], [1]], np.float32)
+        base = np.array([-base[0], base[0]] if forest.binary == "margin" else [1, 0], np.float32)
+    outputs = [site.label or writer.name(""), site.scores or writer.name("")]
+    node = writer.place("LinearClassifier", [raw], outputs, ML_DOMAIN)
+    floats(node, "coefficients", coefficients.ravel())
+    floats(node, "intercepts", base)
+    if isinstance(labels, tuple):
+        strings(node, "classlabels_strings", [label.encode() for label in labels])
+    else:
+        ints(node, "classlabels_ints", labels)
+    if forest.post_transform != "NONE":
+        text(node, "post_transform", forest.post_transform)
 
 
 def _base_step(forest: Forest, writer: SiteWriter) -> list[Step]:

@@ -81,12 +81,12 @@ def _numbers(
     output: str,
 ) -> None:
     """Prediction, which no sum of trees takes below the floor."""
-    sums = sum_of_leaves(writer, parts, forest, forest.scale)
-    floor, offset = answers.needed_floor(forest), writer.constant(forest.offset)
+    floor = answers.needed_floor(forest)
     if floor is None:
-        writer.add("Add", sums, offset, output=output)
+        sum_of_leaves(writer, parts, forest, forest.scale, offset=forest.offset, output=output)
     else:
-        writer.add("Max", writer.add("Add", sums, offset), writer.constant(floor), output=output)
+        scores = sum_of_leaves(writer, parts, forest, forest.scale, offset=forest.offset)
+        writer.add("Max", scores, writer.constant(floor), output=output)
 
 
 def _classes(

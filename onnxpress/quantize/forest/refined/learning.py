@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from onnxpress.quantize.candidates import Rung
-from onnxpress.quantize.forest.refined.bins import MOST_CUTS, Bins, binned, cut_points
+from onnxpress.quantize.forest.refined.bins import MOST_CUTS, Bins, Column, binned, cut_points
 from onnxpress.quantize.forest.refined.distillation import Distillation, Features
 from onnxpress.quantize.forest.refined.grow import Growth, grow
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, quantised
@@ -68,10 +70,20 @@ LEARNING = Learning()
 """The settings of the product."""
 
 
-def bins_of(distilled: Distillation, x: Features, learning: Learning = LEARNING) -> Bins:
-    """The rows of ``distilled`` as bins with cuts between training rows ``x`` alone."""
+def bins_of(
+    distilled: Distillation,
+    x: Features,
+    used: Sequence[Column] = (),
+    *,
+    learning: Learning = LEARNING,
+) -> Bins:
+    """The rows of ``distilled`` as bins with cuts between training rows ``x`` (rows, features).
+
+    ``used`` says where the original splits, if it is known: for each feature, ascending.
+    """
     limit = learning.most_cuts(len(x))
-    return binned(distilled.x, tuple(cut_points(column, limit) for column in x.T))
+    pairs = zip_longest(x.T, used)
+    return binned(distilled.x, tuple(cut_points(column, limit, own) for column, own in pairs))
 
 
 def learned(

@@ -18,7 +18,11 @@ from numpy.typing import NDArray
 from onnxpress.quantize.forest.refined.losses import Matrix
 
 _INT8_MAX = 127
+_NOTHING = _INT8_MAX * float(np.finfo(np.float32).tiny)
+"""Leaf values up to here have no scale in float32, and are 0."""
 _SCALE_STEPS = 256
+_FLOAT32_WHOLE = 2**24
+"""Up to here float32 holds all whole numbers."""
 
 
 @dataclass(frozen=True)
@@ -64,20 +68,25 @@ class ObliviousForest:
         sums = self.table[trees, leaves].sum(axis=1, dtype=np.int64)
         return np.asarray(sums * self.scale.astype(float) + self.offset)
 
+    def adds_up_exactly(self) -> bool:
+        """Whether float32 holds the offset with any sum of leaf values, in whichever order."""
+        most = np.abs(self.table.astype(np.int64)).max(axis=1).sum(axis=0) * self.scale
+        whole = (np.abs(self.offset.astype(float)) + most) / _step(self.scale)
+        return bool((whole <= _FLOAT32_WHOLE).all())
+
 
 def quantised(questions: Questions, values: NDArray[Any], offset: NDArray[Any]) -> ObliviousForest:
     """``values`` (trees, 2 ** depth, columns) rounded to int8 with one scale per column.
 
     The scale is symmetric, as in ONNX: zero stays zero. It has 8 significant bits, so a scaled
     value has 15, and float32 adds 512 of them up without rounding, in whichever order a runtime
-    does so.
+    does so. The offset is rounded in the same way, by at most 1/256 of the scale.
     """
     largest = np.abs(values).max(axis=(0, 1))
-    scale = _rounded_up(np.where(largest > 0, largest / _INT8_MAX, 1.0))
+    scale = _rounded_up(np.where(largest > _NOTHING, largest / _INT8_MAX, 1.0))
     table = np.rint(values / scale).astype(np.int8)
-    return ObliviousForest(
-        questions, table, scale.astype(np.float32), np.asarray(offset, np.float32)
-    )
+    offset = np.rint(offset / _step(scale)) * _step(scale)
+    return ObliviousForest(questions, table, scale.astype(np.float32), offset.astype(np.float32))
 
 
 def _rounded_up(scale: Matrix) -> Matrix:
@@ -88,6 +97,16 @@ def _rounded_up(scale: Matrix) -> Matrix:
     """
     mantissa, exponent = np.frexp(scale)  # 0.5 <= mantissa < 1
     return np.asarray(np.ldexp(np.ceil(mantissa * _SCALE_STEPS) / _SCALE_STEPS, exponent))
+
+
+def _step(scale: NDArray[Any]) -> Matrix:
+    """What scales of 8 significant bits are whole multiples of.
+
+    >>> _step(np.array([1.0, 1.0078125, 100.5]))
+    array([0.0078125, 0.0078125, 0.5      ])
+    """
+    _, exponent = np.frexp(np.asarray(scale, np.float64))
+    return np.asarray(np.ldexp(1.0, exponent) / _SCALE_STEPS)
 
 
 def two_class_scores(score: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ The features of a wide table are picked from its rows as they are. Where many qu
 each is asked once, and another Gather puts the answers in their places. Then the leaf table is
 read:
 
+    one column: GatherElements with leaves (trees, rows) -> product with the scale for each tree
     few columns: GatherElements with leaves (columns, trees, rows) -> sum over trees
     more columns: Add first leaf of the tree -> Gather (trees, rows, columns) -> sum over trees
 
@@ -54,16 +55,33 @@ _WIDE = 100  # columns
 
 
 def sum_of_leaves(
-    writer: GraphWriter, parts: Subgraphs, forest: ObliviousForest, scale: Scale
+    writer: GraphWriter,
+    parts: Subgraphs,
+    forest: ObliviousForest,
+    scale: Scale,
+    *,
+    offset: NDArray[np.float32] | None = None,
+    output: str = "",
 ) -> str:
-    """The sums over all trees, float32 (rows, columns of ``scale``), without the offset."""
+    """The sums over all trees, float32 (rows, columns of ``scale``).
+
+    With an ``offset`` (columns,), it is added, and the sums are called ``output``.
+    """
     answers = _answers(writer, parts, forest.questions)
     columns = forest.table.shape[-1]
     if columns > FEW_COLUMNS or writer.opset < _ELEMENTS:
-        return _sum_of_rows(writer, answers, forest, scale)
-    if columns > 1:
-        return _sum_of_columns(writer, answers, forest, scale)
-    return _sum_of_one_column(writer, answers, forest, scale)
+        sums = _sum_of_rows(writer, answers, forest, scale)
+    elif columns > 1:
+        sums = _sum_of_columns(writer, answers, forest, scale)
+    else:
+        factors = _factors_of_sum(writer, answers, forest, scale)
+        if offset is not None and forest.adds_up_exactly():
+            factors.append(writer.constant(offset))
+            return writer.add("Gemm", *factors, output=output, transA=1)
+        sums = writer.add("Gemm", *factors, transA=1)
+    if offset is None:
+        return sums
+    return writer.add("Add", sums, writer.constant(offset), output=output)
 
 
 def is_wide(columns: int, questions: int) -> bool:
@@ -169,14 +187,16 @@ def _sum_of_columns(
     return writer.add("Transpose", sums)
 
 
-def _sum_of_one_column(
+def _factors_of_sum(
     writer: GraphWriter, answers: str, forest: ObliviousForest, scale: Scale
-) -> str:
-    """The sum of leaf values, times each of ``scale``: the product of a matrix does both."""
+) -> list[str]:
+    """Two factors: leaf values (trees, rows), and each of ``scale`` for each tree.
+
+    The transpose of the first, times the second, is the sum of the only column.
+    """
     trees, depth = forest.questions.feature.shape
     leaves = _leaves(writer, answers, depth, trees)
     table = writer.whole(forest.table[:, :, 0])
     values = writer.add("GatherElements", table, leaves, axis=1)
     shape = writer.constant(np.array([trees, len(scale)], np.int64))
-    scales = writer.add("Expand", writer.constant(scale), shape)
-    return writer.add("Gemm", values, scales, transA=1)
+    return [values, writer.add("Expand", writer.constant(scale), shape)]

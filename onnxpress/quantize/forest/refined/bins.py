@@ -26,7 +26,7 @@ class Bins:
         return max(len(cut) for cut in self.cuts) + 1
 
 
-def cut_points(column: Column, limit: int) -> Column:
+def cut_points(column: Column, limit: int, used: Column | None = None) -> Column:
     """At most ``limit`` float32 thresholds that separate the rows of ``column`` by ``<``.
 
     They lie midway between neighbouring values:
@@ -40,6 +40,14 @@ def cut_points(column: Column, limit: int) -> Column:
     >>> cut_points(np.float32([2, 1, 2, 5]), limit=1)
     array([3.5], dtype=float32)
 
+    Up to half of them are then taken from ``used``, where the original splits, ascending and each
+    as often as it does. It splits where its answers change, which quantiles may miss: the values of
+    a rare class may all lie above the last of them.
+
+    >>> column = np.arange(100, dtype=np.float32)
+    >>> cut_points(column, limit=4, used=np.float32([96.5, 96.5, 98.5]))
+    array([33.5, 66.5, 96.5, 98.5], dtype=float32)
+
     A column with missing values has one more cut, infinity: NaN is not below it, all others are.
 
     >>> cut_points(np.float32([2, np.nan, 1]), limit=32)
@@ -51,12 +59,24 @@ def cut_points(column: Column, limit: int) -> Column:
     # Neighbours with no float32 between them are separated at the larger one.
     middle = np.where(middle > values[:-1], middle, values[1:])
     if len(middle) > limit:
-        below = np.cumsum(counts)[:-1] / len(finite)
-        wanted = np.arange(1, limit + 1) / (limit + 1)
-        nearest = np.searchsorted(below, wanted).clip(0, len(middle) - 1)
-        middle = middle[np.unique(nearest)]
+        places, uses = np.unique(middle[:0] if used is None else used, return_counts=True)
+        places = _at_quantiles(places, np.cumsum(uses), limit // 2)
+        middle = _at_quantiles(middle, np.cumsum(counts), limit - len(places))
+        middle = np.concatenate([middle, places])
     missing = [np.inf] if np.isnan(column).any() else []
     return np.unique(np.concatenate([middle, missing]).astype(np.float32))
+
+
+def _at_quantiles(places: Column, count: NDArray[np.int64], limit: int) -> Column:
+    """The ``limit`` of ``places`` next to the quantiles; ``count`` is of what is up to each.
+
+    The last of ``count`` is that of all.
+    """
+    if len(places) <= limit:
+        return places
+    wanted = np.arange(1, limit + 1) / (limit + 1)
+    nearest = np.searchsorted(count / count[-1], wanted).clip(0, len(places) - 1)
+    return np.asarray(places[np.unique(nearest)])
 
 
 def binned(x: NDArray[np.float32], cuts: tuple[Column, ...]) -> Bins:

@@ -27,7 +27,8 @@ _SMOOTH = 0.002  # keeps targets away from 0 and 1, where scores would be infini
 
 _GENERATED = 20  # rows to learn per training row,
 _ENOUGH = (8_000, 14_000)  # within these limits,
-_MOST = 64_000  # and up to this many, four per training row, where there are many training rows
+_MANY = (4, 64_000)  # and so many per training row, up to a limit, where there are many of these
+_MANY_CLASSES = (8, 128_000)  # the same for several classes, where the noise of labels costs more
 
 _ROUNDING = 1e-3  # of probabilities and their sums
 _CLEAR = 1e-4  # above this difference of the two highest probabilities they are no tie
@@ -66,7 +67,7 @@ def distil(
         NotApplicable: the outputs are neither label and probabilities nor one float prediction.
     """
     random = np.random.default_rng(seed)
-    rows = max(min(_GENERATED * len(x), _ENOUGH[1]), min(4 * len(x), _MOST), _ENOUGH[0])
+    rows = rows_to_learn(len(x), classes=0 if own.dtype.kind == "f" else len(np.unique(own)))
     if len(x) > rows // 2:
         kept = np.sort(random.choice(len(x), rows // 2, replace=False))
         x, own = x[kept], own[kept]
@@ -77,6 +78,19 @@ def distil(
     if _label_and_scores(outputs):
         return _classification(both, outputs[0], outputs[1].astype(np.float64), own, constants)
     raise NotApplicable("the outputs are neither label and probabilities nor a prediction")
+
+
+def rows_to_learn(training: int, *, classes: int) -> int:
+    """How many rows to learn from so many ``training`` rows; regression has no ``classes``.
+
+    >>> [rows_to_learn(training, classes=2) for training in (100, 500, 10_000, 100_000)]
+    [8000, 10000, 40000, 64000]
+    >>> [rows_to_learn(training, classes=4) for training in (100, 500, 10_000, 100_000)]
+    [8000, 10000, 80000, 128000]
+    """
+    each, most = _MANY_CLASSES if classes > 2 else _MANY
+    few = max(min(_GENERATED * training, _ENOUGH[1]), _ENOUGH[0])
+    return max(few, min(each * training, most))
 
 
 def generate(x: Features, count: int, random: np.random.Generator) -> Features:

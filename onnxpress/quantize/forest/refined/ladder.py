@@ -39,6 +39,7 @@ from onnxpress.quantize.forest.refined.subgraphs import (
     run,
     single_numbers,
     split_at_features,
+    split_places,
     subgraph,
 )
 from onnxpress.quantize.forest.task import Task
@@ -145,7 +146,7 @@ def _learned(task: Task, rung: Rung) -> tuple[Subgraphs, Distillation, Oblivious
 def _prepared(task: Task) -> tuple[Subgraphs, Distillation, Bins]:
     """Where the model is split, what there is to learn, and its rows as bins."""
     parts, distilled, x = prepared(task.model, task.rows, seed=task.seed)
-    return parts, distilled, bins_of(distilled, x)
+    return parts, distilled, bins_of(distilled, x, split_places(parts))
 
 
 def prepared(

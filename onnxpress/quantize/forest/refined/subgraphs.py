@@ -5,7 +5,8 @@ The front prepares the features, the back predicts from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from onnxpress.graph.trees.reader import TREE_OPS
+from onnxpress.graph.trees.forest import Forest, Mode
+from onnxpress.graph.trees.reader import TREE_OPS, Untreatable, is_tree, read
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.tables.rows import Feeds
 
@@ -89,6 +91,34 @@ def _value(
         return feeds[features]
     (value,) = run(subgraph(model, front, [features]), feeds)
     return value
+
+
+def split_places(parts: Subgraphs) -> list[NDArray[np.float32]]:
+    """Where the trees that read the features split: for each feature ascending, with repeats.
+
+    Left of a place ``t`` is ``x < t``, so a split by ``x <= t`` is one at the next float32 number.
+    """
+    features, places = [np.zeros(0, np.int32)], [np.zeros(0, np.float32)]
+    for forest in _forests(parts):
+        after = np.isin(forest.mode, (Mode.LEQ, Mode.GT))
+        up = np.nextafter(forest.threshold, np.float32(np.inf))
+        place = np.where(after, up, forest.threshold).astype(np.float32)
+        ordered = after | np.isin(forest.mode, (Mode.LT, Mode.GTE))
+        kept = ordered & np.isfinite(place)
+        features.append(forest.feature[kept])
+        places.append(place[kept])
+    feature, place = np.concatenate(features), np.concatenate(places)
+    order = np.lexsort((place, feature))
+    starts = np.searchsorted(feature[order], np.arange(1, parts.columns))
+    return np.split(place[order], starts)
+
+
+def _forests(parts: Subgraphs) -> Iterator[Forest]:
+    """The trees that read the features themselves, as far as they can be read."""
+    for node in parts.back:
+        if is_tree(node) and node.input[0] == parts.features:
+            with suppress(Untreatable):
+                yield read(node)
 
 
 def subgraph(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from scipy.optimize import nnls
 
-from bench.data import BUNDLED, ESTIMATORS, split_of, unfitted
+from bench.data import ESTIMATORS, split_of, unfitted
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.fitting import fit
 from onnxpress.graph.canonical import to_bytes
@@ -31,6 +31,7 @@ from onnxpress.quantize.forest.refined.ladder import LADDER
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest, Questions
 from onnxpress.quantize.forest.refined.subgraphs import Subgraphs
 from onnxpress.runtime.sessions import open_session
+from onnxpress.tables.sources import BUNDLED
 
 ROWS = 1024
 ROUNDS, CALLS = 6, 8

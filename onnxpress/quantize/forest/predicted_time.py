@@ -1,8 +1,9 @@
 """Predict how long a forest takes, so that every machine chooses the same model.
 
 A measured time differs from run to run. These predictions follow from the graph alone. They are for
-onnxruntime on one thread of a CPU. ``python -m bench.calibration`` fits the constants, and
-``bench/results/calibration.md`` says how far predictions are from measured times.
+onnxruntime on one thread of a CPU. Against measured times (``python -m bench.calibration``, 1,024
+rows), nine tenths of the suite's models on small tables lie between 0.33 and 2.1, of refined
+forests between 0.77 and 1.33.
 
 What a tree ensemble takes (onnxruntime's ``tree_ensemble_common.h``): rows are treated in blocks of
 128, tree after tree. Each walk from a root to a leaf has a fixed cost, and one for each bit of the

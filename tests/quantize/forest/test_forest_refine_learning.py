@@ -95,8 +95,8 @@ def test_quantised_values_are_within_half_a_step() -> None:
     assert (np.abs(forest.table * forest.scale - values) <= 0.501 * step).all()
 
 
-def leaves_and_columns(rows: int, columns: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    return RANDOM.integers(0, 4, (rows, 3)), RANDOM.normal(size=(rows, columns))
+def leaves_and_columns(rows: int, columns: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    return RANDOM.integers(0, 4, (rows, 3)).astype(np.int32), RANDOM.normal(size=(rows, columns))
 
 
 def test_refit_with_squared_loss_is_ridge_regression_on_leaves() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -68,22 +69,36 @@ def test_200_000_nodes_take_seconds_and_predict_alike(large: onnx.ModelProto) ->
     np.testing.assert_array_equal(outputs(small, x, packed=True)[0], outputs(large, x)[0])
 
 
-def test_memory_stays_within_three_times_the_parsed_arrays(large: onnx.ModelProto) -> None:
-    """Parsed arrays are the eight columns of the nodes and the four of the leaf weights.
-
-    Their size is that of numpy's arrays.
-    """
-    node = large.graph.node[0]
-    parsed = sum(
-        8 * len(entry.ints) + 4 * len(entry.floats) + len(entry.strings) for entry in node.attribute
+def parsed_bytes(model: onnx.ModelProto) -> int:
+    """The size, as numpy arrays, of the eight columns of the nodes and the four of the weights."""
+    entries = model.graph.node[0].attribute
+    return sum(
+        8 * len(entry.ints) + 4 * len(entry.floats) + len(entry.strings) for entry in entries
     )
+
+
+def peak_bytes(task: Callable[[], object]) -> int:
+    """What Python and numpy hold at most while ``task`` runs."""
     tracemalloc.start()
     try:
-        lossless(drop_zeros(read(node)))
-        peak = tracemalloc.get_traced_memory()[1]
+        task()
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 3 * parsed
+
+
+def test_memory_stays_within_three_times_the_parsed_arrays(large: onnx.ModelProto) -> None:
+    node = large.graph.node[0]
+    peak = peak_bytes(lambda: lossless(drop_zeros(read(node))))
+    assert peak < 3 * parsed_bytes(large)
+
+
+@pytest.mark.parametrize("ml_opset", [3, 5])
+def test_memory_of_a_rewrite_stays_within_three_times_the_parsed_arrays(
+    large: onnx.ModelProto, ml_opset: int
+) -> None:
+    peak = peak_bytes(lambda: rewrite_trees(large, ml_opset=ml_opset))
+    assert peak < 3 * parsed_bytes(large)
 
 
 def test_time_is_linear_in_nodes() -> None:

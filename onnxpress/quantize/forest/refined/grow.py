@@ -16,7 +16,8 @@ _SKETCH = 4  # columns of gradients looked at when a split is chosen
 _STEPS = 1 << 15
 """Whole numbers that stand for the gradients of one sign: sums of them have no rounding, so that
 no order of adding them decides a split (Shi et al., "Quantized training of gradient boosting
-decision trees", 2022). 64,000 rows of them add up to less than an int32 holds."""
+decision trees", 2022)."""
+_INT32_MAX = 2**31 - 1
 
 _CACHED = 1 << 15
 """Cells of a histogram that are treated at a time, few enough to stay in the processor's cache."""
@@ -109,9 +110,13 @@ def _projected(columns: Matrix, directions: Matrix) -> Matrix:
 
 
 def _whole(columns: Matrix) -> NDArray[np.int32]:
-    """``columns`` in whole numbers up to ``_STEPS``, the largest number of all."""
+    """``columns`` (rows, columns) in whole numbers up to ``_STEPS``, the largest number of all.
+
+    Of more than 65,000 rows it is less, so that the sum of a column fits into an int32.
+    """
     largest = float(np.abs(columns).max())
-    return np.rint(columns * (_STEPS / largest if largest else 0.0)).astype(np.int32)
+    steps = min(_STEPS, _INT32_MAX // len(columns))
+    return np.rint(columns * (steps / largest if largest else 0.0)).astype(np.int32)
 
 
 def _sample(random: np.random.Generator, total: int, limit: int) -> NDArray[np.int64]:

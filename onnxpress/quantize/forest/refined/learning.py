@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -28,10 +29,10 @@ class Learning:
     """Cut points of a feature, at most: so many on small tables, and so many on large ones;"""
     rows_per_cut: int = 50
     """in between one for so many training rows. Few rows do not tell close cuts apart."""
-    rate: float = 0.25
-    """Share of a Newton step that each tree takes, at most,"""
-    rate_by_trees: float = 16.0
-    """and at most so much divided by the number of trees."""
+    rate: float = 1.6
+    """Share of a Newton step that each tree takes: this over the square root of their number,"""
+    most_rate: float = 0.25
+    """and no more than this."""
     ridge: float = 5.0
     """Rows of data that a leaf's ridge is worth while trees grow."""
     max_features: int = 32
@@ -53,13 +54,13 @@ class Learning:
     def growth(self, rung: Rung) -> Growth:
         """How a forest of this size is grown.
 
-        >>> [Learning().growth(Rung(trees, 7)).rate for trees in (32, 64, 128)]
-        [0.25, 0.25, 0.125]
+        >>> [round(Learning().growth(Rung(trees, 6)).rate, 2) for trees in (8, 16, 64, 256)]
+        [0.25, 0.25, 0.2, 0.1]
         """
         return Growth(
             rung.trees,
             rung.depth,
-            rate=min(self.rate, self.rate_by_trees / rung.trees),
+            rate=min(self.most_rate, self.rate / math.sqrt(rung.trees)),
             ridge=self.ridge,
             max_features=self.max_features,
             max_rows=self.max_rows,

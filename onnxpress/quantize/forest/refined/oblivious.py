@@ -36,7 +36,7 @@ class Questions:
     feature: NDArray[np.int64]  # (trees, depth)
     threshold: NDArray[np.float32]  # (trees, depth)
 
-    def leaves(self, x: NDArray[np.float32]) -> NDArray[np.int64]:
+    def leaves(self, x: NDArray[np.float32]) -> NDArray[np.int32]:
         """The leaf that each row of ``x`` (rows, features) reaches in each tree, (rows, trees).
 
         One tree that asks for x0 < 1 and x1 < 5, and three rows:
@@ -45,10 +45,10 @@ class Questions:
         >>> questions.leaves(np.float32([[0, 0], [0, 9], [2, 4]])).tolist()
         [[3], [1], [2]]
         """
-        found = np.zeros((len(x), len(self.feature)), np.int64)
+        found = np.zeros((len(x), len(self.feature)), np.int32)
         for level in range(self.feature.shape[1]):
             answers = x[:, self.feature[:, level]] < self.threshold[:, level]
-            found |= answers.astype(np.int64) << level
+            found |= answers.astype(np.int32) << level
         return found
 
 

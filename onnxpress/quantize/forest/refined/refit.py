@@ -17,7 +17,7 @@ from onnxpress.quantize.forest.refined.losses import Loss, Matrix
 
 
 def refit(
-    leaves: NDArray[np.int64],
+    leaves: NDArray[np.int32],
     values: Matrix,
     offset: Matrix,
     target: Matrix,
@@ -35,7 +35,7 @@ def refit(
     """
     trees, size, columns = values.shape
     reached = leaf_matrix(leaves, size)
-    transposed = reached.T.tocsr()
+    transposed = reached.T  # of the same arrays: they are the most that learning keeps
     count = np.asarray(reached.sum(axis=0), np.float64).reshape(-1, 1)
     steepest = float(loss.curvature(np.full((1, 1), 0.5))[0, 0])  # of one row, at its largest
     rows = loss.ridge_rows if rows is None else rows
@@ -56,7 +56,7 @@ def refit(
     return np.asarray((found.reshape(-1, columns) * scaling).reshape(trees, size, columns))
 
 
-def leaf_matrix(leaves: NDArray[np.int64], size: int) -> csr_matrix:
+def leaf_matrix(leaves: NDArray[np.int32], size: int) -> csr_matrix:
     """Which row reaches which leaf, as 0/1 in a sparse (rows, trees * size) matrix.
 
     Two trees of two leaves each, and three rows:
@@ -67,7 +67,7 @@ def leaf_matrix(leaves: NDArray[np.int64], size: int) -> csr_matrix:
            [0, 1, 1, 0]])
     """
     rows, trees = leaves.shape
-    column = (leaves + np.arange(trees) * size).ravel()
+    column = (leaves + np.arange(trees, dtype=np.int32) * size).ravel()
     ones = np.ones(column.size, np.float32)
     starts = np.arange(0, column.size + 1, trees)
     return csr_matrix((ones, column, starts), shape=(rows, trees * size))

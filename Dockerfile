@@ -32,11 +32,13 @@ RUN git clone --quiet --no-hardlinks /src /opt/onnxpress/repository \
 FROM system
 COPY --from=environments /opt/onnxpress /opt/onnxpress
 COPY --from=repository /opt/onnxpress/repository /opt/onnxpress/repository
+# DVC asks for a user name, and a step may run as any number.
 ENV PATH=/opt/onnxpress/.venv-kubeflow/bin:$PATH \
     GIT_CONFIG_SYSTEM=/opt/onnxpress/gitconfig \
     ONNXPRESS_HOME=/opt/onnxpress/repository \
     ONNXPRESS_PYTHON=/opt/onnxpress/.venv/bin/python \
     HOME=/tmp \
+    USER=onnxpress \
     DVC_SITE_CACHE_DIR=/tmp/dvc \
     DVC_NO_ANALYTICS=1 \
     MLFLOW_DISABLE_TELEMETRY=true \

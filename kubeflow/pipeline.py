@@ -24,6 +24,7 @@ VARIABLES = (
     "AWS_DEFAULT_REGION",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
+    "ONNXPRESS_ENDPOINT_TOKEN",
 )
 """Environment variables that the steps take from the Secret, as far as it has them."""
 CPU, MEMORY = "2", "8G"

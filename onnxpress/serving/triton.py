@@ -25,9 +25,6 @@ from google.protobuf.text_encoding import CEscape
 
 from onnxpress.serving.signature import ANY, Tensor, inputs_of, outputs_of
 
-ONNXRUNTIME = "onnxruntime"
-"""The backend that is part of NVIDIA's image."""
-
 
 @dataclass(frozen=True)
 class Batching:
@@ -41,12 +38,8 @@ class Batching:
     """How long a request may wait for others to form a batch with, in microseconds."""
 
 
-def model_config(
-    model: onnx.ModelProto, name: str, batching: Batching, backend: str = ONNXRUNTIME
-) -> str:
+def model_config(model: onnx.ModelProto, name: str, batching: Batching) -> str:
     """Return the text of ``config.pbtxt``; ``name`` is that of the model's folder.
-
-    Another ``backend`` is for servers without that of onnxruntime: everything else stays the same.
 
     Raises:
         UserError: a server cannot form batches for this graph.
@@ -54,7 +47,7 @@ def model_config(
     inputs, outputs = inputs_of(model), outputs_of(model)
     lines = [
         f"name: {_quoted(name)}",
-        f"backend: {_quoted(backend)}",
+        'backend: "onnxruntime"',
         f"max_batch_size: {batching.max_batch_size}",
         *_block("input", inputs),
         *_block("output", outputs),

@@ -53,7 +53,7 @@ def test_a_folder_is_replaced_whole(tmp_path: Path) -> None:
 def test_a_folder_that_fails_half_way_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
     write_folder(tmp_path / "candidates", {"a.onnx": b"1"})
     with pytest.raises(UserError, match="cannot write"):
-        write_folder(tmp_path / "candidates", {"b.onnx": b"2", "no/such/folder.onnx": b"3"})
+        write_folder(tmp_path / "candidates", {"b.onnx": b"2", "b.onnx/c.onnx": b"3"})
     assert {path.name: path.read_bytes() for path in (tmp_path / "candidates").iterdir()} == {
         "a.onnx": b"1"
     }
@@ -107,3 +107,14 @@ def test_a_link_is_followed_into_the_cache_of_dvc_alone(
         placed("data/b.csv", folder, "data.source")
     with pytest.raises(UserError, match=r"should lie under data/ .*; move it there"):
         placed(str(cached), folder, "data.source")
+
+
+def test_a_folder_is_written_with_its_folders_and_an_old_one_replaced_whole(tmp_path: Path) -> None:
+    write_folder(tmp_path / "served", {"old": b"0", "model/1/old": b"1"})
+    write_folder(tmp_path / "served", {"README.md": b"2", "model/1/model.onnx": b"3"})
+    found = {
+        path.relative_to(tmp_path).as_posix(): path.read_bytes()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    assert found == {"served/README.md": b"2", "served/model/1/model.onnx": b"3"}

@@ -51,13 +51,6 @@ def test_a_warm_up_is_left_out_where_its_size_is_not_known() -> None:
     assert "model_warmup" not in model_config(model, "m", Batching())
 
 
-def test_another_backend_changes_nothing_else() -> None:
-    ours = model_config(FOREST, "m", Batching())
-    assert model_config(FOREST, "m", Batching(), "python") == ours.replace(
-        '"onnxruntime"', '"python"'
-    )
-
-
 @pytest.mark.parametrize("shape", [[1, 4], []])
 def test_a_graph_for_one_row_only_is_refused(shape: Shape) -> None:
     model = model_of({"X": (TensorProto.FLOAT, shape)}, {"label": (TensorProto.INT64, [None])})

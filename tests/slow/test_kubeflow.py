@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from onnxpress.pipeline.inputs import read_rows, read_schema
 from tests.conftest import ROOT
+from tests.support.packaged import Packaged, served
 from tests.support.project import QUICK, Project, clone
 from tests.support.published import runs_of
 from tests.support.servers import S3, free_port, mlflow_server, s3_server
@@ -75,9 +77,12 @@ class Ran:
         }
         return self.step("run_chain", arguments)
 
-    def verify(self, outputs: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    def verify(
+        self, outputs: Path, folder: Path, endpoint: str = ""
+    ) -> subprocess.CompletedProcess[str]:
         """Run the step that verifies the published model."""
-        arguments = {"outputs": str(outputs), "endpoint": "", "metrics": str(folder / "found")}
+        arguments = {"outputs": str(outputs), "metrics": str(folder / "found")}
+        arguments["endpoint"] = endpoint
         return self.step("verify_model", {**arguments, "tracking_uri": self.server})
 
 
@@ -223,6 +228,18 @@ def test_a_run_that_is_not_in_the_server_is_reported(ran: Ran, tmp_path: Path) -
     done = ran.verify(folder, tmp_path)
     assert done.returncode == 4, done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_endpoint_that_serves_the_model_is_verified_too(ran: Ran, tmp_path: Path) -> None:
+    folder = handed_out(ran, tmp_path)
+    schema = read_schema(folder / "outputs" / "schema.json")
+    packaged = Packaged(folder, read_rows(folder / "outputs" / "test.parquet", schema), schema)
+    with served(packaged) as server:
+        done = ran.verify(folder, tmp_path, server.address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "48 test rows" in done.stdout
+    dead = ran.verify(folder, tmp_path, server.address)
+    assert dead.returncode == 4, dead.stdout + dead.stderr
 
 
 def test_no_credential_is_in_what_is_kept(ran: Ran) -> None:

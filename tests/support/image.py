@@ -88,6 +88,11 @@ class Stage:
         """
         assert self.user == f"{USER}:0"
         options = ["--bind", str(shared), "/shared", "--unshare-net", "--chdir", self.folder]
+        options += [
+            "--setenv",
+            "PYTHONPYCACHEPREFIX",
+            "/shared/bytecode",
+        ]  # in place of the image's
         drop: list[str] = []
         if os.geteuid():
             options += ["--unshare-user", "--uid", str(USER), "--gid", "0"]

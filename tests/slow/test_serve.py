@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -323,6 +324,8 @@ def test_the_server_ends_with_a_killed_parent(own_server: Server) -> None:
     while own_server.children() and time.monotonic() < deadline:
         time.sleep(0.1)
     assert own_server.children() == []
+    for left in own_server.memory_files():  # nobody is left to remove the temporary folder
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def test_a_signal_while_it_starts_leaves_nothing(packaged: Packaged) -> None:

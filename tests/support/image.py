@@ -25,6 +25,16 @@ NETWORK = re.compile(r"(https?|no|all)_proxy|(PIP|SSL)_\w+", re.IGNORECASE)
 USER = 10001
 
 
+def can_replay() -> bool:
+    """Whether bubblewrap is here and may make namespaces."""
+    user = ["--unshare-user"] if os.geteuid() else []
+    try:
+        probe = ["bwrap", *user, "--unshare-net", "--ro-bind", "/", "/", "true"]
+        return subprocess.run(probe, check=False, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
 def instructions() -> Iterator[tuple[str, str]]:
     """Each instruction of the Dockerfile in order: its word, and the rest of its lines joined."""
     text = (ROOT / "Dockerfile").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from onnxpress.quantize.forest.lossless.rewrite import (
     warn_once,
 )
 from onnxpress.quantize.forest.lossless.slowdown import slowdown
-from onnxpress.quantize.options import Options
+from onnxpress.quantize.options import BATCH_ROWS, Options
 from onnxpress.tables.rows import Rows
 
 SLOWER = 1.05
@@ -36,7 +36,7 @@ def forest_candidates(model: onnx.ModelProto, options: Options) -> list[Candidat
         return []
     found = []
     if options.level != "refined":
-        found.append(_lossless(options.ml_opset))
+        found.append(_lossless(options))
     if options.level in ("auto", "refined"):
         from onnxpress.quantize.forest.refined.ladder import refined_candidates  # imports scipy
 
@@ -49,18 +49,21 @@ def forest_candidates(model: onnx.ModelProto, options: Options) -> list[Candidat
     return found
 
 
-def _lossless(ml_opset: int) -> Candidate:
-    rewrite = partial(_rewritten, ml_opset=ml_opset)
+def _lossless(options: Options) -> Candidate:
+    rows = BATCH_ROWS[options.objective]
+    rewrite = partial(_rewritten, ml_opset=options.ml_opset, batch_rows=rows)
     return Candidate(Method.FOREST, rewrite, form=Form.LOSSLESS)
 
 
-def _rewritten(model: onnx.ModelProto, _rows: Rows, *, ml_opset: int) -> onnx.ModelProto:
-    """The smallest encoding that is not predicted to be slower than ``model``.
+def _rewritten(
+    model: onnx.ModelProto, _rows: Rows, *, ml_opset: int, batch_rows: int
+) -> onnx.ModelProto:
+    """The smallest encoding that is not predicted to be slower than ``model`` on such batches.
 
     Written as older operators, trees take as long as before.
     """
     result = rewrite_trees(model, ml_opset=ml_opset)
-    ratio = slowdown(model, result)
+    ratio = slowdown(model, result, batch_rows)
     if ratio <= SLOWER or ml_opset_of(model) >= ML_TREE_ENSEMBLE:
         return result
     warn_once(f"forest: in ai.onnx.ml 5 it is predicted to take {ratio:.2f} of the time; kept in 3")

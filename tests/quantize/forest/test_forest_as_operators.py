@@ -5,8 +5,6 @@ The right sums come from a walk through each tree for each row, in whole numbers
 
 from __future__ import annotations
 
-import math
-import time
 from typing import Any
 
 import numpy as np
@@ -18,8 +16,6 @@ from onnx import TensorProto, helper
 from onnx.reference import ReferenceEvaluator
 
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.quantize.candidates import Rung
-from onnxpress.quantize.forest.predicted_time import refined_seconds
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
@@ -264,32 +260,6 @@ def test_a_question_asked_more_than_once_never_makes_a_model_larger() -> None:
         sizes.append(len(to_bytes(regressor(forest, width=100))))
     assert sizes == sorted(sizes, reverse=True)
     assert sizes[-1] < sizes[0] - 300
-
-
-@pytest.mark.parametrize(
-    ("rung", "columns", "width"),
-    [(Rung(64, 6), 1, 784), (Rung(64, 6), 10, 30), (Rung(64, 7), 3, 30), (Rung(8, 3), 10, 30)],
-)
-def test_measured_times_are_in_about_the_predicted_proportion(
-    rung: Rung, columns: int, width: int
-) -> None:
-    rows, usual = 1024, Rung(32, 5)
-    sessions = [
-        _session(random_forest(usual.trees, usual.depth, 1, width=30, many=True), 30),
-        _session(random_forest(rung.trees, rung.depth, columns, width=width, many=True), width),
-    ]
-    feeds = [
-        {"X": np.random.default_rng(0).normal(size=(rows, each)).astype(np.float32)}
-        for each in (30, width)
-    ]
-    least = [math.inf, math.inf]
-    for _ in range(100):
-        for which, session in enumerate(sessions):
-            start = time.perf_counter()
-            session.run(None, feeds[which])
-            least[which] = min(least[which], time.perf_counter() - start)
-    predicted = refined_seconds(rung, columns, width, rows) / refined_seconds(usual, 1, 30, rows)
-    assert predicted / 2.5 < least[1] / least[0] < predicted * 2.5
 
 
 def _session(forest: ObliviousForest, width: int) -> ort.InferenceSession:

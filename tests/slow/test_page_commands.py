@@ -29,13 +29,20 @@ OWN_ENVIRONMENT = "python3 -m venv"
 ACTIVATE = "source .venv/bin/activate\n"
 OUTPUTS = pages.text(ROOT / "docs" / "outputs.md")
 BLOCKS = pages.other_blocks(pages.PAGES)
-ANYWHERE = [block for block in BLOCKS if block.startswith("onnxpress ")]
+ON_A_CLUSTER = [block for block in BLOCKS if block.startswith(("docker run", "kubectl apply"))]
+"""What they read is held to by tests/serving and tests/slow/test_serving_formats.py."""
+TO_AN_ENDPOINT = [block for block in BLOCKS if block.startswith("onnxpress verify-endpoint")]
+"""Run by tests/slow/test_verify_endpoint.py."""
+ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT)
+ANYWHERE = [block for block in BLOCKS if block.startswith("onnxpress ") and block not in ELSEWHERE]
 WITH_PIP = [block for block in BLOCKS if OWN_ENVIRONMENT in block]
-IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP)]
+IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP, *ELSEWHERE)]
 
 RUN_BY_TESTS = {
     "make help": "tests/slow/test_page_commands.py",
     "make migrate": "tests/slow/test_page_commands.py",
+    "make rollback": "tests/slow/test_rollback.py",
+    "make serve": "tests/support/packaged.py",
     "make stability": "tests/slow/test_stability.py",
     "make sweep": "tests/slow/test_sweep_queue.py",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from mlflow.tracking import MlflowClient
 from onnxpress.commands.rollback.rolling_back import main as rollback
 from onnxpress.errors import UserError
 from onnxpress.pipeline.files import write_json
+from tests.conftest import ROOT
+from tests.support.project import Project
 from tests.support.publish_fixtures import (
     LIBRARY_WARNINGS,
     METRICS,
@@ -100,8 +103,10 @@ def test_without_a_champion_before_nothing_is_moved(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     become_champion(repository, monkeypatch, 3.0)
-    with pytest.raises(UserError, match="forest has no champion before the present one"):
-        roll_back(repository, monkeypatch)
+    command = (sys.executable, "-m", "onnxpress", "rollback")
+    done = Project(repository).run(*command, check=False, PYTHONPATH=str(ROOT))
+    assert done.returncode == 2
+    assert "forest has no champion before the present one" in done.stderr
     assert alias(repository, "champion") == "1"
     assert not (repository / "outputs/rollback.yaml").exists()
 

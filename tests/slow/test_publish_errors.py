@@ -31,6 +31,7 @@ from tests.conftest import ROOT
 from tests.support.publish_fixtures import (
     make_repository,
     numeric_rows,
+    package,
     publish_command,
     set_params,
 )
@@ -251,6 +252,12 @@ def is_deleted_in(world: World) -> str:
 def this_machine_has_no_s3_credentials(world: World) -> str:
     world.experiment("s3://artefacts/direct")
     return world.publish(world.address(ADMIN), **world.s3.without_credentials)
+
+
+def needs_s3_credentials_and_this_machine_has_none(world: World) -> str:
+    set_params(world.folder, "package", storage_uri="s3://artefacts/models")
+    package(world.folder)
+    return world.publish(**world.s3.without_credentials)
 
 
 def refuses_the_s3_credentials(world: World) -> str:

@@ -130,7 +130,7 @@ def test_the_page_says_what_the_files_say(finished: Project, browser: Any) -> No
         row[0]: {"passed": True, "off": None}[row[4].partition(",")[0]]
         for row in cells(browser, "gates")
     } == passed
-    assert "Not up to date: publish." in text
+    assert "Not up to date: package, publish." in text
 
 
 def test_a_failed_gate_and_what_is_not_up_to_date_are_shown(project: Project, browser: Any) -> None:
@@ -138,7 +138,7 @@ def test_a_failed_gate_and_what_is_not_up_to_date_are_shown(project: Project, br
     assert project.run("dvc", "repro", "-q", check=False).returncode != 0
     assert "1 gate FAILED: max_size_ratio" in project.run(*MAKE_REPORT).stdout
     text = opened(browser, project.folder / REPORT)
-    assert "Not up to date: gate, publish." in text
+    assert "Not up to date: gate, package, publish." in text
     (verdict,) = [row for row in cells(browser, "gates") if row[0] == "max_size_ratio"]
     assert (verdict[1], verdict[4]) == ("0.0001", "FAILED")
     assert "should be at most 0.0001" in verdict[5]

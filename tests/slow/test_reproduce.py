@@ -180,7 +180,7 @@ def test_the_other_stages_read_what_they_declare_too(finished: Project, tmp_path
     project = finished.copy(tmp_path / "watched")
     notes = tmp_path / "notes"
     notes.mkdir()
-    for stage in ("benchmark", "plot", "gate", "publish"):
+    for stage in ("benchmark", "plot", "gate", "package", "publish"):
         project.run(
             "python",
             "-m",

@@ -172,9 +172,10 @@ def floats(draw: st.DrawFn, rows: int) -> Made:
     dtype: Any = draw(
         st.sampled_from(["float64", "Float64", pd.ArrowDtype(pa.float64()), "category"])
     )
-    return Made(
-        series(values, "float64" if dtype == "category" else dtype).astype(dtype), values, "number"
-    )
+    if dtype == "category":  # -0.0 and 0.0 are one category
+        values = [None if value is None else value + 0.0 for value in values]
+        return Made(series(values, "float64").astype(dtype), values, "number")
+    return Made(series(values, dtype), values, "number")
 
 
 @st.composite

@@ -20,8 +20,6 @@ NEEDS_NO_DECLARATION = {
     "onnxpress/__init__.py",  # names only: nothing in it can change an output
     "dvc.lock",  # publish tags a run with its digest; DVC writes it after the stage
     "mlflow.db",  # the store that publish writes to is not an input
-    "model",  # these two lie in the temporary folder that publish clears away,
-    "code",  # and are opened by name, relative to it
 }
 
 

@@ -33,7 +33,7 @@ class Watcher:
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note an audit event; called for every one, so the common ones fall through quickly."""
-        if event == "open" and reads(arguments[2]):
+        if event == "open" and reads(arguments[2]) and not is_relative(*arguments[:2]):
             self.note_path("read", arguments[0])
         elif event in {"os.listdir", "os.scandir"} and not called_from(
             "<frozen importlib._bootstrap_external>", depth=3
@@ -71,6 +71,14 @@ class Watcher:
 def reads(flags: int) -> bool:
     """Whether a file opened with these flags may give what it held before."""
     return not flags & (os.O_WRONLY | os.O_TRUNC | os.O_EXCL)
+
+
+def is_relative(path: Any, mode: str | None) -> bool:
+    """Whether a name is not here: it is relative to another folder, which is being cleared away.
+
+    Only ``os.open`` can do so, whose events have no mode.
+    """
+    return mode is None and not os.path.exists(path)
 
 
 def called_from(file: str | tuple[str, ...], depth: int = 50) -> bool:

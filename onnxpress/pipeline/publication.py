@@ -96,15 +96,16 @@ def read_content(params: Params) -> Content:
             f"{QUANTIZATION} should name the chosen 'method', got {method!r}; "
             "run `dvc repro --force quantize`"
         )
-    detail, packaged = read_json(METRICS_DETAIL, "score", "reliability"), packaged_files()
+    detail = read_json(METRICS_DETAIL, "score", "reliability")
     pictures = {ERRORS[read_schema().task]: PICTURES["errors"], "size.png": PICTURES["size"]}
     if detail["reliability"] is not None:
         pictures["reliability.png"] = PICTURES["reliability"]
+    present, packaged = _present(pictures), packaged_files()
     return content_of(
         settings=params.model_dump(exclude={"publish"}),
         metrics=metrics,
         quantization=quantization,
-        artifacts={**ARTIFACTS, **packaged, **_present(pictures)},
+        artifacts={**ARTIFACTS, **packaged, **present},
         sha256={
             **{path.name: _sha256(path) for path in (*ARTIFACTS.values(), ORIGINAL_MODEL)},
             **{name: _sha256(path) for name, path in packaged.items()},

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from onnxpress.commands.promote.promoting import registered_model
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import answering, say
 from onnxpress.pipeline.files import write_bytes
@@ -32,11 +33,7 @@ def main(*, in_json: bool = False) -> None:
         ServerError: the registry does not answer.
     """
     settings = load_params().publish
-    if settings.registered_model is None:
-        raise UserError(
-            "params.yaml: publish.register should name a registered model, got null; "
-            "set it and run `dvc repro`"
-        )
+    model = registered_model(settings)
     store = resolve_store(settings.tracking_uri, repository_root())
     with answering(in_json=in_json) as answer:
         with server_errors(store, KEPT), opened(store, settings.experiment) as experiment:
@@ -44,7 +41,7 @@ def main(*, in_json: bool = False) -> None:
             from onnxpress.commands.promote.champion import champions, crown
 
             client = experiment.client
-            champion, before = champions(client, settings.registered_model)
+            champion, before = champions(client, model)
             write_bytes(ROLLBACK, as_yaml(to_all(manifest_of(client, before))))
             crown(client, before, champion)
         answer(

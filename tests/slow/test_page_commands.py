@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from onnxpress.pipeline.files import read_json
 from tests.conftest import ROOT
 from tests.support import pages
 from tests.support.project import Project, finished_clone
-from tests.support.servers import s3_server
+from tests.support.servers import free_port, s3_server
 
 OWN_ENVIRONMENT = "python3 -m venv"
 ACTIVATE = "source .venv/bin/activate\n"
@@ -155,9 +154,7 @@ def test_every_file_that_a_run_writes_is_explained(project: Project) -> None:
 
 
 def test_make_ui_serves_the_run_on_loopback(project: Project) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     make = ("make", "--no-print-directory", "-n", "-o", ".venv/installed")
     recipe = project.run(*make, "ui", f"PORT={port}").stdout
     server = project.start("bash", "-c", recipe)

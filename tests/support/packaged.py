@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import psutil
+import pytest
 import requests
 from sklearn.datasets import load_diabetes, load_wine
 
@@ -157,7 +158,7 @@ def start(packaged: Packaged, port: int | None = None) -> subprocess.Popen[str]:
     """Start `onnxpress serve`."""
     command = [sys.executable, "-m", "onnxpress", "serve", "--environment", str(ENVIRONMENT)]
     return subprocess.Popen(
-        [*command, "--port", str(port or free_port())],
+        [*command, "--port", str(port or free_port(3))],
         cwd=packaged.folder,
         env=surroundings(PYTHONPATH=str(ROOT)),
         stdout=subprocess.PIPE,
@@ -170,7 +171,7 @@ def start(packaged: Packaged, port: int | None = None) -> subprocess.Popen[str]:
 def served(packaged: Packaged) -> Iterator[Server]:
     """`onnxpress serve`, ready; ended after the block if that has not ended it."""
     assert ENVIRONMENT.exists(), "run `make .venv-triton/installed` before pytest"
-    port = free_port()
+    port = free_port(3)  # HTTP, gRPC, metrics
     process = start(packaged, port)
     try:
         printed = []
@@ -179,7 +180,8 @@ def served(packaged: Packaged) -> Iterator[Server]:
             printed.append(line.strip())
             if "Ctrl-C ends it" in line:
                 break
-        assert process.poll() is None, printed
+        else:
+            pytest.fail(f"no server: {printed}")
         yield Server(process, packaged, port, printed)
     finally:
         if process.poll() is None:

@@ -5,6 +5,7 @@ MLflow 3, MLflow 2 in its own environment, S3 by moto, a TCP proxy.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -30,11 +31,30 @@ PYTHON2 = ROOT / ".venv-mlflow2" / "bin" / "python"
 SETTINGS = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-def free_port() -> int:
-    """A port that nothing listens on."""
+PORTS = range(20_000, 32_000)
+"""Below those that Linux gives to outgoing connections, from 32,768 on, which come and go."""
+_next_port = itertools.count(os.getpid() * 101)  # processes of a test run begin far apart
+
+
+def free_port(count: int = 1) -> int:
+    """The first of ``count`` successive ports that nothing listens on.
+
+    No two calls of a process return the same, so that a server may start later than others.
+    """
+    while True:
+        ports = [PORTS[next(_next_port) % len(PORTS)] for _ in range(count)]
+        if ports[-1] - ports[0] == count - 1 and all(map(_is_free, ports)):
+            return ports[0]
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # one that ended may linger
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def surroundings(**variables: str) -> dict[str, str]:

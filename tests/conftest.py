@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,15 @@ def digits_rows(start: int = 0, stop: int | None = None) -> Rows:
 
     x, y = load_digits(return_X_y=True)
     return Rows({"X": x[start:stop].astype(np.float32)}, y[start:stop].astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def chains(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for :func:`tests.support.project.finished_clone`, one for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "chains"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

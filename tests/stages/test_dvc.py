@@ -28,9 +28,9 @@ DETERMINISTIC = [
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A project whose chain has run once, committed."""
-    return finished_clone(tmp_path_factory.mktemp("finished") / "project")
+    return finished_clone(tmp_path_factory.mktemp("finished") / "project", chains)
 
 
 @pytest.fixture

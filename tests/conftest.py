@@ -21,29 +21,45 @@ ROOT = Path(__file__).resolve().parent.parent
 SLOW = ROOT / "tests" / "slow"
 """Tests that clone, kill, or start servers and browsers for minutes: ``make proofs`` runs them."""
 
-LONGEST = {
-    "contributing",
+LONGEST = (
     "dvc",
-    "notebook",
-    "publish_errors",
-    "quantize",
-    "page_commands",
     "reproduce",
+    "page_commands",
     "soak",
     "sweep_queue",
-}
-"""Files that take longest, some with few tests: `make test` starts them first."""
+    "nasty_chain",
+    "publish_errors",
+    "kubeflow",
+    "publish",
+    "bad_surroundings",
+    "notebook",
+    "serve",
+    "stability",
+    "contributing",
+    "quantize",
+)
+"""Files that take longest, some with few tests: processes start with them, in this order."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of ``tests/slow/`` as proofs, and put the longest files first.
 
     Otherwise one process would run the last of them alone.
+
+    Raises:
+        pytest.UsageError: a proof lies elsewhere, where neither `make` target would run it.
     """
-    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
+    items.sort(key=lambda item: _place(item.path.stem.removeprefix("test_")))
     for item in items:
         if SLOW in item.path.parents:
             item.add_marker("proof")
+        elif item.get_closest_marker("proof"):
+            raise pytest.UsageError(f"{item.nodeid} is marked as a proof; move it to tests/slow")
+
+
+def _place(name: str) -> int:
+    """The place of a file among the longest, and after them all for the others."""
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 def numeric_schema(

@@ -115,7 +115,7 @@ $(MLFLOW2): $(VENV) requirements/mlflow2.lock
 	@touch $@
 
 $(SERVE): $(VENV) requirements/serve.lock
-	@echo "setting up .venv-serve with KServe's and Triton's schemas for the tests (once)"
+	@echo "setting up .venv-serve with KServe's server and the schemas for the tests (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-serve
 	@uv pip sync --quiet --python .venv-serve/bin/python requirements/serve.lock
 	@touch $@

@@ -1,0 +1,38 @@
+"""Which reader takes the native bytes of a library, and how its files are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+from onnxpress.boosters.lightgbm_text import read_lightgbm
+from onnxpress.boosters.model import BoosterModel, Unsupported
+
+READERS: dict[str, Callable[[bytes], BoosterModel]] = {
+    "lightgbm": read_lightgbm,
+}
+"""By the names of the libraries."""
+
+SUFFIXES = {
+    ".txt": "lightgbm",
+}
+"""Libraries by the endings of their files."""
+
+CLASSES = {
+    "lightgbm.LGBMClassifier": "lightgbm",
+    "lightgbm.LGBMRegressor": "lightgbm",
+}
+"""Libraries by the classes that ``estimator`` may name."""
+
+
+@lru_cache(maxsize=4)
+def read_booster(library: str, data: bytes) -> BoosterModel:
+    """Read a native file.
+
+    Raises:
+        Unreadable: the bytes are no whole file of the library.
+        Unsupported: a part of the model has no exact form here.
+    """
+    if library not in READERS:
+        raise Unsupported(f"is of {library}, and models are read of {', '.join(READERS)}")
+    return READERS[library](data)

@@ -6,5 +6,7 @@
 ``libraries``          the libraries' own predictions; the only module that imports them
 ``lightgbm_text``      the text format of LightGBM, with ``lightgbm_header``, ``_objective``,
                        ``_categories`` and ``_linear``
+``xgboost_json``       the JSON and UBJSON of XGBoost, with ``ubjson``, ``xgboost_document``,
+                       ``_objectives``, ``_trees`` and ``_categories``
 =====================  ===================================================================
 """

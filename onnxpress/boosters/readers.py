@@ -7,20 +7,26 @@ from functools import lru_cache
 
 from onnxpress.boosters.lightgbm_text import read_lightgbm
 from onnxpress.boosters.model import BoosterModel, Unsupported
+from onnxpress.boosters.xgboost_json import read_xgboost
 
 READERS: dict[str, Callable[[bytes], BoosterModel]] = {
     "lightgbm": read_lightgbm,
+    "xgboost": read_xgboost,
 }
 """By the names of the libraries."""
 
 SUFFIXES = {
+    ".json": "xgboost",
     ".txt": "lightgbm",
+    ".ubj": "xgboost",
 }
 """Libraries by the endings of their files."""
 
 CLASSES = {
     "lightgbm.LGBMClassifier": "lightgbm",
     "lightgbm.LGBMRegressor": "lightgbm",
+    "xgboost.XGBClassifier": "xgboost",
+    "xgboost.XGBRegressor": "xgboost",
 }
 """Libraries by the classes that ``estimator`` may name."""
 

@@ -39,8 +39,18 @@ def categories_of(booster: Part, version: tuple[int, ...]) -> list[tuple[Any, ..
     """
     if "cats" not in booster:
         return []
-    encoded = booster.part("cats").parts("enc")
-    return [_texts(one, version) if "offsets" in one else _numbers(one) for one in encoded]
+    cats = booster.part("cats")
+    found = [
+        _texts(one, version) if "offsets" in one else _numbers(one) for one in cats.parts("enc")
+    ]
+    ends = np.cumsum([0] + [len(one or ()) for one in found]) if found else np.empty(0)
+    if not np.array_equal(cats.numbers("feature_segments", np.int64), ends):
+        raise cats.error("feature_segments", "the number of categories up to each feature")
+    order = cats.numbers("sorted_idx", np.int64, int(ends[-1]) if found else 0)
+    for begin, end in pairwise(ends):
+        if not np.array_equal(np.sort(order[begin:end]), np.arange(end - begin)):
+            raise cats.error("sorted_idx", "an order of the categories of each feature")
+    return found
 
 
 def _texts(one: Part, version: tuple[int, ...]) -> tuple[str, ...] | None:

@@ -60,18 +60,9 @@ def read_xgboost(content: bytes) -> BoosterModel:
         link=objective.link,
         classes=max(classes, TWO) if objective.classifies else 0,
         memberships=tuple(memberships),
+        floored=True,
+        missing_in_columns=True,
     )
-
-
-def rounds_counted(content: bytes) -> tuple[int, int]:
-    """Return how many rounds of a file the library predicts with, and how many the file has."""
-    learner = read_document(content).part("learner")
-    params = learner.part("learner_model_param")
-    outputs = max(params.whole("num_target", 1), params.whole("num_class"), 1)
-    booster, _ = _booster(learner.part("gradient_booster"))
-    ends = _round_ends(booster, len(booster.parts("trees")), outputs)
-    best = _best_round(learner)
-    return len(ends) if best is None else min(best + 1, len(ends)), len(ends)
 
 
 def _version(document: Part) -> tuple[int, ...]:

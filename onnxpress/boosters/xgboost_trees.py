@@ -51,6 +51,7 @@ def read_tree(part: Part, output: int, outputs: int) -> RawTree:
     right = part.numbers("right_children", np.int64, size)
     condition = part.numbers("split_conditions", np.float32, size)
     split, kept = _kept(part, left, right)
+    _check_parents(part, left, split & kept)
     value = condition[:, None]
     if width > 1:
         value, output = _vectors(part, width, outputs, split, right), 0
@@ -86,6 +87,17 @@ def _kept(part: Part, left: Array, right: Array) -> tuple[Array, Array]:
         inner = level[split[level]]
         level = np.concatenate([left[inner], right[inner]])
     return split, kept
+
+
+def _check_parents(part: Part, left: Array, inner: Array) -> None:
+    """Raise Unreadable unless ``parents`` say the same, which XGBoost trusts."""
+    size = len(left)
+    parents = part.numbers("parents", np.int64, size)
+    nodes = np.flatnonzero(inner)
+    known = bool(((parents[1:] >= 0) & (parents[1:] < size)).all())
+    first, second = parents[left[nodes]], parents[left[nodes] + 1]
+    if not (known and np.array_equal(first, nodes) and np.array_equal(second, nodes)):
+        raise part.error("parents", "the node above each child")
 
 
 def _below(condition: Array) -> Array:

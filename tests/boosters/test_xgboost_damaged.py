@@ -55,6 +55,10 @@ DAMAGED: list[tuple[str, Any, str]] = [
     ("tree tree_param num_nodes", "3", "expected 3 numbers"),
     ("tree tree_param size_leaf_vector", "2", "as XGBoost wrote them"),
     ("tree left_children 0", 0, "right_children: expected"),
+    ("tree parents 1", 10**6, "parents: expected the node above each child"),
+    ("tree parents 1", 3, "parents: expected the node above each child"),
+    ("model cats feature_segments", [1], "feature_segments: expected"),
+    ("model cats sorted_idx", [1], "sorted_idx: expected 0 numbers, not 1"),
     ("tree right_children 0", 10**6, "right_children: expected"),
     ("tree split_indices 0", 99, "splits on features"),
     ("tree split_indices 0", -1, "splits on features"),
@@ -131,6 +135,7 @@ def test_a_table_of_categories_that_would_not_fit_is_refused() -> None:
     named["tree"].update(
         left_children=[node + 1 if one else -1 for node, one in enumerate(inner)],
         right_children=[node + 2 if one else -1 for node, one in enumerate(inner)],
+        parents=[max(node - 1, 0) // 2 * 2 for node in range(size)],
         split_type=inner,
         split_indices=[4] * size,
         split_conditions=[0.0] * size,

@@ -98,4 +98,7 @@ def tree_columns(model: BoosterModel, rows: str, writer: ContainerWriter) -> str
     if model.truncated:
         size = writer.add("Floor", writer.add("Abs", rows))
         whole = writer.add("Mul", size, writer.add("Sign", rows))
-    return with_columns(rows, model.memberships, writer, whole)
+    elif model.floored:
+        whole = writer.add("Floor", rows)
+    missing = model.missing_in_columns
+    return with_columns(rows, model.memberships, writer, whole, missing=missing)

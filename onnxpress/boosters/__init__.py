@@ -6,5 +6,8 @@
 ``libraries``          the libraries' own predictions; the only module that imports them
 ``lightgbm_text``      the text format of LightGBM, with ``lightgbm_header``, ``_objective``,
                        ``_categories`` and ``_linear``
+``catboost_cbm``       CatBoost's format, with ``catboost_file`` (by ``flat_buffer``),
+                       ``_categories`` (hashed by ``city_hash``), ``_statistics``, ``_splits``,
+                       ``_trees`` and ``_losses``
 =====================  ===================================================================
 """

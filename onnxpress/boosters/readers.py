@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
+from onnxpress.boosters.catboost_cbm import read_catboost
 from onnxpress.boosters.lightgbm_text import read_lightgbm
 from onnxpress.boosters.model import BoosterModel, Unsupported
 
 READERS: dict[str, Callable[[bytes], BoosterModel]] = {
+    "catboost": read_catboost,
     "lightgbm": read_lightgbm,
 }
 """By the names of the libraries."""
 
 SUFFIXES = {
+    ".cbm": "catboost",
     ".txt": "lightgbm",
 }
 """Libraries by the endings of their files."""
 
 CLASSES = {
+    "catboost.CatBoostClassifier": "catboost",
+    "catboost.CatBoostRegressor": "catboost",
     "lightgbm.LGBMClassifier": "lightgbm",
     "lightgbm.LGBMRegressor": "lightgbm",
 }

@@ -8,11 +8,13 @@ output the probability of the second.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from onnxpress.boosters.catboost_categories import split_categories
 from onnxpress.boosters.model import TWO
@@ -103,8 +105,44 @@ def unlisted(categories: list[str]) -> str:
     return text
 
 
+def _xgboost(data: bytes) -> Opened:
+    import xgboost
+
+    try:
+        booster = xgboost.Booster()
+        booster.load_model(bytearray(data))
+    except xgboost.core.XGBoostError as error:
+        raise UserError(f"XGBoost refuses the model: {_first_line(error)}") from error
+    known: dict[str, Any] = booster.attributes()
+    counted = booster.num_boosted_rounds()
+    if "scikit_learn" in known and "best_iteration" in known:
+        counted = min(int(known["best_iteration"]) + 1, counted)
+    objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
+
+    def predict(rows: NDArray[Any], threads: int) -> NDArray[np.float64]:
+        booster.set_param({"nthread": threads})
+        try:
+            found = booster.predict(
+                xgboost.DMatrix(rows, nthread=threads),
+                output_margin=objective == "multi:softmax",
+                iteration_range=(0, counted),
+                validate_features=False,
+            )
+        except xgboost.core.XGBoostError as error:
+            raise UserError(f"XGBoost refuses the rows: {_first_line(error)}") from error
+        values = np.asarray(found, np.float64).reshape(len(rows), -1)
+        return softmax(values, axis=1) if objective == "multi:softmax" else values
+
+    return predict
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
 OPENERS: dict[str, Callable[[bytes], Opened]] = {
     "catboost": _catboost,
     "lightgbm": _lightgbm,
+    "xgboost": _xgboost,
 }
 """By the names of the libraries."""

@@ -30,11 +30,11 @@ from onnxpress.graph.trees.arrays import Membership, TreeArrays
 
 Library = Literal["lightgbm", "xgboost", "catboost"]
 
-Link = Literal["identity", "logistic", "softmax", "exp", "softplus", "signed_square"]
+Link = Literal["identity", "logistic", "softmax", "exp", "softplus", "signed_square", "step"]
 """From sums s (rows, outputs) to what the library predicts.
 
 ``logistic`` is 1 / (1 + exp(-s)), of each output; ``softplus`` log(1 + exp(s)), ``signed_square``
-s * |s|.
+s * |s|, ``step`` 1 where s > 0 and else 0.
 """
 
 LARGEST_CODE = 2**24
@@ -117,6 +117,13 @@ class BoosterModel:
     """Their columns are behind those of the memberships."""
     truncated: bool = False
     """Memberships compare the whole part of a value: 2.7 is category 2, and -0.5 is category 0."""
+    floored: bool = False
+    """Memberships compare the whole number not above a value: 2.7 is category 2, and -0.5 none."""
+    missing_in_columns: bool = False
+    """Columns are missing where their feature is, so that ``missing_left`` says where it goes.
+
+    If not, a missing value counts as an unknown category.
+    """
     zero_as_missing: tuple[int, ...] = ()
     """Features whose values within +- 1e-35 are missing."""
     linear: tuple[int, ...] = ()

@@ -100,7 +100,8 @@ def tree_columns(model: BoosterModel, rows: str, writer: ContainerWriter) -> str
     if model.truncated:
         size = writer.add("Floor", writer.add("Abs", rows))
         whole = writer.add("Mul", size, writer.add("Sign", rows))
-    columns_so_far = with_columns(rows, model.memberships, writer, whole)
-    if not crossed:
-        return columns_so_far
-    return writer.add("Concat", columns_so_far, *crossed, axis=1)
+    elif model.floored:
+        whole = writer.add("Floor", rows)
+    missing = model.missing_in_columns
+    found = with_columns(rows, model.memberships, writer, whole, missing=missing)
+    return writer.add("Concat", found, *crossed, axis=1) if crossed else found

@@ -29,6 +29,9 @@ CATEGORY, DEFAULT_LEFT = 1, 2
 MISSING_SHIFT, MISSING_ZERO, MISSING_NAN = 2, 1, 2
 """Where ``decision_type`` has the kind of missing values, 0 to 2; 0 is none: NaN counts as 0."""
 
+ZERO = np.float32(1e-35)
+"""``kZeroThreshold``."""
+
 KEYS = frozenset(
     [
         "num_leaves",
@@ -122,7 +125,8 @@ class _Fields:
 
     def numbers(self, key: str, count: int, dtype: type[np.generic] = np.float64) -> Array:
         """Return ``count`` numbers of a line."""
-        found = np.fromstring(self.lines.get(key, ""), dtype, sep=" ")
+        text = self.lines.get(key, "").strip()
+        found = np.fromstring(text, dtype, sep=" ") if text else np.zeros(0, dtype)
         if len(found) != count:
             raise Unreadable(
                 f"is damaged: tree {self.number} should have {count} numbers in `{key}`, "
@@ -177,7 +181,7 @@ class _Block:
 
     def tree(self, splits: CategorySplits, output: int) -> TreeArrays:
         """Return the tree; the thresholds of category splits are numbers in ``splits``."""
-        threshold = self.threshold.copy()
+        threshold = _around_zero(self.threshold)
         missing_left = (self.decision & DEFAULT_LEFT) != 0
         missing_left = np.where(self.missing == 0, threshold >= 0, missing_left)
         at = np.flatnonzero(self.is_category)
@@ -197,6 +201,17 @@ class _Block:
             value=np.concatenate([np.zeros(self.leaves - 1), self.value])[:, None],
             first_id=output,
         )
+
+
+def _around_zero(threshold: Array) -> Array:
+    """Return thresholds that compare a number within +- ZERO as they compare 0.
+
+    LightGBM drops such numbers of a row, which makes them 0: ``RowPairFunctionFromDenseMatric`` in
+    ``src/c_api.cpp``.
+    """
+    below = np.nextafter(-ZERO, np.float32(-np.inf)).astype(np.float64)
+    result = np.where((threshold >= -ZERO) & (threshold < 0), below, threshold)
+    return np.where((threshold >= 0) & (threshold <= ZERO), np.float64(ZERO), result)
 
 
 def _zero_features(blocks: list[_Block], header: Header) -> tuple[int, ...]:

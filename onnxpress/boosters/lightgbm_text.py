@@ -74,7 +74,7 @@ def read_lightgbm(data: bytes) -> BoosterModel:
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # numpy's about text that is no number
         try:
-            return _read(text.replace("\r\n", "\n"))
+            return _read(text)
         except (ValueError, DeprecationWarning) as error:
             raise Unreadable(f"is no whole LightGBM file: {error}") from error
 
@@ -85,11 +85,13 @@ def _read(text: str) -> BoosterModel:
     if not blocks or END not in blocks[-1]:
         raise Unreadable("is cut: expected LightGBM trees and `end of trees`")
     blocks[-1], _, tail = blocks[-1].partition(END)
+    _check_sizes(blocks, header)
     if len(blocks) % header.per_iteration:
         raise Unreadable(f"has {len(blocks)} trees for {header.per_iteration} outputs")
     objective = read_objective(header)
     parsed = [_Block(block, number) for number, block in enumerate(blocks)]
     features = pandas_features(header, tail)
+    _check_features(parsed, len(features))
     splits = CategorySplits(len(features))
     shared = linear_features([block.linear for block in parsed])
     trees = tuple(
@@ -114,6 +116,21 @@ def _read(text: str) -> BoosterModel:
         zero_as_missing=_zero_features(parsed, header),
         linear=shared,
     )
+
+
+def _check_sizes(blocks: list[str], header: Header) -> None:
+    """Raise Unreadable unless trees are numbered, and have the sizes that the file says.
+
+    LightGBM reads trees at the places that follow from these sizes, and crashes at others.
+    """
+    for number, block in enumerate(blocks):
+        if block.partition("\n")[0] != str(number):
+            raise Unreadable(f"is damaged: expected `Tree={number}`, got `Tree={block[:20]!r}`")
+    if header.sizes is None:
+        return
+    sizes = [len(f"{TREE}{block}".encode()) for block in blocks]
+    if header.sizes != tuple(sizes):
+        raise Unreadable("is damaged: its trees have not the sizes in `tree_sizes`")
 
 
 @dataclass
@@ -181,9 +198,9 @@ class _Block:
 
     def tree(self, splits: CategorySplits, output: int) -> TreeArrays:
         """Return the tree; the thresholds of category splits are numbers in ``splits``."""
-        threshold = _around_zero(self.threshold)
+        threshold = np.where(self.is_category, self.threshold, _around_zero(self.threshold))
         missing_left = (self.decision & DEFAULT_LEFT) != 0
-        missing_left = np.where(self.missing == 0, threshold >= 0, missing_left)
+        missing_left = np.where(self.missing == 0, self.threshold >= 0, missing_left)
         at = np.flatnonzero(self.is_category)
         threshold[at] = splits.add(self.feature[at], threshold[at], self.boundaries, self.words)
         missing_left[at] = False
@@ -201,6 +218,15 @@ class _Block:
             value=np.concatenate([np.zeros(self.leaves - 1), self.value])[:, None],
             first_id=output,
         )
+
+
+def _check_features(blocks: list[_Block], count: int) -> None:
+    """Raise Unreadable unless splits and linear leaves read features 0 to ``count - 1``."""
+    for number, block in enumerate(blocks):
+        linear = () if block.linear is None else block.linear.features
+        for feature in (block.feature, *linear):
+            if len(feature) and not 0 <= feature.min() <= feature.max() < count:
+                raise Unreadable(f"is damaged: tree {number} reads a feature above {count - 1}")
 
 
 def _around_zero(threshold: Array) -> Array:

@@ -6,7 +6,8 @@ A reader is a function from the bytes of a native file to a :class:`BoosterModel
    float32. A split sends ``x <= threshold`` left: of a library that asks ``x < t`` the threshold is
    the float32 number below ``t``. ``missing_left`` says where NaN goes.
 2. Category splits as memberships: columns of 0 and 1 behind the features, split at 0.5 (1 goes
-   right). Column ``len(features)`` is the first split of the first membership, and so on.
+   right). Column ``len(features)`` is the first split of the first membership, and so on. Splits
+   on combinations of features are crossings, behind the memberships.
 3. The whole sum: ``base + scale * sum of leaves``, then ``link``. Learning rates are in the leaves,
    trees that the library does not count are left out, and a slope of the logistic is in ``scale``
    and ``base``.
@@ -29,11 +30,11 @@ from onnxpress.graph.trees.arrays import Membership, TreeArrays
 
 Library = Literal["lightgbm", "xgboost", "catboost"]
 
-Link = Literal["identity", "logistic", "softmax", "exp", "softplus", "signed_square"]
+Link = Literal["identity", "logistic", "softmax", "exp", "softplus", "signed_square", "step"]
 """From sums s (rows, outputs) to what the library predicts.
 
 ``logistic`` is 1 / (1 + exp(-s)), of each output; ``softplus`` log(1 + exp(s)), ``signed_square``
-s * |s|.
+s * |s|, ``step`` 1 where s > 0 and else 0.
 """
 
 LARGEST_CODE = 2**24
@@ -63,6 +64,35 @@ class Feature:
 
 
 @dataclass(frozen=True)
+class Digit:
+    """What a combination reads of one feature: a whole number below ``size``.
+
+    Of a feature of categories it is 1 + the code, and 0 for a missing or new category. Of a number
+    it is how many of the ``borders`` are below it, and ``missing`` for NaN.
+    """
+
+    feature: int
+    size: int
+    borders: NDArray[np.float32] | None = None
+    """Ascending."""
+    missing: int = 0
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Columns of 0 and 1 for splits on combinations of what several features hold.
+
+    Digits 2 of 3, 0 of 2 and 1 of 4 are the combination (2 * 2 + 0) * 4 + 1 = 17.
+    """
+
+    digits: tuple[Digit, ...]
+    pattern: NDArray[np.int32]
+    """(combinations,): a row of ``right``; fewer than ``LARGEST_CODE``."""
+    right: NDArray[np.bool_]
+    """(patterns, splits): 1 where a row goes right."""
+
+
+@dataclass(frozen=True)
 class BoosterModel:
     """Trees, and what is done before and after them."""
 
@@ -83,8 +113,17 @@ class BoosterModel:
     """The classes, where the file has them."""
     memberships: tuple[Membership, ...] = ()
     """Of distinct features; their ``categories`` are values as the trees read them."""
+    crossings: tuple[Crossing, ...] = ()
+    """Their columns are behind those of the memberships."""
     truncated: bool = False
     """Memberships compare the whole part of a value: 2.7 is category 2, and -0.5 is category 0."""
+    floored: bool = False
+    """Memberships compare the whole number not above a value: 2.7 is category 2, and -0.5 none."""
+    missing_in_columns: bool = False
+    """Columns are missing where their feature is, so that ``missing_left`` says where it goes.
+
+    If not, a missing value counts as an unknown category.
+    """
     zero_as_missing: tuple[int, ...] = ()
     """Features whose values within +- 1e-35 are missing."""
     linear: tuple[int, ...] = ()
@@ -101,6 +140,7 @@ class BoosterModel:
             Unreadable: they do not.
         """
         columns = len(self.features) + sum(one.right.shape[1] for one in self.memberships)
+        columns += sum(one.right.shape[1] for one in self.crossings)
         _require(self.link in get_args(Link), f"the link {self.link!r}")
         _require(len(self.base) > 0 and bool(np.isfinite(self.base).all()), "a base that is finite")
         _require(bool(np.isfinite(self.scale)), "a scale that is finite")

@@ -12,6 +12,7 @@ import numpy as np
 
 from onnxpress.boosters.model import LARGEST_CODE, BoosterModel, Feature
 from onnxpress.conversion.container_writer import ContainerWriter
+from onnxpress.conversion.converters.boosters.crossings import crossing_columns
 from onnxpress.conversion.converters.trees.around import with_columns
 from onnxpress.estimators.booster_estimator import category_keys
 
@@ -84,7 +85,7 @@ def _coded(feature: Feature, name: str, text: bool, writer: ContainerWriter) -> 
 
 
 def tree_columns(model: BoosterModel, rows: str, writer: ContainerWriter) -> str:
-    """Write what the trees read: ``rows``, zeros that are missing as NaN, then the memberships."""
+    """Write what the trees read: ``rows``, zeros that are missing as NaN, columns of splits."""
     columns = len(model.features)
     if model.zero_as_missing:
         limit = np.full(columns, -1, np.float32)
@@ -92,10 +93,15 @@ def tree_columns(model: BoosterModel, rows: str, writer: ContainerWriter) -> str
         present = writer.add("Greater", writer.add("Abs", rows), writer.constant(limit))
         nan = writer.constant(np.array(np.nan, np.float32))
         rows = writer.add("Where", present, rows, nan)
+    crossed = [crossing_columns(rows, crossing, writer) for crossing in model.crossings]
     if not model.memberships:
-        return rows
+        return writer.add("Concat", rows, *crossed, axis=1) if crossed else rows
     whole = rows
     if model.truncated:
         size = writer.add("Floor", writer.add("Abs", rows))
         whole = writer.add("Mul", size, writer.add("Sign", rows))
-    return with_columns(rows, model.memberships, writer, whole)
+    elif model.floored:
+        whole = writer.add("Floor", rows)
+    missing = model.missing_in_columns
+    found = with_columns(rows, model.memberships, writer, whole, missing=missing)
+    return writer.add("Concat", found, *crossed, axis=1) if crossed else found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from onnx import TensorProto
 
 from onnxpress.boosters.model import TWO, BoosterModel
 from onnxpress.conversion.container_writer import ContainerWriter
@@ -41,12 +42,18 @@ def linked(sums: str, model: BoosterModel, writer: ContainerWriter, output: str)
     rounded to 0 and 1.
 
     Of one sum s the probabilities of two classes are the softmax of [0, s], which is exact for
-    large s of either sign.
+    large s of either sign; of a step they are [1, 0] or [0, 1].
     """
     if model.classes == TWO and model.outputs == 1:
         ones = writer.constant(np.array([[0, 1]], np.float32))
         both = writer.add("Mul", sums, ones)
-        writer.add("Softmax", both, output=output, axis=1)
+        if model.link == "step":
+            second = writer.add("Greater", sums, writer.constant(np.zeros(1, np.float32)))
+            sure = writer.add("Cast", second, to=TensorProto.FLOAT)
+            first = writer.constant(np.array([[1, 0]], np.float32))
+            writer.add("Abs", writer.add("Sub", first, sure), output=output)
+        else:
+            writer.add("Softmax", both, output=output, axis=1)
         return both
     if model.link == "softmax":
         writer.add("Softmax", sums, output=output, axis=1)

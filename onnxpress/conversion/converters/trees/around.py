@@ -75,7 +75,12 @@ class _Writer(ContainerWriter):
 
 
 def with_columns(
-    rows: str, memberships: Sequence[Membership], writer: ContainerWriter, values: str = ""
+    rows: str,
+    memberships: Sequence[Membership],
+    writer: ContainerWriter,
+    values: str = "",
+    *,
+    missing: bool = False,
 ) -> str:
     """Write (rows, features + splits); categories are compared with ``values``, if given.
 
@@ -84,6 +89,8 @@ def with_columns(
 
         value 20   equal 0 0 1 0   position 2
         value 25   equal 0 0 0 0   position 0
+
+    ``missing``: the columns of a missing value are NaN.
     """
     rows = writer.add("Cast", rows, to=TensorProto.FLOAT)
     columns = [rows]
@@ -94,5 +101,10 @@ def with_columns(
         same = writer.add("Equal", value, writer.constant(known, "categories"))
         hit = writer.add("Cast", same, to=TensorProto.FLOAT)
         position = writer.add("ArgMax", hit, axis=1, keepdims=0)
-        columns.append(writer.add("Gather", bit_table(one.right, writer), position, axis=0))
+        right = writer.add("Gather", bit_table(one.right, writer), position, axis=0)
+        if missing:
+            present = writer.add("Equal", value, value)
+            nan = writer.constant(np.array(np.nan, np.float32), "missing")
+            right = writer.add("Where", present, right, nan)
+        columns.append(right)
     return writer.add("Concat", *columns, axis=1)

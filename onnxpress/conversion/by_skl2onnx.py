@@ -14,6 +14,7 @@ from onnxpress.conversion.converters import (
     neighbors,
     support_vectors,
 )
+from onnxpress.conversion.converters.boosters import converter as boosters
 from onnxpress.conversion.converters.encoders import converter as encoders
 from onnxpress.conversion.converters.text import converter as text
 from onnxpress.conversion.converters.trees import converter as trees
@@ -24,6 +25,7 @@ from onnxpress.conversion.skl2onnx_patches import (
     float64_sums,
     linear_svc_zipmap,
     sparse_bins,
+    wide_labels,
 )
 from onnxpress.estimators.layout import layout
 from onnxpress.estimators.paths import evidence
@@ -31,6 +33,7 @@ from onnxpress.tables.schema import Schema
 
 REGISTERED = (
     trees,
+    boosters,
     support_vectors,
     neighbors,
     discriminant,
@@ -44,6 +47,7 @@ REGISTERED = (
     chosen_columns,
     column_positions,
     sparse_bins,
+    wide_labels,
 )
 """Converters and patches, each with a ``register`` that may be called again."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from onnxpress.boosters.catboost_categories import Category, split_categories
-from onnxpress.boosters.catboost_file import MOST_FEATURES, CatBoostFile, read_file
+from onnxpress.boosters.catboost_file import MOST_FEATURES, read_file
 from onnxpress.boosters.catboost_losses import BINARY, PROBABILITIES, labels_of, link_of, loss_of
+from onnxpress.boosters.catboost_parts import CatBoostFile
 from onnxpress.boosters.catboost_splits import splits_of
 from onnxpress.boosters.catboost_statistics import hash_with, known_hashes
 from onnxpress.boosters.catboost_trees import trees_of

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.boosters.catboost_categories import Category
-from onnxpress.boosters.catboost_file import CatBoostFile, Projection, Statistic
+from onnxpress.boosters.catboost_parts import CatBoostFile, Projection, Statistic
 from onnxpress.boosters.catboost_statistics import hash_with, statistic_values
 from onnxpress.boosters.city_hash import category_hash
 from onnxpress.boosters.model import Crossing, Digit, Unreadable, Unsupported
@@ -86,10 +86,8 @@ class _Placing:
         column: list[int] = []
         threshold: list[float] = []
         missing_left: list[bool] = []
-        self._check_number()
+        self._check_borders()
         for feature in self._file.floats:
-            if not _ascending(feature.borders):
-                raise Unreadable(f"is damaged: borders of {feature.name!r} that do not ascend")
             column += [feature.column] * len(feature.borders)
             threshold += feature.borders.tolist()
             missing_left += [not feature.missing_right] * len(feature.borders)
@@ -135,11 +133,12 @@ class _Placing:
             tuple(crossings),
         )
 
-    def _check_number(self) -> None:
+    def _check_borders(self) -> None:
         file = self._file
-        count = sum(len(one.borders) for one in file.floats)
-        count += sum(len(one.values) for one in file.one_hots)
-        count += sum(len(one.borders) for one in file.statistics)
+        lists = [one.borders for one in file.floats] + [one.borders for one in file.statistics]
+        if not all(map(_ascending, lists)):
+            raise Unreadable("is damaged: borders that do not ascend")
+        count = sum(map(len, lists)) + sum(len(one.values) for one in file.one_hots)
         if count > MOST_SPLITS:
             raise Unsupported(f"has {count} splits; {MOST_SPLITS} are read")
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from onnxpress.boosters.catboost_categories import Category
 from onnxpress.boosters.catboost_parts import CatBoostFile, Projection, Statistic
-from onnxpress.boosters.catboost_statistics import hash_with, statistic_values
+from onnxpress.boosters.catboost_statistics import hash_with, known_hashes, statistic_values
 from onnxpress.boosters.city_hash import category_hash
 from onnxpress.boosters.model import Crossing, Digit, Unreadable, Unsupported
 from onnxpress.graph.trees.arrays import Membership
@@ -40,6 +40,8 @@ class Splits:
     """(splits,) bool."""
     memberships: tuple[Membership, ...]
     crossings: tuple[Crossing, ...]
+    unlisted: dict[tuple[int, ...], int] = field(default_factory=dict)
+    """By columns: how many categories, or combinations, have a hash that no listed one has."""
 
 
 @dataclass
@@ -80,6 +82,7 @@ class _Placing:
         self._single: dict[int, _Columns] = {}
         self._crossed: dict[Projection, _Columns] = {}
         self._crossings: dict[Projection, tuple[tuple[Digit, ...], Array, Array]] = {}
+        self._unlisted: dict[tuple[int, ...], int] = {}
         self._combinations = self._cells = 0
 
     def placed(self) -> Splits:
@@ -94,6 +97,7 @@ class _Placing:
         number = len(column)
         for one_hot in self._file.one_hots:
             place, hashes = self._categories(one_hot.feature)
+            self._count_unlisted((place,), one_hot.values, hashes)
             for value in one_hot.values:
                 right = np.concatenate([[False], hashes == value])
                 self._add(self._single.setdefault(place, _Columns()), right, number)
@@ -131,6 +135,7 @@ class _Placing:
             np.array([*missing_left, *[True] * rest], bool),
             tuple(memberships),
             tuple(crossings),
+            self._unlisted,
         )
 
     def _check_borders(self) -> None:
@@ -167,14 +172,22 @@ class _Placing:
         if not key.projection.categories:
             raise Unreadable("is damaged: a target statistic of no category")
         if len(key.projection.categories) > 1 or key.projection.floats or key.projection.one_hots:
-            _, hashes, valid = self._crossing(key.projection)
+            digits, hashes, valid = self._crossing(key.projection)
+            places = tuple(digit.feature for digit in digits)
             columns = self._crossed.setdefault(key.projection, _Columns())
         else:
             place, numbers = self._categories(key.projection.categories[0])
             hashes = hash_with(np.zeros(1 + len(numbers), np.uint64), np.append(0, numbers))
-            valid = np.arange(len(hashes)) > 0
+            valid, places = np.arange(len(hashes)) > 0, (place,)
             columns = self._single.setdefault(place, _Columns())
-        return columns, statistic_values(statistic, self._file.tables[key], hashes, valid)
+        table = self._file.tables[key]
+        self._count_unlisted(places, known_hashes(table), hashes[valid])
+        return columns, statistic_values(statistic, table, hashes, valid)
+
+    def _count_unlisted(self, places: tuple[int, ...], asked: Array, listed: Array) -> None:
+        count = int(np.count_nonzero(~np.isin(asked, listed)))
+        if count > self._unlisted.get(places, 0):
+            self._unlisted[places] = count
 
     def _crossing(self, projection: Projection) -> tuple[tuple[Digit, ...], Array, Array]:
         """Return the digits of a projection, the hash of each combination, and if it is valid."""

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from onnxpress.drift.counting import LENGTH, NUMBER, TEXT, counted
 from onnxpress.drift.cut_points import CutPoints, cut_points
 from onnxpress.drift.merging import MOST_NAMES, grouped, kept_cuts
+from onnxpress.drift.traces import as_traced
+from onnxpress.drift.window import UNUSED
 from onnxpress.evaluate.probes.raw_columns import RawColumn, raw_columns
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.names import NUMERIC_INPUT, column_name
@@ -27,7 +29,7 @@ QUANTILES = 10
 PREDICTED_ROWS = 4096
 """Rows of a call while predicting."""
 
-SPLITS, KNOWN, QUANTILE, UNUSED = "splits", "known texts", "quantiles", "unused"
+SPLITS, KNOWN, QUANTILE = "splits", "known texts", "quantiles"
 """Where the bins of an entry come from."""
 
 Profile = dict[str, Any]
@@ -85,7 +87,16 @@ def _feature(column: RawColumn, points: CutPoints, feeds: Feeds, schema: Schema)
         entry |= _by_quantiles(NUMBER, values)
     else:
         entry |= _of_text(values)
-    return entry | {"counts": counted(entry, values).tolist()}
+    return entry | _counts(entry, values)
+
+
+def _counts(entry: Profile, values: NDArray[Any]) -> Profile:
+    """Return the counts, and apart those of the values as traces have them, if they differ.
+
+    A cut is often a value of many rows, such as 2/3, which 0.666667 is above.
+    """
+    counts, traced = counted(entry, values).tolist(), counted(entry, as_traced(values)).tolist()
+    return {"counts": counts} if traced == counts else {"counts": counts, "traced": traced}
 
 
 def _by_splits(cuts: NDArray[np.float32], values: NDArray[Any]) -> Profile:
@@ -141,7 +152,7 @@ def _prediction(name: str, values: NDArray[Any]) -> Profile:
         found = dict(zip(texts.tolist(), sizes.tolist(), strict=True))
         entry |= {"kind": TEXT, "rule": "labels", "groups": grouped(found, len(values))}
         entry["exact"] = all(len(group) == 1 for group in entry["groups"])
-    return entry | {"counts": counted(entry, values).tolist()}
+    return entry | _counts(entry, values)
 
 
 def _shortest(cuts: NDArray[np.float32]) -> list[float]:

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.drift.counting import LENGTH, NUMBER, TEXT, bins_of, chance, counted, level_of, psi
-from onnxpress.drift.profiling import UNUSED, Profile
-from onnxpress.errors import UserError
+from onnxpress.drift.profiling import Profile
+from onnxpress.drift.window import UNUSED
 from onnxpress.tables.rows import Feeds
 
 FORM = 1
@@ -110,23 +110,22 @@ def _cell_name(cuts: list[str], at: int) -> str:
     return f"above {cuts[-1]}" if at == len(cuts) else f"{cuts[at - 1]} to {cuts[at]}"
 
 
-def checked_profile(content: Any, where: str) -> Profile:
+def checked_profile(content: Any) -> Profile:
     """Return a profile that is what :func:`onnxpress.drift.profiling.drift_profile` makes.
 
     Raises:
-        UserError: it is not.
+        ValueError: it is not.
     """
-    again = "run `dvc repro --force package`"
     if not isinstance(content, dict) or content.get("form") != FORM:
         came = content.get("form") if isinstance(content, dict) else type(content).__name__
-        raise UserError(f"{where} should be a drift profile of form {FORM}, got {came!r}; {again}")
+        raise ValueError(f"expected a drift profile of form {FORM}, got {came!r}")
     try:
         entries = [*content["features"], *content["predictions"]]
         wrong = [entry["name"] for entry in entries if not _fits(entry)]
     except (KeyError, TypeError) as error:
-        raise UserError(f"{where} is not a drift profile ({error!r}); {again}") from error
+        raise ValueError(f"not a drift profile ({error!r})") from error
     if wrong:
-        raise UserError(f"{where}: the bins of {wrong[0]!r} and their counts do not fit; {again}")
+        raise ValueError(f"the bins of {wrong[0]!r} and their counts do not fit")
     return content
 
 

@@ -35,8 +35,8 @@ proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) ## run the tests that 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
-bench: $(PEERS) ## measure forests against other runtimes, other families, every estimator, every score, budgets (two hours); BENCH="--quick" for a sample
-	@for suite in bench bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
+bench: $(PEERS) $(TRITON) $(SERVE) ## measure forests against other runtimes, other families, every estimator, every score, budgets, servers under load (two hours); BENCH="--quick" for a sample
+	@for suite in bench bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning bench.serving; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@python -m onnxpress fresh
@@ -115,7 +115,7 @@ $(MLFLOW2): $(VENV) requirements/mlflow2.lock
 	@touch $@
 
 $(SERVE): $(VENV) requirements/serve.lock
-	@echo "setting up .venv-serve with KServe's and Triton's schemas for the tests (once)"
+	@echo "setting up .venv-serve with KServe's server and the schemas for the tests (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-serve
 	@uv pip sync --quiet --python .venv-serve/bin/python requirements/serve.lock
 	@touch $@

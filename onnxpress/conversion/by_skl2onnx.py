@@ -14,6 +14,7 @@ from onnxpress.conversion.converters import (
     neighbors,
     support_vectors,
 )
+from onnxpress.conversion.converters.boosters import converter as boosters
 from onnxpress.conversion.converters.encoders import converter as encoders
 from onnxpress.conversion.converters.text import converter as text
 from onnxpress.conversion.converters.trees import converter as trees
@@ -31,6 +32,7 @@ from onnxpress.tables.schema import Schema
 
 REGISTERED = (
     trees,
+    boosters,
     support_vectors,
     neighbors,
     discriminant,

@@ -75,14 +75,15 @@ class TritonPythonModel:  # the name that Triton looks for
         files = sorted(self.traces.parent.glob(f"{self.traces.name}.*"), key=_number)
         for file in files[:-MOST_FILES]:
             self.drop(file)
-        return any([self.read_file(file) for file in files[-MOST_FILES:]])
+        return sum(map(self.read_file, files[-MOST_FILES:])) > 0
 
     def read_file(self, file: Path) -> bool:
         """Count the rows of a file and delete it; whether it could be read."""
         state = file.stat()
+        if state.st_size > MOST_BYTES:
+            self.drop(file)
+            return False
         try:
-            if state.st_size > MOST_BYTES:
-                raise ValueError("too large")
             for inputs, outputs in requests_in(file.read_text(encoding="utf-8")):
                 self.window.add(inputs, outputs)
         except ValueError:

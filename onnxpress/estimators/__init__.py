@@ -6,6 +6,7 @@
 ``written_by``                 which scikit-learn wrote a file
 ``layout``, ``paths``          the columns that a fitted estimator takes, and in which form
 ``predicting``                 its predictions, in the same form as an ONNX model's
+``booster_estimator``          a LightGBM, XGBoost or CatBoost model behind that interface
 ``onnx_estimator``             an ONNX model behind the interface of an estimator
 ``odd_rows``, ``parts``        rows to compare models on; the estimators inside another
 =============================  ===========================================================

@@ -45,11 +45,14 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
         DoesNotFit: it takes columns that the table does not have, or another number of them.
     """
     # scikit-learn: a second that callers without estimators need not pay
+    from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
     from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 
     known = {column.name: column for column in schema.columns}
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return Layout("matrix" if schema.all_numeric else "frame", schema.columns)
+    if isinstance(estimator, (BoosterClassifier, BoosterRegressor)):
+        return _of_booster(estimator, schema, table)
     if reads_texts(estimator):
         texts = tuple(column for column in schema.columns if column.kind != "number")
         if len(texts) != 1:
@@ -69,6 +72,26 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
     if features is not None and features != len(known):
         raise DoesNotFit(f"takes {features} features, {table} has {len(known)}")
     return Layout("matrix", schema.columns)
+
+
+def _of_booster(estimator: Any, schema: Schema, table: str) -> Layout:
+    """Return what a booster takes: columns by their names, each of its feature's kind.
+
+    Raises:
+        DoesNotFit: the table does not have them.
+    """
+    known = {column.name: column for column in schema.columns}
+    if absent := [name for name in estimator.columns if name not in known]:
+        has = ", ".join(map(repr, known))
+        raise DoesNotFit(
+            f"takes the column {absent[0]!r}, which {table} does not have; it has {has}"
+        )
+    columns = tuple(known[name] for name in estimator.columns)
+    for column, feature in zip(columns, estimator.read().features, strict=True):
+        if column.kind != "number" and feature.categories is None:
+            raise DoesNotFit(f"takes numbers in {column.name!r}, which holds texts in {table}")
+    in_order = schema.all_numeric and columns == schema.columns
+    return Layout("matrix" if in_order else "frame", columns)
 
 
 def reads_texts(estimator: Any) -> bool:

@@ -17,9 +17,7 @@ TRAVELLING = ("counting", "traces", "window")
 
 
 def component_files(name: str, profile: bytes) -> dict[str, bytes]:
-    """Return the files of the component beside the model ``name`` by path, such as
-    ``iris-drift/1/model.py``.
-    """
+    """Return the files of the component by path, such as ``iris-drift/1/model.py`` for iris."""
     folder = f"{name}{SUFFIX}"
     files = {
         f"{folder}/config.pbtxt": _config(name).encode(),

@@ -36,7 +36,7 @@ def test_a_job_has_a_limit_and_runs_what_exists(job: str) -> None:
         assert f":= {environment}" in MAKEFILE
 
 
-@pytest.mark.parametrize("lock", ["peers", "mlflow2", "triton"])
+@pytest.mark.parametrize("lock", ["peers", "mlflow2", "triton", "serve"])
 def test_each_lock_that_cannot_share_the_environment_has_a_job(lock: str) -> None:
     assert (ROOT / "requirements" / f"{lock}.lock").exists()
     assert lock in JOBS

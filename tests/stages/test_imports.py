@@ -15,6 +15,7 @@ LAYERS = [
     {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading"},
     {"credentials", "held", "onnx_file"},
     {"graph", "tables"},
+    {"boosters"},
     {"runtime"},
     {"scores"},
     {"estimators"},

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from onnxpress.conversion.converters.trees.arrays import Array, trees_of
+from onnxpress.conversion.converters.trees.arrays import trees_of
 from onnxpress.conversion.converters.trees.attributes import ensemble_attributes
 from onnxpress.conversion.meta.members import Members
 from onnxpress.conversion.meta.values import Inputs
+from onnxpress.graph.trees.arrays import Array
 
 
 def are_trees(estimators: Sequence[Any]) -> bool:

@@ -101,9 +101,10 @@ PARTS: dict[str, str] = {
         "MetadataRequest MetadataRouter MethodMapping MethodMetadataRequest MethodPair "
         "RouterMappingPair"
     ),
+    "onnxpress.estimators.booster_estimator": "BoosterClassifier BoosterRegressor",
     "onnxpress.estimators.onnx_estimator": "OnnxClassifier OnnxRegressor",
 }
-"""Classes that are no estimators, by their modules, and our own of models given as ONNX."""
+"""Classes that are no estimators, by their modules, and our own of models given in other forms."""
 
 MOST_CACHED = 10_000
 """Names looked up once: a boosted ensemble has thousands of objects of the same class."""

@@ -13,8 +13,8 @@ import numpy as np
 from onnx import TensorProto
 
 from onnxpress.conversion.container_writer import ContainerWriter
-from onnxpress.conversion.converters.trees.categories import Membership
 from onnxpress.graph.bit_table import bit_table
+from onnxpress.graph.trees.arrays import Membership
 
 _LOWEST_OPSET = 11
 """The first with an Equal for floats."""
@@ -46,7 +46,7 @@ class AroundTrees:
             return
         if self._memberships:
             rows = inputs if isinstance(inputs, str) else inputs[0]
-            inputs = _with_columns(rows, self._memberships, self._writer)
+            inputs = with_columns(rows, self._memberships, self._writer)
         if not self._exponential:
             self._container.add_node(op_type, inputs, outputs, **named)
             return
@@ -74,23 +74,37 @@ class _Writer(ContainerWriter):
         return name
 
 
-def _with_columns(rows: str, memberships: Sequence[Membership], writer: ContainerWriter) -> str:
-    """Write (rows, features + splits).
+def with_columns(
+    rows: str,
+    memberships: Sequence[Membership],
+    writer: ContainerWriter,
+    values: str = "",
+    *,
+    missing: bool = False,
+) -> str:
+    """Write (rows, features + splits); categories are compared with ``values``, if given.
 
     Of the first of the categories NaN (which equals nothing), 10, 20 and 30 that a value is equal
     to, ArgMax gives the position, so 0 for a missing value and a category never seen:
 
         value 20   equal 0 0 1 0   position 2
         value 25   equal 0 0 0 0   position 0
+
+    ``missing``: the columns of a missing value are NaN.
     """
     rows = writer.add("Cast", rows, to=TensorProto.FLOAT)
     columns = [rows]
     for one in memberships:
         feature = writer.constant(np.array([one.feature]), "feature")
-        value = writer.add("Gather", rows, feature, axis=1)
+        value = writer.add("Gather", values or rows, feature, axis=1)
         known = np.concatenate([[np.nan], one.categories]).astype(np.float32)
         same = writer.add("Equal", value, writer.constant(known, "categories"))
         hit = writer.add("Cast", same, to=TensorProto.FLOAT)
         position = writer.add("ArgMax", hit, axis=1, keepdims=0)
-        columns.append(writer.add("Gather", bit_table(one.right, writer), position, axis=0))
+        right = writer.add("Gather", bit_table(one.right, writer), position, axis=0)
+        if missing:
+            present = writer.add("Equal", value, value)
+            nan = writer.constant(np.array(np.nan, np.float32), "missing")
+            right = writer.add("Where", present, right, nan)
+        columns.append(right)
     return writer.add("Concat", *columns, axis=1)

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from onnxpress.conversion.converters.trees.arrays import TreeArrays
 from onnxpress.conversion.converters.trees.thresholds import float32_below
+from onnxpress.graph.trees.arrays import TreeArrays
 from onnxpress.onnx_file.tree_attributes import LEAF_MODE, SPLIT_MODES
 
 Array = npt.NDArray[Any]

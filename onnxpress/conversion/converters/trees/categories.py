@@ -16,26 +16,15 @@ feature with the categories 10, 20 and 30, two splits:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from onnxpress.conversion.converters.trees.arrays import Array, TreeArrays
+from onnxpress.graph.trees.arrays import Array, Membership, TreeArrays
 
 WORDS = 8
 """Of 32 bits, in scikit-learn's bit set of 256 categories."""
-
-
-@dataclass(frozen=True)
-class Membership:
-    """Columns, one for each distinct category split of one feature: 1 for rows that go right."""
-
-    feature: int
-    categories: Array
-    """(categories,) float32, as they come in the rows."""
-    right: Array
-    """(1 + categories, splits) bool; the first row is for missing values and unknown categories."""
 
 
 def without_categories(

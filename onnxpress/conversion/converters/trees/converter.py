@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from onnxpress.conversion.converters.trees.around import AroundTrees
-from onnxpress.conversion.converters.trees.arrays import Array, TreeArrays, trees_of
+from onnxpress.conversion.converters.trees.arrays import trees_of
 from onnxpress.conversion.converters.trees.attributes import (
     MISSING,
     ensemble_attributes,
@@ -27,6 +27,7 @@ from onnxpress.conversion.converters.trees.categories import without_categories
 from onnxpress.conversion.converters.trees.deferring import FillingContainer
 from onnxpress.conversion.converters.trees.hollow import convert_as, hollow
 from onnxpress.conversion.registering import Converter, replace_converters
+from onnxpress.graph.trees.arrays import Array, TreeArrays
 
 LOG_LINKED = ("poisson", "gamma")
 """Losses of histogram boosting whose prediction is the exponential of the trees' sum."""

@@ -23,4 +23,4 @@ def float32_below(values: Array) -> Array:
     """
     with np.errstate(over="ignore"):
         nearest = values.astype(np.float32)
-    return np.where(nearest > values, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+        return np.where(nearest > values, np.nextafter(nearest, np.float32(-np.inf)), nearest)

@@ -13,6 +13,7 @@ from onnxpress.estimators.stored.owner_checks.attributes import (
     number,
 )
 from onnxpress.estimators.stored.trees import whole
+from onnxpress.estimators.stored.values import is_plain
 
 
 def covariance(instance: Any) -> None:
@@ -68,9 +69,45 @@ def onnx_model(instance: Any) -> None:
         raise Damaged("model should be the bytes of an ONNX file")
 
 
+def booster(instance: Any) -> None:
+    """A booster holds the bytes of a native file, and has the library read them itself.
+
+    Our own reader takes them before the library does.
+    """
+    from onnxpress.boosters.readers import read_booster
+    from onnxpress.errors import UserError
+
+    library, model = get(instance, "library"), get(instance, "model")
+    if type(library) is not str or type(model) is not bytes or has(instance, "_opened"):
+        raise Damaged("model should be the bytes of a native file")
+    parameters = get(instance, "parameters")
+    if parameters is not None and not (
+        type(parameters) is dict and all(map(is_plain, parameters.values()))
+    ):
+        raise Damaged("parameters should be a dict of plain values")
+    if not model:
+        return
+    try:
+        read = read_booster(library, model)
+    except UserError as error:
+        raise Damaged(f"its native model {error}") from error
+    columns, classes = get(instance, "columns"), vars(instance).get("classes")
+    if not _are_plain(columns, str) or len(columns) != len(read.features):
+        raise Damaged("columns should be a name for each feature")
+    if classes is not None and not (
+        (_are_plain(classes, str) or _are_plain(classes, int)) and len(classes) == read.classes
+    ):
+        raise Damaged("classes should be a label for each class")
+
+
+def _are_plain(found: Any, kind: type) -> bool:
+    return type(found) is tuple and all(type(one) is kind for one in found)
+
+
 CHECKS = {
     "sklearn.covariance._empirical_covariance.EmpiricalCovariance": covariance,
     "sklearn.base.BaseEstimator": estimator,
     "sklearn.cluster._birch.Birch": birch,
+    "onnxpress.estimators.booster_estimator._BoosterEstimator": booster,
     "onnxpress.estimators.onnx_estimator._OnnxEstimator": onnx_model,
 }

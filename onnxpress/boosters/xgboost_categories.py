@@ -1,0 +1,132 @@
+"""Native categories of XGBoost: what the file lists, and splits as columns behind the features.
+
+A category of the set goes right. All else goes left: other categories, negative numbers, numbers
+from 2**24 on. A missing value goes where the node says. XGBoost 3.1 and newer store the categories
+that the table had; a file without them, or of a matrix, has codes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.boosters.model import Unsupported
+from onnxpress.boosters.xgboost_document import Part
+from onnxpress.boosters.xgboost_trees import RawTree
+from onnxpress.graph.trees.arrays import Membership, TreeArrays
+
+Array = NDArray[Any]
+
+UTF8_SINCE = (3, 4)
+"""Older versions count letters where they store bytes (dmlc/xgboost 12371)."""
+LARGEST_TABLE = 2**28
+"""Cells of the table of one feature: its sets times their categories."""
+_FIRST_WHOLE = 9
+_WHOLE_TYPES = range(_FIRST_WHOLE, 17)
+"""Of ``type`` beside numeric categories: 8 to 64 bits, signed and not."""
+
+
+def categories_of(booster: Part, version: tuple[int, ...]) -> list[tuple[Any, ...] | None]:
+    """Return the categories of each feature, texts or whole numbers; [] where the file has none.
+
+    Raises:
+        Unsupported: texts of a ``version`` that stores wrong ones, or another type.
+    """
+    if "cats" not in booster:
+        return []
+    cats = booster.part("cats")
+    found = [
+        _texts(one, version) if "offsets" in one else _numbers(one) for one in cats.parts("enc")
+    ]
+    ends = np.cumsum([0] + [len(one or ()) for one in found]) if found else np.empty(0)
+    if not np.array_equal(cats.numbers("feature_segments", np.int64), ends):
+        raise cats.error("feature_segments", "the number of categories up to each feature")
+    order = cats.numbers("sorted_idx", np.int64, int(ends[-1]) if found else 0)
+    for begin, end in pairwise(ends):
+        if not np.array_equal(np.sort(order[begin:end]), np.arange(end - begin)):
+            raise cats.error("sorted_idx", "an order of the categories of each feature")
+    return found
+
+
+def _texts(one: Part, version: tuple[int, ...]) -> tuple[str, ...] | None:
+    """Read texts one behind the other in bytes; a feature without categories has none."""
+    offsets = one.numbers("offsets", np.int64)
+    raw = one.numbers("values", np.int8).tobytes()
+    if len(offsets) == 0:
+        return None
+    if offsets[0] != 0 or offsets[-1] != len(raw) or bool((np.diff(offsets) < 0).any()):
+        raise one.error("offsets", f"numbers that grow from 0 to {len(raw)}")
+    if version < UTF8_SINCE and not raw.isascii():
+        wanted = ".".join(map(str, UTF8_SINCE))
+        raise Unsupported(
+            "has categories with letters beyond ASCII, which XGBoost before "
+            f"{wanted} stores cut off; train it on whole numbers as categories"
+        )
+    try:
+        return tuple(raw[begin:end].decode() for begin, end in pairwise(offsets))
+    except UnicodeDecodeError as error:
+        raise one.error("values", "texts in UTF-8") from error
+
+
+def _numbers(one: Part) -> tuple[int, ...]:
+    kind = one.values.get("type")
+    if kind not in _WHOLE_TYPES:
+        raise Unsupported(f"has categories of type {kind!r}; they can be texts or whole numbers")
+    return tuple(int(value) for value in one.numbers("values", np.int64))
+
+
+def with_columns(
+    trees: Sequence[RawTree], features: int
+) -> tuple[list[TreeArrays], list[Membership]]:
+    """Return the trees on features followed by the columns of the memberships.
+
+    Each distinct set of a feature is one column: 1 for the categories of the set, 0 for all
+    others, missing where the value is missing.
+    """
+    sets: dict[int, dict[bytes, int]] = {}
+    for tree in trees:
+        for row, codes in tree.category_splits.items():
+            own = sets.setdefault(int(tree.arrays.feature[row]), {})
+            own.setdefault(codes.tobytes(), len(own))
+    first, memberships = {}, []
+    columns = features
+    for feature in sorted(sets):
+        first[feature] = columns
+        columns += len(sets[feature])
+        distinct = [np.frombuffer(one, np.int64) for one in sets[feature]]
+        memberships.append(_membership(feature, distinct))
+    return [_on_columns(tree, first, sets) for tree in trees], memberships
+
+
+def _membership(feature: int, sets: list[Array]) -> Membership:
+    """Make the table of one feature's sets.
+
+    Of the sets {0, 3} and {3}: categories = [0, 3], right = [[0, 0],   others
+                                                              [1, 0],   0
+                                                              [1, 1]]   3
+    """
+    categories, place = np.unique(np.concatenate(sets), return_inverse=True)
+    if len(categories) * len(sets) > LARGEST_TABLE:
+        raise Unsupported(f"has {len(sets)} sets of {len(categories)} categories of one feature")
+    right = np.zeros((1 + len(categories), len(sets)), bool)
+    right[1 + place, np.repeat(np.arange(len(sets)), [len(one) for one in sets])] = True
+    return Membership(feature, categories.astype(np.float32), right)
+
+
+def _on_columns(
+    tree: RawTree, first: dict[int, int], sets: dict[int, dict[bytes, int]]
+) -> TreeArrays:
+    """Let category splits read their columns, at 0.5; where missing values go stays the same."""
+    if not tree.category_splits:
+        return tree.arrays
+    feature, threshold = tree.arrays.feature.copy(), tree.arrays.threshold.copy()
+    for row, codes in tree.category_splits.items():
+        own = int(feature[row])
+        feature[row] = first[own] + sets[own][codes.tobytes()]
+        threshold[row] = 0.5
+    return replace(tree.arrays, feature=feature, threshold=threshold)

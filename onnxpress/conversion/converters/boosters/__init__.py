@@ -1,0 +1,1 @@
+"""Convert models of LightGBM, XGBoost and CatBoost."""

@@ -51,8 +51,8 @@ def binned(entry: Entry, values: NDArray[Any]) -> NDArray[np.intp]:
     if entry["kind"] == TEXT:
         known = {text: at for at, group in enumerate(entry["groups"]) for text in group}
         unseen = len(entry["groups"])
-        places = {"": unseen + 1, **known}
-        return np.array([places.get(str(value), unseen) for value in values], np.intp)
+        bins = {"": unseen + 1, **known}
+        return np.array([bins.get(str(value), unseen) for value in values], np.intp)
     if entry["kind"] == LENGTH:
         lengths = [len(str(value)) for value in values]
         values = np.array([length or np.nan for length in lengths], np.float32)
@@ -60,7 +60,8 @@ def binned(entry: Entry, values: NDArray[Any]) -> NDArray[np.intp]:
     cuts = np.asarray(entry["cuts"], np.float32)
     # cuts 1, 2 and values 1, 1.5, 2, 9, NaN: bins 0, 1, 1, 2 and the last, 3
     places = np.searchsorted(cuts, numbers, side="left")
-    return np.where(np.isnan(numbers), len(cuts) + 1, places).astype(np.intp)
+    places[np.isnan(numbers)] = len(cuts) + 1
+    return places
 
 
 def counted(entry: Entry, values: NDArray[Any]) -> Counts:

@@ -79,7 +79,7 @@ def _cuts(found: Comparisons, comparison: Comparison, source: Source, feeds: Fee
             each[at : at + AT_ONCE] for each in thresholds for at in range(0, len(each), AT_ONCE)
         ]
         cuts = np.concatenate([_traced(inner, source, part, feeds) for part in parts])
-    return cuts[np.isfinite(cuts)]
+    return np.asarray(cuts[np.isfinite(cuts)], np.float32)
 
 
 def _thresholds(comparison: Comparison) -> list[NDArray[np.float64]]:

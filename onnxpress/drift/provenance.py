@@ -118,11 +118,10 @@ class Provenance:
         node = self._makers.get(name)
         if node is None or node.op_type not in ("Cast", "Reshape", "Unsqueeze", "Identity"):
             return None
-        inputs = [self.constant(each) for each in node.input]
-        if any(each is None for each in inputs):
+        feeds = {each: self.constant(each) for each in node.input}
+        if any(value is None for value in feeds.values()):
             return None
-        feeds = dict(zip(node.input, inputs, strict=True))
-        return np.asarray(ReferenceEvaluator(node).run([name], feeds)[0])
+        return np.asarray(ReferenceEvaluator(node).run(None, feeds)[0])
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:

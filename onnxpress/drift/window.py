@@ -95,4 +95,4 @@ def _highest(values: NDArray[Any]) -> NDArray[Any]:
     """Return one value per row: of several columns the highest."""
     if values.dtype.kind == "O" or values.ndim == 1:
         return values.reshape(-1)
-    return values.reshape(len(values), -1).max(axis=1)
+    return np.asarray(values.reshape(len(values), -1).max(axis=1))

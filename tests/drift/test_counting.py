@@ -22,9 +22,9 @@ counts = st.lists(st.integers(0, 1000), min_size=2, max_size=25)
 @pytest.mark.parametrize(
     ("entry", "values", "bins"),
     [
-        (NUMBERS, np.float32([0, 1, 1.5, 2, 9, np.nan]), [0, 0, 1, 1, 2, 3]),
-        (NUMBERS, np.float32([-np.inf, np.inf]), [0, 2]),
-        (NUMBERS, np.float32([]), []),
+        (NUMBERS, np.array([0, 1, 1.5, 2, 9, np.nan], np.float32), [0, 0, 1, 1, 2, 3]),
+        (NUMBERS, np.array([-np.inf, np.inf], np.float32), [0, 2]),
+        (NUMBERS, np.array([], np.float32), []),
         (TEXTS, np.array(["a", "c", "b", "d", ""], object), [0, 1, 1, 2, 3]),
         (LENGTHS, np.array(["abc", "abcd", ""], object), [0, 1, 2]),
     ],
@@ -93,9 +93,9 @@ def test_without_drift_few_samples_exceed_chance_and_the_mean_is_known(
     bins: int, rows: int
 ) -> None:
     rng, shares, training = np.random.default_rng(0), np.full(bins, 1 / bins), 1000
-    pairs = [rng.multinomial(n, shares, 2000) for n in (training, rows)]
-    found = [psi(*pair) for pair in zip(*pairs, strict=True)]
-    beyond = [psi(*pair) > chance(*pair, 0.01) for pair in zip(*pairs, strict=True)]
+    before, now = (rng.multinomial(n, shares, 2000) for n in (training, rows))
+    found = [psi(*pair) for pair in zip(before, now, strict=True)]
+    beyond = [psi(a, b) > chance(a, b, 0.01) for a, b in zip(before, now, strict=True)]
     mean = (bins - 1) * (1 / training + 1 / rows)  # Yurdakul, 2018
     assert 0.85 * mean < np.mean(found) < 1.1 * mean
     assert np.mean(beyond) < 0.02

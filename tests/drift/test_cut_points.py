@@ -119,12 +119,12 @@ def comparing(
     """A graph that compares the column X, or ``inner``, which the steps make of it."""
     nodes, constants, outputs, at = [], [], [], "X"
     for place, (operator, by) in enumerate(steps):
-        constants.append(numpy_helper.from_array(np.float32([by]), f"by{place}"))
+        constants.append(numpy_helper.from_array(np.array([by], np.float32), f"by{place}"))
         result = "inner" if place == len(steps) - 1 else f"step{place}"
         nodes.append(helper.make_node(operator, [at, f"by{place}"], [result]))
         at = result
     for place, (operator, tensor, threshold) in enumerate(comparisons):
-        constants.append(numpy_helper.from_array(np.float32([threshold]), f"t{place}"))
+        constants.append(numpy_helper.from_array(np.array([threshold], np.float32), f"t{place}"))
         nodes.append(helper.make_node(operator, [tensor, f"t{place}"], [f"out{place}"]))
         shape = [None, 1]
         outputs.append(helper.make_tensor_value_info(f"out{place}", TensorProto.BOOL, shape))
@@ -145,7 +145,7 @@ def spread(name: str, rng: np.random.Generator) -> Feeds:
     for column, cuts in points(name).numbers.items():
         values = chosen[column.name][:, column.position]
         strange = rng.random(ROWS) < 0.3
-        pool = np.concatenate([cuts, np.float32([-1e30, 0, 1e30, np.nan])])
+        pool = np.concatenate([cuts, np.array([-1e30, 0, 1e30, np.nan], np.float32)])
         values[strange] = rng.choice(pool, int(strange.sum()))
     for column in points(name).texts:
         strange = rng.random(ROWS) < 0.2
@@ -171,7 +171,7 @@ def elsewhere(
 ) -> NDArray[np.float32]:
     """A number of the same cell: any, or one of its ends."""
     cell = np.searchsorted(cuts, values, side="left")
-    ends = np.float32([np.finfo(np.float32).min, *cuts, np.finfo(np.float32).max])
+    ends = np.array([np.finfo(np.float32).min, *cuts, np.finfo(np.float32).max], np.float32)
     low, high = rank(ends[cell]) + (cell > 0), rank(ends[cell + 1])
     drawn = rng.integers(low, high, endpoint=True)
     drawn = np.choose(rng.integers(0, 3, len(values)), [low, drawn, high])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from typing import Literal
 
 import pandas as pd
 from sklearn.pipeline import make_pipeline
@@ -63,8 +64,10 @@ def model(name: str) -> Model:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a LogisticRegression that has not converged
         original.fit(table, rows.target)
-    if how in ("lossless", "refined"):
+    level: Literal["lossless", "refined"] | None
+    level = "lossless" if how == "lossless" else "refined" if how == "refined" else None
+    if level:
         limits = {"score": 1.0, "recall_worst_loss": None}
-        found = compress(original, table, rows.target, method="forest", level=how, budgets=limits)
+        found = compress(original, table, rows.target, method="forest", level=level, budgets=limits)
         return Model(found.model.SerializeToString(), rows, schema, typed)
     return Model(to_bytes(to_onnx(original, schema, 12)), rows, schema, typed)

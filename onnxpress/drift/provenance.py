@@ -121,7 +121,8 @@ class Provenance:
         feeds = {each: self.constant(each) for each in node.input}
         if any(value is None for value in feeds.values()):
             return None
-        return np.asarray(ReferenceEvaluator(node).run(None, feeds)[0])
+        (value,) = ReferenceEvaluator(node).run(None, feeds)
+        return np.asarray(value)
 
 
 def reads(node: onnx.NodeProto) -> Iterator[str]:

@@ -44,6 +44,7 @@ def deployment_of(package: Package) -> Deployment:
         Resources(package.cpu, package.memory),
         package.storage_uri,
         package.canary_percent,
+        package.p99_ms,
     )
 
 

@@ -9,6 +9,8 @@ import onnx
 
 from onnxpress.errors import UserError
 from onnxpress.serving.kserve import Resources, as_yaml, inference_service
+from onnxpress.serving.monitoring.files import monitoring_files
+from onnxpress.serving.monitoring.watched import Watched
 from onnxpress.serving.operator_page import Served, operator_page
 from onnxpress.serving.repository import content_digest, digest_file, repository_files
 from onnxpress.serving.signature import inputs_of, outputs_of
@@ -17,6 +19,7 @@ from onnxpress.serving.triton_releases import ONNXRUNTIMES, releases_for
 from onnxpress.tables.schema import Schema
 
 REPOSITORY, MANIFEST, PAGE, DIGEST = "repository", "kserve.yaml", "README.md", "digest.json"
+MONITORING = "monitoring"
 """What is in the folder; the manifest only if it is known where the repository will be."""
 
 
@@ -30,6 +33,8 @@ class Deployment:
     storage_uri: str | None = None
     """The folder, s3:, gs: or file:, below which each repository has one by its digest."""
     canary_percent: int | None = None
+    p99_ms: int = 100
+    """How long 99 of 100 requests may take inside a server; above it an alert fires."""
 
 
 def packaged(
@@ -64,6 +69,8 @@ def packaged(
     )
     files = {f"{REPOSITORY}/{path}": data for path, data in repository.items()}
     files |= {PAGE: operator_page(page).encode(), DIGEST: digest_file(digest)}
+    watched = Watched(name, deployment.p99_ms, on_kserve=storage is not None)
+    files |= {f"{MONITORING}/{path}": data for path, data in monitoring_files(watched).items()}
     if storage:
         files[MANIFEST] = as_yaml(_manifest(deployment, storage, releases, oldest_onnxruntime))
     return files

@@ -36,6 +36,9 @@ def test_the_repository_has_the_model_byte_for_byte_under_its_name() -> None:
     assert sorted(files) == [
         "README.md",
         "digest.json",
+        "monitoring/dashboard.json",
+        "monitoring/prometheus.yml",
+        "monitoring/rules.yml",
         "repository/iris/1/model.onnx",
         "repository/iris/config.pbtxt",
     ]
@@ -87,6 +90,7 @@ def test_the_manifest_names_the_digest_and_a_release_that_runs_the_model() -> No
             "predictor": {
                 "canaryTrafficPercent": 10,
                 "model": {
+                    "args": ["--metrics-config=summary_latencies=true"],
                     "modelFormat": {"name": "onnx", "version": "1"},
                     "protocolVersion": "v2",
                     "resources": {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnxpress.boosters.model import BoosterModel
+from onnxpress.boosters.model import BoosterModel, Unreadable, Unsupported
 from onnxpress.boosters.readers import SUFFIXES, read_booster
 from onnxpress.errors import UserError
 from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
@@ -37,7 +37,10 @@ def load_booster(
         raise UserError(f"{path} {error}") from error
     columns = _columns(model, schema, path)
     if library == "catboost":
-        data = listed(path, data, columns, rows, schema, say)
+        try:
+            data = listed(path, data, columns, rows, schema, say)
+        except (Unreadable, Unsupported) as error:
+            raise UserError(f"{path} {error}") from error
     if not model.classes:
         if schema.task == "classification":
             raise UserError(

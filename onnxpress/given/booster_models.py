@@ -12,6 +12,7 @@ from onnxpress.boosters.readers import SUFFIXES, read_booster
 from onnxpress.conversion.converters.trees.thresholds import float32_below
 from onnxpress.errors import UserError
 from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
+from onnxpress.given.catboost_categories import listed, unlisted_yet
 from onnxpress.progress import Say
 from onnxpress.reading import read_bytes
 from onnxpress.tables.rows import Rows
@@ -32,7 +33,7 @@ def load_booster(
     """
     library, data = SUFFIXES[path.suffix], read_bytes(path)
     try:
-        model = read_booster(library, data)
+        model = read_booster(library, unlisted_yet(data) if library == "catboost" else data)
     except UserError as error:
         raise UserError(f"{path} {error}") from error
     columns = _columns(model, schema, path)
@@ -42,6 +43,8 @@ def load_booster(
             f"{path}: {merged} of {count} thresholds are the same as another in float32, in which "
             "rows come: rows between them, of a float64 table, are told apart no longer"
         )
+    if library == "catboost":
+        data = listed(path, data, columns, rows, schema, say)
     if not model.classes:
         if schema.task == "classification":
             raise UserError(

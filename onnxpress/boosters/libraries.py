@@ -19,6 +19,7 @@ from scipy.special import softmax
 from onnxpress.boosters.catboost_categories import split_categories
 from onnxpress.boosters.model import TWO
 from onnxpress.boosters.readers import read_booster
+from onnxpress.boosters.xgboost_errors import first_line
 from onnxpress.errors import UserError
 
 Opened = Callable[[NDArray[Any], int], NDArray[np.float64]]
@@ -112,7 +113,7 @@ def _xgboost(data: bytes) -> Opened:
         booster = xgboost.Booster()
         booster.load_model(bytearray(data))
     except xgboost.core.XGBoostError as error:
-        raise UserError(f"XGBoost refuses the model: {_first_line(error)}") from error
+        raise UserError(f"XGBoost refuses the model: {first_line(error)}") from error
     known: dict[str, Any] = booster.attributes()
     counted = booster.num_boosted_rounds()
     if "scikit_learn" in known and "best_iteration" in known:
@@ -129,15 +130,11 @@ def _xgboost(data: bytes) -> Opened:
                 validate_features=False,
             )
         except xgboost.core.XGBoostError as error:
-            raise UserError(f"XGBoost refuses the rows: {_first_line(error)}") from error
+            raise UserError(f"XGBoost refuses the rows: {first_line(error)}") from error
         values = np.asarray(found, np.float64).reshape(len(rows), -1)
         return softmax(values, axis=1) if objective == "multi:softmax" else values
 
     return predict
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 OPENERS: dict[str, Callable[[bytes], Opened]] = {

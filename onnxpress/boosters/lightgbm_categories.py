@@ -77,7 +77,6 @@ class CategorySplits:
             or bool((at != index).any() or (at < 0).any() or (at >= len(boundaries) - 1).any())
             or boundaries[0] != 0
             or bool((np.diff(boundaries) < 0).any() or (words < 0).any() or (words >> BITS).any())
-            or not bool(((feature >= 0) & (feature < self.mark)).all())
         ):
             raise Unreadable("is damaged: a category split without its set of categories")
         numbers = []

@@ -39,6 +39,8 @@ class Header:
     """Trees an iteration, one for each output."""
     averages: bool
     """A random forest."""
+    sizes: tuple[int, ...] | None
+    """Bytes of each tree, if the file has them."""
 
 
 def read_header(text: str) -> Header:
@@ -71,7 +73,10 @@ def read_header(text: str) -> Header:
     if classes < 1 or per_iteration != classes:
         raise Unsupported(f"has {per_iteration} trees an iteration for {classes} outputs")
     objective = tuple(lines.get("objective", "").split())
-    return Header(names, infos, objective, classes, per_iteration, averages)
+    sizes = None
+    if "tree_sizes" in lines:
+        sizes = tuple(int(one) for one in lines["tree_sizes"].split())
+    return Header(names, infos, objective, classes, per_iteration, averages, sizes)
 
 
 def _whole(lines: dict[str, str], key: str) -> int:

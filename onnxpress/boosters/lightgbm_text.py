@@ -29,6 +29,9 @@ CATEGORY, DEFAULT_LEFT = 1, 2
 MISSING_SHIFT, MISSING_ZERO, MISSING_NAN = 2, 1, 2
 """Where ``decision_type`` has the kind of missing values, 0 to 2; 0 is none: NaN counts as 0."""
 
+ZERO = np.float32(1e-35)
+"""``kZeroThreshold``."""
+
 KEYS = frozenset(
     [
         "num_leaves",
@@ -71,7 +74,7 @@ def read_lightgbm(data: bytes) -> BoosterModel:
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # numpy's about text that is no number
         try:
-            return _read(text.replace("\r\n", "\n"))
+            return _read(text)
         except (ValueError, DeprecationWarning) as error:
             raise Unreadable(f"is no whole LightGBM file: {error}") from error
 
@@ -82,11 +85,13 @@ def _read(text: str) -> BoosterModel:
     if not blocks or END not in blocks[-1]:
         raise Unreadable("is cut: expected LightGBM trees and `end of trees`")
     blocks[-1], _, tail = blocks[-1].partition(END)
+    _check_sizes(blocks, header)
     if len(blocks) % header.per_iteration:
         raise Unreadable(f"has {len(blocks)} trees for {header.per_iteration} outputs")
     objective = read_objective(header)
     parsed = [_Block(block, number) for number, block in enumerate(blocks)]
     features = pandas_features(header, tail)
+    _check_features(parsed, len(features))
     splits = CategorySplits(len(features))
     shared = linear_features([block.linear for block in parsed])
     trees = tuple(
@@ -113,6 +118,21 @@ def _read(text: str) -> BoosterModel:
     )
 
 
+def _check_sizes(blocks: list[str], header: Header) -> None:
+    """Raise Unreadable unless trees are numbered, and have the sizes that the file says.
+
+    LightGBM reads trees at the places that follow from these sizes, and crashes at others.
+    """
+    for number, block in enumerate(blocks):
+        if block.partition("\n")[0] != str(number):
+            raise Unreadable(f"is damaged: expected `Tree={number}`, got `Tree={block[:20]!r}`")
+    if header.sizes is None:
+        return
+    sizes = [len(f"{TREE}{block}".encode()) for block in blocks]
+    if header.sizes != tuple(sizes):
+        raise Unreadable("is damaged: its trees have not the sizes in `tree_sizes`")
+
+
 @dataclass
 class _Fields:
     """The lines ``key=value`` of a tree, and their numbers."""
@@ -122,7 +142,8 @@ class _Fields:
 
     def numbers(self, key: str, count: int, dtype: type[np.generic] = np.float64) -> Array:
         """Return ``count`` numbers of a line."""
-        found = np.fromstring(self.lines.get(key, ""), dtype, sep=" ")
+        text = self.lines.get(key, "").strip()
+        found = np.fromstring(text, dtype, sep=" ") if text else np.zeros(0, dtype)
         if len(found) != count:
             raise Unreadable(
                 f"is damaged: tree {self.number} should have {count} numbers in `{key}`, "
@@ -177,9 +198,9 @@ class _Block:
 
     def tree(self, splits: CategorySplits, output: int) -> TreeArrays:
         """Return the tree; the thresholds of category splits are numbers in ``splits``."""
-        threshold = self.threshold.copy()
+        threshold = np.where(self.is_category, self.threshold, _around_zero(self.threshold))
         missing_left = (self.decision & DEFAULT_LEFT) != 0
-        missing_left = np.where(self.missing == 0, threshold >= 0, missing_left)
+        missing_left = np.where(self.missing == 0, self.threshold >= 0, missing_left)
         at = np.flatnonzero(self.is_category)
         threshold[at] = splits.add(self.feature[at], threshold[at], self.boundaries, self.words)
         missing_left[at] = False
@@ -197,6 +218,26 @@ class _Block:
             value=np.concatenate([np.zeros(self.leaves - 1), self.value])[:, None],
             first_id=output,
         )
+
+
+def _check_features(blocks: list[_Block], count: int) -> None:
+    """Raise Unreadable unless splits and linear leaves read features 0 to ``count - 1``."""
+    for number, block in enumerate(blocks):
+        linear = () if block.linear is None else block.linear.features
+        for feature in (block.feature, *linear):
+            if len(feature) and not 0 <= feature.min() <= feature.max() < count:
+                raise Unreadable(f"is damaged: tree {number} reads a feature above {count - 1}")
+
+
+def _around_zero(threshold: Array) -> Array:
+    """Return thresholds that compare a number within +- ZERO as they compare 0.
+
+    LightGBM drops such numbers of a row, which makes them 0: ``RowPairFunctionFromDenseMatric`` in
+    ``src/c_api.cpp``.
+    """
+    below = np.nextafter(-ZERO, np.float32(-np.inf)).astype(np.float64)
+    result = np.where((threshold >= -ZERO) & (threshold < 0), below, threshold)
+    return np.where((threshold >= 0) & (threshold <= ZERO), np.float64(ZERO), result)
 
 
 def _zero_features(blocks: list[_Block], header: Header) -> tuple[int, ...]:

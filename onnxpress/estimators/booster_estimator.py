@@ -2,7 +2,7 @@
 
 It holds the library's native bytes and asks the library itself, so the original of all metrics and
 proofs is the library's own prediction. It holds no object of the library, so that a stored one is
-made of bytes and names alone.
+made of bytes and plain values alone. With the arguments of the library's class it can be fitted.
 """
 
 from __future__ import annotations
@@ -15,18 +15,27 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 
 from onnxpress.boosters.libraries import open_booster
 from onnxpress.boosters.model import TWO, BoosterModel, Feature
-from onnxpress.boosters.readers import read_booster
+from onnxpress.boosters.readers import CLASSES, read_booster
+from onnxpress.boosters.training import Training, trainer_of
 from onnxpress.estimators.paths import as_text
 
 
 class _BoosterEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
-    def __init__(self, library: str, model: bytes, columns: tuple[str, ...]) -> None:
-        """Keep the bytes of a native file, ``model``, of ``library``.
+    def __init__(
+        self,
+        library: str,
+        model: bytes = b"",
+        columns: tuple[str, ...] = (),
+        parameters: dict[str, Any] | None = None,
+    ) -> None:
+        """Keep the bytes of a native file, ``model``, of ``library``; empty before a fit.
 
         ``columns`` are the features in the order of the model: names of columns of a table, or
-        any names where it takes a matrix.
+        any names where it takes a matrix. ``parameters`` are all arguments of the library's class,
+        None for a model that was given fitted.
         """
         self.library, self.model, self.columns = library, model, columns
+        self.parameters = parameters
         self.n_jobs: int | None = None
 
     @property
@@ -35,12 +44,52 @@ class _BoosterEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has
         return len(self.columns)
 
     def __sklearn_is_fitted__(self) -> bool:
-        """Return True: a native file holds a fitted model."""
-        return True
+        """Return whether there is a native file, which holds a fitted model."""
+        return bool(self.model)
 
-    def fit(self, _rows: Any, _target: Any) -> Any:
-        """Refuse: the bytes do not say how they were fitted."""
-        raise TypeError("a model given in its native format cannot be fitted again")
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the arguments, those of the library's class as ``parameters__name``."""
+        found: dict[str, Any] = super().get_params(deep=deep)
+        for name, value in (self.parameters or {}).items() if deep else ():
+            found[f"parameters__{name}"] = value
+        return found
+
+    def set_params(self, **given: Any) -> Any:
+        """Set arguments by the names that ``get_params`` gives."""
+        mark = "parameters__"
+        inner = {key: value for key, value in given.items() if key.startswith(mark)}
+        super().set_params(**{key: value for key, value in given.items() if key not in inner})
+        if inner:
+            changed = {key.removeprefix(mark): value for key, value in inner.items()}
+            self.parameters = (self.parameters or {}) | changed
+        return self
+
+    def fit(self, rows: Any, target: Any) -> Any:
+        """Fit the library's class anew, and keep its native bytes.
+
+        Raises:
+            TypeError: the model was given, and its bytes do not say how they were fitted.
+            UserError: the library is not installed.
+        """
+        if self.parameters is None:
+            raise TypeError("a model given in its native format cannot be fitted again")
+        name = next(path for path, kind in CLASSES.items() if self._is_of(path, kind))
+        given = Training(name, self.parameters, rows, np.asarray(target))
+        self.model, classes = trainer_of(self.library).fit(given)
+        self.__dict__.pop("_opened", None)
+        if hasattr(rows, "columns"):
+            self.columns = tuple(map(str, rows.columns))
+        elif len(self.columns) != rows.shape[1]:
+            self.columns = tuple(map(str, range(rows.shape[1])))
+        if classes is not None:
+            self.classes = classes
+        return self
+
+    def _is_of(self, path: str, library: str) -> bool:
+        """Whether the class at ``path`` is the one that this estimator fits."""
+        return library == self.library and path.endswith(
+            type(self).__name__.removeprefix("Booster")
+        )
 
     def read(self) -> BoosterModel:
         """Return what our own reader makes of the bytes.
@@ -118,10 +167,15 @@ class BoosterClassifier(ClassifierMixin, _BoosterEstimator):  # type: ignore[mis
     """A booster with a probability per row and class."""
 
     def __init__(
-        self, library: str, model: bytes, columns: tuple[str, ...], classes: tuple[Any, ...]
+        self,
+        library: str,
+        model: bytes = b"",
+        columns: tuple[str, ...] = (),
+        classes: tuple[Any, ...] = (),
+        parameters: dict[str, Any] | None = None,
     ) -> None:
         """Keep the native bytes of a classifier, and its ``classes`` in the order of its scores."""
-        super().__init__(library, model, columns)
+        super().__init__(library, model, columns, parameters)
         self.classes = classes
 
     @property

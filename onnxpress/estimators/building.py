@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from onnxpress.boosters.readers import CLASSES
+from onnxpress.boosters.training import checked_parameters
 from onnxpress.errors import UserError
 from onnxpress.tables.schema import Schema
 
@@ -40,7 +42,7 @@ def build(
 
     Categories are one-hot encoded (unknown ones to zeros), words of text weighted by TF-IDF,
     missing numbers imputed by the median if the data have any. Estimators that draw random numbers
-    get ``seed``.
+    get ``seed``. Boosters get missing numbers as they are, and categories as their own.
 
     Args:
         name: a class of scikit-learn by its name, or any class by its import path.
@@ -53,7 +55,11 @@ def build(
         UserError: the class or one of its arguments is wrong, or it does not predict this kind of
             target.
     """
-    estimator = _instance(name, find_class(name), arguments)
+    library = CLASSES.get(name)
+    if library is None:
+        estimator = _instance(name, find_class(name), arguments)
+    else:
+        estimator = _booster(name, library, arguments, schema)
     _check_task(estimator, name, schema)
     unseeded = [
         key
@@ -61,7 +67,23 @@ def build(
         if key.endswith("random_state") and value is None
     ]
     estimator.set_params(**dict.fromkeys(unseeded, seed))
+    if library is not None and not steps.scale and not _names(schema, "text"):
+        return estimator
     return _behind_steps(estimator, schema, steps)
+
+
+def _booster(name: str, library: str, arguments: Mapping[str, Any], schema: Schema) -> Any:
+    """Return the unfitted booster whose class has that name.
+
+    Raises:
+        UserError: the library is not installed, or the class does not take the arguments.
+    """
+    from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
+
+    parameters = checked_parameters(library, name, arguments)
+    kind = BoosterClassifier if name.endswith("Classifier") else BoosterRegressor
+    columns = tuple(column.name for column in schema.columns)
+    return kind(library, columns=columns, parameters=parameters)
 
 
 def find_class(name: str) -> type[Any]:
@@ -154,6 +176,9 @@ def _behind_steps(estimator: Any, schema: Schema, steps: ColumnSteps) -> Any:
     from sklearn.preprocessing import OneHotEncoder
 
     scaling = _number_steps(schema, steps)
+    boosted = type(estimator).__name__.startswith("Booster")
+    if boosted:  # takes missing numbers
+        scaling = [step for step in scaling if type(step).__name__ != "SimpleImputer"]
     if schema.all_numeric:
         return make_pipeline(*scaling, estimator) if scaling else estimator
     blocks: list[tuple[str, Any, Any]] = []
@@ -164,6 +189,8 @@ def _behind_steps(estimator: Any, schema: Schema, steps: ColumnSteps) -> Any:
         blocks.append(("categories", encoder, categories))
     for number, name in enumerate(_names(schema, "text")):
         blocks.append((f"text {number}", _word_weights(steps), name))
+    if boosted:  # zeros that a sparse matrix leaves out may be missing values to a booster
+        return make_pipeline(ColumnTransformer(blocks, sparse_threshold=0), estimator)
     return make_pipeline(ColumnTransformer(blocks), estimator)
 
 

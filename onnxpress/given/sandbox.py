@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnxpress import held
+from onnxpress.boosters.readers import SUFFIXES as BOOSTERS
 from onnxpress.errors import UserError
 from onnxpress.estimators import stored
 from onnxpress.evaluate.baseline import worse_than_constant
@@ -24,7 +25,7 @@ from onnxpress.tables.schema import Schema
 if TYPE_CHECKING:  # the held process imports it: here it would take seconds for nothing
     from onnxpress.given import sandboxed as tried  # noqa: F401 - tests hold dvc.yaml against imports
 
-SUFFIXES = (".joblib", ".pkl", ".skops", ".onnx")
+SUFFIXES = (".joblib", ".pkl", ".skops", ".onnx", *BOOSTERS)
 
 TASK, TRIED = "try a given model", "onnxpress.given.sandboxed:tried"
 

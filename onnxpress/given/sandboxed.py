@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.boosters.readers import SUFFIXES as BOOSTERS
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.estimators.loading import load_original
@@ -21,6 +22,7 @@ from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.parts import set_threads
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.estimators.stored.dumping import dump
+from onnxpress.given.booster_models import load_booster
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.given.onnx_parity import check_onnx_parity
 from onnxpress.given.outcome import MOST_CHARACTERS, MOST_LINES, Outcome, to_answer
@@ -68,6 +70,8 @@ def _loaded(path: Path, trusted: Sequence[str], rows: Rows, schema: Schema, say:
     """
     if path.suffix == ".onnx":
         model: Any = load_onnx(path, rows, schema, say)
+    elif path.suffix in BOOSTERS:
+        model = load_booster(path, rows, schema, say)
     else:
         model = load_original(path, trusted)
     check_fits(model, rows, schema, path)

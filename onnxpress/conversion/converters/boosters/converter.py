@@ -49,6 +49,11 @@ def register() -> None:
 def _classifier(scope: Any, operator: Any, container: Any) -> None:
     estimator = operator.raw_operator
     model, writer = estimator.read(), ContainerWriter(scope, container)
+    if model.classes != len(estimator.classes_):
+        raise NotImplementedError(
+            f"the objective {model.objective!r} gives no probability for each of "
+            f"{len(estimator.classes_)} classes; choose one that does"
+        )
     label, probabilities = (variable.full_name for variable in operator.outputs)
     sums = weighted(*_sums(model, operator, writer, scope, container), model, writer)
     both = linked(sums, model, writer, probabilities)
@@ -57,8 +62,11 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def _regressor(scope: Any, operator: Any, container: Any) -> None:
     model, writer = operator.raw_operator.read(), ContainerWriter(scope, container)
-    if model.outputs > 1:
-        raise NotImplementedError(f"it gives {model.outputs} values a row, and one is expected")
+    if model.classes or model.outputs > 1:
+        raise NotImplementedError(
+            f"the objective {model.objective!r} gives {max(model.classes, model.outputs)} values a "
+            "row; choose one that gives a number"
+        )
     sums = weighted(*_sums(model, operator, writer, scope, container), model, writer)
     linked(sums, model, writer, operator.outputs[0].full_name)
 

@@ -13,6 +13,7 @@ from onnxpress.estimators.stored.owner_checks.attributes import (
     number,
 )
 from onnxpress.estimators.stored.trees import whole
+from onnxpress.estimators.stored.values import is_plain
 
 
 def covariance(instance: Any) -> None:
@@ -79,6 +80,13 @@ def booster(instance: Any) -> None:
     library, model = get(instance, "library"), get(instance, "model")
     if type(library) is not str or type(model) is not bytes or has(instance, "_opened"):
         raise Damaged("model should be the bytes of a native file")
+    parameters = get(instance, "parameters")
+    if parameters is not None and not (
+        type(parameters) is dict and all(map(is_plain, parameters.values()))
+    ):
+        raise Damaged("parameters should be a dict of plain values")
+    if not model:
+        return
     try:
         read = read_booster(library, model)
     except UserError as error:

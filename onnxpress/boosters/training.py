@@ -1,0 +1,136 @@
+"""Fit the libraries' own classes, and return the native bytes; only here and in libraries.
+
+A trainer is called with a :class:`Training`; it returns the bytes of a native file, and for a
+classifier the classes in the order of the file's. Rows are a float32 matrix, or a frame of float32
+numbers and pandas categories, whose columns have plain names. A trainer uses one thread, prints
+nothing and writes no file, and gives the same bytes again for the same rows.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.errors import UserError
+
+INSTALL = "pip install 'onnxpress[boosters]'"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a library is fitted to."""
+
+    name: str
+    """The path of its class, ``package.Class``."""
+    parameters: Mapping[str, Any]
+    """Arguments of the class."""
+    rows: Any
+    target: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """How the classes of a library are fitted."""
+
+    defaults: Callable[[str], dict[str, Any]]
+    """From the name of a class to all its arguments, with those that keep it quiet and the same."""
+    known: Callable[[str], set[str]]
+    """From the name of a class to the names of the arguments that it takes."""
+    fit: Callable[[Training], tuple[bytes, tuple[Any, ...] | None]]
+
+
+def trainer_of(library: str) -> Trainer:
+    """Return the trainer.
+
+    Raises:
+        UserError: the library is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec(library) is None:
+        raise UserError(f"this needs {library}, which is not installed: {INSTALL}")
+    return TRAINERS[library]
+
+
+def checked_parameters(library: str, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all arguments of a library's class: those ``given`` and the defaults for the others.
+
+    Raises:
+        UserError: the class does not take one of them; the line names the nearest that it does.
+    """
+    trainer = trainer_of(library)
+    known = trainer.known(name)
+    for key in given:
+        if key in known and not _of_files(key):
+            continue
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"see the arguments of {name}"
+        if _of_files(key):
+            hint = "arguments that name files are not taken"
+        raise UserError(f"`params` do not fit {name} ({key!r} is no argument of it); {hint}")
+    return trainer.defaults(name) | dict(given)
+
+
+def _of_files(key: str) -> bool:
+    """Whether an argument names files to read or write."""
+    return any(word in key for word in ("file", "output_model", "input_model", "_dir"))
+
+
+def plain_frame(rows: Any) -> Any:
+    """Return a frame whose columns are column0 and so on, texts as sorted pandas categories.
+
+    An empty text is missing. A matrix comes back as float32.
+    """
+    if not hasattr(rows, "columns"):
+        rows = rows.toarray() if hasattr(rows, "toarray") else rows
+        return np.ascontiguousarray(rows, np.float32)
+    import pandas as pd
+
+    columns = {}
+    for place, name in enumerate(rows.columns):
+        values = rows[name]
+        if values.dtype.kind in "fiub":
+            columns[f"column{place}"] = values.astype(np.float32)
+            continue
+        texts = values.astype(object).where(values.notna() & (values != ""), None)
+        known = sorted({str(one) for one in texts if one is not None})
+        columns[f"column{place}"] = pd.Categorical(texts, known)
+    return pd.DataFrame(columns)
+
+
+def _lightgbm_defaults(name: str) -> dict[str, Any]:
+    import lightgbm
+
+    found = getattr(lightgbm, name.rpartition(".")[2])().get_params()
+    fixed = {"n_jobs": 1, "deterministic": True, "force_col_wise": True, "verbosity": -1}
+    return dict(found) | fixed
+
+
+def _lightgbm_known(name: str) -> set[str]:
+    import lightgbm
+    from lightgbm.basic import _ConfigAliases
+
+    own = set(getattr(lightgbm, name.rpartition(".")[2])().get_params())
+    aliases = _ConfigAliases._get_all_param_aliases()
+    return own.union(aliases, *aliases.values())
+
+
+def _fit_lightgbm(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
+    import lightgbm
+
+    estimator = getattr(lightgbm, given.name.rpartition(".")[2])(**given.parameters)
+    estimator.fit(plain_frame(given.rows), given.target)
+    classes = getattr(estimator, "classes_", None)
+    labels = None if classes is None else tuple(np.asarray(classes).tolist())
+    return estimator.booster_.model_to_string().encode(), labels
+
+
+TRAINERS: dict[str, Trainer] = {
+    "lightgbm": Trainer(_lightgbm_defaults, _lightgbm_known, _fit_lightgbm),
+}
+"""By the names of the libraries."""

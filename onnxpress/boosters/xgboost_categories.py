@@ -34,17 +34,18 @@ _WHOLE_TYPES = range(_FIRST_WHOLE, 17)
 
 
 def escaped(frame: Any) -> Any:
-    """Return a frame with the texts of its categories in ASCII, for a model with ``ESCAPES``."""
+    """Return a frame with the texts of its categories in ASCII, for a model with ``ESCAPES``.
+
+    A column without any gets an empty one, for XGBoost fails without.
+    """
     coded = frame.copy()
     for name in frame.columns:
         if hasattr(frame[name], "cat"):
-            names = [_escape(text) for text in frame[name].cat.categories]
-            coded[name] = frame[name].cat.rename_categories(names)
+            texts = frame[name].cat.categories
+            names = [text.encode("unicode_escape").decode("ascii") for text in texts]
+            renamed = frame[name].cat.rename_categories(names)
+            coded[name] = renamed if names else renamed.cat.add_categories([""])
     return coded
-
-
-def _escape(text: str) -> str:
-    return text.encode("unicode_escape").decode("ascii")
 
 
 def encoding_of(learner: Part, version: tuple[int, ...]) -> str:

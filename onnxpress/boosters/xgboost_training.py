@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from onnxpress.boosters.training import Training, plain_frame
+from onnxpress.boosters.trainer import Training, plain_frame
 from onnxpress.boosters.xgboost_categories import ESCAPES, escaped
 from onnxpress.boosters.xgboost_errors import first_line
+from onnxpress.boosters.xgboost_objectives import objective_of
 from onnxpress.errors import UserError
 
 _FURTHER = """
@@ -18,6 +19,9 @@ tweedie_variance_power updater
 """
 FURTHER = frozenset(_FURTHER.split())
 """Parameters of XGBoost that its classes take and do not list."""
+
+NEWEST = 3
+"""The major version whose objectives are meant."""
 
 _REFUSED = """
 callbacks early_stopping_rounds enable_categorical feature_types feature_weights missing
@@ -37,7 +41,29 @@ def defaults(name: str) -> dict[str, Any]:
 
 def known(name: str) -> set[str]:
     """Return the names of the arguments that may be given."""
-    return FURTHER.union(defaults(name))
+    return {*FURTHER, *defaults(name)}
+
+
+def _check_objective(given: Training) -> None:
+    """Refuse before the fit what could not be read after it.
+
+    Raises:
+        UserError: the booster or the objective has no exact form, or is not of the class's kind.
+    """
+    booster, name = given.parameters.get("booster"), given.parameters.get("objective")
+    if booster not in (None, "gbtree", "dart"):
+        raise UserError(f"`params` ask for the booster {booster!r}; expected gbtree or dart")
+    if name is None:
+        return
+    try:
+        objective = objective_of(str(name), NEWEST)
+    except UserError as error:
+        raise UserError(f"`params` make a model that {error}") from error
+    if given.name.endswith("Classifier") and not objective.classifies:
+        near = "binary:logistic" if str(name).startswith("binary") else "multi:softprob"
+        raise UserError(f"`params` ask for {name}, which gives no classes; expected {near}")
+    if given.name.endswith("Regressor") and objective.link == "softmax":
+        raise UserError(f"`params` ask for {name}, which gives classes and no number")
 
 
 def fit(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
@@ -48,6 +74,7 @@ def fit(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
     """
     import xgboost
 
+    _check_objective(given)
     estimator = getattr(xgboost, given.name.rpartition(".")[2])
     estimator = estimator(**given.parameters, enable_categorical=True)
     rows, target, labels = plain_frame(given.rows), given.target, None

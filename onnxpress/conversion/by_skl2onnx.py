@@ -25,6 +25,7 @@ from onnxpress.conversion.skl2onnx_patches import (
     float64_sums,
     linear_svc_zipmap,
     sparse_bins,
+    wide_labels,
 )
 from onnxpress.estimators.layout import layout
 from onnxpress.estimators.paths import evidence
@@ -46,6 +47,7 @@ REGISTERED = (
     chosen_columns,
     column_positions,
     sparse_bins,
+    wide_labels,
 )
 """Converters and patches, each with a ``register`` that may be called again."""
 

@@ -160,8 +160,8 @@ def with_filled_trees(
 def with_trees_that_all_runtimes_read(
     model: onnx.ModelProto, _conversion: Conversion, _trees: DeferredTrees
 ) -> onnx.ModelProto:
-    """Write trees of two classes as regressors where some releases of onnxruntime misread them."""
-    as_regressors(model)
+    """Write trees of two classes as regressors where releases of onnxruntime misread them."""
+    as_regressors(model, margins=True)
     return model
 
 

@@ -6,6 +6,11 @@ onnxruntime 1.26.0 and 1.27.0 give -s instead, and the label of s > 0 (measured 
 the label is wrong. The same trees as a
 TreeEnsembleRegressor, with [1 - s, s] and the label by operators behind it, are right in all,
 are as large, take 0.7 us more for one row and 12 % less time for a batch.
+
+With the post-transform LOGISTIC the scores are margins: probabilities [1 - p, p] for p the logistic
+function of s, and the label of s > 0. If no weight of a leaf is negative (few rows, and no tree
+splits them), every onnxruntime takes s for a probability and gives the label of s > 0.5 (measured
+in 1.31). A boosting model that is converted here is written as a regressor then too.
 """
 
 from __future__ import annotations
@@ -20,6 +25,7 @@ from onnxpress.onnx_file.tree_attributes import CLASS_LABELS
 
 BAD_RELEASES = ("1.26.0", "1.27.0")
 _BASES = 2
+LOGISTIC = "LOGISTIC"
 
 
 def is_misread(node: onnx.NodeProto) -> bool:
@@ -34,18 +40,21 @@ def is_misread(node: onnx.NodeProto) -> bool:
     return one_class and bool((found.floats("class_weights") >= 0).all())
 
 
-def as_regressors(model: onnx.ModelProto) -> None:
+def as_regressors(model: onnx.ModelProto, *, margins: bool = False) -> None:
     """Write the nodes of the main graph that are misread as regressors, in place.
 
-    Scores in float64 and those with a post-transform stay as they are.
+    Scores in float64 and those with a post-transform stay as they are. With ``margins`` those with
+    LOGISTIC are written too: not so in a model that came as ONNX, whose meaning is what onnxruntime
+    makes of it.
     """
+    transforms = {"NONE", LOGISTIC} if margins else {"NONE"}
     graph, taken, opset = model.graph, names_of(model), opset_of(model, default=1)
     read = {item.name for item in graph.output}
     for node in graph.node:
         read.update(node.input)
     for position in reversed(range(len(graph.node))):
         node = graph.node[position]
-        if is_misread(node) and _is_plain(node):
+        if is_misread(node) and _is_plain(node, transforms):
             behind = onnx.GraphProto()
             _rewrite(node, GraphWriter(behind, opset, taken), read)
             for following in reversed(behind.node):
@@ -53,14 +62,18 @@ def as_regressors(model: onnx.ModelProto) -> None:
             graph.initializer.extend(behind.initializer)
 
 
-def _is_plain(node: onnx.NodeProto) -> bool:
-    """Whether it has the first class's scores in float32, one base value at most, and no more."""
+def _is_plain(node: onnx.NodeProto, transforms: set[str]) -> bool:
+    """Whether it has the first class's scores in float32, one base value at most, and no more.
+
+    A post-transform is one of ``transforms``.
+    """
     if _base_values(node) >= _BASES:
         return False
     found = TreeAttributes(node, np.dtype(np.float32))
     if any(name.endswith("_as_tensor") for name in found.by_name):
         return False
-    return found.text("post_transform", "NONE") == "NONE" and found.ints("class_ids")[0] == 0
+    transform = found.text("post_transform", "NONE")
+    return transform in transforms and found.ints("class_ids")[0] == 0
 
 
 def _base_values(node: onnx.NodeProto) -> int:
@@ -74,7 +87,8 @@ def _rewrite(node: onnx.NodeProto, writer: GraphWriter, read: set[str]) -> None:
     Long attributes are renamed, not copied: what was the class's is the target's.
     """
     label, scores = [*node.output, ""][:2]
-    labels = TreeAttributes(node, np.dtype(np.float32)).labels
+    found = TreeAttributes(node, np.dtype(np.float32))
+    labels, margin = found.labels, found.text("post_transform", "NONE") == LOGISTIC
     for item in [*node.attribute]:
         if item.name in {*CLASS_LABELS, "post_transform"}:
             node.attribute.remove(item)
@@ -84,9 +98,13 @@ def _rewrite(node: onnx.NodeProto, writer: GraphWriter, read: set[str]) -> None:
     node.op_type = "TreeEnsembleRegressor"
     node.output[:] = [writer.name("s")]
     signs = writer.constant(np.array([[-1, 1]], np.float32))
-    offset = writer.constant(np.array([1, 0], np.float32))
     output = scores if scores in read else ""
-    pair = writer.add("Gemm", node.output[0], signs, offset, output=output)
+    if margin:
+        pair = writer.add("Mul", node.output[0], signs)
+        writer.add("Sigmoid", pair, output=output)
+    else:
+        offset = writer.constant(np.array([1, 0], np.float32))
+        pair = writer.add("Gemm", node.output[0], signs, offset, output=output)
     if label in read:
         classes = np.array(labels, object) if isinstance(labels, tuple) else labels
         writer.labels(pair, classes, label)

@@ -388,6 +388,10 @@ class Package(Section):
         description="share of requests that go to this model while the one before is served too; "
         "null: all"
     )
+    p99_ms: Annotated[PositiveInt, _at_most(600_000)] = Field(
+        description="an alert fires if more than 1 % of the requests take longer inside a server, "
+        "in milliseconds"
+    )
 
 
 class Promote(Section):

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from onnxpress.serving.triton import LATENCIES
+
 RUNTIME = "kserve-tritonserver"
 """KServe's stock runtime for Triton; it starts ``tritonserver --model-store=/mnt/models``."""
 
@@ -34,11 +36,13 @@ def inference_service(
 
     ``storage`` is the folder above that of the model, where the repository is. ``protocolVersion``
     must be v2, or KServe finds no runtime for ONNX. ``runtimeVersion`` is the tag of the image:
-    that of the stock runtime has an onnxruntime of 2023. ``canary_percent`` of requests go to this
+    that of the stock runtime has an onnxruntime of 2023. KServe appends ``args`` to those of the
+    runtime. ``canary_percent`` of requests go to this
     model, and the others to the one that is served already.
     """
     quantities = {"cpu": resources.cpu, "memory": resources.memory}
     model = {
+        "args": [LATENCIES],
         "modelFormat": {"name": "onnx", "version": "1"},
         "protocolVersion": "v2",
         "resources": {"limits": quantities, "requests": dict(quantities)},

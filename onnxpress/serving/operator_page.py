@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from onnxpress.serving.signature import ANY, Tensor, example_request
+from onnxpress.serving.triton import LATENCIES
 from onnxpress.serving.triton_releases import KSERVE_DEFAULT, ONNXRUNTIMES, spans
 from onnxpress.tables.schema import Schema
 from onnxpress.text import visible
@@ -36,7 +37,7 @@ class Served:
 
 def operator_page(served: Served) -> str:
     """Return README.md of the packaged model."""
-    sections = (_start, _deploy, _runs_in, _requests, _digest)
+    sections = (_start, _deploy, _watch, _runs_in, _requests, _digest)
     return "\n".join(line for section in sections for line in section(served))
 
 
@@ -47,6 +48,8 @@ def _start(served: Served) -> Iterable[str]:
         f"- `repository/{served.name}/` is the model as Triton Inference Server loads it:",
         "  `config.pbtxt` and, byte for byte, the quantised ONNX model.",
         "- `kserve.yaml` is the InferenceService for KServe, if `package.storage_uri` is set.",
+        "- `drift_profile.json` says how the training rows lie in the model's own bins.",
+        "- `monitoring/` has what Prometheus and Grafana need to watch it.",
         "- `digest.json` has the digest of everything in `repository/`.",
         "",
     )
@@ -60,7 +63,8 @@ def _deploy(served: Served) -> Iterable[str]:
             "```sh",
             "docker run --rm -p 8000:8000 -p 8001:8001 -p 8002:8002 \\",
             '  -v "$PWD/repository:/models:ro" \\',
-            f"  {image} tritonserver --model-repository=/models",
+            f"  {image} tritonserver --model-repository=/models \\",
+            f"  {LATENCIES}",
             "```",
         )
     else:
@@ -83,6 +87,19 @@ def _deploy(served: Served) -> Iterable[str]:
         "",
         "The cluster needs read access to that place: a service account with its credentials.",
         f"`runtimeVersion` names the release of Triton, because KServe's own is {KSERVE_DEFAULT}.",
+        "",
+    )
+
+
+def _watch(served: Served) -> Iterable[str]:
+    where = "127.0.0.1:8002" if served.storage is None else "its pods on KServe"
+    return (
+        "## Watch it",
+        "",
+        f"- `monitoring/prometheus.yml` reads the metrics of {where}, and loads `rules.yml`,",
+        "  which must lie beside it: two computed series, and the alerts.",
+        "- `monitoring/dashboard.json` is for Grafana: Dashboards, New, Import.",
+        f"- The quantiles of latency need Triton's option `{LATENCIES}`.",
         "",
     )
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 
 from onnxpress.errors import UserError
 from onnxpress.serving.kserve import Resources, as_yaml, inference_service
+from onnxpress.serving.monitoring.files import monitoring_files
+from onnxpress.serving.monitoring.watched import Watched
 from onnxpress.serving.operator_page import Served, operator_page
 from onnxpress.serving.repository import content_digest, digest_file, repository_files
 from onnxpress.serving.signature import inputs_of, outputs_of
@@ -17,6 +21,8 @@ from onnxpress.serving.triton_releases import ONNXRUNTIMES, releases_for
 from onnxpress.tables.schema import Schema
 
 REPOSITORY, MANIFEST, PAGE, DIGEST = "repository", "kserve.yaml", "README.md", "digest.json"
+DRIFT_PROFILE = "drift_profile.json"
+MONITORING = "monitoring"
 """What is in the folder; the manifest only if it is known where the repository will be."""
 
 
@@ -30,11 +36,14 @@ class Deployment:
     storage_uri: str | None = None
     """The folder, s3:, gs: or file:, below which each repository has one by its digest."""
     canary_percent: int | None = None
+    p99_ms: int = 100
+    """How long 99 of 100 requests may take inside a server; above it an alert fires."""
 
 
 def packaged(
     model: bytes,
     schema: Schema,
+    profile: Mapping[str, Any],
     deployment: Deployment,
     oldest_onnxruntime: str,
     bad_onnxruntime: Collection[str],
@@ -64,9 +73,25 @@ def packaged(
     )
     files = {f"{REPOSITORY}/{path}": data for path, data in repository.items()}
     files |= {PAGE: operator_page(page).encode(), DIGEST: digest_file(digest)}
+    files[DRIFT_PROFILE] = profile_file(profile)
+    watched = Watched(name, deployment.p99_ms, on_kserve=storage is not None)
+    files |= {f"{MONITORING}/{path}": data for path, data in monitoring_files(watched).items()}
     if storage:
         files[MANIFEST] = as_yaml(_manifest(deployment, storage, releases, oldest_onnxruntime))
     return files
+
+
+def profile_file(profile: Mapping[str, Any]) -> bytes:
+    """Return the bytes of ``drift_profile.json``: an entry per line, so that diffs show it."""
+    parts = []
+    for key in sorted(profile):
+        value = profile[key]
+        if isinstance(value, list):
+            lines = [json.dumps(each, sort_keys=True, ensure_ascii=False) for each in value]
+            parts.append(f'"{key}": [\n' + ",\n".join(lines) + "\n]")
+        else:
+            parts.append(f'"{key}": {json.dumps(value)}')
+    return ("{" + ",\n".join(parts) + "}\n").encode()
 
 
 def _manifest(

@@ -25,6 +25,9 @@ from google.protobuf.text_encoding import CEscape
 
 from onnxpress.serving.signature import ANY, Tensor, inputs_of, outputs_of
 
+LATENCIES = "--metrics-config=summary_latencies=true"
+"""An option of tritonserver: without it there are no quantiles of latency among the metrics."""
+
 
 @dataclass(frozen=True)
 class Batching:

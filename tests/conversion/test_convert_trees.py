@@ -251,7 +251,11 @@ def with_missing(rows: Array) -> Array:
     return result
 
 
-@pytest.mark.parametrize("name", [*FITS, *REFUSE_MISSING])
+LEAVES_OF_OUR_OWN = {"gradient boosting, exponential"}
+"""See test_convert_margins.py."""
+
+
+@pytest.mark.parametrize("name", [each for each in FITS if each not in LEAVES_OF_OUR_OWN])
 def test_the_model_is_skl2onnxs_byte_for_byte_but_for_missing_values(name: str) -> None:
     model, rows = {**FITS, **REFUSE_MISSING}[name]()
     assert without_missing_tracks(converted(model, rows)) == without_missing_tracks(

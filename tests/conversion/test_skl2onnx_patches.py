@@ -20,6 +20,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
 from sklearn.svm import LinearSVC
+from sklearn.utils import all_estimators
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.graph.canonical import to_bytes
@@ -125,3 +126,35 @@ def test_bins_may_be_sparse() -> None:
     pipeline = make_pipeline(bins, LinearRegression()).fit(x, IRIS[1])
     (values,) = predicted(pipeline, x, "regression")
     np.testing.assert_allclose(values[:, 0], pipeline.predict(x), atol=1e-4)
+
+
+CLASSIFIERS = dict(all_estimators("classifier"))
+WIDE = [
+    "BernoulliNB",
+    "CategoricalNB",
+    "ComplementNB",
+    "DecisionTreeClassifier",
+    "GaussianNB",
+    "KNeighborsClassifier",
+    "LinearSVC",
+    "LogisticRegression",
+    "MLPClassifier",
+    "MultinomialNB",
+    "PassiveAggressiveClassifier",
+    "Perceptron",
+    "RidgeClassifier",
+    "SGDClassifier",
+    "SVC",
+]
+
+
+@pytest.mark.parametrize("first", [2**24 + 1, 2**31 + 1, 2**53 + 1, -(2**62) - 1])
+@pytest.mark.parametrize("name", WIDE)
+@pytest.mark.filterwarnings("ignore")  # iterations are few
+def test_wide_labels_keep_their_digits(name: str, first: int) -> None:
+    random = np.random.default_rng(0)
+    x = random.integers(0, 4, size=(60, 3)).astype(np.float32)
+    estimator = CLASSIFIERS[name]().fit(x, np.digitize(x[:, 0], [1, 3]) + first)
+    session = open_session(to_bytes(to_onnx(estimator, numeric_schema(3), 12)))
+    expected = [int(label) for label in estimator.predict(x)]
+    assert session.run(["label"], {"X": x})[0].tolist() == expected

@@ -56,9 +56,9 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A clone whose chain has run once."""
-    return finished_clone(tmp_path_factory.mktemp("pages") / "project")
+    return finished_clone(tmp_path_factory.mktemp("pages") / "project", chains)
 
 
 @pytest.mark.parametrize("command", pages.make_commands(pages.PAGES))

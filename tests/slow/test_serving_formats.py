@@ -1,6 +1,6 @@
-"""What we package, read by Triton's own schema and by the typed models of KServe's SDK.
+"""What we package, read by Triton's own schema and the typed models of KServe's and Grafana's SDKs.
 
-Both are in ``.venv-serve``, because the SDK asks for an older pandas than the main environment.
+All are in ``.venv-serve``, because KServe's asks for an older pandas than the main environment.
 """
 
 from __future__ import annotations
@@ -24,11 +24,13 @@ from sklearn.svm import LinearSVC
 
 from onnxpress import compress, convert
 from onnxpress.serving.kserve import Resources, inference_service
+from onnxpress.serving.monitoring.dashboard import dashboard
+from onnxpress.serving.monitoring.watched import Timing, Watched
 from onnxpress.serving.triton import Batching, model_config
 from tests.conftest import ROOT
 
 PYTHON = ROOT / ".venv-serve" / "bin" / "python"
-"""The Python of the environment with both schemas (``make .venv-serve/installed``)."""
+"""The Python of the environment with all schemas (``make .venv-serve/installed``)."""
 TYPES = {
     onnx.TensorProto.FLOAT: "TYPE_FP32",
     onnx.TensorProto.INT64: "TYPE_INT64",
@@ -54,6 +56,14 @@ for name in dir(kserve):
         setattr(client.models, name, getattr(kserve, name))
 typed = api.deserialize(given, "V1beta1InferenceService")
 print(json.dumps(api.sanitize_for_serialization(typed)))
+"""
+READ_DASHBOARD = """
+import json, sys
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.cog.plugins import register_default_plugins
+from grafana_foundation_sdk.models.dashboard import Dashboard
+register_default_plugins()
+print(JSONEncoder().encode(Dashboard.from_json(json.load(sys.stdin))))
 """
 
 
@@ -190,3 +200,19 @@ def test_kserve_would_leave_out_a_key_that_it_does_not_know() -> None:
 def test_triton_refuses_a_key_that_it_does_not_know() -> None:
     with pytest.raises(AssertionError, match="no field named"):
         read_by(READ_CONFIG, 'name: "m" max_batchsize: 3')
+
+
+def a_dashboard() -> dict[str, Any]:
+    made: dict[str, Any] = dashboard(Watched("iris", 100, on_kserve=True), Timing())
+    return made
+
+
+def test_grafana_reads_the_dashboard_and_leaves_nothing_out() -> None:
+    assert read_by(READ_DASHBOARD, json.dumps(a_dashboard())) == a_dashboard()
+
+
+def test_grafana_would_leave_out_a_key_that_it_does_not_know() -> None:
+    made = a_dashboard()
+    made["panels"][0]["options"]["legend"]["showLegends"] = False
+    made["panels"][0]["targets"][0]["expression"] = "up"
+    assert read_by(READ_DASHBOARD, json.dumps(made)) == a_dashboard()

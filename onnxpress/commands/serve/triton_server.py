@@ -19,6 +19,7 @@ from urllib.request import ProxyHandler, build_opener
 
 from onnxpress.commands.serve.installation import Installation
 from onnxpress.errors import ServerError, UserError
+from onnxpress.serving.triton import LATENCIES
 
 HOST = "127.0.0.1"
 START_SECONDS = 60.0
@@ -78,6 +79,7 @@ def command(installation: Installation, folder: Path, ports: Ports) -> list[str]
         f"--metrics-port={ports.metrics}",
         f"--exit-timeout-secs={END_SECONDS}",
         "--allow-gpu-metrics=false",
+        LATENCIES,
         "--disable-auto-complete-config",
     ]
 

@@ -25,7 +25,7 @@ from onnxpress.conversion.converters.trees.attributes import (
 )
 from onnxpress.conversion.converters.trees.categories import without_categories
 from onnxpress.conversion.converters.trees.deferring import FillingContainer
-from onnxpress.conversion.converters.trees.hollow import convert_as, hollow
+from onnxpress.conversion.converters.trees.hollow import EXPONENTIAL, convert_as, hollow
 from onnxpress.conversion.registering import Converter, replace_converters
 from onnxpress.graph.trees.arrays import Array, TreeArrays
 
@@ -57,10 +57,13 @@ def _in_arrays(original: Converter) -> Converter:
         as_is = bool(_extras(model, container)) or _is_double(operator)
         if as_is and memberships:
             raise NotImplementedError("native categories need float32 rows")
+        raw = bool(container.get_options(model, {}).get("raw_scores"))
+        if as_is and raw and _is_exponential(model):
+            raise NotImplementedError("exponential loss, its decisions from float64 rows")
         if as_is:
             arrays = _missing_alone(model, trees, _extras(model, container))
         else:
-            arrays = (_attributes(model, held) for held in _operators(model, trees))
+            arrays = (_attributes(model, held, raw=raw) for held in _operators(model, trees))
         filling = FillingContainer(container, arrays)
         exponential = histogram and model.loss in LOG_LINKED
         around = AroundTrees(scope, filling, memberships, exponential=exponential)
@@ -97,14 +100,19 @@ def _looks_leaves_up(model: Any) -> bool:
     return hasattr(model, "predict_proba") and getattr(model, "n_outputs_", 1) > 1
 
 
-def _attributes(model: Any, trees: Sequence[TreeArrays]) -> dict[str, Array]:
+def _attributes(model: Any, trees: Sequence[TreeArrays], *, raw: bool) -> dict[str, Array]:
     """Make the long attributes of one operator, with the weights that skl2onnx gives its leaves.
+
+    ``raw`` asks for the decision function of a boosting model, not for its probabilities.
 
     1. Of several outputs, leaves are numbered.
     2. Histogram boosting has the learning rate in its leaves already.
     3. Gradient boosting multiplies by it; with init="zero" skl2onnx gives one base value for all
        classes, which onnxruntime refuses: here each class has one.
-    4. Trees and forests average, classifiers over shares of the classes.
+    4. Of exponential loss the probability is logistic(2 s), s being the decision function. skl2onnx
+       writes this behind the trees, also where s is asked for, and a node without a post-transform
+       is read as a probability if no leaf is negative; here 2 s is in the leaves.
+    5. Trees and forests average, classifiers over shares of the classes.
     """
     if _looks_leaves_up(model):
         return leaf_number_attributes(trees)
@@ -112,11 +120,19 @@ def _attributes(model: Any, trees: Sequence[TreeArrays]) -> dict[str, Array]:
     if hasattr(model, "_predictors"):
         return ensemble_attributes(trees, kind, 1.0, normalise=False)
     if hasattr(model, "learning_rate"):
-        arrays = ensemble_attributes(trees, kind, model.learning_rate, normalise=False)
+        slope = 2.0 if _is_exponential(model) and not raw else 1.0
+        arrays = ensemble_attributes(trees, kind, slope * model.learning_rate, normalise=False)
         if model.init == "zero":
             arrays["base_values"] = np.zeros(model.estimators_.shape[1], np.float32)
+        elif _is_exponential(model):
+            first = model._raw_predict_init(np.zeros((1, model.n_features_in_)))
+            arrays["base_values"] = (slope * first).ravel().astype(np.float32)
         return arrays
     return ensemble_attributes(trees, kind, 1.0 / len(trees), normalise=kind == "class")
+
+
+def _is_exponential(model: Any) -> bool:
+    return getattr(model, "loss", None) == EXPONENTIAL
 
 
 def _is_double(operator: Any) -> bool:

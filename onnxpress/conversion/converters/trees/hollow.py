@@ -16,13 +16,19 @@ _TWO_LEAVES = {
     "threshold": (0.0, 0.0),
 }
 
+EXPONENTIAL = "exponential"
+"""The loss of gradient boosting that skl2onnx is shown as log_loss."""
+
 
 def hollow(model: Any) -> Any:
     """Copy ``model`` without its nodes, shallowly.
 
-    A tree keeps two nodes if it has them: skl2onnx asks whether there is more than one.
+    1. A tree keeps two nodes if it has them: skl2onnx asks whether there is more than one.
+    2. Exponential loss becomes log_loss; only its leaves and base values differ.
     """
     result = copy.copy(model)
+    if getattr(model, "loss", None) == EXPONENTIAL:
+        result.loss = "log_loss"
     if hasattr(model, "_predictors"):
         none = SimpleNamespace(nodes=())
         result._predictors = [[none] * len(trees) for trees in model._predictors]

@@ -1,0 +1,1 @@
+"""What watches a served model: Prometheus's files and a dashboard for Grafana."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpress.boosters import xgboost_training
+from onnxpress.boosters import catboost_training, xgboost_training
 from onnxpress.boosters.trainer import Trainer, Training, plain_frame
 from onnxpress.errors import UserError
 
@@ -82,7 +82,12 @@ def _fit_lightgbm(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
     return estimator.booster_.model_to_string().encode(), labels
 
 
+def _fit_catboost(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
+    return catboost_training.fit(given.name, given.parameters, given.rows, given.target)
+
+
 TRAINERS: dict[str, Trainer] = {
+    "catboost": Trainer(catboost_training.defaults, catboost_training.known, _fit_catboost),
     "lightgbm": Trainer(_lightgbm_defaults, _lightgbm_known, _fit_lightgbm),
     "xgboost": Trainer(xgboost_training.defaults, xgboost_training.known, xgboost_training.fit),
 }

@@ -12,6 +12,7 @@ from onnxpress.boosters.readers import SUFFIXES, read_booster
 from onnxpress.conversion.converters.trees.thresholds import float32_below
 from onnxpress.errors import UserError
 from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
+from onnxpress.given.catboost_categories import listed, unlisted_yet
 from onnxpress.progress import Say
 from onnxpress.reading import read_bytes
 from onnxpress.tables.rows import Rows
@@ -32,10 +33,12 @@ def load_booster(
     """
     library, data = SUFFIXES[path.suffix], read_bytes(path)
     try:
-        model = read_booster(library, data)
+        model = read_booster(library, unlisted_yet(data) if library == "catboost" else data)
     except UserError as error:
         raise UserError(f"{path} {error}") from error
     columns = _columns(model, schema, path)
+    if library == "catboost":
+        data = listed(path, data, columns, rows, schema, say)
     merged, count = merged_thresholds(model)
     if merged:
         say(

@@ -37,14 +37,14 @@ def load_booster(
     except UserError as error:
         raise UserError(f"{path} {error}") from error
     columns = _columns(model, schema, path)
-    if library == "catboost":
-        data = listed(path, data, columns, rows, schema, say)
     merged, count = merged_thresholds(model)
     if merged:
         say(
             f"{path}: {merged} of {count} thresholds are the same as another in float32, in which "
             "rows come: rows between them, of a float64 table, are told apart no longer"
         )
+    if library == "catboost":
+        data = listed(path, data, columns, rows, schema, say)
     if not model.classes and schema.task == "classification":
         raise UserError(
             f"{path} gives a number a row by its objective {model.objective!r}, and the target "

@@ -65,7 +65,7 @@ def _catboost(data: bytes) -> Opened:
     try:
         booster.load_model(blob=file)
     except catboost.CatBoostError as error:
-        raise UserError(f"CatBoost refuses the model: {error}") from error
+        raise UserError(f"CatBoost refuses the model: {_first_line(error)}") from error
     names = booster.feature_names_
     texts = {place: [str(one) for one in listed] for place, listed in categories.items()}
     kind = (
@@ -90,7 +90,10 @@ def _catboost(data: bytes) -> Opened:
     def predict(rows: NDArray[Any], threads: int) -> NDArray[np.float64]:
         if len(rows) == 0:
             return predict(np.zeros((1, rows.shape[1])), threads)[:0]
-        found = booster.predict(pool(rows, threads), kind, thread_count=threads)
+        try:
+            found = booster.predict(pool(rows, threads), kind, thread_count=threads)
+        except catboost.CatBoostError as error:
+            raise UserError(f"CatBoost refuses the rows: {_first_line(error)}") from error
         values = np.asarray(found, np.float64).reshape(len(rows), -1)
         return values[:, 1:] if model.classes == TWO and model.outputs == 1 else values
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.boosters import catboost_training
 from onnxpress.errors import UserError
 
 INSTALL = "pip install 'onnxpress[boosters]'"
@@ -130,7 +131,12 @@ def _fit_lightgbm(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
     return estimator.booster_.model_to_string().encode(), labels
 
 
+def _fit_catboost(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
+    return catboost_training.fit(given.name, given.parameters, given.rows, given.target)
+
+
 TRAINERS: dict[str, Trainer] = {
+    "catboost": Trainer(catboost_training.defaults, catboost_training.known, _fit_catboost),
     "lightgbm": Trainer(_lightgbm_defaults, _lightgbm_known, _fit_lightgbm),
 }
 """By the names of the libraries."""

@@ -14,13 +14,14 @@ from onnxpress.runtime.checked import one_line, other_format
 MOST_NAMES = 10
 """Names of a refused file that an error shows."""
 
-CURE_OF_BOOSTERS = (
-    "give the model's .onnx file, made where it was fitted (LightGBM and XGBoost by onnxmltools)"
-)
+CURE_OF_BOOSTERS = "give the model's .onnx file, made where it was fitted (XGBoost by onnxmltools)"
 
 CURES = {
     "catboost.": CURE_OF_BOOSTERS,
-    "lightgbm.": CURE_OF_BOOSTERS,
+    "lightgbm.": (
+        "save the model in LightGBM's own format, model.booster_.save_model('model.txt'), "
+        "and give that file"
+    ),
     "xgboost.": CURE_OF_BOOSTERS,
     "scipy.stats.": "of a search over distributions, dump the best_estimator_ alone",
     "joblib.": "set memory=None in its pipelines, and dump it again",

@@ -72,7 +72,7 @@ def kserve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KServe]:
 def deployed(made: Packaged, storage: Path) -> dict[str, Any]:
     """Upload the repository as publish does, and return the manifest."""
     deployment = Deployment("model", Batching(), Resources(), f"file://{storage}")
-    files = packaged(made.model, made.schema, deployment, "1.21.0", [])
+    files = packaged(made.model, made.schema, {"form": 1}, deployment, "1.21.0", [])
     repository = {
         path.removeprefix(f"{REPOSITORY}/"): data
         for path, data in files.items()

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from onnxpress.boosters.catboost_categories import split_categories
+from onnxpress.boosters.library_errors import first_line
 from onnxpress.boosters.model import TWO
 from onnxpress.boosters.readers import read_booster
-from onnxpress.boosters.xgboost_errors import first_line
 from onnxpress.errors import UserError
 
 Opened = Callable[[NDArray[Any], int], NDArray[np.float64]]
@@ -66,7 +66,7 @@ def _catboost(data: bytes) -> Opened:
     try:
         booster.load_model(blob=file)
     except catboost.CatBoostError as error:
-        raise UserError(f"CatBoost refuses the model: {_first_line(error)}") from error
+        raise UserError(f"CatBoost refuses the model: {first_line(error)}") from error
     names = booster.feature_names_
     texts = {place: [str(one) for one in listed] for place, listed in categories.items()}
     kind = (
@@ -94,7 +94,7 @@ def _catboost(data: bytes) -> Opened:
         try:
             found = booster.predict(pool(rows, threads), kind, thread_count=threads)
         except catboost.CatBoostError as error:
-            raise UserError(f"CatBoost refuses the rows: {_first_line(error)}") from error
+            raise UserError(f"CatBoost refuses the rows: {first_line(error)}") from error
         values = np.asarray(found, np.float64).reshape(len(rows), -1)
         return values[:, 1:] if model.classes == TWO and model.outputs == 1 else values
 

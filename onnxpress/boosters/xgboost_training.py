@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from onnxpress.boosters.library_errors import first_line
 from onnxpress.boosters.trainer import Training, plain_frame
 from onnxpress.boosters.xgboost_categories import ESCAPES, escaped
-from onnxpress.boosters.xgboost_errors import first_line
 from onnxpress.boosters.xgboost_objectives import objective_of
 from onnxpress.errors import UserError
 

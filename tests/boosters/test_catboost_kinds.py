@@ -66,7 +66,9 @@ def test_trees_behind_the_best_iteration_are_left_out(tmp_path: Path) -> None:
 def test_trees_of_one_leaf(policy: str, tmp_path: Path) -> None:
     rows = np.zeros((ROWS, 2), np.float32)
     rows[0, 0] = 1
-    fitted = catboost.CatBoostRegressor(**QUIET, grow_policy=policy, allow_const_label=True)
+    fitted = catboost.CatBoostRegressor(
+        **QUIET, grow_policy=policy, allow_const_label=True, bootstrap_type="No"
+    )
     fitted.fit(rows, np.ones(ROWS))
     data = saved(fitted, tmp_path / "model.cbm")
     found = compared("catboost", data, pd.DataFrame(rows, columns=["a", "b"]), None)
@@ -90,8 +92,8 @@ def test_combinations_with_borders_and_single_categories(tmp_path: Path) -> None
     random = np.random.default_rng(3)
     frame = pd.DataFrame({"n": random.normal(size=ROWS).astype(np.float32)})
     frame.loc[::7, "n"] = np.nan
-    for name, listed in (("c", "uvwxyz"), ("d", "pqrs"), ("two", "ab")):
-        frame[name] = random.choice(list(listed), ROWS)
+    for name, letters in (("c", "uvwxyz"), ("d", "pqrs"), ("two", "ab")):
+        frame[name] = random.choice(list(letters), ROWS)
     above = (frame["n"].fillna(9) > 0.3).to_numpy() ^ (frame["two"] == "a")
     target = (above ^ frame["c"].isin(["u", "v"]) ^ frame["d"].isin(["p", "q"])).astype(int)
     fitted = catboost.CatBoostClassifier(

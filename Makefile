@@ -69,7 +69,7 @@ rollback: $(VENV) ## make the champion before the champion again, and write its 
 report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
 	@python -m onnxpress report --html
 
-doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
+doctor: $(VENV) ## check this machine, the tracking server and the place of packaged models: a line per check, within 20 seconds
 	@python -m onnxpress doctor
 
 migrate: $(VENV) ## bring a repository of the first edition up to date, and name what cannot be

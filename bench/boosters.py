@@ -126,10 +126,10 @@ def line_of(library: str, nodes: int) -> str:
 HEAD = f"""# Boosters
 
 Written by `python -m bench.boosters` on one thread. Regressions of {FEATURES} features, trees of
-{LEAVES} leaves. Seconds on a core are those from the fitted model to the bytes of an ONNX file: ours from the
-native bytes, fully checked, and the public converter's (onnxmltools, or the library's own).
-Milliseconds are for {ASKED:,} rows, the median of {TURNS} calls in turn. The last two columns are
-the largest differences from what the library itself predicts.
+{LEAVES} leaves. Seconds on a core are those from the fitted model to the bytes of an ONNX file:
+ours from the native bytes, fully checked, and the public converter's (onnxmltools, or the
+library's own). Milliseconds are for {ASKED:,} rows, the median of {TURNS} calls in turn. The last
+two columns are the largest differences from what the library itself predicts.
 
 """
 COLUMNS = (

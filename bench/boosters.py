@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def line_of(library: str, nodes: int) -> str:
     sessions = [open_session(one) for one in (model, other)]
     opened = open_booster(library, made.data)
     calls: list[Callable[[], Any]] = [lambda: opened(asked, 1)]
-    calls += [lambda one=one: one.run(None, {"X": asked})[-1] for one in sessions]
+    calls += [partial(one.run, None, {"X": asked}) for one in sessions]
     values = [np.asarray(call()).reshape(-1) for call in calls]
     times = [[timed(call)[0] for call in calls] for _ in range(TURNS)]
     own, onnx, public = (1000 * statistics.median(column) for column in zip(*times, strict=True))

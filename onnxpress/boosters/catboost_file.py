@@ -75,6 +75,9 @@ def read_file(data: bytes) -> CatBoostFile:
     trees = root.table(1)
     if trees is None:
         raise Unreadable("is damaged: a CatBoost model without trees")
+    for field, what in ((12, "texts"), (18, "embeddings"), (13, "texts or embeddings")):
+        if trees.tables(field, MOST_FEATURES):
+            raise Unsupported(f"reads {what}, which have no exact form here")
     parts = root.texts(3, MOST_ENTRIES)
     if parts not in ([], [STATISTICS]):
         raise Unsupported(f"holds {parts[-1][:40]!r}; only categories and numbers are read")
@@ -105,9 +108,6 @@ def _sized(view: memoryview) -> tuple[memoryview, memoryview]:
 
 
 def _file(trees: Table, info: dict[str, str], tables: dict[Any, Any]) -> CatBoostFile:
-    for field, what in ((12, "texts"), (13, "texts or embeddings"), (18, "embeddings")):
-        if trees.tables(field, MOST_FEATURES):
-            raise Unsupported(f"reads {what}, which have no exact form here")
     outputs = trees.number(0, "int32", 0)
     bias = trees.array(16, "<f8")
     if len(bias) == 0:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from onnxpress.boosters.model import BoosterModel
+from onnxpress.boosters.model import BoosterModel, Unreadable, Unsupported
 from onnxpress.boosters.readers import SUFFIXES, read_booster
 from onnxpress.conversion.converters.trees.thresholds import float32_below
 from onnxpress.errors import UserError
@@ -44,13 +44,16 @@ def load_booster(
             "rows come: rows between them, of a float64 table, are told apart no longer"
         )
     if library == "catboost":
-        data = listed(path, data, columns, rows, schema, say)
-    if not model.classes:
-        if schema.task == "classification":
-            raise UserError(
-                f"{path} gives a number a row by its objective {model.objective!r}, and the target "
-                "has classes (see `task`); give a model fitted for classes"
-            )
+        try:
+            data = listed(path, data, columns, rows, schema, say)
+        except (Unreadable, Unsupported) as error:
+            raise UserError(f"{path} {error}") from error
+    if not model.classes and schema.task == "classification":
+        raise UserError(
+            f"{path} gives a number a row by its objective {model.objective!r}, and the target "
+            "has classes (see `task`); give a model fitted for classes"
+        )
+    if schema.task == "regression":
         if model.outputs > 1:
             raise UserError(f"{path} gives {model.outputs} values a row; expected one")
         return BoosterRegressor(library, data, columns)

@@ -101,14 +101,21 @@ class Watching:
         """Send a request; the status of the answer."""
         table = self.server.packaged.rows.feeds["X"]
         values = np.resize(table, (rows, table.shape[1])).tobytes()
-        tensor = {"name": "X", "shape": [rows, table.shape[1]], "datatype": "FP32"}
-        tensor["parameters"] = {"binary_data_size": len(values)}
+        tensor = {
+            "name": "X",
+            "shape": [rows, table.shape[1]],
+            "datatype": "FP32",
+            "parameters": {"binary_data_size": len(values)},
+        }
         whole = {"inputs": [tensor], "parameters": {"binary_data_output": True}}
         head = json.dumps(whole).encode()
-        headers = {"Inference-Header-Content-Length": str(len(head))}
-        return requests.post(
-            self.server.url, head + values, headers=headers, timeout=60
-        ).status_code
+        answer = requests.post(
+            self.server.url,
+            head + values,
+            headers={"Inference-Header-Content-Length": str(len(head))},
+            timeout=60,
+        )
+        return answer.status_code
 
     def posts(self, count: int = 5) -> None:
         """Send small requests that are answered."""

@@ -31,6 +31,10 @@ TRAIN: dict[str, dict[str, Any]] = {
         "train__estimator": "lightgbm.LGBMClassifier",
         "train__params": {"n_estimators": 20, "min_data_per_group": 5},
     },
+    "xgboost": {
+        "train__estimator": "xgboost.XGBClassifier",
+        "train__params": {"n_estimators": 20, "max_cat_to_onehot": 1},
+    },
 }
 """Keys of params.yaml by library."""
 

@@ -48,6 +48,7 @@ def _start(served: Served) -> Iterable[str]:
         f"- `repository/{served.name}/` is the model as Triton Inference Server loads it:",
         "  `config.pbtxt` and, byte for byte, the quantised ONNX model.",
         "- `kserve.yaml` is the InferenceService for KServe, if `package.storage_uri` is set.",
+        "- `drift_profile.json` says how the training rows lie in the model's own bins.",
         "- `monitoring/` has what Prometheus and Grafana need to watch it.",
         "- `digest.json` has the digest of everything in `repository/`.",
         "",

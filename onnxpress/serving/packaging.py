@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 
@@ -19,6 +21,7 @@ from onnxpress.serving.triton_releases import ONNXRUNTIMES, releases_for
 from onnxpress.tables.schema import Schema
 
 REPOSITORY, MANIFEST, PAGE, DIGEST = "repository", "kserve.yaml", "README.md", "digest.json"
+DRIFT_PROFILE = "drift_profile.json"
 MONITORING = "monitoring"
 """What is in the folder; the manifest only if it is known where the repository will be."""
 
@@ -40,6 +43,7 @@ class Deployment:
 def packaged(
     model: bytes,
     schema: Schema,
+    profile: Mapping[str, Any],
     deployment: Deployment,
     oldest_onnxruntime: str,
     bad_onnxruntime: Collection[str],
@@ -69,11 +73,25 @@ def packaged(
     )
     files = {f"{REPOSITORY}/{path}": data for path, data in repository.items()}
     files |= {PAGE: operator_page(page).encode(), DIGEST: digest_file(digest)}
+    files[DRIFT_PROFILE] = profile_file(profile)
     watched = Watched(name, deployment.p99_ms, on_kserve=storage is not None)
     files |= {f"{MONITORING}/{path}": data for path, data in monitoring_files(watched).items()}
     if storage:
         files[MANIFEST] = as_yaml(_manifest(deployment, storage, releases, oldest_onnxruntime))
     return files
+
+
+def profile_file(profile: Mapping[str, Any]) -> bytes:
+    """Return the bytes of ``drift_profile.json``: an entry per line, so that diffs show it."""
+    parts = []
+    for key in sorted(profile):
+        value = profile[key]
+        if isinstance(value, list):
+            lines = [json.dumps(each, sort_keys=True, ensure_ascii=False) for each in value]
+            parts.append(f'"{key}": [\n' + ",\n".join(lines) + "\n]")
+        else:
+            parts.append(f'"{key}": {json.dumps(value)}')
+    return ("{" + ",\n".join(parts) + "}\n").encode()
 
 
 def _manifest(

@@ -32,7 +32,9 @@ ON_A_CLUSTER = [block for block in BLOCKS if block.startswith(("docker run", "ku
 """What they read is held to by tests/serving and tests/slow/test_serving_formats.py."""
 TO_AN_ENDPOINT = [block for block in BLOCKS if block.startswith("onnxpress verify-endpoint")]
 """Run by tests/slow/test_verify_endpoint.py."""
-ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT)
+BY_PROMETHEUS = [block for block in BLOCKS if block.startswith("prometheus ")]
+"""Run by tests/slow/test_monitoring.py."""
+ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT, *BY_PROMETHEUS)
 ANYWHERE = [block for block in BLOCKS if block.startswith("onnxpress ") and block not in ELSEWHERE]
 WITH_PIP = [block for block in BLOCKS if OWN_ENVIRONMENT in block]
 IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP, *ELSEWHERE)]

@@ -136,7 +136,9 @@ def serve(*, port: int, environment: Path) -> None:
     show_default=True,
     help="Rows of a request.",
 )
-@click.option("--host", metavar="NAME", help="The header Host, by which ingresses route.")
+@click.option(
+    "--host", metavar="NAME", help="The header Host (gRPC: authority), by which ingresses route."
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
@@ -147,14 +149,15 @@ def serve(*, port: int, environment: Path) -> None:
 @click.option(
     "--binary",
     is_flag=True,
-    help="Send rows in the protocol's binary extension: some servers take no NaN in JSON.",
+    help="Over HTTP, send rows in the protocol's binary extension: some take no NaN in JSON.",
 )
 @in_json
 def verify_endpoint(*, url: str, in_json: bool, **words: Any) -> None:
     """Compare what an endpoint answers with what model_quantized.onnx predicts.
 
-    URL is an address that speaks the Open Inference Protocol 2, such as http://127.0.0.1:8000. Test
-    rows and probe rows are sent. The value of ONNXPRESS_ENDPOINT_TOKEN is sent as a bearer token.
+    URL is an address that speaks the Open Inference Protocol 2, such as http://127.0.0.1:8000 or
+    grpc://127.0.0.1:8001. Test rows and probe rows are sent. The value of ONNXPRESS_ENDPOINT_TOKEN
+    is sent as a bearer token.
     """
     from onnxpress.commands.verify_endpoint.verifying import Target, main
 

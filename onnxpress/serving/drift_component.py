@@ -1,0 +1,59 @@
+"""The drift component of a model repository: its folder, and how a server is told to feed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from onnxpress import drift
+
+SUFFIX = "-drift"
+"""What the component's name has more than the model's."""
+TRACES = "/tmp/onnxpress-drift"  # noqa: S108 - in the server's container, which has it for itself
+"""How the names of the files begin that Triton writes and the component reads."""
+PROFILE = "drift_profile.json"
+SOURCES = Path(drift.__file__).parent
+TRAVELLING = ("counting", "traces", "window")
+"""Modules that the component imports."""
+
+
+def component_files(name: str, profile: bytes) -> dict[str, bytes]:
+    """Return the files of the component by path, such as ``iris-drift/1/model.py`` for iris."""
+    folder = f"{name}{SUFFIX}"
+    files = {
+        f"{folder}/config.pbtxt": _config(name).encode(),
+        f"{folder}/1/model.py": (SOURCES / "exporter.py").read_bytes(),
+        f"{folder}/1/{PROFILE}": profile,
+    }
+    for package in ("onnxpress", "onnxpress/drift"):
+        files[f"{folder}/1/{package}/__init__.py"] = b""
+    for module in TRAVELLING:
+        file = f"{module}.py"
+        files[f"{folder}/1/onnxpress/drift/{file}"] = (SOURCES / file).read_bytes()
+    return files
+
+
+def trace_options(every: int, traces: str = TRACES) -> list[str]:
+    """Return the options that have Triton write one request in ``every``, a file each."""
+    return [
+        f"--trace-config=triton,file={traces}",
+        "--trace-config=triton,log-frequency=1",
+        f"--trace-config=rate={every}",
+        "--trace-config=level=TENSORS",
+    ]
+
+
+def _config(name: str) -> str:
+    """Return the configuration: a request, which need never come, asks how many rows there are."""
+    return "\n".join(
+        [
+            f'name: "{name}{SUFFIX}"',
+            'backend: "python"',
+            "max_batch_size: 0",
+            'input { name: "any" data_type: TYPE_BOOL dims: [ 1 ] }',
+            'output { name: "rows" data_type: TYPE_INT64 dims: [ 1 ] }',
+            "instance_group [ { kind: KIND_CPU count: 1 } ]",
+            f'parameters {{ key: "model" value {{ string_value: "{name}" }} }}',
+            f'parameters {{ key: "traces" value {{ string_value: "{TRACES}" }} }}',
+            "",
+        ]
+    )

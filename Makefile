@@ -37,7 +37,7 @@ lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
 bench: $(PEERS) $(TRITON) $(SERVE) ## measure forests against other runtimes, other families, every estimator, every score, budgets, servers under load (two hours); BENCH="--quick" for a sample
-	@for suite in bench bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning bench.serving; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
+	@for suite in bench bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning bench.boosters bench.serving; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@python -m onnxpress fresh
@@ -69,7 +69,7 @@ rollback: $(VENV) ## make the champion before the champion again, and write its 
 report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
 	@python -m onnxpress report --html
 
-doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
+doctor: $(VENV) ## check this machine, the tracking server and the place of packaged models: a line per check, within 20 seconds
 	@python -m onnxpress doctor
 
 migrate: $(VENV) ## bring a repository of the first edition up to date, and name what cannot be

@@ -1,4 +1,4 @@
-"""Fit CatBoost's classes; see :mod:`onnxpress.boosters.training`.
+"""Fit CatBoost's classes; see :mod:`onnxpress.boosters.trainer`.
 
 Texts are CatBoost's own categories; an empty text, which is a missing one, is a category like the
 others. What changes from fit to fit (an id and the time) is taken out of the file.

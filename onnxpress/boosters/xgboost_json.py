@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.boosters.model import BoosterModel, Feature, Unreadable, Unsupported
-from onnxpress.boosters.xgboost_categories import categories_of, with_columns
+from onnxpress.boosters.xgboost_categories import categories_of, encoding_of, with_columns
 from onnxpress.boosters.xgboost_document import Part, read_document
 from onnxpress.boosters.xgboost_objectives import base_margin, objective_of
 from onnxpress.boosters.xgboost_trees import RawTree, read_tree
@@ -49,7 +49,9 @@ def read_xgboost(content: bytes) -> BoosterModel:
         raise Unsupported(f"has {classes} classes and the objective {name}, which has none")
     booster, weights = _booster(learner.part("gradient_booster"))
     trees = _counted_trees(booster, weights, outputs, _best_round(learner))
-    features = _features(learner, booster, version, params.whole("num_feature"))
+    features = _features(
+        learner, booster, encoding_of(learner, version), params.whole("num_feature")
+    )
     arrays, memberships = with_columns(trees, len(features))
     return BoosterModel(
         library="xgboost",
@@ -141,11 +143,9 @@ def _round_ends(booster: Part, trees: int, outputs: int) -> list[int]:
     return list(range(each, trees + 1, each))
 
 
-def _features(
-    learner: Part, booster: Part, version: tuple[int, ...], count: int
-) -> tuple[Feature, ...]:
+def _features(learner: Part, booster: Part, encoding: str, count: int) -> tuple[Feature, ...]:
     names = learner.texts("feature_names") or [""] * count
-    categories = categories_of(booster, version) or [None] * count
+    categories = categories_of(booster, encoding) or [None] * count
     if len(names) != count or len(categories) != count:
         raise Unreadable(
             f"is damaged: {len(names)} names and categories of {len(categories)} features, of "

@@ -48,12 +48,12 @@ def load_booster(
             data = listed(path, data, columns, rows, schema, say)
         except (Unreadable, Unsupported) as error:
             raise UserError(f"{path} {error}") from error
-    if not model.classes:
-        if schema.task == "classification":
-            raise UserError(
-                f"{path} gives a number a row by its objective {model.objective!r}, and the target "
-                "has classes (see `task`); give a model fitted for classes"
-            )
+    if not model.classes and schema.task == "classification":
+        raise UserError(
+            f"{path} gives a number a row by its objective {model.objective!r}, and the target "
+            "has classes (see `task`); give a model fitted for classes"
+        )
+    if schema.task == "regression":
         if model.outputs > 1:
             raise UserError(f"{path} gives {model.outputs} values a row; expected one")
         return BoosterRegressor(library, data, columns)

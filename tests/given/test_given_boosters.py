@@ -11,6 +11,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from onnxpress.errors import UserError
 from onnxpress.pipeline.inputs import read_rows, read_schema
@@ -84,6 +85,19 @@ def test_a_native_file_predicts_as_its_library_does(
     assert np.abs(found.scores - expected).max() < 1e-6
     species = np.array(["Adelie", "Chinstrap", "Gentoo"])
     assert np.array_equal(found.values, species[expected.argmax(axis=1)])
+
+
+PAGE = (ROOT / "docs" / "boosters.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```\n\n```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.usefixtures("penguins")
+@pytest.mark.parametrize(("code", "keys"), EXAMPLES)
+def test_an_example_of_the_page_makes_a_file_that_is_taken(code: str, keys: str) -> None:
+    exec(compile(code, "docs/boosters.md", "exec"), {})  # noqa: S102 - our own page
+    path = Path(yaml.safe_load(keys)["train"]["model_path"])
+    assert path.is_file()
+    chain(prepare, train, convert, name=path.name)
 
 
 def test_thresholds_that_float32_merges_are_counted(

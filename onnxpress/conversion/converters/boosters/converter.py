@@ -14,6 +14,7 @@ signs of the leaves (:mod:`onnxpress.graph.binary_trees`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -62,11 +63,12 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def _regressor(scope: Any, operator: Any, container: Any) -> None:
     model, writer = operator.raw_operator.read(), ContainerWriter(scope, container)
-    if model.classes or model.outputs > 1:
+    if model.outputs > 1:
         raise NotImplementedError(
-            f"the objective {model.objective!r} gives {max(model.classes, model.outputs)} values a "
-            "row; choose one that gives a number"
+            f"the objective {model.objective!r} gives {model.outputs} values a row; choose one "
+            "that gives a number"
         )
+    model = replace(model, classes=0)  # of two classes the number is the second's probability
     sums = weighted(*_sums(model, operator, writer, scope, container), model, writer)
     linked(sums, model, writer, operator.outputs[0].full_name)
 

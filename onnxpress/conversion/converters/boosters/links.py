@@ -48,10 +48,8 @@ def linked(sums: str, model: BoosterModel, writer: ContainerWriter, output: str)
         ones = writer.constant(np.array([[0, 1]], np.float32))
         both = writer.add("Mul", sums, ones)
         if model.link == "step":
-            second = writer.add("Greater", sums, writer.constant(np.zeros(1, np.float32)))
-            sure = writer.add("Cast", second, to=TensorProto.FLOAT)
             first = writer.constant(np.array([[1, 0]], np.float32))
-            writer.add("Abs", writer.add("Sub", first, sure), output=output)
+            writer.add("Abs", writer.add("Sub", first, _step(sums, writer)), output=output)
         else:
             writer.add("Softmax", both, output=output, axis=1)
         return both
@@ -67,6 +65,13 @@ def linked(sums: str, model: BoosterModel, writer: ContainerWriter, output: str)
         writer.add("Softplus", sums, output=output)
     elif model.link == "signed_square":
         writer.add("Mul", sums, writer.add("Abs", sums), output=output)
+    elif model.link == "step":
+        writer.add("Identity", _step(sums, writer), output=output)
     else:
         writer.add("Identity", sums, output=output)
     return sums
+
+
+def _step(sums: str, writer: ContainerWriter) -> str:
+    above = writer.add("Greater", sums, writer.constant(np.zeros(1, np.float32)))
+    return writer.add("Cast", above, to=TensorProto.FLOAT)

@@ -18,7 +18,7 @@ from onnxpress.pipeline.inputs import read_schema
 from onnxpress.pipeline.outputs import QUANTIZED_MODEL, SERVING
 from onnxpress.pipeline.params import load_params
 from onnxpress.runtime.sessions import open_session
-from onnxpress.serving.packaging import DRIFT_PROFILE
+from onnxpress.serving.drift_component import PROFILE as DRIFT_PROFILE
 from onnxpress.tables.csv_types import CsvForm
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.sources import SUFFIXES

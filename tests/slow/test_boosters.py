@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import catboost
 import joblib
 import numpy as np
 import onnxruntime as ort
@@ -21,9 +22,18 @@ from tests.support.project import CHAIN, QUICK
 
 PENGUINS = pd.read_csv(ROOT / "data" / "penguins.csv")
 TRAIN: dict[str, dict[str, Any]] = {
+    "catboost": {
+        "train__model_path": "models/mine.cbm",
+        "data__calibration_size": 0.2,
+        "quantize__level": "lossless",
+    },
     "lightgbm": {
         "train__estimator": "lightgbm.LGBMClassifier",
         "train__params": {"n_estimators": 20, "min_data_per_group": 5},
+    },
+    "xgboost": {
+        "train__estimator": "xgboost.XGBClassifier",
+        "train__params": {"n_estimators": 20, "max_cat_to_onehot": 1},
     },
 }
 """Keys of params.yaml by library."""
@@ -37,6 +47,16 @@ def penguins() -> pd.DataFrame:
     return frame.astype({name: np.float32 for name in frame if name not in texts})
 
 
+def save_catboost(path: Path) -> None:
+    """Fit a model on all rows, and save it as its user would."""
+    fitted = catboost.CatBoostClassifier(
+        iterations=30, verbose=False, allow_writing_files=False, thread_count=1, random_seed=0
+    )
+    fitted.fit(penguins(), PENGUINS["species"], cat_features=["island", "sex"])
+    path.parent.mkdir(exist_ok=True)
+    fitted.save_model(str(path))
+
+
 @pytest.mark.filterwarnings("ignore")  # MLflow's and its libraries'
 @pytest.mark.parametrize("library", TRAIN)
 def test_a_booster_goes_from_the_table_to_mlflow_and_the_serving_package(
@@ -44,6 +64,8 @@ def test_a_booster_goes_from_the_table_to_mlflow_and_the_serving_package(
 ) -> None:
     (workspace / "data").mkdir(exist_ok=True)
     (workspace / "data" / "penguins.csv").write_bytes((ROOT / "data/penguins.csv").read_bytes())
+    if library == "catboost":
+        save_catboost(workspace / "models" / "mine.cbm")
     keys = {
         **QUICK,
         "data__source": "data/penguins.csv",

@@ -168,10 +168,10 @@ def start(packaged: Packaged, port: int | None = None) -> subprocess.Popen[str]:
 
 
 @contextmanager
-def served(packaged: Packaged, port: int | None = None) -> Iterator[Server]:
+def served(packaged: Packaged) -> Iterator[Server]:
     """`onnxpress serve`, ready; ended after the block if that has not ended it."""
     assert ENVIRONMENT.exists(), "run `make .venv-triton/installed` before pytest"
-    port = port or free_port(3)  # HTTP, gRPC, metrics
+    port = free_port(3)  # HTTP, gRPC, metrics
     process = start(packaged, port)
     try:
         printed = []

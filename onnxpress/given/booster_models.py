@@ -37,6 +37,8 @@ def load_booster(
     except UserError as error:
         raise UserError(f"{path} {error}") from error
     columns = _columns(model, schema, path)
+    for note in model.notes:
+        say(f"{path} {note}")
     merged, count = merged_thresholds(model)
     if merged:
         say(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import catboost
@@ -9,9 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from onnxpress.boosters.readers import read_booster
 from onnxpress.errors import UserError
 from onnxpress.estimators.building import build
+from onnxpress.given.catboost_categories import unlisted_yet
 from tests.boosters.compared import schema_of
+from tests.conftest import ROOT
 
 ROWS = 200
 
@@ -61,6 +66,20 @@ def test_missing_and_new_texts_are_what_catboost_takes_them_for() -> None:
         one_hot_max_size=2,
     ).fit(table(), target(table()), cat_features=["city", "size"])
     assert np.array_equal(estimator.predict_proba(rows), own.predict_proba(rows))
+
+
+def test_the_example_of_the_page_makes_a_file_that_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "boosters.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "models").mkdir()
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    exec(next(block for block in blocks if "import catboost" in block), {})  # noqa: S102 - our page
+    data = (tmp_path / "models" / "model.cbm").read_bytes()
+    features = read_booster("catboost", unlisted_yet(data)).features
+    assert [one.name for one in features if one.categories is not None] == ["island", "sex"]
 
 
 @pytest.mark.parametrize(

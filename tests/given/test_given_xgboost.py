@@ -37,7 +37,7 @@ def predictions(task: str) -> tuple[Any, pd.DataFrame]:
 
 @pytest.mark.parametrize("ending", ["json", "ubj"])
 def test_a_classifier_stopped_early_predicts_with_its_best_rounds(
-    ending: str, penguins: pd.DataFrame
+    ending: str, penguins: pd.DataFrame, capsys: pytest.CaptureFixture[str]
 ) -> None:
     codes = pd.factorize(penguins["species"], sort=True)[0]
     random = np.random.default_rng(0)
@@ -49,6 +49,7 @@ def test_a_classifier_stopped_early_predicts_with_its_best_rounds(
     assert classifier.best_iteration + 1 < classifier.get_booster().num_boosted_rounds()
     classifier.save_model(f"models/model.{ending}")
     chain(prepare, train, convert, name=f"model.{ending}")
+    assert "was stopped early" in capsys.readouterr().out
     found, rows = predictions("classification")
     expected = classifier.predict_proba(typed(rows[list(penguins)]))
     assert np.abs(found - expected).max() < 1e-6

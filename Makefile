@@ -12,9 +12,9 @@ MLFLOW2 := .venv-mlflow2/installed
 SERVE := .venv-serve/installed
 KUBEFLOW := .venv-kubeflow/installed
 TRITON := .venv-triton/installed
-# A process and a thread for each of two cores: threads that outnumber the cores spend their time waiting for each other.
-# The proofs spend a fifth of theirs waiting for servers, browsers and timeouts, so that a third process has work to do.
-PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope-reorder
+# Three processes for two cores: tests spend a fifth of their time waiting for servers, browsers, disks and timeouts.
+# A thread each: threads that outnumber the cores spend their time waiting for each other.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help all test proofs lint bench fresh reproduce stability sweep soak kubeflow publish promote rollback report doctor migrate docs ui serve clean lock
@@ -28,10 +28,10 @@ all: $(VENV) ## run every stale stage and print the summary
 	@python -m onnxpress report
 
 test: $(VENV) ## run the tests
-	@$(PYTEST) -n 2 --ignore tests/slow
+	@$(PYTEST) --ignore tests/slow
 
 proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) ## run the tests that clone, kill, or start servers and browsers for minutes
-	@$(PYTEST) -n 3 tests/slow
+	@$(PYTEST) tests/slow
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy

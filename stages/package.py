@@ -49,6 +49,7 @@ def deployment_of(package: Package) -> Deployment:
         package.storage_uri,
         package.canary_percent,
         package.p99_ms,
+        package.drift_every,
     )
 
 

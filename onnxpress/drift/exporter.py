@@ -47,7 +47,7 @@ class TritonPythonModel:  # the name that Triton looks for
         self.traces = Path(parameters["traces"]["string_value"])
         model = parameters["model"]["string_value"]
         self.window = Window(json.loads((folder / PROFILE).read_text(encoding="utf-8")))
-        self.gauges = _gauges(self.window, model)
+        self.metrics = Metrics(self.window, model)
         self.reader = threading.Thread(target=self.read_on, daemon=True)
         self.reader.start()
 
@@ -96,45 +96,41 @@ class TritonPythonModel:  # the name that Triton looks for
     def drop(self, file: Path) -> None:
         """Delete a file that is not read, and count it."""
         file.unlink(missing_ok=True)
-        self.gauges[UNREAD, ""][0].increment(1)
+        self.metrics.unread.increment(1)
 
     def show(self) -> None:
         """Set the metrics."""
-        self.gauges[ROWS, ""][0].set(self.window.rows)
-        indices, lucks = self.gauges[PSI, "each"], self.gauges[CHANCE, "each"]
-        for index, luck, reading in zip(indices, lucks, self.window.readings(), strict=True):
+        self.metrics.rows.set(self.window.rows)
+        shown = zip(self.metrics.psi, self.metrics.chance, self.window.readings(), strict=True)
+        for index, luck, reading in shown:
             index.set(reading.psi)
             luck.set(reading.chance)
 
 
-def _gauges(window: Window, model: str) -> dict[tuple[str, str], list[Any]]:
-    """Return the metrics by name; those of each entry in the order of the window's."""
-    texts = {
-        PSI: "Population stability index against the training rows",
-        CHANCE: "What the index of as many rows without drift stays below",
-    }
-    found = {}
-    for name, text in texts.items():
-        family = triton.MetricFamily(name=name, description=text, kind=triton.MetricFamily.GAUGE)
-        found[name, "each"] = [
-            family.Metric(
-                labels={
-                    "model": model,
-                    "name": entry["name"],
-                    "kind": "feature" if at < len(window.features) else "prediction",
-                }
-            )
-            for at, entry in enumerate(window.entries())
-        ]
-    rows = triton.MetricFamily(
-        name=ROWS, description="Rows in the window", kind=triton.MetricFamily.GAUGE
-    )
-    unread = triton.MetricFamily(
-        name=UNREAD, description="Trace files not read", kind=triton.MetricFamily.COUNTER
-    )
-    found[ROWS, ""] = [rows.Metric(labels={"model": model})]
-    found[UNREAD, ""] = [unread.Metric(labels={"model": model})]
-    return found
+class Metrics:
+    """The metrics on Triton's page; a family that is not kept disappears from it."""
+
+    def __init__(self, window: Window, model: str) -> None:
+        """Show all of them, at 0."""
+        gauge, counter = triton.MetricFamily.GAUGE, triton.MetricFamily.COUNTER
+        families = {
+            PSI: ("Population stability index against the training rows", gauge),
+            CHANCE: ("What the index of as many rows without drift stays below", gauge),
+            ROWS: ("Rows in the window", gauge),
+            UNREAD: ("Trace files not read", counter),
+        }
+        self.families = {
+            name: triton.MetricFamily(name=name, description=text, kind=kind)
+            for name, (text, kind) in families.items()
+        }
+        own = {"model": model}
+        self.rows, self.unread = (self.families[name].Metric(own) for name in (ROWS, UNREAD))
+        labels = []
+        for at, entry in enumerate(window.entries()):
+            kind = "feature" if at < len(window.features) else "prediction"
+            labels.append({**own, "kind": kind, "name": entry["name"]})
+        self.psi = [self.families[PSI].Metric(each) for each in labels]
+        self.chance = [self.families[CHANCE].Metric(each) for each in labels]
 
 
 def _number(file: Path) -> int:

@@ -389,6 +389,10 @@ class Package(Section):
         description="share of requests that go to this model while the one before is served too; "
         "null: all"
     )
+    drift_every: Annotated[PositiveInt, _at_most(1_000_000)] | None = Field(
+        description="the server counts the rows of one request in so many for its drift metrics; "
+        "null: it has none"
+    )
     p99_ms: Annotated[PositiveInt, _at_most(600_000)] = Field(
         description="an alert fires if more than 1 % of the requests take longer inside a server, "
         "in milliseconds"

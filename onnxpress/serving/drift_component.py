@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 from onnxpress import drift
@@ -16,11 +18,11 @@ TRAVELLING = ("counting", "traces", "window")
 """Modules that the component imports."""
 
 
-def component_files(name: str, profile: bytes) -> dict[str, bytes]:
+def component_files(name: str, profile: bytes, every: int) -> dict[str, bytes]:
     """Return the files of the component by path, such as ``iris-drift/1/model.py`` for iris."""
     folder = f"{name}{SUFFIX}"
     files = {
-        f"{folder}/config.pbtxt": _config(name).encode(),
+        f"{folder}/config.pbtxt": _config(name, every).encode(),
         f"{folder}/1/model.py": (SOURCES / "exporter.py").read_bytes(),
         f"{folder}/1/{PROFILE}": profile,
     }
@@ -42,7 +44,19 @@ def trace_options(every: int, traces: str = TRACES) -> list[str]:
     ]
 
 
-def _config(name: str) -> str:
+def moved(config: str, traces: str) -> tuple[str, list[str]]:
+    """Return a component's configuration with other files, and the server's options for these.
+
+    Raises:
+        ValueError: it is not such a configuration.
+    """
+    every = re.search(r'key: "every" value \{ string_value: "([0-9]+)" \}', config)
+    if every is None or config.count(f'"{TRACES}"') != 1:
+        raise ValueError("it does not name its trace files")
+    return config.replace(f'"{TRACES}"', json.dumps(traces)), trace_options(int(every[1]), traces)
+
+
+def _config(name: str, every: int) -> str:
     """Return the configuration: a request, which need never come, asks how many rows there are."""
     return "\n".join(
         [
@@ -53,6 +67,7 @@ def _config(name: str) -> str:
             'output { name: "rows" data_type: TYPE_INT64 dims: [ 1 ] }',
             "instance_group [ { kind: KIND_CPU count: 1 } ]",
             f'parameters {{ key: "model" value {{ string_value: "{name}" }} }}',
+            f'parameters {{ key: "every" value {{ string_value: "{every}" }} }}',
             f'parameters {{ key: "traces" value {{ string_value: "{TRACES}" }} }}',
             "",
         ]

@@ -165,6 +165,26 @@ def verify_endpoint(*, url: str, in_json: bool, **words: Any) -> None:
 
 
 @click.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--limit",
+    type=click.FloatRange(0, min_open=True),
+    help="A population stability index above it is drift; default: that of the profile, 0.2.",
+)
+@in_json
+def drift(*, file: Path, limit: float | None, in_json: bool) -> None:
+    """Show how far rows have drifted from the training rows.
+
+    FILE is a table (.csv, .parquet) with the columns of the training rows, or a log of requests
+    (.jsonl, .ndjson, .log, .json): a JSON object per line, as the Open Inference Protocol 2 or
+    KServe's logger has them. Exit code 3: something has drifted.
+    """
+    from onnxpress.commands.drift.drifting import Question, main
+
+    main(Question(file, limit), in_json=in_json)
+
+
+@click.command()
 def fresh() -> None:
     """Fail if dvc.lock does not belong to the code, params and data here; run nothing."""
     from onnxpress.commands.fresh import main

@@ -13,7 +13,8 @@ SERVE := .venv-serve/installed
 KUBEFLOW := .venv-kubeflow/installed
 TRITON := .venv-triton/installed
 # A process and a thread for each of two cores: threads that outnumber the cores spend their time waiting for each other.
-PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# The proofs spend a fifth of theirs waiting for servers, browsers and timeouts, so that a third process has work to do.
+PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help all test proofs lint bench fresh reproduce stability sweep soak kubeflow publish promote rollback report doctor migrate docs ui serve clean lock
@@ -27,16 +28,16 @@ all: $(VENV) ## run every stale stage and print the summary
 	@python -m onnxpress report
 
 test: $(VENV) ## run the tests
-	@$(PYTEST) -m "not proof"
+	@$(PYTEST) -n 2 --ignore tests/slow
 
 proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) ## run the tests that clone, kill, or start servers and browsers for minutes
-	@$(PYTEST) -m proof
+	@$(PYTEST) -n 3 tests/slow
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
 bench: $(PEERS) $(TRITON) $(SERVE) ## measure forests against other runtimes, other families, every estimator, every score, budgets, servers under load (two hours); BENCH="--quick" for a sample
-	@for suite in bench bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning bench.serving; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
+	@for suite in bench bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning bench.boosters bench.serving; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@python -m onnxpress fresh
@@ -68,7 +69,7 @@ rollback: $(VENV) ## make the champion before the champion again, and write its 
 report: $(VENV) ## print the summary of the last run and write outputs/report.html, which opens anywhere
 	@python -m onnxpress report --html
 
-doctor: $(VENV) ## check this machine and the tracking server: a line per check, within 15 seconds
+doctor: $(VENV) ## check this machine, the tracking server and the place of packaged models: a line per check, within 20 seconds
 	@python -m onnxpress doctor
 
 migrate: $(VENV) ## bring a repository of the first edition up to date, and name what cannot be

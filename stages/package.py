@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from onnxpress.drift.profiling import drift_profile
 from onnxpress.errors import GateFailed
 from onnxpress.gates import failed_gates
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import read_bytes, read_json, write_folder
-from onnxpress.pipeline.inputs import read_schema
+from onnxpress.pipeline.inputs import read_training
 from onnxpress.pipeline.outputs import GATE, QUANTIZATION, QUANTIZED_MODEL, SERVING
 from onnxpress.pipeline.params import Package, load_params
 from onnxpress.pipeline.running import run_stage
@@ -16,7 +17,7 @@ from onnxpress.serving.triton import Batching
 
 
 def main() -> None:
-    """model_quantized.onnx in; a model repository, a manifest and a page for the operator out."""
+    """model_quantized.onnx in; a repository, a manifest, a drift profile and a page out."""
     deployment = deployment_of(load_params().package)
     if broken := failed_gates(read_json(GATE)):  # the gate stage was passed over
         raise GateFailed(
@@ -24,9 +25,12 @@ def main() -> None:
             "nothing was packaged, see `dvc repro`"
         )
     runs_in = read_json(QUANTIZATION, "min_onnxruntime", "bad_onnxruntime")
+    schema, training, held_out = read_training()
+    model = read_bytes(QUANTIZED_MODEL)
     files = packaged(
-        read_bytes(QUANTIZED_MODEL),
-        read_schema(),
+        model,
+        schema,
+        drift_profile(model, schema, training.feeds, held_out.feeds),
         deployment,
         runs_in["min_onnxruntime"],
         runs_in["bad_onnxruntime"],
@@ -45,6 +49,7 @@ def deployment_of(package: Package) -> Deployment:
         package.storage_uri,
         package.canary_percent,
         package.p99_ms,
+        package.drift_every,
     )
 
 

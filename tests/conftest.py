@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 import yaml
+from hypothesis import settings
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.pipeline.model_digest import digest_line
@@ -17,32 +19,51 @@ from onnxpress.tables.schema import Column, Schema
 
 ROOT = Path(__file__).resolve().parent.parent
 
+settings.register_profile("anywhere", deadline=None, derandomize=True, database=None)
+settings.load_profile("anywhere")  # no test fails by the load of the machine, or by luck
+
 SLOW = ROOT / "tests" / "slow"
 """Tests that clone, kill, or start servers and browsers for minutes: ``make proofs`` runs them."""
 
-LONGEST = {
-    "contributing",
+LONGEST = (
     "dvc",
-    "notebook",
-    "publish_errors",
-    "quantize",
-    "page_commands",
     "reproduce",
+    "page_commands",
     "soak",
     "sweep_queue",
-}
-"""Files that take longest, some with few tests: `make test` starts them first."""
+    "nasty_chain",
+    "publish_errors",
+    "kubeflow",
+    "publish",
+    "bad_surroundings",
+    "notebook",
+    "serve",
+    "stability",
+    "contributing",
+    "quantize",
+)
+"""Files that take longest, some with few tests: processes start with them, in this order."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests of ``tests/slow/`` as proofs, and put the longest files first.
 
     Otherwise one process would run the last of them alone.
+
+    Raises:
+        pytest.UsageError: a proof lies elsewhere, where neither `make` target would run it.
     """
-    items.sort(key=lambda item: item.path.stem.removeprefix("test_") not in LONGEST)
+    items.sort(key=lambda item: _place(item.path.stem.removeprefix("test_")))
     for item in items:
         if SLOW in item.path.parents:
             item.add_marker("proof")
+        elif item.get_closest_marker("proof"):
+            raise pytest.UsageError(f"{item.nodeid} is marked as a proof; move it to tests/slow")
+
+
+def _place(name: str) -> int:
+    """The place of a file among the longest, and after them all for the others."""
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 def numeric_schema(
@@ -102,6 +123,15 @@ def digits_rows(start: int = 0, stop: int | None = None) -> Rows:
 
     x, y = load_digits(return_X_y=True)
     return Rows({"X": x[start:stop].astype(np.float32)}, y[start:stop].astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def chains(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for :func:`tests.support.project.finished_clone`, one for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "chains"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

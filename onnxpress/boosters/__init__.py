@@ -6,7 +6,7 @@
 ``libraries``          the libraries' own predictions; the only module that imports them
 ``lightgbm_text``      the text format of LightGBM, with ``lightgbm_header``, ``_objective``,
                        ``_categories`` and ``_linear``
-``catboost_cbm``       CatBoost's format, with ``catboost_file`` (by ``flat_buffer``),
+``catboost_cbm``       CatBoost's format, with ``catboost_file`` (by ``flat_buffer``), ``_parts``,
                        ``_categories`` (hashed by ``city_hash``), ``_statistics``, ``_splits``,
                        ``_trees`` and ``_losses``
 ``xgboost_json``       the JSON and UBJSON of XGBoost, with ``ubjson``, ``xgboost_document``,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from onnxpress.boosters.catboost_categories import Category, split_categories
-from onnxpress.boosters.catboost_file import MOST_FEATURES, CatBoostFile, read_file
+from onnxpress.boosters.catboost_file import MOST_FEATURES, read_file
 from onnxpress.boosters.catboost_losses import BINARY, PROBABILITIES, labels_of, link_of, loss_of
+from onnxpress.boosters.catboost_parts import CatBoostFile
 from onnxpress.boosters.catboost_splits import splits_of
-from onnxpress.boosters.catboost_statistics import hash_with, known_hashes
 from onnxpress.boosters.catboost_trees import trees_of
-from onnxpress.boosters.city_hash import category_hash
 from onnxpress.boosters.model import TWO, BoosterModel, Feature, Unreadable, Unsupported
 
 
@@ -47,39 +46,18 @@ def category_columns(data: bytes) -> tuple[int, ...]:
     return tuple(sorted(one.column for one in read_file(data).categories))
 
 
-def unlisted_categories(data: bytes) -> dict[int, int]:
-    """Count the categories that a model knows by their hashes only, by columns.
+def unlisted_categories(data: bytes) -> dict[str, int]:
+    """Count the categories that a model knows by their hashes only, by the names of columns.
 
-    They are in its target statistics of single columns, or asked for by a split, and not in the
-    list before its bytes. Their rows get the prediction of a new category.
+    They are in its target statistics, or asked for by a split, and not in the lists before its
+    bytes. Their rows get the prediction of a new category. Of several columns combinations are
+    counted.
     """
     categories, rest = split_categories(data)
     file = read_file(rest)
-    hashes = {
-        column: {category_hash(str(one)) for one in categories[column]} for column in categories
-    }
-    places = {one.index: one.column for one in file.categories}
-    counts: dict[int, int] = {}
-    for one_hot in file.one_hots:
-        place = places[one_hot.feature]
-        own = hashes.get(place, set())
-        unlisted = sum(int(value) & 0xFFFFFFFF not in own for value in one_hot.values)
-        counts[place] = max(counts.get(place, 0), unlisted)
-    for key, table in file.tables.items():
-        projection = key.projection
-        if len(projection.categories) == 1 and not projection.floats and not projection.one_hots:
-            place = places[projection.categories[0]]
-            listed = _table_hashes(hashes.get(place, set()))
-            unlisted = sum(int(one) not in listed for one in known_hashes(table))
-            counts[place] = max(counts.get(place, 0), unlisted)
-    return {place: count for place, count in sorted(counts.items()) if count}
-
-
-def _table_hashes(hashes: set[int]) -> set[int]:
-    import numpy as np
-
-    signed = np.array(sorted(hashes), np.uint32).view(np.int32)
-    return set(hash_with(np.zeros(len(signed), np.uint64), signed).tolist())
+    found = splits_of(file, categories, len(_features(file, categories))).unlisted
+    names = {places: " x ".join(file.names[place] for place in places) for places in found}
+    return {names[places]: found[places] for places in sorted(found)}
 
 
 def _features(

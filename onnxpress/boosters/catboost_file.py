@@ -12,12 +12,20 @@ these are the bytes that the library predicts with.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnxpress.boosters.catboost_parts import (
+    CatBoostFile,
+    CategoryFeature,
+    FloatFeature,
+    OneHot,
+    Projection,
+    Statistic,
+    StatisticKey,
+    StatisticTable,
+)
 from onnxpress.boosters.flat_buffer import Table
 from onnxpress.boosters.model import Unreadable, Unsupported
 
@@ -50,118 +58,6 @@ MOST_COMBINED = 2**6
 """Categories and splits of one target statistic, each."""
 
 
-@dataclass(frozen=True)
-class FloatFeature:
-    """A feature of numbers."""
-
-    index: int
-    """Among the features of numbers."""
-    column: int
-    """Among all features."""
-    name: str
-    borders: NDArray[np.float32]
-    missing_right: bool
-    """Whether NaN counts as above all borders; it counts as below them otherwise."""
-
-
-@dataclass(frozen=True)
-class CategoryFeature:
-    """A feature of categories."""
-
-    index: int
-    """Among the features of categories."""
-    column: int
-    """Among all features."""
-    name: str
-    used: bool
-
-
-@dataclass(frozen=True)
-class OneHot:
-    """Splits that ask for one category each."""
-
-    feature: int
-    """Index among the features of categories."""
-    values: NDArray[np.int32]
-    """The numbers of the categories."""
-
-
-@dataclass(frozen=True)
-class Projection:
-    """What a target statistic depends on: categories, and answers of splits."""
-
-    categories: tuple[int, ...]
-    """Indices among the features of categories."""
-    floats: tuple[tuple[int, float], ...]
-    """Index among the features of numbers, and border."""
-    one_hots: tuple[tuple[int, int], ...]
-    """Index among the features of categories, and number of a category."""
-
-
-@dataclass(frozen=True)
-class StatisticKey:
-    """Which table a target statistic is looked up in."""
-
-    projection: Projection
-    kind: str
-    classifier: int
-
-
-@dataclass(frozen=True)
-class Statistic:
-    """A number made of the counts in a table, and the borders that splits compare it with."""
-
-    key: StatisticKey
-    target_border: int
-    prior: np.float32
-    prior_weight: np.float32
-    shift: np.float32
-    scale: np.float32
-    borders: NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class StatisticTable:
-    """Counts by the hashes of what a projection saw."""
-
-    buckets: NDArray[Any]
-    """(buckets,) of ``BUCKET``; the hash 2**64 - 1 is none."""
-    blob: NDArray[np.uint8]
-    denominator: int
-    classes: int
-
-
-@dataclass(frozen=True)
-class CatBoostFile:
-    """The parts of a file as they are; how they fit together is not checked."""
-
-    outputs: int
-    splits: NDArray[np.int32]
-    """Of all trees, numbers among all splits: of floats, one-hot, of statistics."""
-    sizes: NDArray[np.int32]
-    """Of trees: their splits, or their nodes where there are ``steps``."""
-    starts: NDArray[np.int32]
-    """Of trees, in ``splits``."""
-    floats: tuple[FloatFeature, ...]
-    categories: tuple[CategoryFeature, ...]
-    one_hots: tuple[OneHot, ...]
-    statistics: tuple[Statistic, ...]
-    leaf_values: NDArray[np.float64]
-    steps: NDArray[Any]
-    """(nodes,) of ``STEP``: distances to the children; none where trees are symmetric."""
-    leaf_of_node: NDArray[np.uint32]
-    scale: float
-    bias: NDArray[np.float64]
-    info: dict[str, str]
-    tables: dict[StatisticKey, StatisticTable]
-
-    @property
-    def names(self) -> dict[int, str]:
-        """The names of features by column."""
-        numbers = {one.column: one.name for one in self.floats}
-        return numbers | {one.column: one.name for one in self.categories}
-
-
 def read_file(data: bytes) -> CatBoostFile:
     """Read the bytes of a ``.cbm`` file.
 
@@ -179,6 +75,9 @@ def read_file(data: bytes) -> CatBoostFile:
     trees = root.table(1)
     if trees is None:
         raise Unreadable("is damaged: a CatBoost model without trees")
+    for field, what in ((12, "texts"), (18, "embeddings"), (13, "texts or embeddings")):
+        if trees.tables(field, MOST_FEATURES):
+            raise Unsupported(f"reads {what}, which have no exact form here")
     parts = root.texts(3, MOST_ENTRIES)
     if parts not in ([], [STATISTICS]):
         raise Unsupported(f"holds {parts[-1][:40]!r}; only categories and numbers are read")
@@ -209,9 +108,6 @@ def _sized(view: memoryview) -> tuple[memoryview, memoryview]:
 
 
 def _file(trees: Table, info: dict[str, str], tables: dict[Any, Any]) -> CatBoostFile:
-    for field, what in ((12, "texts"), (13, "texts or embeddings"), (18, "embeddings")):
-        if trees.tables(field, MOST_FEATURES):
-            raise Unsupported(f"reads {what}, which have no exact form here")
     outputs = trees.number(0, "int32", 0)
     bias = trees.array(16, "<f8")
     if len(bias) == 0:
@@ -231,6 +127,7 @@ def _file(trees: Table, info: dict[str, str], tables: dict[Any, Any]) -> CatBoos
         ),
         statistics=tuple(_statistic(entry) for entry in trees.tables(7, MOST_STATISTICS)),
         leaf_values=trees.array(8, "<f8"),
+        weights=len(trees.array(9, "<f8")),
         steps=trees.array(10, STEP),
         leaf_of_node=trees.array(11, "<u4"),
         scale=trees.number(14, "float64", 1.0),

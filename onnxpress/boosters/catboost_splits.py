@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.boosters.catboost_categories import Category
-from onnxpress.boosters.catboost_file import CatBoostFile, Projection, Statistic
-from onnxpress.boosters.catboost_statistics import hash_with, statistic_values
+from onnxpress.boosters.catboost_parts import CatBoostFile, Projection, Statistic
+from onnxpress.boosters.catboost_statistics import hash_with, known_hashes, statistic_values
 from onnxpress.boosters.city_hash import category_hash
 from onnxpress.boosters.model import Crossing, Digit, Unreadable, Unsupported
 from onnxpress.graph.trees.arrays import Membership
@@ -40,6 +40,8 @@ class Splits:
     """(splits,) bool."""
     memberships: tuple[Membership, ...]
     crossings: tuple[Crossing, ...]
+    unlisted: dict[tuple[int, ...], int] = field(default_factory=dict)
+    """By columns: how many categories, or combinations, have a hash that no listed one has."""
 
 
 @dataclass
@@ -80,22 +82,22 @@ class _Placing:
         self._single: dict[int, _Columns] = {}
         self._crossed: dict[Projection, _Columns] = {}
         self._crossings: dict[Projection, tuple[tuple[Digit, ...], Array, Array]] = {}
+        self._unlisted: dict[tuple[int, ...], int] = {}
         self._combinations = self._cells = 0
 
     def placed(self) -> Splits:
         column: list[int] = []
         threshold: list[float] = []
         missing_left: list[bool] = []
-        self._check_number()
+        self._check_borders()
         for feature in self._file.floats:
-            if not _ascending(feature.borders):
-                raise Unreadable(f"is damaged: borders of {feature.name!r} that do not ascend")
             column += [feature.column] * len(feature.borders)
             threshold += feature.borders.tolist()
             missing_left += [not feature.missing_right] * len(feature.borders)
         number = len(column)
         for one_hot in self._file.one_hots:
             place, hashes = self._categories(one_hot.feature)
+            self._count_unlisted((place,), one_hot.values, hashes)
             for value in one_hot.values:
                 right = np.concatenate([[False], hashes == value])
                 self._add(self._single.setdefault(place, _Columns()), right, number)
@@ -133,13 +135,15 @@ class _Placing:
             np.array([*missing_left, *[True] * rest], bool),
             tuple(memberships),
             tuple(crossings),
+            self._unlisted,
         )
 
-    def _check_number(self) -> None:
+    def _check_borders(self) -> None:
         file = self._file
-        count = sum(len(one.borders) for one in file.floats)
-        count += sum(len(one.values) for one in file.one_hots)
-        count += sum(len(one.borders) for one in file.statistics)
+        lists = [one.borders for one in file.floats] + [one.borders for one in file.statistics]
+        if not all(map(_ascending, lists)):
+            raise Unreadable("is damaged: borders that do not ascend")
+        count = sum(map(len, lists)) + sum(len(one.values) for one in file.one_hots)
         if count > MOST_SPLITS:
             raise Unsupported(f"has {count} splits; {MOST_SPLITS} are read")
 
@@ -168,14 +172,22 @@ class _Placing:
         if not key.projection.categories:
             raise Unreadable("is damaged: a target statistic of no category")
         if len(key.projection.categories) > 1 or key.projection.floats or key.projection.one_hots:
-            _, hashes, valid = self._crossing(key.projection)
+            digits, hashes, valid = self._crossing(key.projection)
+            places = tuple(digit.feature for digit in digits)
             columns = self._crossed.setdefault(key.projection, _Columns())
         else:
             place, numbers = self._categories(key.projection.categories[0])
             hashes = hash_with(np.zeros(1 + len(numbers), np.uint64), np.append(0, numbers))
-            valid = np.arange(len(hashes)) > 0
+            valid, places = np.arange(len(hashes)) > 0, (place,)
             columns = self._single.setdefault(place, _Columns())
-        return columns, statistic_values(statistic, self._file.tables[key], hashes, valid)
+        table = self._file.tables[key]
+        self._count_unlisted(places, known_hashes(table), hashes[valid])
+        return columns, statistic_values(statistic, table, hashes, valid)
+
+    def _count_unlisted(self, places: tuple[int, ...], asked: Array, listed: Array) -> None:
+        count = int(np.count_nonzero(~np.isin(asked, listed)))
+        if count > self._unlisted.get(places, 0):
+            self._unlisted[places] = count
 
     def _crossing(self, projection: Projection) -> tuple[tuple[Digit, ...], Array, Array]:
         """Return the digits of a projection, the hash of each combination, and if it is valid."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.boosters.catboost_file import Statistic, StatisticTable
+from onnxpress.boosters.catboost_parts import Statistic, StatisticTable
 from onnxpress.boosters.model import Unreadable
 
 MULTIPLIER = np.uint64(0x4906BA494954CB65)

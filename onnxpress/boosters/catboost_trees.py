@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.boosters.catboost_file import CatBoostFile
+from onnxpress.boosters.catboost_parts import CatBoostFile
 from onnxpress.boosters.catboost_splits import Splits
 from onnxpress.boosters.model import Unreadable
 from onnxpress.graph.trees.arrays import TreeArrays
@@ -56,7 +56,8 @@ def _symmetric(
     if max(sizes) > DEEPEST:
         raise Unreadable(f"is damaged: a symmetric tree deeper than {DEEPEST}")
     leaves = [1 << size for size in sizes]
-    if sum(leaves) * file.outputs != len(file.leaf_values):
+    whole = sum(leaves) * file.outputs == len(file.leaf_values)
+    if not whole or file.weights not in (0, sum(leaves)) or len(file.leaf_of_node):
         raise Unreadable("is damaged: trees with other numbers of leaves than values")
     values = file.leaf_values.reshape(-1, file.outputs)
     trees, end = [], 0
@@ -90,6 +91,8 @@ def _with_steps(
     """Return trees whose nodes have the distances to their children; 0 ends at the node itself."""
     if len(file.steps) != len(file.splits) or len(file.leaf_of_node) != len(file.splits):
         raise Unreadable("is damaged: trees with other numbers of steps than nodes")
+    if file.weights not in (0, len(file.leaf_values) // file.outputs):
+        raise Unreadable("is damaged: leaves with other numbers of weights than values")
     return tuple(
         _stepped(file, splits, slice(start, start + size))
         for start, size in zip(starts, sizes, strict=True)
@@ -117,7 +120,8 @@ def _stepped(file: CatBoostFile, splits: Splits, own: slice) -> TreeArrays:
     to_right[ends] = np.where(right[ends] == 0, added, to_right[ends])
     valued = np.concatenate([np.flatnonzero(~split), added])
     of = np.concatenate([leaf[~split], leaf[ends]])
-    if bool((of + file.outputs > len(file.leaf_values)).any()):
+    beyond = of + file.outputs > len(file.leaf_values)
+    if bool(beyond.any() or (of % file.outputs).any()):
         raise Unreadable("is damaged: a tree with leaves behind the last value")
     value = np.zeros((nodes + len(ends), file.outputs))
     value[valued] = file.leaf_values[of[:, None] + np.arange(file.outputs)]

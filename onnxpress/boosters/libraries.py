@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from onnxpress.boosters.catboost_categories import split_categories
+from onnxpress.boosters.library_errors import first_line
 from onnxpress.boosters.model import TWO
 from onnxpress.boosters.readers import read_booster
 from onnxpress.errors import UserError
@@ -65,7 +66,7 @@ def _catboost(data: bytes) -> Opened:
     try:
         booster.load_model(blob=file)
     except catboost.CatBoostError as error:
-        raise UserError(f"CatBoost refuses the model: {error}") from error
+        raise UserError(f"CatBoost refuses the model: {first_line(error)}") from error
     names = booster.feature_names_
     texts = {place: [str(one) for one in listed] for place, listed in categories.items()}
     kind = (
@@ -90,7 +91,10 @@ def _catboost(data: bytes) -> Opened:
     def predict(rows: NDArray[Any], threads: int) -> NDArray[np.float64]:
         if len(rows) == 0:
             return predict(np.zeros((1, rows.shape[1])), threads)[:0]
-        found = booster.predict(pool(rows, threads), kind, thread_count=threads)
+        try:
+            found = booster.predict(pool(rows, threads), kind, thread_count=threads)
+        except catboost.CatBoostError as error:
+            raise UserError(f"CatBoost refuses the rows: {first_line(error)}") from error
         values = np.asarray(found, np.float64).reshape(len(rows), -1)
         return values[:, 1:] if model.classes == TWO and model.outputs == 1 else values
 
@@ -112,7 +116,7 @@ def _xgboost(data: bytes) -> Opened:
         booster = xgboost.Booster()
         booster.load_model(bytearray(data))
     except xgboost.core.XGBoostError as error:
-        raise UserError(f"XGBoost refuses the model: {_first_line(error)}") from error
+        raise UserError(f"XGBoost refuses the model: {first_line(error)}") from error
     known: dict[str, Any] = booster.attributes()
     counted = booster.num_boosted_rounds()
     if "scikit_learn" in known and "best_iteration" in known:
@@ -129,15 +133,11 @@ def _xgboost(data: bytes) -> Opened:
                 validate_features=False,
             )
         except xgboost.core.XGBoostError as error:
-            raise UserError(f"XGBoost refuses the rows: {_first_line(error)}") from error
+            raise UserError(f"XGBoost refuses the rows: {first_line(error)}") from error
         values = np.asarray(found, np.float64).reshape(len(rows), -1)
         return softmax(values, axis=1) if objective == "multi:softmax" else values
 
     return predict
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 OPENERS: dict[str, Callable[[bytes], Opened]] = {

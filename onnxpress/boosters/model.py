@@ -126,6 +126,8 @@ class BoosterModel:
     """
     zero_as_missing: tuple[int, ...] = ()
     """Features whose values within +- 1e-35 are missing."""
+    notes: tuple[str, ...] = ()
+    """What a user should know about the file; each follows its name."""
     linear: tuple[int, ...] = ()
     """Features that leaves multiply; NaN counts as 0 in the product.
 

@@ -22,6 +22,8 @@ from onnxpress.graph.trees.arrays import Membership, TreeArrays
 
 Array = NDArray[Any]
 
+ESCAPES = {"onnxpress_categories": "unicode_escape"}
+"""An attribute of models that we have fitted: texts of categories are stored in ASCII, escaped."""
 UTF8_SINCE = (3, 4)
 """Older versions count letters where they store bytes (dmlc/xgboost 12371)."""
 LARGEST_TABLE = 2**28
@@ -31,17 +33,40 @@ _WHOLE_TYPES = range(_FIRST_WHOLE, 17)
 """Of ``type`` beside numeric categories: 8 to 64 bits, signed and not."""
 
 
-def categories_of(booster: Part, version: tuple[int, ...]) -> list[tuple[Any, ...] | None]:
+def escaped(frame: Any) -> Any:
+    """Return a frame with the texts of its categories in ASCII, for a model with ``ESCAPES``.
+
+    A column without any gets an empty one, for XGBoost fails without.
+    """
+    coded = frame.copy()
+    for name in frame.columns:
+        if hasattr(frame[name], "cat"):
+            texts = frame[name].cat.categories
+            names = [text.encode("unicode_escape").decode("ascii") for text in texts]
+            renamed = frame[name].cat.rename_categories(names)
+            coded[name] = renamed if names else renamed.cat.add_categories([""])
+    return coded
+
+
+def encoding_of(learner: Part, version: tuple[int, ...]) -> str:
+    """Return how bytes become the texts of categories."""
+    attributes = learner.values.get("attributes")
+    if isinstance(attributes, dict) and ESCAPES.items() <= attributes.items():
+        return "unicode_escape"
+    return "utf-8" if version >= UTF8_SINCE else "ascii"
+
+
+def categories_of(booster: Part, encoding: str) -> list[tuple[Any, ...] | None]:
     """Return the categories of each feature, texts or whole numbers; [] where the file has none.
 
     Raises:
-        Unsupported: texts of a ``version`` that stores wrong ones, or another type.
+        Unsupported: texts that the version has stored wrong, or another type.
     """
     if "cats" not in booster:
         return []
     cats = booster.part("cats")
     found = [
-        _texts(one, version) if "offsets" in one else _numbers(one) for one in cats.parts("enc")
+        _texts(one, encoding) if "offsets" in one else _numbers(one) for one in cats.parts("enc")
     ]
     ends = np.cumsum([0] + [len(one or ()) for one in found]) if found else np.empty(0)
     if not np.array_equal(cats.numbers("feature_segments", np.int64), ends):
@@ -53,7 +78,7 @@ def categories_of(booster: Part, version: tuple[int, ...]) -> list[tuple[Any, ..
     return found
 
 
-def _texts(one: Part, version: tuple[int, ...]) -> tuple[str, ...] | None:
+def _texts(one: Part, encoding: str) -> tuple[str, ...] | None:
     """Read texts one behind the other in bytes; a feature without categories has none."""
     offsets = one.numbers("offsets", np.int64)
     raw = one.numbers("values", np.int8).tobytes()
@@ -61,16 +86,16 @@ def _texts(one: Part, version: tuple[int, ...]) -> tuple[str, ...] | None:
         return None
     if offsets[0] != 0 or offsets[-1] != len(raw) or bool((np.diff(offsets) < 0).any()):
         raise one.error("offsets", f"numbers that grow from 0 to {len(raw)}")
-    if version < UTF8_SINCE and not raw.isascii():
+    if encoding != "utf-8" and not raw.isascii():
         wanted = ".".join(map(str, UTF8_SINCE))
         raise Unsupported(
-            "has categories with letters beyond ASCII, which XGBoost before "
-            f"{wanted} stores cut off; train it on whole numbers as categories"
+            f"has categories with letters beyond ASCII, which XGBoost before {wanted} stores cut "
+            "off; train it on whole numbers as categories, or by `estimator`"
         )
     try:
-        return tuple(raw[begin:end].decode() for begin, end in pairwise(offsets))
+        return tuple(raw[begin:end].decode(encoding) for begin, end in pairwise(offsets))
     except UnicodeDecodeError as error:
-        raise one.error("values", "texts in UTF-8") from error
+        raise one.error("values", f"texts in {encoding}") from error
 
 
 def _numbers(one: Part) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.boosters.model import BoosterModel, Feature, Unreadable, Unsupported
-from onnxpress.boosters.xgboost_categories import categories_of, with_columns
+from onnxpress.boosters.xgboost_categories import categories_of, encoding_of, with_columns
 from onnxpress.boosters.xgboost_document import Part, read_document
 from onnxpress.boosters.xgboost_objectives import base_margin, objective_of
 from onnxpress.boosters.xgboost_trees import RawTree, read_tree
@@ -48,8 +48,12 @@ def read_xgboost(content: bytes) -> BoosterModel:
     if outputs > 1 and not objective.classifies and classes > 1:
         raise Unsupported(f"has {classes} classes and the objective {name}, which has none")
     booster, weights = _booster(learner.part("gradient_booster"))
-    trees = _counted_trees(booster, weights, outputs, _best_round(learner))
-    features = _features(learner, booster, version, params.whole("num_feature"))
+    ends = _round_ends(booster, len(booster.parts("trees")), outputs)
+    counted, notes = _counted_rounds(learner, len(ends))
+    trees = _read_trees(booster, weights, outputs, ends[counted - 1])
+    features = _features(
+        learner, booster, encoding_of(learner, version), params.whole("num_feature")
+    )
     arrays, memberships = with_columns(trees, len(features))
     return BoosterModel(
         library="xgboost",
@@ -62,6 +66,7 @@ def read_xgboost(content: bytes) -> BoosterModel:
         memberships=tuple(memberships),
         floored=True,
         missing_in_columns=True,
+        notes=notes,
     )
 
 
@@ -94,27 +99,28 @@ def _booster(found: Part) -> tuple[Part, NDArray[np.float32] | None]:
     raise Unsupported(f"has the booster {name[:40]!r}, not gbtree or dart, so no trees")
 
 
-def _best_round(learner: Part) -> int | None:
-    """Return the last round that counts after early stopping, None if all count."""
-    if "attributes" not in learner:
-        return None
-    attributes = learner.part("attributes")
-    if "scikit_learn" not in attributes or "best_iteration" not in attributes:
-        return None
-    return attributes.whole("best_iteration")
+def _counted_rounds(learner: Part, rounds: int) -> tuple[int, tuple[str, ...]]:
+    """Return how many rounds predict, and a note where early stopping has found fewer."""
+    attributes = learner.part("attributes") if "attributes" in learner else Part({}, "")
+    if "best_iteration" not in attributes:
+        return rounds, ()
+    best = min(attributes.whole("best_iteration") + 1, rounds)
+    if best == rounds:
+        return rounds, ()
+    if "scikit_learn" in attributes:
+        note = f"was stopped early: {best} of its {rounds} rounds count, as in scikit-learn's class"
+        return best, (note,)
+    note = f"counts all {rounds} rounds, as Booster.predict does; booster[:{best}] has the best"
+    return rounds, (note,)
 
 
-def _counted_trees(
-    booster: Part, weights: NDArray[np.float32] | None, outputs: int, best: int | None
+def _read_trees(
+    booster: Part, weights: NDArray[np.float32] | None, outputs: int, count: int
 ) -> list[RawTree]:
     parts = booster.parts("trees")
-    if not parts:
-        raise Unsupported("has no trees: it was saved before it was fitted")
-    ends = _round_ends(booster, len(parts), outputs)
     output_of = booster.numbers("tree_info", np.int64, len(parts))
     if weights is not None and len(weights) != len(parts):
         raise Unreadable(f"is damaged: {len(weights)} weights of dart for {len(parts)} trees")
-    count = ends[-1] if best is None else ends[min(best, len(ends) - 1)]
     trees = []
     for number, part in enumerate(parts[:count]):
         tree = read_tree(part, int(output_of[number]), outputs)
@@ -130,6 +136,8 @@ def _weighted(tree: RawTree, weight: np.float32) -> RawTree:
 
 def _round_ends(booster: Part, trees: int, outputs: int) -> list[int]:
     """Return the number of trees up to the end of each round; older files do not say it."""
+    if not trees:
+        raise Unsupported("has no trees: it was saved before it was fitted")
     if "iteration_indptr" in booster:
         ends = booster.numbers("iteration_indptr", np.int64)
         if len(ends) < TWO or ends[0] != 0 or ends[-1] != trees or (np.diff(ends) < 0).any():
@@ -141,11 +149,9 @@ def _round_ends(booster: Part, trees: int, outputs: int) -> list[int]:
     return list(range(each, trees + 1, each))
 
 
-def _features(
-    learner: Part, booster: Part, version: tuple[int, ...], count: int
-) -> tuple[Feature, ...]:
+def _features(learner: Part, booster: Part, encoding: str, count: int) -> tuple[Feature, ...]:
     names = learner.texts("feature_names") or [""] * count
-    categories = categories_of(booster, version) or [None] * count
+    categories = categories_of(booster, encoding) or [None] * count
     if len(names) != count or len(categories) != count:
         raise Unreadable(
             f"is damaged: {len(names)} names and categories of {len(categories)} features, of "

@@ -44,7 +44,7 @@ def binary_request(feeds: Feeds) -> tuple[bytes, int]:
     """
     inputs, data = [], []
     for name, values in feeds.items():
-        data.append(_packed(values))
+        data.append(packed(values))
         inputs.append(
             {
                 "name": name,
@@ -57,7 +57,8 @@ def binary_request(feeds: Feeds) -> tuple[bytes, int]:
     return b"".join([header, *data]), len(header)
 
 
-def _packed(values: NDArray[Any]) -> bytes:
+def packed(values: NDArray[Any]) -> bytes:
+    """Return the values of a tensor as raw bytes: little-endian, each text after its length."""
     if datatype(values) != "BYTES":
         return values.astype("<f4").tobytes()
     texts = [str(value).encode() for value in values.reshape(-1)]

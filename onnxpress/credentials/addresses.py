@@ -23,7 +23,20 @@ PATHS = {*FILES, "dbfs", "hdfs", "mlflow-artifacts", "models", "runs"}
 """Schemes that need no host."""
 HOSTLESS = {"databricks"}
 """Schemes before a name that is not a host; some users put a login there."""
-OTHERS = {"abfss", "ftp", "gs", "oracle", "postgres", "s3", "sftp", "socks5", "wasb", "wasbs"}
+OTHERS = {
+    "abfss",
+    "ftp",
+    "grpc",
+    "grpcs",
+    "gs",
+    "oracle",
+    "postgres",
+    "s3",
+    "sftp",
+    "socks5",
+    "wasb",
+    "wasbs",
+}
 NAMED = {*SERVERS, *DATABASES, *PATHS, *HOSTLESS, *OTHERS}
 """Schemes that may be shown. Any other word before a colon may be the user of a login."""
 

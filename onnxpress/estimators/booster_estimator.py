@@ -16,7 +16,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from onnxpress.boosters.libraries import open_booster
 from onnxpress.boosters.model import TWO, BoosterModel, Feature
 from onnxpress.boosters.readers import CLASSES, read_booster
-from onnxpress.boosters.training import Training, trainer_of
+from onnxpress.boosters.trainer import Training
+from onnxpress.boosters.training import trainer_of
 from onnxpress.estimators.paths import as_text
 
 

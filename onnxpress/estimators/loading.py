@@ -14,14 +14,17 @@ from onnxpress.runtime.checked import one_line, other_format
 MOST_NAMES = 10
 """Names of a refused file that an error shows."""
 
-CURE_OF_BOOSTERS = (
-    "give the model's .onnx file, made where it was fitted (LightGBM and XGBoost by onnxmltools)"
-)
+CURE_OF_BOOSTERS = "give the model's .onnx file, made where it was fitted"
 
 CURES = {
     "catboost.": CURE_OF_BOOSTERS,
-    "lightgbm.": CURE_OF_BOOSTERS,
-    "xgboost.": CURE_OF_BOOSTERS,
+    "lightgbm.": (
+        "save the model in LightGBM's own format, model.booster_.save_model('model.txt'), "
+        "and give that file"
+    ),
+    "xgboost.": (
+        "save the model in XGBoost's own format, model.save_model('model.ubj'), and give that file"
+    ),
     "scipy.stats.": "of a search over distributions, dump the best_estimator_ alone",
     "joblib.": "set memory=None in its pipelines, and dump it again",
     "__main__.": "move what a notebook or script defines into a module of its own before the fit",

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from onnxpress.boosters.model import BoosterModel
+from onnxpress.boosters.model import BoosterModel, Unreadable, Unsupported
 from onnxpress.boosters.readers import SUFFIXES, read_booster
+from onnxpress.conversion.converters.trees.thresholds import float32_below
 from onnxpress.errors import UserError
 from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
+from onnxpress.given.catboost_categories import listed, unlisted_yet
 from onnxpress.progress import Say
 from onnxpress.reading import read_bytes
 from onnxpress.tables.rows import Rows
@@ -31,20 +33,47 @@ def load_booster(
     """
     library, data = SUFFIXES[path.suffix], read_bytes(path)
     try:
-        model = read_booster(library, data)
+        model = read_booster(library, unlisted_yet(data) if library == "catboost" else data)
     except UserError as error:
         raise UserError(f"{path} {error}") from error
     columns = _columns(model, schema, path)
-    if not model.classes:
-        if schema.task == "classification":
-            raise UserError(
-                f"{path} gives a number a row by its objective {model.objective!r}, and the target "
-                "has classes (see `task`); give a model fitted for classes"
-            )
+    for note in model.notes:
+        say(f"{path} {note}")
+    merged, count = merged_thresholds(model)
+    if merged:
+        say(
+            f"{path}: {merged} of {count} thresholds are the same as another in float32, in which "
+            "rows come: rows between them, of a float64 table, are told apart no longer"
+        )
+    if library == "catboost":
+        try:
+            data = listed(path, data, columns, rows, schema, say)
+        except (Unreadable, Unsupported) as error:
+            raise UserError(f"{path} {error}") from error
+    if not model.classes and schema.task == "classification":
+        raise UserError(
+            f"{path} gives a number a row by its objective {model.objective!r}, and the target "
+            "has classes (see `task`); give a model fitted for classes"
+        )
+    if schema.task == "regression":
         if model.outputs > 1:
             raise UserError(f"{path} gives {model.outputs} values a row; expected one")
         return BoosterRegressor(library, data, columns)
     return BoosterClassifier(library, data, columns, _classes(model, rows, schema, path, say))
+
+
+def merged_thresholds(model: BoosterModel) -> tuple[int, int]:
+    """Count the thresholds that float32 makes the same as another, and all distinct ones.
+
+    Thresholds 0.1, 0.1 + 1e-12 and 0.5 of one feature: 1 of 3.
+    """
+    features = [tree.feature[tree.split] for tree in model.trees]
+    thresholds = [tree.threshold[tree.split] for tree in model.trees]
+    pairs = np.stack([np.concatenate(features), np.concatenate(thresholds)], axis=1)
+    distinct = np.unique(pairs, axis=0)
+    rounded = distinct.copy()
+    rounded[:, 1] = float32_below(distinct[:, 1])
+    return len(distinct) - len(np.unique(rounded, axis=0)), len(distinct)
 
 
 def _columns(model: BoosterModel, schema: Schema, path: Path) -> tuple[str, ...]:

@@ -240,7 +240,8 @@ class Train(Section):
     params: dict[str, Any] = Field(description="its constructor arguments")
     scale: bool = Field(description="standardise numeric columns before the estimator")
     model_path: str | None = Field(
-        description="a fitted .joblib, .pkl, .skops or .onnx file under models/ instead of a fit"
+        description="a fitted file under models/ instead of a fit: .joblib, .pkl, .skops, .onnx, "
+        "or a booster's own"
     )
     text: Text = Field(
         default=Text(max_features=None, ngram_range=[1, 1]),
@@ -387,6 +388,10 @@ class Package(Section):
     canary_percent: Annotated[int, Field(ge=0, le=100)] | None = Field(
         description="share of requests that go to this model while the one before is served too; "
         "null: all"
+    )
+    drift_every: Annotated[PositiveInt, _at_most(1_000_000)] | None = Field(
+        description="the server counts the rows of one request in so many for its drift metrics; "
+        "null: it has none"
     )
     p99_ms: Annotated[PositiveInt, _at_most(600_000)] = Field(
         description="an alert fires if more than 1 % of the requests take longer inside a server, "

@@ -6,6 +6,7 @@ typed models of the kserve SDK.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,18 +32,19 @@ def inference_service(
     triton_release: str,
     resources: Resources,
     canary_percent: int | None = None,
+    options: Sequence[str] = (LATENCIES,),
 ) -> dict[str, Any]:
     """Return the InferenceService as plain values.
 
     ``storage`` is the folder above that of the model, where the repository is. ``protocolVersion``
     must be v2, or KServe finds no runtime for ONNX. ``runtimeVersion`` is the tag of the image:
-    that of the stock runtime has an onnxruntime of 2023. KServe appends ``args`` to those of the
-    runtime. ``canary_percent`` of requests go to this
-    model, and the others to the one that is served already.
+    that of the stock runtime has an onnxruntime of 2023. KServe appends ``options`` of the server
+    to those of the runtime. ``canary_percent`` of requests go to this model, and the others to the
+    one that is served already.
     """
     quantities = {"cpu": resources.cpu, "memory": resources.memory}
     model = {
-        "args": [LATENCIES],
+        "args": list(options),
         "modelFormat": {"name": "onnx", "version": "1"},
         "protocolVersion": "v2",
         "resources": {"limits": quantities, "requests": dict(quantities)},

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from onnxpress.serving.drift_component import SUFFIX
 from onnxpress.serving.signature import ANY, Tensor, example_request
 from onnxpress.serving.triton import LATENCIES
 from onnxpress.serving.triton_releases import KSERVE_DEFAULT, ONNXRUNTIMES, spans
@@ -33,6 +34,8 @@ class Served:
     bad_onnxruntime: Sequence[str]
     triton_releases: Sequence[str]
     """Those that run the model, oldest first."""
+    options: Sequence[str]
+    """What the server is started with."""
 
 
 def operator_page(served: Served) -> str:
@@ -47,11 +50,19 @@ def _start(served: Served) -> Iterable[str]:
         "",
         f"- `repository/{served.name}/` is the model as Triton Inference Server loads it:",
         "  `config.pbtxt` and, byte for byte, the quantised ONNX model.",
+        *_component(served),
         "- `kserve.yaml` is the InferenceService for KServe, if `package.storage_uri` is set.",
+        "- `drift_profile.json` says how the training rows lie in the model's own bins.",
         "- `monitoring/` has what Prometheus and Grafana need to watch it.",
         "- `digest.json` has the digest of everything in `repository/`.",
         "",
     )
+
+
+def _component(served: Served) -> Iterable[str]:
+    if len(served.options) > 1:
+        yield f"- `repository/{served.name}{SUFFIX}/` counts a share of the requests for the drift"
+        yield "  metrics. It takes no part in any answer."
 
 
 def _deploy(served: Served) -> Iterable[str]:
@@ -63,7 +74,7 @@ def _deploy(served: Served) -> Iterable[str]:
             "docker run --rm -p 8000:8000 -p 8001:8001 -p 8002:8002 \\",
             '  -v "$PWD/repository:/models:ro" \\',
             f"  {image} tritonserver --model-repository=/models \\",
-            f"  {LATENCIES}",
+            *_lines(served.options),
             "```",
         )
     else:
@@ -88,6 +99,12 @@ def _deploy(served: Served) -> Iterable[str]:
         f"`runtimeVersion` names the release of Triton, because KServe's own is {KSERVE_DEFAULT}.",
         "",
     )
+
+
+def _lines(options: Sequence[str]) -> list[str]:
+    """Return options as the end of a shell command, one a line."""
+    *most, last = (f"  {option}" for option in options)
+    return [*(f"{each} \\" for each in most), last]
 
 
 def _watch(served: Served) -> Iterable[str]:

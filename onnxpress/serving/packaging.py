@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 
 from onnxpress.errors import UserError
+from onnxpress.serving.drift_component import PROFILE as DRIFT_PROFILE
+from onnxpress.serving.drift_component import component_files, trace_options
 from onnxpress.serving.kserve import Resources, as_yaml, inference_service
 from onnxpress.serving.monitoring.files import monitoring_files
 from onnxpress.serving.monitoring.watched import Watched
 from onnxpress.serving.operator_page import Served, operator_page
 from onnxpress.serving.repository import content_digest, digest_file, repository_files
 from onnxpress.serving.signature import inputs_of, outputs_of
-from onnxpress.serving.triton import Batching
+from onnxpress.serving.triton import LATENCIES, Batching
 from onnxpress.serving.triton_releases import ONNXRUNTIMES, releases_for
 from onnxpress.tables.schema import Schema
 
@@ -35,11 +39,19 @@ class Deployment:
     canary_percent: int | None = None
     p99_ms: int = 100
     """How long 99 of 100 requests may take inside a server; above it an alert fires."""
+    drift_every: int | None = None
+    """One request in so many is counted for the drift metrics; None: there are none."""
+
+    @property
+    def options(self) -> list[str]:
+        """The options of tritonserver that the package needs beside its repository's place."""
+        return [LATENCIES, *(trace_options(self.drift_every) if self.drift_every else [])]
 
 
 def packaged(
     model: bytes,
     schema: Schema,
+    profile: Mapping[str, Any],
     deployment: Deployment,
     oldest_onnxruntime: str,
     bad_onnxruntime: Collection[str],
@@ -52,6 +64,8 @@ def packaged(
     """
     parsed, name = onnx.load_from_string(model), deployment.name
     repository = repository_files(model, name, deployment.batching)
+    if deployment.drift_every:
+        repository |= component_files(name, profile_file(profile), deployment.drift_every)
     digest = content_digest(repository)
     storage = deployment.storage_uri and f"{deployment.storage_uri}/{digest}"
     releases = releases_for(oldest_onnxruntime, bad_onnxruntime)
@@ -66,14 +80,34 @@ def packaged(
         oldest_onnxruntime=oldest_onnxruntime,
         bad_onnxruntime=sorted(bad_onnxruntime),
         triton_releases=releases,
+        options=deployment.options,
     )
     files = {f"{REPOSITORY}/{path}": data for path, data in repository.items()}
     files |= {PAGE: operator_page(page).encode(), DIGEST: digest_file(digest)}
-    watched = Watched(name, deployment.p99_ms, on_kserve=storage is not None)
+    files[DRIFT_PROFILE] = profile_file(profile)
+    watched = Watched(
+        name,
+        deployment.p99_ms,
+        on_kserve=storage is not None,
+        drift=deployment.drift_every is not None,
+    )
     files |= {f"{MONITORING}/{path}": data for path, data in monitoring_files(watched).items()}
     if storage:
         files[MANIFEST] = as_yaml(_manifest(deployment, storage, releases, oldest_onnxruntime))
     return files
+
+
+def profile_file(profile: Mapping[str, Any]) -> bytes:
+    """Return the bytes of ``drift_profile.json``: an entry per line, so that diffs show it."""
+    parts = []
+    for key in sorted(profile):
+        value = profile[key]
+        if isinstance(value, list):
+            lines = [json.dumps(each, sort_keys=True, ensure_ascii=False) for each in value]
+            parts.append(f'"{key}": [\n' + ",\n".join(lines) + "\n]")
+        else:
+            parts.append(f'"{key}": {json.dumps(value)}')
+    return ("{" + ",\n".join(parts) + "}\n").encode()
 
 
 def _manifest(
@@ -96,4 +130,5 @@ def _manifest(
         releases[-1],
         deployment.resources,
         deployment.canary_percent,
+        deployment.options,
     )

@@ -238,7 +238,7 @@ def writable_artifacts(subject: Subject) -> str:
     if not subject.location:
         return "not tried: the experiment has no place yet"
     folder = local_path(subject.location)
-    left = write_locally(folder) if folder else write_remotely(subject)
+    left = write_locally(folder) if folder else write_remotely(subject.location, subject.store.uri)
     return f"{shown(subject.location)} can be written to{left}"
 
 
@@ -249,17 +249,17 @@ def shown(location: str) -> str:
 
 def write_locally(folder: Path) -> str:
     """Write and delete a file in a folder, or where it would be made."""
-    nearest = next(place for place in (folder, *folder.parents) if place.is_dir())
+    nearest = next(place for place in (folder, *folder.parents) if place.exists())
     with tempfile.NamedTemporaryFile(prefix="write-test-", dir=nearest) as file:
         file.write(b"can be deleted")
     return ""
 
 
-def write_remotely(subject: Subject) -> str:
+def write_remotely(location: str, tracking_uri: str | None = None) -> str:
     """Write and delete a file through MLflow; return what is left if deleting is not permitted."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    repository: Any = get_artifact_repository(subject.location, tracking_uri=subject.store.uri)
+    repository: Any = get_artifact_repository(location, tracking_uri=tracking_uri)
     name = f"write-test-{uuid4().hex}"
     with tempfile.TemporaryDirectory() as folder:
         probe = Path(folder, "can-be-deleted.txt")

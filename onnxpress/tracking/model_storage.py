@@ -13,15 +13,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from onnxpress.credentials.addresses import local_path
 from onnxpress.errors import ServerError
 from onnxpress.serving.packaging import DIGEST
 from onnxpress.serving.repository import digest_file
+from onnxpress.tracking.checks import load_mlflow, write_locally, write_remotely
+from onnxpress.tracking.failures import explain, is_foreign
 from onnxpress.tracking.retry import with_retries
 from onnxpress.tracking.s3 import limit_waiting, refuse_endpoints
-from onnxpress.tracking.store import REQUEST_SECONDS, use_settings
+from onnxpress.tracking.store import REQUEST_SECONDS, Store, use_settings
+from onnxpress.tracking.time_limit import within
 
 MARKER = DIGEST
 """Beside the model's folder; Triton takes folders only for models."""
+CHECK_SECONDS = 4.0
+"""How long the store may take to keep a small file and to delete it."""
 
 
 def upload_once(storage: str, digest: str, files: Mapping[str, bytes]) -> str:
@@ -34,11 +40,8 @@ def upload_once(storage: str, digest: str, files: Mapping[str, bytes]) -> str:
         Exception: the store's own, if it fails.
     """
     place, marker = f"{storage}/{digest}", digest_file(digest)
-    use_settings()
-    if storage.startswith("s3://"):
-        refuse_endpoints()
-        largest_mb = max(map(len, files.values())) // 2**20
-        limit_waiting(REQUEST_SECONDS + largest_mb)
+    largest_mb = max(map(len, files.values())) // 2**20
+    _prepare(storage, REQUEST_SECONDS + largest_mb)
     store = _client(place)
     if with_retries(lambda: _read(store, MARKER)) == marker:
         return f"the model repository is already at {place}"
@@ -49,6 +52,38 @@ def upload_once(storage: str, digest: str, files: Mapping[str, bytes]) -> str:
             raise ServerError(f"{place} did not keep {path} as it was uploaded; publish again")
     _put(store, MARKER, marker)
     return f"the model repository was uploaded to {place}"
+
+
+def check_place(storage: str) -> str:
+    """Check that a small file can be written to the folder ``storage``; it is deleted again.
+
+    Raises:
+        ServerError: it cannot; with the reason and what to do.
+        UserError: a variable for another S3 store holds no plain address.
+    """
+    folder = local_path(storage)
+    try:
+        if folder:
+            left = write_locally(folder)
+        else:
+            load_mlflow()
+            _prepare(storage, CHECK_SECONDS)
+            left = within(CHECK_SECONDS, lambda: with_retries(lambda: write_remotely(storage)))
+    except Exception as error:
+        if not is_foreign(error):
+            raise
+        raise ServerError(
+            explain(error, Store(storage, storage), "package.storage_uri: ")
+        ) from error
+    return f"{storage} can be written to{left}"
+
+
+def _prepare(storage: str, seconds: float) -> None:
+    """Let clients of the store give up after ``seconds`` without an answer."""
+    use_settings()
+    if storage.startswith("s3://"):
+        refuse_endpoints()
+        limit_waiting(seconds)
 
 
 def _client(place: str) -> Any:

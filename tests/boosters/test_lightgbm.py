@@ -19,6 +19,7 @@ from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterReg
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.sessions import open_session
 from tests.boosters.compared import BAR, compared, leaf_sum, schema_of
+from tests.boosters.probes import absolute_sums
 
 
 def table(rows: int = 400) -> pd.DataFrame:
@@ -195,3 +196,14 @@ def test_every_cut_of_a_file_is_refused() -> None:
     for place in range(0, end, 7):
         with pytest.raises((Unreadable, Unsupported)):
             read_booster("lightgbm", text[:place].encode())
+
+
+def test_hundreds_of_trees_are_as_exact_as_a_few() -> None:
+    """Added one after the other in float32, these are off by 1.4e-6 of the sum."""
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame(random.normal(size=(2000, 4)).astype(np.float32), columns=list("abcd"))
+    target = frame["a"] * frame["b"] + frame["c"].abs() + random.normal(size=2000) / 4
+    data = small(frame, target, 300, objective="regression").encode()
+    found = compared("lightgbm", data, frame, None)
+    sums = absolute_sums(read_booster("lightgbm", data), frame)
+    assert np.all(np.abs(found.library - found.onnx) <= BAR / 2 * sums)

@@ -44,14 +44,22 @@ def test_all_files_are_tried() -> None:
 @pytest.mark.parametrize("version", ["1.7.6", "2.1.4"])
 def test_after_early_stopping_the_best_rounds_count(version: str) -> None:
     data = (FILES / f"xgboost-{version}" / "early-stopped.json").read_bytes()
-    assert len(read_xgboost(data).trees) == 11
+    model = read_xgboost(data)
+    assert len(model.trees) == 11
+    assert model.notes == (
+        "was stopped early: 11 of its 13 rounds count, as in scikit-learn's class",
+    )
 
 
 def test_a_booster_saved_by_itself_counts_all_rounds() -> None:
     document = json.loads((FILES / "xgboost-2.1.4" / "early-stopped.json").read_bytes())
     del document["learner"]["attributes"]["scikit_learn"]
     data = json.dumps(document).encode()
-    assert len(read_xgboost(data).trees) == 13
+    model = read_xgboost(data)
+    assert len(model.trees) == 13
+    assert model.notes == (
+        "counts all 13 rounds, as Booster.predict does; booster[:11] has the best",
+    )
 
 
 @pytest.mark.parametrize(

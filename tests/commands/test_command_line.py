@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -93,10 +95,25 @@ def test_a_signal_ends_it_with_one_line(
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(3)
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    with pipe_to(process, pipe):
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (code, f"inspect: {word}; nothing was changed\n")
+
+
+@contextmanager
+def pipe_to(process: subprocess.Popen[str], pipe: Path) -> Iterator[None]:
+    """Wait until the process reads from the pipe, and keep it waiting there."""
+    while True:
+        with suppress(OSError):  # as long as nobody has opened the pipe to read
+            writing = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        assert process.poll() is None
+        time.sleep(0.02)
+    try:
+        yield
+    finally:
+        os.close(writing)
 
 
 def test_too_little_memory_is_one_line(tmp_path: Path) -> None:

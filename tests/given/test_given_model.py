@@ -122,12 +122,12 @@ def test_a_refused_file_says_what_it_names_and_what_can_be_done(tmp_path: Path) 
         (
             "lightgbm.sklearn",
             "LGBMClassifier",
-            "give the model's .onnx file, made where it was fitted",
+            "in LightGBM's own format, model.booster_.save_model('model.txt')",
         ),
         (
             "xgboost.sklearn",
             "XGBClassifier",
-            "give the model's .onnx file, made where it was fitted",
+            "in XGBoost's own format, model.save_model('model.ubj')",
         ),
         (
             "scipy.stats._distn_infrastructure",

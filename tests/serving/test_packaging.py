@@ -28,14 +28,16 @@ COLUMNS = Schema(
 HERE = Deployment("iris", Batching(), Resources(), None)
 THERE = replace(HERE, storage_uri="s3://bucket/models", canary_percent=10)
 MODEL = FOREST.SerializeToString()
+PROFILE = {"form": 1, "features": [{"name": "제주"}], "predictions": []}
 
 
 def test_the_repository_has_the_model_byte_for_byte_under_its_name() -> None:
-    files = packaged(MODEL, NUMBERS, HERE, "1.3", [])
+    files = packaged(MODEL, NUMBERS, PROFILE, HERE, "1.3", [])
     assert files["repository/iris/1/model.onnx"] == MODEL
     assert sorted(files) == [
         "README.md",
         "digest.json",
+        "drift_profile.json",
         "monitoring/dashboard.json",
         "monitoring/prometheus.yml",
         "monitoring/rules.yml",
@@ -45,11 +47,13 @@ def test_the_repository_has_the_model_byte_for_byte_under_its_name() -> None:
 
 
 def test_the_same_model_gives_the_same_bytes() -> None:
-    assert packaged(MODEL, NUMBERS, THERE, "1.3", []) == packaged(MODEL, NUMBERS, THERE, "1.3", [])
+    assert packaged(MODEL, NUMBERS, PROFILE, THERE, "1.3", []) == packaged(
+        MODEL, NUMBERS, PROFILE, THERE, "1.3", []
+    )
 
 
 def test_the_digest_is_what_standard_tools_compute(tmp_path: Path) -> None:
-    files = packaged(MODEL, NUMBERS, HERE, "1.3", [])
+    files = packaged(MODEL, NUMBERS, PROFILE, HERE, "1.3", [])
     write_folder(tmp_path / "serving", files)
     digest = json.loads(files["digest.json"])["content_digest"]
     page = files["README.md"].decode()
@@ -70,17 +74,23 @@ def test_the_digest_is_what_standard_tools_compute(tmp_path: Path) -> None:
     [replace(HERE, name="wine"), replace(HERE, batching=Batching(max_batch_size=32))],
 )
 def test_another_configuration_has_another_digest(other: Deployment) -> None:
-    ours, theirs = (packaged(MODEL, NUMBERS, each, "1.3", []) for each in (HERE, other))
+    ours, theirs = (packaged(MODEL, NUMBERS, PROFILE, each, "1.3", []) for each in (HERE, other))
     assert ours["digest.json"] != theirs["digest.json"]
 
 
 def test_what_is_outside_of_the_repository_does_not_change_its_digest() -> None:
-    ours, theirs = (packaged(MODEL, NUMBERS, each, "1.3", []) for each in (HERE, THERE))
+    ours, theirs = (packaged(MODEL, NUMBERS, PROFILE, each, "1.3", []) for each in (HERE, THERE))
     assert ours["digest.json"] == theirs["digest.json"]
 
 
+def test_the_profile_has_a_line_per_entry() -> None:
+    data = packaged(MODEL, NUMBERS, PROFILE, HERE, "1.3", [])["drift_profile.json"]
+    assert json.loads(data) == PROFILE
+    assert '{"name": "제주"}' in data.decode().splitlines()
+
+
 def test_the_manifest_names_the_digest_and_a_release_that_runs_the_model() -> None:
-    files = packaged(MODEL, NUMBERS, THERE, "1.21", ["1.27.0"])
+    files = packaged(MODEL, NUMBERS, PROFILE, THERE, "1.21", ["1.27.0"])
     digest = json.loads(files["digest.json"])["content_digest"]
     assert yaml.safe_load(files["kserve.yaml"]) == {
         "apiVersion": "serving.kserve.io/v1beta1",
@@ -108,13 +118,15 @@ def test_the_manifest_names_the_digest_and_a_release_that_runs_the_model() -> No
 
 def test_a_manifest_without_a_release_that_runs_the_model_is_refused() -> None:
     with pytest.raises(UserError, match=r"no release of Triton up to .* has onnxruntime 1\.99"):
-        packaged(MODEL, NUMBERS, THERE, "1.99", [])
-    page = packaged(MODEL, NUMBERS, HERE, "1.99", [])["README.md"].decode()
+        packaged(MODEL, NUMBERS, PROFILE, THERE, "1.99", [])
+    page = packaged(MODEL, NUMBERS, PROFILE, HERE, "1.99", [])["README.md"].decode()
     assert "No release that is listed below runs this model." in page
 
 
 def test_the_page_has_a_request_that_a_shell_passes_on_as_it_is() -> None:
-    page = packaged(MIXED.SerializeToString(), COLUMNS, HERE, "1.3", [])["README.md"].decode()
+    page = packaged(MIXED.SerializeToString(), COLUMNS, PROFILE, HERE, "1.3", [])[
+        "README.md"
+    ].decode()
     command = page[page.index("curl ") : page.rindex("```", 0, page.index("## Is it"))]
     done = subprocess.run(
         ["bash", "-c", f"curl() {{ printf '%s\\0' \"$@\"; }}; {command}"],
@@ -127,7 +139,7 @@ def test_the_page_has_a_request_that_a_shell_passes_on_as_it_is() -> None:
 
 
 def test_the_page_lists_columns_in_the_order_of_the_matrix() -> None:
-    page = packaged(MODEL, NUMBERS, HERE, "1.3", [])["README.md"].decode()
+    page = packaged(MODEL, NUMBERS, PROFILE, HERE, "1.3", [])["README.md"].decode()
     assert "in this order: `c\\|0`, `c\\|1`, `c\\|2`, `c\\|3`." in page
 
 

@@ -11,7 +11,7 @@ import yaml
 
 import onnxpress
 from onnxpress.pipeline.files import read_json
-from tests.support.project import Project, clone
+from tests.support.project import Project, clone, finished_clone
 
 CHAINS: dict[str, dict[str, Any]] = {
     "iris": {},
@@ -29,8 +29,10 @@ CHAINS: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(params=CHAINS)
-def project(request: pytest.FixtureRequest, tmp_path: Path) -> Project:
-    """A clone whose chain has run up to quantize."""
+def project(request: pytest.FixtureRequest, tmp_path: Path, chains: Path) -> Project:
+    """A clone whose chain has run up to quantize, or further."""
+    if not CHAINS[request.param]:
+        return finished_clone(tmp_path / "project", chains, "gate")
     made = clone(tmp_path / "project", **CHAINS[request.param])
     made.run("dvc", "repro", "-q", "quantize")
     return made

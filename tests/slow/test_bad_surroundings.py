@@ -29,9 +29,9 @@ LONG_FIT = {"n_estimators": 200_000}
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A project whose chain has run up to convert."""
-    return finished_clone(tmp_path_factory.mktemp("surroundings") / "project", "convert")
+    return finished_clone(tmp_path_factory.mktemp("surroundings") / "project", chains, "convert")
 
 
 @pytest.fixture

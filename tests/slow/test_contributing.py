@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -45,9 +46,9 @@ assert len(to_bytes(plain)) - len(to_bytes(smaller)) > 0.8 * 5 * columns
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A clone with both examples applied."""
-    project = finished_clone(tmp_path_factory.mktemp("contributing") / "project", "convert")
+    project = finished_clone(tmp_path_factory.mktemp("contributing") / "project", chains, "convert")
     for diff in re.findall(r"```diff\n(.*?)```", TEXT, re.DOTALL):
         (project.folder.parent / "example.diff").write_text(diff, encoding="utf-8")
         project.run("git", "apply", "../example.diff")

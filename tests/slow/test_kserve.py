@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,11 +28,13 @@ from onnxpress.tracking.model_storage import upload_once
 from tests.conftest import ROOT
 from tests.support.packaged import Packaged, package
 from tests.support.servers import surroundings
+from tests.support.with_grpc import with_grpc
 
 PYTHON = ROOT / ".venv-serve" / "bin" / "python"
 SERVER = ROOT / "bench" / "serving" / "kserve_server.py"
 START_SECONDS = 60
-HTTP = "http://127.0.0.1:8080"
+HTTP, GRPC = "http://127.0.0.1:8080", "grpc://127.0.0.1:8081"
+"""At ModelServer's default ports."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def kserve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KServe]:
 def deployed(made: Packaged, storage: Path) -> dict[str, Any]:
     """Upload the repository as publish does, and return the manifest."""
     deployment = Deployment("model", Batching(), Resources(), f"file://{storage}")
-    files = packaged(made.model, made.schema, deployment, "1.21.0", [])
+    files = packaged(made.model, made.schema, {"form": 1}, deployment, "1.21.0", [])
     repository = {
         path.removeprefix(f"{REPOSITORY}/"): data
         for path, data in files.items()
@@ -111,10 +112,9 @@ def wait_for(server: KServe, log: Path) -> None:
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("words", [[HTTP], [HTTP, "--binary"]])
+@pytest.mark.parametrize("words", [[HTTP], [HTTP, "--binary"], [GRPC]])
 def test_it_predicts_every_row_as_the_quantised_model(kserve: KServe, words: list[str]) -> None:
-    command = [sys.executable, "-m", "onnxpress", "verify-endpoint", *words, "--json"]
-    done = kserve.run(*command)
+    done = kserve.run(*with_grpc(".venv-serve"), "verify-endpoint", *words, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["rows"] == {"test": len(kserve.packaged.rows), "probe": 200}

@@ -42,7 +42,7 @@ OFF = {
 OF_OUTPUTS = ("label", "label_input", "label_input_input", "probabilities", "scores", "prediction")
 
 KINDS: list[tuple[str, dict[str, Any], str, str]] = [
-    ("RandomForestClassifier", {"n_estimators": 8}, "x y.csv", ".."),
+    ("RandomForestClassifier", {"n_estimators": 3}, "x y.csv", ".."),
     ("LogisticRegression", {}, "한글 %20.parquet", "[/b] [red]x"),
     ("KNeighborsClassifier", {"n_neighbors": 1}, "a#b?c=d&e.csv", "a/../../b"),
     ("SVC", {"C": 100.0}, "[b] $(id).parquet", "'; drop table x; --\x1b[31m"),

@@ -23,9 +23,9 @@ NOTEBOOK = Path("notebooks/model_optimization.ipynb")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A clone whose chain has run once."""
-    return finished_clone(tmp_path_factory.mktemp("notebook") / "project")
+    return finished_clone(tmp_path_factory.mktemp("notebook") / "project", chains)
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ import numpy as np
 import onnx
 import onnxmltools
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 from onnx import helper
@@ -80,6 +81,13 @@ def cache() -> Path:
 def python_with(release: str) -> Path:
     """The interpreter of an environment with that onnxruntime; made if it is not there."""
     folder = cache() / f"onnxruntime-{release}"
+    cache().mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):  # another run of the tests may make it too
+        return made_in(folder, release)
+
+
+def made_in(folder: Path, release: str) -> Path:
+    """The same in a folder that nobody else writes to meanwhile."""
     python, done = folder / "bin" / "python", folder / "complete"
     if done.exists():
         return python

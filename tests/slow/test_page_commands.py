@@ -32,7 +32,9 @@ ON_A_CLUSTER = [block for block in BLOCKS if block.startswith(("docker run", "ku
 """What they read is held to by tests/serving and tests/slow/test_serving_formats.py."""
 TO_AN_ENDPOINT = [block for block in BLOCKS if block.startswith("onnxpress verify-endpoint")]
 """Run by tests/slow/test_verify_endpoint.py."""
-ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT)
+BY_PROMETHEUS = [block for block in BLOCKS if block.startswith("prometheus ")]
+"""Run by tests/slow/test_monitoring.py."""
+ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT, *BY_PROMETHEUS)
 ANYWHERE = [block for block in BLOCKS if block.startswith("onnxpress ") and block not in ELSEWHERE]
 WITH_PIP = [block for block in BLOCKS if OWN_ENVIRONMENT in block]
 IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP, *ELSEWHERE)]
@@ -56,9 +58,9 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A clone whose chain has run once."""
-    return finished_clone(tmp_path_factory.mktemp("pages") / "project")
+    return finished_clone(tmp_path_factory.mktemp("pages") / "project", chains)
 
 
 @pytest.mark.parametrize("command", pages.make_commands(pages.PAGES))

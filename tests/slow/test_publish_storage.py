@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
+from onnxpress.errors import ServerError
 from onnxpress.pipeline.files import write_bytes
+from onnxpress.tracking.model_storage import check_place
 from tests.support.publish_fixtures import (
     EXPERIMENT,
     LIBRARY_WARNINGS,
+    copy_lock,
     make_repository,
     numeric_rows,
     package,
@@ -22,7 +25,7 @@ from tests.support.publish_fixtures import (
     set_params,
 )
 from tests.support.published import runs_of
-from tests.support.servers import S3, s3_server
+from tests.support.servers import S3, black_hole, s3_server
 
 pytestmark = LIBRARY_WARNINGS
 
@@ -142,3 +145,35 @@ def test_an_upload_that_fails_is_one_line_and_no_run(
     assert (done.returncode, done.stderr.count("\n")) == (4, 1)
     assert f"s3://{bucket}/models {reason}" in done.stderr
     assert runs_of(f"sqlite:///{repository}/mlflow.db", EXPERIMENT) == []
+
+
+def test_the_doctor_writes_to_the_place_and_leaves_nothing(tmp_path: Path, s3: S3) -> None:
+    before = s3.stored()
+    repository = repository_for(tmp_path, f"s3://{s3.bucket}/new")
+    copy_lock(repository)
+    done = publish_command(repository, module="doctor", **s3.variables())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"ok    model storage    s3://{s3.bucket}/new can be written to\n" in done.stdout
+    assert s3.stored() == before
+
+
+def test_the_doctor_says_why_the_place_cannot_be_written_to(tmp_path: Path, s3: S3) -> None:
+    repository = repository_for(tmp_path, "s3://nowhere/models")
+    done = publish_command(repository, module="doctor", **s3.variables())
+    line = "FAIL  model storage    package.storage_uri: s3://nowhere/models names a bucket that"
+    assert (done.returncode, line in done.stdout) == (4, True)
+    write_bytes(tmp_path / "file", b"in the way")
+    set_params(repository, "package", storage_uri=f"{tmp_path}/file/models")
+    done = publish_command(repository, module="doctor")
+    line = f"FAIL  model storage    package.storage_uri: file://{tmp_path}/file/models "
+    assert (done.returncode, line in done.stdout) == (4, True)
+    assert (tmp_path / "file").read_bytes() == b"in the way"
+
+
+def test_a_place_that_does_not_answer_is_given_up(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in s3.variables().items():
+        monkeypatch.setenv(name, value)
+    with black_hole() as address:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+        with pytest.raises(ServerError, match=r"s3://b/models does not answer in time"):
+            check_place("s3://b/models")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +13,16 @@ from selenium.webdriver.common.by import By
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import PICTURES, REPORT
 from tests.support.browser import chromium
-from tests.support.programs import program
-from tests.support.project import Project, clone
+from tests.support.project import Project, finished_clone
 
 MAKE_REPORT = ("make", "--no-print-directory", "-o", ".venv/installed", "report")
-CHAIN = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate")
 LARGEST_BYTES = 3_000_000
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose chain has run up to the gate (in this process), and its report."""
-    project = clone(tmp_path_factory.mktemp("report") / "project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(project.folder)
-        for stage in CHAIN:
-            import_module(program(stage)).main()
-    project.run("dvc", "commit", "-q", "-f", *CHAIN)
+def finished(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
+    """A project whose chain has run up to the gate, and its report."""
+    project = finished_clone(tmp_path_factory.mktemp("report") / "project", chains, "gate")
     assert f"written: {REPORT}" in project.run(*MAKE_REPORT).stdout
     return project
 

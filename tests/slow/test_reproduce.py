@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import joblib
@@ -28,18 +30,30 @@ from tests.support.project import Project, finished_clone
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def finished(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A clone whose lock is fresh and committed."""
-    return finished_clone(tmp_path_factory.mktemp("reproduce") / "project", "evaluate")
+    return finished_clone(tmp_path_factory.mktemp("reproduce") / "project", chains, "gate")
 
 
-def planted(finished: Project, folder: Path, file: str, old: str, new: str) -> Project:
-    """The project with a line of its code changed and committed."""
+@dataclass(frozen=True)
+class Fault:
+    """A line of the code as it should not be, and the stage and words that the check finds."""
+
+    file: str
+    old: str
+    new: str
+    stage: str
+    found: str
+
+
+def planted(finished: Project, folder: Path, faults: Iterable[Fault]) -> Project:
+    """The project with lines of its code changed and committed."""
     project = finished.copy(folder)
-    path = project.folder / file
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    for fault in faults:
+        path = project.folder / fault.file
+        text = path.read_text(encoding="utf-8")
+        assert fault.old in text
+        path.write_text(text.replace(fault.old, fault.new, 1), encoding="utf-8")
     project.run("git", "commit", "-qam", "planted")
     return project
 
@@ -52,108 +66,114 @@ def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: P
     assert "13 of 13 outputs are reproducible" in done.stderr
 
 
+THREADS_IN_MODEL = Fault(
+    "stages/train.py",
+    "dumped(estimator, train.estimator, train.trusted)",
+    "__import__('pickle').dumps(estimator.set_params(n_jobs=2))",
+    "train",
+    "NOT CANONICAL: outputs/model.joblib (train) equal in both clones, perhaps by chance: "
+    "attribute n_jobs: 2, a number of threads",
+)
+UNSEEDED_ESTIMATOR = Fault(
+    "onnxpress/estimators/building.py",
+    "dict.fromkeys(unseeded, seed)",
+    "{}",
+    "train",
+    "DIFFERS: outputs/model.joblib (train) not deterministic: attribute",
+)
+UNDECLARED_FILE = Fault(
+    "stages/train.py",
+    "    params = load_params()",
+    "    params = load_params(); open('outputs/test.parquet', 'rb').close()",
+    "train",
+    "UNDECLARED: outputs/test.parquet (train) is read, but deps of dvc.yaml do not",
+)
+UNDECLARED_PARAM = Fault(
+    "stages/convert.py",
+    "    schema = read_schema()",
+    "    schema = read_schema(); params.benchmark.threads",
+    "convert",
+    "UNDECLARED: benchmark (convert) is read, but params of dvc.yaml do not declare it",
+)
+UNSORTED_OPSETS = Fault(
+    "onnxpress/graph/canonical.py",
+    "sorted(versions.items())",
+    "sorted(versions.items(), reverse=True)",
+    "convert",
+    "NOT CANONICAL: outputs/model.onnx (convert) equal in both clones, perhaps by chance",
+)
+RANDOM_GRAPH_NAME = Fault(
+    "onnxpress/graph/canonical.py",
+    "    result.graph.name = GRAPH_NAME",
+    "    result.graph.name = __import__('uuid').uuid4().hex",
+    "convert",
+    "DIFFERS: outputs/model.onnx (convert) not deterministic: field model.graph.name",
+)
+ORDER_OF_A_SET = Fault(
+    "onnxpress/quantize/choice.py",
+    '            "scoring": self.scoring,',
+    '            "scoring": self.scoring, "whys": [*{v.reason for v in self.verdicts}],',
+    "quantize",
+    "DIFFERS: outputs/quantization.json (quantize) not deterministic: key whys[0]",
+)
+ABSOLUTE_PATH = Fault(
+    "onnxpress/quantize/choice.py",
+    '            "scoring": self.scoring,',
+    '            "scoring": self.scoring, "folder": __import__("os").getcwd(),',
+    "quantize",
+    "DIFFERS: outputs/quantization.json (quantize) not deterministic: key folder",
+)
+TIMESTAMP = Fault(
+    "stages/evaluate.py",
+    "    metrics = {**sizes,",
+    "    metrics = {'made_at': __import__('time').time_ns(), **sizes,",
+    "evaluate",
+    "DIFFERS: outputs/metrics.json (evaluate) not deterministic: key made_at",
+)
+
+
 @pytest.mark.parametrize(
-    ("file", "old", "new", "stage", "inside"),
+    "faults",
     [
+        (UNSEEDED_ESTIMATOR,),
+        (RANDOM_GRAPH_NAME, ABSOLUTE_PATH),
         (
-            "onnxpress/graph/canonical.py",
-            "sorted(versions.items())",
-            "sorted(versions.items(), reverse=True)",
-            "convert",
-            "NOT CANONICAL: outputs/model.onnx (convert) equal in both clones, perhaps by chance",
-        ),
-        (
-            "onnxpress/quantize/choice.py",
-            '            "scoring": self.scoring,',
-            '            "scoring": self.scoring, "whys": [*{v.reason for v in self.verdicts}],',
-            "quantize",
-            "not deterministic: key whys[0]",
-        ),
-        (
-            "stages/train.py",
-            "dumped(estimator, train.estimator, train.trusted)",
-            "__import__('pickle').dumps(estimator.set_params(n_jobs=2))",
-            "train",
-            "attribute n_jobs: 2, a number of threads",
-        ),
-        (
-            "stages/train.py",
-            "    params = load_params()",
-            "    params = load_params(); open('outputs/test.parquet', 'rb').close()",
-            "train",
-            "UNDECLARED: outputs/test.parquet (train) is read, but deps of dvc.yaml do not",
-        ),
-        (
-            "stages/convert.py",
-            "    schema = read_schema()",
-            "    schema = read_schema(); params.benchmark.threads",
-            "convert",
-            "UNDECLARED: benchmark (convert) is read, but params of dvc.yaml do not declare it",
-        ),
-        (
-            "onnxpress/graph/canonical.py",
-            "    result.graph.name = GRAPH_NAME",
-            "    result.graph.name = __import__('uuid').uuid4().hex",
-            "convert",
-            "not deterministic: field model.graph.name",
-        ),
-        (
-            "onnxpress/estimators/building.py",
-            "dict.fromkeys(unseeded, seed)",
-            "{}",
-            "train",
-            "not deterministic: attribute",
-        ),
-        (
-            "stages/evaluate.py",
-            "    metrics = {**sizes,",
-            "    metrics = {'made_at': __import__('time').time_ns(), **sizes,",
-            "evaluate",
-            "not deterministic: key made_at",
-        ),
-        (
-            "onnxpress/quantize/choice.py",
-            '            "scoring": self.scoring,',
-            '            "scoring": self.scoring, "folder": __import__("os").getcwd(),',
-            "quantize",
-            "not deterministic: key folder",
+            *(UNDECLARED_FILE, THREADS_IN_MODEL, UNDECLARED_PARAM),
+            *(UNSORTED_OPSETS, ORDER_OF_A_SET, TIMESTAMP),
         ),
     ],
-    ids=[
-        "unsorted opset imports",
-        "a set's order",
-        "thread count in the model",
-        "undeclared dependency",
-        "undeclared param",
-        "uuid graph name",
-        "unseeded estimator",
-        "timestamp in metrics.json",
-        "absolute path",
-    ],
+    ids=["unseeded estimator", "what differs in each run", "what hides no other fault"],
 )
 def test_what_is_planted_is_caught_in_its_stage(
-    finished: Project, tmp_path: Path, file: str, old: str, new: str, stage: str, inside: str
+    finished: Project, tmp_path: Path, faults: tuple[Fault, ...]
 ) -> None:
-    project = planted(finished, tmp_path / "planted", file, old, new)
-    done = project.run("python", "-m", "onnxpress", "reproduce", "--until", stage, check=False)
+    """Each run plants as many faults as can be found at once: none changes what another shows."""
+    project = planted(finished, tmp_path / "planted", faults)
+    until = faults[-1].stage
+    done = project.run("python", "-m", "onnxpress", "reproduce", "--until", until, check=False)
     assert done.returncode == 5
     (line,) = done.stderr.splitlines()
-    assert f"first in stage {stage!r}" in line
-    assert inside in line
+    assert f"first in stage {faults[0].stage!r}" in line
+    assert faults[0].found in line
+    said = [each.strip() for each in done.stdout.splitlines()]
+    for fault in faults:
+        assert any(each.startswith(fault.found) for each in said), (fault, said)
+    untouched = [each for each in said if each.startswith("equal: ") and "(prepare)" in each]
+    assert len(untouched) == 4
 
 
 def test_a_stale_lock_is_caught(finished: Project, tmp_path: Path) -> None:
     project = finished.copy(tmp_path / "stale")
     lock = project.folder / "dvc.lock"
     text = lock.read_text(encoding="utf-8")
-    digest = re.search(r"path: outputs/model\.onnx\n\s+hash: md5\n\s+md5: (\w+)", text)
+    digest = re.search(r"path: outputs/test\.parquet\n\s+hash: md5\n\s+md5: (\w+)", text)
     assert digest
     lock.write_text(text.replace(digest[1], "f" * 32), encoding="utf-8")
     project.run("git", "commit", "-qam", "stale")
-    done = project.run("python", "-m", "onnxpress", "reproduce", "--until", "convert", check=False)
+    done = project.run("python", "-m", "onnxpress", "reproduce", "--until", "prepare", check=False)
     assert done.returncode == 5
     assert (
-        "DIFFERS: outputs/model.onnx (convert) equal in both clones but not the file of dvc.lock"
+        "DIFFERS: outputs/test.parquet (prepare) equal in both clones but not the file of dvc.lock"
         in done.stdout
     )
 

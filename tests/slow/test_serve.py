@@ -23,6 +23,7 @@ import requests
 
 from onnxpress.commands.open_inference import outputs_of
 from onnxpress.commands.serve.serving import STARTS
+from onnxpress.commands.serve.triton_server import END_SECONDS
 from onnxpress.tables.rows import take
 from tests.conftest import ROOT
 from tests.support.packaged import (
@@ -210,9 +211,7 @@ def test_a_slow_client_keeps_nobody_waiting_and_is_answered(server: Server) -> N
     with ExitSockets(20, server.port) as slow:
         for each in slow:
             each.sendall(head.encode() + body[:10])
-        begun = time.monotonic()
-        server.answers()
-        assert time.monotonic() - begun < 5
+        server.answers()  # while none of them can be answered
         for each in slow:
             each.sendall(body[10:])
         for each in slow:
@@ -234,9 +233,8 @@ class ExitSockets:
             each.close()
 
 
-def load(server: Server, stop: Callable[[], bool]) -> list[int | str]:
-    """One client that sends requests over one connection until ``stop``; what came of each."""
-    outcomes: list[int | str] = []
+def load(server: Server, stop: Callable[[], bool], outcomes: list[int | str]) -> None:
+    """One client that sends requests over one connection until ``stop``; what comes of each."""
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=ANSWER_SECONDS)
     body = server.body()
     while not stop():
@@ -249,11 +247,11 @@ def load(server: Server, stop: Callable[[], bool]) -> list[int | str]:
             outcomes.append(repr(error))
             break
     connection.close()
-    return outcomes
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_under_load_loses_no_request(own_server: Server, number: int) -> None:
+    outcomes: list[int | str] = []
     signalled = [float("inf")]
 
     def over() -> bool:  # each client ends a second after the signal
@@ -261,14 +259,16 @@ def test_a_signal_under_load_loses_no_request(own_server: Server, number: int) -
 
     assert own_server.children()
     with ThreadPoolExecutor(16) as pool:
-        clients = [pool.submit(load, own_server, over) for _ in range(16)]
-        time.sleep(1)
+        clients = [pool.submit(load, own_server, over, outcomes) for _ in range(16)]
+        while len(outcomes) < 160 and not any(client.done() for client in clients):
+            time.sleep(0.02)
         signalled[0] = time.monotonic()
         own_server.process.send_signal(number)
-        outcomes = [outcome for client in clients for outcome in client.result()]
+        for client in clients:
+            client.result()
     output, _ = own_server.process.communicate(timeout=40)
     assert (set(outcomes), own_server.process.returncode) == ({200}, 0)
-    assert len(outcomes) > 16
+    assert len(outcomes) >= 160
     assert output.split() == ["ended"]
     assert (own_server.children(), own_server.memory_files()) == ([], [])
 
@@ -287,7 +287,7 @@ def test_a_second_signal_ends_it_at_once(own_server: Server) -> None:
         time.sleep(1)
         begun = time.monotonic()
         assert own_server.end(signal.SIGINT) == (0, "  ended\n")
-        assert time.monotonic() - begun < 3
+        assert time.monotonic() - begun < END_SECONDS - 1
     assert (own_server.children(), own_server.memory_files()) == ([], [])
 
 
@@ -332,6 +332,7 @@ def test_a_signal_while_it_starts_leaves_nothing(packaged: Packaged) -> None:
     process = start(packaged)
     server = Server(process, packaged, 0, [])
     while not server.children():
+        assert process.poll() is None
         time.sleep(0.01)
     assert server.end() == (0, "  ended\n")
     assert (server.children(), server.memory_files()) == ([], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ MAKE = ("make", "--no-print-directory", "-o", ".venv/installed")
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A clone whose chain has run once, on iris."""
-    return finished_clone(tmp_path_factory.mktemp("stability") / "project", "gate")
+    return finished_clone(tmp_path_factory.mktemp("stability") / "project", chains, "gate")
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,17 +13,23 @@ import pytest
 from tests.conftest import ROOT
 from tests.support.packaged import Packaged, Server, package, served, tables
 from tests.support.servers import black_hole, free_port, surroundings
+from tests.support.with_grpc import with_grpc
 
 
 def verify(packaged: Packaged, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "onnxpress", "verify-endpoint", *words],
+        [*with_grpc(".venv-triton"), "verify-endpoint", *words],
         cwd=packaged.folder,
         env=surroundings(PYTHONPATH=str(ROOT), **variables),
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def by_grpc(server: Server) -> str:
+    """Where a server answers gRPC: `make serve` has it on the port after that of HTTP."""
+    return f"grpc://127.0.0.1:{server.port + 1}"
 
 
 @pytest.fixture(scope="module", params=list(tables()))
@@ -41,9 +46,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("form", [(), ("--binary",), ("--batch", "1024")])
+@pytest.mark.parametrize("form", [(), ("--binary",), ("--batch", "1024"), ("grpc",)])
 def test_the_packaged_model_agrees_on_every_row(each_server: Server, form: tuple[str, ...]) -> None:
-    done = verify(each_server.packaged, each_server.address, "--json", *form)
+    words = (each_server.address, *form) if form != ("grpc",) else (by_grpc(each_server),)
+    done = verify(each_server.packaged, *words, "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     rows = {"test": len(each_server.packaged.rows), "probe": 200}
@@ -98,6 +104,9 @@ def test_what_does_not_answer_is_a_line_that_names_it(server: Server) -> None:
             (server.address, "--model", "other"): "answers with HTTP 404: ",
             (f"http://127.0.0.1:{server.port + 2}",): "should answer with JSON",
             (f"http://127.0.0.1:{server.port + 1}",): "does not answer",
+            (f"grpc://127.0.0.1:{free_port()}",): ", model model does not answer",
+            (f"grpc{silent[4:]}", "--seconds", "1"): ", model model does not answer",
+            (by_grpc(server), "--model", "other"): "answers with NOT_FOUND: ",
         }
         for words, expected in cases.items():
             done = verify(server.packaged, *words)
@@ -113,6 +122,12 @@ def test_a_login_and_a_token_are_never_printed(server: Server) -> None:
     assert not any(secret in done.stderr for secret in ("s3cr3tPW", "t0kenT0ken"))
     done = verify(server.packaged, server.address, ONNXPRESS_ENDPOINT_TOKEN="a\nb")  # noqa: S106
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_another_model_is_found_over_grpc_too(server: Server, tmp_path: Path) -> None:
+    done = verify(package(tmp_path, "numbers"), by_grpc(server))
+    assert done.returncode == 3
+    assert "should take {'X': 'FP32'}, takes {'island': 'BYTES'" in done.stderr
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://host", "http://", "http://a b", "x"])

@@ -9,12 +9,12 @@ import pytest
 
 from onnxpress.errors import GateFailed, UserError
 from onnxpress.pipeline.files import write_bytes, write_json
-from onnxpress.tables.schema import Column, Schema
+from onnxpress.tables.parquet_file import parquet_bytes
 from stages.package import main
 from tests.conftest import default_params, write_params
-from tests.support.served_graphs import FOREST
+from tests.support.drift_models import model
 
-SCHEMA = Schema("classification", "y", tuple(Column(name, "number", False) for name in "abcd"))
+MODEL = model("texts/RandomForestClassifier")
 
 
 @pytest.fixture
@@ -22,8 +22,10 @@ def made(workspace: Path) -> Path:
     """A workspace with what the stages before have written."""
     outputs = workspace / "outputs"
 
-    write_bytes(outputs / "model_quantized.onnx", FOREST.SerializeToString())
-    write_json(outputs / "schema.json", SCHEMA.to_json())
+    write_bytes(outputs / "model_quantized.onnx", MODEL.onnx)
+    write_json(outputs / "schema.json", MODEL.schema.to_json())
+    write_bytes(outputs / "train.parquet", parquet_bytes(MODEL.frame))
+    write_bytes(outputs / "calibration.parquet", parquet_bytes(MODEL.frame[:100]))
     write_json(
         outputs / "quantization.json", {"min_onnxruntime": "1.21", "bad_onnxruntime": ["1.27.0"]}
     )
@@ -47,9 +49,22 @@ def test_two_runs_write_the_same_bytes(made: Path, capsys: pytest.CaptureFixture
     first = served(made)
     main()
     assert served(made) == first
-    assert first["repository/model/1/model.onnx"] == FOREST.SerializeToString()
+    assert first["repository/model/1/model.onnx"] == MODEL.onnx
     assert "25.03 to 26.06" in first["README.md"].decode()
     assert "no package.storage_uri, so no manifest for KServe" in capsys.readouterr().out
+
+
+def test_the_profile_counts_training_rows_and_predictions_for_calibration_rows(made: Path) -> None:
+    main()
+    profile = json.loads(served(made)["drift_profile.json"])
+    features = {entry["name"]: entry for entry in profile["features"]}
+    assert list(features) == [column.name for column in MODEL.schema.columns]
+    assert {sum(entry["counts"]) for entry in features.values()} == {len(MODEL.frame)}
+    assert {sum(entry["counts"]) for entry in profile["predictions"]} == {100}
+    island = features["island"]
+    texts = MODEL.frame["island"].value_counts()
+    assert island["groups"] == [["Biscoe"], ["Torgersen"], ["제주"]]
+    assert island["counts"] == [*(texts[text] for [text] in island["groups"]), 0, texts[""]]
 
 
 def test_a_place_in_params_gives_a_manifest_and_taking_it_out_removes_it(made: Path) -> None:

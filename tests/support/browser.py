@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from selenium import webdriver
 
+from tests.support.servers import free_port
+
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run "
     "--disable-background-networking --disable-component-update --disable-sync "
-    "--window-size=1400,900"
+    "--disable-dev-shm-usage --window-size=1400,900"
 )
 
 
@@ -34,7 +36,8 @@ def chromium(profile: Path) -> Iterator[Any]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     for flag in (*FLAGS.split(), f"--user-data-dir={profile}"):
         options.add_argument(flag)
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    service = webdriver.ChromeService(DRIVER, port=free_port())
+    driver = webdriver.Chrome(options=options, service=service)
     try:
         yield driver
     finally:

@@ -172,7 +172,7 @@ def package(folder: Path) -> None:
         (outputs / "model_quantized.onnx").read_bytes(),
         read_schema(outputs / "schema.json"),
     )
-    write_folder(outputs / "serving", packaged(model, schema, deployment, "1.3", []))
+    write_folder(outputs / "serving", packaged(model, schema, {"form": 1}, deployment, "1.3", []))
 
 
 def copy_lock(folder: Path) -> None:

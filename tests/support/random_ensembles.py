@@ -8,8 +8,10 @@ ai.onnx.ml says. Nothing here uses the code under test.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -142,8 +144,9 @@ def specs(draw: st.DrawFn) -> Spec:
     )
 
 
+@lru_cache(maxsize=1)
 def made(spec: Spec) -> Ensemble:
-    """The ensemble of ``spec``."""
+    """The ensemble of ``spec``; several checks in a row ask for the same."""
     random = np.random.default_rng(spec.seed)
     roots = []
     for _ in range(spec.trees):
@@ -262,22 +265,22 @@ def leaf_of(node: Node, row: Row) -> Leaf:
     return node
 
 
+TAKEN: dict[str, Callable[[Any, Any], Any]] = {
+    "LEQ": operator.le,
+    "LT": operator.lt,
+    "GTE": operator.ge,
+    "GT": operator.gt,
+    "EQ": operator.eq,
+    "NEQ": operator.ne,
+}
+
+
 def _taken(split: Split, value: Any) -> bool:
-    if np.isnan(value) and split.tracks:
+    if split.tracks and np.isnan(value):
         return True
     if split.mode == "MEMBER":
         return bool(value in np.array(split.members, value.dtype))
-    number = value.dtype.type(split.value)
-    return bool(
-        {
-            "LEQ": value <= number,
-            "LT": value < number,
-            "GTE": value >= number,
-            "GT": value > number,
-            "EQ": value == number,
-            "NEQ": value != number,
-        }[split.mode]
-    )
+    return bool(TAKEN[split.mode](value, value.dtype.type(split.value)))
 
 
 def reached(ensemble: Ensemble, x: Row) -> NDArray[np.float64]:

@@ -44,9 +44,10 @@ def files(estimator: Any) -> dict[str, bytes]:
 def faults(estimator: Any, rows: Any) -> list[str]:
     """What does not hold of each file.
 
-    It loads with nothing trusted, answers as its package's own load, dumps twice alike.
+    It loads with nothing trusted, answers as its package's own load, dumps twice alike. Forms whose
+    first dumps are the same bytes have the second in common.
     """
-    found = []
+    found, dumped = [], set[bytes]()
     for form, data in files(estimator).items():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -54,16 +55,20 @@ def faults(estimator: Any, rows: Any) -> list[str]:
         try:
             loaded = stored.loads(data, kind="skops" if form == "skops" else "pickle")
             once = stored.dump(loaded)
-            again = stored.loads(once)
+            again = loaded if once in dumped else stored.loads(once)
         except Exception as error:  # so that one line tells of each
             found.append(f"{form}: {type(error).__name__}: {error}")
             continue
         if form == "skops":
             found += [f"{form}: {difference}" for difference in differences(loaded, theirs)]
-        if stored.dump(again) != once:
-            found.append(f"{form}: other bytes on the second dump")
         expected = answers(theirs, rows)
-        if not (same(answers(loaded, rows), expected) and same(answers(again, rows), expected)):
+        alike = same(answers(loaded, rows), expected)
+        if once not in dumped:
+            dumped.add(once)
+            alike = alike and same(answers(again, rows), expected)
+            if stored.dump(again) != once:
+                found.append(f"{form}: other bytes on the second dump")
+        if not alike:
             found.append(f"{form}: other answers")
     return found
 

@@ -13,6 +13,7 @@ from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.repository import repository_root
 from onnxpress.tracking.checks import CHECKS as PUBLISHING
 from onnxpress.tracking.checks import Subject
+from onnxpress.tracking.model_storage import check_place
 from onnxpress.tracking.store import configure, resolve_store
 
 
@@ -28,11 +29,14 @@ class Finding:
 def main(*, in_json: bool = False) -> None:
     """Make the checks of the machine, then those of publish up to the first that fails.
 
+    The place of packaged models is checked where params.yaml names one.
+
     Raises:
         ServerError: a check has failed.
     """
     with answering(in_json=in_json) as answer:
         findings = [checked(title, check) for title, check in MACHINE.items()]
+        findings += [checked(title, check) for title, check in deploying()]
         for title, check in publishing():
             findings.append(checked(title, check))
             if not findings[-1].passed:
@@ -41,6 +45,16 @@ def main(*, in_json: bool = False) -> None:
         answer({"checks": [asdict(finding) for finding in findings], "ready": ready})
     if not ready:
         raise ServerError("not ready to publish; the first FAIL above says what to do")
+
+
+def deploying() -> Iterator[tuple[str, Callable[[], str]]]:
+    """Yield the check of the place that packaged models are uploaded to, if there is one."""
+    try:
+        storage = load_params().package.storage_uri
+    except UserError:  # a check of the machine has said so
+        return
+    if storage is not None:
+        yield "model storage", partial(check_place, storage)
 
 
 def publishing() -> Iterator[tuple[str, Callable[[], str]]]:

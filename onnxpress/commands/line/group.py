@@ -33,6 +33,7 @@ SECTIONS = {
         repository.stability,
         repository.serve,
         repository.verify_endpoint,
+        repository.drift,
         repository.fresh,
         repository.mend,
         repository.migrate,

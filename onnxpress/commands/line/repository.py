@@ -136,7 +136,9 @@ def serve(*, port: int, environment: Path) -> None:
     show_default=True,
     help="Rows of a request.",
 )
-@click.option("--host", metavar="NAME", help="The header Host, by which ingresses route.")
+@click.option(
+    "--host", metavar="NAME", help="The header Host (gRPC: authority), by which ingresses route."
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(0, min_open=True),
@@ -147,18 +149,39 @@ def serve(*, port: int, environment: Path) -> None:
 @click.option(
     "--binary",
     is_flag=True,
-    help="Send rows in the protocol's binary extension: some servers take no NaN in JSON.",
+    help="Over HTTP, send rows in the protocol's binary extension: some take no NaN in JSON.",
 )
 @in_json
 def verify_endpoint(*, url: str, in_json: bool, **words: Any) -> None:
     """Compare what an endpoint answers with what model_quantized.onnx predicts.
 
-    URL is an address that speaks the Open Inference Protocol 2, such as http://127.0.0.1:8000. Test
-    rows and probe rows are sent. The value of ONNXPRESS_ENDPOINT_TOKEN is sent as a bearer token.
+    URL is an address that speaks the Open Inference Protocol 2, such as http://127.0.0.1:8000 or
+    grpc://127.0.0.1:8001. Test rows and probe rows are sent. The value of ONNXPRESS_ENDPOINT_TOKEN
+    is sent as a bearer token.
     """
     from onnxpress.commands.verify_endpoint.verifying import Target, main
 
     main(Target(url, **words), in_json=in_json)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--limit",
+    type=click.FloatRange(0, min_open=True),
+    help="A population stability index above it is drift; default: that of the profile, 0.2.",
+)
+@in_json
+def drift(*, file: Path, limit: float | None, in_json: bool) -> None:
+    """Show how far rows have drifted from the training rows.
+
+    FILE is a table (.csv, .parquet) with the columns of the training rows, or a log of requests
+    (.jsonl, .ndjson, .log, .json): a JSON object per line, as the Open Inference Protocol 2 or
+    KServe's logger has them. Exit code 3: something has drifted.
+    """
+    from onnxpress.commands.drift.drifting import Question, main
+
+    main(Question(file, limit), in_json=in_json)
 
 
 @click.command()

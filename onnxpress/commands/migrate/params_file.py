@@ -44,6 +44,7 @@ ADDED = {
     "package.cpu": '"1"',
     "package.memory": "512Mi",
     "package.canary_percent": "null",
+    "package.drift_every": "null",
     "package.p99_ms": "100",
     "publish.register": "null",
     "publish.promote": "{by: score, min_gain: 0.0}",

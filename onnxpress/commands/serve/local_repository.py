@@ -11,6 +11,7 @@ from pathlib import Path
 
 from onnxpress.commands.serve.installation import Installation
 from onnxpress.errors import UserError
+from onnxpress.serving.drift_component import SUFFIX, moved
 
 MODEL = Path(__file__).with_name("python_backend.py")
 PACKAGED, LOCAL = 'backend: "onnxruntime"', 'backend: "python"'
@@ -26,6 +27,7 @@ def model_in(repository: Path) -> Path:
     cure = "run `dvc repro` to make it"
     try:
         folders = sorted(path for path in repository.iterdir() if path.is_dir())
+        folders = [path for path in folders if not path.name.endswith(SUFFIX)] or folders
     except OSError as error:
         raise UserError(f"cannot read {repository} ({error.strerror}); {cure}") from error
     if len(folders) != 1 or not (folders[0] / "1" / "model.onnx").is_file():
@@ -37,8 +39,10 @@ def model_in(repository: Path) -> Path:
     return folders[0]
 
 
-def copy_for_python(model: Path, folder: Path, installation: Installation) -> None:
+def copy_for_python(model: Path, folder: Path, installation: Installation) -> list[str]:
     """Lay out ``folder``: ``repository`` with a copy of ``model``, and ``backends`` to run it.
+
+    Returns the options of the server that the drift component needs, if there is one.
 
     Raises:
         UserError: the configuration is not one for the onnxruntime backend.
@@ -54,3 +58,19 @@ def copy_for_python(model: Path, folder: Path, installation: Installation) -> No
     backend.mkdir(parents=True)
     for file in installation.backend:
         (backend / file.name).symlink_to(file)
+    return _copy_drift(model.with_name(f"{model.name}{SUFFIX}"), folder)
+
+
+def _copy_drift(component: Path, folder: Path) -> list[str]:
+    """Copy the drift component, which reads traces within ``folder`` then; return the options."""
+    if not component.is_dir():
+        return []
+    copy = folder / "repository" / component.name
+    shutil.copytree(component, copy)
+    (folder / "traces").mkdir()
+    try:
+        config, options = moved((copy / CONFIG).read_text("utf-8"), str(folder / "traces" / "t"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{component / CONFIG} is not ours ({error}); run `dvc repro`") from error
+    (copy / CONFIG).write_text(config, encoding="utf-8")
+    return options

@@ -46,9 +46,9 @@ def main(port: int, environment: Path = ENVIRONMENT) -> None:
     try:
         with tempfile.TemporaryDirectory(prefix=f"onnxpress-serve-{os.getpid()}-") as name:
             folder = Path(name)
-            copy_for_python(model, folder, installation)
+            options = copy_for_python(model, folder, installation)
             for ended in range(STARTS):
-                with running(installation, folder, ports) as process:
+                with running(installation, folder, ports, options) as process:
                     for line in _lines(model.name, ports, row) if not ended else ["ready again"]:
                         say(line)
                     code = process.wait()

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,9 @@ class Ports:
         return ports
 
 
-def command(installation: Installation, folder: Path, ports: Ports) -> list[str]:
+def command(
+    installation: Installation, folder: Path, ports: Ports, options: Sequence[str] = ()
+) -> list[str]:
     """Return the command line for what :func:`copy_for_python` has laid out in ``folder``."""
     return [
         str(installation.program),
@@ -81,12 +83,13 @@ def command(installation: Installation, folder: Path, ports: Ports) -> list[str]
         "--allow-gpu-metrics=false",
         LATENCIES,
         "--disable-auto-complete-config",
+        *options,
     ]
 
 
 @contextmanager
 def running(
-    installation: Installation, folder: Path, ports: Ports
+    installation: Installation, folder: Path, ports: Ports, options: Sequence[str] = ()
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run the server; enter the block once it is ready, and end it after the block.
 
@@ -98,7 +101,7 @@ def running(
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command(installation, folder, ports),
+            command(installation, folder, ports, options),
             cwd=folder,
             env=installation.variables(),
             stdout=output,

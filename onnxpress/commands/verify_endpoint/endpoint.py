@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,42 @@ class Answer:
     predictions: Predictions
     milliseconds: float
     """From the first byte sent to the last received, without making and reading the JSON."""
+
+
+def bearer_token() -> str | None:
+    """Return the token to send, None without one; it is never printed.
+
+    Raises:
+        UserError: it cannot be sent.
+    """
+    token = os.environ.get(TOKEN)
+    if not token:
+        return None
+    sources.remember(token)
+    if not (token.isascii() and token.isprintable()):
+        raise UserError(f"{TOKEN} should be one line of ASCII; set it again")
+    return token
+
+
+def answer_of(
+    shown: str, response: Any, read: Callable[[Any], dict[str, Any]], rows: int, milliseconds: float
+) -> Answer:
+    """Return the answer to a request for ``rows`` rows; ``read`` returns a response's outputs.
+
+    Raises:
+        ServerError: the response does not have a prediction for each row.
+    """
+    try:
+        predictions = predictions_of(_text(read(response)))
+    except (KeyError, ValueError, UserError) as error:
+        came = shortened(" ".join(str(response).split()))
+        raise ServerError(
+            f"{shown} should answer with label or prediction, got {came} ({error}); check --model"
+        ) from error
+    if len(predictions.values) != rows:
+        came = str(len(predictions.values))
+        raise ServerError(f"{shown} should answer {rows} rows with as many, got {came}")
+    return Answer(predictions, milliseconds)
 
 
 class Endpoint:
@@ -64,10 +101,7 @@ class Endpoint:
         self._session = requests.Session()
         if host:
             self._session.headers["Host"] = host
-        if token := os.environ.get(TOKEN):
-            sources.remember(token)
-            if not (token.isascii() and token.isprintable()):
-                raise UserError(f"{TOKEN} should be one line of ASCII; set it again")
+        if token := bearer_token():
             self._session.headers["Authorization"] = f"Bearer {token}"
 
     def metadata(self) -> dict[str, Any]:
@@ -101,18 +135,8 @@ class Endpoint:
         response = self._send("POST", "/infer", headers, body)
         taken = 1000 * (time.perf_counter() - begun)
         content = self._checked(response)
-        try:
-            predictions = predictions_of(_text(outputs_of(content)))
-        except (KeyError, ValueError, UserError) as error:
-            raise ServerError(
-                f"{self.shown} should answer with label or prediction, got "
-                f"{shortened(repr(content))} ({error}); check --model"
-            ) from error
         rows = len(next(iter(feeds.values())))
-        if len(predictions.values) != rows:
-            came = len(predictions.values)
-            raise ServerError(f"{self.shown} should answer {rows} rows with as many, got {came}")
-        return Answer(predictions, taken)
+        return answer_of(self.shown, content, outputs_of, rows, taken)
 
     def _send(
         self, method: str, path: str, headers: dict[str, str], body: bytes | None

@@ -12,6 +12,7 @@ import onnx
 from onnxpress.commands.open_inference import datatype
 from onnxpress.commands.verify_endpoint.comparing import Compared, compare, latency
 from onnxpress.commands.verify_endpoint.endpoint import Endpoint
+from onnxpress.commands.verify_endpoint.grpc_endpoint import SCHEMES, GrpcEndpoint
 from onnxpress.errors import GateFailed
 from onnxpress.evaluate.probes.probe_rows import probe_rows
 from onnxpress.pipeline.console import answering, say, working
@@ -51,13 +52,7 @@ def main(target: Target, *, in_json: bool = False) -> None:
     """
     with answering(in_json=in_json) as answer:
         params, schema = load_params(), read_schema()
-        endpoint = Endpoint(
-            target.address,
-            target.model or params.package.name,
-            host=target.host,
-            seconds=target.seconds,
-            binary=target.binary,
-        )
+        endpoint = _open(target, target.model or params.package.name)
         test = read_rows(TEST, schema).feeds
         predict = partial(predict_onnx, open_session(read_onnx(QUANTIZED_MODEL, schema)))
         refuse_other_inputs(endpoint, test)
@@ -81,7 +76,15 @@ def main(target: Target, *, in_json: bool = False) -> None:
         say(f"{endpoint.shown} predicts what {QUANTIZED_MODEL} does")
 
 
-def refuse_other_inputs(endpoint: Endpoint, feeds: Feeds) -> None:
+def _open(target: Target, model: str) -> Endpoint | GrpcEndpoint:
+    """Return the model at an address, over gRPC if that is its scheme."""
+    host, seconds = target.host, target.seconds
+    if target.address.partition(":")[0].lower() in SCHEMES:
+        return GrpcEndpoint(target.address, model, host=host, seconds=seconds)
+    return Endpoint(target.address, model, host=host, seconds=seconds, binary=target.binary)
+
+
+def refuse_other_inputs(endpoint: Endpoint | GrpcEndpoint, feeds: Feeds) -> None:
     """Compare the inputs that the endpoint names with those of the rows.
 
     Raises:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+from onnxpress.serving.monitoring.drift import drift_panels
 from onnxpress.serving.monitoring.panels import Panel, panels
 from onnxpress.serving.monitoring.watched import Timing, Watched
 
@@ -19,7 +20,8 @@ WIDTH, HEIGHT, COLUMNS = 12, 8, 2
 
 def dashboard(watched: Watched, timing: Timing) -> dict[str, Any]:
     """Return the dashboard as plain values."""
-    drawn = [_drawn(panel, place) for place, panel in enumerate(panels(watched, timing))]
+    shown = [*panels(watched, timing), *(drift_panels(watched) if watched.drift else [])]
+    drawn = [_drawn(panel, place) for place, panel in enumerate(shown)]
     return {
         "annotations": {},
         "editable": True,

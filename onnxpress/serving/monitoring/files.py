@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from onnxpress.serving.monitoring.dashboard import dashboard
+from onnxpress.serving.monitoring.drift import drift_group
 from onnxpress.serving.monitoring.prometheus import RULES, scraping
 from onnxpress.serving.monitoring.rules import rules
 from onnxpress.serving.monitoring.watched import Timing, Watched
@@ -18,9 +19,10 @@ SCRAPING, DASHBOARD = "prometheus.yml", "dashboard.json"
 def monitoring_files(watched: Watched, timing: Timing | None = None) -> dict[str, bytes]:
     """Return the files by name; the same arguments give the same bytes."""
     timing = timing or Timing()
+    drift = [drift_group(watched, timing)] if watched.drift else []
     return {
         SCRAPING: _yaml(scraping(watched, timing)),
-        RULES: _yaml(rules(watched, timing)),
+        RULES: _yaml({"groups": [*rules(watched, timing)["groups"], *drift]}),
         DASHBOARD: f"{json.dumps(dashboard(watched, timing), indent=2, sort_keys=True)}\n".encode(),
     }
 

@@ -15,6 +15,8 @@ class Watched:
     """How long 99 of 100 requests may take inside a server, in milliseconds."""
     on_kserve: bool
     """Whether its servers are pods of KServe, or one Triton on the machine of Prometheus."""
+    drift: bool = False
+    """Whether the drift component is served beside it."""
 
     @property
     def job(self) -> str:

@@ -21,7 +21,7 @@ def test_an_estimator_answers_as_it_did(name: str) -> None:
     ((_, estimator, rows),) = fitted(name)
     kind = FORMATS[
         list(all_cases()).index(name) % len(FORMATS)
-    ]  # test_stored_formats tries each in all of them
+    ]  # test_stored_corpus tries each in all of them
     data = written(estimator, kind)
     loaded, expected = stored.loads(data), plain(data, kind)
     vars(expected).pop("_raw_predict", None)  # a method that the class has as well

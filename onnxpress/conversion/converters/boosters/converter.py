@@ -5,8 +5,9 @@ The graph has these parts, each only where the model needs it:
 1. texts and listed numbers become codes, NaN for a missing or new category (:mod:`.inputs`);
 2. columns of 0 and 1 for category splits are put behind the features;
 3. one TreeEnsembleRegressor gives all sums, its attributes written from arrays;
-4. linear leaves multiply their features;
-5. the link, and the label of the first greatest sum.
+4. of many trees it gives the sums of groups, which are added in float64;
+5. linear leaves multiply their features;
+6. the link, and the label of the first greatest sum.
 
 A regressor and operators behind it are read alike by all releases of onnxruntime, whatever the
 signs of the leaves (:mod:`onnxpress.graph.binary_trees`).
@@ -14,14 +15,15 @@ signs of the leaves (:mod:`onnxpress.graph.binary_trees`).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from onnxpress.boosters.model import BoosterModel
 from onnxpress.conversion.container_writer import ContainerWriter
-from onnxpress.conversion.converters.boosters.attributes import regressor_attributes
+from onnxpress.conversion.converters.boosters.attributes import groups_of, regressor_attributes
 from onnxpress.conversion.converters.boosters.inputs import matrix_of_numbers, tree_columns
-from onnxpress.conversion.converters.boosters.links import linked, weighted
+from onnxpress.conversion.converters.boosters.links import added, linked, weighted
 from onnxpress.conversion.converters.trees.deferring import FillingContainer
 
 OPTIONS = {
@@ -62,11 +64,12 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def _regressor(scope: Any, operator: Any, container: Any) -> None:
     model, writer = operator.raw_operator.read(), ContainerWriter(scope, container)
-    if model.classes or model.outputs > 1:
+    if model.outputs > 1:
         raise NotImplementedError(
-            f"the objective {model.objective!r} gives {max(model.classes, model.outputs)} values a "
-            "row; choose one that gives a number"
+            f"the objective {model.objective!r} gives {model.outputs} values a row; choose one "
+            "that gives a number"
         )
+    model = replace(model, classes=0)  # of two classes the number is the second's probability
     sums = weighted(*_sums(model, operator, writer, scope, container), model, writer)
     linked(sums, model, writer, operator.outputs[0].full_name)
 
@@ -74,7 +77,7 @@ def _regressor(scope: Any, operator: Any, container: Any) -> None:
 def _sums(
     model: BoosterModel, operator: Any, writer: ContainerWriter, scope: Any, container: Any
 ) -> tuple[str, str]:
-    """Write the sums of the leaves (rows, targets); return their name and that of the rows."""
+    """Write (rows, outputs * (1 + linear features)); return their name and that of the rows."""
     rows = matrix_of_numbers(model, operator.inputs, writer)
     arrays = regressor_attributes(model)
     filling = FillingContainer(container, [arrays])
@@ -86,12 +89,12 @@ def _sums(
         op_domain="ai.onnx.ml",
         op_version=1,
         name=scope.get_unique_operator_name("TreeEnsembleRegressor"),
-        n_targets=model.outputs * (1 + len(model.linear)),
+        n_targets=groups_of(model) * model.outputs * (1 + len(model.linear)),
         aggregate_function="SUM",
         post_transform="NONE",
         **arrays,
     )
-    return sums, rows
+    return added(sums, model, writer), rows
 
 
 def _classes(operator: Any) -> None:

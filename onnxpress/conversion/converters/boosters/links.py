@@ -7,8 +7,27 @@ from onnx import TensorProto
 
 from onnxpress.boosters.model import TWO, BoosterModel
 from onnxpress.conversion.container_writer import ContainerWriter
+from onnxpress.conversion.converters.boosters.attributes import groups_of
 
 LARGEST = np.finfo(np.float32).max
+
+
+def added(sums: str, model: BoosterModel, writer: ContainerWriter) -> str:
+    """Write the totals of all groups of trees, and the base, added in float64.
+
+    ``sums`` are (rows, groups * targets), the totals float32 (rows, targets).
+    """
+    groups, width = groups_of(model), 1 + len(model.linear)
+    if groups == 1:
+        return sums
+    shape = writer.constant(np.array([-1, groups, model.outputs * width], np.int64))
+    double = writer.add("Cast", writer.add("Reshape", sums, shape), to=TensorProto.DOUBLE)
+    total = writer.reduce("ReduceSum", double, 1, keepdims=False)
+    if model.base.any():
+        base = np.zeros((model.outputs, width))
+        base[:, 0] = model.base
+        total = writer.add("Add", total, writer.constant(base.ravel()))
+    return writer.add("Cast", total, to=TensorProto.FLOAT)
 
 
 def weighted(sums: str, rows: str, model: BoosterModel, writer: ContainerWriter) -> str:
@@ -48,10 +67,8 @@ def linked(sums: str, model: BoosterModel, writer: ContainerWriter, output: str)
         ones = writer.constant(np.array([[0, 1]], np.float32))
         both = writer.add("Mul", sums, ones)
         if model.link == "step":
-            second = writer.add("Greater", sums, writer.constant(np.zeros(1, np.float32)))
-            sure = writer.add("Cast", second, to=TensorProto.FLOAT)
             first = writer.constant(np.array([[1, 0]], np.float32))
-            writer.add("Abs", writer.add("Sub", first, sure), output=output)
+            writer.add("Abs", writer.add("Sub", first, _step(sums, writer)), output=output)
         else:
             writer.add("Softmax", both, output=output, axis=1)
         return both
@@ -67,6 +84,13 @@ def linked(sums: str, model: BoosterModel, writer: ContainerWriter, output: str)
         writer.add("Softplus", sums, output=output)
     elif model.link == "signed_square":
         writer.add("Mul", sums, writer.add("Abs", sums), output=output)
+    elif model.link == "step":
+        writer.add("Identity", _step(sums, writer), output=output)
     else:
         writer.add("Identity", sums, output=output)
     return sums
+
+
+def _step(sums: str, writer: ContainerWriter) -> str:
+    above = writer.add("Greater", sums, writer.constant(np.zeros(1, np.float32)))
+    return writer.add("Cast", above, to=TensorProto.FLOAT)

@@ -1,0 +1,159 @@
+"""How fast boosters convert: ``python -m bench.boosters`` writes boosters.md.
+
+A model of about a million nodes of each library is converted from its native bytes by this package,
+and from the library's own object by the public converter, each once, on one thread. Then both
+models, and the library itself, predict the same rows in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnxpress.boosters.libraries import open_booster
+from onnxpress.boosters.readers import read_booster
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.estimators.booster_estimator import BoosterRegressor
+from onnxpress.graph.canonical import to_bytes
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.files import write_bytes
+from onnxpress.pipeline.running import run_stage
+from onnxpress.runtime.sessions import open_session
+from onnxpress.tables.schema import Column, Schema
+
+RESULTS = Path(__file__).parent / "results" / "boosters.md"
+FEATURES, ROWS, LEAVES, ASKED, TURNS = 20, 50_000, 1024, 1024, 7
+OPSET = 15
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A fitted model: its native bytes, and its ONNX form by the public converter."""
+
+    data: bytes
+    convert: Callable[[], bytes]
+
+
+def lightgbm_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
+    """Fit trees of ``LEAVES`` leaves; onnxmltools converts them."""
+    import lightgbm
+
+    parameters = {
+        "objective": "regression",
+        "num_leaves": LEAVES,
+        "min_data_in_leaf": 2,
+        "verbosity": -1,
+        "num_threads": 1,
+        "deterministic": True,
+        "force_col_wise": True,
+    }
+    trained = lightgbm.train(parameters, lightgbm.Dataset(rows, target), trees)
+
+    def convert() -> bytes:
+        import onnxmltools
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
+        inputs = [("X", FloatTensorType([None, FEATURES]))]
+        made = onnxmltools.convert_lightgbm(trained, initial_types=inputs, target_opset=OPSET)
+        return bytes(made.SerializeToString())
+
+    return Made(trained.model_to_string().encode(), convert)
+
+
+MAKERS: dict[str, Callable[[Rows, NDArray[np.float64], int], Made]] = {"lightgbm": lightgbm_model}
+"""By the names of the libraries."""
+
+SCHEMA = Schema(
+    "regression", "y", tuple(Column(f"x{place}", "number", True) for place in range(FEATURES))
+)
+
+
+def timed(act: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds, and the result."""
+    start = time.perf_counter()
+    result = act()
+    return time.perf_counter() - start, result
+
+
+def cpu_seconds(act: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds of this process on a core, and the result."""
+    start = time.process_time()
+    result = act()
+    return time.process_time() - start, result
+
+
+def line_of(library: str, nodes: int) -> str:
+    """A row of the page."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(ROWS, FEATURES)).astype(np.float32)
+    target = rows[:, 0] * rows[:, 1] + np.abs(rows[:, 2]) + random.normal(size=ROWS) / 4
+    made = MAKERS[library](rows, target, max(1, nodes // (2 * LEAVES - 1)))
+    estimator = BoosterRegressor(library, made.data, tuple(one.name for one in SCHEMA.columns))
+    for module in ("skl2onnx", "onnxmltools"):
+        import_module(module)  # not part of a conversion
+    ours, model = cpu_seconds(lambda: to_bytes(to_onnx(estimator, SCHEMA, OPSET)))
+    count = read_booster(library, made.data).nodes
+    say(f"{library}: {count} nodes in {ours:.1f} s")
+    theirs, other = cpu_seconds(made.convert)
+    say(f"{library}: by the public converter in {theirs:.1f} s")
+    asked = rows[:ASKED]
+    sessions = [open_session(one) for one in (model, other)]
+    opened = open_booster(library, made.data)
+    calls: list[Callable[[], Any]] = [lambda: opened(asked, 1)]
+    calls += [partial(one.run, None, {"X": asked}) for one in sessions]
+    values = [np.asarray(call()).reshape(-1) for call in calls]
+    times = [[timed(call)[0] for call in calls] for _ in range(TURNS)]
+    own, onnx, public = (1000 * statistics.median(column) for column in zip(*times, strict=True))
+    apart = [np.abs(one - values[0]).max() for one in values[1:]]
+    return (
+        f"| {library} | {count:,} | {ours:.1f} | {theirs:.1f} | {theirs / ours:.0f} | {own:.1f} | "
+        f"{onnx:.1f} | {public:.1f} | {apart[0]:.1e} | {apart[1]:.1e} |"
+    )
+
+
+HEAD = f"""# Boosters
+
+Written by `python -m bench.boosters` on one thread. Regressions of {FEATURES} features, trees of
+{LEAVES} leaves. Seconds on a core are those from the fitted model to the bytes of an ONNX file:
+ours from the native bytes, fully checked, and the public converter's (onnxmltools, or the
+library's own). Milliseconds are for {ASKED:,} rows, the median of {TURNS} calls in turn. The last
+two columns are the largest differences from what the library itself predicts.
+
+"""
+COLUMNS = (
+    *("library", "nodes", "ours, s", "public, s", "times faster"),
+    *("library, ms", "ours, ms", "public, ms", "ours, off by", "public, off by"),
+)
+
+
+def main() -> None:
+    """Measure and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="models of 20,000 nodes")
+    parser.add_argument("--only", choices=sorted(MAKERS), help="one library")
+    asked = parser.parse_args()
+    libraries = [asked.only] if asked.only else sorted(MAKERS)
+    lines = [line_of(one, 20_000 if asked.quick else 1_000_000) for one in libraries]
+    head = [f"| {' | '.join(COLUMNS)} |", "|" + "---|" * len(COLUMNS)]
+    page = HEAD + "\n".join([*head, *lines]) + "\n"
+    if asked.quick or asked.only:
+        sys.stdout.write(page)
+    else:
+        write_bytes(RESULTS, page.encode())
+
+
+if __name__ == "__main__":
+    run_stage("bench.boosters", main)

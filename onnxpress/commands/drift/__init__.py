@@ -1,0 +1,1 @@
+"""``onnxpress drift``: hold rows of a file or a log against the training rows."""

@@ -1,0 +1,77 @@
+"""The rows of a CSV or Parquet file as a model's inputs, whatever is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from onnxpress.errors import UserError
+from onnxpress.tables.arrow_types import is_number, numbers, present, texts
+from onnxpress.tables.csv_file import read_cells
+from onnxpress.tables.csv_types import CsvForm, typed
+from onnxpress.tables.parquet_file import read_columns
+from onnxpress.tables.rows import Feeds, as_rows
+from onnxpress.tables.schema import Column, Schema
+from onnxpress.tables.wording import shown
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows as they came, and what could not be taken as it was."""
+
+    feeds: Feeds
+    lines: tuple[str, ...] = ()
+
+
+def rows_of_table(path: Path, form: CsvForm, schema: Schema) -> Batch:
+    """Return the rows of a file; columns are matched by name, others are left out.
+
+    Missing values and infinite ones are kept, as they are what drift may be. A text among numbers
+    counts as missing, and a line says so.
+
+    Raises:
+        UserError: the file cannot be read, has no row, or lacks a column.
+    """
+    words = tuple(column.name for column in schema.columns if column.kind != "number")
+    lines: list[str] = []
+    if path.suffix == ".csv":
+        table = typed(read_cells(path), form, words)
+    else:
+        table, lines = read_columns(path)
+    lacking = [column.name for column in schema.columns if column.name not in table.column_names]
+    if lacking:
+        raise UserError(
+            f"{path} lacks the column {', '.join(map(shown, lacking))}; expected all columns "
+            f"of the training rows, got {', '.join(map(shown, table.column_names))}"
+        )
+    if not table.num_rows:
+        raise UserError(f"{path} has no row; expected at least one")
+    columns = {}
+    for column in schema.columns:
+        columns[column.name], line = _values(column, table[column.name])
+        lines = [*lines, *line]
+    target = np.zeros(table.num_rows)
+    return Batch(as_rows(columns, target, schema).feeds, tuple(lines))
+
+
+def _values(column: Column, values: pa.ChunkedArray) -> tuple[NDArray[np.generic], list[str]]:
+    if column.kind != "number":
+        return texts(values).astype(object), []
+    if is_number(values.type) or pa.types.is_boolean(values.type) or pa.types.is_null(values.type):
+        with np.errstate(over="ignore"):
+            return numbers(values).astype(np.float32), []
+    parsed = np.array([_number(text) for text in texts(values)], np.float32)
+    wrong = int((np.isnan(parsed) & present(values)).sum())
+    line = f"column {shown(column.name)}: {wrong} texts among numbers count as missing"
+    return parsed, [line] if wrong else []
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")

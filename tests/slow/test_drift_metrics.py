@@ -1,0 +1,96 @@
+"""The drift component in a real Triton: what shifted rows do to its metrics, and others do not."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import requests
+
+from onnxpress.commands.open_inference import infer_request, outputs_of
+from onnxpress.drift.profiling import LIMIT, drift_profile
+from onnxpress.pipeline.files import write_folder
+from onnxpress.serving.kserve import Resources
+from onnxpress.serving.packaging import Deployment, packaged
+from onnxpress.serving.triton import Batching
+from onnxpress.tables.rows import Feeds, take
+from tests.support.packaged import Packaged, Server, assert_same, package, served
+
+pytestmark = pytest.mark.proof
+
+SECONDS = 20
+"""The component looks every two seconds."""
+BATCH = 50
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """`onnxpress serve` with a component that counts every second request."""
+    made = package(tmp_path_factory.mktemp("drift"), "texts")
+    write_folder(made.folder / "outputs" / "serving", files(made, every=2))
+    with served(made) as server:
+        yield server
+
+
+def files(made: Packaged, every: int) -> dict[str, bytes]:
+    feeds = made.rows.feeds
+    profile = drift_profile(made.model, made.schema, feeds, feeds)
+    deployment = Deployment("model", Batching(), Resources(), drift_every=every)
+    return packaged(made.model, made.schema, profile, deployment, "1.3", [])
+
+
+def test_metrics_follow_the_rows_that_are_sent(server: Server) -> None:
+    rows = server.packaged.rows
+    everything = [take(rows.feeds, part) for part in np.array_split(np.arange(len(rows)), 7)]
+    before = send(server, everything * 2, rows=len(rows))
+    assert {name: index for name, index in before.items() if index > LIMIT} == {}
+    moved = [{**part, "body_mass_g": part["body_mass_g"] + 800} for part in everything]
+    after = send(server, moved * 2, rows=2 * len(rows))
+    assert [name for name, index in after.items() if index > chance(server)[name]]
+    assert after["body_mass_g"] > LIMIT
+    assert after["island"] == pytest.approx(before["island"], abs=0.01)
+
+
+def test_traces_are_deleted_and_none_is_left_unread(server: Server) -> None:
+    folder = next(path for path in server.memory_files() if path.is_dir()) / "traces"
+    deadline = time.monotonic() + SECONDS
+    while any(folder.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert list(folder.iterdir()) == []
+    assert metric(server, "onnxpress_drift_unread_total") == {"": 0.0}
+
+
+def send(server: Server, parts: list[Feeds], rows: int) -> dict[str, float]:
+    """Hold the answers to requests, and wait until so many rows are counted; the indices then."""
+    for part in parts:
+        body = json.dumps(infer_request(part))
+        came = requests.post(server.url, data=body, timeout=30)
+        assert_same(outputs_of(came.json()), server.packaged.predict(part))
+    deadline = time.monotonic() + SECONDS
+    while metric(server, "onnxpress_drift_rows")[""] < rows:
+        assert time.monotonic() < deadline, metric(server, "onnxpress_drift_rows")
+        time.sleep(0.2)
+    return metric(server, "onnxpress_drift_psi")
+
+
+def chance(server: Server) -> dict[str, float]:
+    return metric(server, "onnxpress_drift_psi_chance")
+
+
+def metric(server: Server, name: str) -> dict[str, float]:
+    """A metric of Triton's page by the label ``name``."""
+    text = requests.get(f"http://127.0.0.1:{server.port + 2}/metrics", timeout=10).text
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        series, _, value = line.rpartition(" ")
+        if series.startswith(f"{name}{{"):
+            found[_label(series)] = float(value)
+    return found
+
+
+def _label(series: str) -> str:
+    _, _, rest = series.partition('name="')
+    return rest.partition('"')[0]

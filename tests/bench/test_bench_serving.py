@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 
 from bench.serving import serving_report
+from bench.serving.__main__ import CLIENTS, ROWS
 from bench.serving.load import send
 from bench.serving.process_tree import cpu_seconds, peak_mb
-from bench.serving.servers import MLFLOW, TRITON
+from bench.serving.servers import KSERVE, MLFLOW, TRITON
 from bench.serving.subjects import ONNX, ORIGINAL, QUANTISED
 from onnxpress.errors import ServerError
 from tests.conftest import ROOT
@@ -156,3 +157,13 @@ def test_the_page_says_how_busy_the_machine_was(tmp_path: Path) -> None:
     assert "the start and 4.5 at the end" in page
     assert "## iris, 32 rows a request, 1 / 16 clients" in page
     assert len(json.loads((tmp_path / "serving.json").read_text())["cells"]) == 12
+
+
+def test_the_committed_run_has_every_server_form_and_load() -> None:
+    stored = json.loads((RESULTS / "serving.json").read_text(encoding="utf-8"))
+    found = {(each["server"], each["form"]) for each in stored["cells"]}
+    assert found == {(MLFLOW, ORIGINAL), *product((TRITON, KSERVE, MLFLOW), (ONNX, QUANTISED))}
+    for data in {each["data"] for each in stored["cells"]}:
+        of_data = [each for each in stored["cells"] if each["data"] == data]
+        assert {(each["rows"], each["clients"]) for each in of_data} == set(product(ROWS, CLIENTS))
+    assert all(bar["value"] > 0 for bar in stored["bars"])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from onnxpress.boosters.model import BoosterModel
+from onnxpress.boosters.model import BoosterModel, Crossing
 from onnxpress.estimators.booster_estimator import codes
 
 ODD = (np.nan, 0.0, -0.0, 1e-35, -1e-35, 2.7, -0.5, -1.0, 3e9, np.inf, -np.inf, 3e38)
@@ -65,6 +65,7 @@ def absolute_sums(model: BoosterModel, rows: pd.DataFrame) -> NDArray[np.float64
         same = value[:, None] == one.categories.astype(np.float64)
         position = np.where(same.any(axis=1), 1 + same.argmax(axis=1), 0)
         parts.append(one.right[position].astype(np.float64))
+    parts += [_crossed(crossing, matrix) for crossing in model.crossings]
     read = np.concatenate(parts, axis=1)
     factors = np.ones((len(matrix), 1 + len(model.linear)))
     factors[:, 1:] = np.nan_to_num(matrix[:, list(model.linear)], nan=0.0)
@@ -81,6 +82,18 @@ def absolute_sums(model: BoosterModel, rows: pd.DataFrame) -> NDArray[np.float64
             product = values[:, column] * factors[:, column % factors.shape[1]]
             result[:, output] += np.abs(product * model.scale)
     return result
+
+
+def _crossed(crossing: Crossing, matrix: NDArray[Any]) -> NDArray[np.float64]:
+    """The columns of a crossing (rows, splits)."""
+    number = np.zeros(len(matrix), np.int64)
+    for digit in crossing.digits:
+        value = matrix[:, digit.feature]
+        own = value + 1
+        if digit.borders is not None:
+            own = (value[:, None] > digit.borders).sum(axis=1)
+        number = number * digit.size + np.where(np.isnan(value), digit.missing, own).astype(int)
+    return crossing.right[crossing.pattern[number]].astype(np.float64)
 
 
 def limits(model: BoosterModel, rows: pd.DataFrame, library: Any, bar: float) -> Any:

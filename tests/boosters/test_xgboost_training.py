@@ -10,6 +10,7 @@ import pytest
 import xgboost
 from numpy.typing import NDArray
 
+from onnxpress.boosters.libraries import open_booster
 from onnxpress.boosters.readers import read_booster
 from onnxpress.boosters.trainer import Training
 from onnxpress.boosters.training import checked_parameters, trainer_of
@@ -164,3 +165,14 @@ def test_what_cannot_be_fitted_is_refused_in_a_line(
         trained(f"xgboost.{name}", frame, rare(frame), **params)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_infinity_in_a_row_ends_in_the_library_s_line() -> None:
+    frame = table()
+    data, _ = trained("xgboost.XGBRegressor", frame, frame["a"], n_estimators=2)
+    predict = open_booster("xgboost", data)
+    rows = frame.to_numpy()[:3].copy()
+    rows[1, 0] = np.inf
+    with pytest.raises(UserError, match="XGBoost takes no infinite number"):
+        predict(rows, 1)
+    assert predict(rows[:0], 1).shape == (0, 1)

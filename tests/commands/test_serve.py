@@ -17,6 +17,7 @@ from onnxpress.errors import UserError
 from onnxpress.pipeline.files import write_bytes
 from onnxpress.serving.repository import repository_files
 from onnxpress.serving.triton import Batching, model_config
+from tests.support.servers import free_port
 
 
 def write_repository(folder: Path, model: onnx.ModelProto, name: str = "iris") -> Path:
@@ -88,10 +89,12 @@ def test_an_environment_without_triton_is_a_line(tmp_path: Path) -> None:
 
 
 def test_a_taken_port_is_a_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 cannot be used"):
-            Ports.following(port - 2)
+    first = free_port(3)
+    with (
+        socket.create_server(("127.0.0.1", first + 2)),
+        pytest.raises(UserError, match=f"port {first + 2} on 127.0.0.1 cannot be used"),
+    ):
+        Ports.following(first)
 
 
 LOGS = {

@@ -249,7 +249,11 @@ class Proxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
-            upstream = socket.create_connection(self.target)
+            try:
+                upstream = socket.create_connection(self.target)
+            except OSError:
+                client.close()
+                continue
             threading.Thread(target=self.pump, args=(client, upstream, True), daemon=True).start()
             threading.Thread(target=self.pump, args=(upstream, client, False), daemon=True).start()
 

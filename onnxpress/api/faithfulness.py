@@ -10,7 +10,8 @@ import numpy as np
 from onnxpress.errors import UserError
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.predicted_rows import predict_with_all
-from onnxpress.evaluate.score_differences import score_differences
+from onnxpress.evaluate.score_differences import FAR, score_differences
+from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Feeds, take
 from onnxpress.tables.schema import Schema
@@ -45,7 +46,7 @@ def conversion_doubts(
         what = "predictions" if schema.task == "regression" else "labels or scores"
         raise UserError(
             f"{name}, a {type(estimator).__name__}, has no ONNX form that predicts the same: "
-            f"{what} are wrong for {found.far} of {count} rows of X; choose another estimator"
+            f"{what} are wrong for {found.far} of {count} rows of X; {_cure(original)}"
         )
     lines = []
     if found.beyond or found.far:
@@ -60,3 +61,18 @@ def conversion_doubts(
             "the original's changes abruptly there, as between neighbours that are equally near"
         )
     return lines
+
+
+def _cure(original: Predictions) -> str:
+    """Say what may help: of numbers near 1e9, float32 keeps multiples of 64 alone."""
+    cure = "choose another estimator"
+    if original.scores is not None:
+        return cure
+    largest = np.float32(np.abs(original.values).max())
+    step, spread = float(np.spacing(largest)), float(np.ptp(original.values))
+    if step < FAR * spread:
+        return cure
+    return (
+        f"they lie within {spread:.2g}, and float32, which ONNX gives, has steps of {step:.2g} "
+        "there: fit to differences from a fixed number"
+    )

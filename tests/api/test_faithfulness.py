@@ -64,6 +64,13 @@ def test_a_conversion_that_predicts_something_else_is_refused(
         getattr(onnxpress, function)(*arguments)
 
 
+def test_targets_that_float32_does_not_tell_apart_are_refused() -> None:
+    wide = X.astype(float)
+    target = 1.7e9 + wide[:, 0]  # seconds since 1970
+    with pytest.raises(onnxpress.UserError, match=r"float32.* has steps of 1.3e\+02 there"):
+        onnxpress.convert(LinearRegression().fit(wide, target), wide)
+
+
 def test_neighbours_that_are_equally_near_are_a_warning() -> None:
     codes = RANDOM.integers(0, 2, size=(200, 3)).astype(np.float32)
     neighbours = KNeighborsClassifier().fit(codes, CLASSES)

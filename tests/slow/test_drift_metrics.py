@@ -103,6 +103,15 @@ def _label(series: str) -> str:
     return rest.partition('"')[0]
 
 
+def test_a_profile_that_is_wrong_does_not_keep_the_model_from_answering(tmp_path: Path) -> None:
+    made = package(tmp_path, "texts")
+    broken = files(made, every=1) | {"repository/model-drift/1/drift_profile.json": b"{}"}
+    write_folder(made.folder / "outputs" / "serving", broken)
+    with served(made) as server:
+        server.answers(0, 3)
+        assert metric(server, "onnxpress_drift_rows") == {}
+
+
 RULES_TEST = """
 rule_files: [rules.yml]
 evaluation_interval: 1m

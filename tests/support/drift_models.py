@@ -39,6 +39,7 @@ COMPARING = (
     "numbers/refined RandomForestClassifier",
     "texts/RandomForestClassifier",
     "texts/HistGradientBoostingClassifier",
+    "texts/lossless HistGradientBoostingClassifier",
     "regression/RandomForestRegressor",
     "regression/refined RandomForestRegressor",
 )

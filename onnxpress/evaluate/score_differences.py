@@ -31,6 +31,9 @@ from onnxpress.tables.schema import Schema
 FAR = 0.01
 """A difference that matters to whoever uses the predictions."""
 
+CONSTANT = 1e-10
+"""Predictions that vary by less, relative to their size, are one number, and rounding."""
+
 
 @dataclass(frozen=True)
 class ScoreDifferences:
@@ -97,7 +100,8 @@ def _far_for_their_spread(
     with np.errstate(all="ignore"):
         apart = np.abs(one - other)[:, 0]
         spread = float(np.abs(one - one.mean()).max())  # whose square may be below all floats
-        return np.asarray((apart > FAR * spread) & (spread > 0))
+        constant = spread <= CONSTANT * float(np.abs(one).max())
+        return np.asarray((apart > FAR * spread) & (not constant))
 
 
 def _wrong_labels(

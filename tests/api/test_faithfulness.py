@@ -71,6 +71,13 @@ def test_targets_that_float32_does_not_tell_apart_are_refused() -> None:
         onnxpress.convert(LinearRegression().fit(wide, target), wide)
 
 
+def test_one_number_and_rounding_is_a_constant() -> None:
+    """A forest of single leaves averages 0.1 with a rounding error."""
+    forest = RandomForestRegressor(10, min_samples_leaf=150, random_state=0)
+    forest.fit(X, np.full(200, 0.1) + 1e-13 * X[:, 0])
+    assert onnxpress.convert(forest, X).graph.output[0].name == "prediction"
+
+
 def test_neighbours_that_are_equally_near_are_a_warning() -> None:
     codes = RANDOM.integers(0, 2, size=(200, 3)).astype(np.float32)
     neighbours = KNeighborsClassifier().fit(codes, CLASSES)

@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from onnxpress.boosters.libraries import open_booster
@@ -73,7 +75,39 @@ def lightgbm_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
     return Made(trained.model_to_string().encode(), convert)
 
 
-MAKERS: dict[str, Callable[[Rows, NDArray[np.float64], int], Made]] = {"lightgbm": lightgbm_model}
+def catboost_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
+    """Fit symmetric trees of ``LEAVES`` leaves; the library's own exporter converts them."""
+    import catboost
+
+    trained = catboost.CatBoostRegressor(
+        iterations=trees,
+        depth=LEAVES.bit_length() - 1,
+        verbose=False,
+        allow_writing_files=False,
+        thread_count=1,
+        random_seed=0,
+    ).fit(rows, target)
+
+    def saved(form: str) -> bytes:
+        with TemporaryDirectory() as folder:
+            trained.save_model(f"{folder}/model", format=form)
+            return Path(f"{folder}/model").read_bytes()
+
+    def convert() -> bytes:
+        model = onnx.load_from_string(saved("onnx"))
+        given = model.graph.input[0].name
+        for node in model.graph.node:
+            node.input[:] = ["X" if name == given else name for name in node.input]
+        model.graph.input[0].name = "X"
+        return bytes(model.SerializeToString())
+
+    return Made(saved("cbm"), convert)
+
+
+MAKERS: dict[str, Callable[[Rows, NDArray[np.float64], int], Made]] = {
+    "catboost": catboost_model,
+    "lightgbm": lightgbm_model,
+}
 """By the names of the libraries."""
 
 SCHEMA = Schema(

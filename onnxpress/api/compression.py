@@ -10,20 +10,17 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import onnx
 import pandas as pd
 
 from onnxpress.api.checks import check_choice, check_seed
 from onnxpress.api.conversion import converted
+from onnxpress.api.faithfulness import conversion_doubts
 from onnxpress.api.model_arguments import GivenModel, OnnxHolder, check_classes, given_model
 from onnxpress.api.rounding import rounding_doubts
 from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import original_input
-from onnxpress.estimators.predicting import predict_original
-from onnxpress.evaluate.predicted_rows import predict_with_all
-from onnxpress.evaluate.score_differences import score_differences
 from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
@@ -31,8 +28,7 @@ from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective, Op
 from onnxpress.quantize.terms import terms_of
 from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out, too_rare, trials_of
 from onnxpress.quantize.verdicts import Verdict
-from onnxpress.runtime.sessions import open_session, predict_onnx
-from onnxpress.tables.rows import Rows, take
+from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.split import CALIBRATION_SHARE, calibration_share, split_off
 from onnxpress.text import shortened
@@ -43,9 +39,6 @@ CHOICES: dict[str, Any] = {
     "level": Level,
     "ml_opset": MlOpset,
 }
-
-CHECKED_ROWS = 1000
-"""Rows on which the converted model is held against the original."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +172,8 @@ def compress(
     _check(options)
     given, table = given_model(model, "model", trust), features(X)
     job = _job(given, table, y, opset)
-    doubts = [*_doubts(job), *rounding_doubts(job.estimator, table, job.schema, given.name)]
+    doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
+    doubts += rounding_doubts(job.estimator, table, job.schema, given.name)
     trials = _trials(job, calibration, opset, seed)
     terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
@@ -311,26 +305,3 @@ def _set_aside(job: _Job, share: float, seed: int) -> tuple[Rows, Rows]:
         ) from error
     learn, kept = (job.rows.take(part.index.to_numpy()) for part in parts)
     return learn, kept
-
-
-def _doubts(job: _Job) -> list[str]:
-    """A line if the ONNX form itself, before any compression, predicts otherwise on some rows.
-
-    Raises:
-        UserError: the original refuses the rows, such as those with missing values.
-    """
-    feeds = take(job.rows.feeds, np.arange(min(len(job.rows), CHECKED_ROWS)))
-    models = {
-        job.given.name: partial(predict_original, job.estimator, schema=job.schema),
-        "its ONNX form": partial(predict_onnx, open_session(job.plain)),
-    }
-    original, plain = predict_with_all(models, feeds, "X")
-    found = score_differences(job.estimator, feeds, job.schema, original, plain)
-    if not found.beyond:
-        return []
-    labels = f", and {found.labels} labels differ" if found.labels else ""
-    line = (
-        f"already as plain ONNX, scores differ by up to {found.largest:.2g} from the original's "
-        f"on {len(original.values)} rows of X{labels}; float32 inputs may explain it (see compare)"
-    )
-    return [line]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import Any
 
 import onnx
 
+from onnxpress.api.faithfulness import conversion_doubts
 from onnxpress.api.model_arguments import given_model
 from onnxpress.api.table_arguments import features
 from onnxpress.conversion.converting import NEWEST_OPSET, NotConvertible, to_onnx
@@ -27,13 +29,17 @@ def convert(estimator: Any, X: Any, *, opset: int = 12) -> onnx.ModelProto:
     ``probabilities`` (rows, classes), or ``scores`` if it has no probabilities; a regressor gives
     ``prediction`` (rows, 1).
 
+    Both predict ``X``, up to 1,000 rows of it. If they differ on more than 1 % of these, the model
+    is refused; if they differ on fewer, a warning (of Python's module ``warnings``) says so.
+
     Args:
         estimator: A fitted classifier or regressor, or a pipeline that ends in one.
         X: Rows as the estimator takes them, an array or a DataFrame; a few are enough.
         opset: Version of the ai.onnx operator set, 11 to 22.
 
     Raises:
-        UserError: ``estimator`` is not fitted, does not take these columns, or has no ONNX form.
+        UserError: ``estimator`` is not fitted, does not take these columns, or has no ONNX form
+            that predicts the same.
 
     >>> import onnxpress
     >>> from sklearn.datasets import load_iris
@@ -50,7 +56,10 @@ def convert(estimator: Any, X: Any, *, opset: int = 12) -> onnx.ModelProto:
     schema = table.schema(given.task)
     given.check_columns(schema)
     given.check_output(table.feeds(), schema)
-    model: onnx.ModelProto = onnx.load_from_string(converted(given.estimator, schema, opset))
+    plain = converted(given.estimator, schema, opset)
+    for line in conversion_doubts(given.estimator, plain, table.feeds(), schema, given.name):
+        warnings.warn(line, stacklevel=2)
+    model: onnx.ModelProto = onnx.load_from_string(plain)
     return model
 
 

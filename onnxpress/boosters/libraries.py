@@ -124,6 +124,12 @@ def _xgboost(data: bytes) -> Opened:
     objective = json.loads(booster.save_config())["learner"]["objective"]["name"]
 
     def predict(rows: NDArray[Any], threads: int) -> NDArray[np.float64]:
+        if len(rows) == 0:
+            rows = np.zeros((1, rows.shape[1]), np.float32)
+            return predict(rows, threads)[:0]
+        with np.errstate(over="ignore"):
+            if np.isinf(rows.astype(np.float32)).any():
+                raise UserError("XGBoost takes no infinite number, and a row has one")
         booster.set_param({"nthread": threads})
         try:
             found = booster.predict(

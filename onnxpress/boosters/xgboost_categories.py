@@ -24,8 +24,6 @@ Array = NDArray[Any]
 
 ESCAPES = {"onnxpress_categories": "unicode_escape"}
 """An attribute of models that we have fitted: texts of categories are stored in ASCII, escaped."""
-UTF8_SINCE = (3, 4)
-"""Older versions count letters where they store bytes (dmlc/xgboost 12371)."""
 LARGEST_TABLE = 2**28
 """Cells of the table of one feature: its sets times their categories."""
 _FIRST_WHOLE = 9
@@ -48,12 +46,16 @@ def escaped(frame: Any) -> Any:
     return coded
 
 
-def encoding_of(learner: Part, version: tuple[int, ...]) -> str:
-    """Return how bytes become the texts of categories."""
+def encoding_of(learner: Part) -> str:
+    """Return how bytes become the texts of categories.
+
+    XGBoost before 3.4 counts letters where it stores bytes (dmlc/xgboost 12371), so that other
+    letters than those of ASCII come out cut off.
+    """
     attributes = learner.values.get("attributes")
     if isinstance(attributes, dict) and ESCAPES.items() <= attributes.items():
         return "unicode_escape"
-    return "utf-8" if version >= UTF8_SINCE else "ascii"
+    return "ascii"
 
 
 def categories_of(booster: Part, encoding: str) -> list[tuple[Any, ...] | None]:
@@ -86,11 +88,10 @@ def _texts(one: Part, encoding: str) -> tuple[str, ...] | None:
         return None
     if offsets[0] != 0 or offsets[-1] != len(raw) or bool((np.diff(offsets) < 0).any()):
         raise one.error("offsets", f"numbers that grow from 0 to {len(raw)}")
-    if encoding != "utf-8" and not raw.isascii():
-        wanted = ".".join(map(str, UTF8_SINCE))
+    if not raw.isascii():
         raise Unsupported(
-            f"has categories with letters beyond ASCII, which XGBoost before {wanted} stores cut "
-            "off; train it on whole numbers as categories, or by `estimator`"
+            "has categories with letters beyond ASCII, which XGBoost before 3.4 stores cut off; "
+            "train it on whole numbers as categories, or by `estimator`"
         )
     try:
         return tuple(raw[begin:end].decode(encoding) for begin, end in pairwise(offsets))

@@ -7,12 +7,13 @@ array. Parameters are texts in both: "3", "5E-1", "[1E0,2E0]".
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from onnxpress.boosters.model import Unreadable
+from onnxpress.boosters.model import Unreadable, Unsupported
 from onnxpress.boosters.ubjson import read_ubjson
 
 Array = npt.NDArray[Any]
@@ -37,12 +38,21 @@ class Part:
         where = f"{self.where}.{key}".removeprefix(".")
         return Unreadable(f"is damaged: {where}: expected {expected}; got {got}; {RESAVE}")
 
+    def only(self, known: Collection[str]) -> None:
+        """Refuse other parts than the ``known``.
+
+        Raises:
+            Unsupported: there is one.
+        """
+        if other := sorted(set(self.values).difference(known)):
+            raise Unsupported(f"has {other[0][:40]!r} in {self.where}, which is not known")
+
     def part(self, key: str) -> Part:
         """Return the object at ``key``."""
         found = self.values.get(key)
         if not isinstance(found, dict):
             raise self.error(key, "an object")
-        return Part(found, f"{self.where}.{key}")
+        return Part(found, f"{self.where}.{key}".removeprefix("."))
 
     def text(self, key: str) -> str:
         """Return the text at ``key``."""

@@ -23,8 +23,16 @@ from onnxpress.boosters.xgboost_document import Part, read_document
 from onnxpress.boosters.xgboost_objectives import base_margin, objective_of
 from onnxpress.boosters.xgboost_trees import RawTree, read_tree
 
-OLDEST = (1, 3)
-"""The first version whose JSON is stable."""
+OLDEST, NEWEST = (1, 3), (3, 2)
+"""Versions whose files are read: JSON is stable since 1.3; 3.3 stores dart in another way."""
+LEARNER = frozenset(
+    {
+        *("attributes", "feature_names", "feature_types", "gradient_booster"),
+        *("learner_model_param", "objective"),
+    }
+)
+MODEL = frozenset({"cats", "gbtree_model_param", "iteration_indptr", "tree_info", "trees"})
+"""Parts that may be in the file; another one may change what it predicts."""
 TWO = 2
 
 
@@ -38,6 +46,7 @@ def read_xgboost(content: bytes) -> BoosterModel:
     document = read_document(content)
     version = _version(document)
     learner = document.part("learner")
+    learner.only(LEARNER)
     params = learner.part("learner_model_param")
     name = learner.part("objective").text("name")
     objective = objective_of(name, version[0])
@@ -51,9 +60,7 @@ def read_xgboost(content: bytes) -> BoosterModel:
     ends = _round_ends(booster, len(booster.parts("trees")), outputs)
     counted, notes = _counted_rounds(learner, len(ends))
     trees = _read_trees(booster, weights, outputs, ends[counted - 1])
-    features = _features(
-        learner, booster, encoding_of(learner, version), params.whole("num_feature")
-    )
+    features = _features(learner, booster, encoding_of(learner), params.whole("num_feature"))
     arrays, memberships = with_columns(trees, len(features))
     return BoosterModel(
         library="xgboost",
@@ -72,9 +79,10 @@ def read_xgboost(content: bytes) -> BoosterModel:
 
 def _version(document: Part) -> tuple[int, ...]:
     found = tuple(int(part) for part in document.numbers("version", np.int64))
-    if found < OLDEST:
-        wanted = ".".join(map(str, OLDEST))
-        raise Unsupported(f"is of XGBoost {found}; files are read from version {wanted} on")
+    if not OLDEST <= found[:2] <= NEWEST:
+        own, first, last = (".".join(map(str, one)) for one in (found, OLDEST, NEWEST))
+        wanted = f"files of {first} to {last} are read"
+        raise Unsupported(f"is of XGBoost {own}, and {wanted}; fit it with one of these")
     return found
 
 
@@ -92,11 +100,12 @@ def _base_score(params: Part, outputs: int) -> NDArray[np.float32]:
 def _booster(found: Part) -> tuple[Part, NDArray[np.float32] | None]:
     """Return the trees' part, and the weights of the trees of dart."""
     name = found.text("name")
-    if name == "gbtree":
-        return found.part("model"), None
-    if name == "dart":
-        return found.part("gbtree").part("model"), found.numbers("weight_drop", np.float32)
-    raise Unsupported(f"has the booster {name[:40]!r}, not gbtree or dart, so no trees")
+    if name not in ("gbtree", "dart"):
+        raise Unsupported(f"has the booster {name[:40]!r}, not gbtree or dart, so no trees")
+    found.only({"gbtree", "name", "weight_drop"} if name == "dart" else {"model", "name"})
+    model = (found.part("gbtree") if name == "dart" else found).part("model")
+    model.only(MODEL)
+    return model, found.numbers("weight_drop", np.float32) if name == "dart" else None
 
 
 def _counted_rounds(learner: Part, rounds: int) -> tuple[int, tuple[str, ...]]:

@@ -29,6 +29,15 @@ from onnxpress.graph.trees.arrays import TreeArrays
 Array = NDArray[Any]
 
 
+_KNOWN = """
+base_weights categories categories_nodes categories_segments categories_sizes default_left id
+leaf_weights left_children loss_changes parents right_children split_conditions split_indices
+split_type sum_hessian tree_param
+"""
+KNOWN = frozenset(_KNOWN.split())
+"""Parts of a tree."""
+
+
 @dataclass(frozen=True)
 class RawTree:
     """A tree, and the categories that go right at its category splits."""
@@ -45,6 +54,7 @@ def read_tree(part: Part, output: int, outputs: int) -> RawTree:
         Unreadable: a part is missing, of another length, or leads out of the tree.
         Unsupported: its leaves are vectors in the form of XGBoost before 3.2.
     """
+    part.only(KNOWN)
     params = part.part("tree_param")
     size, width = params.whole("num_nodes"), max(params.whole("size_leaf_vector", 1), 1)
     left = part.numbers("left_children", np.int64, size)

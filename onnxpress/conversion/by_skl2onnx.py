@@ -12,6 +12,7 @@ from onnxpress.conversion.converters import (
     gradient_descent,
     imputers,
     neighbors,
+    radius,
     support_vectors,
 )
 from onnxpress.conversion.converters.boosters import converter as boosters
@@ -36,6 +37,7 @@ REGISTERED = (
     boosters,
     support_vectors,
     neighbors,
+    radius,
     discriminant,
     gradient_descent,
     meta,

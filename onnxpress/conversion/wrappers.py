@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from onnxpress.estimators.booster_objects import as_booster
+
 
 def unwrapped(estimator: Any) -> Any:
     """Return what predicts in the place of ``estimator``.
@@ -12,7 +14,8 @@ def unwrapped(estimator: Any) -> Any:
        RANSAC the one that they have fitted.
     2. Feature elimination (RFE, RFECV) becomes a pipeline: the choice of columns, the estimator.
     3. A pipeline is unwrapped at its last step.
-    4. Any other estimator comes back as it is.
+    4. An object of a booster's own class becomes the estimator of its native bytes.
+    5. Any other estimator comes back as it is.
     """
     from sklearn.feature_selection import RFE
     from sklearn.frozen import FrozenEstimator
@@ -35,7 +38,7 @@ def unwrapped(estimator: Any) -> Any:
         inside = unwrapped(last)
         if inside is not last:
             return Pipeline([*estimator.steps[:-1], (name, inside)])
-    return estimator
+    return as_booster(estimator)
 
 
 def _choice(elimination: Any) -> Any:

@@ -48,7 +48,12 @@ class Comparisons:
 
     def compare(self, place: int, mode: Mode, numbers: NDArray[Any]) -> None:
         """Note that a source is compared with ``numbers``."""
-        if place != NOTHING and len(numbers):
+        if place == NOTHING or not len(numbers):
+            return
+        source = self.provenance.sources[place]
+        if not source.in_order:
+            self.provenance.mixed.add(source.column)
+        else:
             self.numbers.append(Comparison(place, mode, np.asarray(numbers, np.float64)))
 
 
@@ -88,6 +93,10 @@ def _results(provenance: Provenance, node: onnx.NodeProto) -> None:
         _concat(Comparisons(provenance), node)
     elif node.op_type in ("Cast", "Identity") and first is not None:
         provenance.tracked[node.output[0]] = first
+    elif node.op_type == "Gather" and _attributes(node).get("axis", 0) == 0:
+        table = provenance.constant(node.input[0])  # rows of a table, chosen by number
+        if table is not None and table.ndim == 2:
+            provenance.tracked[node.output[0]] = Tracked(np.full(table.shape[1], NOTHING, np.int64))
 
 
 def _attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -164,10 +173,40 @@ def _rescaled(found: Comparisons, node: onnx.NodeProto) -> bool:
     if given is None or given.rows_last or given.places.ndim != 1:
         return False
     sources = provenance.sources
-    columns = [None if at == NOTHING else sources[int(at)].column for at in given.places]
+    columns = _columns(provenance, given)
     if any(column and column.name in provenance.texts for column in columns):
         return False
-    provenance.set_sources(node.output[0], columns)
+    kept = all(sources[int(at)].in_order for at in given.places if at != NOTHING)
+    provenance.set_sources(node.output[0], columns, in_order=kept)
+    return True
+
+
+def _by_place(found: Comparisons, node: onnx.NodeProto) -> bool:
+    """Each place anew from itself, in some other order: Abs, Sign, Floor."""
+    provenance = found.provenance
+    if not _rescaled(found, node):
+        return False
+    columns = _columns(provenance, provenance.tracked[node.output[0]])
+    provenance.set_sources(node.output[0], columns, in_order=False)
+    return True
+
+
+def _columns(provenance: Provenance, given: Tracked) -> list[RawColumn | None]:
+    sources = provenance.sources
+    return [None if at == NOTHING else sources[int(at)].column for at in given.places]
+
+
+def _of_the_same_places(found: Comparisons, node: onnx.NodeProto) -> bool:
+    """Two tensors with the same column at each place, such as size and sign of one."""
+    provenance = found.provenance
+    parts = [provenance.tracked.get(name) for name in node.input]
+    known = [each for each in parts if each and not each.rows_last and each.places.ndim == 1]
+    if len(known) != 2:
+        return False
+    one, other = (_columns(provenance, each) for each in known)
+    if one != other:
+        return False
+    provenance.set_sources(node.output[0], one, in_order=False)
     return True
 
 
@@ -180,7 +219,9 @@ def _arithmetic(found: Comparisons, node: onnx.NodeProto) -> bool:
     """Add, Sub, Mul and Div with one number per column, or one for all."""
     provenance = found.provenance
     given, by = provenance.tracked.get(node.input[0]), provenance.constant(node.input[1])
-    if given is None or by is None or by.size not in (1, given.places.size):
+    if by is None:
+        return _of_the_same_places(found, node)
+    if given is None or by.size not in (1, given.places.size):
         return False
     if by.ndim > 1 and by.shape[0] != 1:
         return False
@@ -297,6 +338,7 @@ RULES: dict[str, Rule] = {
     "Reshape": _reshape,
     "Scaler": _scaler,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
+    **dict.fromkeys(("Abs", "Sign", "Floor"), _by_place),
     "Imputer": _imputer,
     "Where": _where,
     "IsNaN": _is_nan,

@@ -40,26 +40,34 @@ class TritonPythonModel:  # the name that Triton looks for
     """Reads traces and sets metrics until Triton unloads it."""
 
     def initialize(self, arguments: dict[str, str]) -> None:
-        """Begin to read. What is wrong with the profile or the files never stops the server."""
+        """Begin to read. Without a right profile there are no metrics, but the server starts."""
         self.ended = threading.Event()
+        self.reader = threading.Thread(target=self.read_on, daemon=True)
+        try:
+            self.prepare(arguments)
+        except Exception as error:  # the served model must not suffer, whatever it is
+            _log(error)
+        else:
+            self.reader.start()
+
+    def prepare(self, arguments: dict[str, str]) -> None:
+        """Read the profile, and show the metrics."""
         folder = Path(arguments["model_repository"]) / arguments["model_version"]
         parameters = json.loads(arguments["model_config"])["parameters"]
         self.traces = Path(parameters["traces"]["string_value"])
-        model = parameters["model"]["string_value"]
         self.window = Window(json.loads((folder / PROFILE).read_text(encoding="utf-8")))
-        self.metrics = Metrics(self.window, model)
-        self.reader = threading.Thread(target=self.read_on, daemon=True)
-        self.reader.start()
+        self.metrics = Metrics(self.window, parameters["model"]["string_value"])
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
-        """Answer each request with the number of rows in the window."""
-        rows = np.array([self.window.rows], np.int64)
+        """Answer each request with the number of rows in the window; 0 without a profile."""
+        rows = np.array([self.window.rows if self.reader.is_alive() else 0], np.int64)
         return [triton.InferenceResponse([triton.Tensor("rows", rows)]) for _ in requests]
 
     def finalize(self) -> None:
         """End the thread."""
         self.ended.set()
-        self.reader.join()
+        if self.reader.is_alive():
+            self.reader.join()
 
     def read_on(self) -> None:
         """Look for files again and again."""
@@ -68,7 +76,7 @@ class TritonPythonModel:  # the name that Triton looks for
                 if self.read():
                     self.show()
             except Exception as error:  # the server must go on, whatever it is
-                triton.Logger.log_error(f"drift: {' '.join(str(error).split())[:300]}")
+                _log(error)
 
     def read(self) -> bool:
         """Count the rows of all files and delete these; whether there were any."""
@@ -131,6 +139,11 @@ class Metrics:
             labels.append({**own, "kind": kind, "name": entry["name"]})
         self.psi = [self.families[PSI].Metric(each) for each in labels]
         self.chance = [self.families[CHANCE].Metric(each) for each in labels]
+
+
+def _log(error: Exception) -> None:
+    line = " ".join(repr(error).split())[:300]
+    triton.Logger.log_error(f"drift: {line}")
 
 
 def _number(file: Path) -> int:

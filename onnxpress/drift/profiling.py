@@ -16,7 +16,7 @@ from onnxpress.drift.traces import as_traced
 from onnxpress.drift.window import UNUSED
 from onnxpress.evaluate.probes.raw_columns import RawColumn, raw_columns
 from onnxpress.runtime.sessions import open_session
-from onnxpress.tables.names import NUMERIC_INPUT, column_name
+from onnxpress.tables.names import NUMERIC_INPUT, PROBABILITIES, SCORES, column_name
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -39,11 +39,16 @@ def drift_profile(model: bytes, schema: Schema, training: Feeds, held_out: Feeds
     """Return the profile as plain JSON values; the same arguments give the same.
 
     The features are counted in the ``training`` rows. The predictions are counted in the
-    ``held_out`` rows, because most models are surer of rows that they have learnt.
+    ``held_out`` rows, because most models are surer of rows that they have learnt. Without such
+    rows they are counted in the training rows, and how sure the model is does not count.
     """
     points = cut_points(onnx.load_from_string(model), training)
     features = [_feature(column, points, training, schema) for column in raw_columns(training)]
-    outputs = predicted(open_session(model), held_out)
+    session = open_session(model)
+    outputs = predicted(session, held_out)
+    if not outputs:
+        every = predicted(session, training)
+        outputs = {name: every[name] for name in every if name not in (PROBABILITIES, SCORES)}
     return {
         "form": 1,
         "model": sha256(model).hexdigest(),

@@ -26,6 +26,10 @@ NOTHING = -1
 """Of a place: it holds nothing but the results of comparisons."""
 
 
+FOLDED = ("Cast", "Div", "Identity", "Mod", "Reshape", "Unsqueeze")
+"""Operators on constants that are computed here."""
+
+
 @dataclass(frozen=True)
 class Source:
     """What a place holds: a raw column as ``tensor`` has it at ``position``."""
@@ -33,6 +37,8 @@ class Source:
     column: RawColumn
     tensor: str
     position: int
+    in_order: bool = True
+    """Whether it rises or falls with the raw column; if not, comparing it mixes the column."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,15 @@ class Provenance:
         """The nodes, in the order in which they are computed."""
         return iter(self.model.graph.node)
 
-    def set_sources(self, tensor: str, columns: list[RawColumn | None]) -> None:
+    def set_sources(
+        self, tensor: str, columns: list[RawColumn | None], *, in_order: bool = True
+    ) -> None:
         """Track a tensor (rows, columns) as computed anew, each place from one raw column."""
         places = np.full(len(columns), NOTHING, np.int64)
         for position, column in enumerate(columns):
             if column is not None:
                 places[position] = len(self.sources)
-                self.sources.append(Source(column, tensor, position))
+                self.sources.append(Source(column, tensor, position, in_order))
         self.tracked[tensor] = Tracked(places)
 
     def columns_of(self, tensor: str) -> frozenset[RawColumn]:
@@ -116,7 +124,7 @@ class Provenance:
         if name in self._initializers:
             return numpy_helper.to_array(self._initializers[name])
         node = self._makers.get(name)
-        if node is None or node.op_type not in ("Cast", "Reshape", "Unsqueeze", "Identity"):
+        if node is None or node.op_type not in FOLDED:
             return None
         feeds = {each: self.constant(each) for each in node.input}
         if any(value is None for value in feeds.values()):

@@ -85,11 +85,19 @@ def follow(part: Any, paths: Paths, found: Evidence) -> Paths:
     if hasattr(part, "categories_") and hasattr(part, "transform"):
         return _encoder(part, paths, found)
     if hasattr(part, "get_support") and hasattr(part, "transform"):
-        return [paths[index] for index in part.get_support(indices=True)]
+        return _chosen(part, paths)
     for inner in _children(part):
         if _width(inner) == len(paths):
             follow(inner, paths, found)
     return [None] * len(paths)
+
+
+def _chosen(part: Any, paths: Paths) -> Paths:
+    """Choose columns; a step before that makes other columns than it takes gave no paths."""
+    kept = part.get_support()
+    if len(kept) != len(paths):
+        return [None] * int(kept.sum())
+    return [path for path, keep in zip(paths, kept, strict=True) if keep]
 
 
 def _children(part: Any) -> list[Any]:
@@ -144,8 +152,20 @@ def _columns(part: Any, paths: Paths, found: Evidence) -> Paths:
 def _union(part: Any, paths: Paths, found: Evidence) -> Paths:
     result: Paths = []
     for _, inner in part.transformer_list:
-        result += [] if isinstance(inner, str) else follow(inner, paths, found)  # "drop"
+        if isinstance(inner, str):
+            result += paths if inner == "passthrough" else []
+        else:
+            result += _of_its_width(inner, follow(inner, paths, found))
     return result
+
+
+def _of_its_width(part: Any, made: Paths) -> Paths:
+    """Fill up what the columns of ``part`` come from, so that what stands beside it is in place."""
+    try:
+        width = len(part.get_feature_names_out())
+    except (AttributeError, ValueError, TypeError):  # it cannot say
+        return made
+    return made if len(made) == width else [None] * width
 
 
 def _imputer(part: Any, paths: Paths, found: Evidence) -> Paths:
@@ -156,7 +176,8 @@ def _imputer(part: Any, paths: Paths, found: Evidence) -> Paths:
             found.imputed.setdefault(path.column, part)
         if not is_missing(statistic) or part.keep_empty_features:
             result.append(path and replace(path, imputer=part, statistic=statistic))
-    return result
+    indicators = len(part.indicator_.features_) if part.add_indicator else 0
+    return result + [None] * indicators
 
 
 def _encoder(part: Any, paths: Paths, found: Evidence) -> Paths:

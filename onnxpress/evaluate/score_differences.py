@@ -28,6 +28,12 @@ from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds, take
 from onnxpress.tables.schema import Schema
 
+FAR = 0.01
+"""A difference that matters to whoever uses the predictions."""
+
+CONSTANT = 1e-10
+"""Predictions that vary by less, relative to their size, are one number, and rounding."""
+
 
 @dataclass(frozen=True)
 class ScoreDifferences:
@@ -44,6 +50,9 @@ class ScoreDifferences:
     """Rows beyond the tolerance by no more than the original's own rounding in float32."""
     ties: int = 0
     """Rows with the other label of two that tie for the original within rounding."""
+    far: int = 0
+    """Rows whose label is wrong, or whose scores are ``FAR`` apart: no rounding explains that. A
+    prediction of a regressor is, too, if it is ``FAR`` of their spread away."""
 
     @property
     def beyond(self) -> bool:
@@ -76,8 +85,23 @@ def score_differences(
     ties = (
         (original.values != converted.values) & ~wrong if original.scores is not None else steps[:0]
     )
-    counts = (int(flags.sum()) for flags in (wrong & left, steps, rounded, ties))
+    far = left & (wrong | (apart > FAR) | _far_for_their_spread(schema, original, converted))
+    counts = (int(flags.sum()) for flags in (wrong & left, steps, rounded, ties, far))
     return ScoreDifferences(largest, *counts)
+
+
+def _far_for_their_spread(
+    schema: Schema, original: Predictions, converted: Predictions
+) -> NDArray[np.bool_]:
+    """Flag the rows, (rows,), of regressors: the size of predictions may be far below 1."""
+    one, other = numbers(original), numbers(converted)
+    if schema.task != "regression" or one.shape != other.shape:
+        return np.zeros(len(one), bool)
+    with np.errstate(all="ignore"):
+        apart = np.abs(one - other)[:, 0]
+        spread = float(np.abs(one - one.mean()).max())  # whose square may be below all floats
+        constant = spread <= CONSTANT * float(np.abs(one).max())
+        return np.asarray((apart > FAR * spread) & (not constant))
 
 
 def _wrong_labels(

@@ -9,6 +9,8 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -207,3 +209,17 @@ def test_hundreds_of_trees_are_as_exact_as_a_few() -> None:
     found = compared("lightgbm", data, frame, None)
     sums = absolute_sums(read_booster("lightgbm", data), frame)
     assert np.all(np.abs(found.library - found.onnx) <= BAR / 2 * sums)
+
+
+def test_an_object_of_lightgbm_converts_alone_and_inside_others() -> None:
+    frame = table()[["a", "c"]]
+    matrix, labels = frame.to_numpy(np.float32), np.where(frame["a"] > 0, "yes", "no")
+    alone = lightgbm.LGBMClassifier(n_estimators=5, verbose=-1, n_jobs=1).fit(matrix, labels)
+    again = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1)
+    stacked = StackingClassifier([("one", again)], LogisticRegression(), cv=3).fit(matrix, labels)
+    schema = schema_of(frame, "classification")
+    for estimator in (alone, stacked):
+        session = open_session(to_bytes(to_onnx(estimator, schema, 12)))
+        label, probabilities = session.run(None, {"X": matrix})
+        assert np.abs(probabilities - estimator.predict_proba(matrix)).max() <= BAR
+        assert np.array_equal(label, np.asarray(estimator.predict(matrix)))

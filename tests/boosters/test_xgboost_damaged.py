@@ -94,17 +94,37 @@ def test_a_circle_of_nodes_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("part", "value", "line"),
+    ("place", "value", "line"),
     [
-        ("objective", {"name": "survival:cox"}, "has the objective survival:cox, which predicts"),
-        ("objective", {"name": "survival:aft"}, "has the objective survival:aft, which predicts"),
-        ("objective", {"name": "own"}, "has the objective 'own'; those with an exact form"),
-        ("gradient_booster", {"name": "gblinear"}, "has the booster 'gblinear', not gbtree"),
+        (
+            "learner objective",
+            {"name": "survival:cox"},
+            "has the objective survival:cox, which predicts",
+        ),
+        (
+            "learner objective",
+            {"name": "survival:aft"},
+            "has the objective survival:aft, which predicts",
+        ),
+        ("learner objective", {"name": "own"}, "has the objective 'own'; those with an exact form"),
+        ("learner new", 1, "has 'new' in learner, which is not known"),
+        (
+            "learner gradient_booster weight_drop",
+            [1, 1],
+            "has 'weight_drop' in learner.gradient_booster",
+        ),
+        ("model weight_drop", [1, 1], "has 'weight_drop' in learner.gradient_booster.model,"),
+        ("tree new", 1, "has 'new' in learner.*trees.0., which is not"),
+        (
+            "learner gradient_booster",
+            {"name": "gblinear"},
+            "has the booster 'gblinear', not gbtree",
+        ),
     ],
 )
-def test_what_has_no_exact_form_is_refused_by_name(part: str, value: Any, line: str) -> None:
+def test_what_has_no_exact_form_is_refused_by_name(place: str, value: Any, line: str) -> None:
     with pytest.raises(Unsupported, match=line):
-        read_xgboost(changed_at(f"learner {part}", value))
+        read_xgboost(changed_at(place, value))
 
 
 @pytest.mark.parametrize(
@@ -114,7 +134,8 @@ def test_what_has_no_exact_form_is_refused_by_name(part: str, value: Any, line: 
         (b"binf\x00", "its old binary format is not read"),
         (b"\x80\x04.", "is not XGBoost's JSON or UBJSON"),
         (b"{}", "version: expected an array of numbers; got 'nothing'"),
-        (b'{"version": [1, 2, 0]}', "files are read from version 1.3 on"),
+        (b'{"version": [1, 2, 0]}', "is of XGBoost 1.2.0, and files of 1.3 to 3.2 are read"),
+        (b'{"version": [3, 3, 0]}', "is of XGBoost 3.3.0, and files of 1.3 to 3.2 are read"),
         (b'{"a": ' + b"[" * 200_000, "nested too deep"),
         (b'{"a": 1, "a": 2}', "a key comes twice"),
         (b'{"version": ' + b"9" * 5000, "is no whole JSON file"),

@@ -10,6 +10,7 @@ import pytest
 import xgboost
 from numpy.typing import NDArray
 
+from onnxpress.boosters.libraries import open_booster
 from onnxpress.boosters.readers import read_booster
 from onnxpress.boosters.trainer import Training
 from onnxpress.boosters.training import checked_parameters, trainer_of
@@ -164,3 +165,37 @@ def test_what_cannot_be_fitted_is_refused_in_a_line(
         trained(f"xgboost.{name}", frame, rare(frame), **params)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_infinity_in_a_row_ends_in_the_library_s_line() -> None:
+    frame = table()
+    data, _ = trained("xgboost.XGBRegressor", frame, frame["a"], n_estimators=2)
+    predict = open_booster("xgboost", data)
+    rows = frame.to_numpy()[:3].copy()
+    rows[1, 0] = np.inf
+    with pytest.raises(UserError, match="XGBoost takes no infinite number"):
+        predict(rows, 1)
+    assert predict(rows[:0], 1).shape == (0, 1)
+
+
+def test_categories_that_are_whole_numbers_are_found_by_their_values() -> None:
+    random = np.random.default_rng(0)
+    values = random.choice([9, 3, 500], COUNT)
+    frame = table()[["a"]].assign(k=pd.Categorical(values, [9, 3, 500]))
+    params = {"n_estimators": 5, "max_cat_to_onehot": 1, "enable_categorical": True, "n_jobs": 1}
+    by_hand = xgboost.XGBRegressor(**params).fit(frame, frame["a"] + (values == 3))
+    asked = frame.assign(k=values.astype(np.float32))
+    asked.loc[:50, "k"] = np.nan
+    expected = by_hand.predict(frame.assign(k=frame["k"].where(asked["k"].notna())))
+    data = bytes(by_hand.get_booster().save_raw("ubj"))
+    assert_is(data, asked, expected)
+    asked.loc[:50, "k"] = 4.0  # a new category is a missing one
+    assert_is(data, asked, expected)
+
+
+def test_texts_that_the_library_stores_cut_off_are_refused() -> None:
+    frame = table()[["a"]].assign(c=pd.Categorical(np.resize(["가나", "b"], COUNT)))
+    by_hand = xgboost.XGBRegressor(n_estimators=1, n_jobs=1, enable_categorical=True)
+    by_hand.fit(frame, frame["a"])
+    with pytest.raises(UserError, match="has categories with letters beyond ASCII"):
+        read_booster("xgboost", bytes(by_hand.get_booster().save_raw("json")))

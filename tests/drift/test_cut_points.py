@@ -36,7 +36,7 @@ def session(name: str) -> Any:
     return open_session(model(name).onnx)
 
 
-@pytest.mark.parametrize("name", COMPARING)
+@pytest.mark.parametrize("name", [*COMPARING, "texts/LogisticRegression"])
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=15, deadline=None)
 def test_rows_in_the_same_cells_get_the_same_answers(name: str, seed: int) -> None:

@@ -157,3 +157,9 @@ def test_a_profile_is_small_and_canonical() -> None:
     again = drift_profile(MODEL.onnx, MODEL.schema, FEEDS, FEEDS)
     assert json.dumps(again) == json.dumps(PROFILE)
     assert len(json.dumps(PROFILE)) < 4000
+
+
+def test_without_held_out_rows_the_training_rows_tell_labels_but_not_how_sure_they_are() -> None:
+    profile = drift_profile(MODEL.onnx, MODEL.schema, FEEDS, take(FEEDS, np.arange(0)))
+    (label,) = profile["predictions"]
+    assert (label["name"], sum(label["counts"])) == ("label", len(MODEL.rows))

@@ -17,21 +17,10 @@ from onnxpress.errors import UserError
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.runtime.sessions import load_session, predict_onnx
 from stages import convert, prepare, train
-from tests.conftest import ROOT, default_params, write_params
+from tests.conftest import ROOT
+from tests.given.conftest import chain, typed
 
 QUIET = {"verbosity": -1, "num_threads": 1, "min_data_per_group": 5}
-TEXTS = ["island", "sex"]
-
-
-def typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """Penguins' features as their own libraries take them."""
-    features = frame.drop(columns="species")
-    for name in features:
-        if name in TEXTS:
-            features[name] = features[name].astype("category")
-        else:
-            features[name] = features[name].astype(np.float32)
-    return features
 
 
 def of_lightgbm(frame: pd.DataFrame, path: Path) -> Callable[[pd.DataFrame], Any]:
@@ -45,28 +34,6 @@ def of_lightgbm(frame: pd.DataFrame, path: Path) -> Callable[[pd.DataFrame], Any
 
 MADE = {"model.txt": of_lightgbm}
 """How a native file is made, by its name."""
-
-
-@pytest.fixture
-def penguins(workspace: Path) -> pd.DataFrame:
-    """The table, in the workspace; there is a folder for models."""
-    source = ROOT / "data" / "penguins.csv"
-    (workspace / "data").mkdir(exist_ok=True)
-    (workspace / "data" / "penguins.csv").write_bytes(source.read_bytes())
-    (workspace / "models").mkdir()
-    return pd.read_csv(source)
-
-
-def chain(*stages: Any, name: str, **changes: Any) -> None:
-    keys: dict[str, Any] = {
-        "data__source": "data/penguins.csv",
-        "data__target": "species",
-        "data__calibration_size": 0.2,
-        "train__model_path": f"models/{name}",
-    }
-    write_params(Path(), default_params(**{**keys, **changes}))
-    for stage in stages:
-        stage.main()
 
 
 @pytest.mark.parametrize("name", MADE)

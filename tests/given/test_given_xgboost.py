@@ -17,11 +17,10 @@ from onnxpress.errors import UserError
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.runtime.sessions import load_session, predict_onnx
 from stages import convert, prepare, train
-from tests.boosters.test_xgboost_versions import FILES
-from tests.conftest import default_params, write_params
-from tests.given.test_given_boosters import chain, penguins, typed
+from tests.conftest import ROOT, default_params, write_params
+from tests.given.conftest import chain, typed
 
-__all__ = ["penguins"]
+FILES = ROOT / "tests" / "boosters" / "files"
 
 SPECIES = np.array(["Adelie", "Chinstrap", "Gentoo"])
 FIXED = {"n_estimators": 6, "max_cat_to_onehot": 1, "n_jobs": 1, "enable_categorical": True}

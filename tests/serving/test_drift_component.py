@@ -14,8 +14,12 @@ from onnxpress.serving.kserve import Resources
 from onnxpress.serving.monitoring import drift
 from onnxpress.serving.packaging import Deployment, packaged
 from onnxpress.serving.triton import Batching
-from tests.serving.test_packaging import MODEL, NUMBERS, PROFILE
+from onnxpress.tables.schema import Column, Schema
+from tests.support.served_graphs import FOREST
 
+MODEL = FOREST.SerializeToString()
+NUMBERS = Schema("classification", "y", tuple(Column(name, "number", False) for name in "abcd"))
+PROFILE = {"form": 1, "features": [], "predictions": []}
 HERE = Deployment("iris", Batching(), Resources(), None, drift_every=50)
 THERE = replace(HERE, storage_uri="s3://bucket/models")
 FILES = packaged(MODEL, NUMBERS, PROFILE, THERE, "1.3", [])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,13 +20,17 @@ from onnxpress.serving.kserve import Resources
 from onnxpress.serving.packaging import Deployment, packaged
 from onnxpress.serving.triton import Batching
 from onnxpress.tables.rows import Feeds, take
+from tests.conftest import ROOT
+from tests.support import pages
 from tests.support.packaged import Packaged, Server, assert_same, package, served
+from tests.support.servers import surroundings
 
 pytestmark = pytest.mark.proof
 
 SECONDS = 20
 """The component looks every two seconds."""
-BATCH = 50
+BLOCKS = pages.other_blocks(pages.PAGES)
+DRIFT_COMMANDS = [block.strip() for block in BLOCKS if block.startswith("onnxpress drift")]
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +101,66 @@ def metric(server: Server, name: str) -> dict[str, float]:
 def _label(series: str) -> str:
     _, _, rest = series.partition('name="')
     return rest.partition('"')[0]
+
+
+def test_a_profile_that_is_wrong_does_not_keep_the_model_from_answering(tmp_path: Path) -> None:
+    made = package(tmp_path, "texts")
+    broken = files(made, every=1) | {"repository/model-drift/1/drift_profile.json": b"{}"}
+    write_folder(made.folder / "outputs" / "serving", broken)
+    with served(made) as server:
+        server.answers(0, 3)
+        assert metric(server, "onnxpress_drift_rows") == {}
+
+
+RULES_TEST = """
+rule_files: [rules.yml]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - series: 'onnxpress_drift_psi{LABELS,name="age"}'
+        values: '0.5+0x20 0.1+0x20'
+      - series: 'onnxpress_drift_psi_chance{LABELS,name="age"}'
+        values: '0.3+0x40'
+      - series: 'onnxpress_drift_psi{LABELS,name="luck"}'
+        values: '0.5+0x40'
+      - series: 'onnxpress_drift_psi_chance{LABELS,name="luck"}'
+        values: '0.6+0x40'
+    alert_rule_test:
+      - {eval_time: 3m, alertname: InferenceDrift, exp_alerts: []}
+      - eval_time: 10m
+        alertname: InferenceDrift
+        exp_alerts:
+          - exp_labels:
+              {job: triton-model, model: model, kind: feature, name: age, severity: warning}
+            exp_annotations:
+              summary: "the feature age of model has drifted from the training rows: PSI 0.50"
+      - {eval_time: 30m, alertname: InferenceDrift, exp_alerts: []}
+""".replace("LABELS", 'job="triton-model",model="model",kind="feature"')
+
+
+def test_the_alert_fires_above_limit_and_chance_and_clears(server: Server, tmp_path: Path) -> None:
+    rules = server.packaged.folder / "outputs/serving/monitoring/rules.yml"
+    (tmp_path / "rules.yml").write_bytes(rules.read_bytes())
+    (tmp_path / "test.yml").write_text(RULES_TEST)
+    command = ["promtool", "test", "rules", "test.yml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("command", DRIFT_COMMANDS)
+def test_the_commands_of_the_pages_work(command: str, server: Server) -> None:
+    folder = server.packaged.folder
+    rows = server.packaged.rows
+    parts = np.array_split(np.random.default_rng(0).permutation(len(rows)), 9)
+    lines = [json.dumps(infer_request(take(rows.feeds, part))) for part in parts]
+    (folder / "requests.jsonl").write_text("\n".join(lines))
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=folder,
+        env=surroundings(PYTHONPATH=str(ROOT)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "most changed" in done.stdout) == (0, True), done.stderr

@@ -34,7 +34,9 @@ TO_AN_ENDPOINT = [block for block in BLOCKS if block.startswith("onnxpress verif
 """Run by tests/slow/test_verify_endpoint.py."""
 BY_PROMETHEUS = [block for block in BLOCKS if block.startswith("prometheus ")]
 """Run by tests/slow/test_monitoring.py."""
-ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT, *BY_PROMETHEUS)
+ON_DRIFT = [block for block in BLOCKS if block.startswith("onnxpress drift")]
+"""Run by tests/slow/test_drift_metrics.py."""
+ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT, *BY_PROMETHEUS, *ON_DRIFT)
 ANYWHERE = [block for block in BLOCKS if block.startswith("onnxpress ") and block not in ELSEWHERE]
 WITH_PIP = [block for block in BLOCKS if OWN_ENVIRONMENT in block]
 IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP, *ELSEWHERE)]

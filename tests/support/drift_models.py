@@ -39,6 +39,9 @@ COMPARING = (
     "numbers/refined RandomForestClassifier",
     "texts/RandomForestClassifier",
     "texts/HistGradientBoostingClassifier",
+    "texts/lossless HistGradientBoostingClassifier",
+    "texts/lightgbm.LGBMClassifier",
+    "numbers/xgboost.XGBClassifier",
     "regression/RandomForestRegressor",
     "regression/refined RandomForestRegressor",
 )
@@ -56,7 +59,7 @@ def model(name: str) -> Model:
     typed, schema = type_columns(frame, "target", "auto")
     columns = {column.name: typed[column.name].to_numpy() for column in schema.columns}
     rows = as_rows(columns, typed["target"].to_numpy(), schema)
-    params = {"n_estimators": 20} if "Forest" in estimator else {}
+    params = {"n_estimators": 20} if "Forest" in estimator or "." in estimator else {}
     original = build(estimator, params, schema, 0)
     table = sklearn_input(rows.feeds)
     if how == "scaled":

@@ -32,6 +32,9 @@ METRICS = ("euclidean", "sqeuclidean", "cosine")
 MORE = 2
 """Further rows to rank exactly: those that rounding may have put behind the last neighbour."""
 
+MOST_NUMBERS = 2**28
+"""The most that stored rows may hold once they are dense: 1 GiB of float32."""
+
 
 @cache
 def register() -> None:
@@ -66,11 +69,17 @@ def _is_covered(operator: Any) -> bool:
     model = operator.raw_operator
     if not isinstance(operator.inputs[0].type, FloatTensorType):
         return False
-    if not isinstance(model._fit_X, np.ndarray) or model._y.ndim > 1:
+    if np.prod(model._fit_X.shape, dtype=float) > MOST_NUMBERS or model._y.ndim > 1:
         return False
     if model.effective_metric_ not in METRICS or model.weights not in ("uniform", "distance"):
         return False
-    return not (model.effective_metric_ == "cosine" and (model._fit_X == 0).all(axis=1).any())
+    return not (model.effective_metric_ == "cosine" and (_stored(model) == 0).all(axis=1).any())
+
+
+def _stored(model: Any) -> NDArray[np.float64]:
+    """Return the rows that it was fitted on, which are sparse behind a one-hot encoder."""
+    rows = model._fit_X
+    return np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows, np.float64)
 
 
 def _write(model: Any, x: str, outputs: list[str], writer: Writer) -> None:
@@ -98,7 +107,7 @@ def _nearest(model: Any, x: str, *, weighted: bool, writer: Writer) -> tuple[str
 
     If ``weighted``, their squared distances follow, float32 (rows, neighbours).
     """
-    rows = np.asarray(model._fit_X, np.float64)
+    rows = _stored(model)
     if model.effective_metric_ == "cosine":  # half the squared distance of two unit vectors
         rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         x = _of_norm_1(x, writer)

@@ -109,6 +109,9 @@ def _label(model: Any, decided: str, output: str, writer: Writer) -> None:
 def _machine(model: Any) -> KernelMachine:
     """Read what scikit-learn computes, in float64, except for the vectors, which are rows."""
     vectors, coefficients = _dense(model.support_vectors_), _dense(model.dual_coef_)
+    if not len(vectors):
+        cure = "; a smaller epsilon gives it some" if hasattr(model, "epsilon") else ""
+        raise NotImplementedError(f"it has no support vectors and predicts a constant{cure}")
     per_class = model.n_support_ if hasattr(model, "classes_") else []
     return KernelMachine(
         model.kernel.upper(),

@@ -20,7 +20,7 @@ def drift_group(watched: Watched, timing: Timing) -> dict[str, Any]:
     index, chance = (f"{metric}{{{watched.labels}}}" for metric in (INDEX, CHANCE))
     summary = (
         f"the {{{{ $labels.kind }}}} {{{{ $labels.name }}}} of {watched.name} has drifted from the "
-        "training rows: PSI {{ $value | humanize }}"
+        'training rows: PSI {{ printf "%.2f" $value }}'
     )
     alert = {
         "alert": "InferenceDrift",

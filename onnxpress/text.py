@@ -54,13 +54,13 @@ def percent_up(share: float) -> str:
     return f"{float(shown):.3g}"
 
 
-def json_text(content: Any) -> str:
-    """Return sorted JSON, indented by two spaces, that is as visible as :func:`visible`.
+def json_text(content: Any, indent: int | None = 2) -> str:
+    """Return sorted JSON that is as visible as :func:`visible`, in one line if ``indent`` is None.
 
     The escapes are JSON's own, so nothing is lost.
 
     Raises:
         ValueError: it holds NaN or an infinity.
     """
-    text = json.dumps(content, indent=2, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    text = json.dumps(content, indent=indent, sort_keys=True, allow_nan=False, ensure_ascii=False)
     return _UNSEEN_IN_JSON.sub(lambda found: json.dumps(found[0])[1:-1], text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +20,7 @@ from onnxpress.serving.signature import inputs_of, outputs_of
 from onnxpress.serving.triton import LATENCIES, Batching
 from onnxpress.serving.triton_releases import ONNXRUNTIMES, releases_for
 from onnxpress.tables.schema import Schema
+from onnxpress.text import json_text
 
 REPOSITORY, MANIFEST, PAGE, DIGEST = "repository", "kserve.yaml", "README.md", "digest.json"
 MONITORING = "monitoring"
@@ -103,10 +103,10 @@ def profile_file(profile: Mapping[str, Any]) -> bytes:
     for key in sorted(profile):
         value = profile[key]
         if isinstance(value, list):
-            lines = [json.dumps(each, sort_keys=True, ensure_ascii=False) for each in value]
+            lines = [json_text(each, indent=None) for each in value]
             parts.append(f'"{key}": [\n' + ",\n".join(lines) + "\n]")
         else:
-            parts.append(f'"{key}": {json.dumps(value)}')
+            parts.append(f'"{key}": {json_text(value, indent=None)}')
     return ("{" + ",\n".join(parts) + "}\n").encode()
 
 

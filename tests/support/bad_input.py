@@ -1083,7 +1083,7 @@ IN_MODELS = [
         "model of an unknown kind",
         "train",
         model("a.h5", b""),
-        ".skops or .onnx file in models/, got 'models/a.h5'",
+        ".txt or .ubj file in models/, got 'models/a.h5'",
     ),
     Bad(
         "an empty given model",

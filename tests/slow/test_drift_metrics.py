@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,15 @@ from onnxpress.commands.open_inference import infer_request, outputs_of
 from onnxpress.drift.profiling import LIMIT, drift_profile
 from onnxpress.pipeline.files import write_folder
 from onnxpress.serving.kserve import Resources
+from onnxpress.serving.monitoring.drift import drift_panels
+from onnxpress.serving.monitoring.watched import Watched
 from onnxpress.serving.packaging import Deployment, packaged
 from onnxpress.serving.triton import Batching
 from onnxpress.tables.rows import Feeds, take
 from tests.conftest import ROOT
 from tests.support import pages
 from tests.support.packaged import Packaged, Server, assert_same, package, served
+from tests.support.prometheus import prometheus, short_files
 from tests.support.servers import surroundings
 
 pytestmark = pytest.mark.proof
@@ -164,3 +168,22 @@ def test_the_commands_of_the_pages_work(command: str, server: Server) -> None:
         check=False,
     )
     assert (done.returncode, "most changed" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_real_prometheus_fires_the_alert_and_clears_it(server: Server, tmp_path: Path) -> None:
+    watched = Watched("model", 100, on_kserve=False, drift=True)
+    short_files(watched, server.port + 2, tmp_path)
+    rows = server.packaged.rows.feeds
+    moved = {**rows, "body_mass_g": rows["body_mass_g"] + 800}
+
+    alert = 'ALERTS{alertname="InferenceDrift",name="body_mass_g",alertstate="firing"}'
+    with prometheus(tmp_path) as seen:
+        seen.until(partial(seen.has, alert), partial(post, server, moved))
+        for panel in drift_panels(watched):
+            seen.until(partial(seen.has, panel.queries[0][0]))
+        seen.until(lambda: not seen.has(alert), partial(post, server, rows))
+
+
+def post(server: Server, feeds: Feeds) -> None:
+    body = json.dumps(infer_request(feeds))
+    assert requests.post(server.url, data=body, timeout=30).status_code == 200

@@ -23,16 +23,17 @@ import yaml
 
 from onnxpress.pipeline.files import write_folder
 from onnxpress.serving.monitoring.files import monitoring_files
-from onnxpress.serving.monitoring.watched import Timing, Watched
+from onnxpress.serving.monitoring.watched import Watched
 from onnxpress.serving.repository import repository_files
 from onnxpress.serving.triton import Batching
 from tests.conftest import ROOT
 from tests.support import pages
 from tests.support.packaged import Packaged, Server, package, served
-from tests.support.prometheus import Prometheus, prometheus, promtool
+from tests.support.prometheus import SHORT, Prometheus, prometheus, promtool, short_files
 
-SHORT = Timing(scrape="200ms", window="2s", down="400ms", trouble="600ms")
 P99_MS = 300
+HERE = Watched("model", P99_MS, on_kserve=False)
+PODS = Watched("model", P99_MS, on_kserve=True)
 MANY = 60_000
 """Rows that take the model a good part of a second on any machine."""
 LABELS = 'instance="127.0.0.1:8002",job="triton-model"'
@@ -45,44 +46,6 @@ FAILURE, GIVEN_UP = (
 )
 P99 = f'nv_inference_request_summary_us{{{OF_MODEL},quantile="0.99"}}'
 PENDING = f"nv_inference_pending_request_count{{{OF_MODEL}}}"
-
-
-def short_files(port: int, folder: Path, *, on_kserve: bool) -> None:
-    """Write what is packaged, with short times, for a Triton with the metrics on ``port``.
-
-    Debian's Prometheus has no discovery of Kubernetes, so pods are listed with the labels that it
-    would give them (prometheus.io, configuration, ``kubernetes_sd_config``, role pod).
-    """
-    files = monitoring_files(Watched("model", P99_MS, on_kserve=on_kserve), SHORT)
-    scraping = yaml.safe_load(files["prometheus.yml"])
-    (job,) = scraping["scrape_configs"]
-    if on_kserve:
-        assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
-        job["static_configs"] = pods(port)
-    else:
-        job["static_configs"][0]["targets"] = [f"127.0.0.1:{port}"]
-    files["prometheus.yml"] = yaml.safe_dump(scraping).encode()
-    write_folder(folder, files)
-
-
-def pods(port: int) -> list[dict[str, Any]]:
-    """Pods as they are discovered, once for each of their ports: three, the first is ours."""
-    ours = {
-        "label_serving_kserve_io_inferenceservice": "model",
-        "annotation_prometheus_kserve_io_port": str(port),
-        "annotation_prometheus_kserve_io_path": "/metrics",
-        "annotation_prometheus_io_port": "9091",
-        "phase": "Running",
-        "name": "model-predictor-1",
-    }
-    other = {**ours, "label_serving_kserve_io_inferenceservice": "model-b", "name": "model-b-1"}
-    pending = {**ours, "phase": "Pending", "name": "model-predictor-2"}
-    found = []
-    for pod in (ours, other, pending):
-        labels = {f"__meta_kubernetes_pod_{key}": value for key, value in pod.items()}
-        labels["__meta_kubernetes_namespace"] = "lab"
-        found.append({"targets": ["127.0.0.1", "127.0.0.1:8080"], "labels": labels})
-    return found
 
 
 @dataclass(frozen=True)
@@ -124,7 +87,7 @@ class Watching:
 
     def dashboard(self) -> dict[str, Any]:
         """The dashboard that belongs to the short rules."""
-        files = monitoring_files(Watched("model", P99_MS, on_kserve=False), SHORT)
+        files = monitoring_files(HERE, SHORT)
         page: dict[str, Any] = json.loads(files["dashboard.json"])
         return page
 
@@ -153,7 +116,7 @@ def packaged(tmp_path_factory: pytest.TempPathFactory) -> Packaged:
 def watching(packaged: Packaged, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watching]:
     folder = tmp_path_factory.mktemp("prometheus")
     with served(packaged) as server:
-        short_files(server.port + 2, folder, on_kserve=False)
+        short_files(HERE, server.port + 2, folder)
         with prometheus(folder) as seen:
             yield Watching(server, seen)
 
@@ -162,7 +125,7 @@ def test_promtool_finds_no_fault(tmp_path: Path) -> None:
     write_folder(tmp_path / "here", monitoring_files(Watched("model", 100, on_kserve=False)))
     assert "SUCCESS: 6 rules found" in promtool("check", "rules", tmp_path / "here" / "rules.yml")
     promtool("check", "config", tmp_path / "here" / "prometheus.yml")
-    short_files(8002, tmp_path / "there", on_kserve=True)
+    short_files(PODS, 8002, tmp_path / "there")
     promtool("check", "config", tmp_path / "there" / "prometheus.yml")
 
 
@@ -179,7 +142,7 @@ def test_every_query_of_the_dashboard_returns_series(watching: Watching) -> None
 
 def test_the_command_of_the_page_loads_what_is_packaged(tmp_path: Path) -> None:
     folder = tmp_path / "outputs" / "serving" / "monitoring"
-    write_folder(folder, monitoring_files(Watched("model", P99_MS, on_kserve=False)))
+    write_folder(folder, monitoring_files(HERE))
     (command,) = pages.shell_blocks([ROOT / "docs" / "monitoring.md"])
     with prometheus(tmp_path, command) as seen:
         (group,) = seen.ask("rules")["groups"]
@@ -215,7 +178,7 @@ LIMITS: dict[str, tuple[dict[str, str], dict[str, set[str]]]] = {
 def test_the_packaged_rules_fire_at_their_limits(case: str, tmp_path: Path) -> None:
     usual = {UP: "1x50", SUCCESS: "0+10x50", FAILURE: "0x50", P99: "1000x50", PENDING: "0x50"}
     given, expected = LIMITS[case]
-    write_folder(tmp_path / "files", monitoring_files(Watched("model", P99_MS, on_kserve=False)))
+    write_folder(tmp_path / "files", monitoring_files(HERE))
     series = [{"series": name, "values": each} for name, each in {**usual, **given}.items()]
     found = [
         {
@@ -239,7 +202,7 @@ def test_the_packaged_rules_fire_at_their_limits(case: str, tmp_path: Path) -> N
 def test_pods_of_kserve_are_found_by_label_and_annotations(
     watching: Watching, tmp_path: Path
 ) -> None:
-    short_files(watching.server.port + 2, tmp_path, on_kserve=True)
+    short_files(PODS, watching.server.port + 2, tmp_path)
     with prometheus(tmp_path) as seen:
         seen.until(lambda: seen.has("nv_inference_request_success"))
         (target,) = seen.ask("targets", state="active")["activeTargets"]

@@ -203,7 +203,7 @@ def test_triton_refuses_a_key_that_it_does_not_know() -> None:
 
 
 def a_dashboard() -> dict[str, Any]:
-    made: dict[str, Any] = dashboard(Watched("iris", 100, on_kserve=True), Timing())
+    made: dict[str, Any] = dashboard(Watched("iris", 100, on_kserve=True, drift=True), Timing())
     return made
 
 

@@ -15,11 +15,16 @@ from typing import Any
 
 import pytest
 import requests
+import yaml
 
+from onnxpress.pipeline.files import write_folder
+from onnxpress.serving.monitoring.files import monitoring_files
+from onnxpress.serving.monitoring.watched import Timing, Watched
 from tests.support.servers import free_port, wait_for
 
 SECONDS = 90
 """How long a test waits for what must come."""
+SHORT = Timing(scrape="200ms", window="2s", down="400ms", trouble="600ms")
 
 
 def program(name: str) -> str:
@@ -104,3 +109,41 @@ def prometheus(folder: Path, command: str = OURS) -> Iterator[Prometheus]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def short_files(watched: Watched, port: int, folder: Path) -> None:
+    """Write what is packaged, with short times, for a Triton with the metrics on ``port``.
+
+    Debian's Prometheus has no discovery of Kubernetes, so pods are listed with the labels that it
+    would give them (prometheus.io, configuration, ``kubernetes_sd_config``, role pod).
+    """
+    files = monitoring_files(watched, SHORT)
+    scraping = yaml.safe_load(files["prometheus.yml"])
+    (job,) = scraping["scrape_configs"]
+    if watched.on_kserve:
+        assert job.pop("kubernetes_sd_configs") == [{"role": "pod"}]
+        job["static_configs"] = pods(port)
+    else:
+        job["static_configs"][0]["targets"] = [f"127.0.0.1:{port}"]
+    files["prometheus.yml"] = yaml.safe_dump(scraping).encode()
+    write_folder(folder, files)
+
+
+def pods(port: int) -> list[dict[str, Any]]:
+    """Pods as they are discovered, once for each of their ports: three, the first is ours."""
+    ours = {
+        "label_serving_kserve_io_inferenceservice": "model",
+        "annotation_prometheus_kserve_io_port": str(port),
+        "annotation_prometheus_kserve_io_path": "/metrics",
+        "annotation_prometheus_io_port": "9091",
+        "phase": "Running",
+        "name": "model-predictor-1",
+    }
+    other = {**ours, "label_serving_kserve_io_inferenceservice": "model-b", "name": "model-b-1"}
+    pending = {**ours, "phase": "Pending", "name": "model-predictor-2"}
+    found = []
+    for pod in (ours, other, pending):
+        labels = {f"__meta_kubernetes_pod_{key}": value for key, value in pod.items()}
+        labels["__meta_kubernetes_namespace"] = "lab"
+        found.append({"targets": ["127.0.0.1", "127.0.0.1:8080"], "labels": labels})
+    return found

@@ -16,6 +16,12 @@ BYTES: dict[str, tuple[str, Callable[[Any], bytes]]] = {
         lambda estimator: str(estimator.booster_.model_to_string()).encode(),
     )
     for name in ("LGBMClassifier", "LGBMRegressor")
+} | {
+    f"xgboost.sklearn.{name}": (
+        "xgboost",
+        lambda estimator: bytes(estimator.get_booster().save_raw("ubj")),
+    )
+    for name in ("XGBClassifier", "XGBRegressor")
 }
 """Library and native bytes of a fitted object, by the path of its class."""
 
@@ -27,8 +33,8 @@ def as_booster(estimator: Any) -> Any:
     """Return the estimator of an object's native bytes, or the object itself if it has none."""
     kind = type(estimator)
     found = BYTES.get(f"{kind.__module__}.{kind.__qualname__}")
-    if found is None:
-        return estimator
+    if found is None or not np.isnan(getattr(estimator, "missing", np.nan)):
+        return estimator  # XGBoost's class may take a number for a missing value
     if estimator not in _MADE:
         library, data = found[0], found[1](estimator)
         columns = tuple(map(str, range(estimator.n_features_in_)))

@@ -14,10 +14,10 @@ from onnxpress.runtime.checked import one_line, other_format
 MOST_NAMES = 10
 """Names of a refused file that an error shows."""
 
-CURE_OF_BOOSTERS = "give the model's .onnx file, made where it was fitted"
-
 CURES = {
-    "catboost.": CURE_OF_BOOSTERS,
+    "catboost.": (
+        "save the model in CatBoost's own format, model.save_model('model.cbm'), and give that file"
+    ),
     "lightgbm.": (
         "save the model in LightGBM's own format, model.booster_.save_model('model.txt'), "
         "and give that file"

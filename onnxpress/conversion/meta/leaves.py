@@ -10,6 +10,7 @@ import numpy as np
 
 from onnxpress.conversion.converters.discriminant import log_posterior
 from onnxpress.conversion.meta.values import TWO, Inputs, Values
+from onnxpress.estimators.booster_estimator import BoosterClassifier
 
 
 class Leaves(Values):
@@ -55,7 +56,8 @@ class Leaves(Values):
         if isinstance(estimator, QuadraticDiscriminantAnalysis):
             posterior = log_posterior(estimator, self.matrix(inputs), self)
             return self.difference(posterior) if len(estimator.classes_) == TWO else posterior
-        if isinstance(estimator, (GradientBoostingClassifier, HistGradientBoostingClassifier)):
+        boosting = GradientBoostingClassifier, HistGradientBoostingClassifier, BoosterClassifier
+        if isinstance(estimator, boosting):
             return self._boosted(estimator, inputs)
         raise NotImplementedError(f"the decision function of the {type(estimator).__name__} inside")
 

@@ -23,7 +23,7 @@ from onnxpress.boosters.model import BoosterModel
 from onnxpress.conversion.container_writer import ContainerWriter
 from onnxpress.conversion.converters.boosters.attributes import groups_of, regressor_attributes
 from onnxpress.conversion.converters.boosters.inputs import matrix_of_numbers, tree_columns
-from onnxpress.conversion.converters.boosters.links import added, linked, weighted
+from onnxpress.conversion.converters.boosters.links import added, decisions, linked, weighted
 from onnxpress.conversion.converters.trees.deferring import FillingContainer
 
 OPTIONS = {
@@ -58,7 +58,11 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
         )
     label, probabilities = (variable.full_name for variable in operator.outputs)
     sums = weighted(*_sums(model, operator, writer, scope, container), model, writer)
-    both = linked(sums, model, writer, probabilities)
+    if container.get_options(estimator, {}).get("raw_scores"):
+        both = decisions(sums, model, writer)
+        writer.add("Identity", both, output=probabilities)
+    else:
+        both = linked(sums, model, writer, probabilities)
     writer.labels(both, estimator.classes_, label)
 
 

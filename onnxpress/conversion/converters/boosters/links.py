@@ -54,6 +54,19 @@ def weighted(sums: str, rows: str, model: BoosterModel, writer: ContainerWriter)
     return writer.add("Add", constants, writer.reduce("ReduceSum", products, 2, keepdims=False))
 
 
+def decisions(sums: str, model: BoosterModel, writer: ContainerWriter) -> str:
+    """Write LightGBM's raw scores (rows, classes): of two classes with one score, 0 and it.
+
+    They are plain sums of leaves, also of a random forest, whose probabilities come from the mean,
+    and without the slope of the logistic (``GBDT::PredictRaw``).
+    """
+    if model.scale != 1:
+        sums = writer.add("Div", sums, writer.constant(np.array([model.scale], np.float32)))
+    if model.classes == TWO and model.outputs == 1:
+        return writer.add("Mul", sums, writer.constant(np.array([[0, 1]], np.float32)))
+    return sums
+
+
 def linked(sums: str, model: BoosterModel, writer: ContainerWriter, output: str) -> str:
     """Write the predictions (rows, outputs) to ``output``, two columns for two classes.
 

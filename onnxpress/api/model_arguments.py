@@ -145,7 +145,7 @@ def _estimator(estimator: Any, name: str) -> GivenModel:
     if isinstance(estimator, type):
         raise UserError(f"{name} should be {what}, got the class {estimator.__name__} itself")
     if type(estimator).__module__.startswith("catboost."):
-        cure = "save_model('models/model.cbm'), and name that as train.model_path in params.yaml"
+        cure = "save_model('models/model.cbm'), which the pipeline takes as train.model_path"
         raise UserError(f"{name} should be {what}, got a {came}, which is none: {cure}")
     if not isinstance(estimator, BaseEstimator):
         raise UserError(f"{name} should be {what}, an ONNX model or a file of either, got {came}")

@@ -10,6 +10,15 @@ import numpy as np
 
 from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
 
+
+def _xgboost_bytes(estimator: Any) -> bytes:
+    """Return the rounds that the object predicts with: after early stopping those to the best."""
+    booster = estimator.get_booster()
+    best = booster.attr("best_iteration")
+    counted = booster if best is None else booster[: int(best) + 1]
+    return bytes(counted.save_raw("ubj"))
+
+
 BYTES: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     f"lightgbm.sklearn.{name}": (
         "lightgbm",
@@ -17,10 +26,7 @@ BYTES: dict[str, tuple[str, Callable[[Any], bytes]]] = {
     )
     for name in ("LGBMClassifier", "LGBMRegressor")
 } | {
-    f"xgboost.sklearn.{name}": (
-        "xgboost",
-        lambda estimator: bytes(estimator.get_booster().save_raw("ubj")),
-    )
+    f"xgboost.sklearn.{name}": ("xgboost", _xgboost_bytes)
     for name in ("XGBClassifier", "XGBRegressor")
 }
 """Library and native bytes of a fitted object, by the path of its class."""

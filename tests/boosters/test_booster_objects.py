@@ -77,6 +77,28 @@ def test_a_classifier_is_converted_as_scikit_learn_uses_it(case: str) -> None:
     assert np.array_equal(label[apart], estimator.predict(matrix)[apart])
 
 
+def test_rounds_after_the_best_do_not_count() -> None:
+    matrix, target = load_breast_cancer(return_X_y=True)
+    matrix = matrix.astype(np.float32)
+    estimator = xgboost.XGBClassifier(n_estimators=200, early_stopping_rounds=3, n_jobs=1)
+    held_out = [(matrix[1::2], target[1::2])]
+    estimator.fit(matrix[::2], target[::2], eval_set=held_out, verbose=False)
+    assert estimator.best_iteration + 1 < estimator.get_booster().num_boosted_rounds()
+    session = open_session(convert(estimator, matrix).SerializeToString())
+    _, probabilities = session.run(None, {"X": matrix})
+    assert np.abs(probabilities - estimator.predict_proba(matrix)).max() < 1e-6
+
+
+def test_classes_of_true_and_false_inside_others() -> None:
+    matrix, target = load_breast_cancer(return_X_y=True)
+    matrix = matrix.astype(np.float32)
+    estimator = calibrated(light()).fit(matrix, target.astype(bool))
+    session = open_session(convert(estimator, matrix).SerializeToString())
+    label, probabilities = session.run(None, {"X": matrix})
+    assert np.abs(probabilities - estimator.predict_proba(matrix)).max() < 1e-6
+    assert np.array_equal(label.astype(bool), estimator.predict(matrix))
+
+
 def test_a_regressor_of_xgboost_is_converted() -> None:
     matrix, target = load_diabetes(return_X_y=True)
     matrix = matrix.astype(np.float32)

@@ -69,14 +69,19 @@ class Leaves(Values):
         if type(estimator) not in known:
             name = type(estimator).__name__
             raise NotImplementedError(f"there is no converter for the {name} inside")
-        classes = getattr(estimator, "classes_", None)
-        if getattr(classes, "dtype", np.dtype(int)).kind in "bf":
-            estimator = self._changed(estimator, _with_whole_classes)
+        estimator = self._whole(estimator)
         key = ("operator", id(estimator), *(variable.onnx_name for variable in inputs))
         if key not in self._written:
             outputs = _parse_sklearn_simple_model(self._scope, estimator, list(inputs))
             self._written[key] = outputs, estimator  # which is kept alive: its id is the key
         return list(self._written[key][0])
+
+    def _whole(self, estimator: Any) -> Any:
+        """Return the estimator, or a copy with whole numbers in the place of other classes."""
+        classes = getattr(estimator, "classes_", None)
+        if getattr(classes, "dtype", np.dtype(int)).kind in "bf":
+            return self._changed(estimator, _with_whole_classes)
+        return estimator
 
     def _linear(self, estimator: Any, inputs: Inputs) -> str:
         weights = estimator.coef_
@@ -90,7 +95,7 @@ class Leaves(Values):
         return self._decisions_among_scores(plain, inputs)
 
     def _boosted(self, estimator: Any, inputs: Inputs) -> str:
-        raw = self._changed(estimator, copy.copy)
+        raw = self._changed(self._whole(estimator), copy.copy)  # first: options go by identity
         for store in (self._scope, self._container):
             store.add_options(id(raw), {"raw_scores": True})
         return self._decisions_among_scores(raw, inputs)
@@ -116,6 +121,9 @@ def _without_probabilities(machine: Any) -> Any:
 
 def _with_whole_classes(estimator: Any) -> Any:
     """Copy a classifier of classes 0.0 and 1.0, or False and True, so that they are 0 and 1."""
-    result = copy.copy(estimator)
-    result.classes_ = estimator.classes_.astype(np.int64)
+    result, classes = copy.copy(estimator), estimator.classes_.astype(np.int64)
+    if isinstance(result, BoosterClassifier):
+        result.classes = tuple(classes.tolist())
+    else:
+        result.classes_ = classes
     return result

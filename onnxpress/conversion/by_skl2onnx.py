@@ -25,6 +25,7 @@ from onnxpress.conversion.skl2onnx_patches import (
     column_positions,
     float64_sums,
     linear_svc_zipmap,
+    several_outputs,
     sparse_bins,
     wide_labels,
 )
@@ -48,6 +49,7 @@ REGISTERED = (
     linear_svc_zipmap,
     chosen_columns,
     column_positions,
+    several_outputs,
     sparse_bins,
     wide_labels,
 )

@@ -27,7 +27,7 @@ from onnxpress.models import QUANTIZED
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.calibration import calibration_error
 from onnxpress.scores.errors import GROUPS, MOST_SCORES, jackknife
-from onnxpress.scores.losses import MIN_CLASS_ROWS, Loss, measured_losses
+from onnxpress.scores.losses import MIN_CLASS_ROWS, Limit, Loss, measured_losses
 from onnxpress.scores.score import Label
 
 CALIBRATION_ERROR = "calibration_error"
@@ -40,7 +40,7 @@ def losses_of(
     target: NDArray[Any],
     before: Predictions,
     after: Predictions,
-    limit: float,
+    limit: Limit,
 ) -> dict[str, Loss]:
     """Return by key what ``after`` loses on rows with this ``target`` (rows,).
 

@@ -106,6 +106,19 @@ def _scorer_name(name: str) -> str:
 ScorerName = Annotated[str, AfterValidator(_scorer_name)]
 
 
+def _different(names: list[str]) -> list[str]:
+    """Check that no column is named twice."""
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PydanticCustomError(
+            "different", "It names the column {twice} more than once", {"twice": repr(twice)}
+        )
+    return names
+
+
+Targets = Annotated[list[str], Field(min_length=1), AfterValidator(_different)]
+
+
 def _storage_uri(text: str) -> str:
     """Check the place that packaged models are uploaded to, and return it without a last slash.
 
@@ -195,7 +208,9 @@ class Data(Section):
     source: str = Field(
         min_length=1, description="a bundled dataset, or a CSV or Parquet file under data/"
     )
-    target: str | None = Field(description="the column to predict (files only)")
+    target: str | Targets | None = Field(
+        description="the column to predict (files only), or a list of several quantities"
+    )
     task: Literal["auto", "classification", "regression"] = Field(
         description="auto decides by the target's type"
     )
@@ -218,6 +233,13 @@ class Data(Section):
         description="share of the training rows set aside to choose the quantisation; "
         "null: 0.2 from 1000 training rows on"
     )
+
+    @property
+    def predicted(self) -> str | tuple[str, ...] | None:
+        """The column to predict, or several."""
+        if not isinstance(self.target, list):
+            return self.target
+        return tuple(self.target) if len(self.target) > 1 else self.target[0]
 
 
 class Text(Section):

@@ -48,7 +48,7 @@ def figures(run: Path) -> Iterator[dict[str, Any]]:
         patch.chdir(run)
         detail = read_json(Path("outputs/latency_detail.json"))
         found = {
-            "errors": errors.draw(read_predictions(), read_schema()),
+            "errors": errors.draw(read_predictions(read_schema()), read_schema()),
             "reliability": reliability.draw(
                 read_json(Path("outputs/metrics_detail.json"))["reliability"],
                 read_json(Path("outputs/metrics.json")),
@@ -94,8 +94,8 @@ def test_residuals_are_drawn_the_same_twice(
 ) -> None:
     monkeypatch.chdir(make_outputs(tmp_path, *RUNS["regression"]))
     with style():
-        assert png(errors.draw(read_predictions(), read_schema())) == png(
-            errors.draw(read_predictions(), read_schema())
+        assert png(errors.draw(read_predictions(read_schema()), read_schema())) == png(
+            errors.draw(read_predictions(read_schema()), read_schema())
         )
 
 
@@ -168,7 +168,7 @@ def test_many_classes_are_shaded_and_none_covers_another(
 ) -> None:
     monkeypatch.chdir(make_outputs(tmp_path, classes(20), 0))
     with style():
-        figure = errors.draw(read_predictions(), read_schema())
+        figure = errors.draw(read_predictions(read_schema()), read_schema())
         figure.draw_without_rendering()
         assert misplaced(figure) == []
     assert "test rows" in [text for text, _ in boxes(figure)]  # the legend of the shades
@@ -350,7 +350,7 @@ def test_splits_and_leaves_are_counted_as_scikit_learn_counts_them(
 ) -> None:
     monkeypatch.chdir(run)
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
-    target = read_predictions()["target"]
+    target = read_predictions(read_schema())["target"]
     regression = read_schema().task == "regression"
     estimator = forest(x, target.astype(float) if regression else target)
     leaves = sum(int(tree.get_n_leaves()) for tree in estimator.estimators_)

@@ -25,7 +25,7 @@ from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
 from onnxpress.evaluate.agreement import count_disagreeing
-from onnxpress.evaluate.loss_lines import recall_lines
+from onnxpress.evaluate.loss_lines import worst_lines
 from onnxpress.evaluate.predicted_rows import predict_with_all
 from onnxpress.evaluate.probes import probe_rows as probing
 from onnxpress.evaluate.relative_differences import numbers, relative_differences
@@ -118,7 +118,7 @@ class Comparison:
             lines += [_score_line(self.score, self.scores, self.losses["score"])]
         for name, pair in self.also.items():
             lines += [_score_line(name, pair, self.losses[name])]
-        lines += recall_lines(self.losses)
+        lines += worst_lines(self.losses)
         return "\n".join(lines)
 
 

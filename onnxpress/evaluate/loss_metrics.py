@@ -22,6 +22,7 @@ from onnxpress.limits import (
     MAX_ERROR,
     RECALL,
     SCORE,
+    TARGET,
 )
 from onnxpress.models import QUANTIZED
 from onnxpress.runtime.predictions import Predictions, as_labels
@@ -31,7 +32,7 @@ from onnxpress.scores.losses import MIN_CLASS_ROWS, Limit, Loss, measured_losses
 from onnxpress.scores.score import Label
 
 CALIBRATION_ERROR = "calibration_error"
-AS_THEY_ARE = {RECALL, DISAGREEMENT}
+AS_THEY_ARE = {RECALL, TARGET, DISAGREEMENT}
 """Losses whose key has the name of a loss already; to the others ``_drop`` is added."""
 
 
@@ -49,6 +50,7 @@ def losses_of(
     """
     keys = [SCORE, DISAGREEMENT, *scoring.named]
     if not scoring.classes:
+        keys += [TARGET] if before.width > 1 else []
         keys += [f"{MAX_ERROR}_p{percent}" for percent in ERROR_QUANTILES]
     else:
         keys += [RECALL, *((LOG_LOSS, BRIER) if before.proper else ())]

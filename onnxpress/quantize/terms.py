@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.metrics import in_unit_of_target
-from onnxpress.limits import FAITHFUL, is_scorer
+from onnxpress.limits import FAITHFUL, SCORE, TARGET, is_scorer
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -97,6 +97,8 @@ def terms_of(
         rare = rare_class(score.classes, trials.scored.target)
     if rare is not None:
         applicable[AVERAGE_PRECISION] = 0.0
+    if score.targets > 1 and TARGET not in options.budgets and SCORE in applicable:
+        applicable[TARGET] = applicable[SCORE]
     return Terms(score, applicable, in_unit_of_target(options.tolerance, schema), rare)
 
 

@@ -17,6 +17,7 @@ from onnxpress.limits import (
     MAX_ERROR,
     RECALL,
     SCORE,
+    TARGET,
     WITHIN,
     error_quantile,
 )
@@ -98,6 +99,8 @@ def _loss(
 ) -> Loss:
     if key == RECALL:
         return worst_recall_loss(target, before.values, after.values, score.classes)
+    if key == TARGET:
+        return worst_target_loss(score, target, before, after)
     if key in (DISAGREEMENT, WITHIN):
         return _disagreement(key, score, before, after, limit)
     if key == MAX_ERROR or error_quantile(key) is not None:
@@ -106,6 +109,21 @@ def _loss(
     value = named(target, before) - named(target, after)
     error = math.nan if math.isnan(value) else score_error(named, target, before, after)
     return Loss(key, value, error, len(target))
+
+
+def worst_target_loss(
+    score: Score, target: NDArray[Any], before: Predictions, after: Predictions
+) -> Loss:
+    """Return the largest loss of the score of a single target of several, (rows, targets).
+
+    NaN if that of a target cannot be told.
+    """
+    found = []
+    for place, column in enumerate(np.transpose(target)):
+        pair = (Predictions(each.values[:, place], None) for each in (before, after))
+        loss = _loss(SCORE, replace(score, targets=1), column, *pair, limit=0.0)
+        found.append(replace(loss, key=TARGET, about=f"target {place + 1} of {score.targets}"))
+    return max(found, key=lambda loss: math.inf if math.isnan(loss.value) else loss.value)
 
 
 def _disagreement(

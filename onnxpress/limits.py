@@ -17,8 +17,8 @@ SCORE = "score"
 """The score that params or caller chose: accuracy or R2 by default."""
 RECALL = "recall_worst_loss"
 TARGET = "target_worst_loss"
-"""Of several targets, what the score of the one loses that loses most. An average over targets may
-hide it: the gain of one would pay for the loss of another. By default its limit is that of score."""
+"""Of several targets, what the score of the one loses that loses most: in an average the gain of
+another would pay for it. Its default is the limit of ``score``."""
 DISAGREEMENT = "disagreement"
 WITHIN = "within_tolerance"
 LOG_LOSS = "log_loss"

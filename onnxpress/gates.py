@@ -280,7 +280,7 @@ def judge(
     """
     drops = with_defaults(limits[MAX_DROP], TEST)
     if drops[SCORE] is not None and "quantized_target_worst_loss" in metrics:
-        drops = {TARGET: drops[SCORE], **drops}
+        drops = {SCORE: drops[SCORE], TARGET: drops[SCORE], **drops}
     names = [key for key in drops if key != RECALL or "original_r2" not in metrics]
     flat = {gate.name: limits[gate.name] for gate in GATES}
     flat |= {f"{MAX_DROP}.{key}": drops[key] for key in names}

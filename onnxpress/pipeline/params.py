@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from onnxpress.errors import UserError
@@ -106,17 +106,24 @@ def _scorer_name(name: str) -> str:
 ScorerName = Annotated[str, AfterValidator(_scorer_name)]
 
 
-def _different(names: list[str]) -> list[str]:
-    """Check that no column is named twice."""
+def _target(value: Any) -> Any:
+    """Check that this is null, a column's name, or a list of names, each there once."""
+    names = value if isinstance(value, list) and value else [value]
+    if value is not None and not all(isinstance(name, str) for name in names):
+        raise PydanticCustomError(
+            "target", "Input should be the name of a column, or a list of several names"
+        )
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise PydanticCustomError(
-            "different", "It names the column {twice} more than once", {"twice": repr(twice)}
+            "different",
+            "Input should name each column once, and {twice} is there twice",
+            {"twice": repr(twice)},
         )
-    return names
+    return value
 
 
-Targets = Annotated[list[str], Field(min_length=1), AfterValidator(_different)]
+Target = Annotated[str | list[str] | None, BeforeValidator(_target)]
 
 
 def _storage_uri(text: str) -> str:
@@ -208,7 +215,7 @@ class Data(Section):
     source: str = Field(
         min_length=1, description="a bundled dataset, or a CSV or Parquet file under data/"
     )
-    target: str | Targets | None = Field(
+    target: Target = Field(
         description="the column to predict (files only), or a list of several quantities"
     )
     task: Literal["auto", "classification", "regression"] = Field(

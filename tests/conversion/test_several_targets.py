@@ -33,7 +33,9 @@ KINDS: dict[str, Any] = {
     "an elastic net": linear_model.ElasticNet(0.1),
     "partial least squares": PLSRegression(2),
     "a process": GaussianProcessRegressor(alpha=0.1),
-    "a network": make_pipeline(StandardScaler(), MLPRegressor(hidden_layer_sizes=(8,), max_iter=30, random_state=0)),
+    "a network": make_pipeline(
+        StandardScaler(), MLPRegressor(hidden_layer_sizes=(8,), max_iter=30, random_state=0)
+    ),
     "neighbours": neighbors.KNeighborsRegressor(3),
     "weighted neighbours": neighbors.KNeighborsRegressor(3, weights="distance"),
     "manhattan neighbours": neighbors.KNeighborsRegressor(3, p=1),

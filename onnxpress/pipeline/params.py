@@ -324,7 +324,8 @@ class Quantize(Section):
     max_drop: CalibrationLimits = Field(
         default=dict(CALIBRATION),
         description="the most that calibration rows may lose, 0.01 = one point: of score (see "
-        "evaluate.score), recall_worst_loss, target_worst_loss, disagreement, log_loss, brier, within_tolerance, "
+        "evaluate.score), recall_worst_loss, target_worst_loss, disagreement, log_loss, brier, "
+        "within_tolerance, "
         "max_abs_error, max_abs_error_p95, or a scorer of scikit-learn; null: no limit",
     )
 

@@ -21,6 +21,7 @@ from tests.support.several_targets import rows, schema
 
 FEW = {"n_estimators": 5, "random_state": 0}
 TREE = tree.DecisionTreeRegressor(max_depth=4, random_state=0)
+NETWORK = MLPRegressor(hidden_layer_sizes=(8,), max_iter=30, random_state=0)
 KINDS: dict[str, Any] = {
     "a tree": TREE,
     "an extra tree": tree.ExtraTreeRegressor(random_state=0),
@@ -33,9 +34,7 @@ KINDS: dict[str, Any] = {
     "an elastic net": linear_model.ElasticNet(0.1),
     "partial least squares": PLSRegression(2),
     "a process": GaussianProcessRegressor(alpha=0.1),
-    "a network": make_pipeline(
-        StandardScaler(), MLPRegressor(hidden_layer_sizes=(8,), max_iter=30, random_state=0)
-    ),
+    "a network": make_pipeline(StandardScaler(), NETWORK),
     "neighbours": neighbors.KNeighborsRegressor(3),
     "weighted neighbours": neighbors.KNeighborsRegressor(3, weights="distance"),
     "manhattan neighbours": neighbors.KNeighborsRegressor(3, p=1),

@@ -23,6 +23,7 @@ from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.report.pictures import candidates, errors, latency, reliability, size
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.pictures.composition import bytes_by_kind, counts
+from onnxpress.tables.schema import Schema
 from stages.plot import main
 from tests.conftest import ROOT
 from tests.support.plot_fixtures import classes, forest, make_outputs, measured, quantization
@@ -367,3 +368,19 @@ def test_the_steps_lead_from_the_size_of_the_one_file_to_that_of_the_other(run: 
     )
     kb = 30.0 + sum(change for _, change in size.steps(30.0, plain, quantized))
     assert kb == pytest.approx((run / "outputs/model_quantized.onnx").stat().st_size / 1024)
+
+
+def test_each_of_several_targets_has_a_line_of_residuals() -> None:
+    truth = np.array([["1", "100"], ["2", "300"], ["4", "200"]])
+    told = np.array([["2", "100"], ["2", "330"], ["4", "240"]])
+    columns = {"target": truth, "original": truth, "onnx": truth, "quantized": told}
+    schema = Schema("regression", ("price", "area"), ())
+    with style():
+        figure = errors.draw(columns, schema)
+    labels = [ax.get_xlabel() for ax in figure.axes]
+    assert labels == ["true price", "true price", "true area", "true area"]
+    titles = [ax.get_title() for ax in figure.axes]
+    assert f"RMSE {np.sqrt(1 / 3):.4g}" in titles[1]
+    assert f"RMSE {np.sqrt(2500 / 3):.4g}" in titles[3]
+    drawn = figure.axes[3].lines[0].get_ydata()
+    assert drawn.tolist() == [0, 30, 40]

@@ -18,6 +18,7 @@ from onnxpress.api.table_arguments import Features
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.predicting import predict_original
+from onnxpress.given.exports.weights import with_weights
 from onnxpress.given.onnx_models import as_estimator, stored_order
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
@@ -125,7 +126,7 @@ def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenMode
         path = Path(model)
         if path.suffix != ".onnx":
             return _estimator(load_estimator(path, trust=trust), str(path))
-        name, model = str(path), read_bytes(path)
+        name, model = str(path), with_weights(read_bytes(path), path)
     if isinstance(model, onnx.ModelProto):
         model = model.SerializeToString(deterministic=True)
     if isinstance(model, OnnxHolder):

@@ -8,10 +8,13 @@ import onnx
 
 from onnxpress.conversion import inputs
 from onnxpress.conversion.converters import (
+    centres,
     discriminant,
     gradient_descent,
     imputers,
     neighbors,
+    poisson,
+    processes,
     radius,
     support_vectors,
 )
@@ -40,6 +43,9 @@ REGISTERED = (
     radius,
     discriminant,
     gradient_descent,
+    centres,
+    poisson,
+    processes,
     meta,
     encoders,
     imputers,

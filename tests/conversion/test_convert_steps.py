@@ -15,9 +15,10 @@ from sklearn.impute import KNNImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 import onnxpress
+from onnxpress.conversion.converters.functions import FUNCTIONS
 from onnxpress.errors import UserError
 
 X = np.random.default_rng(0).normal(size=(120, 4)).astype(np.float32)
@@ -75,6 +76,31 @@ def test_a_network_of_poisson_loss_gives_rates() -> None:
     )
     found = outputs(onnxpress.convert(estimator, X), X)[0]
     np.testing.assert_allclose(found[:, 0], estimator.predict(X), rtol=1e-5)
+
+
+POSITIVE = np.abs(X) + np.float32(0.01)
+
+
+@pytest.mark.parametrize("opset", [11, 22])
+@pytest.mark.parametrize("function", list(FUNCTIONS), ids=lambda function: function.__name__)
+def test_functions_of_numpy_are_those_of_numpy(function: np.ufunc, opset: int) -> None:
+    estimator = make_pipeline(FunctionTransformer(function), Ridge()).fit(POSITIVE, X[:, 0])
+    model = onnxpress.convert(estimator, POSITIVE, opset=opset)
+    odd = np.concatenate([POSITIVE * 30, np.zeros((1, 4), np.float32)])
+    with np.errstate(all="ignore"):  # overflow, and the logarithm of 0
+        passed = np.isfinite(function(odd)).all(axis=1)
+        expected = estimator[-1].predict(function(odd[passed]))
+    found = outputs(model, odd[passed])[0][:, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_functions_of_the_users_own_are_refused() -> None:
+    estimator = make_pipeline(FunctionTransformer(np.tan), Ridge()).fit(X, X[:, 0])
+    with pytest.raises(
+        UserError,
+        match=r"func <ufunc 'tan'> of a FunctionTransformer, which is none of numpy\.exp, ",
+    ):
+        onnxpress.convert(estimator, X)
 
 
 @pytest.mark.parametrize("target", [CLASSES > 0, CLASSES, np.array(["x", "y", "z"])[CLASSES]])

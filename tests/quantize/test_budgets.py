@@ -309,6 +309,14 @@ def test_a_rare_class_is_scored_on_training_rows_too_by_clones_that_have_not_see
         assert learned.isdisjoint(map(bytes, fold.score.feeds["X"]))
 
 
+def test_no_clone_is_fitted_where_there_is_no_candidate() -> None:
+    train, calibration = rare_rows()
+    plain = fitted(LogisticRegression(), train)
+    clones = Clones(LogisticRegression, schema_of(train.target), 12, 0)
+    trials = trials_of(plain, train, calibration, clones, needed=False)
+    assert trials.name == f"{len(calibration)} calibration rows"
+
+
 class Stubborn(LogisticRegression):  # type: ignore[misc] # scikit-learn has no types
     """Cannot be fitted again."""
 

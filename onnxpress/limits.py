@@ -20,12 +20,15 @@ DISAGREEMENT = "disagreement"
 WITHIN = "within_tolerance"
 LOG_LOSS = "log_loss"
 BRIER = "brier"
+AVERAGE_PRECISION = "average_precision"
 MAX_ERROR = "max_abs_error"
 
 CALIBRATION: Limits = {SCORE: 0.0, RECALL: 0.02}
 """Default limits on calibration rows, where the quantised model is chosen."""
 FAITHFUL: Limits = {DISAGREEMENT: 0.01}
 """More of them at the level ``faithful``, whose aim is to keep answers."""
+RARE: Limits = {AVERAGE_PRECISION: 0.01}
+"""More of them where one of two classes is rare, whose labels say little about it."""
 TEST: Limits = {SCORE: 0.01, RECALL: 0.05}
 """Default limits on test rows, where the chosen model is judged."""
 

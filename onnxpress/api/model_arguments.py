@@ -16,6 +16,7 @@ from onnx import TensorProto
 from onnxpress.api.loading import load_estimator
 from onnxpress.api.table_arguments import Features
 from onnxpress.errors import UserError
+from onnxpress.estimators.booster_objects import of_native_bytes
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.given.exports.weights import with_weights
@@ -145,6 +146,7 @@ def _estimator(estimator: Any, name: str) -> GivenModel:
     came = type(estimator).__name__
     if isinstance(estimator, type):
         raise UserError(f"{name} should be {what}, got the class {estimator.__name__} itself")
+    estimator = of_native_bytes(estimator)
     if type(estimator).__module__.startswith("catboost."):
         cure = "save_model('models/model.cbm'), which the pipeline takes as train.model_path"
         raise UserError(f"{name} should be {what}, got a {came}, which is none: {cure}")

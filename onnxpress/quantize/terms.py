@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.metrics import in_unit_of_target
-from onnxpress.limits import FAITHFUL, SCORE, TARGET, is_scorer
+from onnxpress.limits import AVERAGE_PRECISION, FAITHFUL, RARE, SCORE, TARGET, is_scorer
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -19,8 +19,6 @@ from onnxpress.scores.losses import Limit
 from onnxpress.scores.score import Label, Score, as_classes, check_rows, find_score
 from onnxpress.tables.rows import take
 from onnxpress.tables.schema import Schema
-
-AVERAGE_PRECISION = "average_precision"
 
 RARE_SHARE = 0.2
 """Share of the rows below which one of two classes is rare."""
@@ -96,7 +94,7 @@ def terms_of(
     if gives["scored"] and AVERAGE_PRECISION not in options.budgets:
         rare = rare_class(score.classes, trials.scored.target)
     if rare is not None:
-        applicable[AVERAGE_PRECISION] = 0.0
+        applicable |= check_limits(RARE, score, **gives, key=words.limits)
     if score.targets > 1 and TARGET not in options.budgets and SCORE in applicable:
         applicable[TARGET] = applicable[SCORE]
     return Terms(score, applicable, in_unit_of_target(options.tolerance, schema), rare)

@@ -180,7 +180,8 @@ def test_each_of_several_targets_has_an_entry_of_its_own() -> None:
     moved[:, 2] += 2  # which the area alone depends on
     outputs = predicted(open_session(model), {"X": moved})
     found = {each.name: each.psi for each in shifts(profile, {"X": moved}, outputs) if each.output}
-    assert found["prediction area"] > 1 > 0.2 > found["prediction price"]
+    assert found["prediction area"] > 1
+    assert found["prediction price"] < 0.2
     window = Window(checked_profile(profile))
     window.add({"X": moved}, outputs)
     assert {each.name: each.psi for each in window.readings() if each.output} == found

@@ -53,11 +53,12 @@ def test_the_chain_runs_on_two_targets(project: Project) -> None:
         error = root_mean_squared_error(truth, found)
         assert metrics[f"{model}_rmse"] == pytest.approx(error, rel=1e-5)
     assert [entry["target"] for entry in detail["targets"]] == NAMES
-    assert "dims: [ 2 ]" in (outputs / "serving/repository/model/config.pbtxt").read_text()
+    config = outputs / "serving/repository/model/config.pbtxt"
+    assert "dims: [ 2 ]" in config.read_text(encoding="utf-8")
     profile = read_json(outputs / "serving/drift_profile.json")
     entries = [entry["name"] for entry in profile["predictions"]]
     assert entries == [f"prediction {name}" for name in NAMES]
-    project.run("python", "-m", "onnxpress", "report")
+    project.run("python", "-m", "onnxpress", "report", "--html")
     page = (outputs / "report.html").read_text(encoding="utf-8")
     assert "r2 of price, eur" in page
     assert "true price, eur, area" in page

@@ -124,8 +124,8 @@ def worst_target_loss(
     """
     found = []
     for place, column in enumerate(np.transpose(target)):
-        pair = (Predictions(each.values[:, place], None) for each in (before, after))
-        loss = _loss(SCORE, replace(score, targets=1), column, *pair, limit=0.0)
+        one, other = (Predictions(each.values[:, place], None) for each in (before, after))
+        loss = _loss(SCORE, replace(score, targets=1), column, one, other, limit=0.0)
         found.append(replace(loss, key=TARGET, about=f"target {place + 1} of {score.targets}"))
     return max(found, key=lambda loss: math.inf if math.isnan(loss.value) else loss.value)
 

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
+from bench.serving.ports import free_ports
 from bench.serving.subjects import ORIGINAL, Subject
 from onnxpress.commands.open_inference import outputs_of
 from onnxpress.commands.serve.installation import find_installation
@@ -91,7 +91,7 @@ def _triton(subject: Subject, form: str, folder: Path) -> Iterator[Server]:
     installation, source = find_installation(), folder / "packaged"
     _lay_out(source, subject.onnx[form])
     copy_for_python(source / MODEL, folder, installation)
-    ports = Ports.following(_free_ports(3)[0])
+    ports = Ports.following(free_ports(3)[0])
     with running(installation, folder, ports) as process:
         url = f"http://{HOST}:{ports.http}/v2/models/{MODEL}/infer"
         yield Server(TRITON, form, process.pid, url)
@@ -103,7 +103,7 @@ def _kserve(subject: Subject, form: str, folder: Path) -> Iterator[Server]:
     if not KSERVE_PYTHON.exists():
         raise UserError(f"{KSERVE_PYTHON} is missing; run `make .venv-serve/installed`")
     _lay_out(folder, subject.onnx[form])
-    http, grpc = _free_ports(2)
+    http, grpc = free_ports(2)
     command = [
         str(KSERVE_PYTHON),
         str(KSERVE_SERVER),
@@ -135,7 +135,7 @@ def _mlflow(subject: Subject, form: str, folder: Path) -> Iterator[Server]:
         save_serving_model(
             path, subject.onnx[form], subject.part.test.feeds, subject.part.schema, {}
         )
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager=local"]
     command += [f"--model-uri={path}", f"--host={HOST}", f"--port={port}", "--workers=1"]
     address = f"http://{HOST}:{port}"
@@ -176,23 +176,3 @@ def _started(command: Sequence[str], health: str, folder: Path) -> Iterator[int]
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _free_ports(count: int) -> range:
-    """Return successive ports that nothing listens on."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            first = int(probe.getsockname()[1])
-        ports = range(first, first + count)
-        if ports[-1] < 2**16 and all(map(_is_free, ports)):
-            return ports
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True

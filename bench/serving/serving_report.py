@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from bench.bars import Bar, markdown
 from bench.serving.servers import MLFLOW, TRITON
-from bench.serving.subjects import ONNX, ORIGINAL, QUANTISED, TREES
+from bench.serving.subjects import NOTHING, ONNX, ORIGINAL, QUANTISED, TREES
 from onnxpress.benchmark.environment import cpu_model
 from onnxpress.benchmark.latency_statistics import Ratio, ratio
 from onnxpress.pipeline.files import write_bytes, write_json
@@ -30,16 +31,21 @@ def write(folder: Path, records: list[Record], loads: tuple[float, float], secon
     ``loads`` are the averages of the machine's load at the start and at the end, ``seconds`` how
     long each load lasted.
     """
-    cells, judged = medians(records), bars(records)
+    cells, judged, least = medians(records), bars(records), floors(records)
     surroundings = {"cores": os.cpu_count(), "cpu": cpu_model(), "load_averages": list(loads)}
     rounds = 1 + max(record["round"] for record in records)
     text = "\n".join(
-        [*_preface(surroundings, rounds, seconds), *_tables(cells), *_bars(judged), ""]
+        [*_preface(surroundings, rounds, seconds), *_tables(cells), *_bars(judged, least), ""]
     )
     content = {"environment": surroundings, "rounds": rounds, "seconds": seconds}
     write_json(
         folder / "serving.json",
-        content | {"cells": cells, "bars": [bar.to_json() for bar in judged]},
+        content
+        | {
+            "cells": cells,
+            "bars": [bar.to_json() for bar in judged],
+            "floors": {data: asdict(floor) for data, floor in least.items()},
+        },
     )
     write_bytes(folder / "serving.md", text.encode())
     return text
@@ -73,7 +79,7 @@ def bars(records: Sequence[Record]) -> list[Bar]:
             f"{data}: requests a second, {QUANTISED} on Triton over the original on MLflow, "
             "1 row a request, 16 clients"
         )
-        found.append(_bar(cpu, cpu_ratio(of_data), MOST_CPU, at_least=False))
+        found.append(_bar(cpu, cpu_ratio(of_data, QUANTISED), MOST_CPU, at_least=False))
         found.append(_bar(rate, speedup(of_data), LEAST_SPEEDUP, at_least=True))
     return found
 
@@ -85,13 +91,23 @@ def _bar(name: str, measured: Ratio | None, limit: float, *, at_least: bool) -> 
     return Bar(name, measured.median, limit, at_least, note)
 
 
-def cpu_ratio(records: Sequence[Record]) -> Ratio | None:
-    """Return CPU time with the quantised model over that with model.onnx, within each pair."""
+def floors(records: Sequence[Record]) -> dict[str, Ratio]:
+    """Return for each data set what no model costs on Triton over model.onnx: the least ratio."""
+    found = {}
+    for data in sorted({record["data"] for record in records}):
+        ratio_ = cpu_ratio([record for record in records if record["data"] == data], NOTHING)
+        if ratio_ is not None:
+            found[data] = ratio_
+    return found
+
+
+def cpu_ratio(records: Sequence[Record], form: str) -> Ratio | None:
+    """Return CPU time of Triton with a form over that with model.onnx, within each pair."""
 
     def wanted(form: str) -> Callable[[Record], bool]:
         return lambda each: (each["server"], each["form"], each["rows"]) == (TRITON, form, 32)
 
-    return _paired(records, "cpu_s_per_million_rows", wanted(QUANTISED), wanted(ONNX))
+    return _paired(records, "cpu_s_per_million_rows", wanted(form), wanted(ONNX))
 
 
 def speedup(records: Sequence[Record]) -> Ratio | None:
@@ -141,7 +157,8 @@ def _preface(surroundings: Mapping[str, Any], rounds: int, seconds: int) -> Iter
         "- *Triton* is the one of `make serve`: its Python backend runs the model, because the",
         "  wheel lacks the onnxruntime backend, which has less overhead. *KServe* is its",
         "  ModelServer with default settings. *MLflow* is `mlflow models serve`, one worker; with",
-        "  the original it computes labels alone, the others probabilities too.",
+        "  the original it computes labels alone, the others probabilities too. *No model* is a",
+        "  graph with the same inputs and outputs that copies columns: what is left is serving.",
         "- Requests are JSON. Each server answers with one form per process, all checked against",
         "  the model before.",
         "- The values in a cell are for as many clients as the heading lists, each with one",
@@ -170,15 +187,20 @@ def _tables(cells: Sequence[Record]) -> Iterator[str]:
         yield ""
 
 
-def _bars(judged: list[Bar]) -> Iterator[str]:
-    yield from (
-        "## Bars",
-        "",
-        "The limit on CPU holds where the model is the larger part of what a request costs. That",
-        "of iris is so small that reading the JSON takes more.",
-        "",
-        markdown(judged),
-    )
+def _bars(judged: list[Bar], least: Mapping[str, Ratio]) -> Iterator[str]:
+    yield from ("## Bars", "", markdown(judged))
+    if least:
+        yield from (
+            "",
+            "A model that costs nothing would take so much of the CPU with model.onnx, in the same",
+            "pairs:",
+            "",
+        )
+    for data, floor in least.items():
+        yield (
+            f"- {data}: {_number(floor.median)} (95 % interval {_number(floor.low)} to "
+            f"{_number(floor.high)})"
+        )
 
 
 def _number(value: float) -> str:

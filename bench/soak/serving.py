@@ -66,10 +66,11 @@ def soak_of(
     """Serve what is packaged in ``folder``, and send ``requests`` after a warm-up.
 
     Returns:
-        The model's name, how many requests of each kind were sent, the memory at each look in MB,
-        and what was wrong.
+        The names of what is served, how many requests of each kind were sent, the memory in MB at
+        each look, and what was wrong.
     """
-    name = model_in(folder / SERVING / "repository").name
+    repository = folder / SERVING / "repository"
+    name, names = model_in(repository).name, sorted(path.name for path in repository.iterdir())
     with served(folder) as (process, port):
         pool = exchanges(folder, port, name, seed)
         chosen = random_order(pool, seed)
@@ -85,7 +86,7 @@ def soak_of(
                 memory.append(resident_mb(process))
                 for each in batch if number else []:
                     sent[each.kind] += 1
-    return name, sent, memory, findings
+    return ", ".join(names), sent, memory, findings
 
 
 @contextmanager

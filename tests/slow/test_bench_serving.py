@@ -22,10 +22,11 @@ def test_a_short_run_measures_both_forms_side_by_side(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "bench.serving", "--servers", "Triton", *short]
     done = Project(ROOT).run(*words)
     stored = json.loads((tmp_path / "serving.json").read_text(encoding="utf-8"))
-    assert len(stored["cells"]) == 4  # two forms, two sizes of requests
+    assert len(stored["cells"]) == 6  # two forms and none, two sizes of requests
     for cell in stored["cells"]:
         assert min(cell["requests_per_s"], cell["p50_ms"], cell["peak_mb"]) > 0
     cpu, rate = stored["bars"]
     assert cpu["value"] > 0
     assert rate["value"] is None  # MLflow was left out
+    assert stored["floors"]["iris"]["median"] > 0
     assert done.stdout.endswith((tmp_path / "serving.md").read_text(encoding="utf-8"))

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.bars import Bar, markdown
-from bench.serving.servers import MLFLOW, TRITON
-from bench.serving.subjects import NOTHING, ONNX, ORIGINAL, QUANTISED, TREES
+from bench.serving.servers import DRIFT_EVERY
+from bench.serving.serving_bars import Record, bars, floors, number
+from bench.serving.subjects import TREES
 from onnxpress.benchmark.environment import cpu_model
-from onnxpress.benchmark.latency_statistics import Ratio, ratio
+from onnxpress.benchmark.latency_statistics import Ratio
 from onnxpress.pipeline.files import write_bytes, write_json
 
-Record = dict[str, Any]
 MEASURES = ("requests_per_s", "p50_ms", "p99_ms", "cpu_s_per_million_rows")
-MOST_CPU, LEAST_SPEEDUP = 0.5, 10.0
 CELL = ("data", "rows", "server", "form", "clients")
 
 
@@ -69,77 +67,6 @@ def medians(records: Sequence[Record]) -> list[Record]:
     return found
 
 
-def bars(records: Sequence[Record]) -> list[Bar]:
-    """Return the two bars of each data set; a run without the cells that one needs has no value."""
-    found = []
-    for data in sorted({record["data"] for record in records}):
-        of_data = [record for record in records if record["data"] == data]
-        cpu = f"{data}: CPU of a row on Triton, {QUANTISED} over {ONNX}, 32 rows a request"
-        rate = (
-            f"{data}: requests a second, {QUANTISED} on Triton over the original on MLflow, "
-            "1 row a request, 16 clients"
-        )
-        found.append(_bar(cpu, cpu_ratio(of_data, QUANTISED), MOST_CPU, at_least=False))
-        found.append(_bar(rate, speedup(of_data), LEAST_SPEEDUP, at_least=True))
-    return found
-
-
-def _bar(name: str, measured: Ratio | None, limit: float, *, at_least: bool) -> Bar:
-    if measured is None:
-        return Bar(name, None, limit, at_least)
-    note = f"95 % interval {_number(measured.low)} to {_number(measured.high)}"
-    return Bar(name, measured.median, limit, at_least, note)
-
-
-def floors(records: Sequence[Record]) -> dict[str, Ratio]:
-    """Return for each data set what no model costs on Triton over model.onnx: the least ratio."""
-    found = {}
-    for data in sorted({record["data"] for record in records}):
-        ratio_ = cpu_ratio([record for record in records if record["data"] == data], NOTHING)
-        if ratio_ is not None:
-            found[data] = ratio_
-    return found
-
-
-def cpu_ratio(records: Sequence[Record], form: str) -> Ratio | None:
-    """Return CPU time of Triton with a form over that with model.onnx, within each pair."""
-
-    def wanted(form: str) -> Callable[[Record], bool]:
-        return lambda each: (each["server"], each["form"], each["rows"]) == (TRITON, form, 32)
-
-    return _paired(records, "cpu_s_per_million_rows", wanted(form), wanted(ONNX))
-
-
-def speedup(records: Sequence[Record]) -> Ratio | None:
-    """Return Triton's requests a second over those of MLflow with the original, at 16 clients."""
-
-    def wanted(server: str, form: str) -> Callable[[Record], bool]:
-        cell = (server, form, 1, 16)
-        return lambda each: (each["server"], each["form"], each["rows"], each["clients"]) == cell
-
-    return _paired(records, "requests_per_s", wanted(TRITON, QUANTISED), wanted(MLFLOW, ORIGINAL))
-
-
-def _paired(
-    records: Sequence[Record],
-    measure: str,
-    above: Callable[[Record], bool],
-    below: Callable[[Record], bool],
-) -> Ratio | None:
-    """Return the ratio of a measure within each round and number of clients."""
-
-    def values(wanted: Callable[[Record], bool]) -> NDArray[np.float64]:
-        pairs = {
-            (each["round"], each["clients"]): each[measure] for each in records if wanted(each)
-        }
-        return np.array([pairs[key] for key in sorted(pairs)], np.float64)
-
-    numerator, denominator = values(above), values(below)
-    if not len(numerator) or len(numerator) != len(denominator):
-        return None
-    return ratio(numerator, denominator)
-
-
 def _preface(surroundings: Mapping[str, Any], rounds: int, seconds: int) -> Iterator[str]:
     begun, ended = surroundings["load_averages"]
     yield from (
@@ -159,6 +86,8 @@ def _preface(surroundings: Mapping[str, Any], rounds: int, seconds: int) -> Iter
         "  ModelServer with default settings. *MLflow* is `mlflow models serve`, one worker; with",
         "  the original it computes labels alone, the others probabilities too. *No model* is a",
         "  graph with the same inputs and outputs that copies columns: what is left is serving.",
+        "  *Triton with drift* is Triton with the drift component, which counts one request in",
+        f"  {DRIFT_EVERY}.",
         "- Requests are JSON. Each server answers with one form per process, all checked against",
         "  the model before.",
         "- The values in a cell are for as many clients as the heading lists, each with one",
@@ -181,7 +110,7 @@ def _tables(cells: Sequence[Record]) -> Iterator[str]:
         )
         for (server, form), same in groupby(found, lambda cell: (cell["server"], cell["form"])):
             line = list(same)
-            columns = [" / ".join(_number(each[name]) for each in line) for name in MEASURES]
+            columns = [" / ".join(number(each[name]) for each in line) for name in MEASURES]
             peak = max(each["peak_mb"] for each in line)
             yield f"| {server} | {form} | {' | '.join(columns)} | {peak:,.0f} |"
         yield ""
@@ -198,11 +127,6 @@ def _bars(judged: list[Bar], least: Mapping[str, Ratio]) -> Iterator[str]:
         )
     for data, floor in least.items():
         yield (
-            f"- {data}: {_number(floor.median)} (95 % interval {_number(floor.low)} to "
-            f"{_number(floor.high)})"
+            f"- {data}: {number(floor.median)} (95 % interval {number(floor.low)} to "
+            f"{number(floor.high)})"
         )
-
-
-def _number(value: float) -> str:
-    """Three significant digits, and no exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

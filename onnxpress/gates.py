@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxpress.limits import (
+    COUNTS_ROUNDING,
     DISAGREEMENT,
     MAX_ERROR,
     RECALL,
@@ -22,6 +23,7 @@ from onnxpress.limits import (
     TEST,
     WITHIN,
     error_quantile,
+    rounding,
     with_defaults,
 )
 
@@ -32,8 +34,6 @@ Limits = Mapping[str, Any]
 """A number or None for the name of each gate, and under ``max_drop`` a mapping of such."""
 
 MAX_DROP = "max_drop"
-ROUNDING = 1e-9
-"""A value that is above its limit by less is equal to it, but for the rounding of a difference."""
 INTERVAL = 1.645
 """An interval of so many standard errors to both sides leaves out 5 % at each end."""
 
@@ -58,6 +58,8 @@ class Gate:
     """The metric that bounds the value from above with 95 % confidence, if there is one."""
     untold: str = ""
     """The metric that is 0 if the rows are too few to give a value at all, if there is one."""
+    rounding: float = COUNTS_ROUNDING
+    """A value that is above a limit from above by less is equal to it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Verdict:
             return False
         if self.gate.at_least:
             return self.value >= self.limit
-        return self.value <= self.limit + ROUNDING
+        return self.value <= self.limit + self.gate.rounding
 
     @property
     def mark(self) -> str:
@@ -260,6 +262,7 @@ def drop_gate(key: str) -> Gate:
         error=f"{metric}_se",
         upper=UPPER_BOUNDS.get(metric, ""),
         untold=UNTOLD.get(metric, ""),
+        rounding=rounding(key),
     )
 
 

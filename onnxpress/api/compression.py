@@ -174,9 +174,9 @@ def compress(
     job = _job(given, table, y, opset)
     doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
     doubts += rounding_doubts(job.estimator, table, job.schema, given.name)
-    trials = _trials(job, calibration, opset, seed)
-    terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
+    trials = _trials(job, calibration, opset, seed, needed=bool(candidates))
+    terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     choice = choose(job.plain, candidates, trials, terms, options, progress=progress)
     return Compressed(
         choice.model,
@@ -255,17 +255,20 @@ def _with_known_classes(estimator: Any, rows: Rows, given: GivenModel) -> Rows:
     return Rows(rows.feeds, check_classes(estimator, rows.target, given.name))
 
 
-def _trials(job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int) -> Trials:
+def _trials(
+    job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int, *, needed: bool
+) -> Trials:
     """How candidates are scored: on given rows, on rows set aside, or by cross-fitting."""
     inputs = partial(original_input, job.estimator, schema=job.schema)
     clones = Clones(partial(copy.copy, job.estimator), job.schema, opset, seed, inputs)
     if calibration is not None:
-        return trials_of(job.plain, job.rows, _calibration_rows(job, calibration), clones)
+        kept = _calibration_rows(job, calibration)
+        return trials_of(job.plain, job.rows, kept, clones, needed=needed)
     share = calibration_share(len(job.rows))
     if not share and not job.given.data:
         return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
-    if too_rare(learn, kept) is not None and not job.given.data:
+    if needed and too_rare(learn, kept) is not None and not job.given.data:
         return trials_of(job.plain, learn, kept, clones)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
     return replace(held_out(job.plain, learn, kept), name=name)

@@ -16,8 +16,10 @@ from onnx import TensorProto
 from onnxpress.api.loading import load_estimator
 from onnxpress.api.table_arguments import Features
 from onnxpress.errors import UserError
+from onnxpress.estimators.booster_objects import of_native_bytes
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.predicting import predict_original
+from onnxpress.given.exports.weights import with_weights
 from onnxpress.given.onnx_models import as_estimator, stored_order
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
@@ -125,7 +127,7 @@ def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenMode
         path = Path(model)
         if path.suffix != ".onnx":
             return _estimator(load_estimator(path, trust=trust), str(path))
-        name, model = str(path), read_bytes(path)
+        name, model = str(path), with_weights(read_bytes(path), path)
     if isinstance(model, onnx.ModelProto):
         model = model.SerializeToString(deterministic=True)
     if isinstance(model, OnnxHolder):
@@ -144,6 +146,7 @@ def _estimator(estimator: Any, name: str) -> GivenModel:
     came = type(estimator).__name__
     if isinstance(estimator, type):
         raise UserError(f"{name} should be {what}, got the class {estimator.__name__} itself")
+    estimator = of_native_bytes(estimator)
     if type(estimator).__module__.startswith("catboost."):
         cure = "save_model('models/model.cbm'), which the pipeline takes as train.model_path"
         raise UserError(f"{name} should be {what}, got a {came}, which is none: {cure}")

@@ -16,6 +16,8 @@ from onnxpress.errors import UserError
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.row_dependence import row_dependence
+from onnxpress.given.exports.adapting import adapted
+from onnxpress.given.exports.weights import with_weights
 from onnxpress.graph.imports import loadable
 from onnxpress.progress import Say, say_nothing
 from onnxpress.reading import read_bytes
@@ -42,7 +44,7 @@ def load_onnx(
     path: Path, rows: Rows, schema: Schema, say: Say = say_nothing
 ) -> OnnxClassifier | OnnxRegressor:
     """Return the classifier or regressor in the ONNX file at ``path``; see :func:`as_estimator`."""
-    return as_estimator(read_bytes(path), str(path), rows, schema, say)
+    return as_estimator(with_weights(read_bytes(path), path), str(path), rows, schema, say)
 
 
 def as_estimator(
@@ -67,6 +69,10 @@ def as_estimator(
     except Exception as error:  # onnxruntime's exceptions share no base class
         why = _reason(error)
         raise UserError(f"{name} is no ONNX model that onnxruntime can load: {why}") from error
+    fitting = adapted(proto, rows, schema, name, say)
+    if fitting is not proto:
+        proto, model = fitting, fitting.SerializeToString(deterministic=True)
+        session = open_session(model)
     _check_inputs(session, schema, name)
     columns = tuple(column.name for column in schema.columns)
     outputs = _outputs(session, schema, name)

@@ -11,9 +11,9 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.limits import SCORE
+from onnxpress.limits import AVERAGE_PRECISION, SCORE
 from onnxpress.quantize.candidates import Candidate
-from onnxpress.quantize.terms import AVERAGE_PRECISION, Terms
+from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.trials import Trial, Trials
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import FAITHFUL, is_scorer
+from onnxpress.limits import AVERAGE_PRECISION, FAITHFUL, RARE, is_scorer
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -17,8 +17,6 @@ from onnxpress.scores.budgets import CALIBRATION, check_limits, with_defaults
 from onnxpress.scores.score import Label, Score, as_classes, check_rows, find_score
 from onnxpress.tables.rows import take
 from onnxpress.tables.schema import Schema
-
-AVERAGE_PRECISION = "average_precision"
 
 RARE_SHARE = 0.2
 """Share of the rows below which one of two classes is rare."""
@@ -87,7 +85,7 @@ def terms_of(
     if gives["scored"] and AVERAGE_PRECISION not in options.budgets:
         rare = rare_class(score.classes, trials.scored.target)
     if rare is not None:
-        applicable[AVERAGE_PRECISION] = 0.0
+        applicable |= check_limits(RARE, score, **gives, key=words.limits)
     return Terms(score, applicable, options.tolerance * (schema.target_std or 0.0), rare)
 
 

@@ -33,9 +33,6 @@ __all__ = [
     "with_defaults",
 ]
 
-ROUNDING = 1e-9
-"""Losses are differences of means of counts: one below this is rounding."""
-
 
 def check_limits(
     limits: Limits,
@@ -109,5 +106,5 @@ def exceeded(loss: Loss, limit: float, *, by_bound: bool = False) -> bool:
         if not loss.rows:  # no class has enough rows
             return False
     if by_bound and loss.key in (DISAGREEMENT, WITHIN) and loss.upper is not None:
-        return loss.upper > limit + ROUNDING
-    return not loss.value <= limit + ROUNDING
+        return loss.upper > limit + loss.rounding
+    return not loss.value <= limit + loss.rounding

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from onnxpress.limits import (
     BRIER,
+    COUNTS_ROUNDING,
     DISAGREEMENT,
     LOG_LOSS,
     MAX_ERROR,
@@ -19,6 +20,7 @@ from onnxpress.limits import (
     SCORE,
     WITHIN,
     error_quantile,
+    rounding,
 )
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.bounds import upper_bound
@@ -57,6 +59,8 @@ class Loss:
     rare_lost: int = 0
     """Rows that a class too small to tell has lost net, beyond the one that is chance in a
     class of ``CHANCE_ROWS`` rows; the most of any."""
+    rounding: float = COUNTS_ROUNDING
+    """A value that is above a limit by less is equal to it."""
 
 
 def measured_losses(
@@ -102,7 +106,7 @@ def _loss(
     named = score if key == SCORE else replace(score, name=SCORER_OF.get(key, key))
     value = named(target, before) - named(target, after)
     error = math.nan if math.isnan(value) else score_error(named, target, before, after)
-    return Loss(key, value, error, len(target))
+    return Loss(key, value, error, len(target), rounding=rounding(named.name))
 
 
 def _disagreement(

@@ -86,7 +86,7 @@ def predictions_csv(
     """Return the target, and what the three models predict, as CSV, a line per row.
 
     ``names`` are those of the targets. There is a column for the target and for each model; of
-    several targets, (rows, targets), one for each of them: see :func:`onnxpress.tables.names.predicted_columns`.
+    several targets, (rows, targets), one for each, by :func:`.predicted_columns`.
     :func:`onnxpress.tables.cells.cell` writes the cells.
     """
     tables = [target, *(each.values for each in predictions)]

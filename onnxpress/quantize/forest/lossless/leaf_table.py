@@ -122,8 +122,8 @@ def int8_steps(rows: Floats) -> tuple[NDArray[np.int8], Floats] | None:
     array([0.5, 1. ], dtype=float32)
     """
     largest = np.abs(rows)
-    for width in (largest.max(), largest.max(axis=0)):
-        width = np.asarray(width / INT8_MAX, rows.dtype)
+    for most in (largest.max(), largest.max(axis=0)):
+        width = np.asarray(most / INT8_MAX, rows.dtype)
         if not width.all():
             return None
         codes = np.rint(rows / width)

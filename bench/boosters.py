@@ -93,6 +93,7 @@ def xgboost_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
         "max_leaves": LEAVES,
         "grow_policy": "lossguide",
         "min_child_weight": 2,
+        "learning_rate": 0.1,
         "nthread": 1,
         "verbosity": 0,
     }

@@ -54,7 +54,7 @@ def lightgbm_files(rows: NDArray[Any], target: NDArray[Any], asked: NDArray[Any]
         data = lightgbm.Dataset(given, goal, categorical_feature=categories)
         fitted = lightgbm.train(fixed | parameters, data, 4)
         fitted.save_model(str(folder / f"{name}.txt"))
-        write(folder, name, asked, fitted.predict(asked))
+        write(folder, name, asked, np.asarray(fitted.predict(asked)))
 
 
 def catboost_files(rows: NDArray[Any], target: NDArray[Any], asked: NDArray[Any]) -> None:
@@ -77,7 +77,7 @@ def catboost_files(rows: NDArray[Any], target: NDArray[Any], asked: NDArray[Any]
         )
         model.fit(rows, goal)
         model.save_model(str(folder / f"{name}.cbm"))
-        write(folder, name, asked, model.predict(asked, prediction_type=kind))
+        write(folder, name, asked, np.asarray(model.predict(asked, prediction_type=kind)))
 
 
 def write(folder: Path, name: str, asked: NDArray[Any], predicted: NDArray[Any]) -> None:

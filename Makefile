@@ -51,7 +51,7 @@ stability: $(VENV) ## repeat split, fit, choice and test over ten seeds: how oft
 sweep: $(VENV) ## try a grid or list of params as experiments and compare them; SWEEP=my.yaml for another file than sweep.yaml
 	@python -m onnxpress sweep $(SWEEP)
 
-soak: $(VENV) ## read 100,000 hostile files, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
+soak: $(VENV) $(TRITON) ## read 100,000 hostile files, send 100,000 requests to the server, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
 	@python -m bench.soak $(SOAK)
 
 kubeflow: $(KUBEFLOW) ## compile kubeflow/pipeline.yaml; IMAGE=registry/name:tag for the image as your cluster finds it

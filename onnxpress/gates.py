@@ -15,13 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from onnxpress.limits import (
+    COUNTS_ROUNDING,
     DISAGREEMENT,
     MAX_ERROR,
     RECALL,
     SCORE,
+    TARGET,
     TEST,
     WITHIN,
     error_quantile,
+    rounding,
     with_defaults,
 )
 
@@ -32,8 +35,6 @@ Limits = Mapping[str, Any]
 """A number or None for the name of each gate, and under ``max_drop`` a mapping of such."""
 
 MAX_DROP = "max_drop"
-ROUNDING = 1e-9
-"""A value that is above its limit by less is equal to it, but for the rounding of a difference."""
 INTERVAL = 1.645
 """An interval of so many standard errors to both sides leaves out 5 % at each end."""
 
@@ -58,6 +59,8 @@ class Gate:
     """The metric that bounds the value from above with 95 % confidence, if there is one."""
     untold: str = ""
     """The metric that is 0 if the rows are too few to give a value at all, if there is one."""
+    rounding: float = COUNTS_ROUNDING
+    """A value that is above a limit from above by less is equal to it."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Verdict:
             return False
         if self.gate.at_least:
             return self.value >= self.limit
-        return self.value <= self.limit + ROUNDING
+        return self.value <= self.limit + self.gate.rounding
 
     @property
     def mark(self) -> str:
@@ -223,6 +226,10 @@ LOSSES = {
         "the recall that quantisation costs the class that it costs most",
         "quantized_recall_worst_loss",
     ),
+    TARGET: (
+        "the score that quantisation costs the target that it costs most",
+        "quantized_target_worst_loss",
+    ),
     DISAGREEMENT: (
         "the share of test rows on which the quantised model gives another answer",
         "quantized_disagreement",
@@ -260,6 +267,7 @@ def drop_gate(key: str) -> Gate:
         error=f"{metric}_se",
         upper=UPPER_BOUNDS.get(metric, ""),
         untold=UNTOLD.get(metric, ""),
+        rounding=rounding(key),
     )
 
 
@@ -269,10 +277,13 @@ def judge(
     """Apply every gate.
 
     ``limits`` has a key for each gate; None switches it off. A key that ``max_drop`` leaves out has
-    its default, and the limit on recall is left out where there are no classes. ``searched`` says
-    where the metrics come from, for the verdict on one that is undefined.
+    its default, and the limit on recall is left out where there are no classes. The worst of
+    several targets has the limit of the score. ``searched`` says where the metrics come from, for
+    the verdict on one that is undefined.
     """
     drops = with_defaults(limits[MAX_DROP], TEST)
+    if drops[SCORE] is not None and "quantized_target_worst_loss" in metrics:
+        drops = {SCORE: drops[SCORE], TARGET: drops[SCORE], **drops}
     names = [key for key in drops if key != RECALL or "original_r2" not in metrics]
     flat = {gate.name: limits[gate.name] for gate in GATES}
     flat |= {f"{MAX_DROP}.{key}": drops[key] for key in names}

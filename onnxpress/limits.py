@@ -16,24 +16,30 @@ Limits = Mapping[str, float | None]
 SCORE = "score"
 """The score that params or caller chose: accuracy or R2 by default."""
 RECALL = "recall_worst_loss"
+TARGET = "target_worst_loss"
+"""Of several targets, what the score of the one loses that loses most: in an average the gain of
+another would pay for it. Its default is the limit of ``score``."""
 DISAGREEMENT = "disagreement"
 WITHIN = "within_tolerance"
 LOG_LOSS = "log_loss"
 BRIER = "brier"
+AVERAGE_PRECISION = "average_precision"
 MAX_ERROR = "max_abs_error"
 
 CALIBRATION: Limits = {SCORE: 0.0, RECALL: 0.02}
 """Default limits on calibration rows, where the quantised model is chosen."""
 FAITHFUL: Limits = {DISAGREEMENT: 0.01}
 """More of them at the level ``faithful``, whose aim is to keep answers."""
+RARE: Limits = {AVERAGE_PRECISION: 0.01}
+"""More of them where one of two classes is rare, whose labels say little about it."""
 TEST: Limits = {SCORE: 0.01, RECALL: 0.05}
 """Default limits on test rows, where the chosen model is judged."""
 
-KEYS = (SCORE, RECALL, DISAGREEMENT, WITHIN, LOG_LOSS, BRIER, MAX_ERROR)
+KEYS = (SCORE, RECALL, TARGET, DISAGREEMENT, WITHIN, LOG_LOSS, BRIER, MAX_ERROR)
 """Every key but quantiles of the error and scikit-learn's scorer names."""
 
 OF_CLASSIFIERS = frozenset({RECALL, LOG_LOSS, BRIER})
-OF_REGRESSORS = frozenset({WITHIN, MAX_ERROR})
+OF_REGRESSORS = frozenset({TARGET, WITHIN, MAX_ERROR})
 
 _SCORERS = """
 accuracy adjusted_mutual_info_score adjusted_rand_score average_precision balanced_accuracy
@@ -61,6 +67,13 @@ PINBALL = "neg_mean_pinball_loss"
 ERROR_QUANTILES = (50, 95, 99)
 """The quantiles of the error that are measured on test rows, in percent."""
 
+COUNTS_ROUNDING = 1e-9
+"""Losses of counts are differences of their means: one below this is rounding."""
+PROBABILITIES_ROUNDING = 1e-6
+"""The same of losses of probabilities: so close are those of a lossless model."""
+
+_OF_PROBABILITIES = frozenset({LOG_LOSS, BRIER, "neg_log_loss", "neg_brier_score"})
+
 _PERCENT = re.compile(r"([a-z_]+)_p([1-9][0-9]?)")
 
 
@@ -87,6 +100,11 @@ def is_scorer(name: str) -> bool:
 def with_defaults(limits: Limits, defaults: Limits) -> dict[str, float | None]:
     """Return the limits, and the default of each key that they leave out."""
     return {**defaults, **limits}
+
+
+def rounding(key: str) -> float:
+    """Return the loss below which there is none but rounding, for a key or a scorer's name."""
+    return PROBABILITIES_ROUNDING if key in _OF_PROBABILITIES else COUNTS_ROUNDING
 
 
 def is_known(key: str) -> bool:

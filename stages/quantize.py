@@ -31,9 +31,9 @@ def main() -> None:
     train, calibration = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.CALIBRATION))
     load = cache(lambda: load_trained(schema, params.train.trusted))
     clones = Clones(load, schema, params.convert.target_opset, params.seed)
-    trials = trials_of(plain, train, calibration, clones)
     options = options_of(params)
     candidates = list_candidates(onnx.load_from_string(plain), options)
+    trials = trials_of(plain, train, calibration, clones, needed=bool(candidates))
     terms = terms_of(options, schema, plain, trials, original=load, words=WORDS)
     choice = choose(plain, candidates, trials, terms, options, progress=progress)
     models = {PLAIN: plain, **choice.models()}

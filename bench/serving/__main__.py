@@ -23,8 +23,8 @@ from bench.serving import serving_report
 from bench.serving.load import require_wrk, send
 from bench.serving.own_network import prefix, refusal
 from bench.serving.process_tree import cpu_seconds, peak_mb
-from bench.serving.servers import KSERVE, MLFLOW, SERVERS, START, Server
-from bench.serving.subjects import FORMS, ORIGINAL, Subject, subject
+from bench.serving.servers import DRIFT, KSERVE, MLFLOW, SERVERS, START, TRITON, Server
+from bench.serving.subjects import FORMS, NOTHING, ORIGINAL, QUANTISED, Subject, subject
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.running import run_stage
 
@@ -33,6 +33,10 @@ ROWS = (1, 32)
 CLIENTS = (1, 4, 16, 64)
 ROUNDS, SECONDS = 6, 1
 FORESTS = ("iris", "classes_20k")
+HELD_BY = {ORIGINAL: MLFLOW, NOTHING: TRITON}
+"""The one server that runs a form; others run on all."""
+HOLDS = {DRIFT: QUANTISED}
+"""The one form that a server runs; others run all."""
 
 Record = dict[str, Any]
 
@@ -83,7 +87,7 @@ def _servers(
 ) -> Iterator[Server]:
     """Start every server with every form that it holds, checked; they end with ``stack``."""
     for kind, form in product(kinds, FORMS):
-        if form == ORIGINAL and kind != MLFLOW:
+        if HELD_BY.get(form, kind) != kind or HOLDS.get(kind, form) != form:
             continue
         place = folder / f"{kind}-{form}"
         place.mkdir()

@@ -39,6 +39,16 @@ def require_wrk() -> None:
         raise UserError("the load comes from wrk, which is not installed; apt-get install wrk")
 
 
+def require_prometheus() -> None:
+    """Check that there is a prometheus.
+
+    Raises:
+        UserError: there is none.
+    """
+    if shutil.which("prometheus") is None:
+        raise UserError("prometheus is not installed; apt-get install prometheus")
+
+
 def send(url: str, bodies: Path, clients: int, seconds: int) -> Load:
     """Send the bodies in a file, one a line, from ``clients`` connections for ``seconds``.
 

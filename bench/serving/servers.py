@@ -6,12 +6,11 @@ import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,20 +18,26 @@ from urllib.request import Request, urlopen
 
 import numpy as np
 
+from bench.serving.ports import free_ports
 from bench.serving.subjects import ORIGINAL, Subject
 from onnxpress.commands.open_inference import outputs_of
 from onnxpress.commands.serve.installation import find_installation
 from onnxpress.commands.serve.local_repository import copy_for_python
 from onnxpress.commands.serve.triton_server import HOST, Ports, answers, running
+from onnxpress.drift.profiling import drift_profile
 from onnxpress.errors import ServerError, UserError
 from onnxpress.runtime.sessions import predictions_of
+from onnxpress.serving.drift_component import component_files
+from onnxpress.serving.packaging import profile_file
 from onnxpress.serving.repository import repository_files
 from onnxpress.serving.triton import Batching
 from onnxpress.tables.names import LABEL, PREDICTION
 from onnxpress.tracking.served_model import save_serving_model
 
-TRITON, KSERVE, MLFLOW = "Triton", "KServe", "MLflow"
-SERVERS = (TRITON, KSERVE, MLFLOW)
+TRITON, DRIFT, KSERVE, MLFLOW = "Triton", "Triton with drift", "KServe", "MLflow"
+SERVERS = (TRITON, DRIFT, KSERVE, MLFLOW)
+DRIFT_EVERY = 100
+"""The server with drift metrics counts the rows of one request in so many."""
 KSERVE_PYTHON = Path(".venv-serve/bin/python")
 KSERVE_SERVER = Path(__file__).with_name("kserve_server.py")
 MODEL = "model"
@@ -85,16 +90,31 @@ def _mlflow_values(content: Any) -> Any:
     return found.get(LABEL, found.get(PREDICTION)) if isinstance(found, dict) else found
 
 
-@contextmanager
-def _triton(subject: Subject, form: str, folder: Path) -> Iterator[Server]:
+def _triton(subject: Subject, form: str, folder: Path) -> AbstractContextManager[Server]:
     """Run a Triton as ``onnxpress serve`` does."""
-    installation, source = find_installation(), folder / "packaged"
-    _lay_out(source, subject.onnx[form])
-    copy_for_python(source / MODEL, folder, installation)
-    ports = Ports.following(_free_ports(3)[0])
-    with running(installation, folder, ports) as process:
+    source = folder / "packaged"
+    _lay_out(source, repository_files(subject.onnx[form], MODEL, Batching()))
+    return _running_triton(TRITON, form, source, folder)
+
+
+def _triton_with_drift(subject: Subject, form: str, folder: Path) -> AbstractContextManager[Server]:
+    """Run a Triton whose repository has the drift component, too."""
+    source, part = folder / "packaged", subject.part
+    model = subject.onnx[form]
+    profile = drift_profile(model, part.schema, part.train.feeds, part.calibration.feeds)
+    files = repository_files(model, MODEL, Batching())
+    _lay_out(source, files | component_files(MODEL, profile_file(profile), DRIFT_EVERY))
+    return _running_triton(DRIFT, form, source, folder)
+
+
+@contextmanager
+def _running_triton(kind: str, form: str, source: Path, folder: Path) -> Iterator[Server]:
+    installation = find_installation()
+    options = copy_for_python(source / MODEL, folder, installation)
+    ports = Ports.following(free_ports(3)[0])
+    with running(installation, folder, ports, options) as process:
         url = f"http://{HOST}:{ports.http}/v2/models/{MODEL}/infer"
-        yield Server(TRITON, form, process.pid, url)
+        yield Server(kind, form, process.pid, url)
 
 
 @contextmanager
@@ -102,8 +122,8 @@ def _kserve(subject: Subject, form: str, folder: Path) -> Iterator[Server]:
     """Run KServe's ModelServer, which listens on every address, with its default settings."""
     if not KSERVE_PYTHON.exists():
         raise UserError(f"{KSERVE_PYTHON} is missing; run `make .venv-serve/installed`")
-    _lay_out(folder, subject.onnx[form])
-    http, grpc = _free_ports(2)
+    _lay_out(folder, repository_files(subject.onnx[form], MODEL, Batching()))
+    http, grpc = free_ports(2)
     command = [
         str(KSERVE_PYTHON),
         str(KSERVE_SERVER),
@@ -135,7 +155,7 @@ def _mlflow(subject: Subject, form: str, folder: Path) -> Iterator[Server]:
         save_serving_model(
             path, subject.onnx[form], subject.part.test.feeds, subject.part.schema, {}
         )
-    (port,) = _free_ports(1)
+    (port,) = free_ports(1)
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager=local"]
     command += [f"--model-uri={path}", f"--host={HOST}", f"--port={port}", "--workers=1"]
     address = f"http://{HOST}:{port}"
@@ -144,12 +164,17 @@ def _mlflow(subject: Subject, form: str, folder: Path) -> Iterator[Server]:
 
 
 Start = Callable[[Subject, str, Path], Any]
-START: dict[str, Start] = {TRITON: _triton, KSERVE: _kserve, MLFLOW: _mlflow}
+START: dict[str, Start] = {
+    TRITON: _triton,
+    DRIFT: _triton_with_drift,
+    KSERVE: _kserve,
+    MLFLOW: _mlflow,
+}
 
 
-def _lay_out(folder: Path, model: bytes) -> None:
-    """Write the model repository."""
-    for path, data in repository_files(model, MODEL, Batching()).items():
+def _lay_out(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write the files of a model repository."""
+    for path, data in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
 
@@ -176,23 +201,3 @@ def _started(command: Sequence[str], health: str, folder: Path) -> Iterator[int]
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-
-
-def _free_ports(count: int) -> range:
-    """Return successive ports that nothing listens on."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            first = int(probe.getsockname()[1])
-        ports = range(first, first + count)
-        if ports[-1] < 2**16 and all(map(_is_free, ports)):
-            return ports
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True

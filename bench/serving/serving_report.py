@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bench.bars import Bar, markdown
-from bench.serving.servers import MLFLOW, TRITON
-from bench.serving.subjects import ONNX, ORIGINAL, QUANTISED, TREES
+from bench.serving.servers import DRIFT_EVERY
+from bench.serving.serving_bars import Record, bars, floors, number
+from bench.serving.subjects import TREES
 from onnxpress.benchmark.environment import cpu_model
-from onnxpress.benchmark.latency_statistics import Ratio, ratio
+from onnxpress.benchmark.latency_statistics import Ratio
 from onnxpress.pipeline.files import write_bytes, write_json
 
-Record = dict[str, Any]
 MEASURES = ("requests_per_s", "p50_ms", "p99_ms", "cpu_s_per_million_rows")
-MOST_CPU, LEAST_SPEEDUP = 0.5, 10.0
 CELL = ("data", "rows", "server", "form", "clients")
 
 
@@ -30,16 +29,21 @@ def write(folder: Path, records: list[Record], loads: tuple[float, float], secon
     ``loads`` are the averages of the machine's load at the start and at the end, ``seconds`` how
     long each load lasted.
     """
-    cells, judged = medians(records), bars(records)
+    cells, judged, least = medians(records), bars(records), floors(records)
     surroundings = {"cores": os.cpu_count(), "cpu": cpu_model(), "load_averages": list(loads)}
     rounds = 1 + max(record["round"] for record in records)
     text = "\n".join(
-        [*_preface(surroundings, rounds, seconds), *_tables(cells), *_bars(judged), ""]
+        [*_preface(surroundings, rounds, seconds), *_tables(cells), *_bars(judged, least), ""]
     )
     content = {"environment": surroundings, "rounds": rounds, "seconds": seconds}
     write_json(
         folder / "serving.json",
-        content | {"cells": cells, "bars": [bar.to_json() for bar in judged]},
+        content
+        | {
+            "cells": cells,
+            "bars": [bar.to_json() for bar in judged],
+            "floors": {data: asdict(floor) for data, floor in least.items()},
+        },
     )
     write_bytes(folder / "serving.md", text.encode())
     return text
@@ -63,67 +67,6 @@ def medians(records: Sequence[Record]) -> list[Record]:
     return found
 
 
-def bars(records: Sequence[Record]) -> list[Bar]:
-    """Return the two bars of each data set; a run without the cells that one needs has no value."""
-    found = []
-    for data in sorted({record["data"] for record in records}):
-        of_data = [record for record in records if record["data"] == data]
-        cpu = f"{data}: CPU of a row on Triton, {QUANTISED} over {ONNX}, 32 rows a request"
-        rate = (
-            f"{data}: requests a second, {QUANTISED} on Triton over the original on MLflow, "
-            "1 row a request, 16 clients"
-        )
-        found.append(_bar(cpu, cpu_ratio(of_data), MOST_CPU, at_least=False))
-        found.append(_bar(rate, speedup(of_data), LEAST_SPEEDUP, at_least=True))
-    return found
-
-
-def _bar(name: str, measured: Ratio | None, limit: float, *, at_least: bool) -> Bar:
-    if measured is None:
-        return Bar(name, None, limit, at_least)
-    note = f"95 % interval {_number(measured.low)} to {_number(measured.high)}"
-    return Bar(name, measured.median, limit, at_least, note)
-
-
-def cpu_ratio(records: Sequence[Record]) -> Ratio | None:
-    """Return CPU time with the quantised model over that with model.onnx, within each pair."""
-
-    def wanted(form: str) -> Callable[[Record], bool]:
-        return lambda each: (each["server"], each["form"], each["rows"]) == (TRITON, form, 32)
-
-    return _paired(records, "cpu_s_per_million_rows", wanted(QUANTISED), wanted(ONNX))
-
-
-def speedup(records: Sequence[Record]) -> Ratio | None:
-    """Return Triton's requests a second over those of MLflow with the original, at 16 clients."""
-
-    def wanted(server: str, form: str) -> Callable[[Record], bool]:
-        cell = (server, form, 1, 16)
-        return lambda each: (each["server"], each["form"], each["rows"], each["clients"]) == cell
-
-    return _paired(records, "requests_per_s", wanted(TRITON, QUANTISED), wanted(MLFLOW, ORIGINAL))
-
-
-def _paired(
-    records: Sequence[Record],
-    measure: str,
-    above: Callable[[Record], bool],
-    below: Callable[[Record], bool],
-) -> Ratio | None:
-    """Return the ratio of a measure within each round and number of clients."""
-
-    def values(wanted: Callable[[Record], bool]) -> NDArray[np.float64]:
-        pairs = {
-            (each["round"], each["clients"]): each[measure] for each in records if wanted(each)
-        }
-        return np.array([pairs[key] for key in sorted(pairs)], np.float64)
-
-    numerator, denominator = values(above), values(below)
-    if not len(numerator) or len(numerator) != len(denominator):
-        return None
-    return ratio(numerator, denominator)
-
-
 def _preface(surroundings: Mapping[str, Any], rounds: int, seconds: int) -> Iterator[str]:
     begun, ended = surroundings["load_averages"]
     yield from (
@@ -141,7 +84,10 @@ def _preface(surroundings: Mapping[str, Any], rounds: int, seconds: int) -> Iter
         "- *Triton* is the one of `make serve`: its Python backend runs the model, because the",
         "  wheel lacks the onnxruntime backend, which has less overhead. *KServe* is its",
         "  ModelServer with default settings. *MLflow* is `mlflow models serve`, one worker; with",
-        "  the original it computes labels alone, the others probabilities too.",
+        "  the original it computes labels alone, the others probabilities too. *No model* is a",
+        "  graph with the same inputs and outputs that copies columns: what is left is serving.",
+        "  *Triton with drift* is Triton with the drift component, which counts one request in",
+        f"  {DRIFT_EVERY}.",
         "- Requests are JSON. Each server answers with one form per process, all checked against",
         "  the model before.",
         "- The values in a cell are for as many clients as the heading lists, each with one",
@@ -164,23 +110,23 @@ def _tables(cells: Sequence[Record]) -> Iterator[str]:
         )
         for (server, form), same in groupby(found, lambda cell: (cell["server"], cell["form"])):
             line = list(same)
-            columns = [" / ".join(_number(each[name]) for each in line) for name in MEASURES]
+            columns = [" / ".join(number(each[name]) for each in line) for name in MEASURES]
             peak = max(each["peak_mb"] for each in line)
             yield f"| {server} | {form} | {' | '.join(columns)} | {peak:,.0f} |"
         yield ""
 
 
-def _bars(judged: list[Bar]) -> Iterator[str]:
-    yield from (
-        "## Bars",
-        "",
-        "The limit on CPU holds where the model is the larger part of what a request costs. That",
-        "of iris is so small that reading the JSON takes more.",
-        "",
-        markdown(judged),
-    )
-
-
-def _number(value: float) -> str:
-    """Three significant digits, and no exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _bars(judged: list[Bar], least: Mapping[str, Ratio]) -> Iterator[str]:
+    yield from ("## Bars", "", markdown(judged))
+    if least:
+        yield from (
+            "",
+            "A model that costs nothing would take so much of the CPU with model.onnx, in the same",
+            "pairs:",
+            "",
+        )
+    for data, floor in least.items():
+        yield (
+            f"- {data}: {number(floor.median)} (95 % interval {number(floor.low)} to "
+            f"{number(floor.high)})"
+        )

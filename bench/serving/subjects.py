@@ -1,4 +1,4 @@
-"""The models under load: a fitted forest, its ONNX form, and the quantised one."""
+"""The models under load: a fitted forest, its ONNX form, the quantised one, and none."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data import Split, split_of, unfitted
+from bench.serving.no_model import without_model
 from onnxpress import compress
 from onnxpress.commands.open_inference import infer_request
 from onnxpress.estimators.fitting import fit
@@ -23,7 +24,8 @@ TREES = 100
 BODIES = 64
 """Different requests, sent in turn."""
 ORIGINAL, ONNX, QUANTISED = "original", "model.onnx", "model_quantized.onnx"
-FORMS = (ORIGINAL, ONNX, QUANTISED)
+NOTHING = "no model"
+FORMS = (ORIGINAL, ONNX, QUANTISED, NOTHING)
 
 
 @dataclass(frozen=True)
@@ -73,4 +75,5 @@ def subject(name: str) -> Subject:
         part.train.target,
         calibration=calibration if len(part.calibration) else None,
     )
-    return Subject(part, fitted, {ONNX: made.plain, QUANTISED: made.data}, made.summary)
+    forms = {ONNX: made.plain, QUANTISED: made.data, NOTHING: without_model(made.plain)}
+    return Subject(part, fitted, forms, made.summary)

@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import onnx
 import pandas as pd
 
@@ -132,14 +133,15 @@ def compress(
     Args:
         model: A fitted classifier or regressor, an ONNX model, or the path of a file of either.
         X: Training rows, an array or a DataFrame; candidates learn from them.
-        y: Their classes or values.
+        y: Their classes or values; of a regressor of several targets (rows, targets).
         calibration: ``X`` and ``y`` of rows that the model was not fitted on.
         score: scikit-learn's name of a scorer, the greater the better, such as ``roc_auc`` or
             ``neg_mean_absolute_error``; None: accuracy of classifiers, R2 of regressors.
         positive: Of two classes, the one that recall, average precision and the like are about;
             None: the greater.
         budgets: The most that may be lost, by key: ``score`` (0 by default),
-            ``recall_worst_loss`` (of any class, 0.02 by default), ``disagreement`` (share of rows
+            ``recall_worst_loss`` (of any class, 0.02 by default), ``target_worst_loss`` (of any of
+            several targets, as much as ``score`` by default), ``disagreement`` (share of rows
             with another prediction), ``log_loss``, ``brier``, any name of a scorer; of regressors
             also ``within_tolerance``, ``max_abs_error`` and ``max_abs_error_p95`` (in the unit of
             ``y``). None switches a key off.
@@ -174,9 +176,9 @@ def compress(
     job = _job(given, table, y, opset)
     doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
     doubts += rounding_doubts(job.estimator, table, job.schema, given.name)
-    trials = _trials(job, calibration, opset, seed)
-    terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
+    trials = _trials(job, calibration, opset, seed, needed=bool(candidates))
+    terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     choice = choose(job.plain, candidates, trials, terms, options, progress=progress)
     return Compressed(
         choice.model,
@@ -208,8 +210,7 @@ def _job(given: GivenModel, table: Features, y: Any, opset: int) -> _Job:
         UserError: it does not fit ``X`` and ``y``, or has no ONNX form.
     """
     rows = _rows(given, table, y)
-    spread = float(rows.target.std()) if given.task == "regression" else None
-    schema = table.schema(given.task, spread)
+    schema = table.schema(given.task, rows.target)
     estimator = given.as_estimator(rows, schema)
     rows = _with_known_classes(estimator, rows, given)
     return _Job(given, estimator, converted(estimator, schema, opset), rows, schema)
@@ -255,17 +256,20 @@ def _with_known_classes(estimator: Any, rows: Rows, given: GivenModel) -> Rows:
     return Rows(rows.feeds, check_classes(estimator, rows.target, given.name))
 
 
-def _trials(job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int) -> Trials:
+def _trials(
+    job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int, *, needed: bool
+) -> Trials:
     """How candidates are scored: on given rows, on rows set aside, or by cross-fitting."""
     inputs = partial(original_input, job.estimator, schema=job.schema)
     clones = Clones(partial(copy.copy, job.estimator), job.schema, opset, seed, inputs)
     if calibration is not None:
-        return trials_of(job.plain, job.rows, _calibration_rows(job, calibration), clones)
+        kept = _calibration_rows(job, calibration)
+        return trials_of(job.plain, job.rows, kept, clones, needed=needed)
     share = calibration_share(len(job.rows))
     if not share and not job.given.data:
         return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
-    if too_rare(learn, kept) is not None and not job.given.data:
+    if needed and too_rare(learn, kept) is not None and not job.given.data:
         return trials_of(job.plain, learn, kept, clones)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
     return replace(held_out(job.plain, learn, kept), name=name)
@@ -295,7 +299,8 @@ def _set_aside(job: _Job, share: float, seed: int) -> tuple[Rows, Rows]:
     Raises:
         UserError: a class is too rare.
     """
-    frame = pd.DataFrame({job.schema.target: job.rows.target})
+    labels = job.rows.target if job.schema.task == "classification" else np.arange(len(job.rows))
+    frame = pd.DataFrame({job.schema.target_name: labels})
     try:
         parts = split_off(frame, job.schema, share, "share", seed)
     except UserError as error:

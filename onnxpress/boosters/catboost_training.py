@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -62,9 +60,10 @@ def fit(
     except catboost.CatBoostError as error:
         line = " ".join(str(error).split())
         raise UserError(f"CatBoost cannot fit {name}: {line}; see `params`") from error
+    _strip(estimator)
     labels = getattr(estimator, "classes_", None)
     classes = None if labels is None or len(labels) == 0 else tuple(np.asarray(labels).tolist())
-    return with_categories(_file(estimator), categories), classes
+    return with_categories(file_of(estimator), categories), classes
 
 
 def _frame(rows: Any) -> tuple[Any, dict[int, list[str]]]:
@@ -86,13 +85,17 @@ def _frame(rows: Any) -> tuple[Any, dict[int, list[str]]]:
     return pd.DataFrame(columns), categories
 
 
-def _file(estimator: Any) -> bytes:
-    """Return the bytes of a fitted model's file."""
+def _strip(estimator: Any) -> None:
+    """Take out of a fitted model what changes from fit to fit."""
     metadata = estimator.get_metadata()
     for key in CHANGING:
         if key in metadata.keys():  # noqa: SIM118 - it has no `in` of its own
             del metadata[key]
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "model.cbm"
-        estimator.save_model(str(path))
-        return path.read_bytes()
+
+
+def file_of(estimator: Any) -> bytes:
+    """Return the bytes of a fitted model's file.
+
+    They are what the object's pickle holds, so that no file is written.
+    """
+    return bytes(estimator.__getstate__()["__model"])

@@ -36,6 +36,8 @@ class Trainer:
     """From the name of a class to all its arguments, with those that keep it quiet and the same."""
     known: Callable[[str], set[str]]
     """From the name of a class to the names of the arguments that it takes."""
+    kept: frozenset[str]
+    """Names of further arguments, which are set here or not used."""
     fit: Callable[[Training], tuple[bytes, tuple[Any, ...] | None]]
 
 

@@ -42,6 +42,9 @@ def checked_parameters(library: str, name: str, given: Mapping[str, Any]) -> dic
     for key in given:
         if key in known and not _of_files(key):
             continue
+        if key in trainer.kept and not _of_files(key):
+            why = "is set by the pipeline or not used"
+            raise UserError(f"`params` do not fit {name} ({key!r} {why}); remove it")
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"see the arguments of {name}"
         if _of_files(key):
@@ -87,8 +90,18 @@ def _fit_catboost(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
 
 
 TRAINERS: dict[str, Trainer] = {
-    "catboost": Trainer(catboost_training.defaults, catboost_training.known, _fit_catboost),
-    "lightgbm": Trainer(_lightgbm_defaults, _lightgbm_known, _fit_lightgbm),
-    "xgboost": Trainer(xgboost_training.defaults, xgboost_training.known, xgboost_training.fit),
+    "catboost": Trainer(
+        catboost_training.defaults,
+        catboost_training.known,
+        frozenset(catboost_training.NOT_TAKEN) - {"self"},
+        _fit_catboost,
+    ),
+    "lightgbm": Trainer(_lightgbm_defaults, _lightgbm_known, frozenset(), _fit_lightgbm),
+    "xgboost": Trainer(
+        xgboost_training.defaults,
+        xgboost_training.known,
+        xgboost_training.REFUSED,
+        xgboost_training.fit,
+    ),
 }
 """By the names of the libraries."""

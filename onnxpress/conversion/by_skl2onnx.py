@@ -8,10 +8,14 @@ import onnx
 
 from onnxpress.conversion import inputs
 from onnxpress.conversion.converters import (
+    centres,
     discriminant,
+    functions,
     gradient_descent,
     imputers,
     neighbors,
+    poisson,
+    processes,
     radius,
     support_vectors,
 )
@@ -24,7 +28,9 @@ from onnxpress.conversion.skl2onnx_patches import (
     chosen_columns,
     column_positions,
     float64_sums,
+    largest_norm,
     linear_svc_zipmap,
+    several_outputs,
     sparse_bins,
     wide_labels,
 )
@@ -40,14 +46,20 @@ REGISTERED = (
     radius,
     discriminant,
     gradient_descent,
+    centres,
+    functions,
+    poisson,
+    processes,
     meta,
     encoders,
     imputers,
     text,
     float64_sums,
+    largest_norm,
     linear_svc_zipmap,
     chosen_columns,
     column_positions,
+    several_outputs,
     sparse_bins,
     wide_labels,
 )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -54,14 +55,25 @@ class NotConvertible(UserError):
 
     def __init__(self, name: str, opset: int, error: Exception) -> None:
         """``name`` is the estimator's class, ``error`` what its converter raised."""
-        said = " ".join(str(error).split())[:300]
-        if type(error).__name__ in {"MissingShapeCalculator", "MissingConverter"}:
-            said = "skl2onnx has no converter for it"
-        elif not isinstance(error, CannotTokenize):
-            said = f"{type(error).__name__}: {said}"
-        self.reason = said
-        self.what = f"skl2onnx cannot convert {name} to ONNX opset {opset} ({said})"
+        self.reason = _reason(error)
+        self.what = f"skl2onnx cannot convert {name} to ONNX opset {opset} ({self.reason})"
         super().__init__(f"{self.what}; choose another opset or another estimator")
+
+
+OPSET_TOO_OLD = re.compile(r"This converter no longer works for opset \d+ < (\d+)")
+"""What skl2onnx 1.20 says of an operator that an old opset lacks."""
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words why a converter raised ``error``."""
+    said = " ".join(str(error).split())[:300]
+    if type(error).__name__ in {"MissingShapeCalculator", "MissingConverter"}:
+        return "skl2onnx has no converter for it"
+    if too_old := OPSET_TOO_OLD.match(said):
+        return f"it needs opset {too_old[1]} or newer"
+    if isinstance(error, (CannotTokenize, NotImplementedError)):
+        return said
+    return f"{type(error).__name__}: {said}"
 
 
 def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProto:
@@ -70,7 +82,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     Inputs: one float32 ``X`` of shape (rows, features) for all-numeric data, otherwise one
     (rows, 1) float32 or string input for each column. Outputs: ``label`` (rows,), int64 or string,
     and ``probabilities`` (rows, classes), float32; for an estimator without ``predict_proba``
-    ``scores`` instead, [-d, d] of a binary decision d. Regressors: ``prediction`` (rows, 1).
+    ``scores`` instead, [-d, d] of a binary decision d. Regressors: ``prediction`` (rows, targets).
 
     1. A model that came as ONNX is adopted, in its own opset (:mod:`.adopted`).
     2. Classes of the user's own convert as the scikit-learn classes that they derive from.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
+from copy import copy
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from onnxpress.boosters.catboost_cbm import category_columns
+from onnxpress.boosters.catboost_training import file_of
+from onnxpress.boosters.readers import read_booster
+from onnxpress.errors import UserError
 from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
 
 
@@ -19,20 +24,48 @@ def _xgboost_bytes(estimator: Any) -> bytes:
     return bytes(counted.save_raw("ubj"))
 
 
-BYTES: dict[str, tuple[str, Callable[[Any], bytes]]] = {
-    f"lightgbm.sklearn.{name}": (
-        "lightgbm",
-        lambda estimator: str(estimator.booster_.model_to_string()).encode(),
-    )
-    for name in ("LGBMClassifier", "LGBMRegressor")
-} | {
-    f"xgboost.sklearn.{name}": ("xgboost", _xgboost_bytes)
-    for name in ("XGBClassifier", "XGBRegressor")
-}
+def _catboost_bytes(estimator: Any) -> bytes:
+    """Return the bytes of the object's file.
+
+    Raises:
+        UserError: it is not fitted, or takes categories, which its file has no texts of.
+    """
+    if not estimator.is_fitted():
+        raise UserError(f"{type(estimator).__name__} is not fitted; fit it")
+    data = file_of(estimator)
+    if columns := category_columns(data):
+        raise UserError(
+            f"{type(estimator).__name__} takes categories in its column {columns[0]}, and does not "
+            "know their texts; save it by save_model('models/model.cbm') and give that file as "
+            "train.model_path, with the table"
+        )
+    return data
+
+
+BYTES: dict[str, tuple[str, Callable[[Any], bytes]]] = (
+    {
+        f"lightgbm.sklearn.{name}": (
+            "lightgbm",
+            lambda estimator: str(estimator.booster_.model_to_string()).encode(),
+        )
+        for name in ("LGBMClassifier", "LGBMRegressor")
+    }
+    | {
+        f"xgboost.sklearn.{name}": ("xgboost", _xgboost_bytes)
+        for name in ("XGBClassifier", "XGBRegressor")
+    }
+    | {
+        f"catboost.core.{name}": ("catboost", _catboost_bytes)
+        for name in ("CatBoostClassifier", "CatBoostRegressor")
+    }
+)
 """Library and native bytes of a fitted object, by the path of its class."""
 
-_MADE: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""One estimator for each object, for converters know them by identity."""
+_MADE: dict[int, tuple[bytes, Any]] = {}
+"""Native bytes, and the one estimator of them, by the identity of a living object.
+
+Converters know the estimator by its identity; an object that is fitted again has other bytes.
+"""
 
 
 def as_booster(estimator: Any) -> Any:
@@ -41,12 +74,32 @@ def as_booster(estimator: Any) -> Any:
     found = BYTES.get(f"{kind.__module__}.{kind.__qualname__}")
     if found is None or not np.isnan(getattr(estimator, "missing", np.nan)):
         return estimator  # XGBoost's class may take a number for a missing value
-    if estimator not in _MADE:
-        library, data = found[0], found[1](estimator)
-        columns = tuple(map(str, range(estimator.n_features_in_)))
-        if hasattr(estimator, "classes_"):
-            classes = tuple(np.asarray(estimator.classes_).tolist())
-            _MADE[estimator] = BoosterClassifier(library, data, columns, classes)
-        else:
-            _MADE[estimator] = BoosterRegressor(library, data, columns)
-    return _MADE[estimator]
+    library, data, place = found[0], found[1](estimator), id(estimator)
+    if place not in _MADE:
+        weakref.finalize(estimator, _MADE.pop, place, None)
+    elif _MADE[place][0] == data:
+        return _MADE[place][1]
+    columns = tuple(map(str, range(len(read_booster(library, data).features))))
+    if kind.__name__.endswith("Classifier"):
+        classes = tuple(np.asarray(estimator.classes_).tolist())
+        made: Any = BoosterClassifier(library, data, columns, classes)
+    else:
+        made = BoosterRegressor(library, data, columns)
+    _MADE[place] = data, made
+    return made
+
+
+def of_native_bytes(estimator: Any) -> Any:
+    """Return a CatBoost object as an estimator of scikit-learn, which it is not; others as is.
+
+    It takes columns by the names that it was fitted with, or in order where these are numbers.
+    """
+    if type(estimator).__module__ != "catboost.core":
+        return estimator
+    made = as_booster(estimator)
+    if made is not estimator:
+        made = copy(made)
+        names = tuple(map(str, estimator.feature_names_))
+        if len(names) == len(made.columns) and not all(map(str.isdecimal, names)):
+            made.columns = names
+    return made

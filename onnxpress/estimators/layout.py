@@ -77,16 +77,23 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
 def _of_booster(estimator: Any, schema: Schema, table: str) -> Layout:
     """Return what a booster takes: columns by their names, each of its feature's kind.
 
+    Names 0, 1, 2 and so on of which the table has none are the columns in order.
+
     Raises:
         DoesNotFit: the table does not have them.
     """
     known = {column.name: column for column in schema.columns}
-    if absent := [name for name in estimator.columns if name not in known]:
+    names, places = tuple(estimator.columns), tuple(map(str, range(len(estimator.columns))))
+    if names == places and not known.keys() & set(names):
+        if len(names) != len(known):
+            raise DoesNotFit(f"takes {len(names)} features, {table} has {len(known)}")
+        names = tuple(known)
+    if absent := [name for name in names if name not in known]:
         has = ", ".join(map(repr, known))
         raise DoesNotFit(
             f"takes the column {absent[0]!r}, which {table} does not have; it has {has}"
         )
-    columns = tuple(known[name] for name in estimator.columns)
+    columns = tuple(known[name] for name in names)
     for column, feature in zip(columns, estimator.read().features, strict=True):
         if column.kind != "number" and feature.categories is None:
             raise DoesNotFit(f"takes numbers in {column.name!r}, which holds texts in {table}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,11 +79,26 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def predictions_csv(target: NDArray[Any], predictions: list[Predictions]) -> bytes:
-    """Return the target, (rows,), and what the three models predict as CSV, a line per row.
+def predictions_csv(
+    target: NDArray[Any], predictions: list[Predictions], names: Sequence[str]
+) -> bytes:
+    """Return the target, and what the three models predict, as CSV, a line per row.
 
+    ``names`` are those of the targets. There is a column for the target and for each model; of
+    several targets, (rows, targets), one for each of them: see :func:`predicted_columns`.
     :func:`onnxpress.tables.cells.cell` writes the cells.
     """
-    columns = [target.tolist(), *(each.values.tolist() for each in predictions)]
-    lines = [("target", *MODEL_KEYS), *zip(*columns, strict=True)]
+    tables = [target, *(each.values for each in predictions)]
+    heads = [head for name in ("target", *MODEL_KEYS) for head in predicted_columns(name, names)]
+    columns = [column for table in tables for column in table.reshape(len(table), -1).T.tolist()]
+    lines = [heads, *zip(*columns, strict=True)]
     return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()
+
+
+def predicted_columns(model: str, targets: Sequence[str]) -> list[str]:
+    """Return the heads of the columns of predictions.csv for a model, or for ``target``.
+
+    >>> predicted_columns("onnx", ["price"]), predicted_columns("onnx", ["price", "area"])
+    (['onnx'], ['onnx.price', 'onnx.area'])
+    """
+    return [model] if len(targets) == 1 else [f"{model}.{name}" for name in targets]

@@ -14,10 +14,10 @@ Flags = NDArray[np.bool_]
 
 
 def numbers(predictions: Predictions) -> NDArray[np.float64]:
-    """Return the scores, (rows, classes), or else the predicted numbers, (rows, 1)."""
+    """Return the scores, (rows, classes), or else the predicted numbers, (rows, targets)."""
     if predictions.scores is not None:
         return predictions.scores
-    return predictions.values.reshape(-1, 1).astype(np.float64)
+    return predictions.values.reshape(-1, predictions.width).astype(np.float64)
 
 
 def relative_differences(

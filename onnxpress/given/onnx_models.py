@@ -16,6 +16,8 @@ from onnxpress.errors import UserError
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.row_dependence import row_dependence
+from onnxpress.given.exports.adapting import adapted
+from onnxpress.given.exports.weights import with_weights
 from onnxpress.graph.imports import loadable
 from onnxpress.progress import Say, say_nothing
 from onnxpress.reading import read_bytes
@@ -42,7 +44,7 @@ def load_onnx(
     path: Path, rows: Rows, schema: Schema, say: Say = say_nothing
 ) -> OnnxClassifier | OnnxRegressor:
     """Return the classifier or regressor in the ONNX file at ``path``; see :func:`as_estimator`."""
-    return as_estimator(read_bytes(path), str(path), rows, schema, say)
+    return as_estimator(with_weights(read_bytes(path), path), str(path), rows, schema, say)
 
 
 def as_estimator(
@@ -67,6 +69,10 @@ def as_estimator(
     except Exception as error:  # onnxruntime's exceptions share no base class
         why = _reason(error)
         raise UserError(f"{name} is no ONNX model that onnxruntime can load: {why}") from error
+    fitting = adapted(proto, rows, schema, name, say)
+    if fitting is not proto:
+        proto, model = fitting, fitting.SerializeToString(deterministic=True)
+        session = open_session(model)
     _check_inputs(session, schema, name)
     columns = tuple(column.name for column in schema.columns)
     outputs = _outputs(session, schema, name)
@@ -75,7 +81,7 @@ def as_estimator(
         estimator: OnnxClassifier | OnnxRegressor = _classifier(proto, unknown, rows, name)
     else:
         estimator = OnnxRegressor(model, columns, outputs)
-        _predicted(estimator, rows, name)
+        _predicted(estimator, rows, name, len(schema.targets))
     _check_repeatable(estimator, rows, name)
     _warn_of_mixed_rows(estimator, rows, schema, name, say)
     return estimator
@@ -297,11 +303,11 @@ def class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
     return np.array(found.pop()) if len(found) == 1 else None
 
 
-def _predicted(estimator: Any, rows: Rows, name: str) -> NDArray[Any]:
+def _predicted(estimator: Any, rows: Rows, name: str, targets: int = 1) -> NDArray[Any]:
     """Predict labels or numbers for the training rows, in the shape that the model gives.
 
     Raises:
-        UserError: it cannot be run on them, or does not give one value per row.
+        UserError: it cannot be run on them, or does not give a value per row for each target.
     """
     try:
         values: NDArray[Any] = estimator.predict(sklearn_input(rows.feeds))
@@ -310,8 +316,9 @@ def _predicted(estimator: Any, rows: Rows, name: str) -> NDArray[Any]:
     except Exception as error:  # onnxruntime's exceptions share no base class
         why = _reason(error)[:300]
         raise UserError(f"{name} cannot be run on the training rows: {why}") from error
-    if values.size != len(rows):
+    if values.size != len(rows) * targets or (targets > 1 and values.shape[0] != len(rows)):
+        many = "one" if targets == 1 else str(targets)
         raise UserError(
-            f"{name} gives {values.shape} values for {len(rows)} rows; expected one per row"
+            f"{name} gives {values.shape} values for {len(rows)} rows; expected {many} per row"
         )
     return values

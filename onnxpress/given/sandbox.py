@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -122,33 +123,36 @@ def try_model(file: GivenFile, rows: Rows, calibration: Rows, schema: Schema) ->
             "`model_path` needs calibration rows to choose the quantisation on, and there are "
             "none; set `calibration_size`, for instance 0.2"
         )
-    with _opened(file.path) as descriptor:
+    with _opened(file.path) as descriptor, _whole(file.path, descriptor) as (whole, real):
         order = held.Order(
             task=TASK,
             arguments=(file.trusted, rows, calibration, schema),
             name=str(file.path),
-            real=str(file.path.resolve()),
+            real=real,
             imports=file.modules,
             seconds=file.max_seconds,
             memory_mb=file.max_memory_mb,
         )
-        locks, outcome = _tried(begin(file), order, descriptor, len(calibration))
+        values = len(calibration), len(schema.targets)
+        locks, outcome = _tried(begin(file), order, whole, values)
     unlocked = _unlocked_lines(locks, file.path)
     worse = _worse_lines(outcome, calibration, schema)
     return Tried(file, outcome, (*unlocked, *worse, *outcome.lines))
 
 
 def _tried(
-    keeper: held.Keeper, order: held.Order, descriptor: int, calibration_rows: int
+    keeper: held.Keeper, order: held.Order, descriptor: int, values: tuple[int, int]
 ) -> tuple[Sequence[str], Outcome]:
     """Try the model; return the locks of the process that did, and the outcome.
+
+    ``values`` are how many calibration rows and targets it predicts.
 
     Raises:
         UserError: there is none.
     """
     path = order.name
     try:
-        return keeper.locks, from_answer(keeper.answer(order, descriptor), calibration_rows)
+        return keeper.locks, from_answer(keeper.answer(order, descriptor), *values)
     except held.OutOfTime as error:
         cure = "raise `max_seconds`, or give a smaller model"
         line = f"{path} {error}: if it is meant to take that long, {cure}; if not, {HOSTILE}"
@@ -212,6 +216,33 @@ def _opened(path: Path) -> Iterator[int]:
             raise UserError(f"{path} was exchanged or written to while it was tried; run again")
     finally:
         os.close(file)
+
+
+@contextmanager
+def _whole(path: Path, descriptor: int) -> Iterator[tuple[int, str]]:
+    """Yield a file with the whole model, and its path: of ONNX, with the weights beside it inside.
+
+    The held process sees no other file than the one that it is handed.
+
+    Raises:
+        UserError: weights are missing, lie elsewhere, or are too many.
+    """
+    if path.suffix == ".onnx":
+        with open(descriptor, "rb", closefd=False) as file:
+            given = file.read()
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        whole = given
+        if b"location" in given:
+            from onnxpress.given.exports.weights import with_weights  # imports onnx: 0.2 s
+
+            whole = with_weights(given, path)
+        if whole is not given:
+            with tempfile.NamedTemporaryFile(suffix=".onnx") as joined:
+                joined.write(whole)
+                joined.flush()
+                yield joined.fileno(), joined.name
+            return
+    yield descriptor, str(path.resolve())
 
 
 def _state(found: os.stat_result) -> tuple[int, ...]:

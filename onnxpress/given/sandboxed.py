@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from onnxpress.boosters.readers import SUFFIXES as BOOSTERS
 from onnxpress.errors import UserError
+from onnxpress.estimators.booster_objects import of_native_bytes
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
@@ -73,7 +74,7 @@ def _loaded(path: Path, trusted: Sequence[str], rows: Rows, schema: Schema, say:
     elif path.suffix in BOOSTERS:
         model = load_booster(path, rows, schema, say)
     else:
-        model = load_original(path, trusted)
+        model = of_native_bytes(load_original(path, trusted))
     check_fits(model, rows, schema, path)
     return model
 
@@ -117,7 +118,7 @@ def check_fits(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
         unknown = sorted(set(np.unique(rows.target).tolist()) - known)
         if unknown:
             raise UserError(
-                f"{path} does not know the class {unknown[0]!r} of {schema.target!r}; "
+                f"{path} does not know the class {unknown[0]!r} of {schema.target_name!r}; "
                 f"it knows {model.classes_}"
             )
 

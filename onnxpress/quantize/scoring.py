@@ -11,11 +11,11 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.limits import SCORE
+from onnxpress.limits import AVERAGE_PRECISION, SCORE
 from onnxpress.quantize.candidates import Candidate
-from onnxpress.quantize.terms import AVERAGE_PRECISION, Terms
+from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.trials import Trial, Trials
-from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.predictions import Predictions, in_any_column
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.losses import Loss, measured_losses
 from onnxpress.scores.score import as_classes
@@ -37,11 +37,12 @@ class Compared:
         """
         if self.before.scores is not None or not (self.before.values >= 0).all():
             return ""
-        lost = (self.before.values > 0) & ~(self.after.values > 0)
+        cells = (self.before.values > 0) & ~(self.after.values > 0)
+        lost = in_any_column(cells)
         if not lost.any():
             return ""
-        row = int(np.flatnonzero(lost)[0])
-        before, after = self.before.values[row], self.after.values[row]
+        first = tuple(np.argwhere(cells)[0])
+        before, after = self.before.values[first], self.after.values[first]
         rows = f"{int(lost.sum())} of {len(lost)} rows"
         return f"it predicts zero or less on {rows}, such as {after:.4g} instead of {before:.4g}"
 

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import FAITHFUL, is_scorer
+from onnxpress.evaluate.metrics import in_unit_of_target
+from onnxpress.limits import AVERAGE_PRECISION, FAITHFUL, RARE, SCORE, TARGET, is_scorer
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.budgets import CALIBRATION, check_limits, with_defaults
+from onnxpress.scores.losses import Limit
 from onnxpress.scores.score import Label, Score, as_classes, check_rows, find_score
 from onnxpress.tables.rows import take
 from onnxpress.tables.schema import Schema
-
-AVERAGE_PRECISION = "average_precision"
 
 RARE_SHARE = 0.2
 """Share of the rows below which one of two classes is rare."""
@@ -34,8 +34,9 @@ class Terms:
     limits: Mapping[str, float]
     """The most that a candidate may lose, by key: those that apply to the model."""
 
-    tolerance: float = 0.0
-    """Regression: how far two predictions may be apart and still agree, in the target's unit."""
+    tolerance: Limit = 0.0
+    """Regression: how far two predictions may be apart and still agree, in the target's unit; of
+    several targets one for each."""
 
     rare: Label | None = None
     """The class whose average precision has a budget because it is rare; None if none is."""
@@ -77,7 +78,13 @@ def terms_of(
             classes = as_classes(original().classes_)
     gives = {"proper": bool(width) and first.proper, "scored": width == len(classes)}
     score = find_score(
-        options.score, schema.task, classes, options.positive, **gives, key=words.score
+        options.score,
+        schema.task,
+        classes,
+        options.positive,
+        **gives,
+        targets=first.width,
+        key=words.score,
     )
     defaults = {**CALIBRATION, **(FAITHFUL if options.level == "faithful" else {})}
     limits = with_defaults(options.budgets, defaults)
@@ -87,8 +94,10 @@ def terms_of(
     if gives["scored"] and AVERAGE_PRECISION not in options.budgets:
         rare = rare_class(score.classes, trials.scored.target)
     if rare is not None:
-        applicable[AVERAGE_PRECISION] = 0.0
-    return Terms(score, applicable, options.tolerance * (schema.target_std or 0.0), rare)
+        applicable |= check_limits(RARE, score, **gives, key=words.limits)
+    if score.targets > 1 and TARGET not in options.budgets and SCORE in applicable:
+        applicable[TARGET] = applicable[SCORE]
+    return Terms(score, applicable, in_unit_of_target(options.tolerance, schema), rare)
 
 
 def rare_class(classes: tuple[Label, ...], target: NDArray[Any]) -> Label | None:

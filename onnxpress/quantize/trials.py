@@ -87,17 +87,20 @@ class Clones:
     """Gives the rows the form that the original takes."""
 
 
-def trials_of(plain: bytes, train: Rows, calibration: Rows, clones: Clones) -> Trials:
+def trials_of(
+    plain: bytes, train: Rows, calibration: Rows, clones: Clones, *, needed: bool = True
+) -> Trials:
     """Score by calibration rows, or by clones where these are none or too few of a rare class.
 
     With too few, the clones are fitted on training and calibration rows; the model that is chosen
     learns from training rows alone, as otherwise. A model that cannot be fitted again is scored on
-    what calibration rows there are.
+    what calibration rows there are. No clone is fitted where no trial is ``needed``, as there is no
+    candidate.
     """
     if not len(calibration):
         return cross_fits(clones, train)
     held = held_out(plain, train, calibration)
-    label = too_rare(train, calibration)
+    label = too_rare(train, calibration) if needed else None
     if label is None or _is_onnx(clones.load()):
         return held
     made = cross_fits(clones, joined(train, calibration))

@@ -44,6 +44,10 @@ SETTINGS = {
     # the default, 7 retries with doubling pauses, hangs for minutes; retry.py decides instead
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_DISABLE_TELEMETRY": "true",  # "1" does nothing
+    # files come and go through a server that passes them on: what it offers instead are addresses
+    # of its object store, which this machine need not reach, and which MLflow tries for minutes
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # a bar per file
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # "View run at"
 }

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from onnxpress.boosters.readers import read_booster
+from onnxpress.boosters.training import checked_parameters
 from onnxpress.errors import UserError
 from onnxpress.estimators.building import build
 from onnxpress.given.catboost_categories import unlisted_yet
@@ -95,3 +96,17 @@ def test_arguments_that_do_not_fit_end_in_a_line(params: dict[str, Any], line: s
         fitted(**params)
     assert line in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "line"),
+    [
+        ("thread_count", "'thread_count' is set by the pipeline or not used); remove it"),
+        ("train_dir", "arguments that name files are not taken"),
+        ("iteration", "did you mean 'iterations'?"),
+    ],
+)
+def test_an_argument_that_is_not_taken_says_why(key: str, line: str) -> None:
+    with pytest.raises(UserError) as error:
+        checked_parameters("catboost", "catboost.CatBoostRegressor", {key: 1})
+    assert line in str(error.value)

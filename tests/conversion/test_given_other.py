@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import catboost
 import joblib
 import lightgbm
 import numpy as np
@@ -366,11 +367,28 @@ def test_a_booster_of_another_package_is_loaded_when_its_classes_are_trusted(
     assert np.array_equal(loaded.predict(x), model.predict(x))
 
 
+OBJECTS = {
+    "lightgbm.LGBMClassifier": (
+        lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1),
+        ["lightgbm.LGBMClassifier", "lightgbm.Booster"],
+    ),
+    "catboost.CatBoostClassifier": (
+        catboost.CatBoostClassifier(
+            iterations=3, verbose=0, thread_count=1, allow_writing_files=False
+        ),
+        ["catboost.core.CatBoostClassifier"],
+    ),
+}
+"""Unfitted objects, and the classes to trust."""
+
+
 @pytest.mark.usefixtures("workspace")
-def test_an_object_of_lightgbm_converts_when_its_classes_are_trusted() -> None:
+@pytest.mark.parametrize("name", OBJECTS)
+def test_an_object_of_a_booster_converts_when_its_classes_are_trusted(name: str) -> None:
     x, y = breast_cancer()
     Path("models").mkdir()
-    model = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(x, y)
+    model, trusted = OBJECTS[name]
+    model.fit(x, y)
     joblib.dump(model, "models/a.joblib")
     chain(
         prepare,
@@ -378,7 +396,7 @@ def test_an_object_of_lightgbm_converts_when_its_classes_are_trusted() -> None:
         convert,
         data__source="breast_cancer",
         train__model_path="models/a.joblib",
-        train__trust=["lightgbm.LGBMClassifier", "lightgbm.Booster"],
+        train__trust=trusted,
     )
     rows = read_rows(Path("outputs/test.parquet"), read_schema())
     found = predict_onnx(load_session(Path("outputs/model.onnx")), rows.feeds)

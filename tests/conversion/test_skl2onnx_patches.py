@@ -18,7 +18,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import KBinsDiscretizer, StandardScaler
+from sklearn.preprocessing import KBinsDiscretizer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.utils import all_estimators
 
@@ -104,6 +104,13 @@ def test_a_gaussian_process_loses_no_digits() -> None:
     process.fit(x, np.sin(x[:, 0]))
     (values,) = predicted(process, x, "regression")
     np.testing.assert_allclose(values[:, 0], process.predict(x), atol=1e-5)
+
+
+def test_rows_are_divided_by_their_largest_size() -> None:
+    x = rows(IRIS[0] - IRIS[0].mean(axis=0))
+    x[0] = 0
+    pipeline = make_pipeline(Normalizer("max"), LogisticRegression(max_iter=500))
+    assert_same_probabilities(pipeline, x, IRIS[1])
 
 
 def test_a_linear_svc_may_end_a_pipeline() -> None:

@@ -274,6 +274,13 @@ def passed(limits: dict[str, Any], metrics: dict[str, float]) -> dict[str, bool 
     return {verdict.gate.name: verdict.passed for verdict in judge(OFF | limits, metrics)}
 
 
+@pytest.mark.parametrize(("key", "kept"), [("log_loss", 1e-7), ("brier", 1e-7), ("f1", 1e-10)])
+def test_a_limit_of_nothing_leaves_room_for_the_rounding_of_float32(key: str, kept: float) -> None:
+    limits, name = {"max_drop": {key: 0.0}}, f"max_drop.{key}"
+    assert passed(limits, {f"quantized_{key}_drop": kept})[name]
+    assert not passed(limits, {f"quantized_{key}_drop": 100 * kept})[name]
+
+
 def drop_verdict(key: str, limit: float | None, metrics: dict[str, float]) -> Verdict:
     """The verdict of the gate ``max_drop.<key>`` on GOOD metrics with others in their place."""
     verdicts = judge(OFF | {"max_drop": NO_DROPS | {key: limit}}, GOOD | metrics)

@@ -237,16 +237,16 @@ def test_a_loss_is_that_of_all_rows_and_no_mean_over_folds() -> None:
 @pytest.mark.parametrize(
     ("share", "expected"),
     [
-        (0.5, {"score", "recall_worst_loss"}),
-        (0.05, {"score", "recall_worst_loss", "average_precision"}),
+        (0.5, {"score": 0.0, "recall_worst_loss": 0.02}),
+        (0.05, {"score": 0.0, "recall_worst_loss": 0.02, "average_precision": 0.01}),
     ],
 )
 def test_one_rare_class_of_two_has_a_budget_of_average_precision(
-    share: float, expected: set[str]
+    share: float, expected: dict[str, float]
 ) -> None:
     rows = table(400, share)
     terms = terms_by(rows, Options())
-    assert set(terms.limits) == expected
+    assert terms.limits == expected
     off = Options(budgets={"average_precision": None})
     assert "average_precision" not in terms_by(rows, off).limits
 
@@ -307,6 +307,14 @@ def test_a_rare_class_is_scored_on_training_rows_too_by_clones_that_have_not_see
     for fold in trials.make():
         learned = {bytes(row) for row in fold.learn.feeds["X"]}
         assert learned.isdisjoint(map(bytes, fold.score.feeds["X"]))
+
+
+def test_no_clone_is_fitted_where_there_is_no_candidate() -> None:
+    train, calibration = rare_rows()
+    plain = fitted(LogisticRegression(), train)
+    clones = Clones(LogisticRegression, schema_of(train.target), 12, 0)
+    trials = trials_of(plain, train, calibration, clones, needed=False)
+    assert trials.name == f"{len(calibration)} calibration rows"
 
 
 class Stubborn(LogisticRegression):  # type: ignore[misc] # scikit-learn has no types

@@ -13,6 +13,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import brier_score_loss, log_loss, recall_score
 
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.scores.budgets import exceeded
 from onnxpress.scores.errors import jackknife, score_error
 from onnxpress.scores.losses import MIN_CLASS_ROWS, Loss, measured_losses, recalls
 from onnxpress.scores.row_losses import row_losses
@@ -64,6 +65,24 @@ def bootstrapped(score: Score, pair: Pair, draws: int = 120) -> float:
         one = score(target[drawn], before.take(drawn))
         values.append(one - score(target[drawn], after.take(drawn)))
     return float(np.std(values, ddof=1))
+
+
+@pytest.mark.parametrize("key", ["log_loss", "neg_log_loss", "brier", "neg_brier_score"])
+@pytest.mark.parametrize(("by", "over"), [(3e-7, False), (1e-4, True)])
+def test_probabilities_that_differ_by_rounding_lose_nothing(
+    key: str, by: float, *, over: bool
+) -> None:
+    """Those of a lossless model may differ by 1e-6."""
+    target = np.arange(100) % 2
+    right = np.where(target == 1, 0.6, 0.4)
+    less = np.where(target == 1, right - by, right + by)
+    before, after = (
+        Predictions(target, np.column_stack([1 - second, second])) for second in (right, less)
+    )
+    score = find_score(None, "classification", (0, 1))
+    loss = measured_losses([key], score, target, before, after)[key]
+    assert loss.value > 1e-8
+    assert exceeded(loss, 0.0) is over
 
 
 # --- standard errors ------------------------------------------------------------------------------

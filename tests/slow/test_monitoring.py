@@ -21,8 +21,10 @@ import pytest
 import requests
 import yaml
 
+from bench.serving.panels import picture, record
 from onnxpress.pipeline.files import write_folder
 from onnxpress.serving.monitoring.files import monitoring_files
+from onnxpress.serving.monitoring.panels import panels
 from onnxpress.serving.monitoring.watched import Watched
 from onnxpress.serving.repository import repository_files
 from onnxpress.serving.triton import Batching
@@ -138,6 +140,18 @@ def test_every_query_of_the_dashboard_returns_series(watching: Watching) -> None
             seen.until(partial(seen.has, query), watching.posts)
     assert len(page["panels"]) >= 10
     assert seen.firing() == {}
+
+
+def test_the_picture_of_the_page_has_every_panel_as_prometheus_answers(packaged: Packaged) -> None:
+    drawn = record(packaged.folder, seconds=8)
+    assert [each.panel.title for each in drawn] == [panel.title for panel in panels(HERE, SHORT)]
+    up, waiting = (
+        [values.max() for _, _, values in each.series]
+        for each in drawn
+        if each.panel.title in {"Servers", "Requests that wait"}
+    )
+    assert (up, len(waiting)) == ([1.0], 1)
+    assert picture(drawn).startswith(b"\x89PNG")
 
 
 def test_the_command_of_the_page_loads_what_is_packaged(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from tests.support.project import Project, finished_clone
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
     """A clone whose lock is fresh and committed."""
-    return finished_clone(tmp_path_factory.mktemp("reproduce") / "project", chains, "gate")
+    return finished_clone(tmp_path_factory.mktemp("reproduce") / "project", chains, "package")
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def test_a_clone_of_head_is_reproducible_on_the_kernels_of_every_cpu(finished: P
     done = finished.run("python", "-m", "onnxpress", "reproduce", "--cpu", "baseline", "--json")
     answer = json.loads(done.stdout)
     assert answer["reproducible"] is True
-    assert [verdict["word"] for verdict in answer["verdicts"]] == 13 * ["equal"]
-    assert "13 of 13 outputs are reproducible" in done.stderr
+    assert [verdict["word"] for verdict in answer["verdicts"]] == 14 * ["equal"]
+    assert "14 of 14 outputs are reproducible" in done.stderr
 
 
 THREADS_IN_MODEL = Fault(
@@ -130,6 +130,14 @@ TIMESTAMP = Fault(
     "evaluate",
     "DIFFERS: outputs/metrics.json (evaluate) not deterministic: key made_at",
 )
+PACKAGED_FOLDER = Fault(
+    "stages/package.py",
+    "    write_folder(SERVING, files)",
+    "    files['repository/model/1/origin'] = __import__('os').getcwd().encode(); "
+    "write_folder(SERVING, files)",
+    "package",
+    "DIFFERS: outputs/serving (package) not deterministic: repository/model/1/origin: line 1: ",
+)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +147,7 @@ TIMESTAMP = Fault(
         (RANDOM_GRAPH_NAME, ABSOLUTE_PATH),
         (
             *(UNDECLARED_FILE, THREADS_IN_MODEL, UNDECLARED_PARAM),
-            *(UNSORTED_OPSETS, ORDER_OF_A_SET, TIMESTAMP),
+            *(UNSORTED_OPSETS, ORDER_OF_A_SET, TIMESTAMP, PACKAGED_FOLDER),
         ),
     ],
     ids=["unseeded estimator", "what differs in each run", "what hides no other fault"],

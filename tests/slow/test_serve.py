@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -291,14 +292,40 @@ def test_a_second_signal_ends_it_at_once(own_server: Server) -> None:
     assert (own_server.children(), own_server.memory_files()) == ([], [])
 
 
-def test_a_request_that_ends_this_old_triton_leads_to_a_new_start(own_server: Server) -> None:
-    with suppress(requests.RequestException):
-        requests.post(own_server.url, data=tensor(shape=[2**62, 13]), timeout=ANSWER_SECONDS)
-    assert own_server.process.stdout
-    lines = [own_server.process.stdout.readline().strip() for _ in range(2)]
+def test_a_request_that_ends_this_old_triton_leads_to_a_new_start_and_no_wrong_answer(
+    own_server: Server,
+) -> None:
+    expected = own_server.packaged.predict(own_server.feeds())
+    answered, again = [], threading.Event()
+
+    def client() -> None:
+        """Send until the new start has answered; each answer must be right, or there is none."""
+        while not again.is_set():
+            try:
+                came = requests.post(own_server.url, data=own_server.body(), timeout=30)
+            except requests.RequestException:
+                time.sleep(0.05)
+                continue
+            assert came.status_code == 200, came.text
+            assert_same(outputs_of(came.json()), expected)
+            answered.append(came)
+
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(client) for _ in range(8)]
+        while len(answered) < 40 and not any(each.done() for each in clients):
+            time.sleep(0.02)
+        with suppress(requests.RequestException):
+            requests.post(own_server.url, data=tensor(shape=[2**62, 13]), timeout=ANSWER_SECONDS)
+        assert own_server.process.stdout
+        lines = [own_server.process.stdout.readline().strip() for _ in range(2)]
+        before = len(answered)
+        while len(answered) < before + 40 and not any(each.done() for each in clients):
+            time.sleep(0.02)
+        again.set()
+        for each in clients:
+            each.result()
     assert lines[0].startswith("tritonserver has ended (exit code -11): Signal (11) received")
     assert lines[1] == "ready again"
-    own_server.answers()
     assert own_server.end() == (0, "  ended\n")
     assert (own_server.children(), own_server.memory_files()) == ([], [])
 

@@ -1,18 +1,25 @@
-"""A small sample of the soak: killed at random points, the chain ends as a run without kills."""
+"""A small sample of the soak.
+
+Killed at random points, the chain ends as a run without kills. The server answers right and keeps
+its memory.
+"""
 
 from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bench.soak import chain
+from bench.soak import chain, serving
 from bench.soak.kills import Kill, Soak, write
+from bench.soak.serving_report import Requests, markdown
 from onnxpress.commands.reproduce.clones import Clone
 from onnxpress.errors import UserError
 from onnxpress.pipeline.files import read_json
+from tests.support.packaged import package
 
 
 def test_the_chain_recovers_from_a_few_kills(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,3 +76,36 @@ def test_a_process_that_works_on_in_the_folder_is_a_finding(
         found = chain.recovery(Clone(tmp_path, {}), {})
         orphan.kill()
     assert found == "still running: ['sleep 60']"
+
+
+def test_the_server_answers_right_and_refuses_what_is_wrong_again_and_again(
+    tmp_path: Path,
+) -> None:
+    package(tmp_path, "texts")
+    name, sent, memory, findings = serving.soak_of(tmp_path, requests=600, seed=1)
+    assert (name, findings) == ("model", [])
+    assert sum(sent.values()) == 600
+    assert sum(count for kind, count in sent.items() if kind.startswith("refused")) > 30
+    assert memory[-1] < 1.5 * memory[0]  # few requests: a leak of 100 KB in each would show
+
+
+def test_an_answer_that_is_not_the_model_s_is_a_finding(tmp_path: Path) -> None:
+    package(tmp_path, "numbers")
+    with serving.served(tmp_path) as (_, port):
+        right, *_, wrong = serving.exchanges(tmp_path, port, "model", seed=1)
+        batch = [right, wrong, replace(right, answer=b"{}"), replace(right, answer=b"")]
+        found = serving.send(port, "model", [*batch, replace(wrong, answer=right.answer)])
+    assert [each.partition(",")[0] for each in found] == [
+        "1 row: HTTP 200",
+        "1 row: HTTP 200",
+        "refused: 1 MB of zeros: HTTP 500",
+    ]
+
+
+def test_the_table_of_requests_has_the_memory_at_each_look() -> None:
+    found = Requests("iris", {"1 row": 90, "refused: no inputs": 10}, [50, 51, 56], [], 7, "0", 2)
+    lines = markdown(found).splitlines()
+    verdict = "**100 requests, 0 findings, memory 50.0 -> 56.0 MB (+12.0%, limit 10%; seed 7).**"
+    assert verdict in lines
+    assert "| after the warm-up | 50.0 |" in lines
+    assert "| 1 row | 90 |" in lines

@@ -68,8 +68,8 @@ def sweep(*, file: Path, in_json: bool) -> None:
 )
 @click.option(
     "--until",
-    type=click.Choice(["prepare", "train", "convert", "quantize", "evaluate"]),
-    default="evaluate",
+    type=click.Choice(["prepare", "train", "convert", "quantize", "evaluate", "package"]),
+    default="package",
     show_default=True,
     help="Check the chain up to this stage only.",
 )

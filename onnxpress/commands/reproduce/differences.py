@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,26 @@ def difference(one: Path, other: Path) -> str:
     """
     if one.is_dir():
         return _folder(one, other)
-    found = FINDERS[one.suffix](one, other) or "the bytes differ, what they hold does not"
+    found = (
+        FINDERS.get(one.suffix, _lines)(one, other) or "the bytes differ, what they hold does not"
+    )
     return "; ".join(filter(None, [found, _predictions(one, other)]))
 
 
 def _folder(one: Path, other: Path) -> str:
-    names, others = ({path.name for path in folder.iterdir()} for folder in (one, other))
+    names, others = ({*_files_in(folder)} for folder in (one, other))
     if names != others:
         return f"files in one of them only: {', '.join(sorted(names ^ others))}"
     pairs = ((one / name, other / name) for name in sorted(names))
     return next(
         f"{a.name}: {difference(a, b)}" for a, b in pairs if a.read_bytes() != b.read_bytes()
     )
+
+
+def _files_in(folder: Path) -> Iterator[str]:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            yield path.relative_to(folder).as_posix()
 
 
 def parts_of(value: Any) -> dict[str, Any]:
@@ -166,7 +174,5 @@ FINDERS: dict[str, Callable[[Path, Path], str]] = {
     ".onnx": _onnx,
     ".parquet": _parquet,
     ".joblib": _joblib,
-    ".csv": _lines,
-    ".sha256": _lines,
 }
-"""By the suffix of two files, what finds their first difference."""
+"""By the suffix of two files, what finds their first difference; others are text."""

@@ -12,7 +12,7 @@ from onnxpress.commands.reproduce.clones import (
     LAST_DETERMINISTIC_STAGE,
     clone,
     head,
-    run_side_by_side,
+    run_chain,
 )
 from onnxpress.commands.reproduce.declarations import WATCH, undeclared
 from onnxpress.commands.reproduce.verdicts import (
@@ -97,7 +97,7 @@ def examined(commit: str, extra: Mapping[str, str], last_stage: str) -> tuple[in
             f"{commit[:12]}: two clones, each with its own cache, hash seed, time zone, locale, "
             "threads and memory pattern"
         )
-        run_side_by_side(clones, last_stage)
+        run_chain(clones, last_stage)
         one, other = (clone.folder for clone in clones)
         outputs, promise = outputs_in_order(one, last_stage), promised(one)
         compared = [compare(output, one, other, promise) for output in outputs]

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from onnxpress.commands.reproduce.canonical import departure_from_canonical
-from onnxpress.commands.reproduce.clones import LAST_DETERMINISTIC_STAGE
+from onnxpress.commands.reproduce.clones import LAST_DETERMINISTIC_STAGE, TIMED_STAGES
 from onnxpress.commands.reproduce.differences import difference
 from onnxpress.pipeline.external import run
 
@@ -47,11 +47,15 @@ class Verdict:
 
 
 def outputs_in_order(folder: Path, last_stage: str = LAST_DETERMINISTIC_STAGE) -> list[Output]:
-    """Return the outputs of dvc.yaml up to ``last_stage``, in the order of the chain."""
+    """Return the outputs of dvc.yaml up to ``last_stage``, in the order of the chain.
+
+    Those of the stages that measure times are left out.
+    """
     stages = yaml.safe_load((folder / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     outputs = []
     for stage, entry in stages.items():
-        outputs += [Output(stage, path) for path in outs_of(entry)]
+        if stage not in TIMED_STAGES:
+            outputs += [Output(stage, path) for path in outs_of(entry)]
         if stage == last_stage:
             break
     return outputs

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.conversion.converters.functions import known
 from onnxpress.conversion.meta.members import Members
 from onnxpress.conversion.meta.part import Part
 from onnxpress.conversion.meta.values import Inputs
@@ -25,7 +26,7 @@ class TransformedTarget(Part):
 
 
 def _inverse(transformer: Any) -> Back:
-    """Return what writes the inverse of a fitted transformer of one column."""
+    """Return what writes the inverse of a fitted transformer of a column, or of one per target."""
     from sklearn import preprocessing
 
     if isinstance(transformer, preprocessing.FunctionTransformer):
@@ -43,7 +44,7 @@ def _inverse(transformer: Any) -> Back:
 
 def _line(scale: Any, offset: Any) -> Back:
     """Return what writes scale y + offset; either may be None, which changes nothing."""
-    factor, shift = _number(scale, 1), _number(offset, 0)
+    factor, shift = _numbers(scale, 1), _numbers(offset, 0)
 
     def write(name: str, members: Members) -> str:
         scaled = members.add("Mul", name, members.constant(factor))
@@ -52,34 +53,13 @@ def _line(scale: Any, offset: Any) -> Back:
     return write
 
 
-def _number(value: Any, default: float) -> NDArray[np.float64]:
-    """Return the first number of ``value``, float64 (1,)."""
-    return np.asarray(default if value is None else value, np.float64).reshape(-1)[:1]
-
-
-def _minus_1(name: str, members: Members) -> str:
-    return members.add("Sub", name, members.constant(np.ones(1)))
-
-
-def _plus_1(name: str, members: Members) -> str:
-    return members.add("Add", name, members.constant(np.ones(1)))
+def _numbers(value: Any, default: float) -> NDArray[np.float64]:
+    """Return the numbers of ``value``, float64: (targets,), or (1,) for all of them."""
+    return np.asarray(default if value is None else value, np.float64).reshape(-1)
 
 
 def _inverse_of_function(transformer: Any) -> Back:
     """Return what writes the inverse function of a FunctionTransformer."""
-    functions: dict[Any, Back] = {
-        np.exp: lambda name, members: members.add("Exp", name),
-        np.expm1: lambda name, members: _minus_1(members.add("Exp", name), members),
-        np.log: lambda name, members: members.add("Log", name),
-        np.log1p: lambda name, members: members.add("Log", _plus_1(name, members)),
-        np.sqrt: lambda name, members: members.add("Sqrt", name),
-        np.square: lambda name, members: members.add("Mul", name, name),
-    }
     if transformer.inverse_func is None and transformer.func is None:
         return lambda name, members: name  # noqa: ARG005 # the one signature of all
-    if transformer.inverse_func not in functions:
-        known = ", ".join(f"numpy.{function.__name__}" for function in functions)
-        raise NotImplementedError(
-            f"inverse_func {transformer.inverse_func!r} of a target, which is none of {known}"
-        )
-    return functions[transformer.inverse_func]
+    return known(transformer.inverse_func, "inverse_func", "a target")

@@ -112,7 +112,9 @@ def _attributes(model: Any, trees: Sequence[TreeArrays], *, raw: bool) -> dict[s
     4. Of exponential loss the probability is logistic(2 s), s being the decision function. skl2onnx
        writes this behind the trees, also where s is asked for, and a node without a post-transform
        is read as a probability if no leaf is negative; here 2 s is in the leaves.
-    5. Trees and forests average, classifiers over shares of the classes.
+    5. Of two classes, scikit-learn gives the second where s = 0, and ONNX the first. A base value
+       of 0, without which no sum is 0 but by chance, becomes the smallest normal number.
+    6. Trees and forests average, classifiers over shares of the classes.
     """
     if _looks_leaves_up(model):
         return leaf_number_attributes(trees)
@@ -120,15 +122,26 @@ def _attributes(model: Any, trees: Sequence[TreeArrays], *, raw: bool) -> dict[s
     if hasattr(model, "_predictors"):
         return ensemble_attributes(trees, kind, 1.0, normalise=False)
     if hasattr(model, "learning_rate"):
-        slope = 2.0 if _is_exponential(model) and not raw else 1.0
-        arrays = ensemble_attributes(trees, kind, slope * model.learning_rate, normalise=False)
-        if model.init == "zero":
-            arrays["base_values"] = np.zeros(model.estimators_.shape[1], np.float32)
-        elif _is_exponential(model):
-            first = model._raw_predict_init(np.zeros((1, model.n_features_in_)))
-            arrays["base_values"] = (slope * first).ravel().astype(np.float32)
-        return arrays
+        return _of_gradient_boosting(model, trees, raw=raw)
     return ensemble_attributes(trees, kind, 1.0 / len(trees), normalise=kind == "class")
+
+
+def _of_gradient_boosting(
+    model: Any, trees: Sequence[TreeArrays], *, raw: bool
+) -> dict[str, Array]:
+    kind = "class" if hasattr(model, "classes_") else "target"
+    slope = 2.0 if _is_exponential(model) and not raw else 1.0
+    arrays = ensemble_attributes(trees, kind, slope * model.learning_rate, normalise=False)
+    base: Any = None
+    if model.init == "zero":
+        base = np.zeros(model.estimators_.shape[1])
+    elif model.init is None and kind == "class":
+        base = slope * model._raw_predict_init(np.zeros((1, model.n_features_in_))).ravel()
+    if base is not None:
+        arrays["base_values"] = base.astype(np.float32)
+        if kind == "class" and len(base) == 1 and base[0] == 0:
+            arrays["base_values"] = np.array([np.finfo(np.float32).tiny])
+    return arrays
 
 
 def _is_exponential(model: Any) -> bool:

@@ -60,8 +60,8 @@ def distil(
 ) -> Distillation:
     """Rows to learn, half of them or more generated, from training rows ``x`` (rows, features).
 
-    ``own`` (rows,) are the targets of those rows, ``constants`` the single numbers in the teacher's
-    graph: a threshold on probabilities is among them.
+    ``own`` are the targets of those rows, (rows,), or (rows, targets) of several; ``constants`` the
+    single numbers in the teacher's graph: a threshold on probabilities is among them.
 
     Raises:
         NotApplicable: the outputs are neither label and probabilities nor one float prediction.
@@ -118,10 +118,11 @@ def _label_and_scores(outputs: list[NDArray[Any]]) -> bool:
 def _regression(x: Features, predicted: NDArray[Any], own: NDArray[Any]) -> Distillation:
     target = predicted.reshape(len(x), -1).astype(np.float64)
     floor = floor_of(target)
-    if target.shape[1] == 1:
-        apart = own.astype(np.float64) - target[: len(own), 0]
-        if _predicts_the_mean(apart, target.std()):
-            target[: len(own), 0] += _OWN * apart
+    given = own.astype(np.float64).reshape(len(own), -1)
+    for column, values in enumerate(given.T) if given.shape[1] == target.shape[1] else ():
+        apart = values - target[: len(own), column]
+        if _predicts_the_mean(apart, target[:, column].std()):
+            target[: len(own), column] += _OWN * apart
     center, spread = target.mean(axis=0), target.std(axis=0)
     spread[spread == 0] = 1.0
     answers = Answers(None, floor=floor)

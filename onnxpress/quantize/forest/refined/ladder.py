@@ -105,7 +105,8 @@ def _worth_trying(model: onnx.ModelProto, rows: int) -> dict[Form, list[Rung]]:
     limit = max(model.ByteSize() // _WORTH_IT, size_bytes(LADDER[1], 1))
     declared = declared_columns(model)
     classes = max(declared, 1)
-    columns = declared if declared > 2 else 1  # two classes need one score
+    of_classes = len(model.graph.output) > 1
+    columns = 1 if of_classes and declared <= 2 else classes  # two classes need one score
     features, most = count_features(model), plain_seconds(model, rows)
     small = [rung for rung in LADDER if size_bytes(rung, columns) <= limit]
     return {

@@ -138,8 +138,8 @@ def one_split(mode: Mode, threshold: Any) -> Forest:
     given = small_forest([(~0, ~1)], [0], [1.0, 2.0])
     return replace(
         given,
-        feature=np.int32([0]),
-        mode=np.uint8([mode]),
+        feature=np.array([0], np.int32),
+        mode=np.array([mode], np.uint8),
         threshold=np.array([threshold]),
         missing_true=np.array([True]),
     )
@@ -149,19 +149,25 @@ def test_equal_subtrees_of_several_trees_are_one() -> None:
     """The trees of the example in :func:`equal_subtrees`."""
     pairs = [(1, ~0), (~1, ~2), (~1, ~2), (4, ~0), (~1, ~2)]
     given = small_forest(pairs, [0, 2, 3], [1.0, 2.0, 3.0])
-    given = replace(given, feature=np.int32([0, 1, 1, 0, 1]), threshold=np.float32([5, 6, 6, 5, 6]))
+    given = replace(
+        given,
+        feature=np.array([0, 1, 1, 0, 1], np.int32),
+        threshold=np.array([5, 6, 6, 5, 6], np.float32),
+    )
     assert equal_subtrees(given).tolist() == [0, 1, 1, 0, 1]
     shared = share_subtrees(given)
     assert shared.n_splits == 2
     assert shared.roots.tolist() == [0, 1, 0]
-    x = np.float32([[0, 0], [0, 9], [9, 0], [9, 9]])
+    x = np.array([[0, 0], [0, 9], [9, 0], [9, 9]], np.float32)
     np.testing.assert_array_equal(leaf_index(shared, x), leaf_index(given, x))
 
 
 def test_equal_subtrees_of_one_tree_stay_two() -> None:
     """onnxruntime refuses a split that is reached in two ways within a tree."""
     given = small_forest([(1, 2), (~0, ~1), (~0, ~1)], [0], [1.0, 2.0])
-    given = replace(given, feature=np.int32([0, 1, 1]), threshold=np.float32([5, 6, 6]))
+    given = replace(
+        given, feature=np.array([0, 1, 1], np.int32), threshold=np.array([5, 6, 6], np.float32)
+    )
     assert share_subtrees(given) is given
 
 
@@ -169,13 +175,14 @@ def test_subtrees_that_differ_in_one_thing_stay_apart() -> None:
     same = small_forest([(~0, ~1), (~0, ~1)], [0, 1], [1.0, 2.0])
     same = replace(same, threshold=np.zeros(2, np.float32))
     assert share_subtrees(same).n_splits == 1
-    for name, values in (
-        ("feature", np.int32([0, 1])),
-        ("threshold", np.float32([1, 2])),
-        ("mode", np.uint8([Mode.LEQ, Mode.LT])),
-        ("missing_true", np.array([True, False])),
-        ("true_child", np.int32([~0, ~1])),
-    ):
+    others: dict[str, Any] = {
+        "feature": np.array([0, 1], np.int32),
+        "threshold": np.array([1, 2], np.float32),
+        "mode": np.array([Mode.LEQ, Mode.LT], np.uint8),
+        "missing_true": np.array([True, False]),
+        "true_child": np.array([~0, ~1], np.int32),
+    }
+    for name, values in others.items():
         assert share_subtrees(replace(same, **{name: values})).n_splits == 2
 
 

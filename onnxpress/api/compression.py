@@ -140,11 +140,12 @@ def compress(
         positive: Of two classes, the one that recall, average precision and the like are about;
             None: the greater.
         budgets: The most that may be lost, by key: ``score`` (0 by default),
-            ``recall_worst_loss`` (of any class, 0.02 by default), ``target_worst_loss`` (of any of
-            several targets, as much as ``score`` by default), ``disagreement`` (share of rows
-            with another prediction), ``log_loss``, ``brier``, any name of a scorer; of regressors
-            also ``within_tolerance``, ``max_abs_error`` and ``max_abs_error_p95`` (in the unit of
-            ``y``). None switches a key off.
+            ``recall_worst_loss`` (of any class, 0.02 by default), ``average_precision`` (0.01 by
+            default of a class with less than a fifth of the rows, if there are two),
+            ``target_worst_loss`` (of any of several targets, as much as ``score`` by default),
+            ``disagreement`` (share of rows with another prediction), ``log_loss``, ``brier``, any
+            name of a scorer; of regressors also ``within_tolerance``, ``max_abs_error`` and
+            ``max_abs_error_p95`` (in the unit of ``y``). None switches a key off.
         method: Try one method only, or ``none``.
         objective: What the best is chosen by: ``size``, or the measured time of one row
             (``latency``) or of a batch (``throughput``).

@@ -107,5 +107,5 @@ def _count_trees(node: onnx.NodeProto) -> int:
 def _count_leaves(node: onnx.NodeProto) -> int:
     (modes,) = (entry for entry in node.attribute if entry.name == "nodes_modes")
     if modes.HasField("t"):  # TreeEnsemble (5): about one more than splits in each tree
-        return math.prod(modes.t.dims) + _count_trees(node)
+        return int(np.prod(modes.t.dims)) + _count_trees(node)
     return sum(mode == b"LEAF" for mode in modes.strings)

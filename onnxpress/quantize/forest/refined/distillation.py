@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.quantize.candidates import NotApplicable
-from onnxpress.quantize.forest.refined.answers import Answers, floor_of, threshold_of
+from onnxpress.quantize.forest.refined.answers import Answers, floors_of, threshold_of
 from onnxpress.quantize.forest.refined.losses import LOGISTIC, SOFTMAX, SQUARED, Loss, Matrix
 
 Features = NDArray[np.float32]
@@ -146,7 +146,7 @@ def _label_and_scores(outputs: list[NDArray[Any]]) -> bool:
 
 def _regression(x: Features, predicted: NDArray[Any], own: NDArray[Any]) -> Distillation:
     target = predicted.reshape(len(x), -1).astype(np.float64)
-    floor = floor_of(target)
+    floors = floors_of(target)
     given = own.astype(np.float64).reshape(len(own), -1)
     for column, values in enumerate(given.T) if given.shape[1] == target.shape[1] else ():
         apart = values - target[: len(own), column]
@@ -154,7 +154,7 @@ def _regression(x: Features, predicted: NDArray[Any], own: NDArray[Any]) -> Dist
             target[: len(own), column] += _OWN * apart
     center, spread = target.mean(axis=0), target.std(axis=0)
     spread[spread == 0] = 1.0
-    answers = Answers(None, floor=floor)
+    answers = Answers(None, floors=floors)
     return Distillation(x, (target - center) / spread, SQUARED, answers, center, spread)
 
 

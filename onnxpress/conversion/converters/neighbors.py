@@ -9,7 +9,7 @@ Of equal votes the first label wins, as in scikit-learn. Of equally near rows th
 is taken; which one scikit-learn takes depends on its search (brute force and k-d tree differ from
 each other), so that predictions for such rows may differ.
 
-Other metrics stay with skl2onnx's own graph.
+Other metrics stay with skl2onnx's own graph, in float64, and so do the distances of a transformer.
 """
 
 from __future__ import annotations
@@ -39,9 +39,14 @@ MOST_NUMBERS = 2**28
 @cache
 def register() -> None:
     """Replace skl2onnx's converters, for this process; calling it again changes nothing."""
-    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from sklearn.neighbors import (
+        KNeighborsClassifier,
+        KNeighborsRegressor,
+        KNeighborsTransformer,
+    )
 
     replace_converters([KNeighborsClassifier, KNeighborsRegressor], _as_product)
+    replace_converters([KNeighborsTransformer], in_double)
 
 
 def _as_product(original: Converter) -> Converter:

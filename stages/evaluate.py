@@ -37,8 +37,8 @@ def main() -> None:
     metrics = {**sizes, **found.metrics, "quantized_modified": int(chosen["modified"])}
     write_json(outputs.METRICS, metrics)
     write_json(outputs.METRICS_DETAIL, found.detail)
-    table = predictions_csv(test.target, found.tested.predictions, schema.targets)
-    write_bytes(outputs.PREDICTIONS, table)
+    told = predictions_csv(test.target, found.tested.predictions, schema.targets)
+    write_bytes(outputs.PREDICTIONS, told)
     for line in found.lines(metrics):
         say(line)
     if is_lossless(chosen["candidate"]):
@@ -49,12 +49,11 @@ def say_lossless(candidate: str, found: Evaluation, models: ThreeModels, schema:
     """Fail, with the keys of params.yaml, if a lossless model predicts something else."""
     pair = models.onnx, models.quantized
     try:
-        lines = check_lossless(candidate, pair, found.compared, schema, NAMES)
+        for line in check_lossless(candidate, pair, found.compared, schema, NAMES):
+            say(line)
     except NotLossless as error:
         cure = "set quantize.method to none, or quantize.level to refined, in params.yaml"
         raise UserError(f"{error}; {cure}, and report this model") from error
-    for line in lines:
-        say(line)
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import AVERAGE_PRECISION, FAITHFUL, RARE, is_scorer
+from onnxpress.limits import AVERAGE_PRECISION, DISAGREEMENT, FAITHFUL, RARE, is_scorer
+from onnxpress.quantize.candidates import Candidate, Form
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -77,9 +78,7 @@ def terms_of(
     score = find_score(
         options.score, schema.task, classes, options.positive, **gives, key=words.score
     )
-    defaults = {**CALIBRATION, **(FAITHFUL if options.level == "faithful" else {})}
-    limits = with_defaults(options.budgets, defaults)
-    applicable = check_limits(limits, score, **gives, key=words.limits)
+    applicable = check_limits(_limits(options), score, **gives, key=words.limits)
     _check_defined(options, score, applicable, trials, words)
     rare = None
     if gives["scored"] and AVERAGE_PRECISION not in options.budgets:
@@ -87,6 +86,22 @@ def terms_of(
     if rare is not None:
         applicable |= check_limits(RARE, score, **gives, key=words.limits)
     return Terms(score, applicable, options.tolerance * (schema.target_std or 0.0), rare)
+
+
+def _limits(options: Options) -> dict[str, float]:
+    """The limits that ``options`` set, with the default of each other one at their level."""
+    defaults = {**CALIBRATION, **(FAITHFUL if options.level == "faithful" else {})}
+    return with_defaults(options.budgets, defaults)
+
+
+def share_to_prove(options: Options, candidates: Sequence[Candidate]) -> float | None:
+    """Return the share of other answers that a faithful forest has to be proved to stay below.
+
+    None where none is tried at the level ``faithful``, or there is no limit on it.
+    """
+    if options.level != "faithful" or all(one.form != Form.FAITHFUL for one in candidates):
+        return None
+    return _limits(options).get(DISAGREEMENT)
 
 
 def rare_class(classes: tuple[Label, ...], target: NDArray[Any]) -> Label | None:

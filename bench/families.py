@@ -27,6 +27,7 @@ from onnxpress.benchmark.timed_calls import batch, calls, limited_threads, sessi
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.building import build
 from onnxpress.estimators.fitting import fit
+from onnxpress.evaluate.metrics import in_unit_of_target
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.running import run_stage
@@ -100,7 +101,7 @@ def _forms(estimator: Any, part: Split) -> tuple[dict[str, bytes], str]:
 
 def _agreement(part: Split, expected: NDArray[Any], found: NDArray[Any]) -> float:
     if part.is_regression:
-        return float(np.mean(np.abs(found - expected) <= TOLERANCE * (part.schema.target_std or 0)))
+        return float(np.mean(np.abs(found - expected) <= in_unit_of_target(TOLERANCE, part.schema)))
     return float(np.mean(found == expected))
 
 

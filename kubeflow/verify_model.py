@@ -78,7 +78,7 @@ def verify(store: Store) -> dict[str, float]:
     if model != read_bytes(files.QUANTIZED_MODEL):
         raise GateFailed(f"run {run_id} holds another model than the chain has made")
     answered = predict_onnx(open_session(model), test.feeds)
-    if not np.array_equal(served, answered.values, equal_nan=schema.task == "regression"):
+    if not np.array_equal(served, answered.values.ravel(), equal_nan=schema.task == "regression"):
         raise GateFailed(f"the model of run {run_id} predicts otherwise when MLflow serves it")
     original = predict_original(
         load_trained(schema, params.train.trusted), test.feeds, schema=schema

@@ -20,6 +20,7 @@ from onnxpress.limits import (
     MAX_ERROR,
     RECALL,
     SCORE,
+    TARGET,
     TEST,
     WITHIN,
     error_quantile,
@@ -225,6 +226,10 @@ LOSSES = {
         "the recall that quantisation costs the class that it costs most",
         "quantized_recall_worst_loss",
     ),
+    TARGET: (
+        "the score that quantisation costs the target that it costs most",
+        "quantized_target_worst_loss",
+    ),
     DISAGREEMENT: (
         "the share of test rows on which the quantised model gives another answer",
         "quantized_disagreement",
@@ -272,10 +277,13 @@ def judge(
     """Apply every gate.
 
     ``limits`` has a key for each gate; None switches it off. A key that ``max_drop`` leaves out has
-    its default, and the limit on recall is left out where there are no classes. ``searched`` says
-    where the metrics come from, for the verdict on one that is undefined.
+    its default, and the limit on recall is left out where there are no classes. The worst of
+    several targets has the limit of the score. ``searched`` says where the metrics come from, for
+    the verdict on one that is undefined.
     """
     drops = with_defaults(limits[MAX_DROP], TEST)
+    if drops[SCORE] is not None and "quantized_target_worst_loss" in metrics:
+        drops = {SCORE: drops[SCORE], TARGET: drops[SCORE], **drops}
     names = [key for key in drops if key != RECALL or "original_r2" not in metrics]
     flat = {gate.name: limits[gate.name] for gate in GATES}
     flat |= {f"{MAX_DROP}.{key}": drops[key] for key in names}

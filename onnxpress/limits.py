@@ -16,6 +16,9 @@ Limits = Mapping[str, float | None]
 SCORE = "score"
 """The score that params or caller chose: accuracy or R2 by default."""
 RECALL = "recall_worst_loss"
+TARGET = "target_worst_loss"
+"""Of several targets, what the score of the one loses that loses most: in an average the gain of
+another would pay for it. Its default is the limit of ``score``."""
 DISAGREEMENT = "disagreement"
 WITHIN = "within_tolerance"
 LOG_LOSS = "log_loss"
@@ -32,11 +35,11 @@ RARE: Limits = {AVERAGE_PRECISION: 0.01}
 TEST: Limits = {SCORE: 0.01, RECALL: 0.05}
 """Default limits on test rows, where the chosen model is judged."""
 
-KEYS = (SCORE, RECALL, DISAGREEMENT, WITHIN, LOG_LOSS, BRIER, MAX_ERROR)
+KEYS = (SCORE, RECALL, TARGET, DISAGREEMENT, WITHIN, LOG_LOSS, BRIER, MAX_ERROR)
 """Every key but quantiles of the error and scikit-learn's scorer names."""
 
 OF_CLASSIFIERS = frozenset({RECALL, LOG_LOSS, BRIER})
-OF_REGRESSORS = frozenset({WITHIN, MAX_ERROR})
+OF_REGRESSORS = frozenset({TARGET, WITHIN, MAX_ERROR})
 
 _SCORERS = """
 accuracy adjusted_mutual_info_score adjusted_rand_score average_precision balanced_accuracy

@@ -37,7 +37,8 @@ def main() -> None:
     metrics = {**sizes, **found.metrics, "quantized_modified": int(chosen["modified"])}
     write_json(outputs.METRICS, metrics)
     write_json(outputs.METRICS_DETAIL, found.detail)
-    write_bytes(outputs.PREDICTIONS, predictions_csv(test.target, found.tested.predictions))
+    table = predictions_csv(test.target, found.tested.predictions, schema.targets)
+    write_bytes(outputs.PREDICTIONS, table)
     for line in found.lines(metrics):
         say(line)
     if is_lossless(chosen["candidate"]):

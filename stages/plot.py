@@ -22,7 +22,7 @@ from onnxpress.report.pictures.canvas import png, style
 def main() -> None:
     """Read records and models, and write a file per picture."""
     schema, metrics = read_schema(), read_json(METRICS, "original_size_kb", "onnx_size_kb")
-    predictions = read_predictions()
+    predictions = read_predictions(schema)
     scored = read_json(METRICS_DETAIL, "reliability", "score")
     quantization = read_json(QUANTIZATION, "candidates", "candidate", "scoring")
     detail = read_json(LATENCY_DETAIL, "batches", "candidates", "default_batch_rows", "environment")

@@ -29,7 +29,7 @@ def main() -> None:
         instead = f"one of {', '.join(BUNDLED)}, or "
         named_file(data.source, "data.source", Path("data"), SUFFIXES, instead)
     with working(f"reading {data.source}"):
-        source = load_source(data.source, data.target, form, data.text)
+        source = load_source(data.source, data.predicted, form, data.text)
         with keys_named("data", about="data.source"):
             frame, schema = type_columns(source.table, source.target, data.task, data.text)
         surprises = source_warnings(source, frame, schema, decided=data.task != "auto")
@@ -42,7 +42,7 @@ def main() -> None:
     write_bytes(CALIBRATION, parquet_bytes(parts.calibration))
     write_bytes(TEST, parquet_bytes(parts.test))
     write_json(SCHEMA, parts.schema.to_json())
-    say(f"{schema.task} of {schema.target!r}: {parts.describe_target()}")
+    say(f"{schema.task} of {schema.target_name!r}: {parts.describe_target()}")
     say(parts.describe_sizes())
     warn(split_warnings(parts))
 

@@ -89,7 +89,7 @@ def _servers(
     for kind, form in product(kinds, FORMS):
         if HELD_BY.get(form, kind) != kind or HOLDS.get(kind, form) != form:
             continue
-        place = folder / f"{kind}-{form}"
+        place = folder / f"{kind}-{form}".replace(" ", "-")  # Triton's backend takes no spaces
         place.mkdir()
         server = stack.enter_context(START[kind](made, form, place))
         server.check(made)

@@ -181,6 +181,7 @@ def picture(drawn: Sequence[Drawn]) -> bytes:
             axis.plot(moments, values * factor, label=name, linewidth=1)
         if each.panel.limit is not None:
             axis.axhline(each.panel.limit * factor, color="red", linestyle="--", linewidth=1)
+        axis.margins(y=0.3)  # room for the legend
         axis.set_ylim(bottom=0)
         axis.tick_params(labelsize=7)
         axis.grid(alpha=0.3)

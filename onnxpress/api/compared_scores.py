@@ -15,7 +15,7 @@ from onnxpress.evaluate.loss_metrics import losses_of
 from onnxpress.evaluate.scoring import Scoring, WantedScores, find_scoring
 from onnxpress.given.onnx_models import class_labels
 from onnxpress.runtime.predictions import Predictions, as_labels
-from onnxpress.scores.losses import Loss
+from onnxpress.scores.losses import Limit, Loss
 from onnxpress.scores.score import check_rows
 
 Pair = tuple[float, float]
@@ -38,7 +38,7 @@ def compared_scores(
     original: GivenModel,
     truth: NDArray[Any],
     found: list[Predictions],
-    limit: float,
+    limit: Limit,
 ) -> ComparedScores:
     """Score the predictions that ``original`` and the other model have ``found``.
 
@@ -87,5 +87,5 @@ def _check_kind(truth: NDArray[Any], predicted: NDArray[Any]) -> None:
         UserError: one is text, the other numbers.
     """
     if truth.dtype.kind != predicted.dtype.kind:
-        example, came = (repr(values[0].item()) for values in (predicted, truth))
+        example, came = (repr(values.flat[0].item()) for values in (predicted, truth))
         raise UserError(f"y should hold what original predicts, such as {example}, got {came}")

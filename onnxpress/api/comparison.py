@@ -25,14 +25,14 @@ from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
 from onnxpress.evaluate.agreement import count_disagreeing
-from onnxpress.evaluate.loss_lines import recall_lines
+from onnxpress.evaluate.loss_lines import worst_lines
 from onnxpress.evaluate.predicted_rows import predict_with_all
 from onnxpress.evaluate.probes import probe_rows as probing
 from onnxpress.evaluate.relative_differences import numbers, relative_differences
 from onnxpress.evaluate.scoring import WantedScores
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.scores.bounds import upper_bound
-from onnxpress.scores.losses import Loss
+from onnxpress.scores.losses import Limit, Loss
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
@@ -118,7 +118,7 @@ class Comparison:
             lines += [_score_line(self.score, self.scores, self.losses["score"])]
         for name, pair in self.also.items():
             lines += [_score_line(name, pair, self.losses[name])]
-        lines += recall_lines(self.losses)
+        lines += worst_lines(self.losses)
         return "\n".join(lines)
 
 
@@ -170,7 +170,8 @@ def compare(
         original: A fitted estimator, an ONNX model, or the path of a file of either.
         model: What is compared with it: any of these, or what :func:`onnxpress.compress` returned.
         X: Rows, an array or a DataFrame, better ones that neither was fitted on.
-        y: Their true classes or values, for the scores.
+        y: Their true classes or values, for the scores; of regressors of several targets (rows,
+            targets).
         score: What is compared on ``y``: the name of one of scikit-learn's scorers that the models
             can answer, such as ``average_precision``; by default accuracy or R2.
         also: Names of more scorers.
@@ -205,7 +206,7 @@ def compare(
     task, table = pair[0].task, features(X)
     truth = None if y is None else _truth(pair[0], y, len(table))
     rows = table.rows(stand_in_target(pair[0], table) if truth is None else truth, task)
-    schema = table.schema(task)
+    schema = table.schema(task, targets=_count_targets(pair, table, truth))
     first, second = (each.predictor(rows, schema) for each in pair)
     predict = {"original": first, "model": second}
     found = predict_with_all(predict, rows.feeds, "X")
@@ -251,12 +252,34 @@ def _rounding(pair: tuple[GivenModel, ...], table: Features, schema: Schema) -> 
     return tuple(lines)
 
 
-def _limit(task: Task, tolerance: float, values: NDArray[Any]) -> float:
-    """How far apart predictions of regressors may be to count as alike."""
-    return tolerance * float(np.std(values)) if task == "regression" else 0.0
+def _count_targets(
+    pair: tuple[GivenModel, GivenModel], table: Features, truth: NDArray[Any] | None
+) -> int:
+    """How many numbers both models predict for a row.
+
+    Raises:
+        UserError: one predicts more than the other, or than ``truth``, (rows, targets), has.
+    """
+    first, second = (each.count_targets(table) for each in pair)
+    if first != second:
+        raise UserError(
+            f"original predicts {first} values per row, model {second}; pass a pair of models"
+        )
+    if truth is not None and pair[0].task == "regression":
+        came = 1 if truth.ndim == 1 else truth.shape[1]
+        if came != first:
+            raise UserError(f"y has {came} values per row, and original predicts {first}")
+    return first
 
 
-def _probed(predict: Mapping[str, Predict], feeds: Feeds, limit: float) -> Parity | None:
+def _limit(task: Task, tolerance: float, values: NDArray[Any]) -> Limit:
+    """How far apart predictions of regressors may be to count as alike, for each target."""
+    if task != "regression":
+        return 0.0
+    return np.asarray(tolerance * np.std(values, axis=0))
+
+
+def _probed(predict: Mapping[str, Predict], feeds: Feeds, limit: Limit) -> Parity | None:
     """How far the predictions for probe rows are apart; None if the original refuses them.
 
     Raises:
@@ -277,7 +300,7 @@ def _truth(original: GivenModel, y: Any, rows: int) -> NDArray[Any]:
     return check_classes(original.estimator, target, original.name)
 
 
-def _parity(found: list[Predictions], limit: float) -> Parity:
+def _parity(found: list[Predictions], limit: Limit) -> Parity:
     """How far two predictions are apart; regressors agree within ``limit``."""
     first, second = found
     task: Task = "regression" if first.scores is None else "classification"

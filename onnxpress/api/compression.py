@@ -10,6 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import onnx
 import pandas as pd
 
@@ -140,17 +141,19 @@ def compress(
     Args:
         model: A fitted classifier or regressor, an ONNX model, or the path of a file of either.
         X: Training rows, an array or a DataFrame; candidates learn from them.
-        y: Their classes or values.
+        y: Their classes or values; of a regressor of several targets (rows, targets).
         calibration: ``X`` and ``y`` of rows that the model was not fitted on.
         score: scikit-learn's name of a scorer, the greater the better, such as ``roc_auc`` or
             ``neg_mean_absolute_error``; None: accuracy of classifiers, R2 of regressors.
         positive: Of two classes, the one that recall, average precision and the like are about;
             None: the greater.
         budgets: The most that may be lost, by key: ``score`` (0 by default),
-            ``recall_worst_loss`` (of any class, 0.02 by default), ``disagreement`` (share of rows
-            with another prediction), ``log_loss``, ``brier``, any name of a scorer; of regressors
-            also ``within_tolerance``, ``max_abs_error`` and ``max_abs_error_p95`` (in the unit of
-            ``y``). None switches a key off.
+            ``recall_worst_loss`` (of any class, 0.02 by default), ``average_precision`` (0.01 by
+            default of a class with less than a fifth of the rows, if there are two),
+            ``target_worst_loss`` (of any of several targets, as much as ``score`` by default),
+            ``disagreement`` (share of rows with another prediction), ``log_loss``, ``brier``, any
+            name of a scorer; of regressors also ``within_tolerance``, ``max_abs_error`` and
+            ``max_abs_error_p95`` (in the unit of ``y``). None switches a key off.
         method: Try one method only, or ``none``.
         objective: What the best is chosen by: ``size``, or the measured time of one row
             (``latency``) or of a batch (``throughput``).
@@ -217,8 +220,7 @@ def _job(given: GivenModel, table: Features, y: Any, opset: int) -> _Job:
         UserError: it does not fit ``X`` and ``y``, or has no ONNX form.
     """
     rows = _rows(given, table, y)
-    spread = float(rows.target.std()) if given.task == "regression" else None
-    schema = table.schema(given.task, spread)
+    schema = table.schema(given.task, rows.target)
     estimator = given.as_estimator(rows, schema)
     rows = _with_known_classes(estimator, rows, given)
     return _Job(given, estimator, converted(estimator, schema, opset), rows, schema)
@@ -307,7 +309,8 @@ def _set_aside(job: _Job, share: float, seed: int) -> tuple[Rows, Rows]:
     Raises:
         UserError: a class is too rare.
     """
-    frame = pd.DataFrame({job.schema.target: job.rows.target})
+    labels = job.rows.target if job.schema.task == "classification" else np.arange(len(job.rows))
+    frame = pd.DataFrame({job.schema.target_name: labels})
     try:
         parts = split_off(frame, job.schema, share, "share", seed)
     except UserError as error:

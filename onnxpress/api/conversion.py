@@ -27,7 +27,7 @@ def convert(estimator: Any, X: Any, *, opset: int = 12) -> onnx.ModelProto:
     all columns are numbers, in the order of the argument ``X``, else one input of shape (rows, 1)
     per column, float32 or string, by its name. A classifier gives ``label`` (rows,) and
     ``probabilities`` (rows, classes), or ``scores`` if it has no probabilities; a regressor gives
-    ``prediction`` (rows, 1).
+    ``prediction`` (rows, 1), or (rows, targets) if it was fitted to several.
 
     Both predict ``X``, up to 1,000 rows of it. If they differ on more than 1 % of these, the model
     is refused; if they differ on fewer, a warning (of Python's module ``warnings``) says so.
@@ -53,9 +53,8 @@ def convert(estimator: Any, X: Any, *, opset: int = 12) -> onnx.ModelProto:
     if given.data:
         raise UserError("estimator is an ONNX model already; expected an estimator of scikit-learn")
     table = features(X)
-    schema = table.schema(given.task)
-    given.check_columns(schema)
-    given.check_output(table.feeds(), schema)
+    given.check_columns(table.schema(given.task))
+    schema = table.schema(given.task, targets=given.count_targets(table))
     plain = converted(given.estimator, schema, opset)
     for line in conversion_doubts(given.estimator, plain, table.feeds(), schema, given.name):
         warnings.warn(line, stacklevel=2)

@@ -68,10 +68,12 @@ def _cure(original: Predictions) -> str:
     cure = "choose another estimator"
     if original.scores is not None:
         return cure
-    largest = np.float32(np.abs(original.values).max())
-    step, spread = float(np.spacing(largest)), float(np.ptp(original.values))
-    if step < FAR * spread:
+    largest = np.abs(original.values).max(axis=0).astype(np.float32)
+    steps, spreads = np.atleast_1d(np.spacing(largest)), np.atleast_1d(np.ptp(original.values, 0))
+    merged = np.flatnonzero(steps >= FAR * spreads)
+    if not len(merged):
         return cure
+    step, spread = steps[merged[0]], spreads[merged[0]]
     return (
         f"they lie within {spread:.2g}, and float32, which ONNX gives, has steps of {step:.2g} "
         "there: fit to differences from a fixed number"

@@ -23,7 +23,7 @@ from onnxpress.given.exports.weights import with_weights
 from onnxpress.given.onnx_models import as_estimator, stored_order
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
-from onnxpress.runtime.predictions import Predict, as_column, as_labels
+from onnxpress.runtime.predictions import Predict, as_labels
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.column_types import Task
 from onnxpress.tables.names import OUTPUT_NAMES
@@ -31,6 +31,8 @@ from onnxpress.tables.rows import Feeds, Rows, take
 from onnxpress.tables.schema import Column, Schema
 
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE)
+
+TWO = 2
 
 
 class OnnxHolder:
@@ -80,18 +82,22 @@ class GivenModel:
             what = f"{self.name}, a {type(self.estimator).__name__},"
             raise UserError(f"{what} {error}; pass X with the columns of its fit") from error
 
-    def check_output(self, feeds: Feeds, schema: Schema) -> None:
-        """See that an estimator predicts one value per row; rows that it refuses do not show it.
+    def count_targets(self, table: Features) -> int:
+        """Return how many numbers a regressor predicts for a row; 1 for a classifier.
 
-        Raises:
-            UserError: it predicts more than one.
+        An estimator that refuses the first row, of which nothing is known then, counts as one of 1.
         """
-        one = take(feeds, np.arange(1))
+        if self.task != "regression":
+            return 1
+        if self.data:
+            size = self.proto.graph.output[0].type.tensor_type.shape.dim
+            return max(1, int(size[1].dim_value)) if len(size) == TWO else 1
+        one, schema = take(table.feeds(), np.arange(1)), table.schema(self.task)
         try:
             values = self.estimator.predict(original_input(self.estimator, one, schema))
         except Exception:  # each library has its own
-            return
-        as_column(values)
+            return 1
+        return max(1, np.size(values))
 
     def predictor(self, rows: Rows, schema: Schema, threads: int = 1) -> Predict:
         """Return the function that predicts; ``rows`` are only needed for foreign ONNX models.

@@ -35,7 +35,7 @@ def rounding_doubts(estimator: Any, table: Features, schema: Schema, name: str) 
     except Exception:  # a refusal, which is for the caller to report
         return []
     if schema.task == "regression":
-        limit = TOLERANCE * float(np.std(exact.values))
+        limit = TOLERANCE * np.std(exact.values, axis=0)
         same = share_within(exact, rounded, limit)
     else:
         same = float(np.mean(exact.values == rounded.values))

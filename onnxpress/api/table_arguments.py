@@ -44,9 +44,20 @@ class Features:
     def __len__(self) -> int:
         return len(next(iter(self.values.values())))
 
-    def schema(self, task: Task, target_std: float | None = None) -> Schema:
-        """Return the schema of these columns and of a target named ``y``."""
-        return Schema(task, TARGET, self.columns, target_std)
+    def schema(self, task: Task, target: NDArray[Any] | None = None, *, targets: int = 1) -> Schema:
+        """Return the schema of these columns and of a target named ``y``, or of several.
+
+        ``target`` has their values, for the standard deviations of a regression: (rows,), or (rows,
+        targets), which then says how many there are.
+        """
+        spread = None
+        if target is not None and task == "regression":
+            targets = 1 if target.ndim == 1 else target.shape[1]
+            spread = target.std(axis=0).tolist()
+        if targets == 1:
+            return Schema(task, TARGET, self.columns, spread)
+        names = tuple(f"{TARGET}{number}" for number in range(targets))
+        return Schema(task, names, self.columns, None if spread is None else tuple(spread))
 
     def feeds(self) -> Feeds:
         """Return the ONNX inputs."""
@@ -62,7 +73,7 @@ class Features:
         return {**feeds, **columns}
 
     def rows(self, target: NDArray[Any], task: Task) -> Rows:
-        """Return the rows with their ``target``, (rows,)."""
+        """Return the rows with their ``target``, (rows,) or (rows, targets)."""
         return as_rows(self.values, target, self.schema(task))
 
 
@@ -94,12 +105,18 @@ def features(X: Any) -> Features:
 def targets(y: Any, task: Task, rows: int) -> NDArray[Any]:
     """Return ``y`` as int64 or text (classification) or float64 (regression), (rows,).
 
+    Of a regression with several targets, ``y`` is (rows, targets), and so is the result.
+
     Raises:
         UserError: ``y`` has another length than ``X`` or other values than the task needs, or a
             value is missing.
     """
     with _about(TARGET):
-        column = _one_column(y, rows)
+        array = _as_array(y, rows)
+        if task == "regression" and array.ndim == 2 and array.shape[1] > 1:
+            columns = [targets(column, task, rows) for column in array.T]
+            return np.stack(columns, axis=1)
+        column = _one_column(array, rows)
         gaps = np.flatnonzero(~present(column))
         if len(gaps):
             raise UserError(f"row {gaps[0] + 1} has no value; leave such rows out")
@@ -144,12 +161,15 @@ def _typed(values: pa.ChunkedArray, name: str) -> tuple[Column, NDArray[Any]]:
     return column, np.asarray(typed, object if text else np.float32)
 
 
-def _one_column(y: Any, rows: int) -> pa.ChunkedArray:
-    """``y`` as one Arrow column of ``rows`` rows."""
+def _as_array(y: Any, rows: int) -> NDArray[Any]:
     try:
-        array = y.to_numpy() if isinstance(y, (pd.Series, pd.DataFrame)) else np.asarray(y)
+        return y.to_numpy() if isinstance(y, (pd.Series, pd.DataFrame)) else np.asarray(y)
     except ValueError as error:  # of rows of several lengths
         raise UserError(f"y should have one value for each of {rows} rows ({error})") from error
+
+
+def _one_column(array: NDArray[Any], rows: int) -> pa.ChunkedArray:
+    """``y`` as one Arrow column of ``rows`` rows."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.shape != (rows,):

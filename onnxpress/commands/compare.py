@@ -15,6 +15,7 @@ from onnxpress.commands.given_table import (
 from onnxpress.commands.option_names import options_named
 from onnxpress.pipeline.console import answering, say, working
 from onnxpress.tables.column_types import AnyTask
+from onnxpress.tables.schema import Target
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Pair:
     original: Path
     model: Path
     data: TableFile
-    target: str | None = None
+    target: Target | None = None
     task: AnyTask = "auto"
     trust: tuple[str, ...] = ()
     score: str | None = None

@@ -16,6 +16,7 @@ from onnxpress.given.sandbox import GivenFile
 from onnxpress.pipeline.console import answering, progress, say, working
 from onnxpress.pipeline.files import write_bytes
 from onnxpress.tables.column_types import AnyTask
+from onnxpress.tables.schema import Target
 
 if TYPE_CHECKING:
     from onnxpress import Comparison, Compressed
@@ -27,7 +28,7 @@ class Job:
 
     model: Path
     data: TableFile
-    target: str
+    target: Target
     out: Path
     task: AnyTask = "auto"
     trust: tuple[str, ...] = ()

@@ -16,8 +16,9 @@ from onnxpress.tables.csv_file import read_cells
 from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
 from onnxpress.tables.parquet_file import read_columns
 from onnxpress.tables.rows import Rows, as_rows
-from onnxpress.tables.schema import Schema
+from onnxpress.tables.schema import Schema, Target
 from onnxpress.tables.sources import SUFFIXES, load_source
+from onnxpress.tables.split import deviation
 from onnxpress.tables.table_warnings import source_warnings
 
 
@@ -45,12 +46,13 @@ class Table:
     @property
     def features(self) -> pd.DataFrame:
         """The features."""
-        return self.frame.drop(columns=self.schema.target)
+        return self.frame.drop(columns=list(self.schema.targets))
 
     @property
-    def target(self) -> pd.Series:
-        """The target."""
-        return self.frame[self.schema.target]
+    def target(self) -> pd.Series | pd.DataFrame:
+        """The target, or several."""
+        several = self.schema.has_several_targets
+        return self.frame[list(self.schema.targets) if several else self.schema.target_name]
 
     def rows(self) -> Rows:
         """Return the rows as the library takes them."""
@@ -62,7 +64,7 @@ class Table:
         return as_rows(columns, target, self.schema)
 
 
-def read_table(file: TableFile, target: str, task: AnyTask) -> Table:
+def read_table(file: TableFile, target: Target, task: AnyTask) -> Table:
     """Read the features and the target of a file; rows without a target are left out.
 
     Says what may surprise about them, each as a warning.
@@ -77,7 +79,7 @@ def read_table(file: TableFile, target: str, task: AnyTask) -> Table:
     if left_out := source.table.num_rows - len(frame):
         say(f"{left_out} rows without a target are left out")
     if schema.task == "regression":
-        schema = replace(schema, target_std=float(frame[target].std(ddof=0)))
+        schema = replace(schema, target_std=deviation(frame, target))
     return Table(frame, schema)
 
 

@@ -77,12 +77,13 @@ def _single_rows(detail: Json) -> SingleRows:
     Raises:
         UserError: predictions and test rows do not belong together.
     """
-    schema, predictions = read_schema(), read_predictions()
+    schema = read_schema()
+    predictions = read_predictions(schema)
     test = read_rows(TEST, schema)
     if len(test) != len(predictions["target"]):
         lengths = f"{len(predictions['target'])} rows, {TEST} has {len(test)}"
         raise UserError(f"{PREDICTIONS} has {lengths}; run `dvc repro --force evaluate`")
-    deciding = deciding_table(detail, predictions, schema.target)
+    deciding = deciding_table(detail, predictions, schema.target_name)
     return SingleRows(deciding, worst_rows(predictions, test, schema))
 
 

@@ -51,7 +51,7 @@ def adopted(estimator: OnnxClassifier | OnnxRegressor, schema: Schema) -> onnx.M
         rename(model.graph, {name: input_name(name) for name in names})
     cure = "export it with a label and a tensor of scores, or one prediction"
     with _part(f"its outputs {', '.join(estimator.outputs)}", cure):
-        _adopt_outputs(model, estimator)
+        _adopt_outputs(model, estimator, len(schema.targets))
     cure = "export it with one float32 input, or one of shape [None, 1] per column"
     with _part("its inputs", cure):
         connect_inputs(model, tuple(map(input_name, estimator.columns)), schema)
@@ -92,12 +92,14 @@ def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def _adopt_outputs(model: onnx.ModelProto, estimator: OnnxClassifier | OnnxRegressor) -> None:
+def _adopt_outputs(
+    model: onnx.ModelProto, estimator: OnnxClassifier | OnnxRegressor, targets: int
+) -> None:
     """Give the outputs the names, types and shapes of the contract, in place."""
     behind = take_out_zipmaps(model.graph)
     ends = [behind.get(name, name) for name in estimator.outputs]
     if isinstance(estimator, OnnxRegressor):
-        connect_outputs(model, ends, contract_outputs(None, proper=False, width=1))
+        connect_outputs(model, ends, contract_outputs(None, proper=False, width=targets))
         return
     outputs = contract_outputs(estimator.classes_, proper=estimator.proper, width=estimator.width)
     connect_outputs(model, ends, outputs)

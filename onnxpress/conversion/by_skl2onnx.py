@@ -30,6 +30,7 @@ from onnxpress.conversion.skl2onnx_patches import (
     float64_sums,
     largest_norm,
     linear_svc_zipmap,
+    several_outputs,
     sparse_bins,
     wide_labels,
 )
@@ -58,6 +59,7 @@ REGISTERED = (
     linear_svc_zipmap,
     chosen_columns,
     column_positions,
+    several_outputs,
     sparse_bins,
     wide_labels,
 )

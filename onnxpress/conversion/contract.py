@@ -33,11 +33,11 @@ def contract_outputs(
     """Declare a regressor's prediction, or a classifier's label and scores.
 
     ``classes`` is None for a regressor; ``proper`` scores are probabilities; ``width`` is how many
-    columns of scores there are, None if that is not known.
+    columns of scores or targets there are, None if that is not known.
     """
     value = helper.make_tensor_value_info
     if classes is None:
-        return [value(PREDICTION, TensorProto.FLOAT, [None, 1])]
+        return [value(PREDICTION, TensorProto.FLOAT, [None, width])]
     kind = TensorProto.STRING if classes.dtype.kind in "UO" else TensorProto.INT64
     scores = PROBABILITIES if proper else SCORES
     return [value(LABEL, kind, [None]), value(scores, TensorProto.FLOAT, [None, width])]

@@ -69,6 +69,8 @@ def _reason(error: Exception) -> str:
     said = " ".join(str(error).split())[:300]
     if type(error).__name__ in {"MissingShapeCalculator", "MissingConverter"}:
         return "skl2onnx has no converter for it"
+    if type(error).__name__ == "InvalidInputLengthException":
+        return "a step that predicts labels has no ONNX form but at the end"
     if too_old := OPSET_TOO_OLD.match(said):
         return f"it needs opset {too_old[1]} or newer"
     if isinstance(error, (CannotTokenize, NotImplementedError)):
@@ -82,7 +84,7 @@ def to_onnx(estimator: Any, schema: Schema, target_opset: int) -> onnx.ModelProt
     Inputs: one float32 ``X`` of shape (rows, features) for all-numeric data, otherwise one
     (rows, 1) float32 or string input for each column. Outputs: ``label`` (rows,), int64 or string,
     and ``probabilities`` (rows, classes), float32; for an estimator without ``predict_proba``
-    ``scores`` instead, [-d, d] of a binary decision d. Regressors: ``prediction`` (rows, 1).
+    ``scores`` instead, [-d, d] of a binary decision d. Regressors: ``prediction`` (rows, targets).
 
     1. A model that came as ONNX is adopted, in its own opset (:mod:`.adopted`).
     2. Classes of the user's own convert as the scikit-learn classes that they derive from.

@@ -117,7 +117,7 @@ def with_named_outputs(
 def _outputs(conversion: Conversion) -> list[onnx.ValueInfoProto]:
     """Declare the outputs of the contract."""
     if conversion.schema.task == "regression":
-        return contract_outputs(None, proper=False, width=1)
+        return contract_outputs(None, proper=False, width=len(conversion.schema.targets))
     classes = conversion.estimator.classes_
     if hasattr(conversion.estimator, "predict_proba"):
         return contract_outputs(classes, proper=True, width=len(classes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -16,7 +17,13 @@ from onnxpress.drift.traces import as_traced
 from onnxpress.drift.window import UNUSED
 from onnxpress.evaluate.probes.raw_columns import RawColumn, raw_columns
 from onnxpress.runtime.sessions import open_session
-from onnxpress.tables.names import NUMERIC_INPUT, PROBABILITIES, SCORES, column_name
+from onnxpress.tables.names import (
+    NUMERIC_INPUT,
+    PREDICTION,
+    PROBABILITIES,
+    SCORES,
+    column_name,
+)
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -55,14 +62,15 @@ def drift_profile(model: bytes, schema: Schema, training: Feeds, held_out: Feeds
         "level": LEVEL,
         "limit": LIMIT,
         "features": features,
-        "predictions": [_prediction(name, values) for name, values in outputs.items()],
+        "predictions": _predictions(outputs, schema.targets),
     }
 
 
 def predicted(session: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
     """Return what is profiled of the predictions, each (rows,): label, top score, prediction.
 
-    Of probabilities and scores, that is the highest of each row.
+    Of probabilities and scores, that is the highest of each row. Predictions of several targets are
+    (rows, targets), and each target has an entry of its own in the profile.
     """
     names = [output.name for output in session.get_outputs()]
     rows = len(next(iter(feeds.values())))
@@ -70,13 +78,28 @@ def predicted(session: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
     for start in range(0, rows, PREDICTED_ROWS):
         part = {name: values[start : start + PREDICTED_ROWS] for name, values in feeds.items()}
         for name, values in zip(names, session.run(names, part), strict=True):
-            parts[name].append(summarised(np.asarray(values)))
+            found = np.asarray(values)
+            several = name == PREDICTION and found.ndim == 2 and found.shape[1] > 1
+            parts[name].append(found if several else summarised(found))
     return {name: np.concatenate(arrays) for name, arrays in parts.items() if arrays}
 
 
 def summarised(values: NDArray[Any]) -> NDArray[Any]:
     """Return one value per row: of several columns the highest."""
     return values.reshape(len(values), -1).max(axis=1) if values.size else values.reshape(-1)
+
+
+def _predictions(outputs: Mapping[str, NDArray[Any]], targets: tuple[str, ...]) -> list[Profile]:
+    """Return an entry for each output, or for each of several targets: ``prediction price``."""
+    found = []
+    for name, values in outputs.items():
+        if values.ndim == 1:
+            found.append(_prediction(name, values))
+            continue
+        for position, (target, column) in enumerate(zip(targets, values.T, strict=True)):
+            where = {"output": name, "position": position}
+            found.append(_prediction(f"{name} {target}", column) | where)
+    return found
 
 
 def _feature(column: RawColumn, points: CutPoints, feeds: Feeds, schema: Schema) -> Profile:

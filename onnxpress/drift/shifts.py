@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from onnxpress.drift.counting import LENGTH, NUMBER, TEXT, bins_of, chance, counted, level_of, psi
 from onnxpress.drift.profiling import Profile
-from onnxpress.drift.window import UNUSED
+from onnxpress.drift.window import UNUSED, predicted_column
 from onnxpress.tables.rows import Feeds
 
 FORM = 1
@@ -65,7 +65,7 @@ def shifts(
     columns = [
         (entry, feeds[entry["input"]][:, entry["position"]]) for entry in profile["features"]
     ]
-    results = [(entry, outputs[entry["name"]]) for entry in profile["predictions"]]
+    results = [(entry, predicted_column(entry, outputs)) for entry in profile["predictions"]]
     return [
         *(_shift(*each, limit, level, output=False) for each in columns),
         *(_shift(*each, limit, level, output=True) for each in results),

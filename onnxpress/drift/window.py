@@ -59,7 +59,7 @@ class Window:
         """
         try:
             columns = [inputs[each["input"]][:, each["position"]] for each in self.features]
-            results = [_highest(outputs[each["name"]]) for each in self.predictions]
+            results = [predicted_column(each, outputs) for each in self.predictions]
         except (KeyError, IndexError) as error:
             raise ValueError(f"not rows of this model ({error!r})") from error
         sizes = {len(values) for values in (*columns, *results)}
@@ -89,6 +89,16 @@ class Window:
             before, summed = self.blocks.pop()
             rows, counts = before + rows, [a + b for a, b in zip(summed, counts, strict=True)]
         self.blocks.append((rows, counts))
+
+
+def predicted_column(entry: Entry, outputs: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """Return what an entry of a prediction is about, (rows,).
+
+    It is one column where the entry has a position, as of several targets.
+    """
+    if "position" not in entry:
+        return _highest(outputs[entry["name"]])
+    return np.asarray(outputs[entry["output"]][:, entry["position"]])
 
 
 def _highest(values: NDArray[Any]) -> NDArray[Any]:

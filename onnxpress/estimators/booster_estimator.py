@@ -157,11 +157,12 @@ def category_keys(feature: Feature, kind: str) -> list[Any]:
 
 
 class BoosterRegressor(RegressorMixin, _BoosterEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """A booster with one number per row."""
+    """A booster with one number per row, or one for each of several targets."""
 
     def predict(self, rows: Any) -> NDArray[np.float64]:
-        """Predict numbers (rows,)."""
-        return self.outputs(rows)[:, 0]
+        """Predict numbers (rows,), or (rows, targets)."""
+        found = self.outputs(rows)
+        return found[:, 0] if found.shape[1] == 1 else found
 
 
 class BoosterClassifier(ClassifierMixin, _BoosterEstimator):  # type: ignore[misc] # scikit-learn has no types

@@ -86,7 +86,7 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
 
 
 class OnnxRegressor(RegressorMixin, _OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types
-    """A given model with one number per row."""
+    """A given model with one number per row, or one for each of several targets."""
 
 
 class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.predictions import Predictions, in_any_column
+from onnxpress.scores.losses import Limit
 from onnxpress.tables.column_types import Task
 
 
@@ -16,28 +17,29 @@ def label_agreement(original: Predictions, other: Predictions) -> float:
     return float(np.mean(original.values == other.values))
 
 
-def share_within(original: Predictions, other: Predictions, limit: float) -> float:
+def share_within(original: Predictions, other: Predictions, limit: Limit) -> float:
     """Return the share of rows whose predicted numbers differ by at most ``limit``, in [0, 1].
 
-    Two NaN are equal, and so are two infinities of one sign.
+    Of several targets, each of a row's numbers has to. Two NaN are equal, and so are two infinities
+    of one sign.
     """
     return float(np.mean(_near(original, other, limit)))
 
 
-def count_disagreeing(task: Task, original: Predictions, other: Predictions, limit: float) -> int:
+def count_disagreeing(task: Task, original: Predictions, other: Predictions, limit: Limit) -> int:
     """Return on how many rows labels differ, or numbers by more than ``limit``."""
     if task == "classification":
         return int(np.count_nonzero(original.values != other.values))
     return int(np.count_nonzero(~_near(original, other, limit)))
 
 
-def _near(original: Predictions, other: Predictions, limit: float) -> NDArray[np.bool_]:
+def _near(original: Predictions, other: Predictions, limit: Limit) -> NDArray[np.bool_]:
     near = np.isclose(other.values, original.values, rtol=0, atol=limit, equal_nan=True)
-    return np.asarray(near)
+    return ~in_any_column(~near)
 
 
 def largest_difference(original: Predictions, other: Predictions) -> float:
-    """Return the largest absolute difference of two regressors, in the unit of the target."""
+    """Return the largest absolute difference of two regressors, in the unit of a target."""
     return _largest(original.values, other.values)
 
 

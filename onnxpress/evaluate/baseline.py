@@ -61,7 +61,7 @@ def _constant(score: Score, target: NDArray[Any]) -> Predictions:
     """Return the best constant for every row of ``target`` (rows,)."""
     rows = len(target)
     if score.task == "regression":
-        return Predictions(np.full(rows, np.mean(target)), None)
+        return Predictions(np.broadcast_to(np.mean(target, axis=0), np.shape(target)), None)
     shares = np.array([np.mean(target == label) for label in score.classes])
     label = np.array(score.classes)[shares.argmax()]
     return Predictions(np.full(rows, label), np.tile(shares, (rows, 1)))

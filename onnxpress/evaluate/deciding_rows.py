@@ -117,12 +117,17 @@ def _difference(
     """Return how much a row can move the score, (rows,); 0 if it cannot.
 
     Labels: 2 where one model alone is right, 1 where the labels differ and both are wrong.
-    Scores: the largest difference of a column. Numbers: that of the squared errors.
+    Scores: the largest difference of a column. Numbers: that of the squared errors; of several
+    targets the largest, relative to the target's variance.
     """
     if score.task == "regression":
         numbers = np.asarray(target, np.float64)
         errors = [(each.values - numbers) ** 2 for each in (before, after)]
-        return np.nan_to_num(np.abs(errors[1] - errors[0]))
+        moved = np.nan_to_num(np.abs(errors[1] - errors[0]))
+        if moved.ndim == 1:
+            return moved
+        spread = numbers.var(axis=0)
+        return np.asarray((moved / np.where(spread, spread, 1.0)).max(axis=1))
     if not score.needs_scores or before.scores is None or after.scores is None:
         codes = score.encoded(target)
         labels = score.encoded(before.values), score.encoded(after.values)
@@ -130,8 +135,7 @@ def _difference(
         return np.where(labels[0] == labels[1], 0.0, 1.0 + one_right.astype(np.float64))
     if before.scores.shape != after.scores.shape:
         return np.zeros(len(target))
-    moved: NDArray[np.float64] = np.nan_to_num(np.abs(after.scores - before.scores).max(axis=1))
-    return moved
+    return np.asarray(np.nan_to_num(np.abs(after.scores - before.scores).max(axis=1)))
 
 
 def _probabilities(

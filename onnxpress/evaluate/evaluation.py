@@ -18,7 +18,7 @@ from onnxpress.evaluate.lines import (
     rounding_lines,
     threshold_lines,
 )
-from onnxpress.evaluate.loss_lines import loss_lines, recall_lines
+from onnxpress.evaluate.loss_lines import loss_lines, worst_lines
 from onnxpress.evaluate.loss_metrics import losses_of
 from onnxpress.evaluate.metrics import (
     compare_losses,
@@ -28,7 +28,7 @@ from onnxpress.evaluate.metrics import (
     count_thresholds,
     in_unit_of_target,
 )
-from onnxpress.evaluate.metrics_detail import metrics_detail
+from onnxpress.evaluate.metrics_detail import metrics_detail, scores_of_targets
 from onnxpress.evaluate.predicted_rows import PredictedRows, one_line, predict_with_all
 from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
 from onnxpress.evaluate.scoring import Scoring, WantedScores, find_scoring
@@ -116,7 +116,10 @@ def evaluate(
         **compare_scores(models.original, test.feeds, schema, predictions),
     }
     detail = metrics_detail(scoring, test.target, predictions, metrics, losses)
-    remarks = [*recall_lines(losses), *rounding_lines(metrics, len(test))]
+    if schema.has_several_targets:
+        by_target = scores_of_targets(scoring.score, schema.targets, test.target, predictions)
+        detail["targets"] = by_target
+    remarks = [*worst_lines(losses), *rounding_lines(metrics, len(test))]
     probes = _probes(models, predictors[models.names[ORIGINAL]], train, settings)
     compared, warnings = [tested], list[str]()
     if probes is not None and (refused := _refusal(probes, predictors)):

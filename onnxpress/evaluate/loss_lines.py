@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 
-from onnxpress.limits import RECALL
+from onnxpress.limits import RECALL, TARGET
 from onnxpress.scores.bounds import rows_needed
 from onnxpress.scores.losses import Loss
 from onnxpress.text import percent_up
@@ -78,6 +78,20 @@ def recall_lines(losses: Mapping[str, Loss]) -> Iterator[str]:
     elif loss.value > 0 or loss.rare_lost:
         lost = f"{loss.value:.3g} (standard error {loss.error:.2g}, {loss.rows} rows)"
         yield f"recall: quantisation costs at most {lost}, {loss.about}"
+
+
+def worst_lines(losses: Mapping[str, Loss]) -> Iterator[str]:
+    """Yield which class loses most of its recall, or which target most of its score."""
+    yield from recall_lines(losses)
+    yield from target_lines(losses)
+
+
+def target_lines(losses: Mapping[str, Loss]) -> Iterator[str]:
+    """Yield which of several targets loses most of its score, if one does."""
+    loss = losses.get(TARGET)
+    if loss is not None and loss.value > 0:
+        lost = f"{loss.value:.3g} (standard error {loss.error:.2g}, {loss.rows} rows)"
+        yield f"score: quantisation costs a single target at most {lost}, {loss.about}"
 
 
 def deciding_line(metrics: Metrics) -> str | None:

@@ -22,16 +22,17 @@ from onnxpress.limits import (
     MAX_ERROR,
     RECALL,
     SCORE,
+    TARGET,
 )
 from onnxpress.models import QUANTIZED
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.calibration import calibration_error
 from onnxpress.scores.errors import GROUPS, MOST_SCORES, jackknife
-from onnxpress.scores.losses import MIN_CLASS_ROWS, Loss, measured_losses
+from onnxpress.scores.losses import MIN_CLASS_ROWS, Limit, Loss, measured_losses
 from onnxpress.scores.score import Label
 
 CALIBRATION_ERROR = "calibration_error"
-AS_THEY_ARE = {RECALL, DISAGREEMENT}
+AS_THEY_ARE = {RECALL, TARGET, DISAGREEMENT}
 """Losses whose key has the name of a loss already; to the others ``_drop`` is added."""
 
 
@@ -40,7 +41,7 @@ def losses_of(
     target: NDArray[Any],
     before: Predictions,
     after: Predictions,
-    limit: float,
+    limit: Limit,
 ) -> dict[str, Loss]:
     """Return by key what ``after`` loses on rows with this ``target`` (rows,).
 
@@ -49,6 +50,7 @@ def losses_of(
     """
     keys = [SCORE, DISAGREEMENT, *scoring.named]
     if not scoring.classes:
+        keys += [TARGET] if before.width > 1 else []
         keys += [f"{MAX_ERROR}_p{percent}" for percent in ERROR_QUANTILES]
     else:
         keys += [RECALL, *((LOG_LOSS, BRIER) if before.proper else ())]

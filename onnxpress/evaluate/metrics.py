@@ -28,7 +28,7 @@ from onnxpress.evaluate.scoring import Scoring
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.bounds import upper_bound
-from onnxpress.scores.losses import Loss
+from onnxpress.scores.losses import Limit, Loss
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -146,11 +146,12 @@ def _compare_regressors(
     scores: Mapping[str, float],
     target: NDArray[Any],
     predictions: list[Predictions],
-    limit: float,
+    limit: Limit,
 ) -> dict[str, float]:
     metrics = {"r2_loss": scores["original_r2"] - scores["quantized_r2"]}
     for name, each in zip(MODEL_KEYS, predictions, strict=True):
-        metrics[f"{name}_rmse"] = float(np.sqrt(np.mean((target - each.values) ** 2)))
+        of_each = np.sqrt(np.mean((target - each.values) ** 2, axis=0))
+        metrics[f"{name}_rmse"] = float(np.mean(of_each))
     original = predictions[0]
     for name, other in _converted(predictions):
         metrics[f"{name}_max_abs_diff"] = largest_difference(original, other)
@@ -163,8 +164,10 @@ def _converted(predictions: list[Predictions]) -> list[tuple[str, Predictions]]:
     return list(zip(MODEL_KEYS, predictions, strict=True))[1:]
 
 
-def in_unit_of_target(tolerance: float, schema: Schema) -> float:
-    """Return the tolerance of regressors, in standard deviations, in the unit of the target."""
+def in_unit_of_target(tolerance: float, schema: Schema) -> Limit:
+    """Return the tolerance of regressors, in standard deviations, in the unit of each target."""
+    if isinstance(schema.target_std, tuple):
+        return tolerance * np.array(schema.target_std)
     return tolerance * (schema.target_std or 0)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.deciding_rows import deciding_rows
-from onnxpress.evaluate.loss_lines import loss_lines, recall_lines, worse_probabilities
+from onnxpress.evaluate.loss_lines import loss_lines, worse_probabilities, worst_lines
 from onnxpress.evaluate.scoring import Scoring
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predictions
@@ -36,11 +37,28 @@ def metrics_detail(
     return {
         "score": {"name": score.name, "positive": score.positive},
         "also": [name for name in scoring.named if name != score.name],
-        "findings": [*loss_lines(metrics), *recall_lines(losses)],
+        "findings": [*loss_lines(metrics), *worst_lines(losses)],
         "worse_probabilities": worse_probabilities(metrics),
         "reliability": _reliability(score, target, ordered),
         "deciding": deciding_rows(score, target, ordered[0], ordered[-1]).to_json(),
     }
+
+
+def scores_of_targets(
+    score: Score, targets: Sequence[str], truth: NDArray[Any], predictions: list[Predictions]
+) -> list[dict[str, Any]]:
+    """Return for each of several ``targets`` its name, and by model the score of that one alone.
+
+    ``truth`` is (rows, targets). A score that is undefined is null.
+    """
+    alone, found = replace(score, targets=1), []
+    for place, (name, column) in enumerate(zip(targets, truth.T, strict=True)):
+        entry: dict[str, Any] = {"target": name}
+        for key, each in zip(MODEL_KEYS, predictions, strict=True):
+            value = alone(column, Predictions(each.values[:, place], None))
+            entry[key] = value if math.isfinite(value) else None
+        found.append(entry)
+    return found
 
 
 def _reliability(

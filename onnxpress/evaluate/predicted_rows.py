@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from onnxpress.evaluate.probes.raw_columns import RawColumn
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.cells import cell
+from onnxpress.tables.names import predicted_columns
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -79,11 +80,17 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def predictions_csv(target: NDArray[Any], predictions: list[Predictions]) -> bytes:
-    """Return the target, (rows,), and what the three models predict as CSV, a line per row.
+def predictions_csv(
+    target: NDArray[Any], predictions: list[Predictions], names: Sequence[str]
+) -> bytes:
+    """Return the target, and what the three models predict, as CSV, a line per row.
 
+    ``names`` are those of the targets. There is a column for the target and for each model; of
+    several targets, (rows, targets), one for each, by :func:`.predicted_columns`.
     :func:`onnxpress.tables.cells.cell` writes the cells.
     """
-    columns = [target.tolist(), *(each.values.tolist() for each in predictions)]
-    lines = [("target", *MODEL_KEYS), *zip(*columns, strict=True)]
+    tables = [target, *(each.values for each in predictions)]
+    heads = [head for name in ("target", *MODEL_KEYS) for head in predicted_columns(name, names)]
+    columns = [column for table in tables for column in table.reshape(len(table), -1).T.tolist()]
+    lines = [heads, *zip(*columns, strict=True)]
     return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()

@@ -14,10 +14,10 @@ Flags = NDArray[np.bool_]
 
 
 def numbers(predictions: Predictions) -> NDArray[np.float64]:
-    """Return the scores, (rows, classes), or else the predicted numbers, (rows, 1)."""
+    """Return the scores, (rows, classes), or else the predicted numbers, (rows, targets)."""
     if predictions.scores is not None:
         return predictions.scores
-    return predictions.values.reshape(-1, 1).astype(np.float64)
+    return predictions.values.reshape(-1, predictions.width).astype(np.float64)
 
 
 def relative_differences(
@@ -25,16 +25,32 @@ def relative_differences(
 ) -> NDArray[np.float64]:
     """Return the largest difference in each row, (rows,), relative to max(1, |score|) of ``one``.
 
+    A column alone holds a regressor's predictions. Theirs are relative to their spread where that
+    is greater: a sum of terms of 1,000 that is 0.1 by chance is rounded as the terms are.
+
     Both arrays are (rows, classes). Equal infinities differ by 0, and so do two NaN. Scores of
     another shape are infinitely far away.
     """
     if one.shape != other.shape:
         return np.full(len(one), np.inf)
+    least = max(1.0, _spread(one)) if one.shape[1] == 1 else 1.0
     with np.errstate(invalid="ignore"):
-        apart = np.abs(one - other) / np.maximum(1, np.abs(one))
+        apart = np.abs(one - other) / np.maximum(least, np.abs(one))
     same = (one == other) | (np.isnan(one) & np.isnan(other))
     apart = np.where(np.isnan(apart), np.inf, apart)
     return np.asarray(np.where(same, 0, apart).max(axis=1))
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Return half the distance between two quantiles: a normal distribution's deviation.
+
+    A few predictions that are far off do not change it.
+    """
+    finite = values[np.isfinite(values)]
+    if not len(finite):
+        return 0.0
+    low, high = np.quantile(finite, [0.16, 0.84])
+    return float(high / 2 - low / 2)
 
 
 def other_labels(original: Predictions, converted: Predictions) -> Flags:

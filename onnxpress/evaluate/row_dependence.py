@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.evaluate.relative_differences import at_threshold
+from onnxpress.evaluate.relative_differences import at_threshold, numbers
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.rows import Feeds, take
 
@@ -138,9 +138,11 @@ def _differences(alone: Predictions, together: Predictions) -> NDArray[np.float6
     """
     size = len(together.values)
     if together.scores is None or alone.scores is None:
-        values = alone.values[:size]
-        largest = np.max(np.abs(values[np.isfinite(values)]), initial=0)
-        return _gaps(values, together.values) / (largest or 1)
+        values = numbers(alone)[:size]
+        finite = np.where(np.isfinite(values), np.abs(values), 0)
+        largest = finite.max(axis=0, initial=0)
+        gaps = _gaps(values, numbers(together)) / np.where(largest, largest, 1)
+        return np.asarray(gaps.max(axis=1))
     scores = alone.scores[:size]
     sizes = np.maximum(1, np.abs(np.nan_to_num(scores)))
     moved = (_gaps(scores, together.scores) / sizes).max(axis=1)

@@ -98,10 +98,10 @@ def _far_for_their_spread(
     if schema.task != "regression" or one.shape != other.shape:
         return np.zeros(len(one), bool)
     with np.errstate(all="ignore"):
-        apart = np.abs(one - other)[:, 0]
-        spread = float(np.abs(one - one.mean()).max())  # whose square may be below all floats
-        constant = spread <= CONSTANT * float(np.abs(one).max())
-        return np.asarray((apart > FAR * spread) & (not constant))
+        apart = np.abs(one - other)
+        spread = np.abs(one - one.mean(axis=0)).max(axis=0)  # whose square may be below all floats
+        constant = spread <= CONSTANT * np.abs(one).max(axis=0)
+        return np.asarray(((apart > FAR * spread) & ~constant).any(axis=1))
 
 
 def _wrong_labels(
@@ -111,7 +111,7 @@ def _wrong_labels(
 
     Where the estimator decides by more than its probabilities, equal probabilities are no tie.
     """
-    if not (original.values != converted.values).any():
+    if original.scores is None or not (original.values != converted.values).any():
         return np.zeros(len(original.values), bool)
     decided = _decision_scores(estimator, feeds, schema)
     if decided is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,9 +74,10 @@ def find_scoring(
             wanted.positive,
             proper=original.proper,
             scored=original.scores is not None,
+            targets=original.width,
             key=f"{section}{key}",
         )
         found.append(score)
     first = found[0]
-    default = Score(DEFAULTS[task], task, first.classes, first.positive)
+    default = replace(first, name=DEFAULTS[task])
     return Scoring(first, {each.name: each for each in (default, *found)}, columns)

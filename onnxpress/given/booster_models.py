@@ -56,8 +56,9 @@ def load_booster(
             "has classes (see `task`); give a model fitted for classes"
         )
     if schema.task == "regression":
-        if model.outputs > 1:
-            raise UserError(f"{path} gives {model.outputs} values a row; expected one")
+        if model.outputs != len(schema.targets):
+            wanted = "one" if len(schema.targets) == 1 else str(len(schema.targets))
+            raise UserError(f"{path} gives {model.outputs} values a row; expected {wanted}")
         return BoosterRegressor(library, data, columns)
     return BoosterClassifier(library, data, columns, _classes(model, rows, schema, path, say))
 
@@ -114,8 +115,8 @@ def _classes(
     found = tuple(np.unique(rows.target).tolist())
     if len(found) != model.classes:
         raise UserError(
-            f"{path} tells {model.classes} classes apart, and {schema.target!r} has {len(found)}; "
-            "give a model fitted for these classes"
+            f"{path} tells {model.classes} classes apart, and {schema.target_name!r} has "
+            f"{len(found)}; give a model fitted for these classes"
         )
     if found != tuple(range(model.classes)):
         listed = ", ".join(map(repr, found[:10]))

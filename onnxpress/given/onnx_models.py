@@ -81,7 +81,7 @@ def as_estimator(
         estimator: OnnxClassifier | OnnxRegressor = _classifier(proto, unknown, rows, name)
     else:
         estimator = OnnxRegressor(model, columns, outputs)
-        _predicted(estimator, rows, name)
+        _predicted(estimator, rows, name, len(schema.targets))
     _check_repeatable(estimator, rows, name)
     _warn_of_mixed_rows(estimator, rows, schema, name, say)
     return estimator
@@ -303,11 +303,11 @@ def class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
     return np.array(found.pop()) if len(found) == 1 else None
 
 
-def _predicted(estimator: Any, rows: Rows, name: str) -> NDArray[Any]:
+def _predicted(estimator: Any, rows: Rows, name: str, targets: int = 1) -> NDArray[Any]:
     """Predict labels or numbers for the training rows, in the shape that the model gives.
 
     Raises:
-        UserError: it cannot be run on them, or does not give one value per row.
+        UserError: it cannot be run on them, or does not give a value per row for each target.
     """
     try:
         values: NDArray[Any] = estimator.predict(sklearn_input(rows.feeds))
@@ -316,8 +316,9 @@ def _predicted(estimator: Any, rows: Rows, name: str) -> NDArray[Any]:
     except Exception as error:  # onnxruntime's exceptions share no base class
         why = _reason(error)[:300]
         raise UserError(f"{name} cannot be run on the training rows: {why}") from error
-    if values.size != len(rows):
+    if values.size != len(rows) * targets or (targets > 1 and values.shape[0] != len(rows)):
+        many = "one" if targets == 1 else str(targets)
         raise UserError(
-            f"{name} gives {values.shape} values for {len(rows)} rows; expected one per row"
+            f"{name} gives {values.shape} values for {len(rows)} rows; expected {many} per row"
         )
     return values

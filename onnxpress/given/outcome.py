@@ -34,7 +34,7 @@ class Outcome:
     dump: bytes | memoryview = b""
     """The model as a joblib file; empty if it was refused."""
     values: NDArray[Any] | None = None
-    """Its predictions for the calibration rows (rows,); None if it gave none."""
+    """Its predictions for the calibration rows, (rows,) or (rows, targets); None without any."""
 
 
 def to_answer(outcome: Outcome) -> tuple[dict[str, Any], Sequence[bytes]]:
@@ -45,8 +45,10 @@ def to_answer(outcome: Outcome) -> tuple[dict[str, Any], Sequence[bytes]]:
     return content, [bytes(outcome.dump), values.astype(values.dtype.newbyteorder("<")).tobytes()]
 
 
-def from_answer(answer: held.Answer, rows: int) -> Outcome:
+def from_answer(answer: held.Answer, rows: int, targets: int = 1) -> Outcome:
     """Read the outcome in an answer about so many calibration ``rows``; its dump is not judged.
+
+    A row has a prediction for each of so many ``targets``.
 
     Raises:
         Died: it is not what :func:`to_answer` makes.
@@ -60,17 +62,18 @@ def from_answer(answer: held.Answer, rows: int) -> Outcome:
         raise held.Died(NONE_OF_OURS)
     if len(answer.blobs) != 2 or (refused is None) == (not answer.blobs[0]):
         raise held.Died(NONE_OF_OURS)
-    values = None if kind is None else _values(kind, answer.blobs[1], rows)
+    values = None if kind is None else _values(kind, answer.blobs[1], rows, targets)
     return Outcome(tuple(lines or ()), refused, answer.blobs[0], values)
 
 
-def _values(kind: Any, blob: memoryview, rows: int) -> NDArray[Any]:
-    """Return the predictions (rows,) in a blob.
+def _values(kind: Any, blob: memoryview, rows: int, targets: int) -> NDArray[Any]:
+    """Return the predictions (rows,), or (rows, targets) of several, in a blob.
 
     Raises:
         Died: it does not hold that many of that kind.
     """
     known = isinstance(kind, str) and KINDS.fullmatch(kind) is not None
-    if not known or len(blob) != rows * np.dtype(kind).itemsize:
+    if not known or len(blob) != rows * targets * np.dtype(kind).itemsize:
         raise held.Died(NONE_OF_OURS)
-    return np.frombuffer(blob, kind)
+    found = np.frombuffer(blob, kind)
+    return found if targets == 1 else found.reshape(rows, targets)

@@ -133,23 +133,26 @@ def try_model(file: GivenFile, rows: Rows, calibration: Rows, schema: Schema) ->
             seconds=file.max_seconds,
             memory_mb=file.max_memory_mb,
         )
-        locks, outcome = _tried(begin(file), order, whole, len(calibration))
+        values = len(calibration), len(schema.targets)
+        locks, outcome = _tried(begin(file), order, whole, values)
     unlocked = _unlocked_lines(locks, file.path)
     worse = _worse_lines(outcome, calibration, schema)
     return Tried(file, outcome, (*unlocked, *worse, *outcome.lines))
 
 
 def _tried(
-    keeper: held.Keeper, order: held.Order, descriptor: int, calibration_rows: int
+    keeper: held.Keeper, order: held.Order, descriptor: int, values: tuple[int, int]
 ) -> tuple[Sequence[str], Outcome]:
     """Try the model; return the locks of the process that did, and the outcome.
+
+    ``values`` are how many calibration rows and targets it predicts.
 
     Raises:
         UserError: there is none.
     """
     path = order.name
     try:
-        return keeper.locks, from_answer(keeper.answer(order, descriptor), calibration_rows)
+        return keeper.locks, from_answer(keeper.answer(order, descriptor), *values)
     except held.OutOfTime as error:
         cure = "raise `max_seconds`, or give a smaller model"
         line = f"{path} {error}: if it is meant to take that long, {cure}; if not, {HOSTILE}"

@@ -118,7 +118,7 @@ def check_fits(model: Any, rows: Rows, schema: Schema, path: Path) -> None:
         unknown = sorted(set(np.unique(rows.target).tolist()) - known)
         if unknown:
             raise UserError(
-                f"{path} does not know the class {unknown[0]!r} of {schema.target!r}; "
+                f"{path} does not know the class {unknown[0]!r} of {schema.target_name!r}; "
                 f"it knows {model.classes_}"
             )
 

@@ -14,6 +14,7 @@ from onnxpress.models import MODEL_KEYS
 from onnxpress.pipeline.files import read_bytes, read_json
 from onnxpress.pipeline.outputs import CALIBRATION, PREDICTIONS, SCHEMA, TRAIN
 from onnxpress.tables.cells import text_of_cell
+from onnxpress.tables.names import predicted_columns
 from onnxpress.tables.rows import Rows, as_rows
 from onnxpress.tables.schema import Schema, as_schema
 
@@ -57,18 +58,21 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         # threads of pyarrow may abort a process that is ending
         table = parquet.ParquetFile(data, pre_buffer=False).read(use_threads=False)
         values = {column.name: table[column.name].to_numpy() for column in schema.columns}
-        target = table[schema.target].to_numpy()
+        targets = [table[name].to_numpy() for name in schema.targets]
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UserError(
             f"{path} is not what the prepare stage writes ({error}); "
             "run `dvc repro --force prepare`"
         ) from error
+    target = np.stack(targets, axis=1) if schema.has_several_targets else targets[0]
     target = target.astype(str) if target.dtype == object else target
     return as_rows(values, target, schema)
 
 
-def read_predictions() -> dict[str, NDArray[np.str_]]:
+def read_predictions(schema: Schema) -> dict[str, NDArray[np.str_]]:
     """Read outputs/predictions.csv: ``target`` and each model's predictions, (rows,) of text.
+
+    Of several targets, they are (rows, targets).
 
     Raises:
         UserError: the file is missing or is not what the evaluate stage writes.
@@ -77,8 +81,10 @@ def read_predictions() -> dict[str, NDArray[np.str_]]:
         rows = list(csv.DictReader(io.StringIO(read_bytes(PREDICTIONS).decode())))
         columns = {}
         for name in ("target", *MODEL_KEYS):
-            texts = [text_of_cell(row[name] or "") for row in rows]
-            columns[name] = np.array(texts, np.str_)
+            heads = predicted_columns(name, schema.targets)
+            texts = [[text_of_cell(row[head] or "") for head in heads] for row in rows]
+            table = np.array(texts, np.str_).reshape(len(rows), len(heads))
+            columns[name] = table if schema.has_several_targets else table[:, 0]
     except (KeyError, ValueError, csv.Error) as error:
         again = "run `dvc repro --force evaluate`"
         raise UserError(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from onnxpress.errors import UserError
@@ -106,6 +106,26 @@ def _scorer_name(name: str) -> str:
 ScorerName = Annotated[str, AfterValidator(_scorer_name)]
 
 
+def _target(value: Any) -> Any:
+    """Check that this is null, a column's name, or a list of names, each there once."""
+    names = value if isinstance(value, list) and value else [value]
+    if value is not None and not all(isinstance(name, str) for name in names):
+        raise PydanticCustomError(
+            "target", "Input should be the name of a column, or a list of several names"
+        )
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise PydanticCustomError(
+            "different",
+            "Input should name each column once, and {twice} is there twice",
+            {"twice": repr(twice)},
+        )
+    return value
+
+
+Target = Annotated[str | list[str] | None, BeforeValidator(_target)]
+
+
 def _storage_uri(text: str) -> str:
     """Check the place that packaged models are uploaded to, and return it without a last slash.
 
@@ -195,7 +215,9 @@ class Data(Section):
     source: str = Field(
         min_length=1, description="a bundled dataset, or a CSV or Parquet file under data/"
     )
-    target: str | None = Field(description="the column to predict (files only)")
+    target: Target = Field(
+        description="the column to predict (files only), or a list of several quantities"
+    )
     task: Literal["auto", "classification", "regression"] = Field(
         description="auto decides by the target's type"
     )
@@ -218,6 +240,13 @@ class Data(Section):
         description="share of the training rows set aside to choose the quantisation; "
         "null: 0.2 from 1000 training rows on"
     )
+
+    @property
+    def predicted(self) -> str | tuple[str, ...] | None:
+        """The column to predict, or several."""
+        if not isinstance(self.target, list):
+            return self.target
+        return tuple(self.target) if len(self.target) > 1 else self.target[0]
 
 
 class Text(Section):
@@ -295,7 +324,8 @@ class Quantize(Section):
     max_drop: CalibrationLimits = Field(
         default=dict(CALIBRATION),
         description="the most that calibration rows may lose, 0.01 = one point: of score (see "
-        "evaluate.score), recall_worst_loss, disagreement, log_loss, brier, within_tolerance, "
+        "evaluate.score), recall_worst_loss, target_worst_loss, disagreement, log_loss, brier, "
+        "within_tolerance, "
         "max_abs_error, max_abs_error_p95, or a scorer of scikit-learn; null: no limit",
     )
 

@@ -49,9 +49,9 @@ class ScoreCheck:
     asked: Asked
     task: Task
     train: NDArray[Any]
-    """The target of the training rows, (rows,)."""
+    """The target of the training rows, (rows,), or (rows, targets)."""
     calibration: NDArray[Any]
-    """The target of the calibration rows, (rows,); empty if there are none."""
+    """The target of the calibration rows in the same form; empty if there are none."""
 
     def before_fit(self) -> None:
         """Check names and rows, with a model in mind that gives probabilities.
@@ -94,7 +94,10 @@ class ScoreCheck:
         check_limits(self.asked.test, score, key="gate.max_drop", **can)
 
     def _found(self, name: str | None, key: str, **can: bool) -> Score:
-        return find_score(name, self.task, self._classes, self.asked.positive, key=key, **can)
+        targets = 1 if self.train.ndim == 1 else self.train.shape[1]
+        return find_score(
+            name, self.task, self._classes, self.asked.positive, targets=targets, key=key, **can
+        )
 
     def _check_rows(self, names: Sequence[str], target: NDArray[Any], key: str) -> None:
         what = "training" if target is self.train else "calibration"

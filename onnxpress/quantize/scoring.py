@@ -15,7 +15,7 @@ from onnxpress.limits import AVERAGE_PRECISION, DISAGREEMENT, SCORE
 from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.trials import Trial, Trials
-from onnxpress.runtime.predictions import Predictions
+from onnxpress.runtime.predictions import Predictions, in_any_column
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.bounds import lower_bound
 from onnxpress.scores.losses import Loss, measured_losses
@@ -36,13 +36,15 @@ class Compared:
         A plain model that is below zero on some row is not one of positive answers, and nothing is
         asked of its candidates.
         """
-        if self.before.scores is not None or not (self.before.values >= 0).all():
+        if self.before.scores is not None:
             return ""
-        lost = (self.before.values > 0) & ~(self.after.values > 0)
+        never_below = (self.before.values >= 0).all(axis=0)
+        cells = (self.before.values > 0) & ~(self.after.values > 0) & never_below
+        lost = in_any_column(cells)
         if not lost.any():
             return ""
-        row = int(np.flatnonzero(lost)[0])
-        before, after = self.before.values[row], self.after.values[row]
+        first = tuple(np.argwhere(cells)[0])
+        before, after = self.before.values[first], self.after.values[first]
         rows = f"{int(lost.sum())} of {len(lost)} rows"
         return f"it predicts zero or less on {rows}, such as {after:.4g} instead of {before:.4g}"
 

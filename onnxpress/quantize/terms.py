@@ -9,12 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import AVERAGE_PRECISION, DISAGREEMENT, FAITHFUL, RARE, is_scorer
+from onnxpress.evaluate.metrics import in_unit_of_target
+from onnxpress.limits import (
+    AVERAGE_PRECISION,
+    DISAGREEMENT,
+    FAITHFUL,
+    RARE,
+    SCORE,
+    TARGET,
+    is_scorer,
+)
 from onnxpress.quantize.candidates import Candidate, Form
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.budgets import CALIBRATION, check_limits, with_defaults
+from onnxpress.scores.losses import Limit
 from onnxpress.scores.score import Label, Score, as_classes, check_rows, find_score
 from onnxpress.tables.rows import take
 from onnxpress.tables.schema import Schema
@@ -33,8 +43,9 @@ class Terms:
     limits: Mapping[str, float]
     """The most that a candidate may lose, by key: those that apply to the model."""
 
-    tolerance: float = 0.0
-    """Regression: how far two predictions may be apart and still agree, in the target's unit."""
+    tolerance: Limit = 0.0
+    """Regression: how far two predictions may be apart and still agree, in the target's unit; of
+    several targets one for each."""
 
     rare: Label | None = None
     """The class whose average precision has a budget because it is rare; None if none is."""
@@ -76,7 +87,13 @@ def terms_of(
             classes = as_classes(original().classes_)
     gives = {"proper": bool(width) and first.proper, "scored": width == len(classes)}
     score = find_score(
-        options.score, schema.task, classes, options.positive, **gives, key=words.score
+        options.score,
+        schema.task,
+        classes,
+        options.positive,
+        **gives,
+        targets=first.width,
+        key=words.score,
     )
     applicable = check_limits(_limits(options), score, **gives, key=words.limits)
     _check_defined(options, score, applicable, trials, words)
@@ -85,7 +102,9 @@ def terms_of(
         rare = rare_class(score.classes, trials.scored.target)
     if rare is not None:
         applicable |= check_limits(RARE, score, **gives, key=words.limits)
-    return Terms(score, applicable, options.tolerance * (schema.target_std or 0.0), rare)
+    if score.targets > 1 and TARGET not in options.budgets and SCORE in applicable:
+        applicable[TARGET] = applicable[SCORE]
+    return Terms(score, applicable, in_unit_of_target(options.tolerance, schema), rare)
 
 
 def _limits(options: Options) -> dict[str, float]:

@@ -14,7 +14,8 @@ from onnxpress.report.score_words import number
 from onnxpress.text import shortened
 
 Columns = Mapping[str, NDArray[np.str_]]
-"""The target and each model's predictions on the test rows as text, each (rows,)."""
+"""The target and each model's predictions on the test rows as text, each (rows,), or (rows,
+targets)."""
 Json = Mapping[str, Any]
 
 
@@ -49,8 +50,8 @@ def deciding_table(detail: Json, columns: Columns, target: str) -> DecidingTable
 
 def _row(entry: Json, columns: Columns, *, with_probability: bool) -> list[str]:
     row = entry["row"]
-    answers = [str(columns[name][row]) for name in ("target", ORIGINAL, QUANTIZED)]
-    cells = [str(row), *map(_answer, answers)]
+    answers = [np.atleast_1d(columns[name][row]) for name in ("target", ORIGINAL, QUANTIZED)]
+    cells = [str(row), *(", ".join(map(_answer, answer.tolist())) for answer in answers)]
     if with_probability:
         pair = [number(entry.get(f"{key}_probability")) for key in (ORIGINAL, QUANTIZED)]
         cells.append(" -> ".join(pair))

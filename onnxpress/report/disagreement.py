@@ -15,7 +15,8 @@ from onnxpress.tables.schema import Schema
 from onnxpress.text import shortened
 
 Columns = Mapping[str, NDArray[np.str_]]
-"""The target and each model's predictions on the test rows as text, each (rows,)."""
+"""The target and each model's predictions on the test rows as text, each (rows,), or (rows,
+targets)."""
 SHOWN_ROWS = 20
 SHOWN_COLUMNS = 12
 
@@ -34,7 +35,8 @@ def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
 
     ``columns`` are those of predictions.csv, with a value for each row of ``test``.
     Classification: first the rows where only the original is right, then those where both are
-    wrong, last those where only the quantised model is right. Regression: the largest differences.
+    wrong, last those where only the quantised model is right. Regression: the largest differences;
+    of several targets the largest of a row, in standard deviations of its target.
     """
     show: Callable[[str], str]
     if schema.task == "classification":
@@ -43,10 +45,12 @@ def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
         order, show = _by_difference(columns), _number
     names = [column.name for column in schema.columns][:SHOWN_COLUMNS]
     models = [model.title for model in MODELS.values()]
-    headings = ["test row", f"true {schema.target}", *models, *names]
+    headings = ["test row", f"true {schema.target_name}", *models, *names]
     rows = []
     for row in order[:SHOWN_ROWS]:
-        predictions = [show(column[row]) for column in columns.values()]
+        predictions = [
+            ", ".join(map(show, np.atleast_1d(column[row]).tolist())) for column in columns.values()
+        ]
         rows.append([str(row), *predictions, *_features(test, row)])
     return Disagreement(
         [shortened(heading) for heading in headings],
@@ -72,6 +76,9 @@ def _by_class(columns: Columns) -> list[int]:
 def _by_difference(columns: Columns) -> list[int]:
     """Return the rows where the numbers differ, the largest difference first."""
     gap = np.abs(columns["original"].astype(float) - columns["quantized"].astype(float))
+    if gap.ndim == 2:
+        spread = columns["target"].astype(float).std(axis=0)
+        gap = (gap / np.where(spread, spread, 1.0)).max(axis=1)
     return [int(row) for row in np.argsort(-gap, kind="stable")[: np.count_nonzero(gap)]]
 
 

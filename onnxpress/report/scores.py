@@ -37,11 +37,21 @@ def score_rows(metrics: Mapping[str, float], detail: Json) -> list[list[str]]:
             continue
         cells = [number(metrics.get(f"{key}_{name}")) for key in MODELS]
         rows.append([TITLES.get(name, name), *cells, _loss(metrics, name)])
+    rows += _rows_of_targets(detail)
     recall = "quantized_recall_worst_loss"
     if recall in metrics:
         loss = with_error(metrics[recall], metrics.get(f"{recall}_se"))
         rows.append(["largest loss of recall of a class", "-", "-", "-", loss])
     return rows
+
+
+def _rows_of_targets(detail: Json) -> Iterator[list[str]]:
+    """Yield the score of each of several targets alone."""
+    for entry in detail.get("targets", ()):
+        values = [entry[key] for key in MODELS]
+        known = values[0] is not None and values[-1] is not None
+        loss = with_error(values[0] - values[-1], None) if known else "-"
+        yield [f"{detail['score']['name']} of {entry['target']}", *map(number, values), loss]
 
 
 def _loss(metrics: Mapping[str, float], name: str) -> str:

@@ -18,7 +18,8 @@ class Predictions:
     """What a model predicts for some rows."""
 
     values: NDArray[Any]
-    """Labels (int64 or str) or numbers (float64), (rows,)."""
+    """Labels (int64 or str) or numbers (float64), (rows,); of several targets float64 (rows,
+    targets)."""
     scores: NDArray[np.float64] | None
     """(rows, classes), None for regression: probabilities, or decision scores of a classifier
     without them. The greatest score of a row is the label's, unless the classifier decides by
@@ -27,6 +28,11 @@ class Predictions:
     """
     proper: bool = True
     """Whether the scores are probabilities."""
+
+    @property
+    def width(self) -> int:
+        """How many numbers or labels a row has."""
+        return 1 if self.values.ndim == 1 else self.values.shape[1]
 
     def take(self, index: NDArray[Any]) -> Predictions:
         """Return the predictions of some rows: their positions, or a mask (rows,)."""
@@ -91,8 +97,22 @@ def as_column(values: Any) -> NDArray[Any]:
     """
     array = np.asarray(values)
     if array.ndim > 1 and array.shape[1:] != (1,) * (array.ndim - 1):
-        raise UserError(
-            f"the model should predict one value per row, got the shape {array.shape}; "
-            "multi-output models are not supported"
-        )
+        raise UserError(f"the model should predict one value per row, got the shape {array.shape}")
     return array.reshape(-1)
+
+
+def as_numbers(values: Any) -> NDArray[np.float64]:
+    """Return what a regressor predicts as float64, (rows,), or (rows, targets) of several targets.
+
+    Raises:
+        UserError: a row has a table of numbers.
+    """
+    array = np.asarray(values)
+    if array.ndim == 2 and array.shape[1] > 1:
+        return array.astype(np.float64)
+    return as_column(array).astype(np.float64)
+
+
+def in_any_column(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the flags of rows, (rows,): set where one of (rows, columns) is."""
+    return np.asarray(flags if flags.ndim == 1 else flags.any(axis=1))

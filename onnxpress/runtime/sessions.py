@@ -12,7 +12,7 @@ import numpy as np
 from onnxpress.errors import UserError
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
-from onnxpress.runtime.predictions import Predictions, as_column, as_labels
+from onnxpress.runtime.predictions import Predictions, as_labels, as_numbers
 from onnxpress.tables.names import LABEL, PREDICTION, PROBABILITIES, SCORES
 from onnxpress.tables.rows import Feeds
 
@@ -87,10 +87,10 @@ def predictions_of(outputs: Mapping[str, Any]) -> Predictions:
 
     Raises:
         KeyError: there is neither a prediction nor a label.
-        UserError: there is more than one prediction per row.
+        UserError: a row has a table of predictions.
     """
     if PREDICTION in outputs:
-        return Predictions(as_column(outputs[PREDICTION]).astype(np.float64), None)
+        return Predictions(as_numbers(outputs[PREDICTION]), None)
     values = as_labels(outputs[LABEL])
     scores = outputs.get(PROBABILITIES, outputs.get(SCORES))
     matrix = np.asarray(scores, np.float64).reshape(len(values), -1)

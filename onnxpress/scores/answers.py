@@ -14,11 +14,11 @@ class AnsweringRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc] #
     """Answers with given numbers, whatever it is asked."""
 
     def __init__(self, values: NDArray[Any]) -> None:
-        """Keep the answers (rows,)."""
+        """Keep the answers (rows,), or (rows, targets)."""
         self.values = values
 
     def predict(self, _rows: Any) -> NDArray[Any]:
-        """Return the numbers (rows,)."""
+        """Return the numbers."""
         return self.values
 
 

@@ -12,6 +12,7 @@ from onnxpress.limits import (
     OF_REGRESSORS,
     RECALL,
     SCORE,
+    TARGET,
     TEST,
     WITHIN,
     Limits,
@@ -80,6 +81,8 @@ def _check_key(name: str, score: Score, *, proper: bool, scored: bool, key: str)
         raise UserError(f"{key}.{name} is for regression, and the target has classes; remove it")
     if name in OF_CLASSIFIERS and regression:
         raise UserError(f"{key}.{name} is for classes, and the target has numbers; remove it")
+    if name == TARGET and score.targets == 1:
+        raise UserError(f"{key}.{name} is for several targets, and there is one; remove it")
     if of_regressors:
         return
     if name in SCORER_OF:
@@ -90,7 +93,8 @@ def _check_key(name: str, score: Score, *, proper: bool, scored: bool, key: str)
         return
     if not is_scorer(name):
         raise UserError(f"{key} has the unknown key {shortened(repr(name))}; {about_unknown(name)}")
-    find_score(name, score.task, score.classes, proper=proper, scored=scored, key=f"{key}:")
+    can = {"proper": proper, "scored": scored}
+    find_score(name, score.task, score.classes, **can, targets=score.targets, key=f"{key}:")
 
 
 def exceeded(loss: Loss, limit: float, *, by_bound: bool = False) -> bool:

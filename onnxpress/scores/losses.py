@@ -18,11 +18,12 @@ from onnxpress.limits import (
     MAX_ERROR,
     RECALL,
     SCORE,
+    TARGET,
     WITHIN,
     error_quantile,
     rounding,
 )
-from onnxpress.runtime.predictions import Predictions, as_labels
+from onnxpress.runtime.predictions import Predictions, as_labels, in_any_column
 from onnxpress.scores.bounds import upper_bound
 from onnxpress.scores.errors import score_error
 from onnxpress.scores.score import Label, Score
@@ -36,6 +37,9 @@ NAMED = 4
 
 CHANCE_ROWS = 20
 """Of a class with fewer than ``MIN_CLASS_ROWS`` rows but so many, the loss of one is chance."""
+
+Limit = float | NDArray[np.float64]
+"""How far two predictions may be apart: of one target, or of each of several (targets,)."""
 
 SCORER_OF = {LOG_LOSS: "neg_log_loss", BRIER: "neg_brier_score"}
 """Losses that are a score of scikit-learn with the other sign."""
@@ -70,7 +74,7 @@ def measured_losses(
     before: Predictions,
     after: Predictions,
     *,
-    limit: float = 0.0,
+    limit: Limit = 0.0,
 ) -> dict[str, Loss]:
     """Measure what ``after`` loses against ``before`` on the same rows.
 
@@ -81,7 +85,7 @@ def measured_losses(
         before: predictions of the model that is the measure.
         after: predictions of the other model.
         limit: regression: how far two predictions may be apart and still agree, in the target's
-            unit.
+            unit; of several targets one for each, and all have to agree.
 
     Returns:
         The loss for each key, in their order.
@@ -95,10 +99,12 @@ def _loss(
     target: NDArray[Any],
     before: Predictions,
     after: Predictions,
-    limit: float,
+    limit: Limit,
 ) -> Loss:
     if key == RECALL:
         return worst_recall_loss(target, before.values, after.values, score.classes)
+    if key == TARGET:
+        return worst_target_loss(score, target, before, after)
     if key in (DISAGREEMENT, WITHIN):
         return _disagreement(key, score, before, after, limit)
     if key == MAX_ERROR or error_quantile(key) is not None:
@@ -109,15 +115,30 @@ def _loss(
     return Loss(key, value, error, len(target), rounding=rounding(named.name))
 
 
+def worst_target_loss(
+    score: Score, target: NDArray[Any], before: Predictions, after: Predictions
+) -> Loss:
+    """Return the largest loss of the score of a single target of several, (rows, targets).
+
+    NaN if that of a target cannot be told.
+    """
+    found = []
+    for place, column in enumerate(np.transpose(target)):
+        one, other = (Predictions(each.values[:, place], None) for each in (before, after))
+        loss = _loss(SCORE, replace(score, targets=1), column, one, other, limit=0.0)
+        found.append(replace(loss, key=TARGET, about=f"target {place + 1} of {score.targets}"))
+    return max(found, key=lambda loss: math.inf if math.isnan(loss.value) else loss.value)
+
+
 def _disagreement(
-    key: str, score: Score, before: Predictions, after: Predictions, limit: float
+    key: str, score: Score, before: Predictions, after: Predictions, limit: Limit
 ) -> Loss:
     """The share of rows with another label, or with numbers further apart than ``limit``."""
     if score.task == "classification":
         differs = as_labels(before.values) != as_labels(after.values)
     else:
         one, other = before.values, after.values
-        differs = ~np.isclose(other, one, rtol=0, atol=limit, equal_nan=True)
+        differs = in_any_column(~np.isclose(other, one, rtol=0, atol=limit, equal_nan=True))
     rows, count = len(differs), int(np.count_nonzero(differs))
     if not rows:
         return Loss(key, math.nan, math.nan, 0, upper=1.0)
@@ -125,11 +146,15 @@ def _disagreement(
 
 
 def _distance(key: str, before: Predictions, after: Predictions) -> Loss:
-    """The largest distance of two predictions, or a quantile of it, in the target's unit."""
+    """The largest distance of two predictions, or a quantile of it, in the target's unit.
+
+    Of several targets, a row counts with the largest of its distances.
+    """
     with np.errstate(invalid="ignore"):
         distances = np.abs(after.values.astype(np.float64) - before.values)
     same = (before.values == after.values) | (np.isnan(before.values) & np.isnan(after.values))
-    distances = np.sort(np.where(same, 0, np.nan_to_num(distances, nan=np.inf, posinf=np.inf)))
+    distances = np.where(same, 0, np.nan_to_num(distances, nan=np.inf, posinf=np.inf))
+    distances = np.sort(distances if distances.ndim == 1 else distances.max(axis=1))
     rows = len(distances)
     if not rows:
         return Loss(key, math.nan, math.nan, 0)

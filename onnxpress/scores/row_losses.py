@@ -17,14 +17,16 @@ Floats = NDArray[np.float64]
 def row_losses(score: Score, target: NDArray[Any], predictions: Predictions) -> Floats | None:
     """Return what each row adds to a loss whose mean is minus the score, (rows,).
 
-    None if the score is no mean over rows, or the predictions lack what it needs.
+    None if the score is no mean over rows, or the predictions lack what it needs. Of several
+    targets it is their mean, as scikit-learn averages them.
     """
     if score.task == "regression":
         of_number = OF_NUMBERS.get(score.name)
         if of_number is None:
             return None
         with np.errstate(all="ignore"):
-            return of_number(np.asarray(target, np.float64), predictions.values)
+            found = of_number(np.asarray(target, np.float64), predictions.values)
+        return found if found.ndim == 1 else np.asarray(found.mean(axis=1))
     codes = score.encoded(target)
     if score.name == "accuracy":
         return np.asarray(codes != score.encoded(predictions.values), np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,9 +53,13 @@ class Score:
     """The original's classes, sorted, in the order of its scores; empty for regression."""
     positive: Label | None = None
     """Of two classes, the one that recall, precision and the like are about."""
+    targets: int = 1
+    """Regression: how many numbers a row has. scikit-learn averages the scores of several."""
 
     def __call__(self, target: NDArray[Any], predictions: Predictions) -> float:
         """Return the score of predictions against ``target`` (rows,), the greater the better.
+
+        Of several targets it is (rows, targets).
 
         It is scikit-learn's own, asked of an estimator that answers with the predictions. NaN where
         it is undefined on these rows, or where the predictions lack what it needs.
@@ -194,7 +198,7 @@ def as_classes(labels: NDArray[Any]) -> tuple[Label, ...]:
 
 
 def default_score(task: Task, target: NDArray[Any], values: NDArray[Any]) -> float:
-    """Return the accuracy or R2 of ``values`` against ``target``, both (rows,)."""
+    """Return the accuracy or R2 of ``values`` against ``target``, of the same shape."""
     classes = as_classes(target) if task == "classification" else ()
     return Score(DEFAULTS[task], task, classes)(target, Predictions(values, None))
 
@@ -209,7 +213,7 @@ def fitting_scores(
     return fitting(task, n_classes, proper=proper, has_scores=scored)
 
 
-def find_score(
+def find_score(  # noqa: PLR0913 - keywords with defaults say what the model can
     name: str | None,
     task: Task,
     classes: tuple[Label, ...] = (),
@@ -217,6 +221,7 @@ def find_score(
     *,
     proper: bool = True,
     scored: bool = True,
+    targets: int = 1,
     key: str = "score",
 ) -> Score:
     """Find a score by scikit-learn's name; None is accuracy or R2.
@@ -228,6 +233,7 @@ def find_score(
         positive: of two classes, the one that recall and the like are about; None: the greater.
         proper: whether the model gives probabilities.
         scored: whether it gives scores at all.
+        targets: how many numbers it predicts for a row.
         key: what an error calls the name.
 
     Raises:
@@ -236,12 +242,12 @@ def find_score(
     """
     positive = _positive(positive, task, classes, f"{key.rpartition('.')[0]}.positive".lstrip("."))
     if name is None:
-        return Score(DEFAULTS[task], task, classes, positive)
-    valid = fitting(task, len(classes), proper=proper, has_scores=scored)
+        return Score(DEFAULTS[task], task, classes, positive, targets)
+    valid = fitting(task, len(classes), proper=proper, has_scores=scored, targets=targets)
     quantile = task == "regression" and isinstance(name, str) and pinball_quantile(name)
     if name not in valid and not quantile:
         raise UserError(f"{key} {_complaint(name, task, len(classes), valid)}")
-    return Score(name, task, classes, positive)
+    return Score(name, task, classes, positive, targets)
 
 
 def _complaint(name: Any, task: Task, n_classes: int, valid: tuple[str, ...]) -> str:
@@ -259,9 +265,12 @@ def _complaint(name: Any, task: Task, n_classes: int, valid: tuple[str, ...]) ->
     if kind != task:
         target = "classes" if task == "classification" else "numbers"
         return f"{shown} is for {kind}, and the target has {target}; {choose}"
-    if not fits(name, task, n_classes, proper=True, has_scores=True):
+    if task == "regression" or not fits(name, task, n_classes, proper=True, has_scores=True):
         wanted = "two classes" if n_classes != 2 else "three or more classes"
-        return f"{shown} is for {wanted}, and the target has {n_classes}; {choose}"
+        came = f"{wanted}, and the target has {n_classes}"
+        if task == "regression":
+            came = "one target, and there are several"
+        return f"{shown} is for {came}; {choose}"
     needs_scores = fits(name, task, n_classes, proper=False, has_scores=True)
     what = "scores" if needs_scores else "probabilities"
     return f"{shown} needs {what}, and this model gives none; {choose}"
@@ -302,11 +311,9 @@ def check_rows(
         UserError: it is undefined, whatever a model answers.
     """
     if reason := score.undefined(target):
-        names = fitting(score.task, len(score.classes), proper=True, has_scores=True)
-        others = [
-            name
-            for name in names
-            if not Score(name, score.task, score.classes, score.positive).undefined(target)
-        ]
+        names = fitting(
+            score.task, len(score.classes), proper=True, has_scores=True, targets=score.targets
+        )
+        others = [name for name in names if not replace(score, name=name).undefined(target)]
         choose = f"; choose one of {', '.join(others)}" if others else ""
         raise UserError(f"{key} {score.name!r} is undefined on {rows}: {reason}{choose}")

@@ -87,25 +87,39 @@ def scored(
 
 
 @cache
-def fits(name: str, task: Task, n_classes: int, *, proper: bool, has_scores: bool) -> bool:
+def fits(
+    name: str, task: Task, n_classes: int, *, proper: bool, has_scores: bool, targets: int = 1
+) -> bool:
     """Whether a scorer can score models of this task.
 
-    ``proper`` says whether the model gives probabilities, ``has_scores`` whether it has any scores.
+    ``proper`` says whether the model gives probabilities, ``has_scores`` whether it has any scores,
+    ``targets`` how many numbers it predicts for a row.
     """
     if kind_of(name) != task:
         return False
     if task == "regression":
-        return True
+        return targets == 1 or takes_several(name)
     present = frozenset(range(n_classes))
     return _tells(name, n_classes, present, proper=proper, has_scores=has_scores)
 
 
-def fitting(task: Task, n_classes: int, *, proper: bool, has_scores: bool) -> tuple[str, ...]:
+@cache
+def takes_several(name: str) -> bool:
+    """Whether a score of regression is defined for several targets."""
+    from onnxpress.scores.answers import AnsweringRegressor
+
+    target = np.array([[1.0, 2.0], [2.0, 4.0], [4.0, 3.0]])
+    return math.isfinite(scored(name, 0, AnsweringRegressor(target[::-1]), target))
+
+
+def fitting(
+    task: Task, n_classes: int, *, proper: bool, has_scores: bool, targets: int = 1
+) -> tuple[str, ...]:
     """Return the names of the scorers that fit, sorted."""
     return tuple(
         name
         for name in SCORERS
-        if fits(name, task, n_classes, proper=proper, has_scores=has_scores)
+        if fits(name, task, n_classes, proper=proper, has_scores=has_scores, targets=targets)
     )
 
 
@@ -152,9 +166,15 @@ def _sure(values: NDArray[Any], n_classes: int, proper: bool, has_scores: bool) 
 
 
 def why_not_numbers(name: str, target: NDArray[Any]) -> str:
-    """Say why a regression score is undefined on these targets (rows,); empty if it is not."""
+    """Say why a regression score is undefined on these targets; empty if it is not.
+
+    They are (rows,), or (rows, targets), where the score is undefined if that of one target is.
+    """
     from onnxpress.scores.answers import AnsweringRegressor
 
+    if target.ndim == 2:
+        reasons = (why_not_numbers(name, column) for column in target.T)
+        return next(filter(None, reasons), "")
     if not np.isfinite(target).all():
         return "a target is NaN or infinite"
     low, high = float(target.min()), float(target.max())

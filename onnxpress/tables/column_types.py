@@ -28,7 +28,7 @@ from onnxpress.tables.arrow_types import (
     present,
     texts,
 )
-from onnxpress.tables.schema import Column, Schema
+from onnxpress.tables.schema import Column, Schema, Target, columns_of
 from onnxpress.tables.stray_text import refuse_nul, refuse_stray_text, refuse_written_quantities
 from onnxpress.tables.wording import listed, shown
 
@@ -44,39 +44,80 @@ AnyTask = Literal["auto", "classification", "regression"]
 
 
 def type_columns(
-    source: pa.Table | pd.DataFrame, target: str, task: AnyTask, text: Collection[str] = ()
+    source: pa.Table | pd.DataFrame, target: Target, task: AnyTask, text: Collection[str] = ()
 ) -> tuple[pd.DataFrame, Schema]:
     """Give every column its final type, and describe the columns in a schema.
 
-    Rows without a target are left out. Numbers become float32 already here: a model trained in
-    float64 and served in float32 differs from its ONNX form at the split thresholds. Everything
-    else becomes str, empty where it is missing: a category, or free text for the columns in
-    ``text``. The index of a DataFrame is dropped at once.
+    Rows without a target, or without one of several, are left out. Numbers become float32 already
+    here: a model trained in float64 and served in float32 differs from its ONNX form at the split
+    thresholds. Everything else becomes str, empty where it is missing: a category, or free text for
+    the columns in ``text``. The index of a DataFrame is dropped at once.
 
     Returns:
-        The columns, features first and the target last, and their schema.
+        The columns, features first and what is predicted last, and their schema.
 
     Raises:
         UserError: naming the column that cannot be used, and why.
     """
     table = as_table(source) if isinstance(source, pd.DataFrame) else source
     table = pa.table([decoded(column) for column in table.columns], names=table.column_names)
-    features = feature_names(table, target, text)
-    rows = np.flatnonzero(present(table[target]))
-    if not len(rows):
-        raise UserError(
-            f"target {shown(target)} has no value in any row; name another column (`target`)"
-        )
+    targets = columns_of(target)
+    features = feature_names(table, targets, text)
+    rows = labelled_rows(table, targets)
     columns, values = [], {}
     for name in features:
         kept = table[name].take(rows)
         column, values[name] = type_feature(kept, name, rows, is_free=name in text)
         columns.append(column)
-    labels = table[target].take(rows)
-    meaning(labels, target, "target")
-    task = decide_task(labels) if task == "auto" else task
-    values[target] = type_target(labels, target, task, rows)
+    labels = {name: table[name].take(rows) for name in targets}
+    for name, label in labels.items():
+        meaning(label, name, "target")
+    if not isinstance(target, str):
+        task = several_are_quantities(labels, task)
+    task = decide_task(labels[targets[0]]) if task == "auto" else task
+    for name, label in labels.items():
+        values[name] = type_target(label, name, task, rows)
     return pd.DataFrame(values), Schema(task, target, tuple(columns))
+
+
+def labelled_rows(table: pa.Table, targets: tuple[str, ...]) -> NDArray[np.intp]:
+    """Return the positions of the rows that have a value in each of the target's columns.
+
+    Raises:
+        UserError: there are none.
+    """
+    there = [present(table[name]) for name in targets]
+    for name, own in zip(targets, there, strict=True):
+        if not own.any():
+            raise UserError(
+                f"target {shown(name)} has no value in any row; name another column (`target`)"
+            )
+    rows = np.flatnonzero(np.logical_and.reduce(there))
+    if not len(rows):
+        raise UserError(
+            f"no row has a value in each of the targets {listed(targets)}; name fewer (`target`)"
+        )
+    return rows
+
+
+def several_are_quantities(labels: dict[str, pa.ChunkedArray], task: AnyTask) -> Task:
+    """Return the task of several targets, which is regression.
+
+    Raises:
+        UserError: they are classes, by ``task`` or by their values.
+    """
+    cure = "name one column of classes (`target`)"
+    if task == "classification":
+        raise UserError(f"several targets, {listed(labels)}, should be quantities; {cure}")
+    for name, label in labels.items() if task == "auto" else ():
+        if decide_task(label) == "classification":
+            numeric = is_number(label.type)
+            hint = ", or set `task`: regression if it is a quantity" if numeric else ""
+            raise UserError(
+                f"target {shown(name)} holds classes, and several targets should be quantities; "
+                f"{cure}{hint}"
+            )
+    return "regression"
 
 
 def as_table(frame: pd.DataFrame) -> pa.Table:
@@ -96,7 +137,7 @@ def as_table(frame: pd.DataFrame) -> pa.Table:
     return table.replace_schema_metadata(None)
 
 
-def feature_names(table: pa.Table, target: str, text: Collection[str]) -> list[str]:
+def feature_names(table: pa.Table, targets: tuple[str, ...], text: Collection[str]) -> list[str]:
     """Return the names of the feature columns.
 
     Raises:
@@ -105,9 +146,9 @@ def feature_names(table: pa.Table, target: str, text: Collection[str]) -> list[s
     """
     if not table.num_rows:
         raise UserError("the table has a header but no rows; expected at least a few dozen")
-    features = [name for name in table.column_names if name != target]
+    features = [name for name in table.column_names if name not in targets]
     if not features:
-        raise UserError(f"the table has no feature column beside the target {shown(target)}")
+        raise UserError(f"the table has no feature column beside the target {listed(targets)}")
     if absent := sorted(set(text) - set(features)):
         raise UserError(
             f"`text` {shown(absent[0])} is not a feature column; they are {listed(features, 20)}"

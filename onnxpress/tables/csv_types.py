@@ -44,15 +44,15 @@ def typed(
     cells: pa.Table,
     form: CsvForm = PLAIN,
     text: Collection[str] = (),
-    target: str | None = None,
+    targets: Collection[str] = (),
 ) -> pa.Table:
     """Give each column the narrowest type of all of its cells; the columns in ``text`` stay text.
 
-    Rows without a ``target`` are left out later, so their values decide nothing: a line with a
-    total below the numbers does not make text of them.
+    Rows without one of the ``targets`` are left out later, so their values decide nothing: a line
+    with a total below the numbers does not make text of them.
     """
     columns = {name: without_missing(cells[name], form.missing) for name in cells.column_names}
-    if target in columns:
+    for target in set(targets) & set(columns):
         labelled = pc.is_valid(columns[target])
         columns = {name: pc.if_else(labelled, values, None) for name, values in columns.items()}
     return pa.table(

@@ -26,7 +26,8 @@ class Rows:
     feeds: Feeds
     """The ONNX inputs."""
     target: NDArray[Any]
-    """(rows,): int64 or str for classes, float64 for regression."""
+    """(rows,): int64 or str for classes, float64 for regression; of several targets, float64
+    (rows, targets)."""
 
     def __len__(self) -> int:
         return len(self.target)

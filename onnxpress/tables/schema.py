@@ -18,15 +18,35 @@ class Column:
     missing: bool
 
 
+Target = str | tuple[str, ...]
+"""The column to predict, or several of a regression."""
+
+
 @dataclass(frozen=True)
 class Schema:
     """The task, the target, and the feature columns in order."""
 
     task: Literal["classification", "regression"]
-    target: str
+    target: Target
     columns: tuple[Column, ...]
-    target_std: float | None = None
-    """Regression: standard deviation of the target in the training rows, in its own unit."""
+    target_std: float | tuple[float, ...] | None = None
+    """Regression: standard deviation of the target in the training rows, in its own unit; one for
+    each of several targets."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The columns to predict."""
+        return columns_of(self.target)
+
+    @property
+    def target_name(self) -> str:
+        """What a heading calls the target: ``price``, or ``price, area``."""
+        return ", ".join(self.targets)
+
+    @property
+    def has_several_targets(self) -> bool:
+        """Whether a prediction is a row of numbers."""
+        return not isinstance(self.target, str)
 
     @property
     def all_numeric(self) -> bool:
@@ -44,6 +64,11 @@ class Schema:
         return asdict(self)
 
 
+def columns_of(target: Target) -> tuple[str, ...]:
+    """Return the columns to predict."""
+    return (target,) if isinstance(target, str) else target
+
+
 def as_schema(content: dict[str, Any]) -> Schema:
     """Return the schema that :meth:`Schema.to_json` has written.
 
@@ -53,6 +78,9 @@ def as_schema(content: dict[str, Any]) -> Schema:
     fields = dict(content)
     try:
         columns = tuple(Column(**column) for column in fields.pop("columns"))
+        for key in ("target", "target_std"):
+            if isinstance(fields.get(key), list):
+                fields[key] = tuple(fields[key])
         return Schema(columns=columns, **fields)
     except (KeyError, TypeError) as error:
         raise ValueError(str(error)) from error

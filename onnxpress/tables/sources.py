@@ -14,6 +14,7 @@ from onnxpress.tables.column_types import as_table
 from onnxpress.tables.csv_file import read_cells
 from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
 from onnxpress.tables.parquet_file import read_columns
+from onnxpress.tables.schema import Target, columns_of
 from onnxpress.tables.wording import listed, shown
 
 BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
@@ -26,7 +27,7 @@ class Source:
     """A table as it comes: columns of Arrow's types, and the name of the one to predict."""
 
     table: pa.Table
-    target: str = "target"
+    target: Target = "target"
     lines: tuple[str, ...] = ()
     """What may surprise about the file as a whole."""
     cells: pa.Table | None = None
@@ -34,13 +35,14 @@ class Source:
 
 
 def load_source(
-    source: str | Path, target: str | None, form: CsvForm = PLAIN, text: Collection[str] = ()
+    source: str | Path, target: Target | None, form: CsvForm = PLAIN, text: Collection[str] = ()
 ) -> Source:
     """Read a bundled data set by its name, or a CSV or Parquet file by its path.
 
     Args:
         source: one of :data:`BUNDLED`, or a path that ends with one of :data:`SUFFIXES`.
-        target: the column to predict; of a bundled data set it is always ``target``.
+        target: what to predict, one column or several; of a bundled data set it is always
+            ``target``.
         form: how a CSV file writes missing values and numbers.
         text: columns of a CSV file that stay text, whatever their cells look like.
 
@@ -54,7 +56,7 @@ def load_source(
     lines: tuple[str, ...] = ()
     if path.suffix == ".csv":
         cells = read_cells(path)
-        table = typed(cells, form, text, target)
+        table = typed(cells, form, text, () if target is None else columns_of(target))
     elif path.suffix == ".parquet":
         table, found = read_columns(path)
         lines = (*found, *csv_only(form))
@@ -66,8 +68,10 @@ def load_source(
     return Source(table, _known_target(path, table, target, lines), lines, cells)
 
 
-def _known_target(path: Path, table: pa.Table, target: str | None, lines: tuple[str, ...]) -> str:
-    """Return the target, if it is a column of the table.
+def _known_target(
+    path: Path, table: pa.Table, target: Target | None, lines: tuple[str, ...]
+) -> Target:
+    """Return the target, if each column of it is one of the table.
 
     Raises:
         UserError: it is not, or no target is named; the line lists the columns.
@@ -78,10 +82,11 @@ def _known_target(path: Path, table: pa.Table, target: str | None, lines: tuple[
             f"`target` should name the column of {path} to predict, got null; "
             f"its columns: {columns}"
         )
-    if target not in table.column_names:
+    absent = [name for name in columns_of(target) if name not in table.column_names]
+    if absent:
         notes = "".join(f" ({line})" for line in lines)
         raise UserError(
-            f"`target` {shown(target)} is not a column of {path}; its columns: {columns}{notes}"
+            f"`target` {shown(absent[0])} is not a column of {path}; its columns: {columns}{notes}"
         )
     return target
 

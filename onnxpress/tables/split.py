@@ -8,7 +8,7 @@ import pandas as pd
 
 from onnxpress.errors import UserError
 from onnxpress.tables.column_types import plain
-from onnxpress.tables.schema import Schema
+from onnxpress.tables.schema import Schema, Target
 
 CALIBRATION_FROM_ROWS = 1000
 CALIBRATION_SHARE = 0.2
@@ -31,8 +31,8 @@ class Parts:
     def describe_target(self) -> str:
         """Return one clause about the target in the training rows."""
         if self.schema.task == "regression":
-            return f"standard deviation {self.schema.target_std:.4g}"
-        counts = self.train[self.schema.target].value_counts(sort=False)
+            return f"standard deviation {_listed(self.schema.target_std)}"
+        counts = self.train[self.schema.target_name].value_counts(sort=False)
         return f"{len(counts)} classes, the rarest with {counts.min()} training rows"
 
 
@@ -58,8 +58,20 @@ def split(
     if share > 0:
         train, calibration = split_off(train, schema, share, "`calibration_size`", seed)
     if schema.task == "regression":
-        schema = replace(schema, target_std=float(train[schema.target].std(ddof=0)))
+        schema = replace(schema, target_std=deviation(train, schema.target))
     return Parts(train, calibration, test, schema)
+
+
+def deviation(frame: pd.DataFrame, target: Target) -> float | tuple[float, ...]:
+    """Return the standard deviation of the target, or of each of several."""
+    if isinstance(target, str):
+        return float(frame[target].std(ddof=0))
+    return tuple(float(frame[name].std(ddof=0)) for name in target)
+
+
+def _listed(numbers: float | tuple[float, ...] | None) -> str:
+    every = numbers if isinstance(numbers, tuple) else (numbers,)
+    return ", ".join(f"{number:.4g}" for number in every)
 
 
 def calibration_share(training_rows: int) -> float:
@@ -81,7 +93,7 @@ def split_off(
     """
     from sklearn.model_selection import train_test_split
 
-    classes = frame[schema.target] if schema.task == "classification" else None
+    classes = frame[schema.target_name] if schema.task == "classification" else None
     try:
         rest, part = train_test_split(frame, test_size=share, random_state=seed, stratify=classes)
     except ValueError as error:

@@ -12,9 +12,10 @@ from onnxpress.tables.schema import Column, Schema
 
 def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
     """Yield columns that tell nothing in training, or have gaps in one part only."""
-    if len(train[schema.target].unique()) == 1:
-        says = "has the same value in every training row: there is nothing to learn"
-        yield Finding("constant", schema.target, says, "target")
+    for target in schema.targets:
+        if len(train[target].unique()) == 1:
+            says = "has the same value in every training row: there is nothing to learn"
+            yield Finding("constant", target, says, "target")
     for column in schema.columns:
         if column.missing and missing(train[column.name]) == len(train):
             yield Finding("empty", column.name, "has no value in any training row; drop it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from onnxpress.tables.column_findings import column_findings
-from onnxpress.tables.findings import finding_lines
+from onnxpress.tables.findings import Finding, finding_lines
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.sources import Source
 from onnxpress.tables.split import Parts
@@ -21,13 +21,15 @@ def source_warnings(
     ``frame`` and ``schema`` are its typed columns; ``decided``: the task was chosen by the user,
     and not by the values of the target.
     """
-    if schema.task == "classification":
-        findings = target_findings(source.table, schema.target, source.cells, decided=decided)
-    else:
-        findings = quantity_findings(source.table, schema.target)
-    leaks = leak_findings(frame, schema)
-    features = column_findings(source.table, schema, source.cells)
-    return [*source.lines, *finding_lines([*findings, *leaks, *features])]
+    found = list[Finding]()
+    for target in schema.targets:
+        if schema.task == "classification":
+            found += target_findings(source.table, target, source.cells, decided=decided)
+        else:
+            found += quantity_findings(source.table, target)
+        found += leak_findings(frame, schema, target)
+    found += column_findings(source.table, schema, source.cells)
+    return [*source.lines, *finding_lines(found)]
 
 
 def split_warnings(parts: Parts) -> list[str]:

@@ -77,9 +77,9 @@ def merged_classes(target: str, cells: pa.Table, *, booleans: bool) -> Iterator[
             return
 
 
-def leak_findings(frame: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
-    """Yield features that are the target itself, or the target in other words."""
-    target = frame[schema.target]
+def leak_findings(frame: pd.DataFrame, schema: Schema, name: str) -> Iterator[Finding]:
+    """Yield features that are the target ``name`` itself, or the target in other words."""
+    target = frame[name]
     classes = target.nunique()
     for column in schema.columns:
         values = frame[column.name]

@@ -65,6 +65,18 @@ def test_an_edited_configuration_is_refused(
         copy_for_python(model, tmp_path / "run", installed(tmp_path / "environment"))
 
 
+@pytest.mark.parametrize("name", ["with a space", "a$b", "it's", "a;b"])
+def test_a_temporary_folder_in_which_the_backend_cannot_start_is_a_line(
+    name: str, tmp_path: Path, digits_forest_onnx: onnx.ModelProto
+) -> None:
+    model = model_in(write_repository(tmp_path / "packaged", digits_forest_onnx))
+    triton = installed(tmp_path / "environment")
+    with pytest.raises(UserError, match="cannot start in .*, because of the .*set TMPDIR"):
+        copy_for_python(model, tmp_path / name, triton)
+    assert not (tmp_path / name).exists()
+    copy_for_python(model, tmp_path / "한글_run-1", triton)
+
+
 def test_no_repository_or_not_one_model_is_a_line(
     tmp_path: Path, digits_forest_onnx: onnx.ModelProto
 ) -> None:

@@ -9,10 +9,12 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from sklearn.cluster import BisectingKMeans, KMeans, MiniBatchKMeans
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import BaggingClassifier, GradientBoostingClassifier
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.impute import KNNImputer
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neighbors import KNeighborsTransformer
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
@@ -45,6 +47,25 @@ def test_centres_may_stand_in_a_union_and_in_a_bag() -> None:
     label, probabilities = outputs(onnxpress.convert(estimator, X), X)
     assert label.tolist() == estimator.predict(X).tolist()
     np.testing.assert_allclose(probabilities, estimator.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("p", [1, 1.5, 2])
+def test_the_nearest_of_rows_that_are_equally_near_in_float32_is_found(p: float) -> None:
+    """Their distances to 0, to the power of p, are 1 + 0.9 and 1 + 0.6 of float32's step at 1."""
+    further, nearer = (np.array([0.9, 0.6]) * 2.0**-23) ** (1 / p)
+    x = np.array([[1, further], [1, nearer], [5, 5], [6, 6]], np.float32)
+    graph = KNeighborsTransformer(n_neighbors=1, mode="connectivity", p=p, algorithm="kd_tree")
+    estimator = make_pipeline(graph, Ridge()).fit(x, [1.0, 2.0, 3.0, 4.0])
+    zero = np.zeros((1, 2), np.float32)
+    assert graph.transform(zero).toarray().tolist() == [[0, 1, 0, 0]]
+    found = outputs(onnxpress.convert(estimator, x), zero)[0]
+    np.testing.assert_allclose(found[:, 0], estimator.predict(zero), rtol=1e-6)
+
+
+def test_a_classifier_as_a_step_is_refused_in_plain_words() -> None:
+    estimator = make_pipeline(LinearDiscriminantAnalysis(), Ridge()).fit(X, CLASSES)
+    with pytest.raises(UserError, match="a step that predicts labels has no ONNX form but at the"):
+        onnxpress.convert(estimator, X)
 
 
 @pytest.mark.parametrize("loss", ["log_loss", "exponential"])

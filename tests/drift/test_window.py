@@ -10,13 +10,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression
 
+from onnxpress.conversion.converting import to_onnx
 from onnxpress.drift.counting import psi
 from onnxpress.drift.profiling import drift_profile, predicted
+from onnxpress.drift.shifts import checked_profile, shifts
 from onnxpress.drift.traces import EXACT, as_traced, requests_in
 from onnxpress.drift.window import BLOCKS, Window
+from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import take
+from tests.support import several_targets
 from tests.support.drift_models import model
 
 MODEL = model("texts/RandomForestClassifier")
@@ -163,3 +168,21 @@ def test_without_held_out_rows_the_training_rows_tell_labels_but_not_how_sure_th
     profile = drift_profile(MODEL.onnx, MODEL.schema, FEEDS, take(FEEDS, np.arange(0)))
     (label,) = profile["predictions"]
     assert (label["name"], sum(label["counts"])) == ("label", len(MODEL.rows))
+
+
+def test_each_of_several_targets_has_an_entry_of_its_own() -> None:
+    x, y = several_targets.rows(400)
+    model = to_bytes(to_onnx(LinearRegression().fit(x, y), several_targets.schema(), 13))
+    profile = drift_profile(model, several_targets.schema(), {"X": x}, {"X": x})
+    names = [entry["name"] for entry in profile["predictions"]]
+    assert names == ["prediction price", "prediction area"]
+    moved = x.copy()
+    moved[:, 2] += 2  # which the area alone depends on
+    outputs = predicted(open_session(model), {"X": moved})
+    found = {each.name: each.psi for each in shifts(profile, {"X": moved}, outputs) if each.output}
+    assert found["prediction area"] > 1
+    assert found["prediction price"] < 0.2
+    window = Window(checked_profile(profile))
+    window.add({"X": moved}, outputs)
+    read = {each.name: each.psi for each in window.readings() if each.output}
+    assert read == pytest.approx(found, rel=0.1)  # by the digits that traces have

@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.linear_model import (
     LinearRegression,
@@ -186,12 +187,32 @@ def test_a_gaussian_process_and_counts_of_words_keep_five_digits() -> None:
 
 
 def test_differences_are_relative_above_one_and_absolute_below() -> None:
-    one = np.array([[0.5], [1000.0], [np.inf], [np.nan], [1.0], [2.0]])
-    other = np.array([[0.6], [1001.0], [np.inf], [np.nan], [np.nan], [np.inf]])
+    one = np.array([[0.5, 0], [1000.0, 0], [np.inf, 0], [np.nan, 0], [1.0, 0], [2.0, 0]])
+    other = np.array([[0.6, 0], [1001.0, 0], [np.inf, 0], [np.nan, 0], [np.nan, 0], [np.inf, 0]])
     np.testing.assert_allclose(
         relative_differences(one, other), [0.1, 0.001, 0, 0, np.inf, np.inf], rtol=1e-9
     )
     assert np.isinf(relative_differences(one, np.hstack([one, one]))).all()
+
+
+def test_predictions_are_relative_to_their_spread_which_a_few_far_off_do_not_change() -> None:
+    one = np.linspace(-1000, 1000, 101).reshape(-1, 1)  # 680 at the quantile 0.84
+    one[[0, 1, -1], 0] = np.inf, np.nan, 1e30
+    other = one.copy()
+    other[50] += 0.68  # it is 0
+    found = relative_differences(one, other)
+    assert found[50] == pytest.approx(0.001, rel=0.05)
+    assert np.delete(found, 50).max() == 0
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4, 1e8])
+def test_trees_of_a_target_around_0_differ_by_rounding_at_any_scale(scale: float) -> None:
+    """Sums of leaves cancel: relative to a prediction near 0, any rounding is large."""
+    x, _ = rows_of()
+    boosting = HistGradientBoostingRegressor(max_iter=60, min_samples_leaf=5, random_state=0)
+    boosting.fit(x, scale * (x[:, 0] - x[:, 1] * x[:, 2]))
+    found = differences(boosting, {"X": x}, numeric_schema(5, "regression"))
+    assert found.largest < TOLERANCE / 3
 
 
 def test_another_label_counts_unless_the_two_greatest_scores_are_equal() -> None:

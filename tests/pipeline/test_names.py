@@ -281,9 +281,9 @@ def test_every_word_can_be_a_category() -> None:
 
 def test_labels_come_back_from_the_predictions_as_they_were(workspace: Path) -> None:
     target = np.array(WORDS)
-    data = predictions_csv(target, [Predictions(target[::-1], None)] * 3)
+    data = predictions_csv(target, [Predictions(target[::-1], None)] * 3, ["t"])
     (workspace / "outputs" / "predictions.csv").write_bytes(data)
-    back = read_predictions()
+    back = read_predictions(Schema("classification", "t", ()))
     assert back["target"].tolist() == WORDS
     assert back["quantized"].tolist() == WORDS[::-1]
     by_pandas = pd.read_csv(

@@ -23,6 +23,7 @@ from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.report.pictures import candidates, errors, latency, reliability, size
 from onnxpress.report.pictures.canvas import png, style
 from onnxpress.report.pictures.composition import bytes_by_kind, counts
+from onnxpress.tables.schema import Schema
 from stages.plot import main
 from tests.conftest import ROOT
 from tests.support.plot_fixtures import classes, forest, make_outputs, measured, quantization
@@ -48,7 +49,7 @@ def figures(run: Path) -> Iterator[dict[str, Any]]:
         patch.chdir(run)
         detail = read_json(Path("outputs/latency_detail.json"))
         found = {
-            "errors": errors.draw(read_predictions(), read_schema()),
+            "errors": errors.draw(read_predictions(read_schema()), read_schema()),
             "reliability": reliability.draw(
                 read_json(Path("outputs/metrics_detail.json"))["reliability"],
                 read_json(Path("outputs/metrics.json")),
@@ -94,8 +95,8 @@ def test_residuals_are_drawn_the_same_twice(
 ) -> None:
     monkeypatch.chdir(make_outputs(tmp_path, *RUNS["regression"]))
     with style():
-        assert png(errors.draw(read_predictions(), read_schema())) == png(
-            errors.draw(read_predictions(), read_schema())
+        assert png(errors.draw(read_predictions(read_schema()), read_schema())) == png(
+            errors.draw(read_predictions(read_schema()), read_schema())
         )
 
 
@@ -168,7 +169,7 @@ def test_many_classes_are_shaded_and_none_covers_another(
 ) -> None:
     monkeypatch.chdir(make_outputs(tmp_path, classes(20), 0))
     with style():
-        figure = errors.draw(read_predictions(), read_schema())
+        figure = errors.draw(read_predictions(read_schema()), read_schema())
         figure.draw_without_rendering()
         assert misplaced(figure) == []
     assert "test rows" in [text for text, _ in boxes(figure)]  # the legend of the shades
@@ -350,7 +351,7 @@ def test_splits_and_leaves_are_counted_as_scikit_learn_counts_them(
 ) -> None:
     monkeypatch.chdir(run)
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
-    target = read_predictions()["target"]
+    target = read_predictions(read_schema())["target"]
     regression = read_schema().task == "regression"
     estimator = forest(x, target.astype(float) if regression else target)
     leaves = sum(int(tree.get_n_leaves()) for tree in estimator.estimators_)
@@ -367,3 +368,19 @@ def test_the_steps_lead_from_the_size_of_the_one_file_to_that_of_the_other(run: 
     )
     kb = 30.0 + sum(change for _, change in size.steps(30.0, plain, quantized))
     assert kb == pytest.approx((run / "outputs/model_quantized.onnx").stat().st_size / 1024)
+
+
+def test_each_of_several_targets_has_a_line_of_residuals() -> None:
+    truth = np.array([["1", "100"], ["2", "300"], ["4", "200"]])
+    told = np.array([["2", "100"], ["2", "330"], ["4", "240"]])
+    columns = {"target": truth, "original": truth, "onnx": truth, "quantized": told}
+    schema = Schema("regression", ("price", "area"), ())
+    with style():
+        figure = errors.draw(columns, schema)
+    labels = [ax.get_xlabel() for ax in figure.axes]
+    assert labels == ["true price", "true price", "true area", "true area"]
+    titles = [ax.get_title() for ax in figure.axes]
+    assert f"RMSE {np.sqrt(1 / 3):.4g}" in titles[1]
+    assert f"RMSE {np.sqrt(2500 / 3):.4g}" in titles[3]
+    drawn = figure.axes[3].lines[0].get_ydata()
+    assert drawn.tolist() == [0, 30, 40]

@@ -23,6 +23,7 @@ from onnxpress.scores.score import Score, find_score
 
 TWO = find_score(None, "classification", ("a", "b"))
 NUMBERS = Score("r2", "regression")
+SEVERAL = Score("r2", "regression", targets=2)
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -51,7 +52,7 @@ def test_every_key_is_known_and_quantiles_too() -> None:
 def test_every_key_fits_one_of_the_tasks() -> None:
     for key in KEYS:
         fits = []
-        for score in (TWO, NUMBERS):
+        for score in (TWO, NUMBERS, SEVERAL):
             try:
                 check_limits({key: 0.1}, score)
                 fits.append(score.task)

@@ -196,7 +196,8 @@ def test_a_hand_edited_output_is_caught_although_dvc_was_told_to_take_it(
     )
     project.run("dvc", "commit", "--force", "evaluate")
     project.run("git", "commit", "-qam", "edited")
-    done = project.run("python", "-m", "onnxpress", "reproduce", check=False)
+    words = ["python", "-m", "onnxpress", "reproduce", "--until", "evaluate"]
+    done = project.run(*words, check=False)
     assert done.returncode == 5
     assert (
         "first in stage 'evaluate': DIFFERS: outputs/metrics.json (evaluate) "
@@ -350,6 +351,18 @@ def test_a_clone_of_another_python_is_compared_with_the_other_clone_only(tmp_pat
     assert (
         str(verdict) == "equal: a.json (evaluate) between the clones; dvc.lock is of another Python"
     )
+
+
+def test_the_first_different_file_of_a_folder_is_named_with_its_place(tmp_path: Path) -> None:
+    for folder, text in (("one", "a: 1"), ("other", "a: 2")):
+        (tmp_path / folder / "repository" / "iris").mkdir(parents=True)
+        (tmp_path / folder / "same.md").write_text("same")
+        (tmp_path / folder / "repository" / "iris" / "config.pbtxt").write_text(text)
+    one, other = tmp_path / "one", tmp_path / "other"
+    found = difference(one, other)
+    assert found == "repository/iris/config.pbtxt: line 1: 'a: 1' and 'a: 2'"
+    (other / "repository" / "more").write_text("")
+    assert difference(one, other) == "files in one of them only: repository/more"
 
 
 def test_the_first_difference_is_named(tmp_path: Path, digits_forest_onnx: onnx.ModelProto) -> None:

@@ -361,10 +361,16 @@ IN_PARAMS = [
         "train should be a section of keys, got None",
     ),
     Bad(
-        "several targets",
+        "a target twice",
         "prepare",
-        params(data__target=["a", "b"]),
-        "data.target should be a valid string, got ['a', 'b']",
+        params(data__target=["a", "a"]),
+        "data.target should name each column once, and 'a' is there twice, got ['a', 'a']",
+    ),
+    Bad(
+        "a number for a target",
+        "prepare",
+        params(data__target=["a", 2]),
+        "data.target should be the name of a column, or a list of several names, got ['a', 2]",
     ),
     Bad(
         "share above one",

@@ -11,6 +11,7 @@ from onnxpress.commands.line.options import (
     BUDGET,
     FILE,
     in_json,
+    one_or_several,
     positive,
     rows_of_a_file,
     score,
@@ -20,14 +21,21 @@ from onnxpress.commands.line.options import (
 )
 from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective
 
-JOB = ("model", "data", "target", "out", "task", "trust", "max_seconds", "max_memory_mb", "force")
+JOB = ("model", "data", "out", "task", "trust", "max_seconds", "max_memory_mb", "force")
 """Words of compress that say what is read and written; the others are settings."""
 
 
 @click.command()
 @click.argument("model", type=FILE)
 @rows_of_a_file
-@click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+@click.option(
+    "--target",
+    "targets",
+    required=True,
+    multiple=True,
+    metavar="COLUMN",
+    help="The column to predict. Can be given several times, for a model of several quantities.",
+)
 @click.option("-o", "--out", type=FILE, required=True, help="The ONNX file to write.")
 @click.option("--force", is_flag=True, help="Replace OUT if it is there already.")
 @score
@@ -103,7 +111,8 @@ def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
     """
     from onnxpress.commands.compress import Job, main
 
-    job = Job(**{name: words.pop(name) for name in JOB})
+    target = one_or_several(words.pop("targets"))
+    job = Job(target=target, **{name: words.pop(name) for name in JOB})
     budgets = dict(words.pop("budgets"))
     main(job, {**words, "budgets": budgets, "ml_opset": int(ml_opset)}, in_json=in_json)
 
@@ -112,7 +121,14 @@ def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
 @click.argument("original", type=FILE)
 @click.argument("model", type=FILE)
 @rows_of_a_file
-@click.option("--target", metavar="COLUMN", help="The column to predict; with it, also scores.")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="COLUMN",
+    help="The column to predict; with it, also scores. Can be given several times, for models of "
+    "several quantities.",
+)
 @score
 @click.option(
     "--also",
@@ -132,7 +148,9 @@ def compare(*, seed: int, in_json: bool, **words: Any) -> None:
     """
     from onnxpress.commands.compare import Pair, main
 
-    main(Pair(**words), seed=seed, in_json=in_json)
+    targets = words.pop("targets")
+    target = one_or_several(targets) if targets else None
+    main(Pair(**words, target=target), seed=seed, in_json=in_json)
 
 
 @click.command()

@@ -98,6 +98,17 @@ TABLE = (
 )
 
 
+def one_or_several(columns: tuple[str, ...]) -> str | tuple[str, ...]:
+    """Return the target that the columns are.
+
+    Raises:
+        UsageError: one is named twice.
+    """
+    if len(set(columns)) < len(columns):
+        raise click.UsageError(f"--target should name each column once, got {', '.join(columns)}")
+    return columns if len(columns) > 1 else columns[0]
+
+
 def rows_of_a_file(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the argument ``data``, a :class:`TableFile`, from the options about it."""
 

@@ -30,9 +30,10 @@ def _folder(one: Path, other: Path) -> str:
     names, others = ({*_files_in(folder)} for folder in (one, other))
     if names != others:
         return f"files in one of them only: {', '.join(sorted(names ^ others))}"
-    pairs = ((one / name, other / name) for name in sorted(names))
     return next(
-        f"{a.name}: {difference(a, b)}" for a, b in pairs if a.read_bytes() != b.read_bytes()
+        f"{name}: {difference(one / name, other / name)}"
+        for name in sorted(names)
+        if (one / name).read_bytes() != (other / name).read_bytes()
     )
 
 

@@ -6,6 +6,7 @@ Python backend runs the same ONNX file, by the same onnxruntime.
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from onnxpress.serving.drift_component import SUFFIX, moved
 MODEL = Path(__file__).with_name("python_backend.py")
 PACKAGED, LOCAL = 'backend: "onnxruntime"', 'backend: "python"'
 CONFIG = "config.pbtxt"
+_FOR_THE_SHELL = re.compile(r"""[\s"'$`\\;&|<>(){}\[\]*?!#~]""")
+"""What the backend's paths must not hold: it starts its process by an unquoted line of bash."""
 
 
 def model_in(repository: Path) -> Path:
@@ -45,8 +48,14 @@ def copy_for_python(model: Path, folder: Path, installation: Installation) -> li
     Returns the options of the server that the drift component needs, if there is one.
 
     Raises:
-        UserError: the configuration is not one for the onnxruntime backend.
+        UserError: the configuration is not one for the onnxruntime backend, or the backend cannot
+            be started in ``folder``.
     """
+    if found := _FOR_THE_SHELL.search(str(folder)):
+        raise UserError(
+            f"Triton's Python backend cannot start in {folder}, because of the {found[0]!r} in it; "
+            "set TMPDIR to another folder, such as TMPDIR=/tmp"
+        )
     copy = folder / "repository" / model.name
     shutil.copytree(model, copy)
     config = (copy / CONFIG).read_text(encoding="utf-8")

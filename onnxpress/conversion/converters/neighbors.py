@@ -9,7 +9,7 @@ Of equal votes the first label wins, as in scikit-learn. Of equally near rows th
 is taken; which one scikit-learn takes depends on its search (brute force and k-d tree differ from
 each other), so that predictions for such rows may differ.
 
-Other metrics stay with skl2onnx's own graph.
+Other metrics stay with skl2onnx's own graph, in float64, and so do the distances of a transformer.
 """
 
 from __future__ import annotations
@@ -39,9 +39,14 @@ MOST_NUMBERS = 2**28
 @cache
 def register() -> None:
     """Replace skl2onnx's converters, for this process; calling it again changes nothing."""
-    from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+    from sklearn.neighbors import (
+        KNeighborsClassifier,
+        KNeighborsRegressor,
+        KNeighborsTransformer,
+    )
 
     replace_converters([KNeighborsClassifier, KNeighborsRegressor], _as_product)
+    replace_converters([KNeighborsTransformer], in_double)
 
 
 def _as_product(original: Converter) -> Converter:
@@ -69,7 +74,9 @@ def _is_covered(operator: Any) -> bool:
     model = operator.raw_operator
     if not isinstance(operator.inputs[0].type, FloatTensorType):
         return False
-    if np.prod(model._fit_X.shape, dtype=float) > MOST_NUMBERS or model._y.ndim > 1:
+    if np.prod(model._fit_X.shape, dtype=float) > MOST_NUMBERS:
+        return False
+    if hasattr(model, "classes_") and model._y.ndim > 1:
         return False
     if model.effective_metric_ not in METRICS or model.weights not in ("uniform", "distance"):
         return False
@@ -87,12 +94,13 @@ def _write(model: Any, x: str, outputs: list[str], writer: Writer) -> None:
     weighted, labelled = model.weights == "distance", hasattr(model, "classes_")
     index, squares = _nearest(model, x, weighted=weighted, writer=writer)
     votes = _votes(model, writer) if labelled else _targets(model._y, writer)
-    # (rows, neighbours, classes) of a classifier, (rows, neighbours) of a regressor
+    # (rows, neighbours, classes or targets), of a single target (rows, neighbours)
     values = writer.add("Gather", votes, index, axis=0)
-    mean, keepdims = outputs[-1], not labelled
+    wide = labelled or model._y.ndim > 1
+    mean, keepdims = outputs[-1], not wide
     if weighted:
         weights = _weights(model, squares, writer)
-        if labelled:
+        if wide:
             shape = writer.constant(np.array([-1, model.n_neighbors, 1], np.int64))
             weights = writer.add("Reshape", weights, shape)
         values = writer.add("Mul", values, weights)
@@ -174,7 +182,7 @@ def _votes(model: Any, writer: Writer) -> str:
 
 
 def _targets(targets: NDArray[Any], writer: Writer) -> str:
-    """Write the target of each stored row, float32 (stored rows,)."""
+    """Write the target of each stored row, float32 (stored rows,) or (stored rows, targets)."""
     whole = (targets == np.round(targets)).all() and np.abs(targets).max() < 2**15
     if whole:
         return writer.whole(targets.astype(np.int64))

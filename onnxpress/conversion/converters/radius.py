@@ -35,8 +35,8 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     writer = ContainerWriter(scope, container)
     if model.effective_metric_ != "euclidean" or model.weights != "uniform":
         raise NotImplementedError("only the Euclidean metric and uniform weights are written")
-    if model._y.ndim > 1 or hasattr(model._fit_X, "toarray"):
-        raise NotImplementedError("only dense rows and one target are written")
+    if hasattr(model._fit_X, "toarray"):
+        raise NotImplementedError("only dense rows are written")
     stored = np.asarray(model._fit_X, np.float64)
     centre = stored.mean(axis=0).astype(np.float32).astype(np.float64)
     rows = writer.add("Cast", operator.inputs[0].full_name, to=TensorProto.DOUBLE)
@@ -47,7 +47,7 @@ def _convert(scope: Any, operator: Any, container: Any) -> None:
     squares = writer.add("Add", squares, writer.reduce("ReduceSumSquare", rows, 1))
     beyond = writer.add("Greater", squares, writer.constant(np.array([model.radius**2], float)))
     within = writer.add("Cast", writer.add("Not", beyond), to=TensorProto.DOUBLE)
-    targets = np.asarray(model._y, np.float64).reshape(-1, 1)
+    targets = np.asarray(model._y, np.float64).reshape(len(stored), -1)
     total = writer.add("MatMul", within, writer.constant(targets))
     mean = writer.add("Div", total, writer.reduce("ReduceSum", within, 1))
     writer.add("Cast", mean, output=operator.outputs[0].full_name, to=TensorProto.FLOAT)

@@ -78,4 +78,5 @@ def _classifier_shapes(operator: Any) -> None:
 def _regressor_shapes(operator: Any) -> None:
     from skl2onnx.common.data_types import FloatTensorType
 
-    operator.outputs[0].set_type(FloatTensorType([None, 1]))
+    # a column for each target, which the contract counts
+    operator.outputs[0].set_type(FloatTensorType([None, None]))

@@ -22,7 +22,8 @@ class Leaves(Values):
 
     def leaf_values(self, estimator: Any, inputs: Inputs) -> str:
         """See Members.values."""
-        return self.column(self._operator(estimator, inputs)[0].onnx_name)
+        name = str(self._operator(estimator, inputs)[0].onnx_name)
+        return name if _has_several_targets(estimator) else self.column(name)
 
     def leaf_places(self, estimator: Any, inputs: Inputs) -> str:
         """See Members.places."""
@@ -110,6 +111,14 @@ class Leaves(Values):
         if key not in self._written:
             self._written[key] = change(estimator)
         return self._written[key]
+
+
+def _has_several_targets(estimator: Any) -> bool:
+    """Whether a fitted regressor predicts several numbers for a row of zeros."""
+    try:
+        return np.size(estimator.predict(np.zeros((1, estimator.n_features_in_)))) > 1
+    except Exception:  # of a row of zeros, as of other texts: each estimator has its own
+        return False
 
 
 def _without_probabilities(machine: Any) -> Any:

@@ -20,8 +20,8 @@ class Members(Leaves):
     """Write each prediction of a member once, and return the names of the values.
 
     Shapes are (rows, classes) for probabilities, (rows, 1) for decisions between two classes and
-    (rows, classes) for others, (rows,) for positions of classes in ``classes_``, and (rows, 1) for
-    values.
+    (rows, classes) for others, (rows,) for positions of classes in ``classes_``, and (rows,
+    targets) for values.
     """
 
     def __init__(self, scope: Any, container: Any, part_of: Callable[[Any], Any]) -> None:

@@ -26,7 +26,7 @@ class TransformedTarget(Part):
 
 
 def _inverse(transformer: Any) -> Back:
-    """Return what writes the inverse of a fitted transformer of one column."""
+    """Return what writes the inverse of a fitted transformer of a column, or of one per target."""
     from sklearn import preprocessing
 
     if isinstance(transformer, preprocessing.FunctionTransformer):
@@ -44,7 +44,7 @@ def _inverse(transformer: Any) -> Back:
 
 def _line(scale: Any, offset: Any) -> Back:
     """Return what writes scale y + offset; either may be None, which changes nothing."""
-    factor, shift = _number(scale, 1), _number(offset, 0)
+    factor, shift = _numbers(scale, 1), _numbers(offset, 0)
 
     def write(name: str, members: Members) -> str:
         scaled = members.add("Mul", name, members.constant(factor))
@@ -53,9 +53,9 @@ def _line(scale: Any, offset: Any) -> Back:
     return write
 
 
-def _number(value: Any, default: float) -> NDArray[np.float64]:
-    """Return the first number of ``value``, float64 (1,)."""
-    return np.asarray(default if value is None else value, np.float64).reshape(-1)[:1]
+def _numbers(value: Any, default: float) -> NDArray[np.float64]:
+    """Return the numbers of ``value``, float64: (targets,), or (1,) for all of them."""
+    return np.asarray(default if value is None else value, np.float64).reshape(-1)
 
 
 def _inverse_of_function(transformer: Any) -> Back:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,17 +18,23 @@ COUNTED_CLASSES = 12
 """With so many classes or fewer, a cell of a confusion matrix has space for its count."""
 NAMED_CLASSES = 30
 """With so many or fewer, each class has space for its name."""
+DRAWN_TARGETS = 4
+"""Of more targets, the first are drawn."""
 SHOWN = (ORIGINAL, QUANTIZED)
 
 Columns = Mapping[str, NDArray[np.str_]]
-"""The target and each model's predictions on the test rows as text, each (rows,)."""
+"""The target and each model's predictions on the test rows as text, each (rows,), or (rows,
+targets)."""
+Numbers = NDArray[np.float64]
 Counts = NDArray[np.int64]
 """Test rows by true class and predicted class, (classes, classes)."""
 
 
 def draw(columns: Columns, schema: Schema) -> Any:
     """Return the figure of the columns of predictions.csv."""
-    return (_confusion if schema.task == "classification" else _residuals)(columns, schema.target)
+    if schema.task == "classification":
+        return _confusion(columns, schema.target_name)
+    return _residuals(columns, schema.targets)
 
 
 def _confusion(columns: Columns, target: str) -> Any:
@@ -104,17 +110,31 @@ def _short(name: str) -> str:
     return shown if len(shown) <= 20 else f"{shown[:18]}..."
 
 
-def _residuals(columns: Columns, target: str) -> Any:
-    truth = columns["target"].astype(float)
-    picture, name = figure(10, 4.8), _short(target)
-    axes = picture.subplots(1, 2, sharey=True)
-    for ax, model in zip(axes, SHOWN, strict=True):
-        residuals = columns[model].astype(float) - truth
+def _residuals(columns: Columns, targets: tuple[str, ...]) -> Any:
+    """Draw a line of two pictures for each target, of many for the first ``DRAWN_TARGETS``."""
+    drawn = targets[:DRAWN_TARGETS]
+    picture = figure(10, 4.8 if len(drawn) == 1 else 4.4 * len(drawn))
+    axes = picture.subplots(len(drawn), 2, sharey="row", squeeze=False)
+    for place, (line, target) in enumerate(zip(axes, drawn, strict=True)):
+        tables = [columns[name].astype(float) for name in ("target", *SHOWN)]
+        truth, *predicted = (table.reshape(len(table), -1)[:, place] for table in tables)
+        _residuals_of(line, truth, predicted, _short(target))
+    if len(targets) == 1:
+        note(picture, f"all in the unit of {_short(targets[0])}")
+    elif len(drawn) < len(targets):
+        note(picture, f"the first {len(drawn)} of {len(targets)} targets, each in its own unit")
+    else:
+        note(picture, "each target in its own unit")
+    return picture
+
+
+def _residuals_of(axes: Any, truth: Numbers, predicted: Sequence[Numbers], name: str) -> None:
+    """Draw the residuals of the shown models for the target ``name``; all arrays are (rows,)."""
+    for ax, model, values in zip(axes, SHOWN, predicted, strict=True):
+        residuals = values - truth
         error = float(np.sqrt(np.mean(residuals**2)))
         ax.plot(truth, residuals, "o", color="black", markersize=4, alpha=0.45, markeredgewidth=0)
         ax.axhline(0, color=ACCENT, linewidth=1)
         title = f"{MODELS[model].title}: RMSE {error:.4g} on {len(truth):,} test rows"
         ax.set(xlabel=f"true {name}", title=title)
     axes[0].set_ylabel(f"predicted {name} \N{MINUS SIGN} true {name}")
-    note(picture, f"all in the unit of {name}")
-    return picture

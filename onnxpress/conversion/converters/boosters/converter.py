@@ -68,10 +68,10 @@ def _classifier(scope: Any, operator: Any, container: Any) -> None:
 
 def _regressor(scope: Any, operator: Any, container: Any) -> None:
     model, writer = operator.raw_operator.read(), ContainerWriter(scope, container)
-    if model.outputs > 1:
+    if model.outputs > 1 and model.classes:
         raise NotImplementedError(
-            f"the objective {model.objective!r} gives {model.outputs} values a row; choose one "
-            "that gives a number"
+            f"the objective {model.objective!r} gives {model.outputs} probabilities a row; choose "
+            "one that gives a number"
         )
     model = replace(model, classes=0)  # of two classes the number is the second's probability
     sums = weighted(*_sums(model, operator, writer, scope, container), model, writer)
@@ -113,4 +113,5 @@ def _classes(operator: Any) -> None:
 def _number(operator: Any) -> None:
     from skl2onnx.common.data_types import FloatTensorType
 
-    operator.outputs[0].set_type(FloatTensorType([None, 1]))
+    # a column for each target, which the contract counts
+    operator.outputs[0].set_type(FloatTensorType([None, None]))

@@ -31,7 +31,12 @@ from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators, declared_columns
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
 from onnxpress.quantize.forest.refined.bins import Bins
-from onnxpress.quantize.forest.refined.distillation import Distillation, Features, distil
+from onnxpress.quantize.forest.refined.distillation import (
+    DENSE,
+    Distillation,
+    Features,
+    distil,
+)
 from onnxpress.quantize.forest.refined.learning import bins_of, learned
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest
 from onnxpress.quantize.forest.refined.subgraphs import (
@@ -105,7 +110,8 @@ def _worth_trying(model: onnx.ModelProto, rows: int) -> dict[Form, list[Rung]]:
     limit = max(model.ByteSize() // _WORTH_IT, size_bytes(LADDER[1], 1))
     declared = declared_columns(model)
     classes = max(declared, 1)
-    columns = declared if declared > 2 else 1  # two classes need one score
+    of_classes = len(model.graph.output) > 1
+    columns = 1 if of_classes and declared <= 2 else classes  # two classes need one score
     features, most = count_features(model), plain_seconds(model, rows)
     small = [rung for rung in LADDER if size_bytes(rung, columns) <= limit]
     return {
@@ -150,9 +156,11 @@ def _prepared(task: Task) -> tuple[Subgraphs, Distillation, Bins]:
 
 
 def prepared(
-    model: onnx.ModelProto, rows: Rows, *, seed: int
+    model: onnx.ModelProto, rows: Rows, *, seed: int, dense: float = DENSE
 ) -> tuple[Subgraphs, Distillation, Features]:
     """Where ``model`` is split, what there is to learn, and the features of ``rows`` there.
+
+    ``dense`` is that of :func:`distil`.
 
     Raises:
         NotApplicable: the model has no such trees, inputs or outputs.
@@ -166,4 +174,5 @@ def prepared(
         return run(back, feeds)
 
     numbers = single_numbers(back)
-    return parts, distil(teacher, x, rows.target, seed=seed, constants=numbers), x
+    found = distil(teacher, x, rows.target, seed=seed, constants=numbers, dense=dense)
+    return parts, found, x

@@ -2,7 +2,7 @@
 
 A model of about a million nodes of each library is converted from its native bytes by this package,
 and from the library's own object by the public converter, each once, on one thread. Then both
-models, and the library itself, predict the same rows in turn.
+models, the library itself and treelite predict the same rows in turn.
 """
 
 from __future__ import annotations
@@ -43,10 +43,14 @@ Rows = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Made:
-    """A fitted model: its native bytes, and its ONNX form by the public converter."""
+    """A fitted model."""
 
     data: bytes
+    """In its native format."""
     convert: Callable[[], bytes]
+    """Gives its ONNX form by the public converter, with the input X."""
+    treelite: Callable[[], Any] | None
+    """Gives its form in treelite; None if treelite does not read the library's models."""
 
 
 def lightgbm_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
@@ -72,7 +76,43 @@ def lightgbm_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
         made = onnxmltools.convert_lightgbm(trained, initial_types=inputs, target_opset=OPSET)
         return bytes(made.SerializeToString())
 
-    return Made(trained.model_to_string().encode(), convert)
+    def treelite() -> Any:
+        from treelite.frontend import from_lightgbm
+
+        return from_lightgbm(trained)
+
+    return Made(trained.model_to_string().encode(), convert, treelite)
+
+
+def xgboost_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
+    """Fit trees of ``LEAVES`` leaves; onnxmltools converts them."""
+    import xgboost
+
+    parameters = {
+        "max_depth": 0,
+        "max_leaves": LEAVES,
+        "grow_policy": "lossguide",
+        "min_child_weight": 2,
+        "learning_rate": 0.1,
+        "nthread": 1,
+        "verbosity": 0,
+    }
+    trained = xgboost.train(parameters, xgboost.DMatrix(rows, target, nthread=1), trees)
+
+    def convert() -> bytes:
+        import onnxmltools
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
+        inputs = [("X", FloatTensorType([None, FEATURES]))]
+        made = onnxmltools.convert_xgboost(trained, initial_types=inputs, target_opset=OPSET)
+        return bytes(made.SerializeToString())
+
+    def treelite() -> Any:
+        from treelite.frontend import from_xgboost
+
+        return from_xgboost(trained)
+
+    return Made(bytes(trained.save_raw("ubj")), convert, treelite)
 
 
 def catboost_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
@@ -101,12 +141,13 @@ def catboost_model(rows: Rows, target: NDArray[np.float64], trees: int) -> Made:
         model.graph.input[0].name = "X"
         return bytes(model.SerializeToString())
 
-    return Made(saved("cbm"), convert)
+    return Made(saved("cbm"), convert, None)
 
 
 MAKERS: dict[str, Callable[[Rows, NDArray[np.float64], int], Made]] = {
     "catboost": catboost_model,
     "lightgbm": lightgbm_model,
+    "xgboost": xgboost_model,
 }
 """By the names of the libraries."""
 
@@ -129,6 +170,18 @@ def cpu_seconds(act: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - start, result
 
 
+def treelite_call(made: Made, asked: Rows) -> Callable[[], Any] | None:
+    """Return what predicts the rows by treelite; None where it cannot."""
+    if made.treelite is None:
+        return None
+    try:
+        import treelite
+    except ModuleNotFoundError:
+        say("treelite is not installed here; make bench has it")
+        return None
+    return partial(treelite.gtil.predict, made.treelite(), asked, nthread=1)
+
+
 def line_of(library: str, nodes: int) -> str:
     """A row of the page."""
     random = np.random.default_rng(0)
@@ -148,14 +201,16 @@ def line_of(library: str, nodes: int) -> str:
     opened = open_booster(library, made.data)
     calls: list[Callable[[], Any]] = [lambda: opened(asked, 1)]
     calls += [partial(one.run, None, {"X": asked}) for one in sessions]
+    by_treelite = treelite_call(made, asked)
+    calls += [] if by_treelite is None else [by_treelite]
     values = [np.asarray(call()).reshape(-1) for call in calls]
     times = [[timed(call)[0] for call in calls] for _ in range(TURNS)]
-    own, onnx, public = (1000 * statistics.median(column) for column in zip(*times, strict=True))
+    medians = [1000 * statistics.median(column) for column in zip(*times, strict=True)]
+    listed = [f"{one:.1f}" for one in medians] + ["-"] * (len(PREDICTORS) - len(medians))
     apart = [np.abs(one - values[0]).max() for one in values[1:]]
-    return (
-        f"| {library} | {count:,} | {ours:.1f} | {theirs:.1f} | {theirs / ours:.0f} | {own:.1f} | "
-        f"{onnx:.1f} | {public:.1f} | {apart[0]:.1e} | {apart[1]:.1e} |"
-    )
+    cells = [library, f"{count:,}", f"{ours:.1f}", f"{theirs:.1f}", f"{theirs / ours:.1f}"]
+    cells += [*listed, f"{apart[0]:.1e}", f"{apart[1]:.1e}"]
+    return f"| {' | '.join(cells)} |"
 
 
 HEAD = f"""# Boosters
@@ -163,13 +218,15 @@ HEAD = f"""# Boosters
 Written by `python -m bench.boosters` on one thread. Regressions of {FEATURES} features, trees of
 {LEAVES} leaves. Seconds on a core are those from the fitted model to the bytes of an ONNX file:
 ours from the native bytes, fully checked, and the public converter's (onnxmltools, or the
-library's own). Milliseconds are for {ASKED:,} rows, the median of {TURNS} calls in turn. The last
-two columns are the largest differences from what the library itself predicts.
+library's own). Milliseconds are for {ASKED:,} rows, the median of {TURNS} calls in turn: the
+library's own predict, both ONNX models in onnxruntime, and treelite, which reads no CatBoost. The
+last two columns are the largest differences from what the library itself predicts.
 
 """
+PREDICTORS = ("library, ms", "ours, ms", "public, ms", "treelite, ms")
 COLUMNS = (
     *("library", "nodes", "ours, s", "public, s", "times faster"),
-    *("library, ms", "ours, ms", "public, ms", "ours, off by", "public, off by"),
+    *(*PREDICTORS, "ours, off by", "public, off by"),
 )
 
 

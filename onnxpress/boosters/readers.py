@@ -35,6 +35,13 @@ CLASSES = {
 }
 """Libraries by the classes that ``estimator`` may name."""
 
+RANKERS = {
+    "catboost.CatBoostRanker": "CatBoost",
+    "lightgbm.LGBMRanker": "LightGBM",
+    "xgboost.XGBRanker": "XGBoost",
+}
+"""Classes that are not fitted here, with the names of their libraries: their files are taken."""
+
 
 @lru_cache(maxsize=4)
 def read_booster(library: str, data: bytes) -> BoosterModel:

@@ -89,6 +89,12 @@ def _kept(part: Part, left: Array, right: Array) -> tuple[Array, Array]:
     if size == 0 or bool((left[split] + 1 != right[split]).any() or (right[split] >= size).any()):
         raise part.error("right_children", "the node behind each left child")
     kept = np.zeros(size, bool)
+    inner = np.flatnonzero(split)
+    if size == 1 + 2 * len(inner) and bool((left[inner] > inner).all()):
+        kept[left[inner]] = kept[right[inner]] = kept[0] = True
+        if kept.all():  # each node but the root is one child of a node before it
+            return split, kept
+        kept[:] = False
     level = np.zeros(1, np.int64)
     while len(level):
         if bool(kept[level].any()) or len(np.unique(level)) != len(level):

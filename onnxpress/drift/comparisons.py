@@ -3,7 +3,7 @@
 A walk over the nodes in their order. Each kind of node has a rule:
 
 1. It moves columns about (Concat, Gather, Transpose, ...): the places move with them.
-2. It shifts or scales each column by itself (Scaler, Add, Mul, ...): a new source, one column.
+2. It shifts or scales each column by itself (Scaler, Add, Neg, ...): a new source, one column.
 3. It replaces missing values (Imputer, Where): the places stay; missing is a bin of its own.
 4. It compares with constants (trees, Less, OneHotEncoder, ...): the thresholds are noted, and what
    comes out holds nothing but results of comparisons.
@@ -336,6 +336,7 @@ RULES: dict[str, Rule] = {
     "Gather": _gather,
     "ArrayFeatureExtractor": _gather,
     "Reshape": _reshape,
+    "Neg": _rescaled,
     "Scaler": _scaler,
     **dict.fromkeys(("Add", "Sub", "Mul", "Div"), _arithmetic),
     **dict.fromkeys(("Abs", "Sign", "Floor"), _by_place),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpress.boosters.readers import CLASSES
+from onnxpress.boosters.readers import CLASSES, RANKERS
 from onnxpress.boosters.training import checked_parameters
 from onnxpress.errors import UserError
 from onnxpress.tables.schema import Schema
@@ -56,6 +56,12 @@ def build(
             target.
     """
     library = CLASSES.get(name)
+    if name in RANKERS:
+        raise UserError(
+            f"`estimator` {name} learns from groups of rows, which a table here does not have; fit "
+            f"it yourself, save it in {RANKERS[name]}'s own format, and give that file "
+            "(model_path): the prediction is its raw score"
+        )
     if library is None:
         estimator = _instance(name, find_class(name), arguments)
     else:

@@ -13,6 +13,7 @@ from onnxpress.evaluate.probes.raw_columns import RawColumn
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.cells import cell
+from onnxpress.tables.names import predicted_columns
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -85,7 +86,7 @@ def predictions_csv(
     """Return the target, and what the three models predict, as CSV, a line per row.
 
     ``names`` are those of the targets. There is a column for the target and for each model; of
-    several targets, (rows, targets), one for each of them: see :func:`predicted_columns`.
+    several targets, (rows, targets), one for each, by :func:`.predicted_columns`.
     :func:`onnxpress.tables.cells.cell` writes the cells.
     """
     tables = [target, *(each.values for each in predictions)]
@@ -93,12 +94,3 @@ def predictions_csv(
     columns = [column for table in tables for column in table.reshape(len(table), -1).T.tolist()]
     lines = [heads, *zip(*columns, strict=True)]
     return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()
-
-
-def predicted_columns(model: str, targets: Sequence[str]) -> list[str]:
-    """Return the heads of the columns of predictions.csv for a model, or for ``target``.
-
-    >>> predicted_columns("onnx", ["price"]), predicted_columns("onnx", ["price", "area"])
-    (['onnx'], ['onnx.price', 'onnx.area'])
-    """
-    return [model] if len(targets) == 1 else [f"{model}.{name}" for name in targets]

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.evaluate.predicted_rows import predicted_columns
 from onnxpress.models import MODEL_KEYS
 from onnxpress.pipeline.files import read_bytes, read_json
 from onnxpress.pipeline.outputs import CALIBRATION, PREDICTIONS, SCHEMA, TRAIN
 from onnxpress.tables.cells import text_of_cell
+from onnxpress.tables.names import predicted_columns
 from onnxpress.tables.rows import Rows, as_rows
 from onnxpress.tables.schema import Schema, as_schema
 

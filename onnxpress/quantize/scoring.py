@@ -35,9 +35,10 @@ class Compared:
         A plain model that is below zero on some row is not one of positive answers, and nothing is
         asked of its candidates.
         """
-        if self.before.scores is not None or not (self.before.values >= 0).all():
+        if self.before.scores is not None:
             return ""
-        cells = (self.before.values > 0) & ~(self.after.values > 0)
+        never_below = (self.before.values >= 0).all(axis=0)
+        cells = (self.before.values > 0) & ~(self.after.values > 0) & never_below
         lost = in_any_column(cells)
         if not lost.any():
             return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 NUMERIC_INPUT = "X"
 """The input of a model whose columns are all numbers."""
@@ -27,3 +28,12 @@ def input_name(column: str) -> str:
 def column_name(name: str) -> str:
     """Return the column of an ONNX input."""
     return name.removesuffix("_input") if _LIKE_AN_OUTPUT.fullmatch(name) else name
+
+
+def predicted_columns(model: str, targets: Sequence[str]) -> list[str]:
+    """Return the heads of the columns of predictions.csv for a model, or for ``target``.
+
+    >>> predicted_columns("onnx", ["price"]), predicted_columns("onnx", ["price", "area"])
+    (['onnx'], ['onnx.price', 'onnx.area'])
+    """
+    return [model] if len(targets) == 1 else [f"{model}.{name}" for name in targets]

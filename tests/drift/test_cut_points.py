@@ -13,13 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from sklearn.datasets import load_diabetes
+from sklearn.ensemble import ExtraTreesRegressor
 
 from onnxpress.drift.cut_points import CutPoints, cut_points
 from onnxpress.evaluate.probes.float_order import number, rank
 from onnxpress.evaluate.probes.raw_columns import RawColumn
+from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Feeds, take
 from tests.support.drift_models import COMPARING, COMPUTING, model
+from tests.support.forest_probes import converted
 
 ROWS = 300
 X = RawColumn("X", 0)
@@ -97,6 +101,20 @@ def test_a_threshold_behind_a_scaler_is_traced_back(
     (found,) = cut_points(graph, feeds()).numbers[X].tolist()
     # falling: -x <= 2 from -2 on, so the last number on the other side is just below
     assert found == (np.nextafter(np.float32(-2), np.float32(-3)) if cut is None else cut)
+
+
+def test_trees_that_read_negated_columns_have_the_cuts_of_their_originals() -> None:
+    """As the lossless form of deep forests does."""
+    x, y = load_diabetes(return_X_y=True)
+    x = x[:100].astype(np.float32)
+    plain = converted(ExtraTreesRegressor(5, random_state=0).fit(x, y[:100]), x)
+    small = rewrite_trees(plain, ml_opset=5, mirrored=True)
+    assert small.graph.node[0].op_type == "Neg"
+    found, wanted = cut_points(small, {"X": x}), cut_points(plain, {"X": x})
+    assert not found.mixed
+    assert found.numbers.keys() == wanted.numbers.keys()
+    for column, cuts in wanted.numbers.items():
+        np.testing.assert_array_equal(found.numbers[column], cuts)
 
 
 def test_a_column_that_is_also_computed_with_has_no_cuts() -> None:

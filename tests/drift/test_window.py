@@ -184,4 +184,5 @@ def test_each_of_several_targets_has_an_entry_of_its_own() -> None:
     assert found["prediction price"] < 0.2
     window = Window(checked_profile(profile))
     window.add({"X": moved}, outputs)
-    assert {each.name: each.psi for each in window.readings() if each.output} == found
+    read = {each.name: each.psi for each in window.readings() if each.output}
+    assert read == pytest.approx(found, rel=0.1)  # by the digits that traces have

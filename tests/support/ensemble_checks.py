@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnxpress.graph.trees.forest import Forest, leaf_index
 from onnxpress.graph.trees.reader import Untreatable, read
 from onnxpress.quantize.candidates import NotApplicable
+from onnxpress.quantize.forest.lossless import mirrored as mirrored_columns
 from onnxpress.quantize.forest.lossless import rewrite
 from onnxpress.quantize.forest.lossless.leaves import drop_zeros
 from onnxpress.quantize.forest.lossless.passes import lossless
@@ -75,8 +76,8 @@ def check_writing(spec: Spec) -> None:
         return
     ensemble = made(spec)
     original, x = model(ensemble), rows(ensemble)
-    for ml_opset in (3, 5):
-        small = tried(original, ml_opset)
+    for ml_opset, mirrored in ((3, False), (3, True), (5, False), (5, True)):
+        small = tried(original, ml_opset, mirrored=mirrored)
         if small is None:
             continue
         onnx.checker.check_model(small, full_check=True)
@@ -84,17 +85,23 @@ def check_writing(spec: Spec) -> None:
             _assert_equal(outputs(small, part, packed=True), outputs(original, part), spec)
 
 
-def written(original: onnx.ModelProto, ml_opset: int) -> onnx.ModelProto:
-    """The rewritten model, even if it is larger, as that of a few nodes is."""
+def written(original: onnx.ModelProto, ml_opset: int, *, mirrored: bool = False) -> onnx.ModelProto:
+    """The rewritten model, even if it is larger, as that of a few nodes is.
+
+    With ``mirrored``, also where that makes it no faster.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rewrite, "_smaller", lambda result, _model: result)
-        return rewrite.rewrite_trees(original, ml_opset=ml_opset)
+        patch.setattr(mirrored_columns, "BELOW_TRUE", 1.0)
+        return rewrite.rewrite_trees(original, ml_opset=ml_opset, mirrored=mirrored)
 
 
-def tried(original: onnx.ModelProto, ml_opset: int) -> onnx.ModelProto | None:
+def tried(
+    original: onnx.ModelProto, ml_opset: int, *, mirrored: bool = False
+) -> onnx.ModelProto | None:
     """The rewritten model; None if it is left as it is."""
     try:
-        return written(original, ml_opset)
+        return written(original, ml_opset, mirrored=mirrored)
     except NotApplicable:
         return None
 

@@ -7,6 +7,7 @@ ai.onnx.ml says. Nothing here uses the code under test.
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 from collections.abc import Callable, Iterator
@@ -66,6 +67,8 @@ class Spec:
     post: str = "NONE"
     base: int = 0
     """How many base values."""
+    twins: bool = False
+    """Every tree comes twice, and a branch of the first tree is a tree of its own."""
     shuffled: bool = False
     """Nodes behind the first of a tree in any order, and node and tree ids with gaps."""
     opset: int = 12
@@ -138,6 +141,7 @@ def specs(draw: st.DrawFn) -> Spec:
         aggregate="SUM" if classes else draw(st.sampled_from(tuple(AGGREGATES))),
         post="NONE" if newest else draw(st.sampled_from(posts)),
         base=0 if newest else draw(st.sampled_from(bases)),
+        twins=draw(st.booleans()),
         shuffled=draw(st.booleans()),
         opset=draw(st.sampled_from((9, 12, 13, 18, 21))),
         seed=draw(st.integers(0, 10_000)),
@@ -152,6 +156,9 @@ def made(spec: Spec) -> Ensemble:
     for _ in range(spec.trees):
         leaves: list[Leaf] = []
         roots.append(_grown(spec, random, spec.depth, leaves))
+    if spec.twins:
+        branches = [root.yes for root in roots[:1] if isinstance(root, Split)]
+        roots += [copy.deepcopy(node) for node in (*roots, *branches)]
     base = [float(random.integers(-8, 9) / 4) for _ in range(spec.base)]
     return Ensemble(spec, roots, base)
 
@@ -344,9 +351,9 @@ def _version_3(ensemble: Ensemble) -> dict[str, Any]:
     kind = "class" if spec.operator == "TreeEnsembleClassifier" else "target"
     nodes: list[dict[str, Any]] = []
     entries: list[dict[str, Any]] = []
-    tree_ids = np.arange(spec.trees)
+    tree_ids = np.arange(len(ensemble.roots))
     if spec.shuffled:
-        tree_ids = np.sort(random.permutation(3 * spec.trees)[: spec.trees])
+        tree_ids = np.sort(random.permutation(3 * len(tree_ids))[: len(tree_ids)])
     for tree, root in zip(tree_ids, ensemble.roots, strict=True):
         listed = _listed(root)
         numbers = list(range(len(listed)))

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from onnxpress.graph.trees.reader import is_tree
 from onnxpress.graph.writer import ML_DOMAIN
 
+ROWS_BY_COLUMNS = 2  # dimensions
 _OF_TYPES = {"classlabels_int64s", "classlabels_strings", "n_targets"}
 """The attributes of a tree node that decide the types of its outputs."""
 
@@ -109,6 +110,19 @@ def element_types(model: onnx.ModelProto) -> dict[str, int]:
             helper.make_tensor_value_info(name, kind, None) for name, kind in found.items()
         )
     return types
+
+
+def column_counts(model: onnx.ModelProto) -> dict[str, int]:
+    """How many columns values (rows, columns) have, by name, where shape inference finds it."""
+    skeleton = onnx.ModelProto(ir_version=model.ir_version, opset_import=model.opset_import)
+    skeleton.graph.CopyFrom(_skeleton(model.graph))
+    found = {}
+    for graph in graphs(onnx.shape_inference.infer_shapes(skeleton).graph):
+        for value in (*graph.input, *graph.value_info):
+            sizes = value.type.tensor_type.shape.dim
+            if len(sizes) == ROWS_BY_COLUMNS and sizes[1].dim_value:
+                found[value.name] = sizes[1].dim_value
+    return found
 
 
 def _from_schemas(model: onnx.ModelProto, types: dict[str, int]) -> dict[str, int]:

@@ -60,8 +60,13 @@ def _rewritten(
 ) -> onnx.ModelProto:
     """The smallest encoding that is not predicted to be slower than ``model`` on such batches.
 
-    Written as older operators, trees take as long as before.
+    1. Trees without flags for missing values, if one row takes no longer either.
+    2. Trees as they are.
+    3. The same in older operators, if those of version 5 are slower: they take as long as before.
     """
+    mirrored = rewrite_trees(model, ml_opset=ml_opset, mirrored=True)
+    if all(slowdown(model, mirrored, rows) <= SLOWER for rows in {1, batch_rows}):
+        return mirrored
     result = rewrite_trees(model, ml_opset=ml_opset)
     ratio = slowdown(model, result, batch_rows)
     if ratio <= SLOWER or ml_opset_of(model) >= ML_TREE_ENSEMBLE:

@@ -43,7 +43,7 @@ def test_a_random_ensemble_is_read_and_reduced_to_what_plain_python_reads(spec: 
     check_reading(spec)
 
 
-@settings(FEW, max_examples=150)
+@settings(FEW, max_examples=100)
 @given(spec=specs())
 def test_a_random_ensemble_is_written_with_the_same_answers(spec: Spec) -> None:
     check_writing(spec)

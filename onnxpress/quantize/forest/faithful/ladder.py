@@ -87,7 +87,8 @@ def pruned_forest(before: Originals, share: Share) -> Forest:
         raise NotApplicable(f"one of {share.of} splits leaves {splits}, fewer than {_FEWEST}")
     trees = min(forest.n_trees, -(-forest.n_trees * _TREES // share.of))
     pruned = prune(before, splits, trees)
-    result = pruned.forest.with_leaf_values(rounded(fitted(before, pruned)))
+    values = rounded(fitted(before, pruned), units=forest.labels is None)
+    result = pruned.forest.with_leaf_values(values)
     if forest.binary == "probability":
         return without_negative_leaves(result)
     if forest.n_targets > TWO and forest.labels is not None and not len(forest.base_values):

@@ -14,24 +14,30 @@ import onnx
 from onnxpress.graph.trees.forest import Floats, Forest
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.quantize.forest.faithful.originals import Matrix, Originals
-from onnxpress.quantize.forest.refined.answers import floor_of
+from onnxpress.quantize.forest.refined.answers import floors_of
 
 _STEPS = 127
+
+Ends = tuple[float, ...]
+"""A limit for each target, or one for all."""
 
 _SCORED_ALIKE = 1e-4
 """Leaf rows whose sums differ by less than this share add up to the same."""
 
 
-def rounded(values: Matrix) -> Floats:
+def rounded(values: Matrix, *, units: bool = False) -> Floats:
     """``values`` (leaves, targets) as float32 in 127 steps of one width on either side of zero.
+
+    With ``units``, each target has a width of its own, as they may be in different units.
 
     >>> rounded(np.array([[127.0], [0.4], [-2.6]]))
     array([[127.],
            [  0.],
            [ -3.]], dtype=float32)
     """
-    width = np.float32(np.abs(values).max() / _STEPS)
-    codes = np.rint(values / width) if width else np.zeros_like(values)
+    largest = np.abs(values)
+    width = np.float32((largest.max(axis=0) if units else largest.max()) / _STEPS)
+    codes = np.rint(values / np.where(width, width, 1.0))
     return codes.astype(np.float32) * width
 
 
@@ -82,20 +88,20 @@ def in_range(model: onnx.ModelProto, output: str, originals: Originals) -> onnx.
         writer.add("Div", positive, share, output=output)
     else:
         for at, (op_type, end) in enumerate(ends, 1):
-            limit = writer.constant(np.array([end], np.float32))
+            limit = writer.constant(np.array(end, np.float32))
             last = output if at == len(ends) else ""
             fitted = writer.add(op_type, fitted, limit, output=last)
     model.graph.node.extend(after)
     return model
 
 
-def _ends(model: onnx.ModelProto, originals: Originals) -> tuple[tuple[str, float], ...]:
-    """The operators that hold the scores of a regressor in range, and the end of each."""
+def _ends(model: onnx.ModelProto, originals: Originals) -> tuple[tuple[str, Ends], ...]:
+    """The operators that hold the scores of a regressor in range, and the ends, (targets,)."""
     if originals.forest.n_targets == 1 and len(model.graph.output) > 1:
         scores = originals.scores + originals.forest.base_values.sum()
-        return ("Max", float(scores.min())), ("Min", float(scores.max()))
-    floor = None if originals.forest.base_values.any() else floor_of(originals.scores)
-    return () if floor is None else (("Max", floor),)
+        return ("Max", (float(scores.min()),)), ("Min", (float(scores.max()),))
+    floors = None if originals.forest.base_values.any() else floors_of(originals.scores)
+    return () if floors is None else (("Max", floors),)
 
 
 def _total(forest: Forest) -> float:

@@ -87,7 +87,7 @@ def numbered(forest: Forest, row: NDArray[np.int32]) -> Forest:
 def smallest_form(rows: Floats, writer: GraphWriter) -> str:
     """The name of a tensor equal to ``rows`` (rows, n_targets), written in the smallest form.
 
-    1. int8 steps of one width, if they give back the same floats.
+    1. int8 steps of one width, or of one for each target, if they give back the same floats.
     2. A palette of the distinct values, under uint8 or uint16 codes, if that is smaller.
     3. The rows as they are.
 
@@ -112,20 +112,25 @@ def smallest_form(rows: Floats, writer: GraphWriter) -> str:
 def int8_steps(rows: Floats) -> tuple[NDArray[np.int8], Floats] | None:
     """``(codes, width)`` with ``codes * width == rows`` exactly; None if there is none.
 
-    Codes are from -127 to 127.
+    Codes are from -127 to 127. The width is one for all, else (targets,).
 
     >>> int8_steps(np.float32([[0.5], [-63.5], [0]]))
     (array([[   1],
            [-127],
            [   0]], dtype=int8), array(0.5, dtype=float32))
+    >>> int8_steps(np.float32([[0.5, 127], [-63.5, 3]]))[1]
+    array([0.5, 1. ], dtype=float32)
     """
-    width = (np.abs(rows).max() / INT8_MAX).astype(rows.dtype)
-    if not width:
-        return None
-    codes = np.rint(rows / width)
-    in_range = np.abs(codes).max() <= INT8_MAX
-    exact = in_range and np.array_equal(codes.astype(rows.dtype) * width, rows)
-    return (codes.astype(np.int8), np.array(width)) if exact else None
+    largest = np.abs(rows)
+    for most in (largest.max(), largest.max(axis=0)):
+        width = np.asarray(most / INT8_MAX, rows.dtype)
+        if not width.all():
+            return None
+        codes = np.rint(rows / width)
+        in_range = np.abs(codes).max() <= INT8_MAX
+        if in_range and np.array_equal(codes.astype(rows.dtype) * width, rows):
+            return codes.astype(np.int8), width
+    return None
 
 
 def reduced_axes(op_type: str, writer: GraphWriter) -> Step:

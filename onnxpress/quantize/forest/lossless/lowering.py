@@ -22,6 +22,7 @@ from onnxpress.quantize.forest.lossless.leaf_table import (
     smallest_form,
 )
 from onnxpress.quantize.forest.lossless.leaves import base_as_trees, drop_zeros
+from onnxpress.quantize.forest.lossless.mirrored import with_mirrored_columns
 from onnxpress.quantize.forest.lossless.passes import lossless
 from onnxpress.quantize.forest.lossless.site import Site, SiteWriter, Step
 from onnxpress.quantize.forest.lossless.tree_ensemble import fill_tree_ensemble
@@ -32,8 +33,10 @@ MOST_CLASSES = 16
 TWO = 2  # classes that onnxruntime scores by rules of their own
 
 
-def lower(forest: Forest, site: Site) -> None:
+def lower(forest: Forest, site: Site, *, mirrored: bool = False) -> None:
     """Write what computes the outputs of ``forest`` and its original operator, bit for bit.
+
+    With ``mirrored``, flags for missing values become columns of negated features.
 
     Raises:
         Untreatable: TreeEnsemble (5) and operators of ai.onnx cannot promise that.
@@ -45,6 +48,8 @@ def lower(forest: Forest, site: Site) -> None:
     if site.x_type not in (TensorProto.FLOAT, TensorProto.DOUBLE):
         x = site.writer.add("Cast", x, to=TensorProto.FLOAT)
     forest, x = with_code_columns(forest, site, x)
+    if mirrored:
+        forest, x = with_mirrored_columns(forest, site, x)
     if one_node_classifies(forest):
         write_classes(forest, site, x)
         return

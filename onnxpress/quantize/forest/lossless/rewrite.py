@@ -11,13 +11,20 @@ import onnx
 from onnx import TensorProto, helper
 
 from onnxpress.graph.trees.forest import Forest
-from onnxpress.graph.trees.graphs import element_types, graphs, ml_opset_of, replaced
+from onnxpress.graph.trees.graphs import (
+    column_counts,
+    element_types,
+    graphs,
+    ml_opset_of,
+    replaced,
+)
 from onnxpress.graph.trees.reader import TREE_OPS, Untreatable, is_tree, read
 from onnxpress.graph.writer import ML_DOMAIN, opset_of
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.lossless.code_columns import with_code_columns
 from onnxpress.quantize.forest.lossless.leaves import share_leaves
 from onnxpress.quantize.forest.lossless.lowering import lower
+from onnxpress.quantize.forest.lossless.mirrored import with_mirrored_columns
 from onnxpress.quantize.forest.lossless.passes import merge_equal_children, shares_children
 from onnxpress.quantize.forest.lossless.portable import portable
 from onnxpress.quantize.forest.lossless.site import Site, SiteWriter
@@ -38,11 +45,16 @@ def as_it_is(forest: Forest) -> Forest:
 
 
 def rewrite_trees(
-    model: onnx.ModelProto, *, ml_opset: int, change: Change = as_it_is
+    model: onnx.ModelProto,
+    *,
+    ml_opset: int,
+    change: Change = as_it_is,
+    mirrored: bool = False,
 ) -> onnx.ModelProto:
     """A copy of ``model`` with its tree nodes read and written again for ``ml_opset`` (3 or 5).
 
-    ``change`` is applied to what has been read of each.
+    ``change`` is applied to what has been read of each. With ``mirrored``, flags for missing values
+    become columns of negated features where that can be done.
 
     1. Version 5 replaces all tree nodes or none, because it withdrew the older operators.
     2. If one cannot be lowered, or for version 3, each is written in the portable encoding.
@@ -58,10 +70,10 @@ def rewrite_trees(
     reasons: list[str] = []
     if ml_opset >= ML_TREE_ENSEMBLE:
         try:
-            return _smaller(_TreeRewrite(model, change).modern(), model)
+            return _smaller(_TreeRewrite(model, change, mirrored=mirrored).modern(), model)
         except Untreatable as reason:
             reasons.append(f"not as ai.onnx.ml 5: {reason}")
-    rewriter = _TreeRewrite(model, change)
+    rewriter = _TreeRewrite(model, change, mirrored=mirrored)
     result = rewriter.portable()
     reasons += rewriter.reasons
     if result is None:
@@ -82,8 +94,8 @@ def has_trees(model: onnx.ModelProto) -> bool:
 class _TreeRewrite:
     """One rewrite of one model; ``reasons`` collects why nodes were left alone."""
 
-    def __init__(self, model: onnx.ModelProto, change: Change) -> None:
-        self.model, self.change = model, change
+    def __init__(self, model: onnx.ModelProto, change: Change, *, mirrored: bool) -> None:
+        self.model, self.change, self.mirrored = model, change, mirrored
         self.reasons: list[str] = []
         everything = list(graphs(model.graph))
         nodes = [node for graph in everything for node in graph.node]
@@ -95,6 +107,7 @@ class _TreeRewrite:
         }
         self.names = (name for name in map("t{}".format, itertools.count()) if name not in taken)
         self.types = element_types(model)
+        self.columns = column_counts(model) if mirrored else {}
         self.ml_opset = ml_opset_of(model)
         self.opset = opset_of(model)
 
@@ -154,17 +167,20 @@ class _TreeRewrite:
         x_type = self.types[node.input[0]]
         writer = SiteWriter(graph, self.opset or DEFAULT_OPSET, self.names)
         double_scores = node.op_type == "TreeEnsemble" and x_type == TensorProto.DOUBLE
-        return Site(node.input[0], label, scores, x_type, writer, double_scores)
+        columns = self.columns.get(node.input[0], 0)
+        return Site(node.input[0], label, scores, x_type, writer, columns, double_scores)
 
     def _modern_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         site = self._site(node, graph)
-        lower(self.change(read(node, site.dtype)), site)
+        lower(self.change(read(node, site.dtype)), site, mirrored=self.mirrored)
 
     def _portable_node(self, node: onnx.NodeProto, graph: onnx.GraphProto) -> None:
         try:
             site = self._site(node, graph)
             forest = self.change(read(node, site.dtype))
             forest, x = with_code_columns(forest, site, node.input[0])
+            if self.mirrored:
+                forest, x = with_mirrored_columns(forest, site, x)
             place = onnx.NodeProto(input=[x], output=node.output, name=node.name)
             if shares_children(forest):
                 portable(forest, place, graph, shared=True)

@@ -50,6 +50,8 @@ class Site:
     scores: str
     x_type: int  # TensorProto.DataType
     writer: SiteWriter
+    columns: int = 0
+    """How many columns ``x`` has; 0 if that is unknown."""
     double_scores: bool = False
     """Whether scores are float64, as TreeEnsemble (5) gives them for a double input."""
 

@@ -13,6 +13,7 @@ from onnxpress.graph.trees.attributes import integer, ints, tensor
 from onnxpress.graph.trees.forest import Floats, Forest, Mode
 from onnxpress.graph.trees.reader import AGGREGATES
 from onnxpress.quantize.forest.lossless.leaves import renumber_leaves
+from onnxpress.quantize.forest.lossless.subtrees import share_subtrees
 
 
 def fill_tree_ensemble(forest: Forest, node: onnx.NodeProto) -> None:
@@ -22,7 +23,7 @@ def fill_tree_ensemble(forest: Forest, node: onnx.NodeProto) -> None:
     entry. Base values, labels and post-transforms follow as other operators: TreeEnsemble has no
     base values, and its two implementations number the post-transforms differently.
     """
-    forest = separate_roots(forest)
+    forest = share_subtrees(separate_roots(forest))
     ints(node, "leaf_targetids", forest.leaf_target)
     tensor(node, "leaf_weights", forest.leaf_weight)
     integer(node, "n_targets", forest.n_targets)

@@ -36,8 +36,9 @@ class Answers:
     """The classes, (classes,) int64 or object; None for regression."""
     threshold: float | None = None
     """Two classes: the probability of the second from which it is the label. None: one half."""
-    floor: float | None = None
-    """Regression: the least answer, where the original's are all positive; else None."""
+    floors: tuple[float, ...] | None = None
+    """Regression: the least answer for each target whose answers are all positive, minus infinity
+    for the others; None if there are only others."""
 
     def write_labels(self, writer: Writer, scores: str, probabilities: str, output: str) -> None:
         """Write the labels; ``scores`` and ``probabilities`` are (rows, classes)."""
@@ -49,10 +50,11 @@ class Answers:
         writer.labels(scores, self.labels, output)
 
     def needed_floor(self, forest: ObliviousForest) -> NDArray[np.float32] | None:
-        """The floor, (1,), if the trees may add up to 0 or less; else None."""
-        if self.floor is None or (lowest(forest) > 0).all():
+        """The floors, (columns,), if the trees may add up to 0 or less; else None."""
+        if self.floors is None:
             return None
-        return np.array([self.floor], np.float32)
+        floors = np.array(self.floors, np.float32)
+        return floors if (lowest(forest)[np.isfinite(floors)] <= 0).any() else None
 
 
 def lowest(forest: ObliviousForest) -> NDArray[np.float64]:
@@ -61,16 +63,24 @@ def lowest(forest: ObliviousForest) -> NDArray[np.float64]:
     return np.asarray(least * forest.scale.astype(np.float64) + forest.offset)
 
 
-def floor_of(answers: Matrix) -> float | None:
-    """The least positive one of ``answers`` (rows, columns), if none is negative; else None.
+def floors_of(answers: Matrix) -> tuple[float, ...] | None:
+    """The least positive one of each column of ``answers`` (rows, columns) without negative ones.
 
-    >>> floor_of(np.array([[0.5], [0.0], [2.0]]))
-    0.5
-    >>> floor_of(np.array([[0.5], [-0.1]])) is None
+    Minus infinity for other columns; None if all are such.
+
+    >>> floors_of(np.array([[0.5], [0.0], [2.0]]))
+    (0.5,)
+    >>> floors_of(np.array([[0.5], [-0.1]])) is None
     True
+    >>> floors_of(np.array([[0.5, 1.0], [0.25, -1.0]]))
+    (0.25, -inf)
     """
-    positive = answers[answers > 0]
-    return float(positive.min()) if len(positive) and answers.min() >= 0 else None
+    found = []
+    for column in answers.T:
+        positive = column[column > 0]
+        whole = len(positive) > 0 and column.min() >= 0
+        found.append(float(positive.min()) if whole else -np.inf)
+    return tuple(found) if np.isfinite(found).any() else None
 
 
 def threshold_of(

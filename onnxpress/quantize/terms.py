@@ -107,7 +107,7 @@ def terms_of(
     return Terms(score, applicable, in_unit_of_target(options.tolerance, schema), rare)
 
 
-def _limits(options: Options) -> dict[str, float]:
+def _limits(options: Options) -> dict[str, float | None]:
     """The limits that ``options`` set, with the default of each other one at their level."""
     defaults = {**CALIBRATION, **(FAITHFUL if options.level == "faithful" else {})}
     return with_defaults(options.budgets, defaults)

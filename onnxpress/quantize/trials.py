@@ -70,10 +70,10 @@ class Trials:
     """What an error calls those rows, such as ``calibration rows``."""
     make: Callable[[], list[Trial]]
     """Makes the trials; called when the first candidate is scored, for it may fit clones."""
-    screen: Trial | None = None
-    """A trial that is quick to score: what clearly fails it needs no other."""
     warned: set[str] = field(default_factory=set)
     """What there was to warn about when they were made, a line each."""
+    screen: Trial | None = None
+    """A trial that is quick to score: what clearly fails it needs no other."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sklearn.metrics import r2_score, root_mean_squared_error
 
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.tracking.logged_model import MODEL
 from tests.support import several_targets
 from tests.support.packaged import Packaged, served
 from tests.support.project import Project, clone
@@ -72,11 +73,8 @@ def test_two_targets_are_published_and_served(project: Project) -> None:
     assert expected.shape == (len(packaged.rows), 2)
     mlflow.set_tracking_uri(f"sqlite:///{project.folder / 'mlflow.db'}")
     run = read_json(outputs / "mlflow_run.json")["run_id"]
-    (logged,) = mlflow.search_logged_models(
-        filter_string=f"source_run_id = '{run}'", output_format="list"
-    )
     rows = pd.read_parquet(outputs / "test.parquet").drop(columns=NAMES)
-    answered = mlflow.pyfunc.load_model(logged.model_uri).predict(rows)
+    answered = mlflow.pyfunc.load_model(f"runs:/{run}/{MODEL}").predict(rows)
     np.testing.assert_array_equal(answered["prediction"], expected)
     with served(packaged) as server:
         server.answers(0, 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,12 @@ from onnx import helper
 from onnxpress.quantize.candidates import Rung
 from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.bins import MOST_CUTS, binned, cut_points
-from onnxpress.quantize.forest.refined.distillation import Distillation, generate
+from onnxpress.quantize.forest.refined.distillation import (
+    Distillation,
+    beside,
+    distil,
+    generate,
+)
 from onnxpress.quantize.forest.refined.grow import Growth, grow
 from onnxpress.quantize.forest.refined.ladder import refined
 from onnxpress.quantize.forest.refined.learning import Learning, bins_of, learned
@@ -147,6 +153,48 @@ def test_the_first_half_of_the_generated_rows_takes_every_value_from_a_row() -> 
     x = np.arange(60, dtype=np.float32).reshape(20, 3)
     made = generate(x, 100, np.random.default_rng(0))[:50]
     assert all(np.isin(made[:, feature], x[:, feature]).all() for feature in range(3))
+
+
+def test_rows_beside_others_go_less_than_half_of_the_way_in_each_feature() -> None:
+    x = np.array([[0, 100, 3], [8, 500, 3]], np.float32) + np.float32(0.25)
+    made = beside(x, 400, np.random.default_rng(0))
+    assert (made[:, 2] == 3.25).all()
+    way = (made[:, :2] - x[0, :2]) / (x[1, :2] - x[0, :2])
+    moved = np.minimum(way, 1 - way)  # from whichever of the two rows is nearer
+    assert (moved >= 0).all()
+    assert (moved <= 0.5).all()
+    assert moved.max(axis=0) == pytest.approx(0.5, abs=0.05)
+    assert len(np.unique(moved)) > 300
+    assert np.corrcoef(moved[(moved > 0).all(axis=1)].T)[0, 1] < 0.2  # each by itself
+
+
+def test_rows_beside_others_keep_whole_numbers_and_what_is_missing() -> None:
+    x = np.array([[1, np.nan, 2], [5, 4, np.inf], [9, 6, 0.5]], np.float32)
+    made = beside(x, 900, np.random.default_rng(0))
+    assert np.isin(made[:, 0], np.arange(1, 10)).all()
+    missing = np.isnan(made[:, 1])
+    assert np.isin(made[~missing, 1], [4, 5, 6]).all()
+    assert missing.mean() == pytest.approx(1 / 3, abs=0.05)  # as often as in x
+    assert np.isinf(made[:, 2]).mean() == pytest.approx(1 / 3, abs=0.05)
+    assert not np.isnan(made[:, [0, 2]]).any()
+
+
+@pytest.mark.parametrize(
+    ("classes", "training", "near"), [(3, 400, True), (3, 399, False), (2, 400, False)]
+)
+def test_many_rows_of_several_classes_are_learned_from_rows_beside_them(
+    classes: int, training: int, near: bool
+) -> None:
+    x = RANDOM.uniform(0, 1, (training, 2)).astype(np.float32)
+    x[:, 1] = np.round(x[:, 1])
+
+    def teacher(rows: NDArray[np.float32]) -> list[NDArray[Any]]:
+        probabilities = np.full((len(rows), classes), 1 / classes)
+        return [np.zeros(len(rows), np.int64), probabilities]
+
+    own = np.arange(training) % classes
+    found = distil(teacher, x, own, seed=0, dense=400).x[training:]
+    assert np.isin(found[:, 1], [0, 1]).all() == near  # between 0 and 1 are only mixtures
 
 
 @pytest.mark.parametrize(("loss", "columns"), [(SQUARED, 1), (SOFTMAX, 7)], ids=["one", "seven"])

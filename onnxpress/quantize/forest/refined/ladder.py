@@ -31,7 +31,12 @@ from onnxpress.quantize.forest.refined.answers import Answers
 from onnxpress.quantize.forest.refined.as_operators import as_operators, declared_columns
 from onnxpress.quantize.forest.refined.as_tree_ensemble import as_tree_ensemble
 from onnxpress.quantize.forest.refined.bins import Bins
-from onnxpress.quantize.forest.refined.distillation import Distillation, Features, distil
+from onnxpress.quantize.forest.refined.distillation import (
+    DENSE,
+    Distillation,
+    Features,
+    distil,
+)
 from onnxpress.quantize.forest.refined.learning import bins_of, learned
 from onnxpress.quantize.forest.refined.oblivious import ObliviousForest
 from onnxpress.quantize.forest.refined.subgraphs import (
@@ -151,9 +156,11 @@ def _prepared(task: Task) -> tuple[Subgraphs, Distillation, Bins]:
 
 
 def prepared(
-    model: onnx.ModelProto, rows: Rows, *, seed: int
+    model: onnx.ModelProto, rows: Rows, *, seed: int, dense: float = DENSE
 ) -> tuple[Subgraphs, Distillation, Features]:
     """Where ``model`` is split, what there is to learn, and the features of ``rows`` there.
+
+    ``dense`` is that of :func:`distil`.
 
     Raises:
         NotApplicable: the model has no such trees, inputs or outputs.
@@ -167,4 +174,5 @@ def prepared(
         return run(back, feeds)
 
     numbers = single_numbers(back)
-    return parts, distil(teacher, x, rows.target, seed=seed, constants=numbers), x
+    found = distil(teacher, x, rows.target, seed=seed, constants=numbers, dense=dense)
+    return parts, found, x

@@ -24,7 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bench.data import TEST_SIZE, Split, unfitted
-from bench.models import OPSET, trials
+from bench.models import OPSET
 from onnxpress.benchmark.timed_calls import limited_threads
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.fitting import fit
@@ -37,7 +37,8 @@ from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.terms import terms_of
+from onnxpress.quantize.terms import share_to_prove, terms_of
+from onnxpress.quantize.trials import Clones, Needed, trials_of
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.bounds import upper_bound
 from onnxpress.tables.column_types import type_columns
@@ -160,13 +161,15 @@ def outcomes(name: str, estimator: str, seed: int) -> list[Outcome]:
     model = to_onnx(fitted, part.schema, OPSET)
     plain = to_bytes(model)
     said = predict_original(fitted, fresh.feeds, part.schema).values
-    made = trials(plain, fitted, part)
+    clones = Clones(lambda: fitted, part.schema, OPSET, seed)
     candidates = [_kept(item) for item in forest_candidates(model, Options(level="faithful"))]
     found = []
     for budget in BUDGETS:
         start = time.monotonic()
         budgets = {"disagreement": budget, "score": None, "recall_worst_loss": None}
         options = Options(method="forest", level="faithful", seed=seed, budgets=budgets)
+        needed = Needed(disagreement=share_to_prove(options, candidates))
+        made = trials_of(plain, part.train, part.calibration, clones, needed)
         terms = terms_of(options, part.schema, plain, made)
         choice = choose(plain, candidates, made, terms, options)
         seconds = time.monotonic() - start

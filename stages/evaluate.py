@@ -27,9 +27,8 @@ def main() -> None:
     train, test = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.TEST))
     plain, quantized = (read_onnx(path, schema) for path in [*outputs.MODEL_FILES.values()][1:])
     models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
-    chosen = read_json(outputs.QUANTIZATION, "modified", "candidate")
-    asked, wanted = params.evaluate, params.evaluate.probe_rows
-    scores = WantedScores(asked.score, tuple(asked.also), asked.positive)
+    chosen, asked = read_json(outputs.QUANTIZATION, "modified", "candidate"), params.evaluate
+    wanted, scores = asked.probe_rows, WantedScores(asked.score, tuple(asked.also), asked.positive)
     settings = EvaluationSettings(asked.tolerance, wanted, params.seed, scores)
     with working(f"predicting {len(test)} test rows and {wanted} probe rows with three models"):
         found = evaluate(models, train.feeds, test, schema, settings)

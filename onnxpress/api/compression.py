@@ -26,8 +26,16 @@ from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective, Options
-from onnxpress.quantize.terms import terms_of
-from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out, too_rare, trials_of
+from onnxpress.quantize.terms import share_to_prove, terms_of
+from onnxpress.quantize.trials import (
+    Clones,
+    Needed,
+    Trials,
+    cross_fits,
+    held_out,
+    too_few,
+    trials_of,
+)
 from onnxpress.quantize.verdicts import Verdict
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
@@ -178,7 +186,8 @@ def compress(
     doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
     doubts += rounding_doubts(job.estimator, table, job.schema, given.name)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
-    trials = _trials(job, calibration, opset, seed, needed=bool(candidates))
+    needed = Needed(bool(candidates), share_to_prove(options, candidates))
+    trials = _trials(job, calibration, opset, seed, needed)
     terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     choice = choose(job.plain, candidates, trials, terms, options, progress=progress)
     return Compressed(
@@ -258,20 +267,20 @@ def _with_known_classes(estimator: Any, rows: Rows, given: GivenModel) -> Rows:
 
 
 def _trials(
-    job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int, *, needed: bool
+    job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int, needed: Needed
 ) -> Trials:
     """How candidates are scored: on given rows, on rows set aside, or by cross-fitting."""
     inputs = partial(original_input, job.estimator, schema=job.schema)
     clones = Clones(partial(copy.copy, job.estimator), job.schema, opset, seed, inputs)
     if calibration is not None:
         kept = _calibration_rows(job, calibration)
-        return trials_of(job.plain, job.rows, kept, clones, needed=needed)
+        return trials_of(job.plain, job.rows, kept, clones, needed)
     share = calibration_share(len(job.rows))
     if not share and not job.given.data:
         return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
-    if needed and too_rare(learn, kept) is not None and not job.given.data:
-        return trials_of(job.plain, learn, kept, clones)
+    if too_few(learn, kept, needed) and not job.given.data:
+        return trials_of(job.plain, learn, kept, clones, needed)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
     return replace(held_out(job.plain, learn, kept), name=name)
 

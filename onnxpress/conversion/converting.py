@@ -69,7 +69,7 @@ def _reason(error: Exception) -> str:
     said = " ".join(str(error).split())[:300]
     if type(error).__name__ in {"MissingShapeCalculator", "MissingConverter"}:
         return "skl2onnx has no converter for it"
-    if type(error).__name__ == "InvalidInputLengthException":
+    if type(error).__name__ == "InvalidInputLengthException" and "label" in said:
         return "a step that predicts labels has no ONNX form but at the end"
     if too_old := OPSET_TOO_OLD.match(said):
         return f"it needs opset {too_old[1]} or newer"

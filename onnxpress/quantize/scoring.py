@@ -11,12 +11,13 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.limits import AVERAGE_PRECISION, SCORE
+from onnxpress.limits import AVERAGE_PRECISION, DISAGREEMENT, SCORE
 from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.trials import Trial, Trials
 from onnxpress.runtime.predictions import Predictions, in_any_column
 from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.scores.bounds import lower_bound
 from onnxpress.scores.losses import Loss, measured_losses
 from onnxpress.scores.score import as_classes
 
@@ -53,15 +54,18 @@ class Scorer:
 
     def __init__(self, trials: Trials, terms: Terms) -> None:
         """Make no trial yet: that may mean fitting clones."""
-        self._make, self._terms = cache(trials.make), terms
+        self._make, self._terms, self._screen = cache(trials.make), terms, trials.screen
         self._before = cache(self._plain)
 
     def compared(self, candidate: Candidate, plain: bytes, quantized: bytes) -> Compared:
         """Predict the rows of all trials, each with the models of its trial.
 
         ``quantized`` is what the candidate has made of ``plain``; it is not made again for a trial
-        of that very model.
+        of that very model. Where it clearly fails the screen, the result is about those rows alone.
         """
+        failed = self._failed_screen(quantized)
+        if failed is not None:
+            return failed
         target, before = self._before()
         after = []
         for trial in self._make():
@@ -70,6 +74,17 @@ class Scorer:
                 model = to_bytes(candidate.apply(onnx.load_from_string(trial.plain), trial.learn))
             after.append(self._predicted(model, trial))
         return Compared(target, before, Predictions.joined(after))
+
+    def _failed_screen(self, quantized: bytes) -> Compared | None:
+        """The comparison on the screen if it leaves no doubt that too many answers change."""
+        trial, limit = self._screen, self._terms.limits.get(DISAGREEMENT)
+        if trial is None or limit is None:
+            return None
+        pair = self._predicted(trial.plain, trial), self._predicted(quantized, trial)
+        score, target = self._terms.score, trial.score.target
+        loss = measured_losses([DISAGREEMENT], score, target, *pair)[DISAGREEMENT]
+        least = lower_bound(round(loss.value * loss.rows), loss.rows)
+        return Compared(target, *pair) if least > limit else None
 
     def losses(self, compared: Compared) -> dict[str, Loss]:
         """Measure the loss of score, and of everything else that has a limit, over all rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.evaluate.metrics import in_unit_of_target
-from onnxpress.limits import AVERAGE_PRECISION, FAITHFUL, RARE, SCORE, TARGET, is_scorer
+from onnxpress.limits import (
+    AVERAGE_PRECISION,
+    DISAGREEMENT,
+    FAITHFUL,
+    RARE,
+    SCORE,
+    TARGET,
+    is_scorer,
+)
+from onnxpress.quantize.candidates import Candidate, Form
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -86,9 +95,7 @@ def terms_of(
         targets=first.width,
         key=words.score,
     )
-    defaults = {**CALIBRATION, **(FAITHFUL if options.level == "faithful" else {})}
-    limits = with_defaults(options.budgets, defaults)
-    applicable = check_limits(limits, score, **gives, key=words.limits)
+    applicable = check_limits(_limits(options), score, **gives, key=words.limits)
     _check_defined(options, score, applicable, trials, words)
     rare = None
     if gives["scored"] and AVERAGE_PRECISION not in options.budgets:
@@ -98,6 +105,22 @@ def terms_of(
     if score.targets > 1 and TARGET not in options.budgets and SCORE in applicable:
         applicable[TARGET] = applicable[SCORE]
     return Terms(score, applicable, in_unit_of_target(options.tolerance, schema), rare)
+
+
+def _limits(options: Options) -> dict[str, float | None]:
+    """The limits that ``options`` set, with the default of each other one at their level."""
+    defaults = {**CALIBRATION, **(FAITHFUL if options.level == "faithful" else {})}
+    return with_defaults(options.budgets, defaults)
+
+
+def share_to_prove(options: Options, candidates: Sequence[Candidate]) -> float | None:
+    """Return the share of other answers that a faithful forest has to be proved to stay below.
+
+    None where none is tried at the level ``faithful``, or there is no limit on it.
+    """
+    if options.level != "faithful" or all(one.form != Form.FAITHFUL for one in candidates):
+        return None
+    return _limits(options).get(DISAGREEMENT)
 
 
 def rare_class(classes: tuple[Label, ...], target: NDArray[Any]) -> Label | None:

@@ -21,6 +21,7 @@ from onnxpress.errors import UserError
 from onnxpress.estimators.fitting import fit, unfitted
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.scores.bounds import rows_needed
 from onnxpress.tables.rows import Feeds, Rows, sklearn_input
 from onnxpress.tables.schema import Schema
 
@@ -34,6 +35,13 @@ RARE_SHARE = 0.05
 
 MOST_ROWS = 50_000
 """Rows above which clones would take too long; calibration rows of a rare class must do there."""
+
+EXPECTED = 30
+"""Calibration rows with another answer that a limit must allow, for these rows to be enough.
+
+A share is judged by its exact upper bound: where the limit is 10 rows, that lets 4 pass, where it
+is 30, 20, and where it is 64, 50.
+"""
 
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Positions of the rows to fit on, and of those to score on."""
@@ -64,6 +72,21 @@ class Trials:
     """Makes the trials; called when the first candidate is scored, for it may fit clones."""
     warned: set[str] = field(default_factory=set)
     """What there was to warn about when they were made, a line each."""
+    screen: Trial | None = None
+    """A trial that is quick to score: what clearly fails it needs no other."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What trials are for."""
+
+    candidates: bool = True
+    """Whether any candidate is tried."""
+    disagreement: float | None = None
+    """The share of other answers that a candidate has to be proved to stay below; None: none."""
+
+
+ANYTHING = Needed()
 
 
 def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
@@ -88,31 +111,56 @@ class Clones:
 
 
 def trials_of(
-    plain: bytes, train: Rows, calibration: Rows, clones: Clones, *, needed: bool = True
+    plain: bytes,
+    train: Rows,
+    calibration: Rows,
+    clones: Clones,
+    needed: Needed = ANYTHING,
 ) -> Trials:
-    """Score by calibration rows, or by clones where these are none or too few of a rare class.
+    """Score by calibration rows, or by clones where these are none or too few.
 
-    With too few, the clones are fitted on training and calibration rows; the model that is chosen
-    learns from training rows alone, as otherwise. A model that cannot be fitted again is scored on
-    what calibration rows there are. No clone is fitted where no trial is ``needed``, as there is no
-    candidate.
+    They are too few of a rare class, or to prove that so few answers change as is ``needed``. The
+    clones are then fitted on training and calibration rows; the model that is chosen learns from
+    training rows alone, as otherwise. A model that cannot be fitted again is scored on what
+    calibration rows there are. No clone is fitted where no candidate is tried.
     """
     if not len(calibration):
         return cross_fits(clones, train)
     held = held_out(plain, train, calibration)
-    label = too_rare(train, calibration) if needed else None
-    if label is None or _is_onnx(clones.load()):
+    why = too_few(train, calibration, needed)
+    if not why or _is_onnx(clones.load()):
         return held
     made = cross_fits(clones, joined(train, calibration))
     try:
         trials = made.make()
     except UserError as error:
         return replace(held, warned={f"{held.name} score alone, for {error}"})
-    count = int((calibration.target == label).sum())
     rows = f"{len(train) + len(calibration)} training and calibration rows"
-    why = f"only {count} of {held.name} are of the class {label!r}"
     name = f"cross-fitting on {FOLDS} folds of {rows}, for {why}"
-    return replace(made, name=name, train=train, make=lambda: trials)
+    screen = None if needed.disagreement is None else Trial(plain, train, calibration)
+    return replace(made, name=name, train=train, make=lambda: trials, screen=screen)
+
+
+def too_few(train: Rows, calibration: Rows, needed: Needed = ANYTHING) -> str:
+    """Say for what the calibration rows are too few; empty if they are enough, or for clones too.
+
+    Of very many rows no clones are fitted.
+    """
+    if not needed.candidates:
+        return ""
+    if train.target.dtype.kind == "f" or len(train) + len(calibration) > MOST_ROWS:
+        return ""
+    label = too_rare(train, calibration)
+    if label is not None:
+        count = int((calibration.target == label).sum())
+        return f"only {count} of {len(calibration)} calibration rows are of the class {label!r}"
+    disagreement = needed.disagreement
+    if not disagreement or rows_needed(disagreement) > len(train) + len(calibration):
+        return ""
+    allowed = len(calibration) * disagreement
+    if allowed >= EXPECTED:
+        return ""
+    return f"the limit on other answers is {allowed:.1f} of {len(calibration)} calibration rows"
 
 
 def too_rare(train: Rows, calibration: Rows) -> int | str | None:

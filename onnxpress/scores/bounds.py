@@ -30,6 +30,18 @@ def upper_bound(count: int, rows: int, confidence: float = CONFIDENCE) -> float:
     return float(beta.ppf(confidence, count + 1, rows - count))
 
 
+def lower_bound(count: int, rows: int, confidence: float = CONFIDENCE) -> float:
+    """Return the lower bound on a share of which ``count`` of ``rows`` rows were seen, one-sided.
+
+    The chance of so many is at least ``1 - confidence`` for every share from the bound on. 0
+    without rows.
+
+    Raises:
+        ValueError: ``count`` is not between 0 and ``rows``, or ``confidence`` not inside (0, 1).
+    """
+    return 1 - upper_bound(rows - count, rows, confidence)
+
+
 def rows_needed(share: float, confidence: float = CONFIDENCE) -> int:
     """Return how many rows without a single case prove that the share is at most ``share``.
 

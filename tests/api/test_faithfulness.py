@@ -158,3 +158,14 @@ def test_a_machine_without_support_vectors_is_refused_in_a_line() -> None:
     assert not len(machine.support_)
     with pytest.raises(onnxpress.UserError, match="no support vectors .* a smaller epsilon"):
         onnxpress.convert(machine, X)
+
+
+def test_a_model_that_refuses_unknown_numbers_is_compared_on_known_ones() -> None:
+    """Rows are made at splits of other columns; half a category is none that the encoder takes."""
+    draw = np.random.default_rng(0)
+    x = np.c_[draw.integers(0, 3, 200), draw.normal(size=(200, 2))].astype(np.float32)
+    encoder = make_column_transformer((OneHotEncoder(), [0]), remainder="passthrough")
+    model = make_pipeline(encoder, DecisionTreeClassifier(random_state=0))
+    model.fit(x, (x[:, 0] == 1) ^ (x[:, 1] > 0))
+    found = onnxpress.compare(model, onnxpress.convert(model, x), x)
+    assert "same prediction on 2000 of 2000 probe rows" in str(found)

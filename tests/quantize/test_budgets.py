@@ -25,7 +25,7 @@ from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.terms import Terms, terms_of
-from onnxpress.quantize.trials import Clones, cross_fits, held_out, too_rare, trials_of
+from onnxpress.quantize.trials import Clones, Needed, cross_fits, held_out, too_rare, trials_of
 from onnxpress.quantize.verdicts import Drop
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.losses import Loss
@@ -313,7 +313,7 @@ def test_no_clone_is_fitted_where_there_is_no_candidate() -> None:
     train, calibration = rare_rows()
     plain = fitted(LogisticRegression(), train)
     clones = Clones(LogisticRegression, schema_of(train.target), 12, 0)
-    trials = trials_of(plain, train, calibration, clones, needed=False)
+    trials = trials_of(plain, train, calibration, clones, Needed(candidates=False))
     assert trials.name == f"{len(calibration)} calibration rows"
 
 

@@ -34,9 +34,27 @@ class Bisection:
         return starting_pairs(target, self._sample, operator)
 
     def settle(self, pairs: list[RowPair]) -> list[RowPair | None]:
-        """Return the pairs with values as near to each other as can be; None if both go one way."""
+        """Return the pairs with values as near to each other as can be; None if both go one way.
+
+        None too for the pairs of a column in which the model refuses values: between 0 and 1 of a
+        one-hot encoder that takes known numbers alone, there are none.
+        """
         if not pairs:
             return []
+        columns = [pair.target.source.column for pair in pairs]
+        try:
+            return self._settled(pairs)
+        except Exception:  # onnxruntime's exceptions share no base class of their own
+            if len(set(columns)) == 1:
+                return [None] * len(pairs)
+        found: list[RowPair | None] = [None] * len(pairs)
+        for column in dict.fromkeys(columns):
+            these = [i for i, each in enumerate(columns) if each == column]
+            for i, pair in zip(these, self.settle([pairs[i] for i in these]), strict=True):
+                found[i] = pair
+        return found
+
+    def _settled(self, pairs: list[RowPair]) -> list[RowPair | None]:
         one, other = (self._taken(pairs, [pair.values[i] for pair in pairs]) for i in (0, 1))
         apart = []
         for pair, first, second in zip(pairs, one, other, strict=True):

@@ -338,7 +338,7 @@ def test_values_are_those_of_the_normal_equations(tiny: Originals) -> None:
     mean, center = ((w * part).sum(axis=0) / w.sum() for part in (found, wanted))
     factor = (w * (found - mean) * (wanted - center)).sum() / (w * (found - mean) ** 2).sum()
     start = factor * pruned.start + (center - factor * mean) / leaves.shape[1]
-    ridge = len(leaves) / 50 * np.eye(reached.shape[1])
+    ridge = len(leaves) / 200 * np.eye(reached.shape[1])
     rest = reached.T @ (w * (wanted - reached @ start))
     expected = start + np.linalg.solve(reached.T @ (w * reached) + ridge, rest)
     np.testing.assert_allclose(fitted(tiny, pruned), expected, atol=1e-3 * abs(expected).max())

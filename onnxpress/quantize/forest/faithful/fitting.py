@@ -14,7 +14,7 @@ from onnxpress.graph.trees.forest import Forest
 from onnxpress.quantize.forest.faithful.originals import Matrix, Originals, summed
 from onnxpress.quantize.forest.faithful.pruning import Pruned
 
-_ROWS_PER_RIDGE = 50
+_ROWS_PER_RIDGE = 200
 """A ridge is worth one row of so many."""
 _STEPS = 20
 _CLOSE = 1e-4

@@ -13,7 +13,7 @@ from onnxpress.api.model_arguments import GivenModel
 from onnxpress.errors import UserError
 from onnxpress.evaluate.loss_metrics import losses_of
 from onnxpress.evaluate.scoring import Scoring, WantedScores, find_scoring
-from onnxpress.given.onnx_models import class_labels
+from onnxpress.given.exports.heads import class_labels
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.losses import Limit, Loss
 from onnxpress.scores.score import check_rows

@@ -17,6 +17,7 @@ from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.row_dependence import row_dependence
 from onnxpress.given.exports.adapting import adapted
+from onnxpress.given.exports.heads import class_labels
 from onnxpress.given.exports.weights import with_weights
 from onnxpress.graph.imports import loadable
 from onnxpress.progress import Say, say_nothing
@@ -289,18 +290,6 @@ def _turned(scores: NDArray[np.float64], second: NDArray[np.bool_]) -> bool:
         return bool(decision[second].mean() < decision[~second].mean())
     decided = decision != 0
     return bool(np.mean((decision > 0)[decided] == second[decided]) < 1 / TWO)
-
-
-def class_labels(proto: onnx.ModelProto) -> NDArray[Any] | None:
-    """Return the classes of the ZipMap, or those of all classifiers of the graph; else None."""
-    zipped = [node for node in proto.graph.node if node.op_type == "ZipMap"]
-    found: set[tuple[Any, ...]] = set()
-    for node in zipped or proto.graph.node:
-        for item in node.attribute:
-            if item.name.startswith("classlabels_") and (item.ints or item.strings):
-                texts = tuple(text.decode() for text in item.strings)
-                found.add(tuple(item.ints) or texts)
-    return np.array(found.pop()) if len(found) == 1 else None
 
 
 def _predicted(estimator: Any, rows: Rows, name: str, targets: int = 1) -> NDArray[Any]:

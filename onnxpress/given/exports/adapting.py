@@ -52,7 +52,7 @@ def adapted(
         _check_same(model, changed, first, fixed, name)
     found = _values(changed, feeds)
     if found is not None and schema.task == "classification":
-        lines += classifier_head(changed, found, np.unique(rows.target))
+        lines += classifier_head(changed, found, rows.target)
     elif found is not None:
         lines += regressor_head(changed, found)
     for line in lines:

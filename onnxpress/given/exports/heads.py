@@ -55,13 +55,13 @@ def widen_halves(model: onnx.ModelProto) -> None:
 
 
 def classifier_head(
-    model: onnx.ModelProto, found: Values, classes: NDArray[np.generic]
+    model: onnx.ModelProto, found: Values, target: NDArray[np.generic]
 ) -> list[str]:
     """Leave a label and scores as outputs, in place; return a line for each change.
 
     1. Outputs that are neither go.
-    2. Without a label, the class of the greatest score is written. ``classes`` are sorted, as
-       trainers number them.
+    2. Without a label, the class of the greatest score is written. Where the model does not name
+       its classes, they are those of the ``target`` (rows,), sorted, as trainers number them.
     3. Logits, which any real numbers may be, become probabilities by softmax; one column of them,
        the logit of the second of two classes, by the logistic function. Values that are
        probabilities already stay, and so do those of a sigmoid for each class, which are no
@@ -70,7 +70,9 @@ def classifier_head(
     ``found`` holds the values of all outputs for the training rows. A model whose outputs cannot be
     told apart stays as it is.
     """
-    roles = _classifier_roles(found, classes)
+    named = class_labels(model)
+    classes = np.unique(target) if named is None else named
+    roles = _classifier_roles(found, classes, named=named is not None)
     if roles.values is None:
         return []
     lines = _dropped(found, roles)
@@ -94,11 +96,32 @@ def regressor_head(model: onnx.ModelProto, found: Values) -> list[str]:
     return _dropped(found, roles)
 
 
-def _classifier_roles(found: Values, classes: NDArray[np.generic]) -> Roles:
+def class_labels(proto: onnx.ModelProto) -> NDArray[np.generic] | None:
+    """Return the classes of the ZipMap, or those of all classifiers of the graph; else None."""
+    zipped = [node for node in proto.graph.node if node.op_type == "ZipMap"]
+    found: set[tuple[int, ...] | tuple[str, ...]] = set()
+    for node in zipped or proto.graph.node:
+        for item in node.attribute:
+            if item.name.startswith("classlabels_") and (item.ints or item.strings):
+                texts = tuple(text.decode() for text in item.strings)
+                found.add(tuple(item.ints) or texts)
+    return np.array(found.pop()) if len(found) == 1 else None
+
+
+def _classifier_roles(found: Values, classes: NDArray[np.generic], *, named: bool) -> Roles:
+    """Return which outputs are the label and the scores.
+
+    A label counts as one if it is a class of the table; from a model that has ``named`` its
+    classes, any does, and whether they are the table's is checked later.
+    """
     widths = {len(classes)} | ({1} if len(classes) == TWO else set())
     scores = [name for name, values in found.items() if _is_float(values)]
     scores = [name for name in scores if _width(found[name]) in widths]
-    labels = [name for name, values in found.items() if _are_labels(values, classes)]
+    labels = [
+        name
+        for name, values in found.items()
+        if _is_label(values) and (named or _are_of(classes, values))
+    ]
     proper = [name for name in scores if _are_probabilities(found[name])]
     best = scores if len(scores) == 1 else proper
     if len(best) != 1 or len(labels) > 1:
@@ -106,10 +129,12 @@ def _classifier_roles(found: Values, classes: NDArray[np.generic]) -> Roles:
     return Roles(labels[0] if labels else None, best[0])
 
 
-def _are_labels(values: NDArray[np.generic], classes: NDArray[np.generic]) -> bool:
-    """Whether values are classes: numbers 0, 1, 2 of classes that are texts are none."""
-    if _is_float(values) or _width(values) != 1:
-        return False
+def _is_label(values: NDArray[np.generic]) -> bool:
+    return values.dtype.kind in "iUO" and _width(values) == 1
+
+
+def _are_of(classes: NDArray[np.generic], values: NDArray[np.generic]) -> bool:
+    """Whether all values are classes; numbers 0, 1, 2 of classes that are texts are none."""
     if (values.dtype.kind in "UO") != (classes.dtype.kind in "UO"):
         return False
     return bool(np.isin(values.reshape(-1), classes).all())

@@ -76,7 +76,7 @@ def distil(
         NotApplicable: the outputs are neither label and probabilities nor one float prediction.
     """
     random = np.random.default_rng(seed)
-    classes = 0 if own.dtype.kind == "f" else len(np.unique(own))
+    classes = len(np.unique(own)) if len(teacher(x[:1])) > 1 else 0
     rows = rows_to_learn(len(x), classes=classes)
     make = beside if classes > 2 and len(x) >= dense else generate
     if len(x) > rows // 2:

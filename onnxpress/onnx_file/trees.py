@@ -27,6 +27,8 @@ Ints = NDArray[np.int64]
 MOST_LEVELS = 5_000
 """Levels of a tree; fitted ones have tens."""
 MOST_TARGETS = 100_000
+MOST_WAYS = 16
+"""Ways from roots to a branch, on average: so many copies of it a runtime makes."""
 
 
 def check_labelled_trees(found: Attributes) -> None:
@@ -57,7 +59,10 @@ def check_labelled_trees(found: Attributes) -> None:
         for side in ("true", "false")
     ]
     _check_features(found, found.ints("nodes_featureids")[branches])
-    _check_paths(branches, np.stack(children, axis=1), count)
+    both = np.stack(children, axis=1)
+    roots = np.setdiff1d(branches, both)
+    if _check_paths(branches, both, count, roots) > len(branches):
+        raise BadModel("it has a branch below two others of its tree")
     _check_weights(found, kind, targets, table)
 
 
@@ -149,31 +154,40 @@ def _check_weights(found: Attributes, kind: str, targets: int, table: _Table) ->
         raise BadModel(f"base_values should have {targets} values, and has {bases}")
 
 
-def _check_paths(branches: Ints, children: Ints, count: int, roots: Ints | None = None) -> None:
-    """Refuse circles, branches below two others, and trees that are too deep.
+def _check_paths(branches: Ints, children: Ints, count: int, roots: Ints) -> float:
+    """Refuse circles, trees that are too deep, and branches that are reached in too many ways.
+
+    Return the number of ways from roots to branches: that of the branches if trees share none.
+
+    A runtime reads every tree from its root and copies the branches that trees share, so a small
+    file could fill the memory.
 
     ``branches`` are the rows of branches among ``count`` rows, ``children`` (branches, 2) rows of
-    theirs; without ``roots`` they are the branches that are below none.
+    theirs, ``roots`` the rows where trees begin.
     """
     position = np.full(count, -1)
     position[branches] = np.arange(len(branches))
     below = position[children]  # (branches, 2): which branch a child is, -1 for a leaf
     below[below[:, 0] == below[:, 1], 1] = -1  # a split with one child: it counts once
-    parents = np.bincount(below[below >= 0], minlength=len(branches))
-    if (parents > 1).any():
-        raise BadModel("it has a branch below two others")
-    level = np.flatnonzero(parents == 0)
-    if roots is not None:
-        level = np.intersect1d(level, position[roots[position[roots] >= 0]])
+    unread = np.bincount(below[below >= 0], minlength=len(branches))  # parents not yet seen
+    begins = position[roots]
+    ways = np.bincount(begins[begins >= 0], minlength=len(branches)).astype(np.float64)
+    level = np.flatnonzero(unread == 0)
     reached, levels = 0, 0
     while len(level):
         reached, levels = reached + len(level), levels + 1
         if levels > MOST_LEVELS:
             raise BadModel(f"it has a tree of more than {MOST_LEVELS} levels")
-        level = below[level].reshape(-1)
-        level = level[level >= 0]
+        child, parent = below[level].reshape(-1), np.repeat(level, 2)
+        child, parent = child[child >= 0], parent[child >= 0]
+        np.add.at(ways, child, ways[parent])
+        np.subtract.at(unread, child, 1)
+        level = np.unique(child[unread[child] == 0])
     if reached < len(branches):
         raise BadModel("its nodes lead in a circle")
+    if ways.sum() > MOST_WAYS * len(branches) + MOST_WAYS:
+        raise BadModel(f"its trees share branches more than {MOST_WAYS} times on average")
+    return float(ways.sum())
 
 
 def check_ensemble(found: Attributes) -> None:
@@ -204,7 +218,7 @@ def check_ensemble(found: Attributes) -> None:
         ids, flags = found.ints(f"nodes_{side}nodeids"), found.ints(f"nodes_{side}leafs")
         sides.append(_child_rows(ids, flags, count, len(leaves)))
     children = np.stack(sides, axis=1)
-    _check_paths(np.arange(count), children, count + 1)
+    _check_paths(np.arange(count), children, count + 1, roots)
 
 
 def _child_rows(ids: Ints, is_leaf: Ints, nodes: int, leaves: int) -> Ints:

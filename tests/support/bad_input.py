@@ -218,12 +218,6 @@ def outside(made: onnx.ModelProto) -> onnx.ModelProto:
     return made
 
 
-def one_row(made: onnx.ModelProto) -> onnx.ModelProto:
-    """The model with an input of one row."""
-    made.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
-    return made
-
-
 def model(name: str, content: bytes | Callable[[], onnx.ModelProto], **overrides: Any) -> Spoil:
     """A given model and the params that name it."""
 
@@ -1146,10 +1140,10 @@ IN_MODELS = [
         ("prepare",),
     ),
     Bad(
-        "given ONNX model without a label",
+        "given ONNX model without scores",
         "train",
-        model("a.onnx", lambda: only_output(iris_onnx(), "probabilities")),
-        "gives probabilities: tensor(float); expected a label (int64 or string) and scores",
+        model("a.onnx", lambda: only_output(iris_onnx(), "label")),
+        "gives label: tensor(int64); expected a label (int64 or string) and scores",
         ("prepare",),
     ),
     Bad(
@@ -1163,17 +1157,7 @@ IN_MODELS = [
         "given ONNX model with weights elsewhere",
         "train",
         model("a.onnx", lambda: outside(iris_onnx())),
-        "keeps weights in another file",
-        ("prepare",),
-    ),
-    Bad(
-        "given ONNX model of one row per call",
-        "train",
-        model("a.onnx", lambda: one_row(iris_onnx())),
-        (
-            "takes X: tensor(float) [1, 4]; "
-            "the table needs one float32 input of 4 columns, and any number of rows"
-        ),
+        "keeps weights in 'params.yaml'; expected a file of weights beside it",
         ("prepare",),
     ),
 ]

@@ -330,6 +330,18 @@ def test_a_request_that_ends_this_old_triton_leads_to_a_new_start_and_no_wrong_a
     assert (own_server.children(), own_server.memory_files()) == ([], [])
 
 
+def test_a_server_whose_model_has_died_is_started_again(own_server: Server) -> None:
+    children = [psutil.Process(number) for number in own_server.children()]
+    (backend,) = [child for child in children if "stub" in child.name()]
+    backend.kill()
+    assert own_server.process.stdout
+    lines = [own_server.process.stdout.readline().strip() for _ in range(2)]
+    assert lines == ["the process of the model has ended", "ready again"]
+    came = requests.post(own_server.url, data=own_server.body(), timeout=30)
+    expected = own_server.packaged.predict(own_server.feeds())
+    assert_same(outputs_of(came.json()), expected)
+
+
 def test_a_server_that_is_killed_again_and_again_is_given_up(own_server: Server) -> None:
     assert own_server.process.stdout
     lines = []

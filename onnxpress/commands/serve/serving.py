@@ -17,7 +17,7 @@ from onnxpress.commands.serve.triton_server import (
     END_SECONDS,
     HOST,
     Ports,
-    reason,
+    ended,
     running,
 )
 from onnxpress.errors import ServerError
@@ -47,12 +47,11 @@ def main(port: int, environment: Path = ENVIRONMENT) -> None:
         with tempfile.TemporaryDirectory(prefix=f"onnxpress-serve-{os.getpid()}-") as name:
             folder = Path(name)
             options = copy_for_python(model, folder, installation)
-            for ended in range(STARTS):
+            for start in range(STARTS):
                 with running(installation, folder, ports, options) as process:
-                    for line in _lines(model.name, ports, row) if not ended else ["ready again"]:
+                    for line in _lines(model.name, ports, row) if not start else ["ready again"]:
                         say(line)
-                    code = process.wait()
-                failure = f"tritonserver has ended (exit code {code}): {reason(folder / 'log')}"
+                    failure = ended(process, folder / "log")
                 say(failure)
         raise ServerError(f"{failure}; that was the last of {STARTS} starts, run again")
     except (KeyboardInterrupt, Terminated):

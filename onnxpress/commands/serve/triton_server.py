@@ -17,6 +17,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
+import psutil
+
 from onnxpress.commands.serve.installation import Installation
 from onnxpress.errors import ServerError, UserError
 from onnxpress.serving.triton import LATENCIES
@@ -25,6 +27,10 @@ HOST = "127.0.0.1"
 START_SECONDS = 60.0
 END_SECONDS = 10
 """How long the server answers on open connections after SIGTERM; new ones it refuses at once."""
+LOOK_SECONDS = 0.5
+"""How often the process of the model is looked for."""
+LAST_SECONDS = 1
+"""How long the server may take to end after its model's process has."""
 STACK_BYTES = 2**30
 """Of each thread. Triton before 25.07 keeps a request's body on the stack (CVE-2025-23310): with
 the usual 8 MB a body of 4.5 MB ends the server. Only what is used takes memory."""
@@ -118,6 +124,31 @@ def running(
         finally:
             for left in Path("/dev/shm").glob(f"{_shared_memory(folder)}*"):  # noqa: S108 - Triton's
                 left.unlink(missing_ok=True)
+
+
+def ended(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Wait until the server or the process of its model has ended; return which, in a clause.
+
+    Triton starts the model's process once; without it every request fails.
+    """
+    backend = psutil.Process(process.pid).children(recursive=True)
+    while process.poll() is None:
+        if not all(map(_lives, backend)):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(LAST_SECONDS)  # it may be ending itself
+            break
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LOOK_SECONDS)
+    if process.returncode is None:
+        return "the process of the model has ended"
+    return f"tritonserver has ended (exit code {process.returncode}): {reason(log)}"
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def reason(log: Path) -> str:

@@ -17,7 +17,15 @@ from bench.peers import Peer
 from onnxpress.benchmark.latency_statistics import ratio, summarise, values
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan, Timed, measure
-from onnxpress.benchmark.timed_calls import batch, calls, floor_model, limited_threads, sessions
+from onnxpress.benchmark.timed_calls import (
+    batches,
+    calls,
+    floor_model,
+    in_turns,
+    limited_threads,
+    onnx_calls,
+    sessions,
+)
 from onnxpress.pipeline.console import progress
 from onnxpress.tables.rows import Feeds
 
@@ -41,8 +49,8 @@ def latencies(
     wall, cpu = perf_counter(), process_time()
     with limited_threads(1):
         for size in BATCHES:
-            rows = batch(feeds, size)
-            timed_calls, plan = _calls(models, opened, peers, rows), Plan(CALLS, seconds)
+            parts = batches(feeds, size)
+            timed_calls, plan = _calls(models, opened, peers, parts), Plan(CALLS, seconds)
             timed = measure(timed_calls, plan, seed, f"{size} rows", progress)
             found[str(size)] = _summary(timed, size)
     return found | {"cpu_share": (process_time() - cpu) / (perf_counter() - wall)}
@@ -50,10 +58,9 @@ def latencies(
 
 def refined_speedup(models: Models, feeds: Feeds, seed: int) -> float:
     """How many times faster the refined model is than ONNX at the largest batch, in short."""
-    opened, rows = sessions(_onnx_forms(models), threads=1), batch(feeds, max(BATCHES))
-    timed = measure(
-        {name: partial(opened[name].run, None, rows) for name in ("onnx", "refined")}, BRIEF, seed
-    )
+    opened = sessions(_onnx_forms(models), threads=1)
+    two = {name: opened[name] for name in ("onnx", "refined")}
+    timed = measure(onnx_calls(two, batches(feeds, max(BATCHES))), BRIEF, seed)
     return ratio(values(timed["onnx"]), values(timed["refined"])).median
 
 
@@ -62,13 +69,16 @@ def _onnx_forms(models: Models) -> dict[str, bytes]:
 
 
 def _calls(
-    models: Models, opened: Mapping[str, Any], peers: Mapping[str, Peer], rows: Feeds
+    models: Models, opened: Mapping[str, Any], peers: Mapping[str, Peer], parts: list[Feeds]
 ) -> dict[str, Any]:
-    ours = dict(calls(models.estimator, opened, rows))
+    ours = dict(calls(models.estimator, opened, parts))
     return (
         {"joblib": ours.pop("original")}
         | ours
-        | {name: partial(peer.call, peer.prepare(rows)) for name, peer in peers.items()}
+        | {
+            name: in_turns([partial(peer.call, peer.prepare(rows)) for rows in parts])
+            for name, peer in peers.items()
+        }
     )
 
 

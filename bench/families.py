@@ -23,7 +23,7 @@ from bench.models import OPSET, dumped, trials
 from bench.plain import plainly_converted
 from onnxpress.benchmark.latency_statistics import ratio, summarise, values
 from onnxpress.benchmark.measure import Plan, measure
-from onnxpress.benchmark.timed_calls import batch, calls, limited_threads, sessions
+from onnxpress.benchmark.timed_calls import batches, calls, limited_threads, sessions
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.building import build
 from onnxpress.estimators.fitting import fit
@@ -114,8 +114,8 @@ def _costs(estimator: Any, forms: Mapping[str, bytes], part: Split, seconds: flo
     wall, cpu = perf_counter(), process_time()
     with limited_threads(1):
         for size in BATCHES:
-            rows = batch(part.test.feeds, size)
-            timed_calls, plan = calls(estimator, opened, rows), Plan(CALLS, seconds)
+            parts = batches(part.test.feeds, size)
+            timed_calls, plan = calls(estimator, opened, parts), Plan(CALLS, seconds)
             timed = measure(timed_calls, plan, part.seed, f"{size} rows", progress)
             timed["joblib"] = timed.pop("original")
             ratios = {

@@ -12,7 +12,7 @@ import onnx
 from bench.coverage.cases import SEED, Case, Data, data_of, unfitted
 from onnxpress.benchmark.latency_statistics import ratio, values
 from onnxpress.benchmark.measure import Plan, measure
-from onnxpress.benchmark.timed_calls import batch, calls, limited_threads, sessions
+from onnxpress.benchmark.timed_calls import batches, calls, limited_threads, sessions
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.conversion.rehearsal import rehearse
 from onnxpress.errors import UserError
@@ -144,7 +144,7 @@ def speeds(estimator: Any, plain: bytes, quantized: bytes, feeds: Feeds) -> Reco
     opened = sessions({"onnx": plain, "quantized": quantized}, threads=1)
     found: Record = {}
     for rows in BATCHES:
-        timed = measure(calls(estimator, opened, batch(feeds, rows)), BRIEF, SEED)
+        timed = measure(calls(estimator, opened, batches(feeds, rows)), BRIEF, SEED)
         found[f"onnx_speedup_{rows}"] = ratio(
             values(timed["original"]), values(timed["onnx"])
         ).median

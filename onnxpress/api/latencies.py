@@ -15,7 +15,7 @@ from onnxpress.api.model_arguments import GivenModel, as_inputs, given_model
 from onnxpress.api.table_arguments import Features, features
 from onnxpress.benchmark.latency_statistics import Ratio, Summary, ratio, summarise, values
 from onnxpress.benchmark.measure import Plan, measure_batches
-from onnxpress.benchmark.timed_calls import batch, limited_threads
+from onnxpress.benchmark.timed_calls import batches, in_turns, limited_threads
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import original_input
 from onnxpress.estimators.parts import set_threads
@@ -122,7 +122,10 @@ def measure(
     feeds = table.feeds()
     with limited_threads(threads), _refusals_named(ready, feeds, sizes):
         timed = measure_batches(
-            lambda rows: {name: make(batch(feeds, rows)) for name, make in ready.items()},
+            lambda rows: {
+                name: in_turns([make(each) for each in batches(feeds, rows)])
+                for name, make in ready.items()
+            },
             sizes,
             Plan(calls, seconds),
             seed,
@@ -154,9 +157,10 @@ def _refusals_named(
     except Exception:
         for rows, name in product(sizes, ready):
             try:
-                ready[name](batch(feeds, rows))()
+                for each in batches(feeds, rows):
+                    ready[name](each)()
             except Exception as error:  # each library has its own
-                what = f"models[{name!r}] refuses a batch of {rows} rows of X"
+                what = f"models[{name!r}] refuses a batch of {rows} row{'s' * (rows > 1)} of X"
                 raise UserError(f"{what}: {str(error).splitlines()[0]}") from error
         raise
 

@@ -13,7 +13,7 @@ from onnxpress.benchmark.environment import describe
 from onnxpress.benchmark.measure import Calls, Plan, measure, measure_batches
 from onnxpress.benchmark.results import BatchResult
 from onnxpress.benchmark.timed_calls import (
-    batch,
+    batches,
     calls,
     floor_model,
     limited_threads,
@@ -119,7 +119,7 @@ def measure_latencies(
     opened = sessions(models, settings.threads)
 
     def calls_of(size: int) -> Calls:
-        return calls(contestants.estimator, opened, batch(feeds, size), schema)
+        return calls(contestants.estimator, opened, batches(feeds, size), schema)
 
     with limited_threads(settings.threads):
         wall, cpu = perf_counter(), process_time()
@@ -127,7 +127,7 @@ def measure_latencies(
         timed = measure_batches(calls_of, sizes, plan, settings.seed, progress)
         cpu_share = (process_time() - cpu) / (perf_counter() - wall)
         candidates = sessions(contestants.candidates, settings.threads)
-        tried = onnx_calls(candidates, batch(feeds, rows))
+        tried = onnx_calls(candidates, batches(feeds, rows))
         compared = measure(tried, small_plan, settings.seed, "candidates", progress)
-    batches = {size: BatchResult(size, each) for size, each in timed.items()}
-    return MeasuredLatencies(settings, rows, batches, to_json(compared), cpu_share)
+    by_size = {size: BatchResult(size, each) for size, each in timed.items()}
+    return MeasuredLatencies(settings, rows, by_size, to_json(compared), cpu_share)

@@ -7,19 +7,25 @@ speed-ups are conservative: scikit-learn would need ``predict_proba`` too for th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 
-from onnxpress.benchmark.measure import Calls
+from onnxpress.benchmark.measure import Call, Calls
 from onnxpress.estimators.layout import original_input
 from onnxpress.models import ORIGINAL
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Feeds, sklearn_input, take
 from onnxpress.tables.schema import Schema
+
+DIFFERENT_ROWS = 2048
+"""Rows that calls take in turns. A processor learns by heart how the trees branch for one row that
+comes again and again, and then takes as little as a tenth of the time."""
 
 FLOOR_OPSET, FLOOR_IR_VERSION = 12, 7  # any runtime that loads the models loads these
 
@@ -34,26 +40,51 @@ def sessions(models: Mapping[str, bytes], threads: int) -> dict[str, Any]:
 
 
 def calls(
-    estimator: Any, sessions: Mapping[str, Any], feeds: Feeds, schema: Schema | None = None
+    estimator: Any,
+    sessions: Mapping[str, Any],
+    parts: Sequence[Feeds],
+    schema: Schema | None = None,
 ) -> Calls:
-    """Return the calls to time on ``feeds``: ``original``, and one per session.
+    """Return the calls to time on ``parts``, in turns: ``original``, and one per session.
 
     A given original needs the schema, which says how it takes its columns.
     """
-    rows = sklearn_input(feeds) if schema is None else original_input(estimator, feeds, schema)
-    return {ORIGINAL: partial(estimator.predict, rows), **onnx_calls(sessions, feeds)}
+    rows = [
+        sklearn_input(feeds) if schema is None else original_input(estimator, feeds, schema)
+        for feeds in parts
+    ]
+    original = in_turns([partial(estimator.predict, each) for each in rows])
+    return {ORIGINAL: original, **onnx_calls(sessions, parts)}
 
 
-def onnx_calls(sessions: Mapping[str, Any], feeds: Feeds) -> Calls:
+def onnx_calls(sessions: Mapping[str, Any], parts: Sequence[Feeds]) -> Calls:
     """Return the calls of ONNX models alone."""
-    return {name: partial(session.run, None, feeds) for name, session in sessions.items()}
+    return {
+        name: in_turns([partial(session.run, None, feeds) for feeds in parts])
+        for name, session in sessions.items()
+    }
 
 
-def batch(feeds: Feeds, rows: int) -> Feeds:
-    """Return exactly ``rows`` rows: the first ones, and all over again if there are too few."""
-    # 7 of 3 rows: resize([0, 1, 2], 7) is [0, 1, 2, 0, 1, 2, 0]
+def in_turns(calls: Sequence[Call]) -> Call:
+    """Return a call that makes the next of ``calls`` each time, the first again after the last."""
+    following = cycle(calls)
+
+    def call() -> object:
+        return next(following)()
+
+    return call
+
+
+def batches(feeds: Feeds, rows: int) -> list[Feeds]:
+    """Return batches of exactly ``rows`` rows that differ, ``DIFFERENT_ROWS`` rows in all.
+
+    Each begins where the one before has ended; after the last row comes the first again. There are
+    fewer batches where the next would be the first again.
+    """
+    # batches of 2 of 3 rows: [0, 1], [2, 0], [1, 2]
     available = len(next(iter(feeds.values())))
-    return take(feeds, np.resize(np.arange(available), rows))
+    count = min(max(DIFFERENT_ROWS // rows, 1), available // math.gcd(rows, available))
+    return [take(feeds, (np.arange(rows) + number * rows) % available) for number in range(count)]
 
 
 def floor_model(feeds: Feeds) -> bytes:

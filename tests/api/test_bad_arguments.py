@@ -66,7 +66,7 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (compress(model=LINEAR, X=GAPS), r"model refuses X: Input X contains NaN"),
     (
         measure(models={"m": LINEAR}, X=GAPS),
-        r"models\['m'\] refuses a batch of 1024 rows of X: .*NaN",
+        r"models\['m'\] refuses a batch of 1 row of X: .*NaN",
     ),
     (measure(models={"m": FIXED}), r"models\['m'\] refuses a batch of 32 rows of X: "),
     (compress(y=[[0], [1, 2]]), r"y should have one value for each of 150 rows"),

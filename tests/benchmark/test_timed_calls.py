@@ -10,30 +10,46 @@ import pytest
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info
 
-from onnxpress.benchmark.timed_calls import batch, floor_model, limited_threads, sessions
+from onnxpress.benchmark.timed_calls import (
+    batches,
+    floor_model,
+    in_turns,
+    limited_threads,
+    sessions,
+)
 from onnxpress.runtime.sessions import open_session
 
 MIXED = {"size": np.array([[1.5], [np.nan]], np.float32), "colour": np.array([["red"], [""]])}
 
 
-def test_a_batch_larger_than_the_test_set_repeats_its_rows_in_order() -> None:
+def test_batches_go_on_where_the_one_before_has_ended() -> None:
     rows = np.arange(6, dtype=np.float32).reshape(3, 2)
-    assert batch({"X": rows}, 7)["X"].tolist() == [
-        [0, 1],
-        [2, 3],
-        [4, 5],
-        [0, 1],
-        [2, 3],
-        [4, 5],
-        [0, 1],
-    ]
-    assert batch({"X": rows}, 2)["X"].tolist() == [[0, 1], [2, 3]]
+
+    def firsts(size: int) -> list[list[float]]:
+        return [each["X"][:, 0].tolist() for each in batches({"X": rows}, size)]
+
+    assert firsts(1) == [[0], [2], [4]]
+    assert firsts(2) == [[0, 2], [4, 0], [2, 4]]
+    assert firsts(3) == [[0, 2, 4]]
+    assert firsts(7) == [[0, 2, 4, 0, 2, 4, 0], [2, 4, 0, 2, 4, 0, 2], [4, 0, 2, 4, 0, 2, 4]]
 
 
-def test_a_batch_repeats_the_rows_of_all_columns_alike() -> None:
-    repeated = batch(MIXED, 3)
-    assert repeated["colour"].tolist() == [["red"], [""], ["red"]]
-    assert repeated["size"][[0, 2]].tolist() == [[1.5], [1.5]]
+def test_batches_have_the_rows_of_all_columns_alike() -> None:
+    first, second = batches(MIXED, 3)
+    assert first["colour"].tolist() == [["red"], [""], ["red"]]
+    assert first["size"][[0, 2]].tolist() == [[1.5], [1.5]]
+    assert second["colour"].tolist() == [[""], ["red"], [""]]
+
+
+def test_there_are_no_more_rows_than_are_needed_to_surprise_a_processor() -> None:
+    rows = {"X": np.zeros((5000, 1), np.float32)}
+    found = [sum(len(each["X"]) for each in batches(rows, size)) for size in (1, 32, 1024, 4096)]
+    assert found == [2048, 2048, 2048, 4096]
+
+
+def test_calls_come_in_turns_and_begin_again() -> None:
+    call = in_turns([lambda: "one", lambda: "two"])
+    assert [call(), call(), call()] == ["one", "two", "one"]
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,9 @@ end
 
 function done(summary, latency)
   local errors = summary.errors
-  local failed = errors.connect + errors.read + errors.write + errors.status + errors.timeout
   io.write(string.format(
-    '\n{"requests": %d, "microseconds": %d, "p50_us": %d, "p99_us": %d, "failed": %d}\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), failed))
+    '\n{"requests": %d, "microseconds": %d, "p50_us": %d, "p99_us": %d, "failed": ' ..
+    '{"connect": %d, "read": %d, "write": %d, "status": %d, "timeout": %d}}\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    errors.connect, errors.read, errors.write, errors.status, errors.timeout))
 end

@@ -71,8 +71,10 @@ def send(url: str, bodies: Path, clients: int, seconds: int) -> Load:
         found = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError) as error:
         raise ServerError(f"wrk fails on {url}: {done.stderr.strip() or done.stdout}") from error
-    if found["failed"] or not found["requests"]:
-        raise ServerError(f"{found['failed']} of {found['requests']} requests to {url} failed")
+    failed = {kind: count for kind, count in found["failed"].items() if count}
+    if failed or not found["requests"]:
+        kinds = ", ".join(f"{count} by {kind}" for kind, count in failed.items())
+        raise ServerError(f"of {found['requests']} requests to {url} failed: {kinds or 'all'}")
     return Load(
         found["requests"],
         found["microseconds"] / 1e6,

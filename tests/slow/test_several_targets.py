@@ -17,6 +17,9 @@ from onnxpress.tracking.logged_model import MODEL
 from tests.support import several_targets
 from tests.support.packaged import Packaged, served
 from tests.support.project import Project, clone
+from tests.support.publish_fixtures import LIBRARY_WARNINGS
+
+pytestmark = LIBRARY_WARNINGS
 
 NAMES = ["price, eur", "area"]
 

@@ -17,6 +17,7 @@ from onnxpress.api.conversion import converted
 from onnxpress.api.model_arguments import (
     GivenModel,
     check_classes,
+    for_target,
     given_model,
     stand_in_target,
 )
@@ -200,7 +201,10 @@ def compare(
     check_number("tolerance", tolerance, "a number from 0 on", least=0, most=math.inf)
     check_seed(seed)
     wanted = _wanted(score, also, positive, has_target=y is not None)
-    pair = given_model(original, "original", trust), given_model(model, "model", trust)
+    pair = (
+        for_target(given_model(original, "original", trust), y),
+        for_target(given_model(model, "model", trust), y),
+    )
     if pair[0].task != pair[1].task:
         raise UserError(f"original is for {pair[0].task}, model for {pair[1].task}; pass a pair")
     task, table = pair[0].task, features(X)

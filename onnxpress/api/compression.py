@@ -17,7 +17,13 @@ import pandas as pd
 from onnxpress.api.checks import check_choice, check_seed
 from onnxpress.api.conversion import converted
 from onnxpress.api.faithfulness import conversion_doubts
-from onnxpress.api.model_arguments import GivenModel, OnnxHolder, check_classes, given_model
+from onnxpress.api.model_arguments import (
+    GivenModel,
+    OnnxHolder,
+    check_classes,
+    for_target,
+    given_model,
+)
 from onnxpress.api.rounding import rounding_doubts
 from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.errors import UserError
@@ -181,7 +187,7 @@ def compress(
     limits = _mapping(budgets)
     options = Options(method, objective, level, ml_opset, seed, limits, score, positive)
     _check(options)
-    given, table = given_model(model, "model", trust), features(X)
+    given, table = for_target(given_model(model, "model", trust), y), features(X)
     job = _job(given, table, y, opset)
     doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
     doubts += rounding_doubts(job.estimator, table, job.schema, given.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -183,6 +183,19 @@ def _task_of(model: onnx.ModelProto) -> Task:
     outputs = model.graph.output
     single = len(outputs) == 1 and outputs[0].type.tensor_type.elem_type in FLOATS
     return "regression" if single else "classification"
+
+
+def for_target(model: GivenModel, y: Any) -> GivenModel:
+    """Return an ONNX model for the task of its target ``y``.
+
+    A net that ends in logits gives several numbers per row, as a regression of several targets
+    does; for a target of one column they are those of its classes.
+    """
+    if y is None or np.shape(y)[1:] not in {(), (1,)} or not model.data or model.is_own:
+        return model
+    shape = model.proto.graph.output[0].type.tensor_type.shape.dim
+    logits = model.task == "regression" and len(shape) > 1 and shape[-1].dim_value > 1
+    return replace(model, task="classification") if logits else model
 
 
 def as_inputs(session: Any, feeds: Feeds, columns: tuple[Column, ...], name: str) -> Feeds:

@@ -38,8 +38,9 @@ def described(file: Path, trust: Sequence[str] = ()) -> dict[str, Any]:
     data = read_bytes(file)
     if file.suffix == ".onnx":
         from onnxpress.commands.inspect.onnx_file import describe_onnx
+        from onnxpress.given.exports.weights import with_weights
 
-        return describe_onnx(data, str(file))
+        return describe_onnx(with_weights(data, file), str(file))
     from onnxpress.commands.inspect.stored_file import describe_stored
 
     return describe_stored(data, file, trust)

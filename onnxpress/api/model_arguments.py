@@ -191,11 +191,18 @@ def for_target(model: GivenModel, y: Any) -> GivenModel:
     A net that ends in logits gives several numbers per row, as a regression of several targets
     does; for a target of one column they are those of its classes.
     """
-    if y is None or np.shape(y)[1:] not in {(), (1,)} or not model.data or model.is_own:
+    if not model.data or model.is_own or y is None or not _is_column(y):
         return model
     shape = model.proto.graph.output[0].type.tensor_type.shape.dim
     logits = model.task == "regression" and len(shape) > 1 and shape[-1].dim_value > 1
     return replace(model, task="classification") if logits else model
+
+
+def _is_column(y: Any) -> bool:
+    try:
+        return np.shape(y)[1:] in {(), (1,)}
+    except ValueError:  # rows of different lengths: whoever reads it says so
+        return False
 
 
 def as_inputs(session: Any, feeds: Feeds, columns: tuple[Column, ...], name: str) -> Feeds:

@@ -398,7 +398,8 @@ def test_an_answer_comes_back_as_it_was_given() -> None:
 # Keepers
 
 SCRIPT = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 sys.path.insert(0, {root!r})
 from onnxpress import held
 keeper = held.begin(held.settings({tasks!r}, locks={locks!r}))

@@ -23,7 +23,7 @@ class Settings:
     """What a record depends on; ``seconds`` bounds the timing of each batch size."""
 
     trees: int = 100
-    budget: float = 0.005
+    budget: float = 0.0
     seconds: float = 3.0
     probes: int = 2000
 

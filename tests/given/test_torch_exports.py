@@ -135,7 +135,7 @@ def test_a_number_of_rows_that_decides_the_answer_is_not_freed(tmp_path: Path) -
         helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path
     )
     x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    with pytest.raises(UserError, match="gives other answers with another number; export it"):
+    with pytest.raises(UserError, match="other answers, or none, with another number of rows"):
         taken(path, Rows({"X": x}, np.resize(np.arange(3), 20)))
 
 
@@ -152,6 +152,49 @@ def test_sigmoids_of_each_class_are_scores_and_not_probabilities(tmp_path: Path)
     assert not found.proper
     assert found.scores is not None
     np.testing.assert_allclose(found.scores, 1 / (1 + np.exp(-logits)), atol=2e-6)
+
+
+@pytest.mark.parametrize("classes", [[1, 2, 3], [0, 1, 2]])
+def test_a_label_that_numbers_the_classes_is_not_taken_for_them(
+    classes: list[int], tmp_path: Path
+) -> None:
+    # the net gives the places 1 and 2 alone, which are classes of the table, too
+    model = onnx.load(EXPORTS / "any_rows.onnx")
+    (logits,) = (output.name for output in model.graph.output)
+    model.graph.node.add(op_type="ArgMax", input=[logits], output=["place"]).attribute.extend(
+        [helper.make_attribute("axis", 1), helper.make_attribute("keepdims", 0)]
+    )
+    model.graph.output.append(helper.make_tensor_value_info("place", TensorProto.INT64, ["rows"]))
+    path = tmp_path / "places.onnx"
+    onnx.save(model, path)
+    x, values = rows_of("any_rows")
+    places = values.argmax(axis=1)
+    x, places = x[places > 0], places[places > 0]
+    assert set(places) == {1, 2}
+    known = np.array(classes)
+    found, _ = taken(path, Rows({"X": x}, np.resize(known, len(x))))
+    assert found.values.tolist() == known[places].tolist()
+
+
+def test_halves_with_a_fixed_number_of_rows_are_freed(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=(60, 4)).astype(np.float32)
+    weights = random.normal(size=(4, 3)).astype(np.float16)
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        [value("x", TensorProto.FLOAT16, [8, 4])],
+        [value("y", TensorProto.FLOAT16, [8, 3])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    path = tmp_path / "halves.onnx"
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    found, _ = taken(path, Rows({"X": x}, np.resize(np.arange(3), 60)))
+    expected = x.astype(np.float16).astype(np.float64) @ weights.astype(np.float64)
+    assert found.scores is not None
+    np.testing.assert_allclose(found.scores, softmax(expected), atol=5e-3)
 
 
 # Weights beside the file

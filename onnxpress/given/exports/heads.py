@@ -126,6 +126,8 @@ def _classifier_roles(found: Values, classes: NDArray[np.generic], *, named: boo
     best = scores if len(scores) == 1 else proper
     if len(best) != 1 or len(labels) > 1:
         return Roles()
+    if labels and not named and _are_numbers_of(classes, found[labels[0]], found[best[0]]):
+        labels = []
     return Roles(labels[0] if labels else None, best[0])
 
 
@@ -138,6 +140,20 @@ def _are_of(classes: NDArray[np.generic], values: NDArray[np.generic]) -> bool:
     if (values.dtype.kind in "UO") != (classes.dtype.kind in "UO"):
         return False
     return bool(np.isin(values.reshape(-1), classes).all())
+
+
+def _are_numbers_of(
+    classes: NDArray[np.generic], label: NDArray[np.generic], scores: NDArray[np.generic]
+) -> bool:
+    """Whether a label is the place of the greatest score, and not the class in that place.
+
+    With the classes 1, 2, 3 a net that numbers them 0, 1, 2 may give 1 and 2 alone on some rows,
+    which are classes, but other ones.
+    """
+    if _width(scores) != len(classes) or label.dtype.kind != "i":
+        return False
+    places, given = scores.reshape(len(scores), -1).argmax(axis=1), label.reshape(-1)
+    return bool((given == places).all() and (given != classes[places]).any())
 
 
 def _is_float(values: NDArray[np.generic]) -> bool:

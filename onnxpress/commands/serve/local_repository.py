@@ -79,8 +79,8 @@ def copy_for_python(
     if every and by_triton:
         return trace_options(every, traces)
     if every:
-        with (copy / CONFIG).open("a", encoding="utf-8") as file:
-            file.write(trace_parameters(every, traces))
+        with (copy / CONFIG).open("a", encoding="utf-8") as text:
+            text.write(trace_parameters(every, traces))
     return []
 
 

@@ -32,7 +32,7 @@ from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective, Options
-from onnxpress.quantize.terms import share_to_prove, terms_of
+from onnxpress.quantize.terms import needed_by, terms_of
 from onnxpress.quantize.trials import (
     Clones,
     Needed,
@@ -192,7 +192,7 @@ def compress(
     doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
     doubts += rounding_doubts(job.estimator, table, job.schema, given.name)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
-    needed = Needed(bool(candidates), share_to_prove(options, candidates))
+    needed = needed_by(options, candidates)
     trials = _trials(job, calibration, opset, seed, needed)
     terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     choice = choose(job.plain, candidates, trials, terms, options, progress=progress)

@@ -94,7 +94,8 @@ def _check_key(name: str, score: Score, *, proper: bool, scored: bool, key: str)
     if not is_scorer(name):
         raise UserError(f"{key} has the unknown key {shortened(repr(name))}; {about_unknown(name)}")
     can = {"proper": proper, "scored": scored}
-    find_score(name, score.task, score.classes, **can, targets=score.targets, key=f"{key}:")
+    about = {"targets": score.targets, "groups": score.groups}
+    find_score(name, score.task, score.classes, **can, **about, key=f"{key}:")
 
 
 def exceeded(loss: Loss, limit: float, *, by_bound: bool = False) -> bool:

@@ -249,9 +249,7 @@ def fitting_scores(
     return fitting(task, n_classes, proper=proper, has_scores=scored)
 
 
-def chosen_name(
-    name: str | None, *, ranks: bool, groups: NDArray[np.int64] | None
-) -> str | None:
+def chosen_name(name: str | None, *, ranks: bool, groups: NDArray[np.int64] | None) -> str | None:
     """Return the name of the score that counts; None is accuracy or R2.
 
     Where none is named, it is NDCG for a model that ranks rows in ``groups``.

@@ -76,8 +76,8 @@ def rows_of(groups: int) -> tuple[NDArray[Any], Predictions, Predictions, NDArra
 
 def test_the_standard_error_is_that_of_the_mean_over_groups() -> None:
     target, before, after, groups = rows_of(200)
-    pairs = [by_scikit_learn(target, each.values, groups, None) for each in (before, after)]
-    lost = np.subtract(*pairs)
+    pair = [by_scikit_learn(target, each.values, groups, None) for each in (before, after)]
+    lost = np.array(pair[0]) - np.array(pair[1])
     score = find_score("ndcg", "regression", groups=groups)
     loss = measured_losses(["score"], score, target, before, after)["score"]
     assert loss.value == pytest.approx(lost.mean(), abs=1e-12)

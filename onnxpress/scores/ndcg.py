@@ -60,8 +60,8 @@ def _gains(target: Floats, values: Floats, codes: NDArray[np.intp], depth: int |
     begins[1:] = (group[1:] != group[:-1]) | (value[1:] != value[:-1])
     run = np.cumsum(begins) - 1
     relevance = np.bincount(run, target[order]) / np.bincount(run)
-    gains: Floats = np.bincount(group[begins], relevance * np.bincount(run, discount))
-    return gains
+    gained = relevance * np.bincount(run, discount)
+    return np.asarray(np.bincount(group[begins], gained), np.float64)
 
 
 def why_no_ndcg(target: NDArray[Any], groups: NDArray[Any] | None) -> str:

@@ -70,8 +70,7 @@ def type_columns(
     targets = columns_of(target)
     if group is not None:
         check_group(table, group, (*targets, *text))
-    apart = targets if group is None else (*targets, group)
-    features = feature_names(table, apart, text)
+    features = feature_names(table, targets, text, group)
     rows = labelled_rows(table, targets)
     columns, values = [], {}
     for name in features:
@@ -148,8 +147,10 @@ def as_table(frame: pd.DataFrame) -> pa.Table:
     return table.replace_schema_metadata(None)
 
 
-def feature_names(table: pa.Table, apart: tuple[str, ...], text: Collection[str]) -> list[str]:
-    """Return the names of the feature columns, which are all but those ``apart``.
+def feature_names(
+    table: pa.Table, targets: tuple[str, ...], text: Collection[str], group: str | None = None
+) -> list[str]:
+    """Return the names of the feature columns.
 
     Raises:
         UserError: there are no rows, no features, no such column of free text, or too many
@@ -157,9 +158,11 @@ def feature_names(table: pa.Table, apart: tuple[str, ...], text: Collection[str]
     """
     if not table.num_rows:
         raise UserError("the table has a header but no rows; expected at least a few dozen")
-    features = [name for name in table.column_names if name not in apart]
+    features = [name for name in table.column_names if name not in (*targets, group)]
     if not features:
-        raise UserError(f"the table has no feature column beside {listed(apart)}")
+        also = "" if group is None else f" and the group {shown(group)}"
+        named = f"the target {listed(targets)}{also}"
+        raise UserError(f"the table has no feature column beside {named}")
     if absent := sorted(set(text) - set(features)):
         raise UserError(
             f"`text` {shown(absent[0])} is not a feature column; they are {listed(features, 20)}"

@@ -64,13 +64,17 @@ class Grouped:
     """Whether the model was fitted to rank the rows of a group."""
 
 
+ALONE = Grouped()
+"""Rows in no groups."""
+
+
 def find_scoring(
     wanted: WantedScores,
     task: Task,
     classes: Any,
     original: Predictions,
     section: str = "",
-    grouped: Grouped = Grouped(),
+    grouped: Grouped = ALONE,
 ) -> Scoring:
     """Find the wanted scores for a model with these ``classes``, in the order of its scores.
 

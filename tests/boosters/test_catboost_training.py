@@ -16,7 +16,6 @@ from onnxpress.boosters.training import checked_parameters
 from onnxpress.errors import UserError
 from onnxpress.estimators.building import build
 from onnxpress.given.catboost_categories import unlisted_yet
-from onnxpress.tables.schema import Column, Schema
 from tests.boosters.compared import schema_of
 from tests.conftest import ROOT
 

@@ -22,7 +22,7 @@ def fit(
     inputs: Callable[[Feeds], Any] = sklearn_input,
     expected: tuple[type[Warning], ...] = (),
 ) -> list[str]:
-    """Fit a scikit-learn estimator in place; one that ranks gets the groups of the rows.
+    """Fit a scikit-learn estimator in place; a ranker or a search gets the groups of the rows.
 
     ``inputs`` gives the rows the form that the estimator takes.
 
@@ -47,13 +47,19 @@ def fit(
 
 
 def _groups(estimator: Any, rows: Rows) -> dict[str, Any]:
-    """Return the groups of the rows by the keyword that a ranker, or its pipeline, takes."""
-    from onnxpress.estimators.booster_estimator import is_ranker  # imports scikit-learn
+    """Return the groups of the rows by the keyword that takes them, if there are groups and one.
 
-    if rows.groups is None or not is_ranker(estimator):
+    A search divides the rows by them, if its folds are such as ``GroupKFold``.
+    """
+    from sklearn.model_selection import BaseSearchCV
+
+    from onnxpress.estimators.booster_estimator import BoosterRanker
+
+    steps = getattr(estimator, "steps", None) or [("", estimator)]
+    name, last = steps[-1]
+    if rows.groups is None or not isinstance(last, (BoosterRanker, BaseSearchCV)):
         return {}
-    steps = getattr(estimator, "steps", None)
-    return {f"{steps[-1][0]}__groups" if steps else "groups": rows.groups}
+    return {f"{name}__groups" if name else "groups": rows.groups}
 
 
 def unfitted(estimator: Any) -> Any:

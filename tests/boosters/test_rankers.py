@@ -13,6 +13,10 @@ import pytest
 import xgboost
 from numpy.typing import NDArray
 from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeRegressor
 
 from onnxpress.errors import UserError
 from onnxpress.estimators import stored
@@ -167,3 +171,14 @@ def test_a_given_file_of_a_regression_is_none(tmp_path: Path) -> None:
     given = load_booster(tmp_path / "model.txt", rows, schema, print)
     assert type(given) is BoosterRegressor
     assert not is_ranker(given)
+
+
+def test_a_search_divides_the_rows_by_their_groups() -> None:
+    rows, _ = rows_of()
+    search = GridSearchCV(DecisionTreeRegressor(), {"max_depth": [2, 3]}, cv=GroupKFold(3))
+    assert fit(search, rows) == []
+    with pytest.raises(UserError, match="The 'groups' parameter should not be None"):
+        fit(clone(search), Rows(rows.feeds, rows.target))
+    assert fit(make_pipeline(StandardScaler(), clone(search)), rows) == []
+    ungrouped = GridSearchCV(DecisionTreeRegressor(), {"max_depth": [2]}, cv=KFold(3))
+    assert fit(ungrouped, rows) == ["The groups parameter is ignored by KFold"]

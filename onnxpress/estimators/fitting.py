@@ -51,13 +51,15 @@ def _groups(estimator: Any, rows: Rows) -> dict[str, Any]:
 
     A search divides the rows by them, if its folds are such as ``GroupKFold``.
     """
-    from sklearn.model_selection import BaseSearchCV
+    from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
     from onnxpress.estimators.booster_estimator import BoosterRanker
 
     steps = getattr(estimator, "steps", None) or [("", estimator)]
     name, last = steps[-1]
-    if rows.groups is None or not isinstance(last, (BoosterRanker, BaseSearchCV)):
+    if rows.groups is None or not isinstance(
+        last, (BoosterRanker, GridSearchCV, RandomizedSearchCV)
+    ):
         return {}
     return {f"{name}__groups" if name else "groups": rows.groups}
 

@@ -94,6 +94,17 @@ def as_booster(estimator: Any) -> Any:
     return made
 
 
+def bytes_with_categories(estimator: Any) -> bytes | None:
+    """Return the bytes of a fitted CatBoost object that takes categories; None of all others.
+
+    They have no texts: who has the table can list these before the bytes.
+    """
+    if type(estimator).__module__ != "catboost.core" or not estimator.is_fitted():
+        return None
+    data = file_of(estimator)
+    return data if category_columns(data) else None
+
+
 def of_native_bytes(estimator: Any) -> Any:
     """Return an object of CatBoost, or a ranker, as an estimator of scikit-learn; others as is.
 

@@ -35,7 +35,17 @@ def load_booster(
         UserError: it is no such file, has a part without an exact form here, or does not fit the
             columns and classes of the table.
     """
-    library, data = SUFFIXES[path.suffix], read_bytes(path)
+    return booster_of(SUFFIXES[path.suffix], read_bytes(path), path, rows, schema, say)
+
+
+def booster_of(
+    library: str, data: bytes, path: Path, rows: Rows, schema: Schema, say: Say
+) -> BoosterClassifier | BoosterRegressor:
+    """Return the classifier or regressor in native bytes, which came in the file at ``path``.
+
+    Raises:
+        UserError: as :func:`load_booster`.
+    """
     try:
         model = read_booster(library, unlisted_yet(data) if library == "catboost" else data)
     except UserError as error:

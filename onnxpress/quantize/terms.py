@@ -95,7 +95,7 @@ def terms_of(
             classes = as_classes(original().classes_)
     gives = {"proper": bool(width) and first.proper, "scored": width == len(classes)}
     groups, name = trials.scored.groups, options.score
-    if groups is not None and original is not None and name is None:
+    if name is None and groups is not None and original is not None:
         name = chosen_name(name, ranks=is_ranker(original()), groups=groups)
     score = find_score(
         name,

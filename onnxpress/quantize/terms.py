@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.estimators.booster_estimator import is_ranker
 from onnxpress.evaluate.metrics import in_unit_of_target
 from onnxpress.limits import (
     AVERAGE_PRECISION,
@@ -25,7 +26,14 @@ from onnxpress.quantize.trials import Needed, Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.budgets import CALIBRATION, check_limits, with_defaults
 from onnxpress.scores.losses import Limit
-from onnxpress.scores.score import Label, Score, as_classes, check_rows, find_score
+from onnxpress.scores.score import (
+    Label,
+    Score,
+    as_classes,
+    check_rows,
+    chosen_name,
+    find_score,
+)
 from onnxpress.tables.rows import take
 from onnxpress.tables.schema import Schema
 
@@ -86,13 +94,17 @@ def terms_of(
         if original is not None and len(classes) != width:
             classes = as_classes(original().classes_)
     gives = {"proper": bool(width) and first.proper, "scored": width == len(classes)}
+    groups, name = trials.scored.groups, options.score
+    if name is None and groups is not None and original is not None:
+        name = chosen_name(name, ranks=is_ranker(original()), groups=groups)
     score = find_score(
-        options.score,
+        name,
         schema.task,
         classes,
         options.positive,
         **gives,
         targets=first.width,
+        groups=groups,
         key=words.score,
     )
     applicable = check_limits(_limits(options), score, **gives, key=words.limits)

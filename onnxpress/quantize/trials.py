@@ -179,7 +179,10 @@ def joined(first: Rows, second: Rows) -> Rows:
     feeds = {
         name: np.concatenate([values, second.feeds[name]]) for name, values in first.feeds.items()
     }
-    return Rows(feeds, np.concatenate([first.target, second.target]))
+    groups = None
+    if first.groups is not None and second.groups is not None:
+        groups = np.concatenate([first.groups, second.groups])
+    return Rows(feeds, np.concatenate([first.target, second.target]), groups)
 
 
 def _is_onnx(estimator: Any) -> bool:
@@ -208,9 +211,17 @@ def cross_fits(clones: Clones, train: Rows) -> Trials:
 
 
 def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:
-    """Stratified where a class has a row for each fold; one with fewer is missing in some folds."""
+    """Stratified where a class has a row for each fold; one with fewer is missing in some folds.
+
+    A group of rows is in one fold.
+
+    Raises:
+        UserError: the rows are of one group.
+    """
     from sklearn.model_selection import KFold, StratifiedKFold
 
+    if train.groups is not None:
+        return _grouped_folds(train, train.groups, schema, seed)
     target = train.target
     folds = min(FOLDS, len(train))
     settings = {"n_splits": folds, "shuffle": True, "random_state": seed}
@@ -221,3 +232,20 @@ def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:
                 warnings.filterwarnings("ignore", message="The least populated class")
                 return list(StratifiedKFold(**settings).split(target, target))
     return list(KFold(**settings).split(target))
+
+
+def _grouped_folds(train: Rows, groups: NDArray[np.int64], schema: Schema, seed: int) -> list[Fold]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    folds = min(FOLDS, len(np.unique(groups)))
+    if folds < 2:
+        raise UserError(f"the {len(train)} training rows are of one group; bring more groups")
+    settings = {"n_splits": folds, "shuffle": True, "random_state": seed}
+    if schema.task == "classification":
+        _, counts = np.unique(train.target, return_counts=True)
+        if counts.max() >= folds:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="The least populated class")
+                made = StratifiedGroupKFold(**settings).split(groups, train.target, groups)
+                return [fold for fold in made if len(fold[1])]
+    return list(GroupKFold(**settings).split(groups, groups=groups))

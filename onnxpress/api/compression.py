@@ -146,7 +146,8 @@ def compress(
 
     Args:
         model: A fitted classifier or regressor, an ONNX model, or the path of a file of either.
-        X: Training rows, an array or a DataFrame; candidates learn from them.
+        X: Training rows, an array or a DataFrame; candidates learn from them. For a net also
+            tensors: an array (rows, ...), or a mapping from the names of inputs to arrays.
         y: Their classes or values; of a regressor of several targets (rows, targets).
         calibration: ``X`` and ``y`` of rows that the model was not fitted on.
         score: scikit-learn's name of a scorer, the greater the better, such as ``roc_auc`` or
@@ -301,7 +302,8 @@ def _calibration_rows(job: _Job, calibration: tuple[Any, Any]) -> Rows:
         raise UserError("calibration should be a pair of X and y")
     table = features(calibration[0])
     came, expected = (
-        [(c.name, c.kind == "number") for c in each] for each in (table.columns, job.schema.columns)
+        [(c.name, c.kind in ("number", "tensor"), c.shape, c.dtype) for c in each]
+        for each in (table.columns, job.schema.columns)
     )
     if came != expected:
         raise UserError("calibration should have the columns of X: same names, order and types")

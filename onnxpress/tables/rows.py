@@ -14,6 +14,7 @@ from onnxpress.tables.schema import Schema
 
 Feeds = dict[str, NDArray[Any]]
 """ONNX inputs by name: ``X``, float32 (rows, features), or per column float32 or text (rows, 1).
+A tensor is (rows, ...), float32, int64 or uint8.
 
 Text is an array of objects: an array of fixed width would give each row the space of the longest.
 """
@@ -38,7 +39,12 @@ class Rows:
 
 
 def as_rows(columns: Mapping[str, NDArray[Any]], target: NDArray[Any], schema: Schema) -> Rows:
-    """Return the rows of typed columns, each (rows,), in the order of the schema."""
+    """Return the rows of typed columns, each (rows,), in the order of the schema.
+
+    Tensors are (rows, ...).
+    """
+    if schema.has_tensors:
+        return Rows({input_name(each.name): columns[each.name] for each in schema.columns}, target)
     if not schema.all_numeric:
         names = [column.name for column in schema.columns]
         return Rows({input_name(name): columns[name].reshape(-1, 1) for name in names}, target)
@@ -54,9 +60,11 @@ def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:
 
 
 def sklearn_input(feeds: Feeds) -> Any:
-    """Return the rows as the original was fitted on them: a matrix, or a DataFrame."""
+    """Return the rows as the original was fitted on them: a matrix, a DataFrame, or tensors."""
     if list(feeds) == [NUMERIC_INPUT] and feeds[NUMERIC_INPUT].dtype == np.float32:
         return feeds[NUMERIC_INPUT]
+    if any(values.shape[1:] != (1,) for values in feeds.values()):
+        return {column_name(name): values for name, values in feeds.items()}
     import pandas as pd  # 0.4 s that all-numeric data need not pay
 
     columns = {}

@@ -111,7 +111,8 @@ def _roomy(values: NDArray[Any]) -> np.dtype[Any]:
 def _mixed(feeds: Feeds, rows: int, accepted: Columns, rng: np.random.Generator) -> Feeds:
     """Return rows with each value from one of two sampled rows, and a few of them unusual."""
     mixed = recombined(take(feeds, rng.integers(0, count(feeds), rows)), rng)
-    for name, values in mixed.items():
+    for name in {column.name: None for column in raw_columns(feeds)}:
+        values = mixed[name]
         unusual = rng.random(values.shape) < UNUSUAL_SHARE
         accepts = np.array([RawColumn(name, i) in accepted for i in range(values.shape[1])])
         if is_number(values):

@@ -45,9 +45,10 @@ Profile = dict[str, Any]
 def drift_profile(model: bytes, schema: Schema, training: Feeds, held_out: Feeds) -> Profile:
     """Return the profile as plain JSON values; the same arguments give the same.
 
-    The features are counted in the ``training`` rows; of tensors there are none. The predictions are counted in the
-    ``held_out`` rows, because most models are surer of rows that they have learnt. Without such
-    rows they are counted in the training rows, and how sure the model is does not count.
+    The features are counted in the ``training`` rows; of tensors there are none. The predictions
+    are counted in the ``held_out`` rows, because most models are surer of rows that they have
+    learnt. Without such rows they are counted in the training rows, and how sure the model is does
+    not count.
     """
     points = cut_points(onnx.load_from_string(model), training)
     columns = [] if schema.has_tensors else raw_columns(training)

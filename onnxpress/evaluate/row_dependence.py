@@ -103,8 +103,10 @@ def _outliers(rows: Feeds) -> Iterator[tuple[str, Feeds]]:
     """
     first = take(rows, np.array([0]))
     whole = {name: values for name, values in rows.items() if values.dtype.kind in "iu"}
-    for what, value in (("zeros", lambda _: 0), ("the largest numbers", np.max)) if whole else ():
-        filled = {name: np.full_like(first[name], value(values)) for name, values in whole.items()}
+    for what, share in (("zeros", 0), ("the largest numbers", 1)) if whole else ():
+        filled = {
+            name: np.full_like(first[name], share * values.max()) for name, values in whole.items()
+        }
         yield f"a row of {what}", first | filled
     numbers = [name for name, values in first.items() if values.dtype.kind == "f"]
     yield from _one_cell_each(first, numbers)

@@ -42,9 +42,9 @@ def tensor_columns(arrays: Arrays, rows: int, other: str = "the target") -> tupl
     """Describe the arrays, and see that a model can take them.
 
     Raises:
-        UserError: one has another number of ``rows`` than the ``other``, has no dimension behind them, holds something
-            else than numbers, a value that is not finite, or one that its type in a model cannot
-            hold.
+        UserError: one has another number of ``rows`` than the ``other``, has no dimension behind
+            them, holds something else than numbers, a value that is not finite, or one that its
+            type in a model cannot hold.
     """
     columns = []
     for name, values in arrays.items():
@@ -79,10 +79,8 @@ def check_values(values: Array, what: str) -> None:
         wrong = ~np.isfinite(typed) if typed.dtype.kind == "f" else typed != part
         if wrong.any():
             place = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
-            row, came = start + int(place[0]) + 1, part[place]
-            raise UserError(
-                f"{what} has {came} in row {row}; expected finite {typed.dtype} numbers"
-            )
+            came = f"{part[place]} in row {start + int(place[0]) + 1}"
+            raise UserError(f"{what} has {came}; expected finite {typed.dtype} numbers")
 
 
 def as_tensor(values: Array) -> Array:
@@ -110,6 +108,6 @@ def digests(arrays: Arrays, rows: NDArray[np.intp]) -> list[bytes]:
     for row in rows:
         digest = blake2b(digest_size=16)
         for values in arrays.values():
-            digest.update(np.ascontiguousarray(values[row]))
+            digest.update(np.ascontiguousarray(values[row]).tobytes())
         found.append(digest.digest())
     return found

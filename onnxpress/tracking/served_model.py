@@ -138,8 +138,8 @@ def example_of(feeds: Feeds, schema: Schema) -> Any:
     import pandas as pd
 
     if schema.has_tensors:
-        pairs = zip(schema.columns, feeds.values(), strict=True)
-        return {column.name: values[:EXAMPLE_ROWS] for column, values in pairs}
+        tensors = zip(schema.columns, feeds.values(), strict=True)
+        return {column.name: values[:EXAMPLE_ROWS] for column, values in tensors}
     if schema.all_numeric:
         frame = pd.DataFrame(next(iter(feeds.values()))[:EXAMPLE_ROWS])
     else:
@@ -187,7 +187,7 @@ def signature_of(model: onnx.ModelProto, schema: Schema) -> Any:
     outputs = MlflowSchema([spec(value) for value in model.graph.output])
     if not schema.has_tensors:
         return ModelSignature(outputs=outputs)
-    inputs = [
+    inputs: list[Any] = [
         TensorSpec(np.dtype(column.dtype), [-1, *column.shape], column.name)
         for column in schema.columns
     ]

@@ -150,10 +150,13 @@ def _requests(served: Served) -> Iterable[str]:
     if served.schema.has_tensors and sum(prod(each.row) for each in served.inputs) > MOST_NUMBERS:
         yield from ("Send the values as binary data (`tritonclient`), row by row.", "")
         return
+    if not served.schema.has_tensors:
+        yield from (
+            "A missing number is NaN, which JSON does not have: send such rows as binary data",
+            "(`tritonclient`). A missing text is the empty string.",
+            "",
+        )
     yield from (
-        "A missing number is NaN, which JSON does not have: send such rows as binary data",
-        "(`tritonclient`). A missing text is the empty string.",
-        "",
         "```sh",
         f"curl -s http://127.0.0.1:8000/v2/models/{served.name}/infer \\",
         "  -H 'Content-Type: application/json' \\",

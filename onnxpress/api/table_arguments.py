@@ -118,7 +118,7 @@ def _tensors(X: Mapping[Any, Any]) -> Features:
     """
     with _about("X"):
         if not X or not all(isinstance(name, str) for name in X):
-            raise UserError(f"should map names of inputs to arrays, got {shown(list(X))}")
+            raise UserError(f"X should map names of inputs to arrays, got {shown(list(X))}")
         arrays = {name: np.asarray(values) for name, values in X.items()}
         first = next(iter(arrays.values()))
         columns = tensor_columns(arrays, len(first) if first.ndim else 0, "the first array")

@@ -606,7 +606,7 @@ IN_DATA = [
         "spreadsheet",
         "prepare",
         params(data__source="data/x.xlsx"),
-        "or a .csv or .parquet file in data/, got 'data/x.xlsx'",
+        "or a .csv, .parquet, .npz or .npy file in data/, got 'data/x.xlsx'",
     ),
     Bad(
         "missing data file",

@@ -52,6 +52,7 @@ def trained(rows: np.ndarray, digits: np.ndarray) -> nn.Module:
 
 
 def main() -> None:
+    """Train, export, and write the rows that the net has not seen."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     rows, digits = images()

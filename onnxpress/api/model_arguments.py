@@ -22,6 +22,7 @@ from onnxpress.estimators.onnx_estimator import NUMPY_TYPES
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.given.exports.weights import with_weights
 from onnxpress.given.onnx_models import as_estimator, stored_order
+from onnxpress.given.torch_files import refuse_torch
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.runtime.predictions import Predict, as_labels
@@ -132,6 +133,7 @@ def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenMode
     """
     if isinstance(model, (str, PathLike)):
         path = Path(model)
+        refuse_torch(path, str(path))
         if path.suffix != ".onnx":
             return _estimator(load_estimator(path, trust=trust), str(path))
         name, model = str(path), with_weights(read_bytes(path), path)

@@ -16,7 +16,7 @@ from onnxpress.drift.merging import MOST_NAMES, grouped, kept_cuts
 from onnxpress.drift.traces import as_traced
 from onnxpress.drift.window import UNUSED
 from onnxpress.evaluate.probes.raw_columns import RawColumn, raw_columns
-from onnxpress.runtime.sessions import open_session
+from onnxpress.runtime.sessions import open_session, run
 from onnxpress.tables.names import (
     NUMERIC_INPUT,
     PREDICTION,
@@ -79,7 +79,7 @@ def predicted(session: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for start in range(0, rows, PREDICTED_ROWS):
         part = {name: values[start : start + PREDICTED_ROWS] for name, values in feeds.items()}
-        for name, values in zip(names, session.run(names, part), strict=True):
+        for name, values in zip(names, run(session, names, part), strict=True):
             found = np.asarray(values)
             several = name == PREDICTION and found.ndim == 2 and found.shape[1] > 1
             parts[name].append(found if several else summarised(found))

@@ -70,7 +70,7 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         return np.asarray(self._run(rows, self.outputs[0]))
 
     def _run(self, rows: Any, output: str) -> Any:
-        from onnxpress.runtime.sessions import raise_memory_error
+        from onnxpress.runtime.sessions import raise_memory_error, run
 
         session = self.session()
         inputs = session.get_inputs()
@@ -82,7 +82,7 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
             values = rows if whole else self._column(rows, item.name)
             feeds[item.name] = np.asarray(values, NUMPY_TYPES[item.type])
         try:
-            return session.run([output], feeds)[0]
+            return run(session, [output], feeds)[0]
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise_memory_error(error)
             raise

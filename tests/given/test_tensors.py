@@ -156,21 +156,21 @@ def test_the_sandbox_takes_tensors() -> None:
 def test_the_library_takes_tensors(name: str) -> None:
     x, _ = arrays_of(name, np.float32 if name == "images" else np.int64)
     target = np.resize(np.arange(3), len(x))
-    X = {"words": x} if name == "words" else x
+    rows = {"words": x} if name == "words" else x
     result = onnxpress.compress(
-        *(EXPORTS / f"{name}.onnx", X, target), budgets={"recall_worst_loss": None}
+        *(EXPORTS / f"{name}.onnx", rows, target), budgets={"recall_worst_loss": None}
     )
-    found = onnxpress.compare(EXPORTS / f"{name}.onnx", result, X, target)
+    found = onnxpress.compare(EXPORTS / f"{name}.onnx", result, rows, target)
     assert (found.agreement, found.score_drop) == (1.0, 0.0)
     assert found.probes is not None
-    timed = onnxpress.measure({"plain": result.plain, "ours": result}, X, seconds=0.2)
+    timed = onnxpress.measure({"plain": result.plain, "ours": result}, rows, seconds=0.2)
     assert set(timed.batches) == {1, 32, 1024}
 
 
 def test_the_library_refuses_what_is_no_tensor() -> None:
     x, _ = arrays_of("images", np.float32)
     path, target = EXPORTS / "images.onnx", np.resize(np.arange(3), len(x))
-    for X, words in (
+    for rows, words in (
         ({}, "X should map names of inputs to arrays"),
         ({1: x}, "X should map names of inputs to arrays, got [1]"),
         ({"x": x * np.nan}, "X: array 'x' has nan in row 1"),
@@ -178,7 +178,7 @@ def test_the_library_refuses_what_is_no_tensor() -> None:
         (x[:, :, :3], "the data have 'X' 1 x 3 x 4 float32 for a row"),
     ):
         with pytest.raises(UserError) as error:
-            onnxpress.compress(path, X, target)
+            onnxpress.compress(path, rows, target)
         assert words in str(error.value)
 
 

@@ -21,7 +21,7 @@ MEMBERS = {
     "weights.pth": ["data.pkl", "byteorder", "data/0", "version"],
     "program.pt2": ["models/model.json", "archive_format", "archive_version"],
 }
-"""Members of the archives that PyTorch 2.13 writes: torch.jit.save, torch.save, torch.export.save."""
+"""Members of the archives that torch.jit.save, torch.save and torch.export.save write (2.13)."""
 
 SAID = {
     "script.pt": "is TorchScript, which runs code when it is opened; ",

@@ -13,7 +13,7 @@ from onnxpress.given.exports.heads import Values, classifier_head, regressor_hea
 from onnxpress.given.exports.inputs import check_whole_numbers, inputs_of, take_columns
 from onnxpress.graph.writer import fed_inputs
 from onnxpress.progress import Say
-from onnxpress.runtime.sessions import open_session
+from onnxpress.runtime.sessions import open_session, run
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
 from onnxpress.tables.rows import Feeds, Rows, take
 from onnxpress.tables.schema import Schema
@@ -86,7 +86,7 @@ def _values(model: onnx.ModelProto, feeds: Feeds) -> Values | None:
         session = open_session(model.SerializeToString())
         names = [item.name for item in session.get_outputs()]
         given = {key: np.asarray(values) for key, values in feeds.items()}
-        found = dict(zip(names, session.run(None, _typed(session, given)), strict=True))
+        found = dict(zip(names, run(session, None, _typed(session, given)), strict=True))
     except MemoryError:
         raise
     except Exception:  # onnxruntime's exceptions share no base class

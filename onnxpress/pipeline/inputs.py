@@ -18,7 +18,7 @@ from onnxpress.tables.cells import text_of_cell
 from onnxpress.tables.names import predicted_columns
 from onnxpress.tables.rows import Rows, as_rows
 from onnxpress.tables.schema import Column, Schema, as_schema
-from onnxpress.tables.tensors import from_lists
+from onnxpress.tables.tensors import from_bytes
 
 
 def read_schema(path: Path = SCHEMA) -> Schema:
@@ -61,7 +61,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         table = parquet.ParquetFile(data, pre_buffer=False).read(use_threads=False)
         values = {column.name: _values(table[column.name], column) for column in schema.columns}
         targets = [table[name].to_numpy() for name in schema.targets]
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, ValueError, pa.ArrowException, KeyError) as error:
         raise UserError(
             f"{path} is not what the prepare stage writes ({error}); "
             "run `dvc repro --force prepare`"
@@ -73,7 +73,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
 
 def _values(stored: Any, column: Column) -> NDArray[Any]:
     """Return the values of a stored column, (rows,), or (rows, ...) of tensors."""
-    return from_lists(stored, column.shape) if column.kind == "tensor" else stored.to_numpy()
+    return from_bytes(stored, column) if column.kind == "tensor" else stored.to_numpy()
 
 
 def read_predictions(schema: Schema) -> dict[str, NDArray[np.str_]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 from onnx import TensorProto, helper
@@ -21,6 +22,7 @@ from onnxpress.errors import UserError
 from onnxpress.serving.answering import _load_pyfunc
 from onnxpress.serving.triton import Batching, model_config
 from onnxpress.tables.csv_types import PLAIN
+from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Column, Schema
 from onnxpress.tracking.card import test_data as described_rows
@@ -148,6 +150,14 @@ def test_new_rows_are_read_as_the_model_takes_them(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["image"], IMAGE)
     np.testing.assert_array_equal(found["label_input"], LABEL)
     assert [values.dtype for values in found.values()] == [np.float32, np.int64]
+    parts = tmp_path / "test.parquet"
+    frame = pd.DataFrame({"y": SUMS})
+    parts.write_bytes(parquet_bytes(frame, {"image": IMAGE, "label": LABEL}))
+    for name, values in rows_of_table(parts, PLAIN, SCHEMA).feeds.items():
+        np.testing.assert_array_equal(values, FEEDS[name])
+    frame.to_parquet(parts)
+    with pytest.raises(UserError, match="should hold arrays as the prepare stage writes them"):
+        rows_of_table(parts, PLAIN, SCHEMA)
     np.savez(path, image=IMAGE)
     with pytest.raises(UserError, match="should have an array 'label' of the shape"):
         rows_of_table(path, PLAIN, SCHEMA)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ def test_the_same_arrays_make_the_same_bytes(project: Path) -> None:
     np.savez_compressed(project / "data" / "rows.npz", image=IMAGES, words=WORDS, y=CLASSES)
     prepare.main()
     assert path.read_bytes() == before
+
+
+def test_other_bytes_are_refused(project: Path) -> None:
+    prepare.main()
+    schema, path = read_schema(), project / "outputs" / "test.parquet"
+    wider = replace(schema.columns[0], shape=(1, 2, 4))
+    with pytest.raises(UserError, match="column 'image' should have 32 bytes a row"):
+        read_rows(path, replace(schema, columns=(wider, schema.columns[1])))
+    with pytest.raises(UserError, match="is not what the prepare stage writes"):
+        read_rows(path, replace(schema, columns=(replace(wider, name="other"),)))
 
 
 @pytest.mark.usefixtures("project")

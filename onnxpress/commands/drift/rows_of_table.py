@@ -19,7 +19,7 @@ from onnxpress.tables.parquet_file import read_columns
 from onnxpress.tables.rows import Feeds, as_rows
 from onnxpress.tables.schema import Column, Schema
 from onnxpress.tables.sources import ARRAYS, columns_of_matrix, matrix_of
-from onnxpress.tables.tensors import as_tensor
+from onnxpress.tables.tensors import as_tensor, from_bytes
 from onnxpress.tables.wording import shown
 
 
@@ -72,9 +72,13 @@ def _tensors(path: Path, schema: Schema) -> Feeds:
     Raises:
         UserError: it is no file of arrays, or lacks one, or one has another shape or no number.
     """
-    if path.suffix not in ARRAYS:
+    if path.suffix == ".parquet":
+        arrays = _stored(path, schema)
+    elif path.suffix in ARRAYS:
+        arrays = read_inputs(path)
+    else:
         raise UserError(f"{path} should be a {' or '.join(ARRAYS)} file, as the model takes arrays")
-    arrays, feeds = read_inputs(path), {}
+    feeds: Feeds = {}
     for column in schema.columns:
         values = arrays.get(column.name)
         if values is None or values.shape[1:] != column.shape or values.dtype.kind == "U":
@@ -83,7 +87,8 @@ def _tensors(path: Path, schema: Schema) -> Feeds:
                 f"{path} should have an array {shown(column.name)} of the shape "
                 f"{('rows', *column.shape)}, got {came}"
             )
-        typed = as_tensor(values).astype(column.dtype)
+        with np.errstate(invalid="ignore"):
+            typed = as_tensor(values).astype(column.dtype)
         if not np.array_equal(typed, as_tensor(values), equal_nan=True):
             raise UserError(
                 f"{path}: array {shown(column.name)} should hold {column.dtype} numbers, got "
@@ -94,6 +99,22 @@ def _tensors(path: Path, schema: Schema) -> Feeds:
     if len(set(counts.values())) > 1:
         raise UserError(f"the arrays of {path} should have as many rows each, got {counts}")
     return feeds
+
+
+def _stored(path: Path, schema: Schema) -> Feeds:
+    """Return the tensors of rows that the prepare stage has written, by name.
+
+    Raises:
+        UserError: the file is another.
+    """
+    table, _ = read_columns(path)
+    try:
+        return {each.name: from_bytes(table[each.name], each) for each in schema.columns}
+    except (KeyError, ValueError) as error:
+        raise UserError(
+            f"{path} should hold arrays as the prepare stage writes them, or be a "
+            f"{' or '.join(ARRAYS)} file ({error})"
+        ) from error
 
 
 def _values(column: Column, values: pa.ChunkedArray) -> tuple[NDArray[np.generic], list[str]]:

@@ -34,6 +34,9 @@ KINDS = "buifU"
 WIDEST = 8
 """Bytes of a number."""
 
+AT_ONCE = 2**20
+"""Bytes that are read together."""
+
 LOCAL_HEADER = struct.Struct("<26x2H")
 """Of a member of a zip file: the lengths of its name and of its extra field, which follow."""
 
@@ -114,13 +117,14 @@ def _whole(path: Path) -> NDArray[Any]:
     with _readable(path), path.open("rb") as file:
         header = _header(file, str(path))
         _check_size(header, path.stat().st_size, str(path))
+        _check_memory(header.size, str(path))
         return _mapped(path, header, header.start)
 
 
 def _members(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield the arrays of a .npz file by name."""
     with _readable(path), zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
+        names, size = archive.namelist(), 0
         for info in archive.infolist():
             name = info.filename.removesuffix(NPY)
             what = f"{path}: array {shown(name)}"
@@ -132,10 +136,14 @@ def _members(path: Path) -> Iterator[tuple[str, NDArray[Any]]]:
             with archive.open(info) as file:
                 header = _header(file, what)
                 _check_size(header, info.file_size, what)
-                if info.compress_type == zipfile.ZIP_STORED and header.size:
-                    yield name, _mapped(path, header, _start(path, info) + header.start)
-                else:
+                size += header.size
+                _check_memory(size, str(path))
+                if info.compress_type != zipfile.ZIP_STORED:
                     yield name, _read(file, header)
+                    continue
+                while file.read(AT_ONCE):
+                    pass  # to the end, where its checksum is compared
+                yield name, _mapped(path, header, _start(path, info) + header.start)
 
 
 def _start(path: Path, info: zipfile.ZipInfo) -> int:
@@ -169,7 +177,7 @@ def _header(file: IO[bytes], what: str) -> Header:
 
 
 def _check_size(header: Header, size: int, what: str) -> None:
-    """See that an array is as large as its header says, and not too large.
+    """See that an array is as large as its header says.
 
     Raises:
         UserError: it is not.
@@ -179,10 +187,18 @@ def _check_size(header: Header, size: int, what: str) -> None:
             f"{what} should have {header.size} bytes of values by its shape {header.shape}, has "
             f"{size - header.start}; the file is damaged: save it again"
         )
+
+
+def _check_memory(size: int, what: str) -> None:
+    """See that so many bytes fit into the free memory, as they do once they are used.
+
+    Raises:
+        UserError: they do not.
+    """
     free = psutil.virtual_memory().available
-    if header.size > free:
+    if size > free:
         raise UserError(
-            f"{what} takes {header.size / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB of memory are "
+            f"{what} takes {size / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB of memory are "
             "free; give fewer rows"
         )
 

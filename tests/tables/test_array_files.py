@@ -6,9 +6,11 @@ import io
 import struct
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from numpy.typing import NDArray
 
@@ -130,6 +132,30 @@ def test_a_zip_file_of_other_things_is_refused(tmp_path: Path) -> None:
         read_inputs(path)
     path.write_bytes(struct.pack("<I", 0x04034B50) + bytes(50))
     with pytest.raises(UserError, match=r"should be a .npz file of NumPy"):
+        read_inputs(path)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_a_damaged_value_is_noticed(tmp_path: Path, save: Any) -> None:
+    path = tmp_path / "rows.npz"
+    save(path, X=np.random.default_rng(0).normal(size=(50, 2, 2)))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"should be a .npz file of NumPy: "):
+        read_inputs(path)
+
+
+def test_many_small_arrays_are_counted_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = SimpleNamespace(available=2.5 * IMAGES.nbytes)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    path = tmp_path / "rows.npz"
+    np.savez_compressed(path, a=IMAGES, b=IMAGES)
+    assert len(read_inputs(path)) == 2
+    np.savez_compressed(path, a=IMAGES, b=IMAGES, c=IMAGES)
+    with pytest.raises(UserError, match="of memory are free"):
         read_inputs(path)
 
 

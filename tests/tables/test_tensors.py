@@ -28,13 +28,15 @@ IMAGES = (NUMBER[:, None, None, None] * np.ones((1, 1, 2, 3))).astype(np.float16
 WORDS = np.c_[NUMBER, NUMBER + 2**40]
 
 
+SETTINGS = {"data__source": "data/rows.npz", "data__target": "y"}
+
+
 @pytest.fixture
 def project(workspace: Path) -> Path:
     """A folder with data/rows.npz of images and words, and params.yaml that names it."""
     (workspace / "data").mkdir(exist_ok=True)
     np.savez(workspace / "data" / "rows.npz", image=IMAGES, words=WORDS, y=CLASSES)
-    settings = {"data__source": "data/rows.npz", "data__target": "y", "data__calibration_size": 0.5}
-    write_params(workspace, changed(default_params(), **settings))
+    write_params(workspace, changed(default_params(), **SETTINGS, data__calibration_size=0.5))
     return workspace
 
 
@@ -60,6 +62,14 @@ def test_parts_hold_the_rows_once_and_stratified(
     said = capsys.readouterr().out
     assert "data/rows.npz: 60 rows, 'image' 1 x 2 x 3 float32, 'words' 2 int64" in said
     assert "warning" not in said
+
+
+def test_there_may_be_no_calibration_rows(project: Path) -> None:
+    write_params(project, changed(default_params(), **SETTINGS, data__calibration_size=None))
+    prepare.main()
+    rows = read_rows(project / "outputs" / "calibration.parquet", read_schema())
+    assert len(rows) == 0
+    assert rows.feeds["image"].shape == (0, 1, 2, 3)
 
 
 def test_rows_in_two_parts_are_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

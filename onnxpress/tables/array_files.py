@@ -103,7 +103,8 @@ def _known(path: Path, target: Target | None, arrays: dict[str, NDArray[Any]]) -
 
 def _beside(path: Path, target: Target | None) -> Path:
     """Return the file of targets beside an .npy file."""
-    others = sorted(file.name for file in path.parent.glob(f"*{NPY}") if file != path)
+    files = [file for file in path.parent.glob(f"*{NPY}") if file != path and file.is_file()]
+    others = sorted(file.name for file in files)
     there = f"; there are {listed(others)}" if others else ""
     if target not in others or not isinstance(target, str):
         raise UserError(

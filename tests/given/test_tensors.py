@@ -135,6 +135,28 @@ def test_values_that_an_input_cannot_hold_are_refused(
     assert "in row 4;" in str(error.value)
 
 
+@pytest.mark.parametrize(("largest", "refused"), [(1, False), (2, True)])
+def test_an_input_of_booleans_takes_zeros_and_ones(
+    tmp_path: Path, largest: int, refused: bool
+) -> None:
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        [helper.make_node("Cast", ["mask"], ["logits"], to=TensorProto.FLOAT)],
+        "mask",
+        [value("mask", TensorProto.BOOL, ["n", 3])],
+        [value("logits", TensorProto.FLOAT, ["n", 3])],
+    )
+    opsets, path = [helper.make_opsetid("", 13)], tmp_path / "mask.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), path)
+    mask = np.eye(3, dtype=np.uint8)[np.resize(np.arange(3), 30)] * np.uint8(largest)
+    schema, rows = schema_and_rows({"mask": mask}, np.resize(np.arange(3), 30))
+    if refused:
+        with pytest.raises(UserError, match="takes bool numbers for 'mask', .* holds 2 in row 1"):
+            taken(path, schema, rows)
+    else:
+        assert taken(path, schema, rows)[1].values.tolist() == rows.target.tolist()
+
+
 def test_another_shape_is_refused() -> None:
     x, _ = arrays_of("images", np.float32)
     schema, rows = schema_and_rows({"x": x[..., :3]}, np.resize(np.arange(3), len(x)))

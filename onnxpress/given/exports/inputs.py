@@ -122,7 +122,7 @@ def check_tensors(model: onnx.ModelProto, feeds: Feeds, schema: Schema, name: st
         kind, values = _kind(value), feeds[value.name]
         if kind in FLOATS and values.dtype.kind == "f":
             continue
-        if kind not in WHOLE and kind not in FLOATS:
+        if kind not in {*WHOLE, *FLOATS, TensorProto.BOOL}:
             continue
         taken = np.dtype(helper.tensor_dtype_to_np_dtype(kind))
         with np.errstate(invalid="ignore", over="ignore"):

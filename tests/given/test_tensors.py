@@ -26,7 +26,13 @@ from onnxpress.tables.tensors import as_tensor, tensor_columns
 
 EXPORTS = Path(__file__).parents[1] / "support" / "torch_exports"
 ANSWERS = json.loads((EXPORTS / "answers.json").read_text())
-SHAPES = {"images": (1, 4, 4), "images_legacy": (1, 4, 4), "words": (5,), "doubles": (4,)}
+SHAPES = {
+    "images": (1, 4, 4),
+    "images_legacy": (1, 4, 4),
+    "sequences": (6, 3),
+    "words": (5,),
+    "doubles": (4,),
+}
 
 
 def arrays_of(name: str, kind: Any) -> tuple[NDArray[Any], NDArray[np.float64]]:
@@ -57,6 +63,7 @@ def taken(path: Path, schema: Schema, rows: Rows) -> tuple[onnx.ModelProto, Pred
         ("images", np.float32),
         ("images_legacy", np.float64),
         ("images", np.float16),
+        ("sequences", np.float32),
         ("words", np.int64),
         ("words", np.uint8),
         ("words", np.float32),
@@ -74,6 +81,29 @@ def test_the_label_is_that_of_pytorch(name: str, kind: Any, call: str) -> None:
     assert given.type.tensor_type.elem_type == wanted[np.dtype(kind).kind]
     sizes = [size.dim_value for size in given.type.tensor_type.shape.dim]
     assert sizes == [0, *SHAPES[name]]
+
+
+def test_words_and_their_mask_are_answered_as_by_pytorch() -> None:
+    given = ANSWERS["attention"]
+    words, mask = np.array(given["words"]), np.array(given["mask"], bool)
+    logits, target = np.array(given["values"]), np.resize(np.arange(3), len(words))
+    schema, rows = schema_and_rows({"mask": mask, "words": words}, target)
+    _, found, lines = taken(EXPORTS / "attention.onnx", schema, rows)
+    assert found.values.tolist() == logits.argmax(axis=1).tolist()
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    assert found.scores is not None
+    expected = shifted / shifted.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found.scores, expected, atol=1e-5)
+    assert lines[0].endswith("takes int64 for 'mask', and the data are uint8: cast")
+    assert not any("warning" in line for line in lines)
+    result = onnxpress.compress(
+        *(EXPORTS / "attention.onnx", {"mask": mask, "words": words}, target),
+        budgets={"recall_worst_loss": None},
+    )
+    compared = onnxpress.compare(
+        EXPORTS / "attention.onnx", result, {"words": words, "mask": mask}, target
+    )
+    assert compared.agreement == 1.0
 
 
 def two_inputs(path: Path) -> Path:
@@ -174,9 +204,9 @@ def test_the_sandbox_takes_tensors() -> None:
     assert outcome.values.tolist() == logits.argmax(axis=1).tolist()
 
 
-@pytest.mark.parametrize("name", ["images", "words"])
+@pytest.mark.parametrize("name", ["images", "sequences", "words"])
 def test_the_library_takes_tensors(name: str) -> None:
-    x, _ = arrays_of(name, np.float32 if name == "images" else np.int64)
+    x, _ = arrays_of(name, np.int64 if name == "words" else np.float32)
     target = np.resize(np.arange(3), len(x))
     rows = {"words": x} if name == "words" else x
     result = onnxpress.compress(

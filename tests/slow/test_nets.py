@@ -17,12 +17,13 @@ from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.tracking.logged_model import MODEL
 from tests.conftest import ROOT
 from tests.support.packaged import Packaged, served
-from tests.support.project import Project, clone
+from tests.support.project import QUICK, Project, clone
 from tests.support.publish_fixtures import LIBRARY_WARNINGS
 
 pytestmark = LIBRARY_WARNINGS
 
 NETS = ROOT / "notebooks" / "nets"
+EXPORTS = ROOT / "tests" / "support" / "torch_exports"
 PARAMS = {
     "data__source": "data/digits.npz",
     "data__target": "digit",
@@ -100,6 +101,31 @@ def test_it_is_published_and_served(project: Project) -> None:
         server.answers(0, 5)
         done = project.run("python", "-m", "onnxpress", "verify-endpoint", server.address, "--json")
     assert json.loads(done.stdout)["agreement"] == {"test": 1.0, "probe": 1.0}
+
+
+def test_sequences_of_npy_files_go_through_the_chain(tmp_path: Path) -> None:
+    params = {
+        "data__source": "data/steps.npy",
+        "data__target": "label.npy",
+        "train__model_path": "models/sequences.onnx",
+    }
+    made = clone(tmp_path / "project", **(QUICK | params))
+    steps = np.random.default_rng(0).normal(size=(1300, 6, 3)).astype(np.float32)
+    session = onnxruntime.InferenceSession(EXPORTS / "sequences.onnx")
+    (logits,) = session.run(None, {session.get_inputs()[0].name: steps})
+    np.save(made.folder / "data" / "steps.npy", steps)
+    np.save(made.folder / "data" / "label.npy", logits.argmax(axis=1))
+    shutil.copy(EXPORTS / "sequences.onnx", made.folder / "models")
+    made.run("dvc", "repro", "-q", "package")
+    outputs = made.folder / "outputs"
+    label_of = {row.tobytes(): label for row, label in zip(steps, logits.argmax(1), strict=True)}
+    rows = read_rows(outputs / "test.parquet", read_schema(outputs / "schema.json"))
+    told = pd.read_csv(outputs / "predictions.csv")
+    expected = [label_of[row.tobytes()] for row in rows.feeds["X"]]
+    assert told["target"].tolist() == told["original"].tolist() == expected
+    assert told["onnx"].tolist() == expected
+    config = (outputs / "serving/repository/model/config.pbtxt").read_text(encoding="utf-8")
+    assert 'input { name: "X" data_type: TYPE_FP32 dims: [ 6, 3 ] }' in config
 
 
 def test_the_command_compresses_it(tmp_path: Path, project: Project) -> None:

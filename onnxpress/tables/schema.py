@@ -106,5 +106,5 @@ def as_schema(content: dict[str, Any]) -> Schema:
             if isinstance(fields.get(key), list):
                 fields[key] = tuple(fields[key])
         return Schema(columns=columns, **fields)
-    except (KeyError, TypeError) as error:
+    except (AttributeError, KeyError, TypeError) as error:
         raise ValueError(str(error)) from error

@@ -28,9 +28,9 @@ def main() -> None:
         instead = f"one of {', '.join(BUNDLED)}, or "
         named_file(data.source, "data.source", Path("data"), SUFFIXES, instead)
     with working(f"reading {data.source}"):
-        source = load_source(data.source, data.predicted, form, data.text)
+        source = load_source(data.source, data.predicted, form, data.text, data.group)
         with keys_named("data", about="data.source"):
-            frame, schema = typed_rows(source, data.task, data.text)
+            frame, schema = typed_rows(source, data.task, data.text, data.group)
         surprises = source_warnings(source, frame, schema, decided=data.task != "auto")
     say(f"{data.source}: {len(frame)} rows, {schema.describe_columns()}")
     if left_out := source.table.num_rows - len(frame):

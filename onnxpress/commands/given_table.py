@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from onnxpress.commands.option_names import with_options
 from onnxpress.errors import UserError
@@ -16,6 +18,8 @@ from onnxpress.tables.array_files import read_inputs
 from onnxpress.tables.column_types import AnyTask
 from onnxpress.tables.csv_file import read_cells
 from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
+from onnxpress.tables.groups import check_group
+from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.parquet_file import read_columns
 from onnxpress.tables.rows import Rows, as_rows
 from onnxpress.tables.schema import Schema, Target
@@ -24,7 +28,6 @@ from onnxpress.tables.sources import (
     SUFFIXES,
     columns_of_matrix,
     load_source,
-    matrix_of,
     typed_rows,
 )
 from onnxpress.tables.split import deviation
@@ -42,6 +45,8 @@ class TableFile:
 
     text: tuple[str, ...] = ()
     """Columns of free text."""
+    group: str | None = None
+    """The column that says which rows belong together; it is no feature."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,13 @@ class Table:
         """The features, or the tensors by name."""
         if self.tensors:
             return self.tensors
-        return self.frame.drop(columns=list(self.schema.targets))
+        group = [] if self.schema.group is None else [self.schema.group]
+        return self.frame.drop(columns=[*self.schema.targets, *group])
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """The number of each row's group, (rows,); None if the rows are in no groups."""
+        return None if self.schema.group is None else self.frame[self.schema.group].to_numpy()
 
     @property
     def target(self) -> pd.Series | pd.DataFrame:
@@ -77,7 +88,7 @@ class Table:
             if column.kind != "tensor"
         }
         columns |= self.tensors
-        return as_rows(columns, target, self.schema)
+        return as_rows(columns, target, self.schema, self.groups)
 
 
 def read_table(file: TableFile, target: Target, task: AnyTask) -> Table:
@@ -88,8 +99,8 @@ def read_table(file: TableFile, target: Target, task: AnyTask) -> Table:
     Raises:
         UserError: the file cannot be read, or a column cannot be used.
     """
-    source = load_source(file.path, target, file.form, file.text)
-    frame, schema = typed_rows(source, task, file.text)
+    source = load_source(file.path, target, file.form, file.text, file.group)
+    frame, schema = typed_rows(source, task, file.text, file.group)
     for line in source_warnings(source, frame, schema, decided=task != "auto"):
         say(f"warning: {with_options(line)}")
     if left_out := source.table.num_rows - len(frame):
@@ -101,20 +112,27 @@ def read_table(file: TableFile, target: Target, task: AnyTask) -> Table:
 
 
 def read_features(file: TableFile) -> pa.Table | Arrays:
-    """Read the columns, or the tensors by name, of a file that has no target.
+    """Read the columns of a file that has no target, without that of the groups; or the tensors.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or has no such column of groups.
     """
     if file.path.suffix in ARRAYS:
         arrays = read_inputs(file.path)
-        return columns_of_matrix(matrix_of(file.path)) if is_table(arrays) else arrays
+        if file.group is not None:
+            check_group(pa.table({name: [] for name in arrays}), file.group, file.text)
+            del arrays[file.group]
+        return columns_of_matrix(arrays[NUMERIC_INPUT]) if is_table(arrays) else arrays
     if file.path.suffix == ".csv":
-        return typed(read_cells(file.path), file.form, file.text)
-    table, lines = read_columns(file.path)
-    for line in lines:
-        say(f"warning: {with_options(line)}")
-    return table
+        table = typed(read_cells(file.path), file.form, file.text)
+    else:
+        table, lines = read_columns(file.path)
+        for line in lines:
+            say(f"warning: {with_options(line)}")
+    if file.group is None:
+        return table
+    check_group(table, file.group, file.text)
+    return table.drop_columns([file.group])
 
 
 def refuse_other_files(file: TableFile) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import onnx
 
@@ -29,7 +30,7 @@ def under_plain_inputs(apply: Apply) -> Apply:
         copy.CopyFrom(model)
         rename(copy.graph, plain)
         feeds = {plain[name]: values for name, values in rows.feeds.items()}
-        result = apply(copy, Rows(feeds, rows.target))
+        result = apply(copy, replace(rows, feeds=feeds))
         rename(result.graph, {given: name for name, given in plain.items()})
         return result
 

@@ -61,6 +61,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         table = parquet.ParquetFile(data, pre_buffer=False).read(use_threads=False)
         values = {column.name: _values(table[column.name], column) for column in schema.columns}
         targets = [table[name].to_numpy() for name in schema.targets]
+        groups = None if schema.group is None else table[schema.group].to_numpy()
     except (OSError, ValueError, pa.ArrowException, KeyError) as error:
         raise UserError(
             f"{path} is not what the prepare stage writes ({error}); "
@@ -68,7 +69,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         ) from error
     target = np.stack(targets, axis=1) if schema.has_several_targets else targets[0]
     target = target.astype(str) if target.dtype == object else target
-    return as_rows(values, target, schema)
+    return as_rows(values, target, schema, groups)
 
 
 def _values(stored: Any, column: Column) -> NDArray[Any]:

@@ -22,6 +22,7 @@ from onnxpress.tables.column_types import (
 )
 from onnxpress.tables.csv_file import read_cells
 from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
+from onnxpress.tables.groups import check_group, group_numbers
 from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.parquet_file import read_columns
 from onnxpress.tables.schema import Schema, Target, columns_of
@@ -51,7 +52,11 @@ class Source:
 
 
 def load_source(
-    source: str | Path, target: Target | None, form: CsvForm = PLAIN, text: Collection[str] = ()
+    source: str | Path,
+    target: Target | None,
+    form: CsvForm = PLAIN,
+    text: Collection[str] = (),
+    group: str | None = None,
 ) -> Source:
     """Read a bundled data set by its name, or a file of a table or of arrays by its path.
 
@@ -61,6 +66,7 @@ def load_source(
             ``target``.
         form: how a CSV file writes missing values and numbers.
         text: columns of a CSV file that stay text, whatever their cells look like.
+        group: of a file of arrays, the one that says which rows belong together.
 
     Raises:
         UserError: the source is unknown or unreadable, or has no such target column.
@@ -69,7 +75,7 @@ def load_source(
         return Source(as_table(load_bundled(str(source))), lines=csv_only(form))
     path = Path(source)
     if path.suffix in ARRAYS:
-        return _of_arrays(path, target, form, text)
+        return _of_arrays(path, target, form, text, group)
     cells: pa.Table | None = None
     lines: tuple[str, ...] = ()
     if path.suffix == ".csv":
@@ -87,8 +93,10 @@ def load_source(
     return Source(table, _known_target(path, table, target, lines), lines, cells)
 
 
-def _of_arrays(path: Path, target: Target | None, form: CsvForm, text: Collection[str]) -> Source:
-    """Read a file of arrays: those that are not predicted are the inputs.
+def _of_arrays(
+    path: Path, target: Target | None, form: CsvForm, text: Collection[str], group: str | None
+) -> Source:
+    """Read a file of arrays: those that are not predicted, and not the group, are the inputs.
 
     A lone input ``X`` (rows, columns) is a table of numbers, x0, x1 and so on.
 
@@ -98,10 +106,15 @@ def _of_arrays(path: Path, target: Target | None, form: CsvForm, text: Collectio
     if text:
         raise UserError(f"`text` names columns of a table, and {path} holds arrays; remove it")
     arrays, target = read_arrays(path, target)
-    predicted = {name: _labels(arrays.pop(name), name) for name in columns_of(target)}
+    if group is not None and group not in arrays:
+        came = listed(arrays, 20)
+        raise UserError(f"`group` {shown(group)} is not an array of {path}; its arrays: {came}")
+    named = {} if group is None else {group: "group"}
+    named |= dict.fromkeys(columns_of(target), "target")
+    predicted = {name: _labels(arrays.pop(name), name, what) for name, what in named.items()}
     rows = {name: len(values) for name, values in predicted.items()}
     if len(set(rows.values())) > 1:
-        raise UserError(f"the targets of {path} should have as many rows each, got {rows}")
+        raise UserError(f"target and group of {path} should have as many rows each, got {rows}")
     table = as_table(pd.DataFrame(predicted))
     if not arrays:
         raise UserError(f"{path} has no array beside the target {listed(columns_of(target))}")
@@ -143,8 +156,8 @@ def columns_of_matrix(matrix: Array) -> pa.Table:
     return pa.table(columns, names=[f"x{place}" for place in range(matrix.shape[1])])
 
 
-def _labels(values: Array, name: str) -> Array:
-    """Return what is predicted, (rows,).
+def _labels(values: Array, name: str, what: str) -> Array:
+    """Return what is predicted, or the groups, (rows,); ``what`` errors call it.
 
     Raises:
         UserError: a row has more than one value, or one that is not finite.
@@ -152,7 +165,7 @@ def _labels(values: Array, name: str) -> Array:
     flat = values[:, 0] if values.shape[1:] == (1,) else values
     if flat.ndim != 1:
         raise UserError(
-            f"target {shown(name)} should have one value per row, got the shape {values.shape}; "
+            f"{what} {shown(name)} should have one value per row, got the shape {values.shape}; "
             "save each quantity as an array of its own, and the number of a class instead of 0 and "
             "1 for each"
         )
@@ -160,29 +173,33 @@ def _labels(values: Array, name: str) -> Array:
         gaps = np.flatnonzero(np.isnan(flat))
         if len(gaps):
             raise UserError(
-                f"target {shown(name)} has nan in row {gaps[0] + 1}; leave such rows out"
+                f"{what} {shown(name)} has nan in row {gaps[0] + 1}; leave such rows out"
             )
-        as_float32(flat.astype(np.float64), f"target {shown(name)}", np.arange(len(flat)))
+        as_float32(flat.astype(np.float64), f"{what} {shown(name)}", np.arange(len(flat)))
     return np.array(flat, flat.dtype.newbyteorder("="))
 
 
 def typed_rows(
-    source: Source, task: AnyTask, text: Collection[str] = ()
+    source: Source, task: AnyTask, text: Collection[str] = (), group: str | None = None
 ) -> tuple[pd.DataFrame, Schema]:
     """Return the typed columns of a source and their schema; see :func:`type_columns`.
 
-    Where the inputs are tensors, the frame holds what is predicted alone, and its index says which
-    rows of the tensors these are.
+    Where the inputs are tensors, the frame holds what is predicted and the group alone, and its
+    index says which rows of the tensors these are.
 
     Raises:
         UserError: naming the column or array that cannot be used, and why.
     """
     if not source.tensors:
-        return type_columns(source.table, source.target, task, text)
+        return type_columns(source.table, source.target, task, text, group)
     columns = tensor_columns(source.tensors, source.table.num_rows)
     rows = labelled_rows(source.table, columns_of(source.target))
     values, decided = type_targets(source.table, source.target, task, rows)
-    return pd.DataFrame(values, index=rows), Schema(decided, source.target, columns)
+    if group is not None:
+        check_group(source.table, group, columns_of(source.target))
+        values[group] = group_numbers(source.table[group], group, rows)
+    schema = Schema(decided, source.target, columns, group=group)
+    return pd.DataFrame(values, index=rows), schema
 
 
 def _known_target(

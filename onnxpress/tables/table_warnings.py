@@ -40,15 +40,18 @@ def source_warnings(
 def split_warnings(parts: Parts, tensors: Arrays = MappingProxyType({})) -> list[str]:
     """Return what may surprise about the rows of the parts taken together.
 
-    The index of each part says which rows of ``tensors`` it has.
+    The index of each part says which rows of ``tensors`` it has. Rows that are the same in two
+    groups surprise nobody: an item belongs to many queries.
     """
     known, test = pd.concat([parts.train, parts.calibration]), parts.test
-    found = part_findings(parts.train, test, _of_columns(parts.schema))
+    lines = finding_lines(part_findings(parts.train, test, _of_columns(parts.schema)))
+    if parts.schema.group is not None:
+        return lines
     if tensors:
         known, test = (
             part.assign(tensors=digests(tensors, part.index.to_numpy())) for part in (known, test)
         )
-    return [*finding_lines(found), *shared_lines(known, test)]
+    return [*lines, *shared_lines(known, test)]
 
 
 def _of_columns(schema: Schema) -> Schema:

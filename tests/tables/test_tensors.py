@@ -106,6 +106,24 @@ def test_a_schema_of_tensors_is_read_as_it_was_written() -> None:
     assert [column.shape for column in schema.columns] == [(1, 2, 3), (2,)]
 
 
+def test_groups_stay_whole(project: Path) -> None:
+    patient = np.array([f"p{number // 5}" for number in range(ROWS)])
+    np.savez(project / "data" / "rows.npz", image=IMAGES, y=CLASSES, patient=patient)
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    write_params(project, changed(params, data__group="patient"))
+    prepare.main()
+    parts = [
+        set(read_rows(project / f"outputs/{part}.parquet", read_schema()).feeds["image"].ravel())
+        for part in ("train", "calibration", "test")
+    ]
+    groups = [{patient[int(number)] for number in part} for part in parts]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == ROWS // 5
+    assert sum(map(len, parts)) == ROWS
+    write_params(project, changed(params, data__group="doctor"))
+    with pytest.raises(UserError, match=r"data.group 'doctor' is not an array of data/rows.npz"):
+        prepare.main()
+
+
 def test_several_targets(project: Path) -> None:
     np.savez(project / "data" / "rows.npz", image=IMAGES, a=NUMBER / 7, b=-NUMBER / 3)
     params = yaml.safe_load((project / "params.yaml").read_text())

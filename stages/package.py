@@ -36,6 +36,8 @@ def main() -> None:
         runs_in["bad_onnxruntime"],
     )
     write_folder(SERVING, files)
+    if schema.has_tensors:
+        say("drift: of tensors only the predictions are counted, not the values of the inputs")
     place = deployment.storage_uri or "no package.storage_uri, so no manifest for KServe"
     say(f"{SERVING}: {len(files)} files to serve {deployment.name} by Triton ({place})")
 

@@ -11,10 +11,9 @@ from onnxpress.pipeline.named_file import named_file
 from onnxpress.pipeline.outputs import CALIBRATION, SCHEMA, TEST, TRAIN
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
-from onnxpress.tables.column_types import type_columns
 from onnxpress.tables.csv_types import CsvForm
 from onnxpress.tables.parquet_file import parquet_bytes
-from onnxpress.tables.sources import BUNDLED, SUFFIXES, load_source
+from onnxpress.tables.sources import BUNDLED, SUFFIXES, load_source, typed_rows
 from onnxpress.tables.split import split
 from onnxpress.tables.table_warnings import source_warnings, split_warnings
 
@@ -29,23 +28,22 @@ def main() -> None:
         instead = f"one of {', '.join(BUNDLED)}, or "
         named_file(data.source, "data.source", Path("data"), SUFFIXES, instead)
     with working(f"reading {data.source}"):
-        source = load_source(data.source, data.predicted, form, data.text)
+        source = load_source(data.source, data.predicted, form, data.text, data.group)
         with keys_named("data", about="data.source"):
-            typing = data.task, data.text, data.group
-            frame, schema = type_columns(source.table, source.target, *typing)
+            frame, schema = typed_rows(source, data.task, data.text, data.group)
         surprises = source_warnings(source, frame, schema, decided=data.task != "auto")
     say(f"{data.source}: {len(frame)} rows, {schema.describe_columns()}")
     if left_out := source.table.num_rows - len(frame):
         say(f"{left_out} rows without a target are left out")
     warn(surprises)
     parts = split(frame, schema, data.test_size, data.calibration_size, params.seed)
-    write_bytes(TRAIN, parquet_bytes(parts.train))
-    write_bytes(CALIBRATION, parquet_bytes(parts.calibration))
-    write_bytes(TEST, parquet_bytes(parts.test))
+    write_bytes(TRAIN, parquet_bytes(parts.train, source.tensors))
+    write_bytes(CALIBRATION, parquet_bytes(parts.calibration, source.tensors))
+    write_bytes(TEST, parquet_bytes(parts.test, source.tensors))
     write_json(SCHEMA, parts.schema.to_json())
     say(f"{schema.task} of {schema.target_name!r}: {parts.describe_target()}")
     say(parts.describe_sizes())
-    warn(split_warnings(parts))
+    warn(split_warnings(parts, source.tensors))
 
 
 def warn(lines: list[str]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from onnxpress.given.sandbox import SUFFIXES, GivenFile, begin, try_model
+from onnxpress.given.sandbox import GivenFile, begin, try_model
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.copies import absent_modules_named
+from onnxpress.pipeline.given_path import given_path
 from onnxpress.pipeline.keys import keys_named, with_keys
 from onnxpress.pipeline.model_digest import write_original
-from onnxpress.pipeline.named_file import named_file
 from onnxpress.pipeline.outputs import ORIGINAL_MODEL, size_kb
 from onnxpress.pipeline.params import Train, load_params
 from onnxpress.pipeline.running import run_stage
@@ -27,7 +25,7 @@ def main() -> None:
 
 def take_given(train: Train) -> str:
     """Have the user's model tried, and write it anew."""
-    path = named_file(str(train.model_path), "train.model_path", Path("models"), SUFFIXES)
+    path = given_path(str(train.model_path))
     file = GivenFile(path, train.trusted, train.max_seconds, train.max_memory_mb)
     begin(file)  # it imports while the tables are read
     schema, rows, calibration, _ = read_checked()

@@ -148,7 +148,8 @@ def compress(
 
     Args:
         model: A fitted classifier or regressor, an ONNX model, or the path of a file of either.
-        X: Training rows, an array or a DataFrame; candidates learn from them.
+        X: Training rows, an array or a DataFrame; candidates learn from them. For a net also
+            tensors: an array (rows, ...), or a mapping from the names of inputs to arrays.
         y: Their classes or values; of a regressor of several targets (rows, targets).
         groups: What says which rows of ``X`` belong together, such as those of a query, (rows,):
             no split divides them, and ``ndcg`` ranks the rows of each.
@@ -314,7 +315,8 @@ def _with_calibration(job: _Job, calibration: tuple[Any, ...], groups: Any) -> t
         raise UserError(f"calibration should be {what}")
     table = features(calibration[0])
     came, expected = (
-        [(c.name, c.kind == "number") for c in each] for each in (table.columns, job.schema.columns)
+        [(c.name, c.kind in ("number", "tensor"), c.shape, c.dtype) for c in each]
+        for each in (table.columns, job.schema.columns)
     )
     if came != expected:
         raise UserError("calibration should have the columns of X: same names, order and types")

@@ -86,7 +86,7 @@ def measure(
     Args:
         models: Fitted estimators, ONNX models, or paths of files of either, by a name of yours. The
             first is what speed-ups are relative to.
-        X: Rows, an array or a DataFrame; they are repeated where a batch needs more.
+        X: Rows, an array, a DataFrame or tensors; they are repeated where a batch needs more.
         batch_sizes: Rows per call.
         threads: Threads of scikit-learn and onnxruntime.
         seconds: Upper bound on the time of all measurements.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -18,9 +18,11 @@ from onnxpress.api.table_arguments import Features
 from onnxpress.errors import UserError
 from onnxpress.estimators.booster_objects import of_native_bytes
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
+from onnxpress.estimators.onnx_estimator import NUMPY_TYPES
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.given.exports.weights import with_weights
 from onnxpress.given.onnx_models import as_estimator, stored_order
+from onnxpress.given.torch_files import refuse_torch
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.runtime.predictions import Predict, as_labels
@@ -131,6 +133,7 @@ def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenMode
     """
     if isinstance(model, (str, PathLike)):
         path = Path(model)
+        refuse_torch(path, str(path))
         if path.suffix != ".onnx":
             return _estimator(load_estimator(path, trust=trust), str(path))
         name, model = str(path), with_weights(read_bytes(path), path)
@@ -214,6 +217,8 @@ def as_inputs(session: Any, feeds: Feeds, columns: tuple[Column, ...], name: str
         UserError: it takes other columns.
     """
     inputs = session.get_inputs()
+    if any(column.kind == "tensor" for column in columns):
+        return _as_tensors(inputs, feeds, name)
     if len(inputs) == len(feeds) == 1:
         matrix = next(iter(feeds.values()))
         order = stored_order(session, [column.name for column in columns])
@@ -230,6 +235,36 @@ def as_inputs(session: Any, feeds: Feeds, columns: tuple[Column, ...], name: str
         each: values.astype(np.float64) if each in wide else values
         for each, values in feeds.items()
     }
+
+
+def _as_tensors(inputs: Sequence[Any], feeds: Feeds, name: str) -> Feeds:
+    """Return tensors in the types of the inputs that take them, a lone one under any name.
+
+    Raises:
+        UserError: there are other inputs, or an input takes other shapes or numbers.
+    """
+    if len(inputs) == len(feeds) == 1:
+        feeds = {inputs[0].name: next(iter(feeds.values()))}
+    fits = {item.name for item in inputs} == feeds.keys() and all(
+        _takes(item, feeds[item.name]) for item in inputs
+    )
+    if not fits:
+        takes = ", ".join(f"{item.name} {item.type} {item.shape}" for item in inputs)
+        has = ", ".join(
+            f"{each} {values.dtype} {[None, *values.shape[1:]]}" for each, values in feeds.items()
+        )
+        raise UserError(f"{name} takes {takes}, X gives {has}; pass X as the model takes it")
+    return {item.name: np.asarray(feeds[item.name], NUMPY_TYPES[item.type]) for item in inputs}
+
+
+def _takes(item: Any, values: NDArray[Any]) -> bool:
+    """Return whether an input takes tensors, whose numbers may become wider ones only."""
+    kind = NUMPY_TYPES.get(item.type)
+    same = len(item.shape) == values.ndim and all(
+        size == own or not isinstance(size, int)
+        for size, own in zip(item.shape, values.shape, strict=True)
+    )
+    return same and kind is not None and np.can_cast(values.dtype, kind)
 
 
 def check_classes(estimator: Any, target: NDArray[Any], name: str) -> NDArray[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +26,8 @@ from onnxpress.tables.column_types import (
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
 from onnxpress.tables.rows import Feeds, Rows, as_rows
 from onnxpress.tables.schema import Column, Schema
+from onnxpress.tables.tensors import TABLE, as_tensor, tensor_columns
+from onnxpress.tables.wording import shown
 
 TARGET = "y"
 """What a schema calls the target where the caller's ``y`` has no name."""
@@ -33,7 +35,10 @@ TARGET = "y"
 
 @dataclass(frozen=True)
 class Features:
-    """The columns of ``X``: what they are, and the (rows,) values of each by name."""
+    """The columns of ``X``: what they are, and the (rows,) values of each by name.
+
+    Of tensors the values are (rows, ...).
+    """
 
     columns: tuple[Column, ...]
     values: dict[str, NDArray[Any]]
@@ -81,11 +86,14 @@ def features(X: Any) -> Features:
     """Type the columns of ``X``: numbers as float32, everything else as text.
 
     ``X`` is a DataFrame, an Arrow table, an array of shape (rows, columns), or a list or Series of
-    texts, which counts as one column. A DataFrame's index is dropped.
+    texts, which counts as one column. A DataFrame's index is dropped. Tensors are an array (rows,
+    ...) of three dimensions or more, the input ``X``, or a mapping from names of inputs to arrays.
 
     Raises:
         UserError: ``X`` has another form, or a column that no model takes.
     """
+    if isinstance(X, Mapping) or (isinstance(X, np.ndarray) and X.ndim > TABLE):
+        return _tensors(X if isinstance(X, Mapping) else {NUMERIC_INPUT: X})
     with _about("X"):
         table = _arrow(X)
     if not (table.num_rows and table.num_columns):
@@ -100,6 +108,21 @@ def features(X: Any) -> Features:
             if not np.array_equal(wide, values[name], equal_nan=True):
                 exact[name] = wide
     return Features(tuple(columns), values, exact)
+
+
+def _tensors(X: Mapping[Any, Any]) -> Features:
+    """Type tensors by name.
+
+    Raises:
+        UserError: they are no arrays of numbers with as many rows each.
+    """
+    with _about("X"):
+        if not X or not all(isinstance(name, str) for name in X):
+            raise UserError(f"X should map names of inputs to arrays, got {shown(list(X))}")
+        arrays = {name: np.asarray(values) for name, values in X.items()}
+        first = next(iter(arrays.values()))
+        columns = tensor_columns(arrays, len(first) if first.ndim else 0, "the first array")
+    return Features(columns, {name: as_tensor(values) for name, values in arrays.items()})
 
 
 def targets(y: Any, task: Task, rows: int) -> NDArray[Any]:

@@ -97,8 +97,9 @@ def floor_model(feeds: Feeds) -> bytes:
 
     inputs = []
     for name, values in feeds.items():
-        kind = TensorProto.FLOAT if values.dtype.kind == "f" else TensorProto.STRING
-        inputs.append(helper.make_tensor_value_info(name, kind, [None, values.shape[1]]))
+        texts = values.dtype.kind in "OU"
+        kind = TensorProto.STRING if texts else helper.np_dtype_to_tensor_dtype(values.dtype)
+        inputs.append(helper.make_tensor_value_info(name, kind, [None, *values.shape[1:]]))
     output = onnx.ValueInfoProto()
     output.CopyFrom(inputs[0])
     output.name = f"{max(feeds, key=len)}_same"  # longer than every input's

@@ -12,6 +12,7 @@ from onnxpress.commands.given_table import Table
 from onnxpress.commands.option_names import with_options
 from onnxpress.errors import UserError
 from onnxpress.given.sandbox import SUFFIXES, GivenFile, begin, try_model
+from onnxpress.given.torch_files import refuse_torch
 from onnxpress.pipeline.console import say, working
 
 
@@ -21,6 +22,7 @@ def start_sandbox(file: GivenFile) -> None:
     Raises:
         UserError: the file is missing or of another kind, or no process can be started.
     """
+    refuse_torch(file.path, str(file.path))
     if file.path.suffix not in SUFFIXES:
         expected = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
         raise UserError(f"MODEL should be a {expected} file, got {str(file.path)!r}")

@@ -1,9 +1,10 @@
-"""The rows that a command is given as a CSV or Parquet file."""
+"""The rows that a command is given as a file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,16 +14,25 @@ from numpy.typing import NDArray
 from onnxpress.commands.option_names import with_options
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import say
-from onnxpress.tables.column_types import AnyTask, type_columns
+from onnxpress.tables.array_files import read_inputs
+from onnxpress.tables.column_types import AnyTask
 from onnxpress.tables.csv_file import read_cells
 from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
 from onnxpress.tables.groups import check_group
+from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.parquet_file import read_columns
 from onnxpress.tables.rows import Rows, as_rows
 from onnxpress.tables.schema import Schema, Target
-from onnxpress.tables.sources import SUFFIXES, load_source
+from onnxpress.tables.sources import (
+    ARRAYS,
+    SUFFIXES,
+    columns_of_matrix,
+    load_source,
+    typed_rows,
+)
 from onnxpress.tables.split import deviation
 from onnxpress.tables.table_warnings import source_warnings
+from onnxpress.tables.tensors import Arrays, as_tensor, is_table
 
 
 @dataclass(frozen=True)
@@ -44,13 +54,16 @@ class Table:
     """Rows typed as the prepare stage types them."""
 
     frame: pd.DataFrame
-    """The features and the target."""
+    """The features and the target; the target alone where the features are tensors."""
 
     schema: Schema
+    tensors: Arrays = field(default_factory=dict)
 
     @property
-    def features(self) -> pd.DataFrame:
-        """The features."""
+    def features(self) -> pd.DataFrame | Arrays:
+        """The features, or the tensors by name."""
+        if self.tensors:
+            return self.tensors
         group = [] if self.schema.group is None else [self.schema.group]
         return self.frame.drop(columns=[*self.schema.targets, *group])
 
@@ -69,9 +82,12 @@ class Table:
         """Return the rows as the library takes them."""
         target = self.target.to_numpy()
         target = target.astype(str) if target.dtype == object else target
-        columns = {
-            column.name: self.frame[column.name].to_numpy() for column in self.schema.columns
+        columns: dict[str, Any] = {
+            column.name: self.frame[column.name].to_numpy()
+            for column in self.schema.columns
+            if column.kind != "tensor"
         }
+        columns |= self.tensors
         return as_rows(columns, target, self.schema, self.groups)
 
 
@@ -83,23 +99,30 @@ def read_table(file: TableFile, target: Target, task: AnyTask) -> Table:
     Raises:
         UserError: the file cannot be read, or a column cannot be used.
     """
-    source = load_source(file.path, target, file.form, file.text)
-    frame, schema = type_columns(source.table, target, task, file.text, file.group)
+    source = load_source(file.path, target, file.form, file.text, file.group)
+    frame, schema = typed_rows(source, task, file.text, file.group)
     for line in source_warnings(source, frame, schema, decided=task != "auto"):
         say(f"warning: {with_options(line)}")
     if left_out := source.table.num_rows - len(frame):
         say(f"{left_out} rows without a target are left out")
     if schema.task == "regression":
-        schema = replace(schema, target_std=deviation(frame, target))
-    return Table(frame, schema)
+        schema = replace(schema, target_std=deviation(frame, source.target))
+    tensors = {name: as_tensor(values) for name, values in source.tensors.items()}
+    return Table(frame, schema, tensors)
 
 
-def read_features(file: TableFile) -> pa.Table:
-    """Read the columns of a file that has no target, without that of the groups.
+def read_features(file: TableFile) -> pa.Table | Arrays:
+    """Read the columns of a file that has no target, without that of the groups; or the tensors.
 
     Raises:
         UserError: the file cannot be read, or has no such column of groups.
     """
+    if file.path.suffix in ARRAYS:
+        arrays = read_inputs(file.path)
+        if file.group is not None:
+            check_group(pa.table({name: [] for name in arrays}), file.group, file.text)
+            del arrays[file.group]
+        return columns_of_matrix(arrays[NUMERIC_INPUT]) if is_table(arrays) else arrays
     if file.path.suffix == ".csv":
         table = typed(read_cells(file.path), file.form, file.text)
     else:
@@ -113,12 +136,12 @@ def read_features(file: TableFile) -> pa.Table:
 
 
 def refuse_other_files(file: TableFile) -> None:
-    """See that there is a CSV or Parquet file, before a model is loaded for nothing.
+    """See that there is a file of rows, before a model is loaded for nothing.
 
     Raises:
         UserError: there is none.
     """
     if file.path.suffix not in SUFFIXES:
-        raise UserError(f"--data should be a {' or '.join(SUFFIXES)} file, got {str(file.path)!r}")
+        raise UserError(f"--data should be a {', '.join(SUFFIXES)} file, got {str(file.path)!r}")
     if not file.path.is_file():
         raise UserError(f"--data names {str(file.path)!r}, which is not a file; correct the path")

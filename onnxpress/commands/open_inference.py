@@ -14,6 +14,13 @@ from numpy.typing import NDArray
 
 from onnxpress.tables.rows import Feeds
 
+NUMBERS: dict[Any, str] = {
+    np.dtype(np.float32): "FP32",
+    np.dtype(np.int64): "INT64",
+    np.dtype(np.uint8): "UINT8",
+}
+"""The protocol's names of the types that inputs of numbers have."""
+
 
 def infer_request(feeds: Feeds) -> dict[str, Any]:
     """Return the body of a request for the rows in ``feeds``."""
@@ -21,14 +28,14 @@ def infer_request(feeds: Feeds) -> dict[str, Any]:
 
 
 def datatype(values: NDArray[Any]) -> str:
-    """Return the protocol's name of the type of an input, which is float32 or text."""
-    return "BYTES" if values.dtype.kind in "OU" else "FP32"
+    """Return the protocol's name of the type of an input: numbers, or text."""
+    return NUMBERS.get(values.dtype, "BYTES")
 
 
 def _tensor(name: str, values: NDArray[Any]) -> dict[str, Any]:
-    text = datatype(values) == "BYTES"
     # every digit of the float32, so that the server reads the same float32
-    data = values.reshape(-1) if text else values.reshape(-1).astype(np.float64)
+    single = datatype(values) == "FP32"
+    data = values.reshape(-1).astype(np.float64) if single else values.reshape(-1)
     return {
         "name": name,
         "shape": list(values.shape),
@@ -60,7 +67,7 @@ def binary_request(feeds: Feeds) -> tuple[bytes, int]:
 def packed(values: NDArray[Any]) -> bytes:
     """Return the values of a tensor as raw bytes: little-endian, each text after its length."""
     if datatype(values) != "BYTES":
-        return values.astype("<f4").tobytes()
+        return values.astype(values.dtype.newbyteorder("<")).tobytes()
     texts = [str(value).encode() for value in values.reshape(-1)]
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 

@@ -20,9 +20,16 @@ def connect_inputs(model: onnx.ModelProto, columns: tuple[str, ...], schema: Sch
        ``columns`` gets each by a Gather.
     2. Other data come as one float32 or string input for each column.
     3. An input of doubles gets a Cast.
+    4. Tensors come as they are, a lone one under the name of its array.
     """
     graph = model.graph
     given = fed_inputs(graph)
+    names = [input_name(column.name) for column in schema.columns]
+    if schema.has_tensors:
+        rename(graph, {given[0].name: names[0]} if len(given) == 1 else {})
+        del graph.input[:]
+        graph.input.extend(contract_inputs(schema, names))
+        return
     split = schema.all_numeric and len(given) > 1
     head = onnx.GraphProto()
     writer = GraphWriter(head, opset_of(model), names_of(model) | {NUMERIC_INPUT, *columns})
@@ -47,7 +54,6 @@ def connect_inputs(model: onnx.ModelProto, columns: tuple[str, ...], schema: Sch
     del graph.node[:], graph.input[:]
     graph.node.extend(nodes)
     graph.initializer.extend(head.initializer)
-    names = [input_name(column.name) for column in schema.columns]
     graph.input.extend(contract_inputs(schema, names))
 
 

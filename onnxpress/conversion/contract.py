@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, ValueInfoProto, helper
 
@@ -13,7 +14,7 @@ from onnxpress.tables.schema import Schema
 
 
 def contract_inputs(schema: Schema, names: Sequence[str]) -> list[ValueInfoProto]:
-    """Declare one matrix ``X`` for all-numeric data, else one input for each column.
+    """Declare one matrix ``X`` for all-numeric data, else one input for each column or tensor.
 
     ``names`` are those of the columns' inputs.
     """
@@ -22,6 +23,10 @@ def contract_inputs(schema: Schema, names: Sequence[str]) -> list[ValueInfoProto
         return [value(NUMERIC_INPUT, TensorProto.FLOAT, [None, len(schema.columns)])]
     inputs = []
     for name, column in zip(names, schema.columns, strict=True):
+        if column.kind == "tensor":
+            kind = helper.np_dtype_to_tensor_dtype(np.dtype(column.dtype))
+            inputs.append(value(name, kind, [None, *column.shape]))
+            continue
         kind = TensorProto.FLOAT if column.kind == "number" else TensorProto.STRING
         inputs.append(value(name, kind, [None, 1]))
     return inputs

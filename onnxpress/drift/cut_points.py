@@ -50,12 +50,12 @@ def cut_points(model: onnx.ModelProto, feeds: Feeds) -> CutPoints:
     numbers: dict[RawColumn, list[NDArray[np.float32]]] = {}
     texts = {column: known for column, known in found.texts.items() if column not in mixed}
     for name, values in feeds.items():
-        if values.dtype.kind == "f":
+        if values.dtype.kind == "f" and values.ndim == 2:
             columns = (RawColumn(name, at) for at in range(values.shape[1]))
             numbers |= {column: [np.zeros(0, np.float32)] for column in columns}
     for comparison in found.numbers:
         source = found.provenance.sources[comparison.source]
-        if source.column not in mixed:
+        if source.column in numbers and source.column not in mixed:
             numbers[source.column].append(_cuts(found, comparison, source, feeds))
     return CutPoints(
         {

@@ -16,7 +16,7 @@ from onnxpress.drift.merging import MOST_NAMES, grouped, kept_cuts
 from onnxpress.drift.traces import as_traced
 from onnxpress.drift.window import UNUSED
 from onnxpress.evaluate.probes.raw_columns import RawColumn, raw_columns
-from onnxpress.runtime.sessions import open_session
+from onnxpress.runtime.sessions import open_session, run
 from onnxpress.tables.names import (
     NUMERIC_INPUT,
     PREDICTION,
@@ -45,12 +45,14 @@ Profile = dict[str, Any]
 def drift_profile(model: bytes, schema: Schema, training: Feeds, held_out: Feeds) -> Profile:
     """Return the profile as plain JSON values; the same arguments give the same.
 
-    The features are counted in the ``training`` rows. The predictions are counted in the
-    ``held_out`` rows, because most models are surer of rows that they have learnt. Without such
-    rows they are counted in the training rows, and how sure the model is does not count.
+    The features are counted in the ``training`` rows; of tensors there are none. The predictions
+    are counted in the ``held_out`` rows, because most models are surer of rows that they have
+    learnt. Without such rows they are counted in the training rows, and how sure the model is does
+    not count.
     """
     points = cut_points(onnx.load_from_string(model), training)
-    features = [_feature(column, points, training, schema) for column in raw_columns(training)]
+    columns = [] if schema.has_tensors else raw_columns(training)
+    features = [_feature(column, points, training, schema) for column in columns]
     session = open_session(model)
     outputs = predicted(session, held_out)
     if not outputs:
@@ -77,7 +79,7 @@ def predicted(session: Any, feeds: Feeds) -> dict[str, NDArray[Any]]:
     parts: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
     for start in range(0, rows, PREDICTED_ROWS):
         part = {name: values[start : start + PREDICTED_ROWS] for name, values in feeds.items()}
-        for name, values in zip(names, session.run(names, part), strict=True):
+        for name, values in zip(names, run(session, names, part), strict=True):
             found = np.asarray(values)
             several = name == PREDICTION and found.ndim == 2 and found.shape[1] > 1
             parts[name].append(found if several else summarised(found))

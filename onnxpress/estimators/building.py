@@ -13,6 +13,7 @@ import numpy as np
 from onnxpress.boosters.readers import CLASSES
 from onnxpress.boosters.training import checked_parameters
 from onnxpress.errors import UserError
+from onnxpress.estimators.layout import flattening
 from onnxpress.tables.schema import Schema
 
 INSIDE = {"estimator", "estimators"}
@@ -55,6 +56,8 @@ def build(
         UserError: the class or one of its arguments is wrong, or it does not predict this kind of
             target.
     """
+    if schema.has_tensors:
+        raise UserError(f"`estimator` {name} takes a table of numbers, and {flattening(schema)}")
     library = CLASSES.get(name)
     if library is not None and name.endswith("Ranker"):
         _check_ranking(name, schema)

@@ -17,7 +17,7 @@ from onnxpress.estimators.parts import parts_of
 from onnxpress.estimators.paths import MISSING_TEXT, Evidence, as_text, evidence, is_missing
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
 from onnxpress.tables.rows import Feeds
-from onnxpress.tables.schema import Column, Schema
+from onnxpress.tables.schema import Column, Schema, describe_tensor
 
 
 class DoesNotFit(Exception):
@@ -28,7 +28,7 @@ class DoesNotFit(Exception):
 class Layout:
     """The columns that an estimator takes, and their form."""
 
-    form: Literal["frame", "matrix", "texts"]
+    form: Literal["frame", "matrix", "texts", "tensors"]
     columns: tuple[Column, ...]
     """In the estimator's own order."""
 
@@ -49,6 +49,10 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
     from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 
     known = {column.name: column for column in schema.columns}
+    if schema.has_tensors:
+        if not isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
+            raise DoesNotFit(f"takes a table of numbers, and {flattening(schema)}")
+        return Layout("tensors", schema.columns)
     if isinstance(estimator, (OnnxClassifier, OnnxRegressor)):
         return Layout("matrix" if schema.all_numeric else "frame", schema.columns)
     if isinstance(estimator, (BoosterClassifier, BoosterRegressor)):
@@ -72,6 +76,15 @@ def layout(estimator: Any, schema: Schema, table: str = "the table") -> Layout:
     if features is not None and features != len(known):
         raise DoesNotFit(f"takes {features} features, {table} has {len(known)}")
     return Layout("matrix", schema.columns)
+
+
+def flattening(schema: Schema) -> str:
+    """Return what tensors the data have, and how to make a table of them."""
+    has = ", ".join(map(describe_tensor, schema.columns))
+    return (
+        f"the data have {has} for a row; save them as one array X, X.reshape(len(X), -1), or "
+        "give an .onnx model"
+    )
 
 
 def _of_booster(estimator: Any, schema: Schema, table: str) -> Layout:
@@ -134,7 +147,8 @@ def fitted_names(estimator: Any, known: dict[str, Column]) -> list[str] | None:
 def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
     """Return the rows of ``feeds`` in the form that the estimator was fitted on.
 
-    That is a matrix (rows, columns), a DataFrame, or an array of texts (rows,).
+    That is a matrix (rows, columns), a DataFrame, an array of texts (rows,), or a mapping of
+    tensors (rows, ...).
 
     Raises:
         DoesNotFit: as :func:`layout`.
@@ -142,6 +156,8 @@ def original_input(estimator: Any, feeds: Feeds, schema: Schema) -> Any:
     taken = layout(estimator, schema)
     if taken.form == "matrix" and schema.all_numeric and not _encodes(estimator):
         return feeds[NUMERIC_INPUT]
+    if taken.form == "tensors":
+        return {column.name: feeds[input_name(column.name)] for column in taken.columns}
     if taken.form == "texts":
         return feeds[input_name(taken.columns[0].name)][:, 0].astype(object)
     raw, seen = _by_name(feeds, schema), evidence(estimator, len(taken.columns))

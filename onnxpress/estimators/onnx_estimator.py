@@ -7,6 +7,7 @@ inputs and outputs are right.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from sklearn.utils.metaestimators import available_if
 NUMPY_TYPES: dict[str, type[Any]] = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(uint8)": np.uint8,
     "tensor(string)": object,
 }
 """Types of inputs, by onnxruntime's names."""
@@ -60,26 +63,33 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         return {key: value for key, value in super().__getstate__().items() if key != "_opened"}
 
     def predict(self, rows: Any) -> NDArray[Any]:
-        """Predict labels (rows,) or numbers (rows, 1), for a matrix or a frame of the columns."""
+        """Predict labels (rows,) or numbers (rows, 1).
+
+        ``rows`` is a matrix or a frame of the columns, or a mapping of tensors.
+        """
         return np.asarray(self._run(rows, self.outputs[0]))
 
     def _run(self, rows: Any, output: str) -> Any:
-        from onnxpress.runtime.sessions import raise_memory_error
+        from onnxpress.runtime.sessions import raise_memory_error, run
 
         session = self.session()
         inputs = session.get_inputs()
+        if isinstance(rows, Mapping) and len(inputs) == 1:
+            (rows,) = rows.values()
         whole = len(inputs) == 1 and inputs[0].name not in getattr(rows, "columns", ())
         feeds = {}
         for item in inputs:
             values = rows if whole else self._column(rows, item.name)
             feeds[item.name] = np.asarray(values, NUMPY_TYPES[item.type])
         try:
-            return session.run([output], feeds)[0]
+            return run(session, [output], feeds)[0]
         except Exception as error:  # onnxruntime's exceptions share no base class of their own
             raise_memory_error(error)
             raise
 
     def _column(self, rows: Any, name: str) -> NDArray[Any]:
+        if isinstance(rows, Mapping):
+            return np.asarray(rows[name])
         if isinstance(rows, np.ndarray):
             return rows[:, self.columns.index(name)].reshape(-1, 1)
         return np.asarray(rows[name].to_numpy()).reshape(-1, 1)

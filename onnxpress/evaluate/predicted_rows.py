@@ -36,7 +36,12 @@ class PredictedRows:
         return len(self.predictions[0].values)
 
     def describe(self, row: int, schema: Schema) -> str:
-        """Name a row by its number, from 0, and the value at a threshold or its first values."""
+        """Name a row by its number, from 0, and the value at a threshold or its first values.
+
+        Of tensors the number says enough.
+        """
+        if schema.has_tensors:
+            return f"{self.kind} row {row}"
         at, last = self.column(row), min(len(schema.columns), SHOWN_COLUMNS)
         places = range(last) if at is None else [self._place(at, schema)]
         shown = []

@@ -97,15 +97,24 @@ def _beside(predict: Predict, rows: Feeds, outlier: Feeds) -> Predictions | None
 
 
 def _outliers(rows: Feeds) -> Iterator[tuple[str, Feeds]]:
-    """Yield rows, one each, that differ from the first in one cell or in all, and their names."""
+    """Yield rows, one each, that differ from the first in one cell or in all, and their names.
+
+    Of a tensor of whole numbers, the row of zeros and that of the largest values are outliers.
+    """
     first = take(rows, np.array([0]))
+    whole = {name: values for name, values in rows.items() if values.dtype.kind in "iu"}
+    for what, share in (("zeros", 0), ("the largest numbers", 1)) if whole else ():
+        filled = {
+            name: np.full_like(first[name], share * values.max()) for name, values in whole.items()
+        }
+        yield f"a row of {what}", first | filled
     numbers = [name for name, values in first.items() if values.dtype.kind == "f"]
     yield from _one_cell_each(first, numbers)
     for what, value in (("outliers", OUTLIER), ("missing numbers", np.nan)):
         filled = {name: np.full_like(first[name], value) for name in numbers}
         yield f"a row of {what}", first | filled
     texts = {}
-    for name in first.keys() - set(numbers):
+    for name in first.keys() - {*numbers, *whole}:
         texts[name] = np.full_like(first[name], STRANGE_TEXT, dtype=object)
     if texts:
         yield "a row of strange texts", first | texts
@@ -113,13 +122,13 @@ def _outliers(rows: Feeds) -> Iterator[tuple[str, Feeds]]:
 
 def _one_cell_each(first: Feeds, numbers: list[str]) -> Iterator[tuple[str, Feeds]]:
     """Yield the ``first`` row with an outlier in one cell, for up to ``CELLS`` of its cells."""
-    cells = [(name, column) for name in numbers for column in range(first[name].shape[1])]
+    cells = [(name, column) for name in numbers for column in range(first[name].size)]
     # 3 of 40 cells: linspace(0, 39, 3) is 0, 19.5, 39, which tries cells 0, 19 and 39
     tried = np.linspace(0, len(cells) - 1, min(CELLS, len(cells))).astype(int)
     for number in np.unique(tried):
         name, column = cells[number]
         changed = {key: values.copy() for key, values in first.items()}
-        changed[name][0, column] = OUTLIER if number % 2 == 0 else -OUTLIER
+        changed[name].reshape(-1)[column] = OUTLIER if number % 2 == 0 else -OUTLIER
         yield "a row with an outlier", changed
 
 

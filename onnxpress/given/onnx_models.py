@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
+from onnxpress.estimators.onnx_estimator import NUMPY_TYPES, OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.row_dependence import row_dependence
 from onnxpress.given.exports.adapting import adapted
@@ -26,7 +26,7 @@ from onnxpress.runtime.checked import checked_onnx
 from onnxpress.runtime.predictions import as_labels
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Rows, sklearn_input
-from onnxpress.tables.schema import Schema
+from onnxpress.tables.schema import Schema, describe_tensor
 
 FLOATS: tuple[str, ...] = ("tensor(float)", "tensor(double)")
 
@@ -160,10 +160,15 @@ def _warn_of_mixed_rows(estimator: Any, rows: Rows, schema: Schema, name: str, s
 def _check_inputs(session: Any, schema: Schema, name: str) -> None:
     """Check that the inputs are one matrix of all columns, or one (rows, 1) input per column.
 
+    Of tensors, each is an input of its own.
+
     Raises:
         UserError: they are not.
     """
     given = {item.name: (item.type, item.shape) for item in session.get_inputs()}
+    if schema.has_tensors:
+        _check_tensors(given, schema, name)
+        return
     expected, width = _kinds(schema), 1
     if schema.all_numeric and len(given) == 1:
         expected, width = dict.fromkeys(given, FLOATS), len(schema.columns)
@@ -182,6 +187,40 @@ def _check_inputs(session: Any, schema: Schema, name: str) -> None:
     if order is not None:
         wanted = ", ".join(names[place] for place in order)
         raise UserError(f"{name} takes the columns in another order: {wanted}; give them like that")
+
+
+def _check_tensors(given: dict[str, tuple[str, list[Any]]], schema: Schema, name: str) -> None:
+    """Check that there is an input for each tensor, a lone one under any name.
+
+    Raises:
+        UserError: one has another shape or type, or there are other ones.
+    """
+    wanted = {column.name: column for column in schema.columns}
+    if len(given) == len(wanted) == 1:
+        wanted = dict(zip(given, wanted.values(), strict=True))
+    fits = given.keys() == wanted.keys() and all(
+        NUMPY_TYPES.get(kind) == np.dtype(wanted[item].dtype) and _takes(shape, wanted[item].shape)
+        for item, (kind, shape) in given.items()
+    )
+    if not fits:
+        came = ", ".join(f"{item}: {kind} {shape}" for item, (kind, shape) in given.items())
+        has = ", ".join(map(describe_tensor, schema.columns))
+        raise UserError(
+            f"{name} takes {came}; the data have {has} for a row, and any number of rows: "
+            "give arrays of these names and shapes, rows first"
+        )
+
+
+def _takes(shape: list[Any], row: tuple[int, ...]) -> bool:
+    """Return whether an input of a shape takes any number of rows of the shape ``row``."""
+    return (
+        len(shape) == len(row) + 1
+        and not isinstance(shape[0], int)
+        and all(
+            size == own or not isinstance(size, int)
+            for size, own in zip(shape[1:], row, strict=True)
+        )
+    )
 
 
 def stored_order(session: Any, names: list[str]) -> list[int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,8 @@ from onnxpress.pipeline.outputs import CALIBRATION, PREDICTIONS, SCHEMA, TRAIN
 from onnxpress.tables.cells import text_of_cell
 from onnxpress.tables.names import predicted_columns
 from onnxpress.tables.rows import Rows, as_rows
-from onnxpress.tables.schema import Schema, as_schema
+from onnxpress.tables.schema import Column, Schema, as_schema
+from onnxpress.tables.tensors import from_bytes
 
 
 def read_schema(path: Path = SCHEMA) -> Schema:
@@ -57,10 +59,10 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         data = pa.BufferReader(read_bytes(path))  # no audit hook sees a file that C++ opens
         # threads of pyarrow may abort a process that is ending
         table = parquet.ParquetFile(data, pre_buffer=False).read(use_threads=False)
-        values = {column.name: table[column.name].to_numpy() for column in schema.columns}
+        values = {column.name: _values(table[column.name], column) for column in schema.columns}
         targets = [table[name].to_numpy() for name in schema.targets]
         groups = None if schema.group is None else table[schema.group].to_numpy()
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, ValueError, pa.ArrowException, KeyError) as error:
         raise UserError(
             f"{path} is not what the prepare stage writes ({error}); "
             "run `dvc repro --force prepare`"
@@ -68,6 +70,11 @@ def read_rows(path: Path, schema: Schema) -> Rows:
     target = np.stack(targets, axis=1) if schema.has_several_targets else targets[0]
     target = target.astype(str) if target.dtype == object else target
     return as_rows(values, target, schema, groups)
+
+
+def _values(stored: Any, column: Column) -> NDArray[Any]:
+    """Return the values of a stored column, (rows,), or (rows, ...) of tensors."""
+    return from_bytes(stored, column) if column.kind == "tensor" else stored.to_numpy()
 
 
 def read_predictions(schema: Schema) -> dict[str, NDArray[np.str_]]:

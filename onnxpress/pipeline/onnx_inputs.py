@@ -35,18 +35,25 @@ def read_onnx(path: Path, schema: Schema) -> bytes:
 
 
 def _inputs_of(graph: onnx.GraphProto) -> dict[str, Any]:
-    """Return the number of columns of each input, or its shape if it is not a table."""
+    """Return the number of columns of each input, or its shape if it is not a table.
+
+    The shape of tensors is without the rows.
+    """
     constants = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in constants]
     shapes = {
         value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
         for value in inputs
     }
-    return {name: shape[1] if len(shape) == 2 else shape for name, shape in shapes.items()}
+    return {name: shape[1] if len(shape) == 2 else shape[1:] for name, shape in shapes.items()}
 
 
-def _inputs_for(schema: Schema) -> dict[str, int]:
+def _inputs_for(schema: Schema) -> dict[str, Any]:
     """Return the number of columns of each input that a model of the schema has."""
     if schema.all_numeric:
         return {NUMERIC_INPUT: len(schema.columns)}
-    return {input_name(column.name): 1 for column in schema.columns}
+    widths = {}
+    for column in schema.columns:
+        shape = list(column.shape) or [1]
+        widths[input_name(column.name)] = shape[0] if len(shape) == 1 else shape
+    return widths

@@ -214,10 +214,11 @@ class Data(Section):
     """Where the rows come from and how they are split."""
 
     source: str = Field(
-        min_length=1, description="a bundled dataset, or a CSV or Parquet file under data/"
+        min_length=1,
+        description="a bundled dataset, or a CSV, Parquet, .npz or .npy file under data/",
     )
     target: Target = Field(
-        description="the column to predict (files only), or a list of several quantities"
+        description="the column or array to predict (files only), or a list of several quantities"
     )
     task: Literal["auto", "classification", "regression"] = Field(
         description="auto decides by the target's type"

@@ -43,7 +43,10 @@ def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
         order, show = _by_class(columns), shortened
     else:
         order, show = _by_difference(columns), _number
-    names = [column.name for column in schema.columns][:SHOWN_COLUMNS]
+    names = [
+        f"{column.name} (mean)" if column.kind == "tensor" else column.name
+        for column in schema.columns
+    ][:SHOWN_COLUMNS]
     models = [model.title for model in MODELS.values()]
     headings = ["test row", f"true {schema.target_name}", *models, *names]
     rows = []
@@ -51,7 +54,7 @@ def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
         predictions = [
             ", ".join(map(show, np.atleast_1d(column[row]).tolist())) for column in columns.values()
         ]
-        rows.append([str(row), *predictions, *_features(test, row)])
+        rows.append([str(row), *predictions, *_features(test, row, schema)])
     return Disagreement(
         [shortened(heading) for heading in headings],
         rows,
@@ -82,8 +85,11 @@ def _by_difference(columns: Columns) -> list[int]:
     return [int(row) for row in np.argsort(-gap, kind="stable")[: np.count_nonzero(gap)]]
 
 
-def _features(test: Rows, row: int) -> list[str]:
-    """Return the first columns of a row as text."""
+def _features(test: Rows, row: int, schema: Schema) -> list[str]:
+    """Return the first columns of a row as text, and of tensors their mean."""
+    if schema.has_tensors:
+        means = [float(values[row].mean()) for values in test.feeds.values()]
+        return [_number(mean) for mean in means[:SHOWN_COLUMNS]]
     values = [value for column in test.feeds.values() for value in column[row, :SHOWN_COLUMNS]]
     return [
         shortened(value) if isinstance(value, str) else _number(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from onnxpress.tables.rows import Feeds
 
 ERRORS_ONLY = 3
 """onnxruntime's level of logging: its warnings are for authors of models, errors are raised."""
+
+ROWS_OF_CALL, VALUES_OF_CALL = 1024, 2**22
+"""The most rows of tensors in a call, and the most values that they have."""
 
 ALLOCATION_FAILED = re.compile(
     r"bad_alloc|[Ff]ailed to allocate memory|bad allocation|length_error|bad_array_new_length"
@@ -67,6 +70,40 @@ def load_session(path: Path, threads: int = 1) -> Any:
     return open_session(model, threads)
 
 
+def run(session: Any, outputs: list[str] | None, feeds: Feeds) -> list[Any]:
+    """Return the ``outputs`` of a model for rows, all of them for None.
+
+    Tensors are run in several calls: what a net computes of many images at once may not fit into
+    the memory.
+    """
+    rows = len(next(iter(feeds.values())))
+    size = _rows_of_call(feeds)
+    if rows <= size:
+        return list(session.run(outputs, feeds))
+    parts = []
+    for start in range(0, rows, size):
+        part = {name: values[start : start + size] for name, values in feeds.items()}
+        parts.append(session.run(outputs, part))
+    return [_joined(values) for values in zip(*parts, strict=True)]
+
+
+def _rows_of_call(feeds: Feeds) -> int:
+    """Return how many rows are run at once; of tables all."""
+    rows = len(next(iter(feeds.values())))
+    tensors = [each for each in feeds.values() if each.ndim > 2 or each.dtype.kind in "iu"]
+    if not tensors:
+        return max(1, rows)
+    row = sum(values.size for values in feeds.values()) // max(1, rows)
+    return max(1, min(ROWS_OF_CALL, VALUES_OF_CALL // max(1, row)))
+
+
+def _joined(values: Sequence[Any]) -> Any:
+    """Return one output of several calls: an array, or the list of a ZipMap."""
+    if isinstance(values[0], list):
+        return [each for part in values for each in part]
+    return np.concatenate(values)
+
+
 def predict_onnx(session: Any, feeds: Feeds) -> Predictions:
     """Predict with an ONNX model whose outputs have the names of :mod:`onnxpress.tables.names`.
 
@@ -74,7 +111,7 @@ def predict_onnx(session: Any, feeds: Feeds) -> Predictions:
         MemoryError: it needs more memory than there is.
     """
     try:
-        results = session.run(None, feeds)
+        results = run(session, None, feeds)
     except Exception as error:  # onnxruntime's exceptions share no base class of their own
         raise_memory_error(error)
         raise

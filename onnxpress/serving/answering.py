@@ -71,6 +71,8 @@ class ServedModel:
         Raises:
             ValueError: as :meth:`predict`.
         """
+        if self.columns[0]["kind"] == "tensor":
+            return self.tensors(data)
         table = self.table(data)
         if not len(table[0]):
             raise ValueError("there are no rows; expected at least one")
@@ -79,6 +81,28 @@ class ServedModel:
             return {self.matrix: np.stack(arrays, axis=1)}
         inputs = [column["input"] for column in self.columns]
         return {name: array.reshape(-1, 1) for name, array in zip(inputs, arrays, strict=True)}
+
+    def tensors(self, data: Any) -> dict[str, Array]:
+        """Return the inputs of a model that takes tensors, by name.
+
+        ``data`` is a mapping from names to arrays (rows, ...); the array alone of a model of one.
+
+        Raises:
+            ValueError: arrays are missing or unknown, or have another shape or other numbers.
+        """
+        if not isinstance(data, Mapping):
+            if len(self.names) > 1:
+                came = type(data).__name__
+                raise ValueError(
+                    f"expected a mapping of {_shown(self.names)} to arrays; got {came}"
+                )
+            data = {self.names[0]: data}
+        self.check_names([str(name) for name in data])
+        found = {column["input"]: _tensor(column, data[column["name"]]) for column in self.columns}
+        lengths = {name: len(values) for name, values in found.items()}
+        if len(set(lengths.values())) > 1:
+            raise ValueError(f"the arrays should have as many rows each, got {lengths}")
+        return found
 
     def table(self, data: Any) -> list[Array]:
         """Return the values of each column (rows,), in the model's order.
@@ -159,6 +183,29 @@ class ServedModel:
         if said:
             takes = f"the model takes the columns {_shown(self.names, MOST)}"
             raise ValueError(f"the input {' and '.join(said)}; {takes}")
+
+
+def _tensor(column: Mapping[str, Any], values: Any) -> Array:
+    """Return an array as the model takes it.
+
+    Raises:
+        ValueError: it has another shape, no rows, or a value that the model cannot take.
+    """
+    expected = f"array {column['name']!r} should be {column['dtype']} numbers of the shape "
+    expected += str(("rows", *column["shape"])).replace("'", "")
+    try:
+        array = np.asarray(values)
+        with np.errstate(over="ignore", invalid="ignore"):
+            typed = array.astype(column["dtype"])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{expected}; {error}") from None
+    if typed.shape[1:] != tuple(column["shape"]) or not len(typed):
+        raise ValueError(f"{expected}; got {array.shape}")
+    wrong = ~np.isfinite(typed) if typed.dtype.kind == "f" else typed != array
+    if wrong.any():
+        place = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        raise ValueError(f"{expected}; got {array[place]} in row {place[0] + 1}")
+    return typed
 
 
 def _as_input(column: Mapping[str, Any], values: Array) -> Array:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import prod
 
 from onnxpress.serving.drift_component import SUFFIX
 from onnxpress.serving.signature import ANY, Tensor, example_request
@@ -16,6 +17,8 @@ from onnxpress.text import visible
 
 DIGEST = "find * -type f | LC_ALL=C sort | xargs sha256sum | sha256sum"
 IMAGE = "nvcr.io/nvidia/tritonserver"
+MOST_NUMBERS = 1000
+"""Of a row, up to which a request is written out."""
 
 
 @dataclass(frozen=True)
@@ -144,10 +147,16 @@ def _requests(served: Served) -> Iterable[str]:
     if served.schema.all_numeric:
         names = (_code(column.name) for column in served.schema.columns)
         yield from (f"The columns of `X`, in this order: {', '.join(names)}.", "")
+    if served.schema.has_tensors and sum(prod(each.row) for each in served.inputs) > MOST_NUMBERS:
+        yield from ("Send the values as binary data (`tritonclient`), row by row.", "")
+        return
+    if not served.schema.has_tensors:
+        yield from (
+            "A missing number is NaN, which JSON does not have: send such rows as binary data",
+            "(`tritonclient`). A missing text is the empty string.",
+            "",
+        )
     yield from (
-        "A missing number is NaN, which JSON does not have: send such rows as binary data",
-        "(`tritonclient`). A missing text is the empty string.",
-        "",
         "```sh",
         f"curl -s http://127.0.0.1:8000/v2/models/{served.name}/infer \\",
         "  -H 'Content-Type: application/json' \\",
@@ -165,6 +174,8 @@ def _row(tensor: Tensor, row: Sequence[int], content: str) -> str:
 def _content(tensor: Tensor, schema: Schema) -> str:
     if schema.all_numeric:
         return f"{len(schema.columns)} numbers"
+    if schema.has_tensors:
+        return f"{prod(tensor.row)} numbers"
     kind = "text" if tensor.datatype == "BYTES" else "number"
     return f"{kind}, one column"
 

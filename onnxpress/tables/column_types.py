@@ -77,17 +77,32 @@ def type_columns(
         kept = table[name].take(rows)
         column, values[name] = type_feature(kept, name, rows, is_free=name in text)
         columns.append(column)
+    labels, task = type_targets(table, target, task, rows)
+    values |= labels
+    if group is not None:
+        values[group] = group_numbers(table[group].take(rows), group, rows)
+    return pd.DataFrame(values), Schema(task, target, tuple(columns), group=group)
+
+
+def type_targets(
+    table: pa.Table, target: Target, task: AnyTask, rows: NDArray[np.intp]
+) -> tuple[dict[str, Any], Task]:
+    """Give what is predicted its final type, (rows,) by name, and decide the task.
+
+    ``rows`` are the positions of the rows that have a value.
+
+    Raises:
+        UserError: naming the column that cannot be predicted, and why.
+    """
+    targets = columns_of(target)
     labels = {name: table[name].take(rows) for name in targets}
     for name, label in labels.items():
         meaning(label, name, "target")
     if not isinstance(target, str):
         task = several_are_quantities(labels, task)
     task = decide_task(labels[targets[0]]) if task == "auto" else task
-    for name, label in labels.items():
-        values[name] = type_target(label, name, task, rows)
-    if group is not None:
-        values[group] = group_numbers(table[group].take(rows), group, rows)
-    return pd.DataFrame(values), Schema(task, target, tuple(columns), group=group)
+    typed = {name: type_target(label, name, task, rows) for name, label in labels.items()}
+    return typed, task
 
 
 def labelled_rows(table: pa.Table, targets: tuple[str, ...]) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from pyarrow import parquet
 
 from onnxpress.errors import UserError
 from onnxpress.reading import read_bytes
+from onnxpress.tables.tensors import Arrays, as_bytes
 from onnxpress.tables.wording import listed, shown
 
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
@@ -112,9 +114,15 @@ def level_lines(path: Path, stored: dict[str, Any]) -> list[str]:
     return [f"{path}: names of several levels are one text each here, such as {shown(first)}"]
 
 
-def parquet_bytes(frame: pd.DataFrame) -> bytes:
-    """Return the rows as a Parquet file without pandas' metadata: same rows, same bytes."""
+def parquet_bytes(frame: pd.DataFrame, tensors: Arrays = MappingProxyType({})) -> bytes:
+    """Return the rows as a Parquet file without pandas' metadata: same rows, same bytes.
+
+    The index of the frame says which rows of ``tensors`` these are. A tensor is a column of bytes.
+    """
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
+    for name, values in tensors.items():
+        table = table.append_column(name, as_bytes(values, frame.index.to_numpy()))
     buffer = io.BytesIO()
-    parquet.write_table(table, buffer)
+    # a dictionary of images would hold each of them
+    parquet.write_table(table, buffer, use_dictionary=list(frame.columns) if tensors else True)
     return buffer.getvalue()

@@ -14,6 +14,7 @@ from onnxpress.tables.schema import Schema
 
 Feeds = dict[str, NDArray[Any]]
 """ONNX inputs by name: ``X``, float32 (rows, features), or per column float32 or text (rows, 1).
+A tensor is (rows, ...), float32, int64 or uint8.
 
 Text is an array of objects: an array of fixed width would give each row the space of the longest.
 """
@@ -46,7 +47,13 @@ def as_rows(
     schema: Schema,
     groups: NDArray[np.int64] | None = None,
 ) -> Rows:
-    """Return the rows of typed columns, each (rows,), in the order of the schema."""
+    """Return the rows of typed columns, each (rows,), in the order of the schema.
+
+    Tensors are (rows, ...).
+    """
+    if schema.has_tensors:
+        feeds = {input_name(each.name): columns[each.name] for each in schema.columns}
+        return Rows(feeds, target, groups)
     if not schema.all_numeric:
         names = [column.name for column in schema.columns]
         feeds = {input_name(name): columns[name].reshape(-1, 1) for name in names}
@@ -63,9 +70,11 @@ def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:
 
 
 def sklearn_input(feeds: Feeds) -> Any:
-    """Return the rows as the original was fitted on them: a matrix, or a DataFrame."""
+    """Return the rows as the original was fitted on them: a matrix, a DataFrame, or tensors."""
     if list(feeds) == [NUMERIC_INPUT] and feeds[NUMERIC_INPUT].dtype == np.float32:
         return feeds[NUMERIC_INPUT]
+    if any(values.shape[1:] != (1,) for values in feeds.values()):
+        return {column_name(name): values for name, values in feeds.items()}
     import pandas as pd  # 0.4 s that all-numeric data need not pay
 
     columns = {}

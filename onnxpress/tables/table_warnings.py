@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
+
 import pandas as pd
 
 from onnxpress.tables.column_findings import column_findings
@@ -11,6 +14,7 @@ from onnxpress.tables.sources import Source
 from onnxpress.tables.split import Parts
 from onnxpress.tables.split_findings import part_findings, shared_lines
 from onnxpress.tables.target_findings import leak_findings, quantity_findings, target_findings
+from onnxpress.tables.tensors import Arrays, digests
 
 
 def source_warnings(
@@ -22,6 +26,7 @@ def source_warnings(
     and not by the values of the target.
     """
     found = list[Finding]()
+    schema = _of_columns(schema)
     for target in schema.targets:
         if schema.task == "classification":
             found += target_findings(source.table, target, source.cells, decided=decided)
@@ -32,12 +37,23 @@ def source_warnings(
     return [*source.lines, *finding_lines(found)]
 
 
-def split_warnings(parts: Parts) -> list[str]:
+def split_warnings(parts: Parts, tensors: Arrays = MappingProxyType({})) -> list[str]:
     """Return what may surprise about the rows of the parts taken together.
 
-    Rows that are the same in two groups surprise nobody: an item belongs to many queries.
+    The index of each part says which rows of ``tensors`` it has. Rows that are the same in two
+    groups surprise nobody: an item belongs to many queries.
     """
-    known = pd.concat([parts.train, parts.calibration])
-    found = part_findings(parts.train, parts.test, parts.schema)
-    shared = [] if parts.schema.group is not None else shared_lines(known, parts.test)
-    return [*finding_lines(found), *shared]
+    known, test = pd.concat([parts.train, parts.calibration]), parts.test
+    lines = finding_lines(part_findings(parts.train, test, _of_columns(parts.schema)))
+    if parts.schema.group is not None:
+        return lines
+    if tensors:
+        known, test = (
+            part.assign(tensors=digests(tensors, part.index.to_numpy())) for part in (known, test)
+        )
+    return [*lines, *shared_lines(known, test)]
+
+
+def _of_columns(schema: Schema) -> Schema:
+    """Return a schema of the columns of a table alone, of which a frame has the values."""
+    return replace(schema, columns=()) if schema.has_tensors else schema

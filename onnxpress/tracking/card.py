@@ -83,7 +83,19 @@ def test_data(source: str, schema: Schema, rows: int, sha256: str) -> dict[str, 
         {"name": column.name, "type": "float" if column.kind == "number" else "string"}
         for column in schema.columns
     ]
+    tensors = [
+        {
+            "name": column.name,
+            "type": "tensor",
+            "tensor-spec": {"dtype": column.dtype, "shape": [-1, *column.shape]},
+        }
+        for column in schema.columns
+    ]
     described = json.dumps({"mlflow_colspec": columns})
+    if schema.has_tensors:
+        described = json.dumps(
+            {"mlflow_tensorspec": {"features": json.dumps(tensors), "targets": None}}
+        )
     return {
         "name": visible(Path(source).stem)[:LONGEST_NAME],
         "digest": sha256[:16],

@@ -48,8 +48,9 @@ def save_serving_model(
     are rows to take the input example from. ``identity`` is what MLflow's ``Model`` takes:
     ``run_id``, and ``model_id`` of a logged model.
 
-    The signature names the outputs alone: with declared inputs MLflow would drop unknown columns,
-    refuse whole numbers, and turn null into the text "None" before the model sees them.
+    Of a table, the signature names the outputs alone: with declared inputs MLflow would drop
+    unknown columns, refuse whole numbers, and turn null into the text "None" before the model sees
+    them. Tensors are declared, with their types and shapes.
 
     Raises:
         UserError: the model is not of this schema.
@@ -68,7 +69,7 @@ def save_serving_model(
         parsed,
         str(folder),
         mlflow_model=description,
-        signature=signature_of(parsed),
+        signature=signature_of(parsed, schema),
         input_example=example_of(feeds, schema),
         conda_env=environment(),
         onnx_execution_providers=["CPUExecutionProvider"],
@@ -117,19 +118,28 @@ def columns_of(inputs: Collection[str], schema: Schema) -> Mapping[str, Any]:
     ``inputs`` are the model's inputs in the order of the columns, or the one matrix of all.
     """
     matrix = next(iter(inputs)) if schema.all_numeric else None
-    columns = [
+    columns: list[dict[str, Any]] = [
         {"name": column.name, "kind": column.kind, "missing": column.missing}
         for column in schema.columns
     ]
+    for described, column in zip(columns, schema.columns, strict=True):
+        if column.kind == "tensor":
+            described |= {"shape": list(column.shape), "dtype": column.dtype}
     if matrix is None:
         columns = [{**column, "input": name} for column, name in zip(columns, inputs, strict=True)]
     return {"matrix": matrix, "columns": columns}
 
 
 def example_of(feeds: Feeds, schema: Schema) -> Any:
-    """Return a few raw rows as a frame with the names of the columns; missing text is None."""
+    """Return a few raw rows as a frame with the names of the columns; missing text is None.
+
+    Tensors are a mapping from names to arrays.
+    """
     import pandas as pd
 
+    if schema.has_tensors:
+        tensors = zip(schema.columns, feeds.values(), strict=True)
+        return {column.name: values[:EXAMPLE_ROWS] for column, values in tensors}
     if schema.all_numeric:
         frame = pd.DataFrame(next(iter(feeds.values()))[:EXAMPLE_ROWS])
     else:
@@ -163,8 +173,8 @@ def environment() -> dict[str, Any]:
     }
 
 
-def signature_of(model: onnx.ModelProto) -> Any:
-    """Return the outputs of an ONNX model as an MLflow signature."""
+def signature_of(model: onnx.ModelProto, schema: Schema) -> Any:
+    """Return the outputs of an ONNX model, and the tensors that it takes, as MLflow's signature."""
     from mlflow.models import ModelSignature
     from mlflow.types import Schema as MlflowSchema
     from mlflow.types import TensorSpec
@@ -174,4 +184,11 @@ def signature_of(model: onnx.ModelProto) -> Any:
         shape = [-1, *(size.dim_value or -1 for size in list(tensor.shape.dim)[1:])]
         return TensorSpec(NUMPY_TYPES[tensor.elem_type], shape, value.name)
 
-    return ModelSignature(outputs=MlflowSchema([spec(value) for value in model.graph.output]))
+    outputs = MlflowSchema([spec(value) for value in model.graph.output])
+    if not schema.has_tensors:
+        return ModelSignature(outputs=outputs)
+    inputs: list[Any] = [
+        TensorSpec(np.dtype(column.dtype), [-1, *column.shape], column.name)
+        for column in schema.columns
+    ]
+    return ModelSignature(inputs=MlflowSchema(inputs), outputs=outputs)

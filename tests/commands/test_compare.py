@@ -120,7 +120,12 @@ def test_people_read_lines(folder: Path, capsys: pytest.CaptureFixture[str]) -> 
         (("one", "quantity"), "wine.csv", "kind", "is for classification, model for regression"),
         (("one", "one"), "wine.csv", "sort", "--target 'sort' is not a column of"),
         (("one", "one"), "missing.csv", "kind", "which is not a file; correct the path"),
-        (("one", "one"), "one.joblib", "kind", "--data should be a .csv or .parquet file"),
+        (
+            ("one", "one"),
+            "one.joblib",
+            "kind",
+            "--data should be a .csv, .parquet, .npz, .npy file",
+        ),
         (("one", "one"), "diabetes.parquet", "y", "--target holds the class 25, which original"),
         (("quantity", "quantity"), "wine.csv", "kind", "pass --data with the columns of its fit"),
         (("one", "none"), "wine.csv", "kind", "cannot read"),

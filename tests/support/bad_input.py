@@ -158,6 +158,15 @@ def parquet(columns: dict[str, Any]) -> Spoil:
     return both(spoil, params(data__source="data/x.parquet", data__target="y"))
 
 
+def arrays(**values: Any) -> Spoil:
+    """A file of arrays and the params that name it."""
+
+    def spoil(folder: Path) -> None:
+        np.savez(folder / "data" / "x.npz", **values)
+
+    return both(spoil, params(data__source="data/x.npz", data__target="y"))
+
+
 def rows(*lines: str, times: int = 1) -> str:
     """A CSV text of these lines below the header ``a,y``."""
     return "\n".join(["a,y", *(lines * times)]) + "\n"
@@ -606,7 +615,7 @@ IN_DATA = [
         "spreadsheet",
         "prepare",
         params(data__source="data/x.xlsx"),
-        "or a .csv or .parquet file in data/, got 'data/x.xlsx'",
+        "or a .csv, .parquet, .npz or .npy file in data/, got 'data/x.xlsx'",
     ),
     Bad(
         "missing data file",
@@ -641,6 +650,31 @@ IN_DATA = [
         "prepare",
         params(data__source=f"data/{'x' * 600}.csv"),
         "cannot be opened (File name too long)",
+    ),
+    Bad(
+        "array of objects",
+        "prepare",
+        arrays(image=np.array([{}] * 40, object), y=np.arange(40) % 2),
+        "array 'image' should be numbers (uint8, int64, float16, float32, float64), got Python",
+    ),
+    Bad(
+        "array of other rows",
+        "prepare",
+        arrays(image=np.zeros((39, 1, 2, 2)), y=np.arange(40) % 2),
+        "array 'image' has 39 rows, and the target has 40",
+    ),
+    Bad(
+        "array without a target",
+        "prepare",
+        arrays(image=np.zeros((40, 1, 2, 2)), label=np.arange(40) % 2),
+        "data.target 'y' is not an array of data/x.npz; its arrays: 'image', 'label'",
+    ),
+    Bad(
+        "estimator of tables on images",
+        "train",
+        arrays(image=np.arange(160.0).reshape(40, 1, 2, 2), y=np.arange(40) % 2),
+        "RandomForestClassifier takes a table of numbers, and the data have 'image' 1 x 2 x 2",
+        before=("prepare",),
     ),
     Bad(
         "data that link to themselves",

@@ -81,11 +81,19 @@ def _array(tensor: dict[str, Any], like: NDArray[Any]) -> NDArray[Any]:
     if like.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return values.astype(np.float64).astype(np.float32).reshape(shape)
+    if like.dtype.kind in "iu":
+        typed = values.astype(like.dtype)
+        if (typed != values).any():
+            raise ValueError(f"input {tensor['name']!r} should hold {like.dtype} numbers")
+        return typed.reshape(shape)
     texts = ["" if value is None else str(value) for value in values]
     return np.array(texts, object).reshape(shape)
 
 
 def _none(schema: Schema) -> dict[str, NDArray[Any]]:
     """Return columns without a row."""
-    kinds = {"number": np.float32}
-    return {column.name: np.zeros(0, kinds.get(column.kind, object)) for column in schema.columns}
+    kinds = {"number": np.dtype(np.float32), "category": np.dtype(object), "text": np.dtype(object)}
+    return {
+        column.name: np.zeros((0, *column.shape), kinds.get(column.kind, np.dtype(column.dtype)))
+        for column in schema.columns
+    }

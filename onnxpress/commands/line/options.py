@@ -74,7 +74,9 @@ seed = click.option(
 )
 
 TABLE = (
-    click.option("--data", type=FILE, required=True, help="A CSV or Parquet file of rows."),
+    click.option(
+        "--data", type=FILE, required=True, help="A CSV, Parquet, .npz or .npy file of rows."
+    ),
     click.option(
         "--text",
         multiple=True,

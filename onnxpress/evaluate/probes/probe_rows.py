@@ -21,6 +21,9 @@ UNSEEN_CATEGORY = "a category never seen"
 UNUSUAL_SHARE = 0.05
 """Share of missing numbers, and of unseen and rare categories, in the mixed rows."""
 
+PROBED_VALUES = 2**26
+"""Upper bound on the values of all probe rows: 445 of colour images of 224 x 224."""
+
 Columns = frozenset[RawColumn]
 
 
@@ -46,8 +49,11 @@ def probe_rows(
 
     The first lie at the thresholds of the trees of ``model`` (see :func:`threshold_rows`). The
     rest mix two rows each, with a few unseen and rare categories, and missing numbers. Columns hold
-    missing or unseen values only if the original, called by ``predict``, takes them there.
+    missing or unseen values only if the original, called by ``predict``, takes them there. Of large
+    tensors there are fewer rows: ``PROBED_VALUES`` values in all.
     """
+    row = sum(values[:1].size for values in feeds.values())
+    rows = min(rows, max(1, PROBED_VALUES // max(1, row))) if rows else 0
     rng = np.random.default_rng(seed)
     at_thresholds = threshold_rows(model, feeds, rows, rng)
     unusual = accepted_missing(predict, feeds) | accepted_unseen(predict, feeds)
@@ -111,7 +117,8 @@ def _roomy(values: NDArray[Any]) -> np.dtype[Any]:
 def _mixed(feeds: Feeds, rows: int, accepted: Columns, rng: np.random.Generator) -> Feeds:
     """Return rows with each value from one of two sampled rows, and a few of them unusual."""
     mixed = recombined(take(feeds, rng.integers(0, count(feeds), rows)), rng)
-    for name, values in mixed.items():
+    for name in {column.name: None for column in raw_columns(feeds)}:
+        values = mixed[name]
         unusual = rng.random(values.shape) < UNUSUAL_SHARE
         accepts = np.array([RawColumn(name, i) in accepted for i in range(values.shape[1])])
         if is_number(values):

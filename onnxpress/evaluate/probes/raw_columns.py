@@ -48,14 +48,21 @@ class MovingColumn:
 
 
 def raw_columns(feeds: Feeds) -> list[RawColumn]:
-    """Return all columns of the data, in the order of the inputs."""
-    widths = {name: values.shape[1] for name, values in feeds.items()}
+    """Return all columns of the data, in the order of the inputs; a tensor has none.
+
+    A tensor of two dimensions in float32 is like a matrix, and has them.
+    """
+    widths = {
+        name: values.shape[1]
+        for name, values in feeds.items()
+        if values.ndim == 2 and values.dtype.kind not in "iu"
+    }
     return [RawColumn(name, at) for name, width in widths.items() for at in range(width)]
 
 
 def is_number(values: NDArray[Any]) -> bool:
     """Return whether an input holds numbers; all others hold text."""
-    return values.dtype.kind == "f"
+    return values.dtype.kind in "fiu"
 
 
 def find_sources(

@@ -18,7 +18,14 @@ def joined(one: Feeds, other: Feeds) -> Feeds:
 
 
 def recombined(feeds: Feeds, rng: np.random.Generator) -> Feeds:
-    """Return every row with about half of its values from another row."""
+    """Return every row with about half of its values from another row.
+
+    Of int64, which are places in a table, words of a text for instance, a row has all or none.
+    """
     other = take(feeds, rng.permutation(count(feeds)))
-    swaps = {name: rng.random(values.shape) < 0.5 for name, values in feeds.items()}
+    swaps = {}
+    for name, values in feeds.items():
+        whole = values.dtype.kind == "i"
+        shape = (len(values), *(1,) * (values.ndim - 1)) if whole else values.shape
+        swaps[name] = rng.random(shape) < 0.5
     return {name: np.where(swaps[name], other[name], values) for name, values in feeds.items()}

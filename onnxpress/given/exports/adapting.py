@@ -10,10 +10,10 @@ from onnx import helper
 from onnxpress.errors import UserError
 from onnxpress.given.exports.batch import free_rows
 from onnxpress.given.exports.heads import Values, classifier_head, regressor_head, widen_halves
-from onnxpress.given.exports.inputs import check_whole_numbers, take_columns
+from onnxpress.given.exports.inputs import check_whole_numbers, inputs_of, take_columns
 from onnxpress.graph.writer import fed_inputs
 from onnxpress.progress import Say
-from onnxpress.runtime.sessions import open_session
+from onnxpress.runtime.sessions import open_session, run
 from onnxpress.tables.names import NUMERIC_INPUT, input_name
 from onnxpress.tables.rows import Feeds, Rows, take
 from onnxpress.tables.schema import Schema
@@ -61,7 +61,11 @@ def adapted(
 
 
 def _by_input(model: onnx.ModelProto, feeds: Feeds, schema: Schema) -> Feeds:
-    """Name the columns of a table as the inputs of the model are: one for all, or one each."""
+    """Name columns or tensors as the inputs of the model are: one for all, or one each."""
+    if schema.has_tensors:
+        return {
+            value.name: feeds[input_name(column.name)] for value, column in inputs_of(model, schema)
+        }
     names = [value.name for value in fed_inputs(model.graph)]
     if list(feeds) != [NUMERIC_INPUT]:
         places = {input_name(name): name for name in names}
@@ -82,7 +86,7 @@ def _values(model: onnx.ModelProto, feeds: Feeds) -> Values | None:
         session = open_session(model.SerializeToString())
         names = [item.name for item in session.get_outputs()]
         given = {key: np.asarray(values) for key, values in feeds.items()}
-        found = dict(zip(names, session.run(None, _typed(session, given)), strict=True))
+        found = dict(zip(names, run(session, None, _typed(session, given)), strict=True))
     except MemoryError:
         raise
     except Exception:  # onnxruntime's exceptions share no base class
@@ -142,7 +146,9 @@ def _in_calls(model: onnx.ModelProto, feeds: Feeds, fixed: int | None) -> Values
         for start in range(0, count, size):
             index = np.minimum(np.arange(start, start + size), count - 1)
             part = {
-                key: np.asarray(values, kinds[key]).reshape(size, *shapes[key])
+                key: np.asarray(values, kinds[key]).reshape(
+                    size, *(shapes[key] if all(shapes[key]) else values.shape[1:])
+                )
                 for key, values in take(feeds, index).items()
             }
             parts.append(session.run(None, part))

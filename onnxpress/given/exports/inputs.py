@@ -1,4 +1,4 @@
-"""Inputs of other types and shapes than a table gives, made of its columns."""
+"""Inputs of other types and shapes than the data have, made of its columns or tensors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from onnxpress.errors import UserError
 from onnxpress.graph.names import rename
 from onnxpress.graph.writer import GraphWriter, fed_inputs, names_of, opset_of
 from onnxpress.tables.rows import Feeds
-from onnxpress.tables.schema import Schema
+from onnxpress.tables.schema import Column, Schema
 
 ROWS = "rows"
 """The name of the first dimension."""
@@ -29,6 +29,8 @@ WHOLE: dict[int, str] = {
 }
 """Types of whole numbers, by numpy's names."""
 
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+
 TABLE = 2
 """Dimensions of a table."""
 
@@ -42,6 +44,8 @@ def take_columns(model: onnx.ModelProto, schema: Schema) -> list[str]:
 
     What fits already, and texts, stay.
     """
+    if schema.has_tensors:
+        return _take_tensors(model, schema)
     graph, lines = model.graph, []
     given = fed_inputs(graph)
     head = onnx.GraphProto()
@@ -75,6 +79,63 @@ def take_columns(model: onnx.ModelProto, schema: Schema) -> list[str]:
     return lines
 
 
+def inputs_of(model: onnx.ModelProto, schema: Schema) -> list[tuple[onnx.ValueInfoProto, Column]]:
+    """Return the inputs that take tensors, and which; a lone one takes it under any name."""
+    given = fed_inputs(model.graph)
+    if len(given) == len(schema.columns) == 1:
+        return [(given[0], schema.columns[0])]
+    columns = {column.name: column for column in schema.columns}
+    return [(value, columns[value.name]) for value in given if value.name in columns]
+
+
+def _take_tensors(model: onnx.ModelProto, schema: Schema) -> list[str]:
+    """Let inputs take tensors of the types that the data have, in place; say what was cast."""
+    graph, lines = model.graph, []
+    head = onnx.GraphProto()
+    writer = GraphWriter(head, opset_of(model), names_of(model))
+    for value, column in inputs_of(model, schema):
+        kind, wanted = _kind(value), helper.np_dtype_to_tensor_dtype(np.dtype(column.dtype))
+        if kind == wanted or kind not in {*WHOLE, *FLOATS, TensorProto.BOOL}:
+            continue
+        name = value.name
+        inner = writer.name(f"{name}_inner")
+        rename(graph, {name: inner})
+        writer.add("Cast", name, output=inner, to=kind)
+        value.name, value.type.tensor_type.elem_type = name, wanted
+        came = np.dtype(helper.tensor_dtype_to_np_dtype(kind))
+        lines.append(f"takes {came} for {name!r}, and the data are {column.dtype}: cast")
+    nodes = [*head.node, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return lines
+
+
+def check_tensors(model: onnx.ModelProto, feeds: Feeds, schema: Schema, name: str) -> None:
+    """See that inputs of other types than the tensors in ``feeds`` can hold their values.
+
+    Floats that only round in a float type pass. ``model`` is as it was given.
+
+    Raises:
+        UserError: an input cannot hold a value.
+    """
+    for value, column in inputs_of(model, schema):
+        kind, values = _kind(value), feeds[value.name]
+        if kind in FLOATS and values.dtype.kind == "f":
+            continue
+        if kind not in {*WHOLE, *FLOATS, TensorProto.BOOL}:
+            continue
+        taken = np.dtype(helper.tensor_dtype_to_np_dtype(kind))
+        with np.errstate(invalid="ignore", over="ignore"):
+            wrong = values.astype(taken).astype(values.dtype) != values
+        if wrong.any():
+            place = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+            raise UserError(
+                f"{name} takes {taken} numbers for {value.name!r}, and the array {column.name!r} "
+                f"holds {values[place]:g} in row {place[0] + 1}; export the model with a "
+                f"{column.dtype} input, or give numbers that it can hold"
+            )
+
+
 def check_whole_numbers(model: onnx.ModelProto, feeds: Feeds, schema: Schema, name: str) -> None:
     """See that inputs of whole numbers get such from ``feeds``, which has its rows by input.
 
@@ -83,6 +144,9 @@ def check_whole_numbers(model: onnx.ModelProto, feeds: Feeds, schema: Schema, na
     Raises:
         UserError: a column holds fractions, missing cells, or what the type cannot hold.
     """
+    if schema.has_tensors:
+        check_tensors(model, feeds, schema, name)
+        return
     whole = [value for value in fed_inputs(model.graph) if _kind(value) in WHOLE]
     for value in whole:
         columns = feeds.get(value.name)

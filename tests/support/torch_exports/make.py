@@ -42,6 +42,31 @@ class TwoHeads(nn.Module):  # type: ignore[misc] # torch is not in this environm
         return features, self.out(features)
 
 
+class Recurrent(nn.Module):  # type: ignore[misc] # torch is not in this environment
+    """A net of sequences, each of six steps of three numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps, self.out = nn.GRU(3, 5, batch_first=True), nn.Linear(5, 3)
+
+    def forward(self, sequence: torch.Tensor) -> torch.Tensor:
+        return self.out(self.steps(sequence)[0][:, -1])
+
+
+class Attention(nn.Module):  # type: ignore[misc] # torch is not in this environment
+    """A net of the numbers of words, and of a mask that says which of them count."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.out = nn.Embedding(12, 8), nn.Linear(8, 3)
+        self.layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+
+    def forward(self, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        counts = mask.unsqueeze(-1).to(torch.float32)
+        found = self.layer(self.words(words), src_key_padding_mask=mask == 0)
+        return self.out((found * counts).sum(1) / counts.sum(1))
+
+
 def mlp(outputs: int, *after: nn.Module, hidden: int = 8) -> nn.Module:
     return nn.Sequential(nn.Linear(4, hidden), nn.ReLU(), nn.Linear(hidden, outputs), *after)
 
@@ -74,6 +99,7 @@ def main() -> None:
         "doubles": (mlp(3).double(), floats(4).double(), 1, legacy),
         "two_heads": (TwoHeads(), floats(4), 1, legacy | {"output_names": ["features", "y"]}),
         "number": (mlp(1), floats(4), 1, {}),
+        "sequences": (Recurrent(), floats(6, 3), 2, any_rows | {"external_data": False}),
     }
     answers = {}
     for name, (model, rows, batch, settings) in made.items():
@@ -88,7 +114,26 @@ def main() -> None:
             "rows": np.asarray(rows, np.float64).reshape(ROWS, -1).tolist(),
             "values": np.asarray(logits, np.float64).round(7).tolist(),
         }
+    answers["attention"] = attention()
     (HERE / "answers.json").write_text(json.dumps(answers) + "\n")
+
+
+def attention() -> dict[str, Any]:
+    """Export a net of two inputs; return its rows and answers."""
+    model, lengths = Attention().eval(), torch.arange(ROWS) % 5 + 1
+    words = torch.randint(0, 12, (ROWS, 5))
+    mask = (torch.arange(5) < lengths[:, None]).to(torch.int64)
+    path, rows = HERE / "attention.onnx", torch.export.Dim("rows")
+    torch.onnx.export(
+        *(model, (words[:2], mask[:2]), str(path)),
+        input_names=["words", "mask"],
+        dynamic_shapes=({0: rows}, {0: rows}),
+        external_data=False,
+    )
+    without_paths(path)
+    with torch.no_grad():
+        values = np.asarray(model(words, mask), np.float64).round(7)
+    return {"words": words.tolist(), "mask": mask.tolist(), "values": values.tolist()}
 
 
 def without_paths(path: Path) -> None:

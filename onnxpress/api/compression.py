@@ -33,11 +33,12 @@ from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective, Options
-from onnxpress.quantize.terms import share_to_prove, terms_of
+from onnxpress.quantize.terms import needed_by, terms_of
 from onnxpress.quantize.trials import (
     Clones,
     Needed,
     Trials,
+    can_be_fitted,
     cross_fits,
     held_out,
     too_few,
@@ -198,11 +199,10 @@ def compress(
     doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
     doubts += rounding_doubts(job.estimator, table, job.schema, given.name)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
-    needed = Needed(bool(candidates), share_to_prove(options, candidates))
     kept = None
     if calibration is not None:
         job, kept = _with_calibration(job, calibration, groups)
-    trials = _trials(job, kept, opset, seed, needed)
+    trials = _trials(job, kept, opset, seed, needed_by(options, candidates))
     terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     choice = choose(job.plain, candidates, trials, terms, options, progress=progress)
     return Compressed(
@@ -287,7 +287,7 @@ def _trials(job: _Job, calibration: Rows | None, opset: int, seed: int, needed: 
     clones = Clones(partial(copy.copy, job.estimator), job.schema, opset, seed, inputs)
     if calibration is not None:
         return trials_of(job.plain, job.rows, calibration, clones, needed)
-    share, refits = calibration_share(len(job.rows)), _refits(job)
+    share, refits = calibration_share(len(job.rows)), can_be_fitted(job.estimator)
     if not share and refits:
         return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
@@ -295,11 +295,6 @@ def _trials(job: _Job, calibration: Rows | None, opset: int, seed: int, needed: 
         return trials_of(job.plain, learn, kept, clones, needed)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
     return replace(held_out(job.plain, learn, kept), name=name)
-
-
-def _refits(job: _Job) -> bool:
-    """Whether clones of the model can be fitted: not of ONNX, nor of a booster's native bytes."""
-    return not job.given.data and getattr(job.estimator, "parameters", {}) is not None
 
 
 def _with_calibration(job: _Job, calibration: tuple[Any, ...], groups: Any) -> tuple[_Job, Rows]:

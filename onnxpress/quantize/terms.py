@@ -22,7 +22,7 @@ from onnxpress.limits import (
 )
 from onnxpress.quantize.candidates import Candidate, Form
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.trials import Trials
+from onnxpress.quantize.trials import Needed, Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.budgets import CALIBRATION, check_limits, with_defaults
 from onnxpress.scores.losses import Limit
@@ -125,14 +125,15 @@ def _limits(options: Options) -> dict[str, float | None]:
     return with_defaults(options.budgets, defaults)
 
 
-def share_to_prove(options: Options, candidates: Sequence[Candidate]) -> float | None:
-    """Return the share of other answers that a faithful forest has to be proved to stay below.
+def needed_by(options: Options, candidates: Sequence[Candidate]) -> Needed:
+    """Return what the trials of these candidates are for.
 
-    None where none is tried at the level ``faithful``, or there is no limit on it.
+    At the level ``faithful`` the limit on other answers has to be proved, if there is one.
     """
-    if options.level != "faithful" or all(one.form != Form.FAITHFUL for one in candidates):
-        return None
-    return _limits(options).get(DISAGREEMENT)
+    changing = any(not one.keeps_all for one in candidates)
+    faithful = any(one.form == Form.FAITHFUL for one in candidates)
+    proved = options.level == "faithful" and faithful
+    return Needed(changing, _limits(options).get(DISAGREEMENT) if proved else None)
 
 
 def rare_class(classes: tuple[Label, ...], target: NDArray[Any]) -> Label | None:

@@ -38,6 +38,7 @@ from onnxpress.quantize.trials import (
     Clones,
     Needed,
     Trials,
+    can_be_fitted,
     cross_fits,
     held_out,
     too_few,
@@ -287,7 +288,7 @@ def _trials(job: _Job, calibration: Rows | None, opset: int, seed: int, needed: 
     clones = Clones(partial(copy.copy, job.estimator), job.schema, opset, seed, inputs)
     if calibration is not None:
         return trials_of(job.plain, job.rows, calibration, clones, needed)
-    share, refits = calibration_share(len(job.rows)), _refits(job)
+    share, refits = calibration_share(len(job.rows)), can_be_fitted(job.estimator)
     if not share and refits:
         return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
@@ -295,11 +296,6 @@ def _trials(job: _Job, calibration: Rows | None, opset: int, seed: int, needed: 
         return trials_of(job.plain, learn, kept, clones, needed)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
     return replace(held_out(job.plain, learn, kept), name=name)
-
-
-def _refits(job: _Job) -> bool:
-    """Whether clones of the model can be fitted: not of ONNX, nor of a booster's native bytes."""
-    return not job.given.data and getattr(job.estimator, "parameters", {}) is not None
 
 
 def _with_calibration(job: _Job, calibration: tuple[Any, ...], groups: Any) -> tuple[_Job, Rows]:

@@ -130,7 +130,7 @@ def trials_of(
         return cross_fits(clones, train)
     held = held_out(plain, train, calibration)
     why = too_few(train, calibration, needed)
-    if not why or _is_onnx(clones.load()):
+    if not why or not can_be_fitted(clones.load()):
         return held
     made = cross_fits(clones, joined(train, calibration))
     try:
@@ -185,9 +185,10 @@ def joined(first: Rows, second: Rows) -> Rows:
     return Rows(feeds, np.concatenate([first.target, second.target]), groups)
 
 
-def _is_onnx(estimator: Any) -> bool:
-    """Whether the original came as ONNX, so that it cannot be fitted again."""
-    return isinstance(estimator, (OnnxClassifier, OnnxRegressor))
+def can_be_fitted(estimator: Any) -> bool:
+    """Whether clones of the original can be fitted: not of ONNX, nor of a given native file."""
+    is_given = getattr(estimator, "parameters", {}) is None
+    return not is_given and not isinstance(estimator, (OnnxClassifier, OnnxRegressor))
 
 
 def cross_fits(clones: Clones, train: Rows) -> Trials:

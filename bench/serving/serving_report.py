@@ -89,7 +89,7 @@ def _preface(surroundings: Mapping[str, Any], rounds: int, seconds: int) -> Iter
         "  the original it computes labels alone, the others probabilities too. *No model* is a",
         "  graph with the same inputs and outputs that copies columns: what is left is serving.",
         "  *Triton with drift* is Triton with the drift component, which counts one request in",
-        f"  {DRIFT_EVERY}.",
+        f"  {DRIFT_EVERY}; Triton's tracer feeds it, and some 100 MB more keep this old one alive.",
         "- Requests are JSON. Each server answers with one form per process, all checked against",
         "  the model before.",
         "- The values in a cell are for as many clients as the heading lists, each with one",

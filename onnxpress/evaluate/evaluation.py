@@ -32,6 +32,7 @@ from onnxpress.evaluate.metrics_detail import metrics_detail, scores_of_targets
 from onnxpress.evaluate.predicted_rows import PredictedRows, one_line, predict_with_all
 from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
 from onnxpress.evaluate.scoring import Grouped, Scoring, WantedScores, find_scoring
+from onnxpress.limits import is_ndcg
 from onnxpress.models import ONNX, ORIGINAL, QUANTIZED
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -145,7 +146,7 @@ def _scoring(
     grouped = Grouped(test.groups, is_ranker(original))
     wanted = settings.scores
     scoring = find_scoring(wanted, schema.task, classes, predictions, "evaluate.", grouped)
-    if wanted.score is not None:
+    if wanted.score is not None or is_ndcg(scoring.score.name):
         rows = f"the {len(test)} test rows"
         check_rows(scoring.score, test.target, rows=rows, key="evaluate.score")
     return scoring

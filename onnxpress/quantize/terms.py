@@ -108,7 +108,7 @@ def terms_of(
         key=words.score,
     )
     applicable = check_limits(_limits(options), score, **gives, key=words.limits)
-    _check_defined(options, score, applicable, trials, words)
+    _check_defined(score, applicable, trials, words, is_named=name is not None)
     rare = None
     if gives["scored"] and AVERAGE_PRECISION not in options.budgets:
         rare = rare_class(score.classes, trials.scored.target)
@@ -150,11 +150,14 @@ def rare_class(classes: tuple[Label, ...], target: NDArray[Any]) -> Label | None
 
 
 def _check_defined(
-    options: Options, score: Score, limits: Mapping[str, float], trials: Trials, words: Words
+    score: Score, limits: Mapping[str, float], trials: Trials, words: Words, *, is_named: bool
 ) -> None:
-    """See that every score that is named is defined on the rows that candidates are scored on."""
+    """See that every score that is named is defined on the rows that candidates are scored on.
+
+    That of a ranker is, too, if nobody names it.
+    """
     target, rows = trials.scored.target, trials.kind
-    if options.score is not None:
+    if is_named:
         check_rows(score, target, rows=rows, key=words.score)
     for name in limits:
         if is_scorer(name):

@@ -20,7 +20,7 @@ import pytest
 from sklearn.ensemble import RandomForestClassifier
 
 from bench.serving import serving_bars, serving_report
-from bench.serving.__main__ import CLIENTS, ROWS
+from bench.serving.__main__ import CLIENTS, FORESTS, ROWS
 from bench.serving.load import send
 from bench.serving.no_model import without_model
 from bench.serving.process_tree import cpu_seconds, peak_mb
@@ -202,9 +202,11 @@ def test_the_page_says_how_busy_the_machine_was(tmp_path: Path) -> None:
 
 def test_the_committed_run_has_every_server_form_and_load() -> None:
     stored = json.loads((RESULTS / "serving.json").read_text(encoding="utf-8"))
-    found = {(each["server"], each["form"]) for each in stored["cells"]}
-    assert found >= {(MLFLOW, ORIGINAL), *product((TRITON, KSERVE, MLFLOW), (ONNX, QUANTISED))}
-    for data in {each["data"] for each in stored["cells"]}:
-        of_data = [each for each in stored["cells"] if each["data"] == data]
-        assert {(each["rows"], each["clients"]) for each in of_data} == set(product(ROWS, CLIENTS))
+    servers = {(MLFLOW, ORIGINAL), (TRITON, NOTHING), (DRIFT, QUANTISED)}
+    servers |= set(product((TRITON, KSERVE, MLFLOW), (ONNX, QUANTISED)))
+    wanted = {(*one, rows, clients) for one in servers for rows in ROWS for clients in CLIENTS}
+    for data in FORESTS:
+        cells = [each for each in stored["cells"] if each["data"] == data]
+        keys = ("server", "form", "rows", "clients")
+        assert {tuple(each[key] for key in keys) for each in cells} == wanted
     assert all(bar["value"] > 0 for bar in stored["bars"])

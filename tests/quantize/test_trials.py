@@ -13,16 +13,22 @@ from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
 import onnxpress
+from onnxpress.boosters.training import checked_parameters
+from onnxpress.conversion.converting import to_onnx
+from onnxpress.errors import UserError
+from onnxpress.estimators.booster_estimator import BoosterRanker
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.candidates import Candidate, Form
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.scoring import Scorer
-from onnxpress.quantize.terms import Terms, needed_by
+from onnxpress.quantize.terms import Terms, needed_by, terms_of
 from onnxpress.quantize.trials import Needed, Trial, Trials, held_out, too_few
 from onnxpress.scores.bounds import lower_bound
 from onnxpress.scores.score import find_score
 from onnxpress.tables.rows import Rows
+from tests.conftest import numeric_schema
+from tests.support.ranking import queries
 
 X, Y = load_iris(return_X_y=True)
 
@@ -128,3 +134,24 @@ def test_what_clearly_changes_too_many_answers_is_not_tried_on_clones(
     assert len(applied) == (1 if screened else 3)
     loss = scorer.losses(found)["disagreement"]
     assert loss.value == (0.4 if screened else abs(wrong - 1) / 100)
+
+
+def test_a_ranker_is_scored_by_the_order_of_its_groups() -> None:
+    """Nobody names its score; a relevance below 0 has none, and that is said."""
+    table = queries(150, categories=False).fillna(1.0)
+    feeds = {"X": table[["price", "fit"]].to_numpy(np.float32)}
+    groups = np.unique(table["query"], return_inverse=True)[1]
+    rows = Rows(feeds, table["relevance"].to_numpy(float), groups)
+    schema = numeric_schema(2, "regression", 1.0)
+    parameters = checked_parameters("catboost", "catboost.CatBoostRanker", {"iterations": 5})
+    ranker = BoosterRanker("catboost", columns=("f0", "f1"), parameters=parameters)
+    ranker.fit(feeds["X"], rows.target, groups)
+    plain = to_bytes(to_onnx(ranker, schema, 12))
+    trials = held_out(plain, rows, rows)
+    terms = terms_of(Options(), schema, plain, trials, original=lambda: ranker)
+    assert terms.score.name == "ndcg"
+    alone = held_out(plain, Rows(feeds, rows.target), Rows(feeds, rows.target))
+    assert terms_of(Options(), schema, plain, alone, original=lambda: ranker).score.name == "r2"
+    below = Rows(feeds, rows.target - 1, groups)
+    with pytest.raises(UserError, match="'ndcg' is undefined on calibration rows: a target is -1"):
+        terms_of(Options(), schema, plain, held_out(plain, below, below), original=lambda: ranker)

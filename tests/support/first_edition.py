@@ -8,6 +8,7 @@ from tests.conftest import ROOT
 
 LATER = (
     "  text: []",
+    "  group: null",
     "  missing_values: []",
     "  decimal: ",
     "  thousands: null",

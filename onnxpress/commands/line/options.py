@@ -86,7 +86,8 @@ TABLE = (
     click.option(
         "--group",
         metavar="COLUMN",
-        help="The column that says which rows belong together, for ndcg; it is no feature.",
+        help="The column that says which rows belong together, such as those of a query: no split "
+        "divides them, and ndcg ranks them. It is no feature.",
     ),
     click.option(
         "--missing",

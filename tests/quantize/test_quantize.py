@@ -94,7 +94,8 @@ def test_an_mlp_gets_smaller_and_keeps_its_score(
 ) -> None:
     candidates = list_candidates(digits_mlp_onnx, Options(method))
     choice = chosen(digits_mlp_onnx, candidates, max_drop=0.01)
-    (verdict,) = choice.verdicts
+    tried = [verdict for verdict in choice.verdicts if verdict.outcome is not Outcome.NOT_TRIED]
+    (verdict,) = tried
     assert (verdict.candidate.method, verdict.outcome) == (method, Outcome.CHOSEN)
     assert len(choice.model) < len(to_bytes(digits_mlp_onnx)) * share
     assert (
@@ -264,7 +265,7 @@ def test_quantising_does_not_change_the_model_it_is_given(digits_mlp_onnx: onnx.
 def test_quantising_twice_gives_the_same_bytes(
     method: MethodName, digits_mlp_onnx: onnx.ModelProto
 ) -> None:
-    (candidate,) = list_candidates(digits_mlp_onnx, Options(method))
+    candidate = list_candidates(digits_mlp_onnx, Options(method))[0]
     once, again = (to_bytes(candidate.apply(digits_mlp_onnx, TRAIN)) for _ in range(2))
     assert once == again
 

@@ -18,7 +18,6 @@ from onnx import numpy_helper
 from onnxpress.graph.gemm import gemm_attribute
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.onnx_file.known_operators import MICROSOFT
-from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.dense.blocks import BLOCK, in_blocks
 from onnxpress.quantize.dense.layers import layers, weights_to_treat
 

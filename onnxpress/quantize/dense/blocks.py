@@ -88,9 +88,7 @@ def numbers(blocks: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[
     return np.clip(np.rint(blocks / steps) + ZERO, 0, LARGEST).astype(np.uint8)
 
 
-def _squared_errors(
-    blocks: NDArray[np.float32], steps: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _squared_errors(blocks: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.float32]:
     rounded = np.clip(np.rint(blocks / steps), -ZERO, LARGEST - ZERO) * steps
     return np.square(rounded - blocks).sum(axis=1, keepdims=True)
 

@@ -12,8 +12,8 @@ import onnx
 from onnxpress.graph.gemm import with_upright_weights
 from onnxpress.graph.writer import GraphWriter
 from onnxpress.quantize.candidates import Candidate, Form, Method, NotApplicable
-from onnxpress.quantize.dense.blocks import in_blocks, write_blocks
 from onnxpress.quantize.dense.block_products import block_products
+from onnxpress.quantize.dense.blocks import in_blocks, write_blocks
 from onnxpress.quantize.dense.layers import MATRIX, layers
 from onnxpress.quantize.dense.linear import as_products
 from onnxpress.quantize.options import Options

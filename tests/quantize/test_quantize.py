@@ -14,39 +14,17 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import candidate_name
 from onnxpress.quantize.candidates import Candidate, Method, NotApplicable, Rung
-from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.dense.dynamic import dynamic
 from onnxpress.quantize.dense.stored import dense_candidates, float16
 from onnxpress.quantize.methods import METHODS, list_candidates
 from onnxpress.quantize.options import MethodName, Objective, Options
 from onnxpress.quantize.runtimes import min_onnxruntime
-from onnxpress.quantize.terms import terms_of
-from onnxpress.quantize.trials import Clones, cross_fits, held_out
+from onnxpress.quantize.trials import Clones, cross_fits
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from stages import convert, prepare, quantize, train
 from tests.conftest import default_params, digits_rows, numeric_schema, write_params
-
-TRAIN, CALIBRATION = digits_rows(0, 1000), digits_rows(1000)
-
-
-def chosen(
-    model: onnx.ModelProto,
-    candidates: list[Candidate],
-    max_drop: float = 0.0,
-    objective: Objective = "size",
-) -> Choice:
-    """What is chosen for a model of the digits, scored on held-out rows."""
-    plain = to_bytes(model)
-    trials = held_out(plain, TRAIN, CALIBRATION)
-    budgets = {"score": max_drop, "recall_worst_loss": None}
-    options = Options(objective=objective, budgets=budgets)
-    terms = terms_of(options, numeric_schema(64), plain, trials)
-    return choose(plain, candidates, trials, terms, options)
-
-
-def outcomes(choice: Choice) -> dict[str, str]:
-    return {verdict.name: verdict.outcome for verdict in choice.verdicts}
+from tests.support.choosing import CALIBRATION, TRAIN, chosen, outcomes
 
 
 def label(model: bytes, rows: Rows) -> Any:

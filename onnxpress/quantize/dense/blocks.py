@@ -85,12 +85,13 @@ def best_steps(blocks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def numbers(blocks: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The whole numbers nearest to the weights."""
-    return np.clip(np.rint(blocks / steps) + ZERO, 0, LARGEST).astype(np.uint8)
+    found = np.clip(np.rint(blocks / steps) + ZERO, 0, LARGEST)
+    return np.asarray(found, np.uint8)
 
 
 def _squared_errors(blocks: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.float32]:
     rounded = np.clip(np.rint(blocks / steps), -ZERO, LARGEST - ZERO) * steps
-    return np.square(rounded - blocks).sum(axis=1, keepdims=True)
+    return np.asarray(np.square(rounded - blocks).sum(axis=1, keepdims=True))
 
 
 def _stored(steps: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from onnx import numpy_helper
 from onnxpress.graph.gemm import gemm_attribute
 from onnxpress.graph.writer import GraphWriter, names_of, opset_of
 from onnxpress.quantize.candidates import NotApplicable
-from onnxpress.quantize.dense.layers import MATRIX_PRODUCTS, layers_of
+from onnxpress.quantize.dense.layers import MATRIX, MATRIX_PRODUCTS, layers_of
 
 ACTIVATIONS = frozenset(["Relu", "Tanh", "Sigmoid"])
 LINKS = {"Softmax": "Softmax", "LogSoftmax": "Softmax", "Sigmoid": "Sigmoid"}
@@ -124,31 +124,44 @@ class _Reader:
         if node.op_type not in MATRIX_PRODUCTS or node.input[1] not in self.constants:
             return None
         tensor = self.constants[node.input[1]]
-        if len(tensor.dims) != 2 or tensor.data_type != onnx.TensorProto.FLOAT:
+        if len(tensor.dims) != MATRIX or tensor.data_type != onnx.TensorProto.FLOAT:
             return None
         matrix = numpy_helper.to_array(tensor)
-        none = np.zeros(matrix.shape[1], np.float32)
         if node.op_type == "Gemm":
-            plain = {"alpha": 1, "beta": 1, "transA": 0, "transB": 0}
-            if any(gemm_attribute(node, name, value) != value for name, value in plain.items()):
-                return None
-            bias = self._vector(node.input[2], none) if len(node.input) > 2 else none
-            found = None if bias is None else Weights(matrix, bias)
-            return found and _Step(found, position, None, node.output[0])
-        add = self._sole_reader(node.output[0])
-        if add is not None and self.nodes[add].op_type == "Add":
-            names = [name for name in self.nodes[add].input if name != node.output[0]]
-            bias = self._vector(names[0], none) if names else None
-            if bias is not None:
-                return _Step(Weights(matrix, bias), position, add, self.nodes[add].output[0])
-        return None
+            return self._gemm(position, matrix)
+        return self._product_and_sum(position, matrix)
+
+    def _gemm(self, position: int, matrix: Floats) -> _Step | None:
+        node = self.nodes[position]
+        plain = {"alpha": 1, "beta": 1, "transA": 0, "transB": 0}
+        if any(gemm_attribute(node, name, value) != value for name, value in plain.items()):
+            return None
+        none = np.zeros(matrix.shape[1], np.float32)
+        bias = self._vector(node.input[2], none) if len(node.input) > 2 else none
+        if bias is None:
+            return None
+        return _Step(Weights(matrix, bias), position, None, node.output[0])
+
+    def _product_and_sum(self, position: int, matrix: Floats) -> _Step | None:
+        product = self.nodes[position].output[0]
+        add = self._sole_reader(product)
+        if add is None or self.nodes[add].op_type != "Add":
+            return None
+        names = [name for name in self.nodes[add].input if name != product]
+        none = np.zeros(matrix.shape[1], np.float32)
+        bias = self._vector(names[0], none) if names else None
+        if bias is None:
+            return None
+        return _Step(Weights(matrix, bias), position, add, self.nodes[add].output[0])
 
     def _vector(self, name: str, like: Floats) -> Floats | None:
         """A constant bias of the shape ``like``; None if it is no such thing."""
         if name not in self.constants:
             return None
         values = numpy_helper.to_array(self.constants[name])
-        fits = values.dtype == np.float32 and values.size in (1, like.size) and values.ndim <= 2
+        fits = (
+            values.dtype == np.float32 and values.size in (1, like.size) and values.ndim <= MATRIX
+        )
         return np.broadcast_to(values.ravel(), like.shape).copy() if fits else None
 
     def _follower(self, output: str) -> tuple[str, _Step] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 import onnx
@@ -12,10 +12,12 @@ from onnxpress.graph.writer import GraphWriter
 from onnxpress.quantize.candidates import Candidate, Form, Method, NotApplicable, Share
 from onnxpress.quantize.dense.blocks import Blocks, write_blocks
 from onnxpress.quantize.dense.chain import Chain, Floats, read_chain, with_layers
+from onnxpress.quantize.dense.layers import layers as layers_to_store
 from onnxpress.quantize.dense.stored import MIN_WEIGHTS, products_of
-from onnxpress.quantize.dense.training import Lesson, narrowed, stored_blocks, trained
+from onnxpress.quantize.dense.training import Lesson, lesson_of, narrowed, stored_blocks, trained
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.storage import store
+from onnxpress.quantize.storage import WriteMatrix, outputs_int8, store
+from onnxpress.quantize.task import Task
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Rows
 
@@ -46,14 +48,15 @@ def trained_candidates(model: onnx.ModelProto, options: Options) -> list[Candida
 def trained_net(model: onnx.ModelProto, rows: Rows, *, share: Share, seed: int) -> onnx.ModelProto:
     """``model`` with a share of its neurons, trained on its own answers in blocks of 4 bits.
 
+    Layers outside the chain, such as convolutions, are stored in int8.
+
     Raises:
         NotApplicable: it has no chain of dense layers, or rows reach that with no number.
     """
     products = products_of(model)
     chain = read_chain(products)
-    reached = _reaching(products, chain, rows)
-    lesson = Lesson(reached, chain.layers, chain.activations, chain.link, seed)
     with threadpool_limits(limits=1):  # so that sums have one order
+        lesson = _lesson(Task(model, rows, seed))
         layers = narrowed(lesson, share.of) if share.of > 1 else list(chain.layers)
         stored = [layer.matrix.size >= MIN_WEIGHTS for layer in layers]
         layers = trained(lesson, layers, stored)
@@ -63,9 +66,24 @@ def trained_net(model: onnx.ModelProto, rows: Rows, *, share: Share, seed: int) 
         for name, layer, is_stored in zip(names, layers, stored, strict=True)
         if is_stored
     }
-    if not blocks:
+    rest = layers_to_store(result, MIN_WEIGHTS) - blocks.keys()
+    if not blocks and not rest:
         return result
-    return store(result, lambda name: partial(_written, blocks[name]) if name in blocks else None)
+
+    def writer_of(name: str) -> WriteMatrix | None:
+        if name in blocks:
+            return partial(_written, blocks[name])
+        return outputs_int8 if name in rest else None
+
+    return store(result, writer_of)
+
+
+@lru_cache(maxsize=6)  # the rungs of a ladder share a model and its rows, and those of a fold
+def _lesson(task: Task) -> Lesson:
+    products = products_of(task.model)
+    chain = read_chain(products)
+    reached = _reaching(products, chain, task.rows)
+    return lesson_of(reached, chain.layers, chain.activations, chain.link, task.seed)
 
 
 def _written(blocks: Blocks, _matrix: Floats, name: str, writer: GraphWriter) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxpress.quantize.dense.blocks import LARGEST, ZERO, Blocks, best_steps, numbers, split
 from onnxpress.quantize.dense.chain import Floats, Weights
@@ -36,21 +37,52 @@ FRESH = 20
 RIDGE = 1e-5
 """Share of the mean square of a neuron that least squares adds to the diagonal."""
 
-MOST_ROWS = 20_000
-"""Rows that least squares reads."""
+MOST_ROWS = 10_000
+"""Rows that are learned from, and as many between two of them."""
+
+FEWEST_ROWS = 4000
+"""Of a small table, rows are taken again, so that there are so many between two of them."""
+
+CHUNK = 1000
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is learned."""
+    """What is learned: the teacher's sums for rows that reach the first layer."""
 
     rows: Floats
-    """(rows, inputs): what reaches the first layer."""
+    """(2 * rows, inputs): rows of the table, then as many at a random place between two."""
+    sums: Floats
+    """(2 * rows, outputs): what the teacher's last layer gives for them."""
     teacher: tuple[Weights, ...]
     activations: tuple[str, ...]
     link: str
     """``Softmax`` or ``Sigmoid``: probabilities are learned. Empty: the sums, each on its scale."""
     seed: int
+
+    @property
+    def half(self) -> int:
+        """How many of the rows are of the table."""
+        return len(self.rows) // 2
+
+
+def lesson_of(
+    rows: Floats, teacher: tuple[Weights, ...], activations: tuple[str, ...], link: str, seed: int
+) -> Lesson:
+    """Take up to ``MOST_ROWS`` rows and ask the teacher about them and others."""
+    random = np.random.default_rng(seed)
+    size = min(MOST_ROWS, max(len(rows), FEWEST_ROWS))
+    order = np.concatenate([random.permutation(len(rows)) for _ in range(-(-size // len(rows)))])
+    taken = rows[order[:size]]
+    one, other = random.integers(len(rows), size=(2, size))
+    place = random.random((size, 1)).astype(np.float32)
+    between = rows[one] + place * (rows[other] - rows[one])
+    both = np.concatenate([taken, between])
+    parts = [
+        forward(teacher, activations, both[start : start + CHUNK])[-1]
+        for start in range(0, len(both), CHUNK)
+    ]
+    return Lesson(both, np.concatenate(parts), teacher, activations, link, seed)
 
 
 def trained(lesson: Lesson, student: Sequence[Weights], stored: Sequence[bool]) -> list[Weights]:
@@ -82,9 +114,7 @@ def forward(layers: Sequence[Weights], activations: Sequence[str], rows: Floats)
 
 def narrowed(lesson: Lesson, share: int) -> list[Weights]:
     """The teacher with one of ``share`` neurons in each hidden layer, at least 8."""
-    random = np.random.default_rng(lesson.seed)
-    picked = random.permutation(len(lesson.rows))[:MOST_ROWS]
-    reached = forward(lesson.teacher, lesson.activations, lesson.rows[picked])
+    reached = forward(lesson.teacher, lesson.activations, lesson.rows[: lesson.half])
     layers = list(lesson.teacher)
     for place in range(len(layers) - 1):
         first, second = layers[place], layers[place + 1]
@@ -98,7 +128,7 @@ def narrowed(lesson: Lesson, share: int) -> list[Weights]:
     return layers
 
 
-def _refitted(values: Floats, kept: np.ndarray, layer: Weights) -> Weights:  # type: ignore[type-arg]
+def _refitted(values: Floats, kept: NDArray[np.intp], layer: Weights) -> Weights:
     """The layer behind the ``kept`` neurons, whose sums are nearest to those of all neurons."""
     means = values.mean(axis=0, dtype=np.float64)
     centred = values - means.astype(np.float32)
@@ -121,8 +151,7 @@ class _Training:
         values = [*self.matrices, *self.biases]
         self.momenta = [(np.zeros_like(value), np.zeros_like(value)) for value in values]
         self.steps: list[Floats | None] = [None] * len(student)
-        sums = forward(lesson.teacher, lesson.activations, lesson.rows[:MOST_ROWS])[-1]
-        self.scale = np.maximum(sums.std(axis=0), np.finfo(np.float32).tiny)
+        self.scale = np.maximum(lesson.sums[: lesson.half].std(axis=0), np.finfo(np.float32).tiny)
         self.random = np.random.default_rng(lesson.seed)
 
     def run(self, first_rate: float) -> list[Weights]:
@@ -132,20 +161,12 @@ class _Training:
         for step in range(steps):
             if step % FRESH == 0:
                 self._find_steps()
-            rows = self._batch()
-            answers = forward(self.lesson.teacher, self.lesson.activations, rows)[-1]
-            gradients = self._gradients(rows, answers)
+            batch = self.random.integers(self.lesson.half, size=BATCH)
+            batch[BATCH // 2 :] += self.lesson.half  # rows between two
+            gradients = self._gradients(self.lesson.rows[batch], self.lesson.sums[batch])
             rate = first_rate * (1 + np.cos(np.pi * step / steps)) / 2
             self._adam(gradients, rate, step + 1)
         return [Weights(*pair) for pair in zip(self.matrices, self.biases, strict=True)]
-
-    def _batch(self) -> Floats:
-        """Half of the rows as they are, half at a random place between two."""
-        rows = self.lesson.rows
-        one, other = self.random.integers(len(rows), size=(2, BATCH))
-        place = self.random.random((BATCH, 1)).astype(np.float32)
-        place[: BATCH // 2] = 0
-        return np.asarray(rows[one] + place * (rows[other] - rows[one]))
 
     def _find_steps(self) -> None:
         for place, matrix in enumerate(self.matrices):

@@ -24,7 +24,7 @@ from onnxpress.quantize.verdicts import Outcome
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows, take
 from tests.conftest import digits_rows
-from tests.quantize.test_quantize import chosen, outcomes
+from tests.support.choosing import chosen, outcomes
 from tests.support.nets import digits_cnn, torch_probabilities
 
 TRAIN, OTHERS = digits_rows(0, 1000), digits_rows(1000)

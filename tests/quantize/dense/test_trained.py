@@ -21,13 +21,13 @@ from onnxpress.quantize.dense import training
 from onnxpress.quantize.dense.chain import Chain, Weights, read_chain, with_layers
 from onnxpress.quantize.dense.stored import products_of
 from onnxpress.quantize.dense.trained import trained_candidates, trained_net
-from onnxpress.quantize.dense.training import Lesson, forward, narrowed
+from onnxpress.quantize.dense.training import Lesson, forward, lesson_of, narrowed
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Level, Options
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from tests.conftest import digits_rows, numeric_schema
-from tests.support.nets import digits_cnn
+from tests.support.nets import digits_cnn, torch_probabilities
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # no need to converge
 
@@ -87,9 +87,10 @@ def test_gradients_are_those_of_differences(activation: str, link: str) -> None:
 
     teacher, student = ((layer(5, 7), layer(7, 4), layer(4, 3)) for _ in range(2))
     rows = random.normal(size=(20, 5)).astype(np.float32)
-    lesson = Lesson(rows, teacher, (activation, activation), link, 0)
+    answers = forward(teacher, (activation, activation), rows)[-1]
+    both = np.concatenate([rows, rows]), np.concatenate([answers, answers])
+    lesson = Lesson(*both, teacher, (activation, activation), link, 0)
     state = training._Training(lesson, student, [False] * 3)
-    answers = forward(teacher, lesson.activations, rows)[-1]
 
     def loss(matrix: NDArray[np.float64]) -> float:
         values = rows.astype(np.float64)
@@ -125,7 +126,7 @@ def test_dead_and_doubled_neurons_are_cut_with_the_same_answers() -> None:
     dead = np.full(20, -1e3, np.float32)  # never above zero
     first = Weights(np.hstack([half, half]), np.r_[np.zeros(20, np.float32), dead])
     last = Weights(random.normal(size=(40, 3)).astype(np.float32), np.ones(3, np.float32))
-    lesson = Lesson(rows, (first, last), ("Relu",), "", 0)
+    lesson = lesson_of(rows, (first, last), ("Relu",), "", 0)
     small = narrowed(lesson, 2)
     assert [layer.matrix.shape for layer in small] == [(12, 20), (20, 3)]
     before, after = (forward(layers, ("Relu",), rows)[-1] for layers in (lesson.teacher, small))
@@ -165,6 +166,14 @@ def test_a_regressor_learns_numbers() -> None:
     found = predict_onnx(open_session(to_bytes(small)), OTHERS.feeds).values.ravel()
     expected = net.predict(OTHERS.feeds["X"])
     assert np.square(found - expected).mean() < 0.02 * expected.var()
+
+
+def test_convolutions_before_a_trained_net_are_stored_in_int8() -> None:
+    small = trained_net(digits_cnn(), TRAIN, share=Share(1), seed=0)
+    whole = {tuple(t.dims) for t in small.graph.initializer if t.data_type == onnx.TensorProto.INT8}
+    assert {(32, 16, 3, 3), (48, 32, 3, 3)} <= whole
+    found = predict_onnx(open_session(to_bytes(small)), OTHERS.feeds)
+    assert (found.values == torch_probabilities().argmax(axis=1)).mean() > 0.985
 
 
 def test_the_layers_of_pytorch_are_written_back() -> None:

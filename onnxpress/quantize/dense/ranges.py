@@ -72,6 +72,17 @@ def ranges(
     }
 
 
+def channel_peaks(
+    model: onnx.ModelProto, names: Collection[str], feeds: Feeds
+) -> dict[str, NDArray[np.float32]]:
+    """Return the greatest magnitude of each channel of the values ``names``, (channels,)."""
+    peaks: dict[str, NDArray[np.float32]] = {}
+    for name, values in _computed(model, names, feeds):
+        sizes = np.nan_to_num(np.abs(values)).max(axis=(0, *range(2, values.ndim)))
+        peaks[name] = np.maximum(peaks.get(name, sizes), sizes)
+    return peaks
+
+
 def _computed(
     model: onnx.ModelProto, names: Collection[str], feeds: Feeds
 ) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -17,7 +17,8 @@ from onnxpress.graph.gemm import with_upright_weights
 from onnxpress.quantize.candidates import Candidate, Floats, Form, Method, NotApplicable
 from onnxpress.quantize.dense.int8_layers import Range, in_int8, prepared, sources
 from onnxpress.quantize.dense.layers import Layer, layers_of
-from onnxpress.quantize.dense.ranges import calibration_feeds, ranges
+from onnxpress.quantize.dense.ranges import calibration_feeds, channel_peaks, ranges
+from onnxpress.quantize.dense.smoothing import pairs_of, smoothed
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.task import Task
 from onnxpress.runtime.sessions import open_session
@@ -80,19 +81,28 @@ def _is_large(layer: Layer) -> bool:
 
 
 class _Plan:
-    """The layers to treat, and the ranges that move the scores least when all are treated."""
+    """The layers to treat, and the form and the ranges that move the scores least.
+
+    Tried are the net as it is and with smoothed channels, each with ranges by each calibration.
+    """
 
     def __init__(self, task: Task) -> None:
-        self.model = prepared(task.model)
-        self.layers = large_layers(self.model)
+        plain = prepared(task.model)
+        self.layers = large_layers(plain)
         self.feeds = calibration_feeds(task.rows)
-        self.scores = _scores(self.model, self.feeds)
-        names = set(sources(self.model, self.layers).values())
-        found = ranges(self.model, sorted(names), self.feeds)
-        self.ranges: dict[str, Range] = min(
-            found.values(), key=lambda tried: self._error(self.layers, tried)
-        )
+        self.scores = _scores(plain, self.feeds)
+        names = sorted(set(sources(plain, self.layers).values()))
+        forms = [plain]
+        pairs = pairs_of(plain, self.layers)
+        if pairs:
+            peaks = channel_peaks(plain, [pair.value for pair in pairs], self.feeds)
+            forms.append(smoothed(plain, pairs, peaks))
+        tried = [(form, found) for form in forms for found in self._ranges(form, names)]
+        self.model, self.ranges = min(tried, key=lambda pair: self._error(self.layers, *pair))
         self._costly: list[Layer] | None = None
+
+    def _ranges(self, model: onnx.ModelProto, names: list[str]) -> list[dict[str, Range]]:
+        return list(ranges(model, names, self.feeds).values())
 
     def without(self, floats: int) -> list[Layer]:
         """The layers to treat if ``floats`` are to stay in float32, those that cost most.
@@ -102,7 +112,7 @@ class _Plan:
         would keep more than ``floats`` is passed over.
         """
         if self._costly is None:
-            costs = {layer: self._error([layer], self.ranges) for layer in self.layers}
+            costs = {layer: self._error([layer], self.model, self.ranges) for layer in self.layers}
             self._costly = sorted(self.layers, key=lambda layer: -costs[layer])
         kept: set[Layer] = set()
         for layer in self._costly:
@@ -113,9 +123,11 @@ class _Plan:
                 kept = more
         return [layer for layer in self.layers if layer not in kept]
 
-    def _error(self, treated: list[Layer], tried: dict[str, Range]) -> float:
+    def _error(
+        self, treated: list[Layer], model: onnx.ModelProto, tried: dict[str, Range]
+    ) -> float:
         """The mean square by which the scores move, each on its own scale."""
-        moved = _scores(in_int8(self.model, tried, treated), self.feeds) - self.scores
+        moved = _scores(in_int8(model, tried, treated), self.feeds) - self.scores
         scale = np.maximum(self.scores.std(axis=0), np.finfo(np.float32).tiny)
         return float(np.nan_to_num(np.square(moved / scale).mean(), nan=np.inf))
 

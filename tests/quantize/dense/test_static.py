@@ -17,7 +17,8 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.dense.int8_layers import in_int8, prepared, sources
 from onnxpress.quantize.dense.layers import layers_of
-from onnxpress.quantize.dense.ranges import Calibration, calibration_feeds, ranges
+from onnxpress.quantize.dense.ranges import Calibration, calibration_feeds, channel_peaks, ranges
+from onnxpress.quantize.dense.smoothing import pairs_of, smoothed
 from onnxpress.quantize.dense.static import static, static_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.verdicts import Outcome
@@ -133,10 +134,19 @@ def test_a_matrix_product_in_float32_keeps_those_behind_it_there(
     assert in_float(static(digits_mlp_onnx, TRAIN, floats=1)) == [1, 2]
 
 
-def with_a_wide_channel(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same answers, but channels of the first convolution differ a million times in size."""
+def with_wide_channels(model: onnx.ModelProto, *, hidden: bool) -> onnx.ModelProto:
+    """The same answers, but channels of the first convolution differ 4,096 times in size.
+
+    ``hidden`` puts an Abs behind its Relu, which changes no value.
+    """
     result = onnx.ModelProto()
     result.CopyFrom(model)
+    if hidden:
+        place = next(i for i, node in enumerate(result.graph.node) if node.op_type == "Relu")
+        relu = result.graph.node[place]
+        absolute = onnx.helper.make_node("Abs", ["relu"], [relu.output[0]])
+        relu.output[0] = "relu"
+        result.graph.node.insert(place + 1, absolute)
     tensors = {tensor.name: tensor for tensor in result.graph.initializer}
     first, second, *_ = [node for node in result.graph.node if node.op_type == "Conv"]
     sizes = np.ones(16, np.float32)
@@ -152,7 +162,7 @@ def with_a_wide_channel(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def test_where_int8_is_over_budget_the_layers_that_it_breaks_stay_in_float32() -> None:
-    broken = with_a_wide_channel(digits_cnn())
+    broken = with_wide_channels(digits_cnn(), hidden=True)
     choice = chosen(broken, static_candidates(broken, Options()), max_drop=0.005)
     assert outcomes(choice)["static"] == Outcome.OVER_BUDGET
     assert choice.candidate == "static/mixed-2float"
@@ -160,6 +170,26 @@ def test_where_int8_is_over_budget_the_layers_that_it_breaks_stay_in_float32() -
     drops = {verdict.name: verdict.score_drop for verdict in choice.verdicts}
     assert (drops["static"] or 0) > 0.05
     assert abs(drops["static/mixed-2float"] or 0) <= 0.005
+
+
+def test_channels_of_very_different_sizes_are_smoothed_first() -> None:
+    wide = with_wide_channels(digits_cnn(), hidden=False)
+    found, expected = probabilities(static(wide, TRAIN), OTHERS), torch_probabilities()
+    assert (found.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.995
+    assert np.abs(found - expected).mean() < 0.002
+
+
+def test_smoothing_keeps_every_answer_of_the_float_net() -> None:
+    model = prepared(with_wide_channels(digits_cnn(), hidden=False))
+    pairs = pairs_of(model, layers_of(model))
+    assert [(pair.first.shape[0], pair.second.shape[0]) for pair in pairs] == [(16, 32), (32, 48)]
+    peaks = channel_peaks(model, [pair.value for pair in pairs], calibration_feeds(TRAIN))
+    assert peaks[pairs[0].value].shape == (16,)
+    same = smoothed(model, pairs, peaks)
+    np.testing.assert_array_equal(probabilities(same, OTHERS), probabilities(model, OTHERS))
+    again = channel_peaks(same, [pair.value for pair in pairs], calibration_feeds(TRAIN))
+    spread = [np.ptp(np.log2(found[pairs[0].value] + 1e-30)) for found in (peaks, again)]
+    assert spread[1] < spread[0] - 6
 
 
 def test_ranges_are_those_of_the_values() -> None:

@@ -26,7 +26,7 @@ FEWEST_STEPS, MOST_STEPS = 400, 2000
 """Steps are ``WORK`` over the number of weights, within these: a few seconds for most nets."""
 
 RATE = 2e-3
-RATE_OF_ROUNDING = 2e-4
+RATE_OF_ROUNDING = 5e-4
 """Of Adam's first steps: of a net that has lost neurons, and of one that is rounded alone."""
 
 MOMENTA = (0.9, 0.99)

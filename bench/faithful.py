@@ -37,8 +37,8 @@ from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.terms import share_to_prove, terms_of
-from onnxpress.quantize.trials import Clones, Needed, trials_of
+from onnxpress.quantize.terms import needed_by, terms_of
+from onnxpress.quantize.trials import Clones, trials_of
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.bounds import upper_bound
 from onnxpress.tables.column_types import type_columns
@@ -168,7 +168,7 @@ def outcomes(name: str, estimator: str, seed: int) -> list[Outcome]:
         start = time.monotonic()
         budgets = {"disagreement": budget, "score": None, "recall_worst_loss": None}
         options = Options(method="forest", level="faithful", seed=seed, budgets=budgets)
-        needed = Needed(disagreement=share_to_prove(options, candidates))
+        needed = needed_by(options, candidates)
         made = trials_of(plain, part.train, part.calibration, clones, needed)
         terms = terms_of(options, part.schema, plain, made)
         choice = choose(plain, candidates, made, terms, options)

@@ -64,6 +64,9 @@ They are listed because importing scikit-learn takes a second, which every stage
 PINBALL = "neg_mean_pinball_loss"
 """Ours, for regressors of a quantile: scikit-learn has the loss, but no scorer by name."""
 
+NDCG = "ndcg"
+"""Ours too, for rows in groups: scikit-learn has the score of one group, but no scorer by name."""
+
 ERROR_QUANTILES = (50, 95, 99)
 """The quantiles of the error that are measured on test rows, in percent."""
 
@@ -75,6 +78,7 @@ PROBABILITIES_ROUNDING = 1e-6
 _OF_PROBABILITIES = frozenset({LOG_LOSS, BRIER, "neg_log_loss", "neg_brier_score"})
 
 _PERCENT = re.compile(r"([a-z_]+)_p([1-9][0-9]?)")
+_DEPTH = re.compile(NDCG + r"(?:_at_([1-9][0-9]{0,5}))?")
 
 
 def error_quantile(key: str) -> float | None:
@@ -92,9 +96,20 @@ def _share_of(base: str, name: str) -> float | None:
     return int(found[2]) / 100 if found and found[1] == base else None
 
 
+def is_ndcg(name: str) -> bool:
+    """Whether a score is ``ndcg`` or ``ndcg_at_10``, for which the rows have to be in groups."""
+    return _DEPTH.fullmatch(name) is not None
+
+
+def ndcg_depth(name: str) -> int | None:
+    """Return how many ranks count: 10 of ``ndcg_at_10``; None for all."""
+    found = _DEPTH.fullmatch(name)
+    return int(found[1]) if found and found[1] else None
+
+
 def is_scorer(name: str) -> bool:
     """Whether a score may have this name for some task."""
-    return name in SCORERS or pinball_quantile(name) is not None
+    return name in SCORERS or pinball_quantile(name) is not None or is_ndcg(name)
 
 
 def with_defaults(limits: Limits, defaults: Limits) -> dict[str, float | None]:
@@ -116,10 +131,14 @@ def nearest(name: str, valid: tuple[str, ...]) -> str:
     """Return the valid name that is most like ``name``; empty if none is.
 
     ``mean_absolute_error`` is like ``neg_mean_absolute_error``: scikit-learn's scorers grow with
-    quality, so an error has a ``neg_`` before its name. A pinball loss has its quantile after it.
+    quality, so an error has a ``neg_`` before its name. A pinball loss has its quantile after it,
+    and NDCG how many ranks count: ``ndcg@10`` is ``ndcg_at_10``.
     """
     if "pinball" in name.lower():
         return f"{PINBALL}_p90"
+    if NDCG in name.lower():
+        depth = re.search(r"[1-9][0-9]{0,5}", name)
+        return f"{NDCG}_at_{depth[0]}" if depth else NDCG
     for form in (f"neg_{name}", f"{name}_score", name.removesuffix("_score"), name.lower()):
         if form in valid:
             return form

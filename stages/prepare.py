@@ -31,7 +31,8 @@ def main() -> None:
     with working(f"reading {data.source}"):
         source = load_source(data.source, data.predicted, form, data.text)
         with keys_named("data", about="data.source"):
-            frame, schema = type_columns(source.table, source.target, data.task, data.text)
+            typing = data.task, data.text, data.group
+            frame, schema = type_columns(source.table, source.target, *typing)
         surprises = source_warnings(source, frame, schema, decided=data.task != "auto")
     say(f"{data.source}: {len(frame)} rows, {schema.describe_columns()}")
     if left_out := source.table.num_rows - len(frame):

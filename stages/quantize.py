@@ -18,8 +18,8 @@ from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.terms import Words, share_to_prove, terms_of
-from onnxpress.quantize.trials import Clones, Needed, trials_of
+from onnxpress.quantize.terms import Words, needed_by, terms_of
+from onnxpress.quantize.trials import Clones, trials_of
 
 WORDS = Words("evaluate.score", "quantize.max_drop")
 
@@ -33,7 +33,7 @@ def main() -> None:
     clones = Clones(load, schema, params.convert.target_opset, params.seed)
     options = options_of(params)
     candidates = list_candidates(onnx.load_from_string(plain), options)
-    needed = Needed(bool(candidates), share_to_prove(options, candidates))
+    needed = needed_by(options, candidates)
     trials = trials_of(plain, train, calibration, clones, needed)
     terms = terms_of(options, schema, plain, trials, original=load, words=WORDS)
     choice = choose(plain, candidates, trials, terms, options, progress=progress)

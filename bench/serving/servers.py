@@ -10,10 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -38,6 +39,9 @@ TRITON, DRIFT, KSERVE, MLFLOW = "Triton", "Triton with drift", "KServe", "MLflow
 SERVERS = (TRITON, DRIFT, KSERVE, MLFLOW)
 DRIFT_EVERY = 100
 """The server with drift metrics counts the rows of one request in so many."""
+SURVIVES_TRACES = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=65535"}
+"""Keeps what a thread has freed for the same thread, so that a Triton before 25.04 does not die of
+its own traces (see :mod:`onnxpress.commands.serve.local_repository`). It takes some 100 MB more."""
 KSERVE_PYTHON = Path(".venv-serve/bin/python")
 KSERVE_SERVER = Path(__file__).with_name("kserve_server.py")
 MODEL = "model"
@@ -110,9 +114,11 @@ def _triton_with_drift(subject: Subject, form: str, folder: Path) -> AbstractCon
 @contextmanager
 def _running_triton(kind: str, form: str, source: Path, folder: Path) -> Iterator[Server]:
     installation = find_installation()
-    options = copy_for_python(source / MODEL, folder, installation)
+    options = copy_for_python(source / MODEL, folder, installation, by_triton=True)
     ports = Ports.following(free_ports(3)[0])
-    with running(installation, folder, ports, options) as process:
+    with ExitStack() as stack:
+        with patch.dict(os.environ, SURVIVES_TRACES if options else {}):
+            process = stack.enter_context(running(installation, folder, ports, options))
         url = f"http://{HOST}:{ports.http}/v2/models/{MODEL}/infer"
         yield Server(kind, form, process.pid, url)
 

@@ -1,4 +1,4 @@
-"""serving.json and serving.md: medians over rounds, the bars, and how far to trust them."""
+"""serving.json, .md and .png: medians over rounds, the bars, and how far to trust them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import numpy as np
 from bench.bars import Bar, markdown
 from bench.serving.servers import DRIFT_EVERY
 from bench.serving.serving_bars import Record, bars, floors, number
+from bench.serving.serving_picture import picture
 from bench.serving.subjects import TREES
 from onnxpress.benchmark.environment import cpu_model
 from onnxpress.benchmark.latency_statistics import Ratio
@@ -24,7 +25,7 @@ CELL = ("data", "rows", "server", "form", "clients")
 
 
 def write(folder: Path, records: list[Record], loads: tuple[float, float], seconds: int) -> str:
-    """Write both files into ``folder`` and return the Markdown.
+    """Write the files into ``folder`` and return the Markdown.
 
     ``loads`` are the averages of the machine's load at the start and at the end, ``seconds`` how
     long each load lasted.
@@ -46,6 +47,7 @@ def write(folder: Path, records: list[Record], loads: tuple[float, float], secon
         },
     )
     write_bytes(folder / "serving.md", text.encode())
+    write_bytes(folder / "serving.png", picture(cells))
     return text
 
 
@@ -92,6 +94,7 @@ def _preface(surroundings: Mapping[str, Any], rounds: int, seconds: int) -> Iter
         "  the model before.",
         "- The values in a cell are for as many clients as the heading lists, each with one",
         "  request at a time: medians over rounds.",
+        "- [The picture](serving.png) has requests a second alone.",
         "- *CPU s*: seconds of CPU for a million rows, of the server's process and all below it.",
         "- *MB*: the sum of the peaks of resident memory of these processes.",
         "",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from onnxpress.api.model_arguments import GivenModel
 from onnxpress.errors import UserError
 from onnxpress.evaluate.loss_metrics import losses_of
-from onnxpress.evaluate.scoring import Scoring, WantedScores, find_scoring
+from onnxpress.evaluate.scoring import ALONE, Grouped, Scoring, WantedScores, find_scoring
 from onnxpress.given.exports.heads import class_labels
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.losses import Limit, Loss
@@ -39,10 +39,12 @@ def compared_scores(
     truth: NDArray[Any],
     found: list[Predictions],
     limit: Limit,
+    grouped: Grouped = ALONE,
 ) -> ComparedScores:
     """Score the predictions that ``original`` and the other model have ``found``.
 
-    ``truth`` is (rows,). Regressors agree within ``limit``, in the unit of the target.
+    ``truth`` is (rows,), and ``grouped`` has the groups of the rows. Regressors agree within
+    ``limit``, in the unit of the target.
 
     Raises:
         UserError: ``y`` is text where the original predicts numbers, or the reverse; or a score
@@ -50,7 +52,7 @@ def compared_scores(
     """
     _check_kind(truth, found[0].values)
     classes = _classes(original, truth, found)
-    scoring = find_scoring(wanted, original.task, classes, found[0])
+    scoring = find_scoring(wanted, original.task, classes, found[0], grouped=grouped)
     if wanted.score is not None:
         check_rows(scoring.score, truth, rows="y", key="score")
     before, after = found

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnxpress.api.checks import check_number, check_seed, check_whole
 from onnxpress.api.compared_scores import compared_scores
 from onnxpress.api.conversion import converted
+from onnxpress.api.group_arguments import group_numbers
 from onnxpress.api.model_arguments import (
     GivenModel,
     check_classes,
@@ -25,12 +26,13 @@ from onnxpress.api.rounding import rounding_doubts
 from onnxpress.api.table_arguments import Features, features, targets
 from onnxpress.conversion.converting import NEWEST_OPSET
 from onnxpress.errors import UserError
+from onnxpress.estimators.booster_estimator import is_ranker
 from onnxpress.evaluate.agreement import count_disagreeing
 from onnxpress.evaluate.loss_lines import worst_lines
 from onnxpress.evaluate.predicted_rows import predict_with_all
 from onnxpress.evaluate.probes import probe_rows as probing
 from onnxpress.evaluate.relative_differences import numbers, relative_differences
-from onnxpress.evaluate.scoring import WantedScores
+from onnxpress.evaluate.scoring import Grouped, WantedScores
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.scores.bounds import upper_bound
 from onnxpress.scores.losses import Limit, Loss
@@ -151,6 +153,7 @@ def compare(
     X: Any,
     y: Any = None,
     *,
+    groups: Any = None,
     score: str | None = None,
     also: Collection[str] = (),
     positive: int | str | None = None,
@@ -173,8 +176,11 @@ def compare(
         X: Rows, an array or a DataFrame, better ones that neither was fitted on.
         y: Their true classes or values, for the scores; of regressors of several targets (rows,
             targets).
+        groups: What says which rows belong together, such as those of a query, (rows,): ``ndcg``
+            ranks the rows of each, and standard errors count groups.
         score: What is compared on ``y``: the name of one of scikit-learn's scorers that the models
-            can answer, such as ``average_precision``; by default accuracy or R2.
+            can answer, such as ``average_precision``, or ``ndcg`` or ``ndcg_at_10`` with
+            ``groups``; by default accuracy or R2, or NDCG of boosters that rank rows in groups.
         also: Names of more scorers.
         positive: Of two classes the one that recall, precision and the like are about; by default
             the greater of the two.
@@ -201,6 +207,8 @@ def compare(
     check_number("tolerance", tolerance, "a number from 0 on", least=0, most=math.inf)
     check_seed(seed)
     wanted = _wanted(score, also, positive, has_target=y is not None)
+    if groups is not None and y is None:
+        raise UserError("groups are for scores on y; pass y, or no groups")
     pair = (
         for_target(given_model(original, "original", trust), y),
         for_target(given_model(model, "model", trust), y),
@@ -208,6 +216,7 @@ def compare(
     if pair[0].task != pair[1].task:
         raise UserError(f"original is for {pair[0].task}, model for {pair[1].task}; pass a pair")
     task, table = pair[0].task, features(X)
+    grouped = Grouped(group_numbers(groups, len(table)), is_ranker(pair[0].estimator))
     truth = None if y is None else _truth(pair[0], y, len(table))
     rows = table.rows(stand_in_target(pair[0], table) if truth is None else truth, task)
     schema = table.schema(task, targets=_count_targets(pair, table, truth))
@@ -224,7 +233,7 @@ def compare(
     doubts, given = _rounding(pair, table, schema), _parity(found, limit)
     if truth is None:
         return Comparison(task, given, probes, thresholds, None, doubts)
-    scored = compared_scores(wanted, pair[0], truth, found, limit)
+    scored = compared_scores(wanted, pair[0], truth, found, limit, grouped)
     others = {name: each for name, each in scored.pairs.items() if name != scored.name}
     scores = scored.pairs[scored.name]
     return Comparison(

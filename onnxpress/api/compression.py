@@ -17,6 +17,7 @@ import pandas as pd
 from onnxpress.api.checks import check_choice, check_seed
 from onnxpress.api.conversion import converted
 from onnxpress.api.faithfulness import conversion_doubts
+from onnxpress.api.group_arguments import group_numbers, numbers_of_both
 from onnxpress.api.model_arguments import (
     GivenModel,
     OnnxHolder,
@@ -32,7 +33,7 @@ from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Level, MethodName, MlOpset, Objective, Options
-from onnxpress.quantize.terms import share_to_prove, terms_of
+from onnxpress.quantize.terms import needed_by, terms_of
 from onnxpress.quantize.trials import (
     Clones,
     Needed,
@@ -116,7 +117,8 @@ def compress(
     X: Any,
     y: Any,
     *,
-    calibration: tuple[Any, Any] | None = None,
+    groups: Any = None,
+    calibration: tuple[Any, ...] | None = None,
     score: str | None = None,
     positive: int | str | None = None,
     budgets: Mapping[str, float | None] | None = None,
@@ -148,9 +150,13 @@ def compress(
         model: A fitted classifier or regressor, an ONNX model, or the path of a file of either.
         X: Training rows, an array or a DataFrame; candidates learn from them.
         y: Their classes or values; of a regressor of several targets (rows, targets).
-        calibration: ``X`` and ``y`` of rows that the model was not fitted on.
+        groups: What says which rows of ``X`` belong together, such as those of a query, (rows,):
+            no split divides them, and ``ndcg`` ranks the rows of each.
+        calibration: ``X`` and ``y`` of rows that the model was not fitted on; with ``groups``, also
+            their groups.
         score: scikit-learn's name of a scorer, the greater the better, such as ``roc_auc`` or
-            ``neg_mean_absolute_error``; None: accuracy of classifiers, R2 of regressors.
+            ``neg_mean_absolute_error``, or ``ndcg`` or ``ndcg_at_10`` of rows in groups; None:
+            accuracy of classifiers, R2 of regressors, NDCG of boosters that rank rows in groups.
         positive: Of two classes, the one that recall, average precision and the like are about;
             None: the greater.
         budgets: The most that may be lost, by key: ``score`` (0 by default),
@@ -188,12 +194,14 @@ def compress(
     options = Options(method, objective, level, ml_opset, seed, limits, score, positive)
     _check(options)
     given, table = for_target(given_model(model, "model", trust), y), features(X)
-    job = _job(given, table, y, opset)
+    job = _job(given, table, y, groups, opset)
     doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
     doubts += rounding_doubts(job.estimator, table, job.schema, given.name)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
-    needed = Needed(bool(candidates), share_to_prove(options, candidates))
-    trials = _trials(job, calibration, opset, seed, needed)
+    kept = None
+    if calibration is not None:
+        job, kept = _with_calibration(job, calibration, groups)
+    trials = _trials(job, kept, opset, seed, needed_by(options, candidates))
     terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
     choice = choose(job.plain, candidates, trials, terms, options, progress=progress)
     return Compressed(
@@ -219,13 +227,13 @@ class _Job:
     schema: Schema
 
 
-def _job(given: GivenModel, table: Features, y: Any, opset: int) -> _Job:
+def _job(given: GivenModel, table: Features, y: Any, groups: Any, opset: int) -> _Job:
     """Convert the model.
 
     Raises:
         UserError: it does not fit ``X`` and ``y``, or has no ONNX form.
     """
-    rows = _rows(given, table, y)
+    rows = replace(_rows(given, table, y), groups=group_numbers(groups, len(table)))
     schema = table.schema(given.task, rows.target)
     estimator = given.as_estimator(rows, schema)
     rows = _with_known_classes(estimator, rows, given)
@@ -269,36 +277,41 @@ def _with_known_classes(estimator: Any, rows: Rows, given: GivenModel) -> Rows:
     """
     if given.task == "regression":
         return rows
-    return Rows(rows.feeds, check_classes(estimator, rows.target, given.name))
+    return replace(rows, target=check_classes(estimator, rows.target, given.name))
 
 
-def _trials(
-    job: _Job, calibration: tuple[Any, Any] | None, opset: int, seed: int, needed: Needed
-) -> Trials:
+def _trials(job: _Job, calibration: Rows | None, opset: int, seed: int, needed: Needed) -> Trials:
     """How candidates are scored: on given rows, on rows set aside, or by cross-fitting."""
     inputs = partial(original_input, job.estimator, schema=job.schema)
     clones = Clones(partial(copy.copy, job.estimator), job.schema, opset, seed, inputs)
     if calibration is not None:
-        kept = _calibration_rows(job, calibration)
-        return trials_of(job.plain, job.rows, kept, clones, needed)
-    share = calibration_share(len(job.rows))
-    if not share and not job.given.data:
+        return trials_of(job.plain, job.rows, calibration, clones, needed)
+    share, refits = calibration_share(len(job.rows)), _refits(job)
+    if not share and refits:
         return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
-    if too_few(learn, kept, needed) and not job.given.data:
+    if too_few(learn, kept, needed) and refits:
         return trials_of(job.plain, learn, kept, clones, needed)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
     return replace(held_out(job.plain, learn, kept), name=name)
 
 
-def _calibration_rows(job: _Job, calibration: tuple[Any, Any]) -> Rows:
-    """The rows of the ``calibration`` argument.
+def _refits(job: _Job) -> bool:
+    """Whether clones of the model can be fitted: not of ONNX, nor of a booster's native bytes."""
+    return not job.given.data and getattr(job.estimator, "parameters", {}) is not None
+
+
+def _with_calibration(job: _Job, calibration: tuple[Any, ...], groups: Any) -> tuple[_Job, Rows]:
+    """The job, and the rows of the ``calibration`` argument; their groups are numbered together.
 
     Raises:
-        UserError: it is not a pair, or has other columns than ``X``.
+        UserError: it is not a pair, or a triple where there are ``groups``; or it has other columns
+            than ``X``.
     """
-    if not (isinstance(calibration, (tuple, list)) and len(calibration) == 2):
-        raise UserError("calibration should be a pair of X and y")
+    parts = 2 if groups is None else 3
+    if not (isinstance(calibration, (tuple, list)) and len(calibration) == parts):
+        what = "a pair of X and y" if groups is None else "X, y and groups, as X has groups"
+        raise UserError(f"calibration should be {what}")
     table = features(calibration[0])
     came, expected = (
         [(c.name, c.kind == "number") for c in each] for each in (table.columns, job.schema.columns)
@@ -306,20 +319,31 @@ def _calibration_rows(job: _Job, calibration: tuple[Any, Any]) -> Rows:
     if came != expected:
         raise UserError("calibration should have the columns of X: same names, order and types")
     rows = _rows(job.given, table, calibration[1])
-    return _with_known_classes(job.estimator, rows, job.given)
+    rows = _with_known_classes(job.estimator, rows, job.given)
+    if groups is None:
+        return job, rows
+    own, kept = numbers_of_both(groups, len(job.rows), calibration[2], len(rows))
+    return replace(job, rows=replace(job.rows, groups=own)), replace(rows, groups=kept)
 
 
 def _set_aside(job: _Job, share: float, seed: int) -> tuple[Rows, Rows]:
-    """Split the rows as the pipeline does: at random, stratified by class.
+    """Split the rows as the pipeline does: at random, by whole groups, stratified by class.
 
     Raises:
-        UserError: a class is too rare.
+        UserError: a class is too rare, or the rows are of one group.
     """
     labels = job.rows.target if job.schema.task == "classification" else np.arange(len(job.rows))
-    frame = pd.DataFrame({job.schema.target_name: labels})
+    frame, schema = pd.DataFrame({job.schema.target_name: labels}), job.schema
+    if job.rows.groups is not None:
+        frame, schema = frame.assign(groups=job.rows.groups), replace(schema, group="groups")
     try:
-        parts = split_off(frame, job.schema, share, "share", seed)
+        parts = split_off(frame, schema, share, "share", seed)
     except UserError as error:
+        if schema.group is not None:
+            raise UserError(
+                f"groups are too few, or a class is in too few of them, to set {share:.0%} of the "
+                "rows aside; pass calibration=(X, y, groups)"
+            ) from error
         raise UserError(
             f"y has a class that is too rare to set {share:.0%} of the rows aside; "
             "pass calibration=(X, y)"

@@ -7,13 +7,12 @@ others. What changes from fit to fit (an id and the time) is taken out of the fi
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnxpress.boosters.catboost_categories import with_categories
+from onnxpress.boosters.trainer import Training
 from onnxpress.errors import UserError
 
 FIXED = {"thread_count": 1, "allow_writing_files": False, "verbose": False}
@@ -40,9 +39,7 @@ def known(name: str) -> set[str]:
     return set(found.parameters) - NOT_TAKEN
 
 
-def fit(
-    name: str, parameters: Mapping[str, Any], rows: Any, target: NDArray[Any]
-) -> tuple[bytes, tuple[Any, ...] | None]:
+def fit(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
     """Fit a class to a matrix or frame; return its file and the classes.
 
     Raises:
@@ -50,16 +47,17 @@ def fit(
     """
     import catboost
 
-    given = dict(parameters)
-    if "random_seed" in given:
-        given.pop("random_state", None)
-    frame, categories = _frame(rows)
+    parameters = dict(given.parameters)
+    if "random_seed" in parameters:
+        parameters.pop("random_state", None)
+    frame, categories = _frame(given.rows)
+    groups = {} if given.groups is None else {"group_id": given.groups}
     try:
-        estimator = getattr(catboost, name.rpartition(".")[2])(**given, **FIXED)
-        estimator.fit(frame, target, cat_features=sorted(categories))
+        estimator = getattr(catboost, given.name.rpartition(".")[2])(**parameters, **FIXED)
+        estimator.fit(frame, given.target, cat_features=sorted(categories), **groups)
     except catboost.CatBoostError as error:
         line = " ".join(str(error).split())
-        raise UserError(f"CatBoost cannot fit {name}: {line}; see `params`") from error
+        raise UserError(f"CatBoost cannot fit {given.name}: {line}; see `params`") from error
     _strip(estimator)
     labels = getattr(estimator, "classes_", None)
     classes = None if labels is None or len(labels) == 0 else tuple(np.asarray(labels).tolist())

@@ -27,20 +27,26 @@ SUFFIXES = {
 
 CLASSES = {
     "catboost.CatBoostClassifier": "catboost",
+    "catboost.CatBoostRanker": "catboost",
     "catboost.CatBoostRegressor": "catboost",
     "lightgbm.LGBMClassifier": "lightgbm",
+    "lightgbm.LGBMRanker": "lightgbm",
     "lightgbm.LGBMRegressor": "lightgbm",
     "xgboost.XGBClassifier": "xgboost",
+    "xgboost.XGBRanker": "xgboost",
     "xgboost.XGBRegressor": "xgboost",
 }
 """Libraries by the classes that ``estimator`` may name."""
 
-RANKERS = {
-    "catboost.CatBoostRanker": "CatBoost",
-    "lightgbm.LGBMRanker": "LightGBM",
-    "xgboost.XGBRanker": "XGBoost",
-}
-"""Classes that are not fitted here, with the names of their libraries: their files are taken."""
+RANKING = frozenset(
+    (
+        *("lambdarank", "rank_xendcg"),
+        *("rank:map", "rank:ndcg", "rank:pairwise"),
+        *("QueryRMSE", "QuerySoftMax", "QueryCrossEntropy", "PairLogit", "PairLogitPairwise"),
+        *("YetiRank", "YetiRankPairwise", "LambdaMart", "StochasticRank", "StochasticFilter"),
+    )
+)
+"""Objectives of models that rank the rows of a group: LightGBM's, XGBoost's, CatBoost's."""
 
 
 @lru_cache(maxsize=4)

@@ -26,6 +26,8 @@ class Training:
     """Arguments of the class."""
     rows: Any
     target: NDArray[Any]
+    groups: NDArray[np.int64] | None = None
+    """The number of each row's group, (rows,), ascending; of rankers only."""
 
 
 @dataclass(frozen=True)

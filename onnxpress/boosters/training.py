@@ -79,14 +79,13 @@ def _fit_lightgbm(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
     import lightgbm
 
     estimator = getattr(lightgbm, given.name.rpartition(".")[2])(**given.parameters)
-    estimator.fit(plain_frame(given.rows), given.target)
+    groups = {}
+    if given.groups is not None:
+        groups["group"] = np.unique(given.groups, return_counts=True)[1]
+    estimator.fit(plain_frame(given.rows), given.target, **groups)
     classes = getattr(estimator, "classes_", None)
     labels = None if classes is None else tuple(np.asarray(classes).tolist())
     return estimator.booster_.model_to_string().encode(), labels
-
-
-def _fit_catboost(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
-    return catboost_training.fit(given.name, given.parameters, given.rows, given.target)
 
 
 TRAINERS: dict[str, Trainer] = {
@@ -94,7 +93,7 @@ TRAINERS: dict[str, Trainer] = {
         catboost_training.defaults,
         catboost_training.known,
         frozenset(catboost_training.NOT_TAKEN) - {"self"},
-        _fit_catboost,
+        catboost_training.fit,
     ),
     "lightgbm": Trainer(_lightgbm_defaults, _lightgbm_known, frozenset(), _fit_lightgbm),
     "xgboost": Trainer(

@@ -62,6 +62,8 @@ def _check_objective(given: Training) -> None:
     if given.name.endswith("Classifier") and not objective.classifies:
         near = "binary:logistic" if str(name).startswith("binary") else "multi:softprob"
         raise UserError(f"`params` ask for {name}, which gives no classes; expected {near}")
+    if given.name.endswith("Ranker") and not str(name).startswith("rank:"):
+        raise UserError(f"`params` ask for {name}, which does not rank; expected rank:ndcg")
     if given.name.endswith("Regressor") and objective.link == "softmax":
         raise UserError(f"`params` ask for {name}, which gives classes and no number")
 
@@ -82,8 +84,9 @@ def fit(given: Training) -> tuple[bytes, tuple[Any, ...] | None]:
         classes, target = np.unique(target, return_inverse=True)
         labels = tuple(classes.tolist())
     texts = hasattr(rows, "columns")
+    groups = {} if given.groups is None else {"qid": given.groups}
     try:
-        estimator.fit(escaped(rows) if texts else rows, target)
+        estimator.fit(escaped(rows) if texts else rows, target, **groups)
     except xgboost.core.XGBoostError as error:
         raise UserError(f"XGBoost cannot be fitted: {first_line(error)}") from error
     booster = estimator.get_booster()

@@ -45,7 +45,7 @@ def main(pair: Pair, *, seed: int = 0, in_json: bool = False) -> None:
 
         given = [given_model(path, str(path), pair.trust) for path in (pair.original, pair.model)]
         original, model = (each.data or each.estimator for each in given)
-        rows, target = _rows(pair, given[0].task if pair.task == "auto" else pair.task)
+        rows, target, groups = _rows(pair, given[0].task if pair.task == "auto" else pair.task)
 
         import onnxpress
 
@@ -55,6 +55,7 @@ def main(pair: Pair, *, seed: int = 0, in_json: bool = False) -> None:
                 model,
                 rows,
                 target,
+                groups=groups,
                 score=pair.score,
                 also=pair.also,
                 positive=pair.positive,
@@ -66,9 +67,9 @@ def main(pair: Pair, *, seed: int = 0, in_json: bool = False) -> None:
             say(line)
 
 
-def _rows(pair: Pair, task: AnyTask) -> tuple[Any, Any]:
-    """The features, and the target if there is one."""
+def _rows(pair: Pair, task: AnyTask) -> tuple[Any, Any, Any]:
+    """The features, and the target and its groups if there are some."""
     if pair.target is None:
-        return read_features(pair.data), None
+        return read_features(pair.data), None, None
     table = read_table(pair.data, pair.target, task)
-    return table.features, table.target
+    return table.features, table.target, table.groups

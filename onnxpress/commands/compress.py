@@ -63,9 +63,10 @@ def main(job: Job, settings: Mapping[str, Any], *, in_json: bool = False) -> Non
         import onnxpress
 
         rows = table.features, table.target
-        result = onnxpress.compress(model, *rows, **settings, progress=progress)
+        groups, seed = table.groups, settings.get("seed", 0)
+        result = onnxpress.compress(model, *rows, groups=groups, **settings, progress=progress)
         with working(f"comparing with {job.model}"):
-            compared = onnxpress.compare(model, result, *rows, seed=settings.get("seed", 0))
+            compared = onnxpress.compare(model, result, *rows, groups=groups, seed=seed)
         write_bytes(job.out, result.data)
         answer(as_json(job, result, compared))
         for line in result.warnings:

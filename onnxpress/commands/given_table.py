@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from onnxpress.commands.option_names import with_options
 from onnxpress.errors import UserError
@@ -14,6 +16,7 @@ from onnxpress.pipeline.console import say
 from onnxpress.tables.column_types import AnyTask, type_columns
 from onnxpress.tables.csv_file import read_cells
 from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
+from onnxpress.tables.groups import check_group
 from onnxpress.tables.parquet_file import read_columns
 from onnxpress.tables.rows import Rows, as_rows
 from onnxpress.tables.schema import Schema, Target
@@ -32,6 +35,8 @@ class TableFile:
 
     text: tuple[str, ...] = ()
     """Columns of free text."""
+    group: str | None = None
+    """The column that says which rows belong together; it is no feature."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,13 @@ class Table:
     @property
     def features(self) -> pd.DataFrame:
         """The features."""
-        return self.frame.drop(columns=list(self.schema.targets))
+        group = [] if self.schema.group is None else [self.schema.group]
+        return self.frame.drop(columns=[*self.schema.targets, *group])
+
+    @property
+    def groups(self) -> NDArray[np.int64] | None:
+        """The number of each row's group, (rows,); None if the rows are in no groups."""
+        return None if self.schema.group is None else self.frame[self.schema.group].to_numpy()
 
     @property
     def target(self) -> pd.Series | pd.DataFrame:
@@ -61,7 +72,7 @@ class Table:
         columns = {
             column.name: self.frame[column.name].to_numpy() for column in self.schema.columns
         }
-        return as_rows(columns, target, self.schema)
+        return as_rows(columns, target, self.schema, self.groups)
 
 
 def read_table(file: TableFile, target: Target, task: AnyTask) -> Table:
@@ -73,7 +84,7 @@ def read_table(file: TableFile, target: Target, task: AnyTask) -> Table:
         UserError: the file cannot be read, or a column cannot be used.
     """
     source = load_source(file.path, target, file.form, file.text)
-    frame, schema = type_columns(source.table, target, task, file.text)
+    frame, schema = type_columns(source.table, target, task, file.text, file.group)
     for line in source_warnings(source, frame, schema, decided=task != "auto"):
         say(f"warning: {with_options(line)}")
     if left_out := source.table.num_rows - len(frame):
@@ -84,17 +95,21 @@ def read_table(file: TableFile, target: Target, task: AnyTask) -> Table:
 
 
 def read_features(file: TableFile) -> pa.Table:
-    """Read the columns of a file that has no target.
+    """Read the columns of a file that has no target, without that of the groups.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or has no such column of groups.
     """
     if file.path.suffix == ".csv":
-        return typed(read_cells(file.path), file.form, file.text)
-    table, lines = read_columns(file.path)
-    for line in lines:
-        say(f"warning: {with_options(line)}")
-    return table
+        table = typed(read_cells(file.path), file.form, file.text)
+    else:
+        table, lines = read_columns(file.path)
+        for line in lines:
+            say(f"warning: {with_options(line)}")
+    if file.group is None:
+        return table
+    check_group(table, file.group, file.text)
+    return table.drop_columns([file.group])
 
 
 def refuse_other_files(file: TableFile) -> None:

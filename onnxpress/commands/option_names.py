@@ -11,6 +11,7 @@ from onnxpress.errors import UserError
 OPTIONS = {
     "X": "--data",
     "decimal": "--decimal",
+    "group": "--group",
     "max_memory_mb": "--max-memory-mb",
     "max_seconds": "--max-seconds",
     "missing_values": "--missing",

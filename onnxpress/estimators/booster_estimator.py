@@ -18,6 +18,7 @@ from onnxpress.boosters.model import TWO, BoosterModel, Feature
 from onnxpress.boosters.readers import CLASSES, read_booster
 from onnxpress.boosters.trainer import Training
 from onnxpress.boosters.training import trainer_of
+from onnxpress.errors import UserError
 from onnxpress.estimators.paths import as_text
 
 
@@ -72,10 +73,19 @@ class _BoosterEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has
             TypeError: the model was given, and its bytes do not say how they were fitted.
             UserError: the library is not installed.
         """
+        return self._fit(rows, np.asarray(target))
+
+    def _fit(self, rows: Any, target: NDArray[Any], groups: NDArray[Any] | None = None) -> Any:
+        """Fit to rows that are sorted by their ``groups``, (rows,), if there are any.
+
+        Raises:
+            TypeError: the model was given, and its bytes do not say how they were fitted.
+            UserError: the library is not installed.
+        """
         if self.parameters is None:
             raise TypeError("a model given in its native format cannot be fitted again")
         name = next(path for path, kind in CLASSES.items() if self._is_of(path, kind))
-        given = Training(name, self.parameters, rows, np.asarray(target))
+        given = Training(name, self.parameters, rows, target, groups)
         self.model, classes = trainer_of(self.library).fit(given)
         self.__dict__.pop("_opened", None)
         if hasattr(rows, "columns"):
@@ -163,6 +173,34 @@ class BoosterRegressor(RegressorMixin, _BoosterEstimator):  # type: ignore[misc]
         """Predict numbers (rows,), or (rows, targets)."""
         found = self.outputs(rows)
         return found[:, 0] if found.shape[1] == 1 else found
+
+
+class BoosterRanker(BoosterRegressor):
+    """A booster that ranks the rows of a group by a number per row, the greatest first."""
+
+    def fit(self, rows: Any, target: Any, groups: Any = None) -> Any:
+        """Fit the library's class anew, and keep its native bytes.
+
+        Args:
+            rows: a matrix or a frame.
+            target: the relevance of each row, (rows,).
+            groups: the number of each row's group, (rows,).
+
+        Raises:
+            TypeError: the model was given, and its bytes do not say how they were fitted.
+            UserError: there are no groups, or the library is not installed.
+        """
+        if groups is None:
+            raise UserError("it ranks rows in groups, and these are in none (see `group`)")
+        order = np.argsort(groups, kind="stable")
+        taken = rows.iloc[order] if hasattr(rows, "iloc") else rows[order]
+        return self._fit(taken, np.asarray(target)[order], np.asarray(groups)[order])
+
+
+def is_ranker(estimator: Any) -> bool:
+    """Whether an estimator, or the last one of a pipeline, ranks the rows of a group."""
+    steps = getattr(estimator, "steps", None)
+    return isinstance(steps[-1][1] if steps else estimator, BoosterRanker)
 
 
 class BoosterClassifier(ClassifierMixin, _BoosterEstimator):  # type: ignore[misc] # scikit-learn has no types

@@ -13,7 +13,11 @@ from onnxpress.boosters.catboost_cbm import category_columns
 from onnxpress.boosters.catboost_training import file_of
 from onnxpress.boosters.readers import read_booster
 from onnxpress.errors import UserError
-from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
+from onnxpress.estimators.booster_estimator import (
+    BoosterClassifier,
+    BoosterRanker,
+    BoosterRegressor,
+)
 
 
 def _xgboost_bytes(estimator: Any) -> bytes:
@@ -48,15 +52,15 @@ BYTES: dict[str, tuple[str, Callable[[Any], bytes]]] = (
             "lightgbm",
             lambda estimator: str(estimator.booster_.model_to_string()).encode(),
         )
-        for name in ("LGBMClassifier", "LGBMRegressor")
+        for name in ("LGBMClassifier", "LGBMRanker", "LGBMRegressor")
     }
     | {
         f"xgboost.sklearn.{name}": ("xgboost", _xgboost_bytes)
-        for name in ("XGBClassifier", "XGBRegressor")
+        for name in ("XGBClassifier", "XGBRanker", "XGBRegressor")
     }
     | {
         f"catboost.core.{name}": ("catboost", _catboost_bytes)
-        for name in ("CatBoostClassifier", "CatBoostRegressor")
+        for name in ("CatBoostClassifier", "CatBoostRanker", "CatBoostRegressor")
     }
 )
 """Library and native bytes of a fitted object, by the path of its class."""
@@ -84,22 +88,37 @@ def as_booster(estimator: Any) -> Any:
         classes = tuple(np.asarray(estimator.classes_).tolist())
         made: Any = BoosterClassifier(library, data, columns, classes)
     else:
-        made = BoosterRegressor(library, data, columns)
+        kind = BoosterRanker if kind.__name__.endswith("Ranker") else BoosterRegressor
+        made = kind(library, data, columns)
     _MADE[place] = data, made
     return made
 
 
-def of_native_bytes(estimator: Any) -> Any:
-    """Return a CatBoost object as an estimator of scikit-learn, which it is not; others as is.
+def bytes_with_categories(estimator: Any) -> bytes | None:
+    """Return the bytes of a fitted CatBoost object that takes categories; None of all others.
 
-    It takes columns by the names that it was fitted with, or in order where these are numbers.
+    They have no texts: who has the table can list these before the bytes.
     """
-    if type(estimator).__module__ != "catboost.core":
+    if type(estimator).__module__ != "catboost.core" or not estimator.is_fitted():
+        return None
+    data = file_of(estimator)
+    return data if category_columns(data) else None
+
+
+def of_native_bytes(estimator: Any) -> Any:
+    """Return an object of CatBoost, or a ranker, as an estimator of scikit-learn; others as is.
+
+    To scikit-learn they are neither classifiers nor regressors. It takes columns by the names that
+    it was fitted with, or in order where these are numbers.
+    """
+    kind = type(estimator)
+    if kind.__module__ != "catboost.core" and not kind.__name__.endswith("Ranker"):
         return estimator
     made = as_booster(estimator)
     if made is not estimator:
         made = copy(made)
-        names = tuple(map(str, estimator.feature_names_))
+        key = "feature_names_" if made.library == "catboost" else "feature_names_in_"
+        names = tuple(map(str, getattr(estimator, key, ())))
         if len(names) == len(made.columns) and not all(map(str.isdecimal, names)):
             made.columns = names
     return made

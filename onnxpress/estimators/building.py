@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from onnxpress.boosters.readers import CLASSES, RANKERS
+from onnxpress.boosters.readers import CLASSES
 from onnxpress.boosters.training import checked_parameters
 from onnxpress.errors import UserError
 from onnxpress.tables.schema import Schema
@@ -56,12 +56,8 @@ def build(
             target.
     """
     library = CLASSES.get(name)
-    if name in RANKERS:
-        raise UserError(
-            f"`estimator` {name} learns from groups of rows, which a table here does not have; fit "
-            f"it yourself, save it in {RANKERS[name]}'s own format, and give that file "
-            "(model_path): the prediction is its raw score"
-        )
+    if library is not None and name.endswith("Ranker"):
+        _check_ranking(name, schema)
     if library is None:
         estimator = _instance(name, find_class(name), arguments)
     else:
@@ -84,12 +80,31 @@ def _booster(name: str, library: str, arguments: Mapping[str, Any], schema: Sche
     Raises:
         UserError: the library is not installed, or the class does not take the arguments.
     """
-    from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
+    from onnxpress.estimators import booster_estimator
 
     parameters = checked_parameters(library, name, arguments)
-    kind = BoosterClassifier if name.endswith("Classifier") else BoosterRegressor
+    kind = next(word for word in ("Classifier", "Ranker", "Regressor") if name.endswith(word))
     columns = tuple(column.name for column in schema.columns)
-    return kind(library, columns=columns, parameters=parameters)
+    made = getattr(booster_estimator, f"Booster{kind}")
+    return made(library, columns=columns, parameters=parameters)
+
+
+def _check_ranking(name: str, schema: Schema) -> None:
+    """See that there is what a ranker learns from: groups, and one target of numbers.
+
+    Raises:
+        UserError: there is not.
+    """
+    if schema.group is None:
+        raise UserError(
+            f"`estimator` {name} learns from groups of rows, and these are in none; name the "
+            "column that says which rows belong together (`group`)"
+        )
+    if schema.task != "regression" or schema.has_several_targets:
+        raise UserError(
+            f"`estimator` {name} ranks by one target of numbers, the relevance of each row; "
+            "set `task` to regression, and name one target"
+        )
 
 
 def find_class(name: str) -> type[Any]:

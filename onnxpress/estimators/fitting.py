@@ -22,7 +22,7 @@ def fit(
     inputs: Callable[[Feeds], Any] = sklearn_input,
     expected: tuple[type[Warning], ...] = (),
 ) -> list[str]:
-    """Fit a scikit-learn estimator in place.
+    """Fit a scikit-learn estimator in place; a ranker or a search gets the groups of the rows.
 
     ``inputs`` gives the rows the form that the estimator takes.
 
@@ -35,7 +35,7 @@ def fit(
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            estimator.fit(inputs(rows.feeds), rows.target)
+            estimator.fit(inputs(rows.feeds), rows.target, **_groups(estimator, rows))
     except Exception as error:  # some estimators raise AttributeError and IndexError
         name = type(estimator).__name__
         cure = "change `estimator`, `params` or the data"
@@ -44,6 +44,24 @@ def fit(
         raise UserError(f"{name} cannot be fitted to these rows: {error}; {cure}") from error
     unexpected = [each for each in caught if not issubclass(each.category, expected)]
     return sorted({str(warning.message).split("\n")[0] for warning in unexpected})
+
+
+def _groups(estimator: Any, rows: Rows) -> dict[str, Any]:
+    """Return the groups of the rows by the keyword that takes them, if there are groups and one.
+
+    A search divides the rows by them, if its folds are such as ``GroupKFold``.
+    """
+    from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+
+    from onnxpress.estimators.booster_estimator import BoosterRanker
+
+    steps = getattr(estimator, "steps", None) or [("", estimator)]
+    name, last = steps[-1]
+    if rows.groups is None or not isinstance(
+        last, (BoosterRanker, GridSearchCV, RandomizedSearchCV)
+    ):
+        return {}
+    return {f"{name}__groups" if name else "groups": rows.groups}
 
 
 def unfitted(estimator: Any) -> Any:

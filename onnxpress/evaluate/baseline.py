@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
+from onnxpress.estimators.booster_estimator import is_ranker
 from onnxpress.estimators.predicting import predict_original
+from onnxpress.limits import NDCG
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.score import Score, default_score
 from onnxpress.tables.rows import Rows
@@ -67,6 +69,17 @@ def _constant(score: Score, target: NDArray[Any]) -> Predictions:
     return Predictions(np.full(rows, label), np.tile(shares, (rows, 1)))
 
 
+def ranks_groups(rows: Rows, values: NDArray[Any]) -> bool:
+    """Whether numbers (rows,) rank the rows of their groups better than a constant does.
+
+    What ranks has no unit, so that its R2 says nothing.
+    """
+    if rows.groups is None or values.ndim > 1 or rows.target.dtype.kind != "f":
+        return False
+    score, predictions = Score(NDCG, "regression", groups=rows.groups), Predictions(values, None)
+    return score(rows.target, predictions) > score(rows.target, _constant(score, rows.target))
+
+
 def baseline_warning(model: Any, rows: Rows, schema: Schema, name: str) -> str | None:
     """Return a warning if a scikit-learn model predicts ``rows`` worse than a constant; else None.
 
@@ -83,4 +96,7 @@ def baseline_warning(model: Any, rows: Rows, schema: Schema, name: str) -> str |
         raise
     except Exception:  # it refuses these rows, which is said where it is converted
         return None
+    if rows.groups is not None and is_ranker(model):
+        score = Score(NDCG, "regression", groups=rows.groups)
+        return worse_by_score(score, rows.target, Predictions(values, None), name)
     return worse_than_constant(schema, rows.target, values, name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.limits import is_ndcg
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.row_losses import row_losses
 from onnxpress.scores.score import Score
@@ -118,8 +119,10 @@ def _difference(
 
     Labels: 2 where one model alone is right, 1 where the labels differ and both are wrong.
     Scores: the largest difference of a column. Numbers: that of the squared errors; of several
-    targets the largest, relative to the target's variance.
+    targets the largest, relative to the target's variance. Numbers that rank: their difference.
     """
+    if is_ndcg(score.name):
+        return np.asarray(np.nan_to_num(np.abs(after.values - before.values)))
     if score.task == "regression":
         numbers = np.asarray(target, np.float64)
         errors = [(each.values - numbers) ** 2 for each in (before, after)]

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 import onnx
-from numpy.typing import NDArray
 
+from onnxpress.estimators.booster_estimator import is_ranker
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.lines import (
     Names,
@@ -31,7 +31,7 @@ from onnxpress.evaluate.metrics import (
 from onnxpress.evaluate.metrics_detail import metrics_detail, scores_of_targets
 from onnxpress.evaluate.predicted_rows import PredictedRows, one_line, predict_with_all
 from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
-from onnxpress.evaluate.scoring import Scoring, WantedScores, find_scoring
+from onnxpress.evaluate.scoring import Grouped, Scoring, WantedScores, find_scoring
 from onnxpress.models import ONNX, ORIGINAL, QUANTIZED
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -108,7 +108,7 @@ def evaluate(
     predictors = models.predictors(schema)
     predictions = predict_with_all(predictors, test.feeds, "the test rows")
     tested = PredictedRows("test", test.feeds, predictions)
-    scoring = _scoring(models.original, schema, test.target, predictions[0], settings)
+    scoring = _scoring(models.original, schema, test, predictions[0], settings)
     losses = _losses(scoring, schema, test, predictions, settings)
     metrics = {
         **compare_models(schema, test.target, predictions, settings.tolerance, scoring),
@@ -137,14 +137,17 @@ def evaluate(
 def _scoring(
     original: Any,
     schema: Schema,
-    target: NDArray[Any],
+    test: Rows,
     predictions: Predictions,
     settings: EvaluationSettings,
 ) -> Scoring:
     classes = original.classes_ if schema.task == "classification" else ()
-    scoring = find_scoring(settings.scores, schema.task, classes, predictions, "evaluate.")
-    if settings.scores.score is not None:
-        check_rows(scoring.score, target, rows=f"the {len(target)} test rows", key="evaluate.score")
+    grouped = Grouped(test.groups, is_ranker(original))
+    wanted = settings.scores
+    scoring = find_scoring(wanted, schema.task, classes, predictions, "evaluate.", grouped)
+    if wanted.score is not None:
+        rows = f"the {len(test)} test rows"
+        check_rows(scoring.score, test.target, rows=rows, key="evaluate.score")
     return scoring
 
 

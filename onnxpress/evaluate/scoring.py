@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnxpress.runtime.predictions import Predictions, as_labels
-from onnxpress.scores.score import DEFAULTS, Label, Score, find_score
+from onnxpress.scores.score import DEFAULTS, Label, Score, chosen_name, find_score
 from onnxpress.tables.column_types import Task
 
 
@@ -18,7 +19,7 @@ class WantedScores:
     """The scores by scikit-learn's names, as they were asked for."""
 
     score: str | None = None
-    """The one that counts; None: accuracy or R2."""
+    """The one that counts; None: accuracy or R2, and NDCG of a model that ranks rows in groups."""
     also: tuple[str, ...] = ()
     """More that are recorded."""
     positive: Label | None = None
@@ -53,8 +54,27 @@ class Scoring:
         return predictions.spread(self.columns, self.classes)
 
 
+@dataclass(frozen=True)
+class Grouped:
+    """The groups of the rows that are scored."""
+
+    groups: NDArray[np.int64] | None = None
+    """The number of each row's group, (rows,); None if the rows are in no groups."""
+    ranks: bool = False
+    """Whether the model was fitted to rank the rows of a group."""
+
+
+ALONE = Grouped()
+"""Rows in no groups."""
+
+
 def find_scoring(
-    wanted: WantedScores, task: Task, classes: Any, original: Predictions, section: str = ""
+    wanted: WantedScores,
+    task: Task,
+    classes: Any,
+    original: Predictions,
+    section: str = "",
+    grouped: Grouped = ALONE,
 ) -> Scoring:
     """Find the wanted scores for a model with these ``classes``, in the order of its scores.
 
@@ -66,7 +86,8 @@ def find_scoring(
     """
     columns = tuple(as_labels(np.asarray(classes)).tolist()) if task == "classification" else ()
     found = []
-    for key, name in [("score", wanted.score), *(("also", name) for name in wanted.also)]:
+    chosen = chosen_name(wanted.score, ranks=grouped.ranks, groups=grouped.groups)
+    for key, name in [("score", chosen), *(("also", name) for name in wanted.also)]:
         score = find_score(
             name,
             task,
@@ -75,6 +96,7 @@ def find_scoring(
             proper=original.proper,
             scored=original.scores is not None,
             targets=original.width,
+            groups=grouped.groups,
             key=f"{section}{key}",
         )
         found.append(score)

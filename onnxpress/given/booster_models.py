@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from onnxpress.boosters.model import BoosterModel, Unreadable, Unsupported
-from onnxpress.boosters.readers import SUFFIXES, read_booster
+from onnxpress.boosters.readers import RANKING, SUFFIXES, read_booster
 from onnxpress.conversion.converters.trees.thresholds import float32_below
 from onnxpress.errors import UserError
-from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
+from onnxpress.estimators.booster_estimator import (
+    BoosterClassifier,
+    BoosterRanker,
+    BoosterRegressor,
+)
 from onnxpress.given.catboost_categories import listed, unlisted_yet
 from onnxpress.progress import Say
 from onnxpress.reading import read_bytes
@@ -31,7 +35,17 @@ def load_booster(
         UserError: it is no such file, has a part without an exact form here, or does not fit the
             columns and classes of the table.
     """
-    library, data = SUFFIXES[path.suffix], read_bytes(path)
+    return booster_of(SUFFIXES[path.suffix], read_bytes(path), path, rows, schema, say)
+
+
+def booster_of(
+    library: str, data: bytes, path: Path, rows: Rows, schema: Schema, say: Say
+) -> BoosterClassifier | BoosterRegressor:
+    """Return the classifier or regressor in native bytes, which came in the file at ``path``.
+
+    Raises:
+        UserError: as :func:`load_booster`.
+    """
     try:
         model = read_booster(library, unlisted_yet(data) if library == "catboost" else data)
     except UserError as error:
@@ -59,7 +73,8 @@ def load_booster(
         if model.outputs != len(schema.targets):
             wanted = "one" if len(schema.targets) == 1 else str(len(schema.targets))
             raise UserError(f"{path} gives {model.outputs} values a row; expected {wanted}")
-        return BoosterRegressor(library, data, columns)
+        kind = BoosterRanker if model.objective in RANKING else BoosterRegressor
+        return kind(library, data, columns)
     return BoosterClassifier(library, data, columns, _classes(model, rows, schema, path, say))
 
 

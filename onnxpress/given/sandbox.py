@@ -18,7 +18,7 @@ from onnxpress import held
 from onnxpress.boosters.readers import SUFFIXES as BOOSTERS
 from onnxpress.errors import UserError
 from onnxpress.estimators import stored
-from onnxpress.evaluate.baseline import worse_than_constant
+from onnxpress.evaluate.baseline import ranks_groups, worse_than_constant
 from onnxpress.given.outcome import Outcome, from_answer
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
@@ -188,7 +188,7 @@ def _unlocked_lines(locks: Sequence[str], path: Path) -> list[str]:
 
 def _worse_lines(outcome: Outcome, calibration: Rows, schema: Schema) -> list[str]:
     """Return a line about predictions that a constant beats."""
-    if outcome.values is None:
+    if outcome.values is None or ranks_groups(calibration, outcome.values):
         return []
     line = worse_than_constant(schema, calibration.target, outcome.values, "calibration")
     return [] if line is None else [line]

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from onnxpress.boosters.readers import SUFFIXES as BOOSTERS
 from onnxpress.errors import UserError
-from onnxpress.estimators.booster_objects import of_native_bytes
+from onnxpress.estimators.booster_objects import bytes_with_categories, of_native_bytes
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.parts import set_threads
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.estimators.stored.dumping import dump
-from onnxpress.given.booster_models import load_booster
+from onnxpress.given.booster_models import booster_of, load_booster
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.given.onnx_parity import check_onnx_parity
 from onnxpress.given.outcome import MOST_CHARACTERS, MOST_LINES, Outcome, to_answer
@@ -74,7 +74,12 @@ def _loaded(path: Path, trusted: Sequence[str], rows: Rows, schema: Schema, say:
     elif path.suffix in BOOSTERS:
         model = load_booster(path, rows, schema, say)
     else:
-        model = of_native_bytes(load_original(path, trusted))
+        model = load_original(path, trusted)
+        data = bytes_with_categories(model)
+        if data is None:
+            model = of_native_bytes(model)
+        else:
+            model = booster_of("catboost", data, path, rows, schema, say)
     check_fits(model, rows, schema, path)
     return model
 

@@ -59,6 +59,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         table = parquet.ParquetFile(data, pre_buffer=False).read(use_threads=False)
         values = {column.name: table[column.name].to_numpy() for column in schema.columns}
         targets = [table[name].to_numpy() for name in schema.targets]
+        groups = None if schema.group is None else table[schema.group].to_numpy()
     except (OSError, pa.ArrowException, KeyError) as error:
         raise UserError(
             f"{path} is not what the prepare stage writes ({error}); "
@@ -66,7 +67,7 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         ) from error
     target = np.stack(targets, axis=1) if schema.has_several_targets else targets[0]
     target = target.astype(str) if target.dtype == object else target
-    return as_rows(values, target, schema)
+    return as_rows(values, target, schema, groups)
 
 
 def read_predictions(schema: Schema) -> dict[str, NDArray[np.str_]]:

@@ -23,6 +23,7 @@ from onnxpress.limits import (
     about_unknown,
     error_quantile,
     is_known,
+    is_ndcg,
     is_scorer,
     nearest,
     with_defaults,
@@ -224,6 +225,12 @@ class Data(Section):
     text: list[str] = Field(
         default=[], description="columns of free text, whose words are counted (files only)"
     )
+    group: str | None = Field(
+        default=None,
+        min_length=1,
+        description="the column that says which rows belong together, such as those of a query: "
+        "they stay together in every split, and it is no feature (files only); null: none",
+    )
     missing_values: list[str] = Field(
         default=[], description="cells of a CSV file that mean missing, besides empty ones: [NA]"
     )
@@ -335,7 +342,8 @@ class Evaluate(Section):
 
     score: ScorerName | None = Field(
         default=None,
-        description="what score means: a scorer of scikit-learn by name; null: accuracy or r2",
+        description="what score means: a scorer of scikit-learn by name, or ndcg or ndcg_at_10 "
+        "for rows in groups; null: accuracy or r2, and ndcg for rankers",
     )
     also: list[ScorerName] = Field(default=[], description="more scorers that are recorded")
     positive: int | str | bool | None = Field(
@@ -555,7 +563,27 @@ def parse_params(content: dict[str, Any], origin: Path = PARAMS) -> Params:
         raise UserError(f"{origin}: {_explain(error)}") from error
     # From the mapping, not from `params`: this is not the reading of a section.
     _check_scorers(origin, content["gate"].get("max_drop") or {}, content["evaluate"])
+    if content["data"].get("group") is None:
+        _check_groups(origin, content)
     return params
+
+
+def _check_groups(origin: Path, content: dict[str, Any]) -> None:
+    """Raise UserError if a score or a limit is about groups, which the rows are not in."""
+    evaluate = content["evaluate"]
+    asked = {
+        "evaluate.score": [evaluate.get("score")],
+        "evaluate.also": evaluate.get("also") or [],
+        "quantize.max_drop": content["quantize"].get("max_drop") or {},
+        "gate.max_drop": content["gate"].get("max_drop") or {},
+    }
+    for key, names in asked.items():
+        for name in names:
+            if name is not None and is_ndcg(name):
+                raise UserError(
+                    f"{origin}: {key} has {name!r}, which compares rows of one group; name the "
+                    "column that says which rows belong together in data.group"
+                )
 
 
 def _check_scorers(origin: Path, limits: Limits, evaluate: dict[str, Any]) -> None:

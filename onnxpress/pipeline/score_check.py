@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.limits import is_scorer
@@ -37,7 +34,7 @@ def read_checked() -> tuple[Schema, Rows, Rows, Check]:
             params.yaml does not fit these rows.
     """
     schema, rows, calibration = read_training()
-    check = ScoreCheck(load_asked(), schema.task, rows.target, calibration.target)
+    check = ScoreCheck(load_asked(), schema.task, rows, calibration)
     check.before_fit()
     return schema, rows, calibration, check.of_predictions
 
@@ -48,10 +45,9 @@ class ScoreCheck:
 
     asked: Asked
     task: Task
-    train: NDArray[Any]
-    """The target of the training rows, (rows,), or (rows, targets)."""
-    calibration: NDArray[Any]
-    """The target of the calibration rows in the same form; empty if there are none."""
+    train: Rows
+    calibration: Rows
+    """Without rows if none are set aside."""
 
     def before_fit(self) -> None:
         """Check names and rows, with a model in mind that gives probabilities.
@@ -83,7 +79,7 @@ class ScoreCheck:
 
     @property
     def _classes(self) -> tuple[Label, ...]:
-        return as_classes(self.train) if self.task == "classification" else ()
+        return as_classes(self.train.target) if self.task == "classification" else ()
 
     def _check_names(self, *, proper: bool, scored: bool) -> None:
         can = {"proper": proper, "scored": scored}
@@ -94,16 +90,23 @@ class ScoreCheck:
         check_limits(self.asked.test, score, key="gate.max_drop", **can)
 
     def _found(self, name: str | None, key: str, **can: bool) -> Score:
-        targets = 1 if self.train.ndim == 1 else self.train.shape[1]
+        target = self.train.target
         return find_score(
-            name, self.task, self._classes, self.asked.positive, targets=targets, key=key, **can
+            name,
+            self.task,
+            self._classes,
+            self.asked.positive,
+            targets=1 if target.ndim == 1 else target.shape[1],
+            groups=self.train.groups,
+            key=key,
+            **can,
         )
 
-    def _check_rows(self, names: Sequence[str], target: NDArray[Any], key: str) -> None:
-        what = "training" if target is self.train else "calibration"
+    def _check_rows(self, names: Sequence[str], rows: Rows, key: str) -> None:
+        what = "training" if rows is self.train else "calibration"
         for name in names:
-            score = self._found(name, key)
-            check_rows(score, target, rows=f"the {len(target)} {what} rows", key=key)
+            score = self._found(name, key).on(rows.groups)
+            check_rows(score, rows.target, rows=f"the {len(rows)} {what} rows", key=key)
 
 
 @contextmanager

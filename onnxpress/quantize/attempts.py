@@ -14,7 +14,7 @@ from onnxpress.evaluate.row_dependence import TOLERANCE, Dependence, row_depende
 from onnxpress.graph.canonical import same_computation, to_bytes
 from onnxpress.limits import SCORE
 from onnxpress.onnx_file import judge
-from onnxpress.quantize.candidates import Candidate, Form, NotApplicable
+from onnxpress.quantize.candidates import Candidate, NotApplicable
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -120,7 +120,7 @@ class Attempts:
         if reason:
             return Verdict(made.candidate, Outcome.NOT_POSITIVE, reason, made.size_kb)
         losses = self.scorer.losses(compared)
-        same = _keeps_all(made.candidate)
+        same = made.candidate.keeps_all
         drops = tuple(_drop(losses[key], limit, same=same) for key, limit in self.limits.items())
         over = [drop for drop in drops if drop.exceeded]
         shown = over or [drop for drop in drops if drop.loss.key == SCORE] or drops[:1]
@@ -145,10 +145,6 @@ def _drop(loss: Loss, limit: float, *, same: bool) -> Drop:
     """
     over = exceeded(loss, limit, by_bound=not same)
     return Drop(loss, limit, over and not (same and math.isnan(loss.value)))
-
-
-def _keeps_all(candidate: Candidate) -> bool:
-    return all(form == Form.LOSSLESS for form in candidate.form.split("+"))
 
 
 def _dependence(model: bytes, rows: Rows, tolerance: float) -> Dependence:

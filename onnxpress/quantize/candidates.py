@@ -130,6 +130,11 @@ class Candidate:
         return f"{self.method}{form}{rung}"
 
     @property
+    def keeps_all(self) -> bool:
+        """Whether every prediction stays as it is, by construction."""
+        return all(form == Form.LOSSLESS for form in self.form.split("+"))
+
+    @property
     def ladder(self) -> Ladder:
         """What the rungs of one ladder share; they are listed from the smallest model up."""
         return self.method, self.form

@@ -46,7 +46,8 @@ class Options:
     """
 
     score: str | None = None
-    """What the budget ``score`` means: scikit-learn's name of a scorer; None: accuracy or R2."""
+    """What the budget ``score`` means: scikit-learn's name of a scorer; None: accuracy or R2, and
+    NDCG of a ranker on rows in groups."""
 
     positive: int | str | None = None
     """Of two classes, the one that recall and the like are about; None: the greater."""

@@ -29,6 +29,8 @@ class Compared:
     target: NDArray[Any]
     before: Predictions
     after: Predictions
+    groups: NDArray[np.int64] | None = None
+    """The number of each row's group, (rows,), where the rows have groups."""
 
     def lost_sign(self) -> str:
         """Say where a regressor is not above zero though the plain one is; empty if nowhere.
@@ -66,14 +68,14 @@ class Scorer:
         failed = self._failed_screen(quantized)
         if failed is not None:
             return failed
-        target, before = self._before()
+        target, before, groups = self._before()
         after = []
         for trial in self._make():
             model = quantized
             if trial.plain != plain:
                 model = to_bytes(candidate.apply(onnx.load_from_string(trial.plain), trial.learn))
             after.append(self._predicted(model, trial))
-        return Compared(target, before, Predictions.joined(after))
+        return Compared(target, before, Predictions.joined(after), groups)
 
     def _failed_screen(self, quantized: bytes) -> Compared | None:
         """The comparison on the screen if it leaves no doubt that too many answers change."""
@@ -84,25 +86,27 @@ class Scorer:
         score, target = self._terms.score, trial.score.target
         loss = measured_losses([DISAGREEMENT], score, target, *pair)[DISAGREEMENT]
         least = lower_bound(round(loss.value * loss.rows), loss.rows)
-        return Compared(target, *pair) if least > limit else None
+        return Compared(target, *pair, trial.score.groups) if least > limit else None
 
     def losses(self, compared: Compared) -> dict[str, Loss]:
         """Measure the loss of score, and of everything else that has a limit, over all rows."""
         terms, target = self._terms, compared.target
         pair = compared.before, compared.after
-        keys = dict.fromkeys([SCORE, *terms.limits])
-        found = measured_losses(keys, terms.score, target, *pair, limit=terms.tolerance)
+        keys, score = dict.fromkeys([SCORE, *terms.limits]), terms.score.on(compared.groups)
+        found = measured_losses(keys, score, target, *pair, limit=terms.tolerance)
         if terms.rare is not None:
-            of_rare = replace(terms.score, positive=terms.rare)
+            of_rare = replace(score, positive=terms.rare)
             loss = measured_losses([AVERAGE_PRECISION], of_rare, target, *pair)[AVERAGE_PRECISION]
             found[AVERAGE_PRECISION] = replace(loss, about=f"class {terms.rare!r}")
         return found
 
-    def _plain(self) -> tuple[NDArray[Any], Predictions]:
-        """The target of the rows of all trials, and what the plain models predict for them."""
+    def _plain(self) -> tuple[NDArray[Any], Predictions, NDArray[np.int64] | None]:
+        """The target of the rows of all trials, what the plain models predict, and the groups."""
         trials = self._make()
         before = [self._predicted(trial.plain, trial) for trial in trials]
-        return np.concatenate([trial.score.target for trial in trials]), Predictions.joined(before)
+        target = np.concatenate([trial.score.target for trial in trials])
+        groups = [each.score.groups for each in trials if each.score.groups is not None]
+        return target, Predictions.joined(before), np.concatenate(groups) if groups else None
 
     def _predicted(self, model: bytes, trial: Trial) -> Predictions:
         """Predict the rows of a trial, with a column for every class of the original.

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.estimators.booster_estimator import is_ranker
 from onnxpress.evaluate.metrics import in_unit_of_target
 from onnxpress.limits import (
     AVERAGE_PRECISION,
@@ -21,11 +22,18 @@ from onnxpress.limits import (
 )
 from onnxpress.quantize.candidates import Candidate, Form
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.trials import Trials
+from onnxpress.quantize.trials import Needed, Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.budgets import CALIBRATION, check_limits, with_defaults
 from onnxpress.scores.losses import Limit
-from onnxpress.scores.score import Label, Score, as_classes, check_rows, find_score
+from onnxpress.scores.score import (
+    Label,
+    Score,
+    as_classes,
+    check_rows,
+    chosen_name,
+    find_score,
+)
 from onnxpress.tables.rows import take
 from onnxpress.tables.schema import Schema
 
@@ -86,13 +94,17 @@ def terms_of(
         if original is not None and len(classes) != width:
             classes = as_classes(original().classes_)
     gives = {"proper": bool(width) and first.proper, "scored": width == len(classes)}
+    groups, name = trials.scored.groups, options.score
+    if name is None and groups is not None and original is not None:
+        name = chosen_name(name, ranks=is_ranker(original()), groups=groups)
     score = find_score(
-        options.score,
+        name,
         schema.task,
         classes,
         options.positive,
         **gives,
         targets=first.width,
+        groups=groups,
         key=words.score,
     )
     applicable = check_limits(_limits(options), score, **gives, key=words.limits)
@@ -113,14 +125,15 @@ def _limits(options: Options) -> dict[str, float | None]:
     return with_defaults(options.budgets, defaults)
 
 
-def share_to_prove(options: Options, candidates: Sequence[Candidate]) -> float | None:
-    """Return the share of other answers that a faithful forest has to be proved to stay below.
+def needed_by(options: Options, candidates: Sequence[Candidate]) -> Needed:
+    """Return what the trials of these candidates are for.
 
-    None where none is tried at the level ``faithful``, or there is no limit on it.
+    At the level ``faithful`` the limit on other answers has to be proved, if there is one.
     """
-    if options.level != "faithful" or all(one.form != Form.FAITHFUL for one in candidates):
-        return None
-    return _limits(options).get(DISAGREEMENT)
+    changing = any(not one.keeps_all for one in candidates)
+    faithful = any(one.form == Form.FAITHFUL for one in candidates)
+    proved = options.level == "faithful" and faithful
+    return Needed(changing, _limits(options).get(DISAGREEMENT) if proved else None)
 
 
 def rare_class(classes: tuple[Label, ...], target: NDArray[Any]) -> Label | None:

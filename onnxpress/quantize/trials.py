@@ -1,9 +1,8 @@
 """Where candidates are scored: on rows that neither the model nor the candidate has learned from.
 
 A fold of the rows that the model was fitted on flatters every candidate. So a large data set has
-calibration rows set aside. For a small one, and where a class is so rare that few calibration rows
-are of it, clones are fitted on folds and quantised in the same way, each scored on the fold it
-never saw.
+calibration rows set aside. Where these are few, in all or of a class, clones are fitted on folds
+and quantised in the same way, each scored on the fold it never saw.
 """
 
 from __future__ import annotations
@@ -27,11 +26,14 @@ from onnxpress.tables.schema import Schema
 
 FOLDS = 5
 
-RARE = 50
-"""Calibration rows of a rare class below which it takes the training rows too to score."""
+FEW = 1000
+"""Calibration rows below which it takes the training rows too to score.
 
-RARE_SHARE = 0.05
-"""Share of the rows below which a class is rare: others have enough rows where the table has."""
+A score of so many, of which one in twenty has another answer, has a standard error of 0.7 points.
+"""
+
+FEW_OF_CLASS = 200
+"""The same of the rows of a class, for its recall: 1.6 points."""
 
 MOST_ROWS = 50_000
 """Rows above which clones would take too long; calibration rows of a rare class must do there."""
@@ -80,8 +82,8 @@ class Trials:
 class Needed:
     """What trials are for."""
 
-    candidates: bool = True
-    """Whether any candidate is tried."""
+    changing: bool = True
+    """Whether any candidate is tried that may change an answer."""
     disagreement: float | None = None
     """The share of other answers that a candidate has to be proved to stay below; None: none."""
 
@@ -119,10 +121,10 @@ def trials_of(
 ) -> Trials:
     """Score by calibration rows, or by clones where these are none or too few.
 
-    They are too few of a rare class, or to prove that so few answers change as is ``needed``. The
-    clones are then fitted on training and calibration rows; the model that is chosen learns from
-    training rows alone, as otherwise. A model that cannot be fitted again is scored on what
-    calibration rows there are. No clone is fitted where no candidate is tried.
+    They are too few in all, or of a class, or to prove that so few answers change as is ``needed``.
+    The clones are then fitted on training and calibration rows; the model that is chosen learns
+    from training rows alone, as otherwise. A model that cannot be fitted again is scored on what
+    calibration rows there are. No clone is fitted where no candidate can change an answer.
     """
     if not len(calibration):
         return cross_fits(clones, train)
@@ -146,36 +148,30 @@ def too_few(train: Rows, calibration: Rows, needed: Needed = ANYTHING) -> str:
 
     Of very many rows no clones are fitted.
     """
-    if not needed.candidates:
+    if not needed.changing or len(train) + len(calibration) > MOST_ROWS:
         return ""
-    if train.target.dtype.kind == "f" or len(train) + len(calibration) > MOST_ROWS:
-        return ""
-    label = too_rare(train, calibration)
-    if label is not None:
-        count = int((calibration.target == label).sum())
+    few = len(calibration) < FEW
+    if few or train.target.dtype.kind == "f":
+        return f"{len(calibration)} calibration rows are few" if few else ""
+    label, count = _rarest(train, calibration)
+    if count < FEW_OF_CLASS:
         return f"only {count} of {len(calibration)} calibration rows are of the class {label!r}"
-    disagreement = needed.disagreement
-    if not disagreement or rows_needed(disagreement) > len(train) + len(calibration):
+    limit = needed.disagreement
+    if not limit or rows_needed(limit) > len(train) + len(calibration):
         return ""
-    allowed = len(calibration) * disagreement
+    allowed = len(calibration) * limit
     if allowed >= EXPECTED:
         return ""
     return f"the limit on other answers is {allowed:.1f} of {len(calibration)} calibration rows"
 
 
-def too_rare(train: Rows, calibration: Rows) -> int | str | None:
-    """Return the class that is too rare for calibration rows to score it; None if none is."""
-    total = len(train) + len(calibration)
-    if train.target.dtype.kind == "f" or total > MOST_ROWS:
-        return None
-    labels, counts = np.unique(
-        np.concatenate([train.target, calibration.target]), return_counts=True
-    )
-    for label, count in zip(labels.tolist(), counts.tolist(), strict=True):
-        if count < RARE_SHARE * total and (calibration.target == label).sum() < RARE:
-            found: int | str = label
-            return found
-    return None
+def _rarest(train: Rows, calibration: Rows) -> tuple[int | str, int]:
+    """Return the class with the fewest calibration rows, and how many there are."""
+    labels = np.unique(np.concatenate([train.target, calibration.target]))
+    counts = [int((calibration.target == label).sum()) for label in labels]
+    at = int(np.argmin(counts))
+    label: int | str = labels[at].item()
+    return label, counts[at]
 
 
 def joined(first: Rows, second: Rows) -> Rows:
@@ -183,7 +179,10 @@ def joined(first: Rows, second: Rows) -> Rows:
     feeds = {
         name: np.concatenate([values, second.feeds[name]]) for name, values in first.feeds.items()
     }
-    return Rows(feeds, np.concatenate([first.target, second.target]))
+    groups = None
+    if first.groups is not None and second.groups is not None:
+        groups = np.concatenate([first.groups, second.groups])
+    return Rows(feeds, np.concatenate([first.target, second.target]), groups)
 
 
 def _is_onnx(estimator: Any) -> bool:
@@ -212,9 +211,17 @@ def cross_fits(clones: Clones, train: Rows) -> Trials:
 
 
 def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:
-    """Stratified where a class has a row for each fold; one with fewer is missing in some folds."""
+    """Stratified where a class has a row for each fold; one with fewer is missing in some folds.
+
+    A group of rows is in one fold.
+
+    Raises:
+        UserError: the rows are of one group.
+    """
     from sklearn.model_selection import KFold, StratifiedKFold
 
+    if train.groups is not None:
+        return _grouped_folds(train, train.groups, schema, seed)
     target = train.target
     folds = min(FOLDS, len(train))
     settings = {"n_splits": folds, "shuffle": True, "random_state": seed}
@@ -225,3 +232,20 @@ def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:
                 warnings.filterwarnings("ignore", message="The least populated class")
                 return list(StratifiedKFold(**settings).split(target, target))
     return list(KFold(**settings).split(target))
+
+
+def _grouped_folds(train: Rows, groups: NDArray[np.int64], schema: Schema, seed: int) -> list[Fold]:
+    from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
+
+    folds = min(FOLDS, len(np.unique(groups)))
+    if folds < 2:
+        raise UserError(f"the {len(train)} training rows are of one group; bring more groups")
+    settings = {"n_splits": folds, "shuffle": True, "random_state": seed}
+    if schema.task == "classification":
+        _, counts = np.unique(train.target, return_counts=True)
+        if counts.max() >= folds:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message="The least populated class")
+                made = StratifiedGroupKFold(**settings).split(groups, train.target, groups)
+                return [fold for fold in made if len(fold[1])]
+    return list(GroupKFold(**settings).split(groups, groups=groups))

@@ -93,8 +93,16 @@ def _check_key(name: str, score: Score, *, proper: bool, scored: bool, key: str)
         return
     if not is_scorer(name):
         raise UserError(f"{key} has the unknown key {shortened(repr(name))}; {about_unknown(name)}")
-    can = {"proper": proper, "scored": scored}
-    find_score(name, score.task, score.classes, **can, targets=score.targets, key=f"{key}:")
+    find_score(
+        name,
+        score.task,
+        score.classes,
+        proper=proper,
+        scored=scored,
+        targets=score.targets,
+        groups=score.groups,
+        key=f"{key}:",
+    )
 
 
 def exceeded(loss: Loss, limit: float, *, by_bound: bool = False) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.limits import is_ndcg
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.answers import AnsweringClassifier
 from onnxpress.scores.row_losses import row_losses
@@ -36,9 +37,13 @@ def score_error(
     ``target`` is (rows,). Exact where the score is a mean over the rows; else the jackknife, with
     groups that have rows of every class in equal shares. NaN where it cannot be told: for fewer
     than two rows, for the largest error, or if the score is undefined without one of the groups.
+
+    Rows in groups of their own are alike, so these are left out whole; NDCG is a mean over them.
     """
     if len(target) < 2 or score.name == "neg_max_error":
         return math.nan
+    if score.groups is not None:
+        return _by_own_groups(score, score.groups, target, before, after)
     losses = [row_losses(score, target, each) for each in (before, after)]
     if losses[0] is not None and losses[1] is not None:
         difference = losses[1] - losses[0]
@@ -46,6 +51,30 @@ def score_error(
     if score.task == "classification" and not score.needs_scores and takes_weights(score.name):
         return _by_cells(score, target, before, after)
     return _by_rows(score, target, before, after)
+
+
+def _by_own_groups(
+    score: Score,
+    groups: NDArray[np.int64],
+    target: NDArray[Any],
+    before: Predictions,
+    after: Predictions,
+) -> float:
+    """The error where the rows are in groups, (rows,): of a mean over them, else the jackknife."""
+    if is_ndcg(score.name):
+        lost = score.of_groups(target, before) - score.of_groups(target, after)
+        lost = lost[~np.isnan(lost)]
+        return float(np.std(lost, ddof=1) / math.sqrt(len(lost))) if len(lost) > 1 else math.nan
+    _, number = np.unique(groups, return_inverse=True)
+    blocks = _groups(np.zeros(number.max() + 1))[number]
+
+    def difference(kept: NDArray[np.bool_]) -> float:
+        of_part, part = score.on(groups[kept]), target[kept]
+        return of_part(part, before.take(kept)) - of_part(part, after.take(kept))
+
+    leaving_out = [difference(blocks != block) for block in range(blocks.max() + 1)]
+    whole = difference(np.ones(len(target), bool))
+    return jackknife(whole, np.array(leaving_out), np.bincount(blocks))
 
 
 def _by_rows(score: Score, target: NDArray[Any], before: Predictions, after: Predictions) -> float:

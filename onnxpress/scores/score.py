@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.limits import SCORERS, is_scorer, nearest, pinball_quantile
+from onnxpress.limits import (
+    NDCG,
+    SCORERS,
+    is_ndcg,
+    is_scorer,
+    ndcg_depth,
+    nearest,
+    pinball_quantile,
+)
 from onnxpress.runtime.predictions import Predictions, as_labels
+from onnxpress.scores.ndcg import ndcg_of_groups, why_no_ndcg
 from onnxpress.scores.scorers import (
     Task,
     fits,
@@ -55,6 +64,8 @@ class Score:
     """Of two classes, the one that recall, precision and the like are about."""
     targets: int = 1
     """Regression: how many numbers a row has. scikit-learn averages the scores of several."""
+    groups: NDArray[np.int64] | None = field(default=None, compare=False, repr=False)
+    """The number of each row's group, (rows,), where the rows that are scored have groups."""
 
     def __call__(self, target: NDArray[Any], predictions: Predictions) -> float:
         """Return the score of predictions against ``target`` (rows,), the greater the better.
@@ -66,7 +77,30 @@ class Score:
         """
         if self.undefined(target):
             return math.nan
+        if is_ndcg(self.name):
+            of_groups = self.of_groups(target, predictions)
+            counted = of_groups[~np.isnan(of_groups)]
+            return float(counted.mean()) if len(counted) else math.nan
         return scored(self.name, len(self.classes), *self.answering(target, predictions))
+
+    def of_groups(self, target: NDArray[Any], predictions: Predictions) -> NDArray[np.float64]:
+        """Return the NDCG of each group, whose mean is the score: (groups,).
+
+        NaN of groups that do not count (:func:`onnxpress.scores.ndcg.ndcg_of_groups`), and of all
+        where a prediction is NaN or infinite.
+
+        Raises:
+            ValueError: the rows are in no groups.
+        """
+        if self.groups is None:
+            raise ValueError("the rows should be in groups, got none")
+        values = predictions.values
+        found = ndcg_of_groups(target, values, self.groups, ndcg_depth(self.name))
+        return found if np.isfinite(values).all() else np.full_like(found, np.nan)
+
+    def on(self, groups: NDArray[np.int64] | None) -> Score:
+        """Return the same score for other rows, which have these groups, (rows,)."""
+        return replace(self, groups=groups)
 
     @property
     def needs_probabilities(self) -> bool:
@@ -86,6 +120,8 @@ class Score:
         """Say why no model has this score on rows with this target (rows,); empty if it has one."""
         if not len(target):
             return "there are no rows"
+        if is_ndcg(self.name):
+            return why_no_ndcg(target, self.groups)
         if self.task == "regression":
             return why_not_numbers(self.name, np.asarray(target, np.float64))
         codes = self.encoded(target)
@@ -213,6 +249,14 @@ def fitting_scores(
     return fitting(task, n_classes, proper=proper, has_scores=scored)
 
 
+def chosen_name(name: str | None, *, ranks: bool, groups: NDArray[np.int64] | None) -> str | None:
+    """Return the name of the score that counts; None is accuracy or R2.
+
+    Where none is named, it is NDCG for a model that ranks rows in ``groups``.
+    """
+    return NDCG if name is None and ranks and groups is not None else name
+
+
 def find_score(  # noqa: PLR0913 - keywords with defaults say what the model can
     name: str | None,
     task: Task,
@@ -222,9 +266,10 @@ def find_score(  # noqa: PLR0913 - keywords with defaults say what the model can
     proper: bool = True,
     scored: bool = True,
     targets: int = 1,
+    groups: NDArray[np.int64] | None = None,
     key: str = "score",
 ) -> Score:
-    """Find a score by scikit-learn's name; None is accuracy or R2.
+    """Find a score by scikit-learn's name, or NDCG; None is accuracy or R2.
 
     Args:
         name: of the scorer.
@@ -234,6 +279,7 @@ def find_score(  # noqa: PLR0913 - keywords with defaults say what the model can
         proper: whether the model gives probabilities.
         scored: whether it gives scores at all.
         targets: how many numbers it predicts for a row.
+        groups: the number of each row's group, (rows,); None if the rows are in no groups.
         key: what an error calls the name.
 
     Raises:
@@ -242,12 +288,18 @@ def find_score(  # noqa: PLR0913 - keywords with defaults say what the model can
     """
     positive = _positive(positive, task, classes, f"{key.rpartition('.')[0]}.positive".lstrip("."))
     if name is None:
-        return Score(DEFAULTS[task], task, classes, positive, targets)
+        return Score(DEFAULTS[task], task, classes, positive, targets, groups)
     valid = fitting(task, len(classes), proper=proper, has_scores=scored, targets=targets)
-    quantile = task == "regression" and isinstance(name, str) and pinball_quantile(name)
-    if name not in valid and not quantile:
+    named = task == "regression" and isinstance(name, str)
+    of_groups = named and targets == 1 and is_ndcg(name)
+    if of_groups and groups is None:
+        raise UserError(
+            f"{key} {name!r} compares rows of one group, and these are in no groups; name the "
+            "column that says which rows belong together (`group`)"
+        )
+    if name not in valid and not of_groups and not (named and pinball_quantile(name)):
         raise UserError(f"{key} {_complaint(name, task, len(classes), valid)}")
-    return Score(name, task, classes, positive, targets)
+    return Score(name, task, classes, positive, targets, groups)
 
 
 def _complaint(name: Any, task: Task, n_classes: int, valid: tuple[str, ...]) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.limits import SCORERS, pinball_quantile
+from onnxpress.limits import SCORERS, is_ndcg, pinball_quantile
 
 Task = Literal["classification", "regression"]
 Kind = Literal["classification", "regression", "clustering", "multilabel"]
@@ -30,6 +30,8 @@ AGAINST_A_CONSTANT = ("r2", "explained_variance", "d2_")
 @cache
 def kind_of(name: str) -> Kind:
     """Return what a scorer of scikit-learn compares."""
+    if is_ndcg(name):
+        return "regression"
     if name.endswith("_samples"):
         return "multilabel"
     module = _scorer(name, 0)._score_func.__module__

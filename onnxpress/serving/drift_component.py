@@ -13,6 +13,9 @@ SUFFIX = "-drift"
 TRACES = "/tmp/onnxpress-drift"  # noqa: S108 - in the server's container, which has it for itself
 """How the names of the files begin that Triton writes and the component reads."""
 PROFILE = "drift_profile.json"
+SAFE_FROM = "25.04"
+"""The first release of Triton whose traces do not end the server: before, it unlocked a mutex that
+it had freed (https://github.com/triton-inference-server/server/pull/8144)."""
 SOURCES = Path(drift.__file__).parent
 TRAVELLING = ("counting", "traces", "window")
 """Modules that the component imports."""
@@ -44,8 +47,16 @@ def trace_options(every: int, traces: str = TRACES) -> list[str]:
     ]
 
 
-def moved(config: str, traces: str) -> tuple[str, list[str]]:
-    """Return a component's configuration with other files, and the server's options for these.
+def trace_parameters(every: int, traces: str = TRACES) -> str:
+    """Return the part of a model's configuration that says the same."""
+    return (
+        f'parameters {{ key: "every" value {{ string_value: "{every}" }} }}\n'
+        f'parameters {{ key: "traces" value {{ string_value: {json.dumps(traces)} }} }}\n'
+    )
+
+
+def moved(config: str, traces: str) -> tuple[str, int]:
+    """Return a component's configuration with other files, and how many requests make one of them.
 
     Raises:
         ValueError: it is not such a configuration.
@@ -53,7 +64,7 @@ def moved(config: str, traces: str) -> tuple[str, list[str]]:
     every = re.search(r'key: "every" value \{ string_value: "([0-9]+)" \}', config)
     if every is None or config.count(f'"{TRACES}"') != 1:
         raise ValueError("it does not name its trace files")
-    return config.replace(f'"{TRACES}"', json.dumps(traces)), trace_options(int(every[1]), traces)
+    return config.replace(f'"{TRACES}"', json.dumps(traces)), int(every[1])
 
 
 def _config(name: str, every: int) -> str:
@@ -67,8 +78,6 @@ def _config(name: str, every: int) -> str:
             'output { name: "rows" data_type: TYPE_INT64 dims: [ 1 ] }',
             "instance_group [ { kind: KIND_CPU count: 1 } ]",
             f'parameters {{ key: "model" value {{ string_value: "{name}" }} }}',
-            f'parameters {{ key: "every" value {{ string_value: "{every}" }} }}',
-            f'parameters {{ key: "traces" value {{ string_value: "{TRACES}" }} }}',
-            "",
+            trace_parameters(every),
         ]
     )

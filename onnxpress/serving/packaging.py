@@ -10,7 +10,7 @@ import onnx
 
 from onnxpress.errors import UserError
 from onnxpress.serving.drift_component import PROFILE as DRIFT_PROFILE
-from onnxpress.serving.drift_component import component_files, trace_options
+from onnxpress.serving.drift_component import SAFE_FROM, component_files, trace_options
 from onnxpress.serving.kserve import Resources, as_yaml, inference_service
 from onnxpress.serving.monitoring.files import monitoring_files
 from onnxpress.serving.monitoring.watched import Watched
@@ -69,6 +69,8 @@ def packaged(
     digest = content_digest(repository)
     storage = deployment.storage_uri and f"{deployment.storage_uri}/{digest}"
     releases = releases_for(oldest_onnxruntime, bad_onnxruntime)
+    if deployment.drift_every:
+        releases = [release for release in releases if release >= SAFE_FROM]
     page = Served(
         name=name,
         digest=digest,

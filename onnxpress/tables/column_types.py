@@ -28,6 +28,7 @@ from onnxpress.tables.arrow_types import (
     present,
     texts,
 )
+from onnxpress.tables.groups import check_group, group_numbers
 from onnxpress.tables.schema import Column, Schema, Target, columns_of
 from onnxpress.tables.stray_text import refuse_nul, refuse_stray_text, refuse_written_quantities
 from onnxpress.tables.wording import listed, shown
@@ -44,17 +45,22 @@ AnyTask = Literal["auto", "classification", "regression"]
 
 
 def type_columns(
-    source: pa.Table | pd.DataFrame, target: Target, task: AnyTask, text: Collection[str] = ()
+    source: pa.Table | pd.DataFrame,
+    target: Target,
+    task: AnyTask,
+    text: Collection[str] = (),
+    group: str | None = None,
 ) -> tuple[pd.DataFrame, Schema]:
     """Give every column its final type, and describe the columns in a schema.
 
     Rows without a target, or without one of several, are left out. Numbers become float32 already
     here: a model trained in float64 and served in float32 differs from its ONNX form at the split
     thresholds. Everything else becomes str, empty where it is missing: a category, or free text for
-    the columns in ``text``. The index of a DataFrame is dropped at once.
+    the columns in ``text``. The values of ``group``, which say what rows belong together, become
+    numbers from 0. The index of a DataFrame is dropped at once.
 
     Returns:
-        The columns, features first and what is predicted last, and their schema.
+        The columns, features first, then what is predicted, then the group, and their schema.
 
     Raises:
         UserError: naming the column that cannot be used, and why.
@@ -62,7 +68,9 @@ def type_columns(
     table = as_table(source) if isinstance(source, pd.DataFrame) else source
     table = pa.table([decoded(column) for column in table.columns], names=table.column_names)
     targets = columns_of(target)
-    features = feature_names(table, targets, text)
+    if group is not None:
+        check_group(table, group, (*targets, *text))
+    features = feature_names(table, targets, text, group)
     rows = labelled_rows(table, targets)
     columns, values = [], {}
     for name in features:
@@ -77,7 +85,9 @@ def type_columns(
     task = decide_task(labels[targets[0]]) if task == "auto" else task
     for name, label in labels.items():
         values[name] = type_target(label, name, task, rows)
-    return pd.DataFrame(values), Schema(task, target, tuple(columns))
+    if group is not None:
+        values[group] = group_numbers(table[group].take(rows), group, rows)
+    return pd.DataFrame(values), Schema(task, target, tuple(columns), group=group)
 
 
 def labelled_rows(table: pa.Table, targets: tuple[str, ...]) -> NDArray[np.intp]:
@@ -137,7 +147,9 @@ def as_table(frame: pd.DataFrame) -> pa.Table:
     return table.replace_schema_metadata(None)
 
 
-def feature_names(table: pa.Table, targets: tuple[str, ...], text: Collection[str]) -> list[str]:
+def feature_names(
+    table: pa.Table, targets: tuple[str, ...], text: Collection[str], group: str | None = None
+) -> list[str]:
     """Return the names of the feature columns.
 
     Raises:
@@ -146,9 +158,11 @@ def feature_names(table: pa.Table, targets: tuple[str, ...], text: Collection[st
     """
     if not table.num_rows:
         raise UserError("the table has a header but no rows; expected at least a few dozen")
-    features = [name for name in table.column_names if name not in targets]
+    features = [name for name in table.column_names if name not in (*targets, group)]
     if not features:
-        raise UserError(f"the table has no feature column beside the target {listed(targets)}")
+        also = "" if group is None else f" and the group {shown(group)}"
+        named = f"the target {listed(targets)}{also}"
+        raise UserError(f"the table has no feature column beside {named}")
     if absent := sorted(set(text) - set(features)):
         raise UserError(
             f"`text` {shown(absent[0])} is not a feature column; they are {listed(features, 20)}"

@@ -28,24 +28,33 @@ class Rows:
     target: NDArray[Any]
     """(rows,): int64 or str for classes, float64 for regression; of several targets, float64
     (rows, targets)."""
+    groups: NDArray[np.int64] | None = None
+    """The number of each row's group, (rows,); None if the rows are in no groups."""
 
     def __len__(self) -> int:
         return len(self.target)
 
     def take(self, index: NDArray[np.intp]) -> Rows:
         """Return the rows at ``index``, in that order."""
-        return Rows(take(self.feeds, index), self.target[index])
+        groups = None if self.groups is None else self.groups[index]
+        return Rows(take(self.feeds, index), self.target[index], groups)
 
 
-def as_rows(columns: Mapping[str, NDArray[Any]], target: NDArray[Any], schema: Schema) -> Rows:
+def as_rows(
+    columns: Mapping[str, NDArray[Any]],
+    target: NDArray[Any],
+    schema: Schema,
+    groups: NDArray[np.int64] | None = None,
+) -> Rows:
     """Return the rows of typed columns, each (rows,), in the order of the schema."""
     if not schema.all_numeric:
         names = [column.name for column in schema.columns]
-        return Rows({input_name(name): columns[name].reshape(-1, 1) for name in names}, target)
+        feeds = {input_name(name): columns[name].reshape(-1, 1) for name in names}
+        return Rows(feeds, target, groups)
     matrix = np.empty((len(target), len(schema.columns)), np.float32)
     for position, column in enumerate(schema.columns):
         matrix[:, position] = columns[column.name]
-    return Rows({NUMERIC_INPUT: matrix}, target)
+    return Rows({NUMERIC_INPUT: matrix}, target, groups)
 
 
 def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:

@@ -32,6 +32,9 @@ class Schema:
     target_std: float | tuple[float, ...] | None = None
     """Regression: standard deviation of the target in the training rows, in its own unit; one for
     each of several targets."""
+    group: str | None = None
+    """The column whose values say which rows belong together; None if each stands alone. It is no
+    feature; the prepared rows have the numbers of the groups in it."""
 
     @property
     def targets(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from onnxpress.errors import UserError
 from onnxpress.tables.column_types import plain
+from onnxpress.tables.groups import split_groups
 from onnxpress.tables.schema import Schema, Target
 
 CALIBRATION_FROM_ROWS = 1000
@@ -25,8 +26,12 @@ class Parts:
 
     def describe_sizes(self) -> str:
         """Return how many rows each part has, in a clause."""
-        sizes = len(self.train), len(self.calibration), len(self.test)
-        return "{} training, {} calibration, {} test rows".format(*sizes)
+        parts, group = (self.train, self.calibration, self.test), self.schema.group
+        sizes = "{} training, {} calibration, {} test rows".format(*map(len, parts))
+        if group is None:
+            return sizes
+        counts = [part[group].nunique() for part in parts]
+        return sizes + ", of {}, {} and {} groups".format(*counts)
 
     def describe_target(self) -> str:
         """Return one clause about the target in the training rows."""
@@ -39,7 +44,7 @@ class Parts:
 def split(
     frame: pd.DataFrame, schema: Schema, test_size: float, calibration_size: float | None, seed: int
 ) -> Parts:
-    """Split rows at random, stratified by class for classification.
+    """Split rows at random, stratified by class for classification; groups of rows stay whole.
 
     Args:
         frame: the typed columns of all rows.
@@ -84,17 +89,23 @@ def split_off(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Split ``share`` of the rows off at random, stratified by class for classification.
 
+    Rows in groups are split off by whole groups, so that it is about that share.
+
     Returns:
         The other rows, and those split off.
 
     Raises:
-        UserError: a class is too rare to be in both parts; ``what`` is what the line calls the
-            share.
+        UserError: a class is too rare to be in both parts, or there is one group only; ``what`` is
+            what the line calls the share.
     """
     from sklearn.model_selection import train_test_split
 
     classes = frame[schema.target_name] if schema.task == "classification" else None
     try:
+        if schema.group is not None:
+            labels = None if classes is None else classes.to_numpy()
+            places = split_groups(frame[schema.group].to_numpy(), share, seed, labels)
+            return frame.iloc[places[0]], frame.iloc[places[1]]
         rest, part = train_test_split(frame, test_size=share, random_state=seed, stratify=classes)
     except ValueError as error:
         rarest = "" if classes is None else _rarest(classes)

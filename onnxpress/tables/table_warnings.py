@@ -33,7 +33,11 @@ def source_warnings(
 
 
 def split_warnings(parts: Parts) -> list[str]:
-    """Return what may surprise about the rows of the parts taken together."""
+    """Return what may surprise about the rows of the parts taken together.
+
+    Rows that are the same in two groups surprise nobody: an item belongs to many queries.
+    """
     known = pd.concat([parts.train, parts.calibration])
     found = part_findings(parts.train, parts.test, parts.schema)
-    return [*finding_lines(found), *shared_lines(known, parts.test)]
+    shared = [] if parts.schema.group is not None else shared_lines(known, parts.test)
+    return [*finding_lines(found), *shared]

@@ -109,11 +109,11 @@ BAD: list[tuple[Callable[[], Any], str]] = [
     (compress(score="accurate"), r"score should name a scorer of scikit-learn, .* 'accuracy'"),
     (compress(positive=1), r"positive should be null, got 1: it is for two classes"),
     (
-        compress(score="roc_auc_ovr", calibration=(X[:90], y[:90])),
+        compress(model=ONNX, score="roc_auc_ovr", calibration=(X[:90], y[:90])),
         r"score 'roc_auc_ovr' is undefined on calibration rows: no row is of the class 2; choose",
     ),
     (
-        compress(budgets={"roc_auc_ovr": 0}, calibration=(X[:90], y[:90])),
+        compress(model=ONNX, budgets={"roc_auc_ovr": 0}, calibration=(X[:90], y[:90])),
         r"budgets: 'roc_auc_ovr' is undefined on calibration rows: no row is of the class 2",
     ),
     (compress(seed=-1), r"seed should be a whole number from 0 on, got -1"),

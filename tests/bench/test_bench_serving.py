@@ -197,6 +197,7 @@ def test_the_page_says_how_busy_the_machine_was(tmp_path: Path) -> None:
     assert "the start and 4.5 at the end" in page
     assert "## iris, 32 rows a request, 1 / 16 clients" in page
     assert len(json.loads((tmp_path / "serving.json").read_text())["cells"]) == 12
+    assert (tmp_path / "serving.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_the_committed_run_has_every_server_form_and_load() -> None:

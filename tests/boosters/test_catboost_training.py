@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from onnxpress.boosters.readers import RANKERS, read_booster
+from onnxpress.boosters.readers import read_booster
 from onnxpress.boosters.training import checked_parameters
 from onnxpress.errors import UserError
 from onnxpress.estimators.building import build
 from onnxpress.given.catboost_categories import unlisted_yet
-from onnxpress.tables.schema import Column, Schema
 from tests.boosters.compared import schema_of
 from tests.conftest import ROOT
 
@@ -111,10 +110,3 @@ def test_an_argument_that_is_not_taken_says_why(key: str, line: str) -> None:
     with pytest.raises(UserError) as error:
         checked_parameters("catboost", "catboost.CatBoostRegressor", {key: 1})
     assert line in str(error.value)
-
-
-@pytest.mark.parametrize("name", RANKERS)
-def test_a_ranker_is_refused_with_what_to_do(name: str) -> None:
-    schema = Schema("regression", "y", (Column("a", "number", False),))
-    with pytest.raises(UserError, match=r"groups of rows.*own format.*\(model_path\)"):
-        build(name, {}, schema, 0)

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, ndcg_score
+from sklearn.tree import DecisionTreeRegressor
 
 from onnxpress.cli import main
 from onnxpress.commands.compare import Pair
 from onnxpress.commands.compare import main as compare
 from onnxpress.commands.given_table import TableFile
 from onnxpress.errors import UserError
+from tests.support.ranking import queries
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +138,26 @@ def test_what_does_not_fit_is_one_line(
         compared(folder, capsys, *models, data=data, target=target)
     assert expected in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_groups_are_no_feature_and_give_ndcg(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = queries(40, categories=False).fillna(0)
+    table.to_csv(tmp_path / "queries.csv", index=False)
+    rows, relevance = table[["price", "fit"]].astype("float32"), table["relevance"]
+    for name, depth in {"one": 5, "other": 2}.items():
+        tree = DecisionTreeRegressor(max_depth=depth).fit(rows.to_numpy(), relevance)
+        joblib.dump(tree, tmp_path / f"{name}.joblib")
+    paths = [str(tmp_path / name) for name in ("one.joblib", "other.joblib", "queries.csv")]
+    options = ["--target", "relevance", "--group", "query", "--score", "ndcg_at_3", "--json"]
+    main(["compare", *paths[:2], "--data", paths[2], *options])
+    found = json.loads(capsys.readouterr().out)
+    for path, score in zip(paths[:2], found["scores"], strict=True):
+        predicted = joblib.load(path).predict(rows.to_numpy())
+        of_queries = [
+            ndcg_score([relevance[own]], [predicted[own]], k=3)
+            for own in table.groupby("query").groups.values()
+            if relevance[own].any()
+        ]
+        assert score == pytest.approx(np.mean(of_queries), abs=1e-9)

@@ -279,6 +279,19 @@ def test_the_front_is_that_of_the_chosen_score() -> None:
     assert best(losses) == {"a"}
 
 
+def test_the_front_of_rankers_is_that_of_their_score() -> None:
+    """R2 says nothing about a raw score, and is measured all the same."""
+    rankers = [scored("a", None, ndcg=0.9, r2=-3.0), scored("b", None, ndcg=0.8, r2=-1.0)]
+    assert best(rankers) == {"a"}
+    others = [scored("a", None, ndcg=0.9, r2=0.2), scored("b", None, ndcg=0.8, r2=0.5)]
+    for each in others:
+        each.point.content["evaluate"]["also"] = ["ndcg"]
+    assert best(others) == {"b"}
+    for each in others:
+        each.point.content["train"]["estimator"] = "lightgbm.LGBMRanker"
+    assert best(others) == {"a"}
+
+
 def test_different_scores_do_not_compare_and_the_table_names_each(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

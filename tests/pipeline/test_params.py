@@ -132,6 +132,22 @@ def test_a_wrong_value_is_named_with_what_was_expected_and_what_came(
             {"gate__max_drop": {"max_abs_error_p90": 0.1}},
             "limits 'max_abs_error_p90', which is not measured on test rows; choose one of max_abs",
         ),
+        *(
+            (
+                {f"{section}__{key}": value},
+                (
+                    f"params.yaml: {section}.{key} has '{name}', which compares rows of one group; "
+                    "name the column that says which rows belong together in data.group"
+                ),
+            )
+            for section, key, name, value in (
+                ("evaluate", "score", "ndcg", "ndcg"),
+                ("evaluate", "also", "ndcg_at_10", ["f1", "ndcg_at_10"]),
+                ("quantize", "max_drop", "ndcg_at_3", {"ndcg_at_3": 0.1}),
+            )
+        ),
+        ({"evaluate__score": "ndcg@10"}, "(did you mean 'ndcg_at_10'?), got 'ndcg@10'"),
+        ({"data__group": ["a", "b"]}, "data.group should be a valid string"),
     ],
 )
 def test_a_wrong_score_or_limit_is_named(overrides: dict[str, Any], expected: str) -> None:
@@ -160,6 +176,12 @@ def test_a_scorer_that_is_recorded_may_be_limited() -> None:
         limits = {"f1": 0.1, "max_abs_error_p95": 2, "log_loss": None}
         given = default_params(gate__max_drop=limits, **overrides)
         assert parse_params(given).gate.max_drop["f1"] == 0.1
+
+
+def test_a_score_of_groups_is_taken_with_groups() -> None:
+    content = default_params(data__group="query", evaluate__score="ndcg")
+    content["gate"]["max_drop"] = {"ndcg": 0.1}
+    assert parse_params(content).evaluate.score == "ndcg"
 
 
 def test_the_keys_of_a_section_that_are_read_are_told_to_the_audit() -> None:

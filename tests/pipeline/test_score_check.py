@@ -29,7 +29,7 @@ NONE = TWO[:0]
 
 
 def check(task: Task, train: NDArray[Any], rows: NDArray[Any] = NONE, **asked: Any) -> ScoreCheck:
-    return ScoreCheck(replace(NOTHING, **asked), task, train, rows)
+    return ScoreCheck(replace(NOTHING, **asked), task, Rows({}, train), Rows({}, rows))
 
 
 @pytest.mark.parametrize(

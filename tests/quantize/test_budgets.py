@@ -25,7 +25,7 @@ from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.terms import Terms, terms_of
-from onnxpress.quantize.trials import Clones, Needed, cross_fits, held_out, too_rare, trials_of
+from onnxpress.quantize.trials import Clones, Needed, cross_fits, held_out, trials_of
 from onnxpress.quantize.verdicts import Drop
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.losses import Loss
@@ -274,36 +274,34 @@ def test_the_average_precision_of_a_rare_class_is_of_that_class_whatever_is_posi
     assert loss.about == "class 'fraud'"
 
 
-def test_calibration_rows_score_where_no_class_is_rare() -> None:
-    train, calibration = table(400), table(200, seed=1)
-    assert too_rare(train, calibration) is None
+def test_calibration_rows_score_where_they_are_enough() -> None:
+    train, calibration = table(2000), table(1000, seed=1)
     plain = fitted(LogisticRegression(), train)
     clones = Clones(LogisticRegression, schema_of(train.target), 12, 0)
-    assert trials_of(plain, train, calibration, clones).name == "200 calibration rows"
+    assert trials_of(plain, train, calibration, clones).name == "1000 calibration rows"
 
 
 def rare_rows() -> tuple[Rows, Rows]:
-    """400 training rows and 200 calibration rows, 3 % of class 1."""
-    rows = table(600, 0.03, seed=3)
+    """2,000 training rows and 1,000 calibration rows, 3 % of class 1."""
+    rows = table(3000, 0.03, seed=3)
     order = np.argsort(-rows.target, kind="stable")  # class 1 first
-    part = np.zeros(600, bool)
+    part = np.zeros(3000, bool)
     part[order[::3]] = True
     return rows.take(np.flatnonzero(~part)), rows.take(np.flatnonzero(part))
 
 
 def test_a_rare_class_is_scored_on_training_rows_too_by_clones_that_have_not_seen_them() -> None:
     train, calibration = rare_rows()
-    assert too_rare(train, calibration) == 1
     plain = fitted(LogisticRegression(), train)
     clones = Clones(LogisticRegression, schema_of(train.target), 12, 0)
     trials = trials_of(plain, train, calibration, clones)
     count = int(calibration.target.sum())
     assert trials.name == (
-        "cross-fitting on 5 folds of 600 training and calibration rows, "
-        f"for only {count} of 200 calibration rows are of the class 1"
+        "cross-fitting on 5 folds of 3000 training and calibration rows, "
+        f"for only {count} of 1000 calibration rows are of the class 1"
     )
     assert trials.train is train
-    assert len(trials.scored) == sum(len(fold.score) for fold in trials.make()) == 600
+    assert len(trials.scored) == sum(len(fold.score) for fold in trials.make()) == 3000
     for fold in trials.make():
         learned = {bytes(row) for row in fold.learn.feeds["X"]}
         assert learned.isdisjoint(map(bytes, fold.score.feeds["X"]))
@@ -313,7 +311,7 @@ def test_no_clone_is_fitted_where_there_is_no_candidate() -> None:
     train, calibration = rare_rows()
     plain = fitted(LogisticRegression(), train)
     clones = Clones(LogisticRegression, schema_of(train.target), 12, 0)
-    trials = trials_of(plain, train, calibration, clones, Needed(candidates=False))
+    trials = trials_of(plain, train, calibration, clones, Needed(changing=False))
     assert trials.name == f"{len(calibration)} calibration rows"
 
 
@@ -337,11 +335,11 @@ def test_a_model_that_cannot_be_fitted_again_is_scored_on_the_calibration_rows(
         )
     clones = Clones(lambda: given, schema_of(train.target), 12, 0)
     trials = trials_of(plain, train, calibration, clones)
-    assert trials.name == "200 calibration rows"
+    assert trials.name == "1000 calibration rows"
     assert len(trials.make()) == 1
     if original == "refuses":
         (line,) = trials.warned
-        assert line.startswith("200 calibration rows score alone, for Stubborn cannot be fitted")
+        assert line.startswith("1000 calibration rows score alone, for Stubborn cannot be fitted")
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_it_limits_the_share_of_other_answers_to_one_in_a_hundred() -> None:
     assert limits["disagreement"] == 0.01
     assert made.scoring == (
         "cross-fitting on 5 folds of 4000 training and calibration rows,"
-        " for the limit on other answers is 8.0 of 800 calibration rows"
+        " for 800 calibration rows are few"
     )
     forms = {v.name.split("-")[0] for v in made.verdicts if v.name.startswith("forest")}
     assert forms == {"forest/lossless", "forest/faithful"}

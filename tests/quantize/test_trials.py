@@ -18,7 +18,7 @@ from onnxpress.quantize.candidates import Candidate, Form
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.scoring import Scorer
-from onnxpress.quantize.terms import Terms, share_to_prove
+from onnxpress.quantize.terms import Terms, needed_by
 from onnxpress.quantize.trials import Needed, Trial, Trials, held_out, too_few
 from onnxpress.scores.bounds import lower_bound
 from onnxpress.scores.score import find_score
@@ -45,11 +45,12 @@ def rows_of_two_classes(rows: int) -> Rows:
     [
         (2999, 0.01, "the limit on other answers is 30.0 of 2999 calibration rows"),
         (3000, 0.01, ""),
-        (600, 0.01, "the limit on other answers is 6.0 of 600 calibration rows"),
-        (600, 0.05, ""),
-        (600, 0.0, ""),  # no number of rows proves it
-        (600, 0.0001, ""),  # nor do 3,000 rows
-        (600, None, ""),
+        (1200, 0.01, "the limit on other answers is 12.0 of 1200 calibration rows"),
+        (1200, 0.05, ""),
+        (1200, 0.0, ""),  # no number of rows proves it
+        (1200, 0.0001, ""),  # nor do 6,000 rows
+        (1000, None, ""),
+        (999, None, "999 calibration rows are few"),
         (20_000, 0.001, ""),  # 100,000 rows take too long to fit clones on
     ],
 )
@@ -59,7 +60,9 @@ def test_calibration_rows_are_too_few_where_the_limit_on_answers_is_a_handful(
     train, calibration = rows_of_two_classes(4 * rows), rows_of_two_classes(rows)
     assert too_few(train, calibration, Needed(disagreement=limit)) == words
     numbers = replace(calibration, target=calibration.feeds["X"][:, 0])
-    assert too_few(replace(train, target=train.feeds["X"][:, 0]), numbers, Needed()) == ""
+    few = words if words.endswith("few") else ""
+    assert too_few(replace(train, target=train.feeds["X"][:, 0]), numbers, Needed()) == few
+    assert too_few(train, calibration, Needed(changing=False)) == ""
 
 
 @pytest.mark.parametrize(("count", "rows"), [(0, 10), (3, 10), (10, 10), (7, 1280)])
@@ -73,13 +76,13 @@ def test_a_share_has_to_be_proved_at_the_level_faithful_alone() -> None:
     model = onnxpress.convert(forest, X)
 
     def share(options: Options) -> float | None:
-        return share_to_prove(options, forest_candidates(model, options))
+        return needed_by(options, forest_candidates(model, options)).disagreement
 
     assert share(Options(level="faithful")) == 0.01
     assert share(Options(level="faithful", budgets={"disagreement": 0.2})) == 0.2
     assert share(Options(level="faithful", budgets={"disagreement": None})) is None
     assert share(Options(level="auto", budgets={"disagreement": 0.2})) is None
-    assert share_to_prove(Options(level="faithful"), []) is None
+    assert needed_by(Options(level="faithful"), []) == Needed(changing=False)
 
 
 def flipped(rows: int, wrong: int) -> Callable[[onnx.ModelProto, Rows], onnx.ModelProto]:

@@ -14,6 +14,7 @@ from onnxpress.serving.kserve import Resources
 from onnxpress.serving.monitoring import drift
 from onnxpress.serving.packaging import Deployment, packaged
 from onnxpress.serving.triton import Batching
+from onnxpress.serving.triton_releases import ONNXRUNTIMES, spans
 from onnxpress.tables.schema import Column, Schema
 from tests.support.served_graphs import FOREST
 
@@ -51,6 +52,12 @@ def test_the_manifest_and_the_page_start_the_server_with_traces() -> None:
     assert "trace" not in WITHOUT["README.md"].decode()
 
 
+def test_no_release_is_named_that_dies_of_its_own_traces() -> None:
+    newer = [each for each in ONNXRUNTIMES if each >= "25.04"]
+    found = FILES["README.md"].decode(), WITHOUT["README.md"].decode()
+    assert [f": {spans(newer)}\n" in page for page in found] == [True, False]
+
+
 def test_the_alert_compares_with_the_limit_and_with_chance() -> None:
     _, group = yaml.safe_load(FILES["monitoring/rules.yml"])["groups"]
     (alert,) = group["rules"]
@@ -71,8 +78,8 @@ def test_the_dashboard_has_two_panels_more() -> None:
 
 def test_a_copy_reads_other_files() -> None:
     config = FILES["repository/iris-drift/config.pbtxt"].decode()
-    copy, options = moved(config, "/here/t")
-    assert options == trace_options(50, "/here/t")
+    copy, every = moved(config, "/here/t")
+    assert every == 50
     assert copy == config.replace(TRACES, "/here/t")
     with pytest.raises(ValueError, match="does not name its trace files"):
         moved(config.replace("every", "never"), "/here/t")

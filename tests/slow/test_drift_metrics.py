@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -14,8 +15,13 @@ import numpy as np
 import pytest
 import requests
 
+from bench.serving.load import send as send_load
 from onnxpress.commands.open_inference import infer_request, outputs_of
+from onnxpress.commands.serve.installation import find_installation
+from onnxpress.commands.serve.local_repository import copy_for_python
+from onnxpress.commands.serve.triton_server import HOST, Ports, running
 from onnxpress.drift.profiling import LIMIT, drift_profile
+from onnxpress.drift.traces import Tensors, requests_in
 from onnxpress.pipeline.files import write_folder
 from onnxpress.serving.kserve import Resources
 from onnxpress.serving.monitoring.drift import drift_panels
@@ -25,9 +31,9 @@ from onnxpress.serving.triton import Batching
 from onnxpress.tables.rows import Feeds, take
 from tests.conftest import ROOT
 from tests.support import pages
-from tests.support.packaged import Packaged, Server, assert_same, package, served
+from tests.support.packaged import ENVIRONMENT, Packaged, Server, assert_same, package, served
 from tests.support.prometheus import prometheus, short_files
-from tests.support.servers import surroundings
+from tests.support.servers import free_port, surroundings
 
 pytestmark = pytest.mark.proof
 
@@ -105,6 +111,44 @@ def metric(server: Server, name: str) -> dict[str, float]:
 def _label(series: str) -> str:
     _, _, rest = series.partition('name="')
     return rest.partition('"')[0]
+
+
+def test_a_server_that_is_busy_goes_on(server: Server, tmp_path: Path) -> None:
+    """A Triton as old as the wheel's dies within seconds if it writes the traces itself."""
+    bodies = tmp_path / "bodies"
+    bodies.write_text(server.body(0, 4) + "\n")
+    before = server.children()
+    send_load(server.url, bodies, clients=64, seconds=10)
+    assert server.children() == before
+
+
+@pytest.mark.parametrize("table", ["texts", "numbers", "regression"])
+def test_the_traces_are_those_of_triton(table: str, tmp_path: Path) -> None:
+    made = package(tmp_path / "made", table)
+    write_folder(made.folder / "outputs" / "serving", files(made, every=2))
+    ours, tritons = (traces(made, tmp_path / f"{each}", each) for each in (False, True))
+    assert len(ours) == len(tritons) == 3
+    for one, other in zip(ours, tritons, strict=True):
+        for mine, its in zip(one, other, strict=True):
+            assert list(mine) == list(its)
+            for name, values in its.items():
+                np.testing.assert_array_equal(mine[name], values, strict=True)
+
+
+def traces(made: Packaged, folder: Path, by_triton: bool) -> list[tuple[Tensors, Tensors]]:
+    """What is traced of six requests of two rows."""
+    installation = find_installation(ENVIRONMENT)
+    model = made.folder / "outputs" / "serving" / "repository" / "model"
+    options = copy_for_python(model, folder, installation, by_triton=by_triton)
+    shutil.rmtree(folder / "repository" / "model-drift")  # which would read the traces
+    ports = Ports.following(free_port(3))
+    with running(installation, folder, ports, options):
+        for part in np.arange(12).reshape(6, 2):
+            body = json.dumps(infer_request(take(made.rows.feeds, part)))
+            url = f"http://{HOST}:{ports.http}/v2/models/model/infer"
+            assert requests.post(url, data=body, timeout=30).status_code == 200
+    found = sorted((folder / "traces").iterdir(), key=lambda file: int(file.suffix[1:]))
+    return [each for file in found for each in requests_in(file.read_text("utf-8"))]
 
 
 def test_a_profile_that_is_wrong_does_not_keep_the_model_from_answering(tmp_path: Path) -> None:

@@ -250,10 +250,10 @@ def test_too_many_long_requests_fire_two_alerts_that_clear_after_them(watching: 
 
 def test_a_model_that_fails_and_a_server_that_is_gone_fire_alerts(watching: Watching) -> None:
     serve, seen = watching.server.process, watching.seen
+    serve.send_signal(signal.SIGSTOP)  # or it would start another Triton at once, in both cases
     watching.kill("stub")  # the process of the model, which this version of Triton starts only once
     seen.until(watching.fires("InferenceFailures"), watching.post)
     assert "of the requests for model fail" in seen.firing()["InferenceFailures"]
-    serve.send_signal(signal.SIGSTOP)  # or it would start another Triton at once
     watching.kill("tritonserver")
     seen.until(watching.fires("InferenceServerDown"))
     assert watching.instance in seen.firing()["InferenceServerDown"]

@@ -39,6 +39,7 @@ from tests.support.packaged import (
 )
 
 CLIENTS = ROOT / "tests" / "support" / "triton_clients.py"
+BAD_GRPC = ROOT / "tests" / "support" / "bad_grpc.py"
 ANSWER_SECONDS = 20
 
 
@@ -167,6 +168,22 @@ def test_a_bad_request_is_refused_in_a_line_and_the_next_is_answered(
     assert came.status_code == (500 if words.startswith(UNPARSED) else 400)
     assert words in came.json()["error"]
     assert "\n" not in came.json()["error"].strip()
+    server.answers()
+
+
+def test_a_bad_request_by_grpc_is_refused_in_a_line_and_the_next_is_answered(
+    server: Server,
+) -> None:
+    command = [str(ENVIRONMENT / "bin" / "python"), str(BAD_GRPC), str(server.port + 1)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    odd = {"another model": "NOT_FOUND", "no message": "INTERNAL"}
+    assert len(found) == 18
+    for case, (code, line) in found.items():
+        assert code == ("OK" if case.startswith("right") else odd.get(case, "INVALID_ARGUMENT"))
+        assert "\n" not in line
+        assert (line == "") == (code == "OK")
     server.answers()
 
 

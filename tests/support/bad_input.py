@@ -898,6 +898,24 @@ IN_DATA = [
         for kind, (values, came, cure) in REFUSED.items()
     ),
     Bad(
+        "no column of that group",
+        "prepare",
+        csv(rows("1,2", "3,4", times=20), data__group="query"),
+        "data.group 'query' is not a column of the table; its columns: 'a', 'y'",
+    ),
+    Bad(
+        "a row in no group",
+        "prepare",
+        csv("a,q,y\n" + "1,2,3\n3,4,5\n" * 20 + "1,,3\n", data__group="q"),
+        "group 'q' has no value in row 41",
+    ),
+    Bad(
+        "all rows in one group",
+        "prepare",
+        csv("a,q,y\n" + "1,2,3\n3,2,5\n" * 20, data__group="q"),
+        "data.test_size 0.2 cannot split 40 rows: they are of one group",
+    ),
+    Bad(
         "dates to predict",
         "prepare",
         parquet({"a": [1, 2], "y": [DAY, DAY]}),

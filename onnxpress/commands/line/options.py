@@ -34,8 +34,8 @@ BUDGET = _Budget()
 score = click.option(
     "--score",
     metavar="NAME",
-    help="scikit-learn's name of a scorer, such as roc_auc; default: accuracy of classifiers, "
-    "r2 of regressors.",
+    help="scikit-learn's name of a scorer, such as roc_auc, or ndcg; default: accuracy of "
+    "classifiers, r2 of regressors, ndcg of boosters that rank rows in groups.",
 )
 
 positive = click.option(
@@ -82,6 +82,11 @@ TABLE = (
         help="A column of free text. Can be given several times.",
     ),
     click.option(
+        "--group",
+        metavar="COLUMN",
+        help="The column that says which rows belong together, for ndcg; it is no feature.",
+    ),
+    click.option(
         "--missing",
         multiple=True,
         metavar="CELL",
@@ -118,7 +123,8 @@ def rows_of_a_file(command: Callable[..., None]) -> Callable[..., None]:
         from onnxpress.tables.csv_types import CsvForm
 
         form = CsvForm(words.pop("missing"), words.pop("decimal"), words.pop("thousands"))
-        command(**words | {"data": TableFile(words["data"], form, words.pop("text"))})
+        text, group = words.pop("text"), words.pop("group")
+        command(**words | {"data": TableFile(words["data"], form, text, group)})
 
     for option in reversed(TABLE):
         with_table = option(with_table)

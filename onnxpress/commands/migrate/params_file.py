@@ -21,6 +21,7 @@ from onnxpress.pipeline.yaml_file import read_yaml
 
 ADDED = {
     "data.text": "[]",
+    "data.group": "null",
     "data.missing_values": "[]",
     "data.decimal": '"."',
     "data.thousands": "null",

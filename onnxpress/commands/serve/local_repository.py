@@ -2,6 +2,10 @@
 
 The wheel lacks the onnxruntime backend, which is in NVIDIA's images only. So in the copy the
 Python backend runs the same ONNX file, by the same onnxruntime.
+
+The wheel's Triton dies of its own traces at some thousand requests a second, as all before 25.04 do
+(https://github.com/triton-inference-server/server/pull/8144). So in the copy the model's process
+writes those that the drift component reads.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from pathlib import Path
 
 from onnxpress.commands.serve.installation import Installation
 from onnxpress.errors import UserError
-from onnxpress.serving.drift_component import SUFFIX, moved
+from onnxpress.serving.drift_component import SUFFIX, moved, trace_options, trace_parameters
 
 MODEL = Path(__file__).with_name("python_backend.py")
 PACKAGED, LOCAL = 'backend: "onnxruntime"', 'backend: "python"'
@@ -42,10 +46,13 @@ def model_in(repository: Path) -> Path:
     return folders[0]
 
 
-def copy_for_python(model: Path, folder: Path, installation: Installation) -> list[str]:
+def copy_for_python(
+    model: Path, folder: Path, installation: Installation, *, by_triton: bool = False
+) -> list[str]:
     """Lay out ``folder``: ``repository`` with a copy of ``model``, and ``backends`` to run it.
 
-    Returns the options of the server that the drift component needs, if there is one.
+    With ``by_triton`` the traces for the drift component are Triton's own, as in production; then
+    the options of the server for them are returned.
 
     Raises:
         UserError: the configuration is not one for the onnxruntime backend, or the backend cannot
@@ -67,19 +74,26 @@ def copy_for_python(model: Path, folder: Path, installation: Installation) -> li
     backend.mkdir(parents=True)
     for file in installation.backend:
         (backend / file.name).symlink_to(file)
-    return _copy_drift(model.with_name(f"{model.name}{SUFFIX}"), folder)
+    traces = str(folder / "traces" / "t")
+    every = _copy_drift(model.with_name(f"{model.name}{SUFFIX}"), folder, traces)
+    if every and by_triton:
+        return trace_options(every, traces)
+    if every:
+        with (copy / CONFIG).open("a", encoding="utf-8") as text:
+            text.write(trace_parameters(every, traces))
+    return []
 
 
-def _copy_drift(component: Path, folder: Path) -> list[str]:
-    """Copy the drift component, which reads traces within ``folder`` then; return the options."""
+def _copy_drift(component: Path, folder: Path, traces: str) -> int | None:
+    """Copy the drift component, which reads ``traces`` then; return how many make one trace."""
     if not component.is_dir():
-        return []
+        return None
     copy = folder / "repository" / component.name
     shutil.copytree(component, copy)
     (folder / "traces").mkdir()
     try:
-        config, options = moved((copy / CONFIG).read_text("utf-8"), str(folder / "traces" / "t"))
+        config, every = moved((copy / CONFIG).read_text("utf-8"), traces)
     except (OSError, ValueError) as error:
         raise UserError(f"{component / CONFIG} is not ours ({error}); run `dvc repro`") from error
     (copy / CONFIG).write_text(config, encoding="utf-8")
-    return options
+    return every

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from onnxpress.commands.sweep.outcomes import Outcome
 from onnxpress.commands.sweep.points import Point
+from onnxpress.limits import NDCG
 from onnxpress.pareto import front
 
 DEFAULTS = ("accuracy", "r2")
@@ -36,9 +37,16 @@ class Entry:
 
     @property
     def score_name(self) -> str | None:
-        """The point's score: ``evaluate.score``, or accuracy or R2; None unless it is measured."""
-        chosen = self.point.content["evaluate"].get("score")
-        names = DEFAULTS if chosen is None else (chosen,)
+        """The point's score; None unless it is measured.
+
+        It is ``evaluate.score``, or accuracy or R2. Of a ranker it is NDCG, which others have only
+        where ``evaluate.also`` names it.
+        """
+        evaluate = self.point.content["evaluate"]
+        chosen = evaluate.get("score")
+        ranks = self.point.content["train"]["estimator"].endswith("Ranker")
+        of_groups = (NDCG,) if ranks or NDCG not in evaluate.get("also", ()) else ()
+        names = (*of_groups, *DEFAULTS) if chosen is None else (chosen,)
         return next((name for name in names if f"quantized_{name}" in self.outcome.metrics), None)
 
     @property

@@ -101,7 +101,7 @@ PARTS: dict[str, str] = {
         "MetadataRequest MetadataRouter MethodMapping MethodMetadataRequest MethodPair "
         "RouterMappingPair"
     ),
-    "onnxpress.estimators.booster_estimator": "BoosterClassifier BoosterRegressor",
+    "onnxpress.estimators.booster_estimator": "BoosterClassifier BoosterRanker BoosterRegressor",
     "onnxpress.estimators.onnx_estimator": "OnnxClassifier OnnxRegressor",
 }
 """Classes that are no estimators, by their modules, and our own of models given in other forms."""

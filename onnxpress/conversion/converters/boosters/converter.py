@@ -40,12 +40,17 @@ def register() -> None:
     """Tell skl2onnx the converters, for this process; calling it again changes nothing."""
     from skl2onnx import update_registered_converter
 
-    from onnxpress.estimators.booster_estimator import BoosterClassifier, BoosterRegressor
+    from onnxpress.estimators.booster_estimator import (
+        BoosterClassifier,
+        BoosterRanker,
+        BoosterRegressor,
+    )
 
     update_registered_converter(
         BoosterClassifier, "OnnxpressBoosterClassifier", _classes, _classifier, options=OPTIONS
     )
-    update_registered_converter(BoosterRegressor, "OnnxpressBoosterRegressor", _number, _regressor)
+    for kind in (BoosterRanker, BoosterRegressor):
+        update_registered_converter(kind, f"Onnxpress{kind.__name__}", _number, _regressor)
 
 
 def _classifier(scope: Any, operator: Any, container: Any) -> None:

@@ -1,0 +1,78 @@
+"""How well rows are ranked within their groups: normalised discounted cumulative gain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def ndcg_of_groups(
+    target: NDArray[Any], values: NDArray[Any], groups: NDArray[Any], depth: int | None = None
+) -> Floats:
+    """Return scikit-learn's ``ndcg_score`` of each group, (groups,), in the order of their numbers.
+
+    The gain of a row is its relevance, divided by the logarithm of its rank. Rows with the same
+    value share the ranks that they have together, as in scikit-learn: Järvelin and Kekäläinen,
+    Cumulated gain-based evaluation of IR techniques, TOIS 20 (2002), and McSherry and Najork,
+    Computing information retrieval performance measures efficiently in the presence of tied scores,
+    ECIR 2008.
+
+    A group of one row, or without a row of relevance above 0, is NaN: every order of its rows is
+    worth the same, so it says nothing about a model. (scikit-learn refuses the one, and gives the
+    other 0.)
+
+    Args:
+        target: relevance of each row, from 0 on, (rows,).
+        values: what ranks the rows, the greatest first, (rows,); finite.
+        groups: the number of each row's group, (rows,).
+        depth: how many ranks count; None: all.
+    """
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    target = np.asarray(target, np.float64)
+    found = _gains(target, np.asarray(values, np.float64), codes, depth)
+    best = _gains(target, target, codes, depth)
+    counts = (sizes > 1) & (best > 0)
+    return np.where(counts, found / np.where(counts, best, 1), np.nan)
+
+
+def _gains(target: Floats, values: Floats, codes: NDArray[np.intp], depth: int | None) -> Floats:
+    """Return the discounted gain of each group if its rows are ranked by ``values``.
+
+    With two groups, and two rows of the same value:
+
+        codes     0    1    1         order     0    1    2
+        values    5    3    3         rank      0    0    1
+        target    1    2    0         discount  1    1    0.63
+                                      run       0    1    1
+        gain of run 1: its mean relevance of 1, times its discounts of 1.63
+    """
+    order = np.lexsort((-values, codes))
+    group, value = codes[order], values[order]
+    rank = np.arange(len(order)) - np.searchsorted(group, group)
+    discount = 1 / np.log2(rank + 2.0)
+    if depth is not None:
+        discount[rank >= depth] = 0
+    begins = np.ones(len(order), bool)
+    begins[1:] = (group[1:] != group[:-1]) | (value[1:] != value[:-1])
+    run = np.cumsum(begins) - 1
+    relevance = np.bincount(run, target[order]) / np.bincount(run)
+    gained = relevance * np.bincount(run, discount)
+    return np.asarray(np.bincount(group[begins], gained), np.float64)
+
+
+def why_no_ndcg(target: NDArray[Any], groups: NDArray[Any] | None) -> str:
+    """Say why there is no NDCG of rows with this relevance and these groups; empty if there is."""
+    if groups is None:
+        return "they are in no groups"
+    target = np.asarray(target, np.float64)
+    if not np.isfinite(target).all():
+        return "a target is NaN or infinite"
+    if target.min() < 0:
+        return f"a target is {target.min():g}, and a relevance is 0 or more"
+    if np.isnan(ndcg_of_groups(target, target, groups)).all():
+        return "no group has two rows and one of a target above 0"
+    return ""

@@ -25,7 +25,7 @@ from onnxpress.estimators.parts import set_threads
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.probes.probe_rows import probe_rows
 from onnxpress.graph.canonical import to_bytes
-from onnxpress.quantize.candidates import Candidate, Form, Rung, Share
+from onnxpress.quantize.candidates import Candidate, Form, Size
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.options import Options
@@ -86,7 +86,7 @@ def _refined(
     return choice.model, choice.chosen.candidate
 
 
-def _one_node(model: onnx.ModelProto, part: Split, rung: Rung | Share | None) -> bytes | None:
+def _one_node(model: onnx.ModelProto, part: Split, rung: Size | None) -> bytes | None:
     """The refined forest of this size in one tree node; None where that is slower for a row."""
     options = Options(level="refined", objective="latency", seed=part.seed)
     for item in forest_candidates(model, options):

@@ -53,6 +53,22 @@ def slowness(batches: Batches) -> str | None:
     return f"slower than the original: {', '.join(slow)}; the gate min_onnx_speedup can forbid it"
 
 
+def lost_speed(batches: Batches) -> str | None:
+    """Name the batch sizes at which the quantised model is slower than the ONNX model, if any.
+
+    A difference that may be chance does not count.
+    """
+    slow = []
+    for batch in batches.values():
+        ratio = batch.speedups["quantized_vs_onnx_speedup"]
+        if ratio.median < 1 and ratio.significant:
+            slow.append(f"at {_rows(batch.rows)} ({_times(ratio)})")
+    if not slow:
+        return None
+    gate = "the gate min_quantized_vs_onnx_speedup can forbid it"
+    return f"the quantised model is slower than the ONNX model: {', '.join(slow)}; {gate}"
+
+
 def instability(batches: Batches, again: str) -> str | None:
     """Warn if some latency varies too much between rounds, with the worst; None if all are quiet.
 

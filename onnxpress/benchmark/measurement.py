@@ -100,9 +100,8 @@ class MeasuredLatencies:
         """Return all of it in words: a line per batch size, the load costs, and warnings."""
         lines = [latency_lines.batch_line(each) for each in self.batches.values()]
         lines.append(latency_lines.load_line(load))
-        if slow := latency_lines.slowness(self.batches):
-            lines.append(slow)
-        return [*lines, *self.warnings]
+        slow = latency_lines.slowness(self.batches), latency_lines.lost_speed(self.batches)
+        return [*lines, *filter(None, slow), *self.warnings]
 
 
 def measure_latencies(

@@ -324,7 +324,7 @@ class Quantize(Section):
         "throughput are measured, so not reproducible"
     )
     level: Literal["auto", "lossless", "faithful", "refined"] = Field(
-        description="how far the forest method may go"
+        description="how far the answers of forests and nets may differ"
     )
     ml_opset: Literal[3, 5] = Field(
         description="ai.onnx.ml version of forests: 5 is smallest, 3 runs in older runtimes"

@@ -50,7 +50,15 @@ class Form(StrEnum):
     """A small distilled forest, written as operators of ai.onnx."""
     REFINED_NODE = "refined_node"
     """The same forest as one tree ensemble."""
+    INT4 = "int4"
+    """Matrices in blocks of 4 bits, float32 again once loaded."""
+    INT4_TRAINED = "int4_trained"
+    """The same, of fewer neurons and trained on the plain net's answers in this form."""
+    INT4_PRODUCT = "int4_product"
+    """The same blocks, multiplied as they are by an operator of onnxruntime's own."""
     INT8 = "int8"
+    MIXED = "mixed"
+    """Some layers in int8, those that cost most in float32."""
     INT8_FLOAT16 = "int8_float16"
     FLOAT16 = "float16"
     FLOAT32 = "float32"
@@ -77,6 +85,20 @@ class Share:
         return f"1of{self.of}"
 
 
+@dataclass(frozen=True, order=True)
+class Floats:
+    """The size of a net in int8, one step of a ladder of sizes: so many layers are in float32."""
+
+    layers: int
+
+    def __str__(self) -> str:
+        return f"{self.layers}float"
+
+
+Size = Rung | Share | Floats
+"""One step of a ladder of sizes."""
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One way to quantise: ``apply(model, rows)`` returns a new model and never changes its input.
@@ -94,7 +116,7 @@ class Candidate:
     form: str = ""
     """A Form, or one of each method joined by ``+``; empty for a method that has only one."""
 
-    rung: Rung | Share | None = None
+    rung: Size | None = None
     """The size, for a candidate that is one of several sizes of the same form."""
 
     unless: Ladder | None = None

@@ -7,11 +7,11 @@ from itertools import product
 
 import onnx
 
-from onnxpress.conversion.plain_inputs import under_plain_inputs
 from onnxpress.quantize.candidates import Candidate, Method, NotApplicable, in_sequence
 from onnxpress.quantize.dense.dynamic import dynamic
-from onnxpress.quantize.dense.static import static
+from onnxpress.quantize.dense.static import static_candidates
 from onnxpress.quantize.dense.stored import SMALL, dense_candidates, float16
+from onnxpress.quantize.dense.trained import trained_candidates
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.kernel.machines import kernel_candidates
 from onnxpress.quantize.neighbors.stored_rows import neighbors_candidates
@@ -26,18 +26,22 @@ def _dynamic(_model: onnx.ModelProto, _options: Options) -> list[Candidate]:
     return [Candidate(Method.DYNAMIC, dynamic)]
 
 
-def _static(_model: onnx.ModelProto, _options: Options) -> list[Candidate]:
-    return [Candidate(Method.STATIC, under_plain_inputs(static))]
-
-
 def _float16(_model: onnx.ModelProto, _options: Options) -> list[Candidate]:
     return [Candidate(Method.FLOAT16, float16)]
 
 
+def _dense(model: onnx.ModelProto, options: Options) -> list[Candidate]:
+    """Nets that are trained, where the level lets answers differ, and weights in fewer bits."""
+    found = dense_candidates(model, options)
+    if found and options.level in ("auto", "refined"):
+        return trained_candidates(model, options) + found
+    return found
+
+
 METHODS: dict[str, Lister] = {
     Method.DYNAMIC: _dynamic,
-    Method.STATIC: _static,
-    Method.DENSE: dense_candidates,
+    Method.STATIC: static_candidates,
+    Method.DENSE: _dense,
     Method.FLOAT16: _float16,
     Method.FOREST: forest_candidates,
     Method.KERNEL: kernel_candidates,

@@ -28,7 +28,10 @@ class Options:
     """What the best is chosen by: bytes, time of one row, or time of a batch."""
 
     level: Level = "auto"
-    """How far the forest method may go: ``lossless``, ``faithful`` or ``refined``, or all."""
+    """How far the answers of forests may differ: ``lossless``, ``faithful`` or ``refined``, or all.
+
+    Nets are trained anew for ``refined`` and ``auto`` alone.
+    """
 
     ml_opset: MlOpset = 5
     """Version of ai.onnx.ml for forests: 5 is the smallest, 3 runs in older runtimes."""

@@ -51,6 +51,8 @@ IR_VERSIONS: dict[int, Release] = {
 }
 UNKNOWN = "unknown"
 
+BLOCK_PRODUCTS = (1, 17)
+"""The first release with MatMulNBits of 4 bits."""
 LOGISTIC_OF_ONE = (1, 28)
 """Older ones leave out LOGISTIC (onnxruntime's issue 27533), 1.26 and 1.27 give other labels."""
 EQUAL_CHILDREN = (1, 30)
@@ -78,6 +80,8 @@ def min_onnxruntime(model: onnx.ModelProto) -> str:
         for opset in model.opset_import
         if opset.domain in OPSETS
     ]
+    if any(node.op_type == "MatMulNBits" for node in model.graph.node):
+        needed.append(BLOCK_PRODUCTS)
     nodes = [node for graph in graphs(model.graph) for node in graph.node if is_tree(node)]
     needed += [LOGISTIC_OF_ONE for node in nodes if _skips_logistic(node)]
     needed += [EQUAL_CHILDREN for node in nodes if _has_equal_children(node)]

@@ -11,6 +11,9 @@ from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Rows, take
 
 ROUNDS = 50
+FEWEST_ROUNDS, SECONDS = 5, 30.0
+"""After so many seconds of timing no further round is begun, but for the fewest."""
+
 CALLS_ROWS = 256
 """A value is the time of so many rows, in one call or in several.
 
@@ -32,11 +35,17 @@ def relative_latencies(
     sessions = [open_session(model) for model in (plain, *models)]
     for session in sessions:
         session.run(None, batches[0])
-    times = np.empty((ROUNDS, len(sessions)))
-    for turn in times:
-        for position, session in enumerate(sessions):
+    rounds: list[list[float]] = []
+    begun = time.perf_counter()
+    while len(rounds) < ROUNDS:
+        if len(rounds) >= FEWEST_ROUNDS and time.perf_counter() - begun > SECONDS:
+            break
+        turn = []
+        for session in sessions:
             start = time.perf_counter()
             for batch in batches:
                 session.run(None, batch)
-            turn[position] = time.perf_counter() - start
+            turn.append(time.perf_counter() - start)
+        rounds.append(turn)
+    times = np.array(rounds)
     return [float(ratio) for ratio in np.median(times[:, 1:] / times[:, :1], axis=0)]

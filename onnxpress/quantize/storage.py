@@ -102,12 +102,18 @@ def weights_int8(matrix: Matrix, name: str, writer: GraphWriter) -> str:
     return _around_zero(matrix, name, writer, axis=1)
 
 
-def columns_int8(matrix: Matrix, name: str, writer: GraphWriter) -> str:
-    """255 steps around zero, by the greatest magnitude of each column: an output of a layer."""
-    return _around_zero(matrix, name, writer, axis=0)
+def outputs_int8(weights: Matrix, name: str, writer: GraphWriter) -> str:
+    """255 steps around zero, by the greatest magnitude of each output of a layer.
+
+    Outputs are the columns of a matrix, and the first axis of the weights of a convolution.
+    """
+    axis = 0 if weights.ndim == 2 else tuple(range(1, weights.ndim))
+    return _around_zero(weights, name, writer, axis=axis)
 
 
-def _around_zero(matrix: Matrix, name: str, writer: GraphWriter, *, axis: int) -> str:
+def _around_zero(
+    matrix: Matrix, name: str, writer: GraphWriter, *, axis: int | tuple[int, ...]
+) -> str:
     step = _not_zero(np.abs(matrix).max(axis=axis, keepdims=True) * 2 / (STEPS - 1))
     number = writer.whole(np.round(matrix / step).astype(np.int64), name=name)
     return writer.add("Mul", number, writer.constant(step))

@@ -6,7 +6,13 @@ import re
 
 import numpy as np
 
-from onnxpress.benchmark.latency_lines import batch_line, crowding, instability, slowness
+from onnxpress.benchmark.latency_lines import (
+    batch_line,
+    crowding,
+    instability,
+    lost_speed,
+    slowness,
+)
 from onnxpress.benchmark.results import BatchResult
 from tests.support.latencies import noisy
 
@@ -46,6 +52,22 @@ def test_an_onnx_model_slower_than_the_original_is_named_with_batch_size_and_rat
     line = slowness({1: BatchResult(1, quick), 1024: slow})
     assert line is not None
     assert re.search(r"slower than the original: the ONNX model at 1,024 rows \(0\.2\dx\)", line)
+
+
+def test_a_quantised_model_slower_than_the_onnx_model_is_named_with_each_batch_size() -> None:
+    quick = {
+        "original": noisy(1, 50),
+        "onnx": noisy(2, 50) / 9,
+        "quantized": noisy(3, 50) / 18,
+        "floor": noisy(4, 50) / 99,
+    }
+    assert lost_speed({1: BatchResult(1, quick)}) is None
+    slow = quick | {"quantized": noisy(3, 50) / 3}
+    line = lost_speed(
+        {1: BatchResult(1, slow), 32: BatchResult(32, quick), 64: BatchResult(64, slow)}
+    )
+    assert line is not None
+    assert re.search(r"ONNX model: at 1 row \(0\.3\dx\), at 64 rows \(0\.3\dx\); the gate", line)
 
 
 def test_a_difference_that_may_be_chance_is_called_not_significant_before_its_number() -> None:

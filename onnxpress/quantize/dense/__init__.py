@@ -1,8 +1,12 @@
-"""Layers of networks and coefficients of linear models: constant matrices that rows multiply.
+"""Layers of networks and coefficients of linear models: constant weights that rows multiply.
 
-* ``layers``: which matrices of a graph those are.
-* ``stored``: only the storage changes, to int8 or float16. A runtime has float32 weights again once
-  it has loaded the model, so that the speed and the precision of activations stay.
-* ``dynamic``, ``static``: products computed in int8, which pay for large layers only.
+* ``layers``: which operators of a graph those are.
+* ``stored``: only the storage changes, to int4 (``blocks``), int8 or float16. A runtime has float32
+  weights again once it has loaded the model, so that the speed and the precision of activations
+  stay.
+* ``block_products``: the same blocks, multiplied as they are by an operator of onnxruntime's own.
+* ``trained``: nets of fewer neurons; ``chain`` reads and writes dense layers, ``training`` trains.
+* ``dynamic``, ``static``: products computed in int8, which pay for large layers only. ``ranges``
+  calibrates the second, ``smoothing`` makes channels alike, ``int8_layers`` writes it.
 * ``linear``: the linear operators of ai.onnx.ml as matrix products.
 """

@@ -10,11 +10,14 @@ from functools import partial
 import onnx
 
 from onnxpress.graph.gemm import with_upright_weights
+from onnxpress.graph.writer import GraphWriter
 from onnxpress.quantize.candidates import Candidate, Form, Method, NotApplicable
-from onnxpress.quantize.dense.layers import layers
+from onnxpress.quantize.dense.block_products import block_products
+from onnxpress.quantize.dense.blocks import in_blocks, write_blocks
+from onnxpress.quantize.dense.layers import MATRIX, layers
 from onnxpress.quantize.dense.linear import as_products
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.storage import WriteMatrix, columns_int8, half, store
+from onnxpress.quantize.storage import Matrix, WriteMatrix, half, outputs_int8, store
 from onnxpress.tables.rows import Rows
 
 MIN_WEIGHTS = 1024
@@ -23,12 +26,21 @@ MIN_WEIGHTS = 1024
 SMALL = f"the graph has no layer of {MIN_WEIGHTS} weights or more, and smaller ones stay in float32"
 
 
-def dense_candidates(model: onnx.ModelProto, _options: Options) -> list[Candidate]:
-    """What is worth trying on the layers of ``model``; nothing if none is large enough."""
-    if not layers(_products(model), MIN_WEIGHTS):
+def dense_candidates(model: onnx.ModelProto, options: Options) -> list[Candidate]:
+    """What is worth trying on the layers of ``model``; nothing if none is large enough.
+
+    An operator of onnxruntime's own is tried only where the fastest model is wanted: the same
+    blocks in operators of ai.onnx are as small, and run in every runtime.
+    """
+    if not layers(products_of(model), MIN_WEIGHTS):
         return []
-    int8 = partial(_stored, write_matrix=columns_int8)
-    return [Candidate(Method.DENSE, int8, form=Form.INT8)]
+    found = [
+        Candidate(Method.DENSE, partial(_stored, write_matrix=write), form=form)
+        for form, write in ((Form.INT4, _int4), (Form.INT8, outputs_int8))
+    ]
+    if options.objective != "size":
+        found.append(Candidate(Method.DENSE, _block_products, form=Form.INT4_PRODUCT))
+    return found
 
 
 def float16(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
@@ -40,13 +52,25 @@ def float16(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
     return _stored(model, rows, write_matrix=half)
 
 
+def products_of(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Copy ``model`` with all layers as products of rows with upright weights."""
+    return with_upright_weights(as_products(model, MIN_WEIGHTS))
+
+
 def _stored(model: onnx.ModelProto, _rows: Rows, *, write_matrix: WriteMatrix) -> onnx.ModelProto:
-    products = _products(model)
+    products = products_of(model)
     names = layers(products, MIN_WEIGHTS)
     if not names:
         raise NotApplicable(SMALL)
     return store(products, lambda name: write_matrix if name in names else None)
 
 
-def _products(model: onnx.ModelProto) -> onnx.ModelProto:
-    return with_upright_weights(as_products(model, MIN_WEIGHTS))
+def _block_products(model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
+    return block_products(products_of(model))
+
+
+def _int4(weights: Matrix, name: str, writer: GraphWriter) -> str:
+    """Matrices in blocks of 4 bits; convolutions, which share few weights, in int8."""
+    if weights.ndim > MATRIX:
+        return outputs_int8(weights, name, writer)
+    return write_blocks(in_blocks(weights), name, writer)

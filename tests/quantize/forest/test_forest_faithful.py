@@ -45,8 +45,8 @@ from onnxpress.quantize.forest.faithful.pruning import prune
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.forest.lossless.passes import preorder
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
-from onnxpress.quantize.forest.task import Task
 from onnxpress.quantize.options import Options
+from onnxpress.quantize.task import Task
 from onnxpress.tables.rows import Rows
 from tests.support.forest_models import outputs
 from tests.support.forest_probes import converted, small_forest

@@ -28,7 +28,7 @@ from onnxpress.quantize.forest.faithful.rounding import (
 )
 from onnxpress.quantize.forest.lossless.lowering import TWO
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
-from onnxpress.quantize.forest.task import Task
+from onnxpress.quantize.task import Task
 from onnxpress.tables.rows import Rows
 
 LADDER = (64, 32, 16, 8, 6, 4, 3, 2)

@@ -26,7 +26,7 @@ from onnxpress.quantize.forest.refined.subgraphs import (
     split_at_features,
     subgraph,
 )
-from onnxpress.quantize.forest.task import Task
+from onnxpress.quantize.task import Task
 
 Matrix = NDArray[np.float64]
 

@@ -47,8 +47,8 @@ from onnxpress.quantize.forest.refined.subgraphs import (
     split_places,
     subgraph,
 )
-from onnxpress.quantize.forest.task import Task
 from onnxpress.quantize.options import BATCH_ROWS, Objective
+from onnxpress.quantize.task import Task
 from onnxpress.tables.rows import Feeds, Rows
 
 LADDER = (

@@ -1,4 +1,4 @@
-"""What a small forest is learned from, as a key of caches."""
+"""What a candidate learns from, as a key of caches."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Task:
     """A model and its training rows, equal to another when their contents are."""
 
     def __init__(self, model: onnx.ModelProto, rows: Rows, seed: int) -> None:
-        """Take the digest of everything that a forest depends on."""
+        """Take the digest of everything that a candidate depends on."""
         self.model, self.rows, self.seed = model, rows, seed
         digest = hashlib.sha256(model.SerializeToString(deterministic=True))
         for name, values in (*sorted(rows.feeds.items()), ("", rows.target)):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +105,16 @@ def changed(content: dict[str, Any], **overrides: Any) -> dict[str, Any]:
         else:
             content[section] = value
     return content
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """Undo what a stage does to its process, here pytest's: signals and garbage collection."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    gc.enable()
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import runpy
 import shutil
-import signal
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,16 +29,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         assert [run(stage) for stage in CHAIN] == [0] * len(CHAIN)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _process_as_it_was() -> Iterator[None]:
-    """Undo what a stage does to its process, here pytest's: signals and garbage collection."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    gc.enable()
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def run(stage: str) -> int:

@@ -41,10 +41,16 @@ print(json.dumps({
 }))
 """
 
+OWN = ("PYTHON", "VIRTUAL_ENV", "DVC_", "MLFLOW_", "ONNXPRESS_")
+"""How the variables begin that may lead to the repository."""
+
 
 def run(*words: str | Path, folder: Path) -> str:
-    """What a command prints; its folder and environment know nothing of the repository."""
-    kept = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+    """What a command prints; its folder and environment know nothing of the repository.
+
+    What tells the machine's way to its packages stays: mirrors, proxies, certificates.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
     ended = subprocess.run(
         [str(word) for word in words], cwd=folder, env=kept, capture_output=True, check=False
     )

@@ -23,7 +23,7 @@ LAYERS = [
     {"conversion"},
     {"given"},
     {"quantize"},
-    {"benchmark", "drift", "report"},
+    {"benchmark", "bodies", "drift", "report"},
     {"serving"},
     {"tracking"},
     {"gates"},

@@ -1,0 +1,38 @@
+"""The subcommands that write a model for where no runtime is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from onnxpress.commands.line.options import FILE, in_json, seed
+
+rows = click.option(
+    "--data", type=FILE, help="A CSV, Parquet, .npz or .npy file of rows for the test program."
+)
+output = click.option(
+    "-o", "--output", type=FILE, default=Path(), help="The folder to write to; default: this one."
+)
+force = click.option("--force", is_flag=True, help="Replace files that are there already.")
+
+
+@click.command(name="export-c")
+@click.argument("model", type=FILE)
+@output
+@rows
+@force
+@seed
+@in_json
+def export_c(*, seed: int, in_json: bool, **words: Any) -> None:
+    """Write an ONNX model as one C99 header and source, with a test program.
+
+    MODEL is a forest, a linear model or a small net of float32 columns, also behind a scaler, as
+    compress writes it. The C needs no runtime, no library and no memory but its stack, and gives
+    the answers of onnxruntime, which the test program has.
+    """
+    from onnxpress.commands.export import Export
+    from onnxpress.commands.export import export_c as main
+
+    main(Export(**words), seed=seed, in_json=in_json)

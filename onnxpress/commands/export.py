@@ -35,8 +35,8 @@ class Export:
     """Whether files may be there already."""
 
 
-def export_c(export: Export, *, seed: int = 0, in_json: bool = False) -> None:
-    """Write a header, a source, and a program that tests them.
+def export_c(export: Export, *, wasm: bool = False, seed: int = 0, in_json: bool = False) -> None:
+    """Write a header, a source, and a program that tests them; with ``wasm`` WebAssembly, too.
 
     Raises:
         UserError: a file is wrong, or the model has no form in C.
@@ -47,6 +47,7 @@ def export_c(export: Export, *, seed: int = 0, in_json: bool = False) -> None:
         from onnxpress.bodies.c_test import c_test
         from onnxpress.bodies.reading import read_program
         from onnxpress.bodies.rows import answers, probe
+        from onnxpress.bodies.wasm import compiled, javascript
 
         name = symbol(export.model.stem)
         program = read_program(model)
@@ -59,6 +60,9 @@ def export_c(export: Export, *, seed: int = 0, in_json: bool = False) -> None:
             f"{name}.c": sources.source.encode(),
             f"{name}_test.c": c_test(program, expected, name).encode(),
         }
+        if wasm:
+            files[f"{name}.wasm"] = compiled(program, sources, name)
+            files[f"{name}.js"] = javascript(program, name).encode()
         _write(export, files)
         test = " ".join(str(export.output / each) for each in files if each.endswith(".c"))
         answer(

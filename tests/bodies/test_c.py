@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
@@ -18,12 +17,11 @@ from sklearn.preprocessing import StandardScaler
 
 from bench.edge.random_models import random_model
 from onnxpress import compress, convert
-from onnxpress.bodies.c_source import c_sources
-from onnxpress.bodies.c_test import c_test
 from onnxpress.bodies.reading import read_program
-from onnxpress.bodies.rows import Answers, answers, probe
+from onnxpress.bodies.rows import answers, probe
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from tests.support.compilers import compiled, run, tool
+from tests.support.exported import written
 
 SANITIZED = ("-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 THUMB = ("-O2", "-mthumb", "-static")
@@ -31,19 +29,6 @@ SAMPLE = range(12)
 """Seeds of random models, two of each kind; ``python -m bench.edge`` takes more."""
 
 ALL_EQUAL = re.compile(r"0 of \d+ rows differ from onnxruntime\n")
-
-
-def written(
-    folder: Path, model: onnx.ModelProto, given: NDArray[Any] | None = None, *, rows: int = 300
-) -> Answers:
-    """Write ``model`` as C called ``model`` with its test program; return what that expects."""
-    program = read_program(model)
-    found = c_sources(program, "model", "model.onnx")
-    expected = answers(model, program, probe(program, given, rows))
-    (folder / "model.h").write_text(found.header)
-    (folder / "model.c").write_text(found.source)
-    (folder / "model_test.c").write_text(c_test(program, expected, "model"))
-    return expected
 
 
 @pytest.fixture(scope="module")

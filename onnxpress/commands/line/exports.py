@@ -22,10 +22,15 @@ force = click.option("--force", is_flag=True, help="Replace files that are there
 @click.argument("model", type=FILE)
 @output
 @rows
+@click.option(
+    "--wasm",
+    is_flag=True,
+    help="Compile it to WebAssembly, too, with a module of JavaScript; needs clang and lld.",
+)
 @force
 @seed
 @in_json
-def export_c(*, seed: int, in_json: bool, **words: Any) -> None:
+def export_c(*, wasm: bool, seed: int, in_json: bool, **words: Any) -> None:
     """Write an ONNX model as one C99 header and source, with a test program.
 
     MODEL is a forest, a linear model or a small net of float32 columns, also behind a scaler, as
@@ -35,4 +40,4 @@ def export_c(*, seed: int, in_json: bool, **words: Any) -> None:
     from onnxpress.commands.export import Export
     from onnxpress.commands.export import export_c as main
 
-    main(Export(**words), seed=seed, in_json=in_json)
+    main(Export(**words), wasm=wasm, seed=seed, in_json=in_json)

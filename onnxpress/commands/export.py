@@ -81,6 +81,31 @@ def export_c(export: Export, *, wasm: bool = False, seed: int = 0, in_json: bool
             say(f"test it: cc -std=c99 -O2 {test} -o {name}_test && ./{name}_test")
 
 
+def export_sql(model: Path, output: Path | None, *, force: bool, in_json: bool = False) -> None:
+    """Write the label or the prediction as an SQL expression.
+
+    Raises:
+        UserError: a file is wrong, or the model has no such form.
+    """
+    with answering(in_json=in_json) as answer:
+        opened = _opened(model)
+        from onnxpress.bodies.reading import read_program
+        from onnxpress.bodies.sql import sql_expression
+
+        program = read_program(opened)
+        text = f"{sql_expression(program)}\n"
+        path = Path(f"{model.stem}.sql") if output is None else output
+        if path.exists() and not force:
+            raise UserError(f"{path} is there already; choose another --output, or pass --force")
+        if not path.parent.is_dir():
+            raise UserError(f"--output should lie in a folder that is there, got {str(path)!r}")
+        write_bytes(path, text.encode())
+        columns = list(program.inputs.names)
+        answer({"model": str(model), "file": str(path), "columns": columns})
+        if not in_json:
+            say(f"{model}: written as {path}, {len(text):,} characters over {len(columns)} columns")
+
+
 def _about(left_out: int, rows: int) -> list[str]:
     if not left_out:
         return [f"the test has {rows} rows"]

@@ -1,8 +1,9 @@
-"""`onnxpress export-c` on files, without any repository."""
+"""`onnxpress export-c` and `export-sql` on files, without any repository."""
 
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 from onnxpress import convert
 from onnxpress.cli import main
@@ -109,3 +111,26 @@ def test_what_is_wrong_is_one_line(
     monkeypatch.chdir(folder)
     (folder / "few.csv").write_text("a,b\n1,2\n")
     assert line in refused(capsys, "export-c", *words)
+
+
+def test_an_expression_labels_the_rows_of_a_table(
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, target = load_wine(return_X_y=True, as_frame=True)
+    tree = DecisionTreeClassifier(max_depth=3, random_state=0).fit(rows, target)
+    monkeypatch.chdir(tmp_path)
+    Path("tree.onnx").write_bytes(convert(tree, rows).SerializeToString())
+    main(["export-sql", "tree.onnx", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert found["columns"] == list(rows.columns)
+    with sqlite3.connect(":memory:") as store:
+        rows.to_sql("wine", store)
+        sql = f"SELECT {Path('tree.sql').read_text()} FROM wine"  # noqa: S608 - under test
+        assert [label for (label,) in store.execute(sql)] == tree.predict(rows).tolist()
+    line = refused(capsys, "export-sql", "tree.onnx")
+    assert "tree.sql is there already; choose another --output, or pass --force" in line
+    line = refused(capsys, "export-sql", str(folder / "my forest.onnx"), "-o", "no/where.sql")
+    assert line.count("--level refined") == 1

@@ -41,3 +41,21 @@ def export_c(*, wasm: bool, seed: int, in_json: bool, **words: Any) -> None:
     from onnxpress.commands.export import export_c as main
 
     main(Export(**words), wasm=wasm, seed=seed, in_json=in_json)
+
+
+@click.command(name="export-sql")
+@click.argument("model", type=FILE)
+@click.option(
+    "-o", "--output", type=FILE, help="The file to write; default: MODEL's name with .sql."
+)
+@force
+@in_json
+def export_sql(*, model: Path, output: Path | None, force: bool, in_json: bool) -> None:
+    """Write an ONNX model as one SQL expression over the columns of a table.
+
+    MODEL is a refined forest, a small tree or a linear model of float32 columns. The expression is
+    the label of a classifier, or the prediction, in the SQL of SQLite and DuckDB.
+    """
+    from onnxpress.commands.export import export_sql as main
+
+    main(model, output, force=force, in_json=in_json)

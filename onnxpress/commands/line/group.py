@@ -22,7 +22,13 @@ WAITING_FOR_OTHERS = {"reproduce", "serve", "sweep"}
 """Commands that wait for other processes after a signal, so they are given the time."""
 
 SECTIONS = {
-    "Models": (models.compress, models.compare, models.inspect, exports.export_c),
+    "Models": (
+        models.compress,
+        models.compare,
+        models.inspect,
+        exports.export_c,
+        exports.export_sql,
+    ),
     "The repository in this folder": (
         repository.report,
         repository.doctor,

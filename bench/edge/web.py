@@ -1,0 +1,125 @@
+"""A model in Chromium: as WebAssembly of its own, and in onnxruntime-web.
+
+``python -m bench.edge.web FOLDER`` takes the folder ``dist`` of the npm package onnxruntime-web and
+writes bench/results/edge_web.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import http.server
+import json
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from selenium import webdriver
+from sklearn.datasets import load_iris
+from sklearn.ensemble import RandomForestClassifier
+
+from onnxpress import compress
+from onnxpress.bodies.c_source import c_sources
+from onnxpress.bodies.reading import read_program
+from onnxpress.bodies.wasm import compiled, javascript
+from onnxpress.pipeline.console import say
+from onnxpress.pipeline.files import write_json
+
+RESULTS = Path(__file__).parents[1] / "results"
+OWN = ("model.js", "model.wasm")
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+PAGE = """<!doctype html><body><script type="module">
+const row = [5.1, 3.5, 1.4, 0.2];
+const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
+const measured = async (start, ask, calls) => {
+  const from = performance.now(), model = await start();
+  const loaded = performance.now() - from;
+  const times = [];
+  for (let turn = 0; turn < 30; turn++) {
+    const begun = performance.now();
+    for (let call = 0; call < calls; call++) await ask(model);
+    times.push((performance.now() - begun) / calls * 1000);
+  }
+  return { load_ms: loaded, us_per_row: median(times) };
+};
+const files = () => performance.getEntriesByType("resource").map((each) => each.name);
+try {
+  const own = await measured(
+    async () => (await import("./model.js")).load("model.wasm"),
+    (model) => model.predict(row), 10000);
+  const before = files();
+  const runtime = await measured(async () => {
+    globalThis.ort = await import("./dist/ort.wasm.min.mjs");
+    ort.env.wasm.numThreads = 1;
+    return ort.InferenceSession.create("model.onnx");
+  }, (session) => session.run({ X: new ort.Tensor("float32", row, [1, 4]) }), 300);
+  const loaded = files().filter((name) => !before.includes(name));
+  document.title = JSON.stringify({ own, runtime, loaded });
+} catch (error) { document.title = JSON.stringify({ error: String(error.stack || error) }); }
+</script>"""
+
+
+class _Handler(http.server.SimpleHTTPRequestHandler):
+    extensions_map = {  # noqa: RUF012 - as the base class has it
+        **http.server.SimpleHTTPRequestHandler.extensions_map,
+        ".mjs": "text/javascript",
+    }
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def measure(dist: Path) -> dict[str, Any]:
+    """Load time and time of a row of both, and the bytes of all files that each loads."""
+    x, y = load_iris(return_X_y=True)
+    made = compress(RandomForestClassifier(100, random_state=42).fit(x, y), x, y)
+    program = read_program(made.model)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sources = c_sources(program, "model", "model.onnx")
+        (folder / "model.wasm").write_bytes(compiled(program, sources, "model"))
+        (folder / "model.js").write_text(javascript(program, "model"))
+        (folder / "model.onnx").write_bytes(made.data)
+        (folder / "dist").symlink_to(dist.resolve())
+        (folder / "index.html").write_text(PAGE)
+        handler = functools.partial(_Handler, directory=folder)
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            found = _in_chromium(f"http://127.0.0.1:{server.server_port}/index.html")
+            server.shutdown()
+        paths = [folder / each.split("/", 3)[3] for each in found.pop("loaded")]
+        found["runtime"]["bytes"] = sum(path.stat().st_size for path in paths)
+        found["own"]["bytes"] = sum((folder / each).stat().st_size for each in OWN)
+    return found
+
+
+def _in_chromium(address: str) -> dict[str, Any]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for flag in FLAGS:
+        options.add_argument(flag)
+    service = webdriver.ChromeService(str(shutil.which("chromedriver")))
+    with webdriver.Chrome(options=options, service=service) as browser:
+        browser.set_script_timeout(120)
+        browser.get(address)
+        wait = "const done = arguments[0]; const look = () => document.title ? done(document.title)"
+        found = browser.execute_async_script(f"{wait} : setTimeout(look, 50); look();")
+    result: dict[str, Any] = json.loads(found)
+    if "error" in result:
+        raise RuntimeError(result["error"])
+    return result
+
+
+def main() -> None:
+    """Measure, and write the file."""
+    parser = argparse.ArgumentParser(prog="python -m bench.edge.web", description="in Chromium")
+    parser.add_argument("dist", type=Path, help="the folder dist of onnxruntime-web")
+    found = measure(parser.parse_args().dist)
+    write_json(RESULTS / "edge_web.json", found)
+    say(str(found))
+
+
+if __name__ == "__main__":
+    main()

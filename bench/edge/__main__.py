@@ -111,7 +111,9 @@ def smallest(
     found: dict[str, Any] = {}
     for count in FEWER if trees is None else (trees,):
         forest = RandomForestClassifier(count, random_state=42).fit(given[0], labels[0])
-        found = {"forest": f"{count} trees"} | measured(write(forest), given[1], labels[1])
+        with np.errstate():  # which a peer changes for the whole process
+            written = write(forest)
+        found = {"forest": f"{count} trees"} | measured(written, given[1], labels[1])
         if found["score"] >= score:
             return found
     return found

@@ -19,24 +19,39 @@ their favour. `emlearn, int16` compares whole numbers, so its rows are scaled to
 which is not counted.
 
 """
-SIZES = ("table", "contestant", "forest", "score")
-SIZES += ("flash M0+", "flash M4F", "RAM", "stack M0+", "ns a row")
-TIMES = ("table", "C, ns", "onnxruntime, ns", "its floor, ns", "floor over C")
-TIMES += ("wasm and JavaScript, bytes",)
+SIZES = [
+    "table",
+    "contestant",
+    "forest",
+    "score",
+    "flash_M0+",
+    "flash_M4F",
+    "RAM",
+    "stack_M0+",
+    "ns_a_row",
+]
+TIMES = [
+    "table",
+    "C,_ns",
+    "onnxruntime,_ns",
+    "its_floor,_ns",
+    "floor_over_C",
+    "wasm_and_JavaScript,_bytes",
+]
 
 
 def page(found: dict[str, Any]) -> str:
     """The page in Markdown."""
     equal = found["equal"]
     lines = [HEAD + _equal(equal)]
-    lines += ["", f"| {' | '.join(SIZES)} |", "|---|---|---|---:|---:|---:|---:|---:|---:|"]
+    lines += ["", f"| {_names(SIZES)} |", "|---|---|---|---:|---:|---:|---:|---:|---:|"]
     for row in found["tables"]:
         m0, m4 = row["bytes"]["Cortex-M0+"], row["bytes"]["Cortex-M4F"]
         what = f"{row['forest']}, {row['what']}" if "what" in row else row["forest"]
         cells = [row["table"], row["contestant"], what, f"{row['score']:.4f}"]
         cells += [f"{m0['flash']:,}", f"{m4['flash']:,}", f"{m0['ram']:,}", f"{m0['stack']:,}"]
         lines.append(f"| {' | '.join([*cells, format(row['ns'], ',.1f')])} |")
-    lines += ["", f"| {' | '.join(TIMES)} |", "|---|---:|---:|---:|---:|---:|"]
+    lines += ["", f"| {_names(TIMES)} |", "|---|---:|---:|---:|---:|---:|"]
     for row in found["tables"]:
         if "floor" in row:
             cells = [row["table"], f"{row['ns']:,.1f}", f"{row['onnxruntime']:,.0f}"]
@@ -49,14 +64,18 @@ def page(found: dict[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _names(columns: list[str]) -> str:
+    return " | ".join(columns).replace("_", " ")
+
+
 def _equal(equal: dict[str, Any]) -> str:
     written = equal["models"] - len(equal["refused"])
     lines = [
-        f"**{equal['equal']} of {written} random models** (refined and other forests, linear models",
-        f"and nets, each from a seed) answer all of their rows as onnxruntime does, {equal['rows']:,} in",
-        "all: rows of their kind, rows at thresholds and next to them, rows with missing, infinite",
-        f"and very large numbers. {equal['left_out']:,} rows were left out: rounding may decide their",
-        "label, or they have no finite answer.",
+        f"**{equal['equal']} of {written} random models** (refined and other forests, linear",
+        "models and nets, each from a seed) answer all of their rows as onnxruntime does,",
+        f"{equal['rows']:,} in all: rows of their kind, rows at thresholds and next to them, rows",
+        f"with missing, infinite and very large numbers. {equal['left_out']:,} rows were left",
+        "out: rounding may decide their label, or they have no finite answer.",
         f"{len(equal['refused'])} more models were refused:",
         "",
     ]

@@ -5,7 +5,8 @@
 ``reading``     from the graph to steps, and a reason where that cannot be done
 ``oblivious``   the operators of a refined forest as one step
 ``trees``       the tree operators as one step
-``c_source``    steps as a C99 header and source
+``ordered``     numbers and splits in the order of float32, as whole numbers
+``c_source``    steps as a C99 header and source; ``c_steps`` and ``c_tables`` write their parts
 ``c_test``      a C program that tests them
 ``wasm``        the C compiled to WebAssembly, with a module of JavaScript
 ``rounding``    how far a body may be from onnxruntime, row by row

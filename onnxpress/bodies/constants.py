@@ -12,6 +12,9 @@ from onnx import helper, numpy_helper
 
 from onnxpress.runtime.sessions import open_session
 
+RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+RANDOM |= {"Bernoulli", "Multinomial", "Dropout"}
+
 
 @dataclass(frozen=True, eq=False)
 class Constant:
@@ -32,7 +35,7 @@ def constants(model: onnx.ModelProto) -> dict[str, Constant]:
     found = {name: Constant(values) for name, values in stored.items()}
     known, nodes = {*stored, ""}, []
     for node in model.graph.node:
-        if known.issuperset(node.input):
+        if known.issuperset(node.input) and node.op_type not in RANDOM:
             nodes.append(node)
             known.update(node.output)
     made = _run(model, nodes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,9 +172,10 @@ def _inputs(model: onnx.ModelProto) -> tuple[Inputs, dict[str, Read]]:
 def _names(model: onnx.ModelProto, sizes: dict[str, int]) -> tuple[str, ...]:
     """The names of all numbers of a row: those in the model's metadata, or by input."""
     stored = {entry.key: entry.value for entry in model.metadata_props}.get("feature_names", "[]")
-    names = json.loads(stored)
-    if len(names) == sum(sizes.values()):
-        return tuple(map(str, names))
+    with suppress(ValueError):  # the metadata of others may hold anything
+        names = json.loads(stored)
+        if isinstance(names, list) and len(names) == sum(sizes.values()):
+            return tuple(map(str, names))
     found = []
     for name, size in sizes.items():
         column = column_name(name)
@@ -394,6 +396,8 @@ def _activation(function: str) -> Callable[[_Reader, onnx.NodeProto], Read]:
 
 def _softmax(reader: _Reader, node: onnx.NodeProto) -> Read:
     source, shape = reader.row(node.input[0])
+    if len(shape) != ROWS_BY_COLUMNS or attribute(node, "axis", 1) not in (1, -1):
+        raise Unlike("it does not add up to 1 over the columns")
     return Value(Softmax(source.size, source), np.arange(source.size).reshape(shape))
 
 

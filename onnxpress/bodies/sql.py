@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.bodies.c_source import as_splits
 from onnxpress.bodies.oblivious import unit_of
+from onnxpress.bodies.ordered import as_splits
 from onnxpress.bodies.steps import (
     Arithmetic,
     Dense,

@@ -144,3 +144,19 @@ def test_columns_without_a_number_of_columns_are_refused() -> None:
     model = ensemble()
     model.graph.input[0].type.tensor_type.shape.dim[1].Clear()
     assert "should say how many columns it has" in refusal(model)
+
+
+def test_random_numbers_are_no_constants() -> None:
+    model = ensemble()
+    noise = helper.make_node("RandomNormal", [], ["noise"], shape=[1, 1])
+    model.graph.node.append(noise)
+    model.graph.node.append(helper.make_node("Add", ["y", "noise"], ["z"]))
+    model.graph.output[0].name = "z"
+    assert "the node RandomNormal that makes 'noise'" in refusal(model)
+
+
+@pytest.mark.parametrize("stored", ["no JSON", "7", '["one"]', '{"a": 1, "b": 2}'])
+def test_names_that_others_stored_are_left_out_unless_they_fit(stored: str) -> None:
+    model = ensemble()
+    model.metadata_props.add(key="feature_names", value=stored)
+    assert read_program(model).inputs.names == ("X0", "X1")

@@ -12,10 +12,10 @@ import numpy as np
 from onnxpress.certify.comparing import TOLERANCE, Finding, Outcome, Outputs, finding
 from onnxpress.certify.environments import NotToBeHad, installed
 from onnxpress.certify.replaying import replay
-from onnxpress.certify.runtimes import Kind, Runtime
 from onnxpress.errors import UserError
 from onnxpress.progress import Progress, show_nothing
 from onnxpress.runtime.sessions import open_session, run
+from onnxpress.runtimes import Kind, Runtime
 from onnxpress.tables.rows import Feeds
 
 Findings = dict[str, Finding]
@@ -36,7 +36,7 @@ class Certificate:
         import onnxruntime
 
         return {
-            "models": {name: digest(model) for name, model in self.models.items()},
+            "models": {name: _sha256(model) for name, model in self.models.items()},
             "rows": dict(self.rows),
             "compared_with": f"{Kind.ONNXRUNTIME}=={onnxruntime.__version__}",
             "tolerance": TOLERANCE,
@@ -54,8 +54,7 @@ class Certificate:
         }
 
 
-def digest(model: bytes) -> str:
-    """Return the SHA-256 of a model file in hex."""
+def _sha256(model: bytes) -> str:
     return hashlib.sha256(model).hexdigest()
 
 

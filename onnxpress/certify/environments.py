@@ -22,7 +22,7 @@ from onnxpress.certify.releases import (
     has_wheel,
     version_of,
 )
-from onnxpress.certify.runtimes import Kind, Runtime
+from onnxpress.runtimes import Kind, Runtime
 from onnxpress.text import visible
 
 SCRIPTS = Path(__file__).parent / "scripts"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from onnxpress.certify.environments import SCRIPTS, Environment, last_words
 from onnxpress.certify.in_browser import answer_of_browser
-from onnxpress.certify.runtimes import Kind
+from onnxpress.runtimes import Kind
 from onnxpress.tables.rows import Feeds
 from onnxpress.text import visible
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from onnxpress.certify.certifying import certify
-from onnxpress.certify.runtimes import Runtime, runtime_of, usual_runtimes
 from onnxpress.certify.table import HEADINGS, summary, table
+from onnxpress.certify.usual import usual_runtimes
 from onnxpress.commands.certify.replayed_rows import Files, of_files, of_repository
 from onnxpress.commands.option_names import options_named
 from onnxpress.pipeline.console import answering, progress, say, screen
 from onnxpress.pipeline.files import write_json
 from onnxpress.pipeline.outputs import RUNTIMES
+from onnxpress.runtimes import Runtime, runtime_of
 from onnxpress.text import visible
 
 

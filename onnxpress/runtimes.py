@@ -1,13 +1,11 @@
-"""Names of runtimes, and the list that ``onnxpress certify`` goes through."""
+"""Names of runtimes that models can be replayed in, such as ``onnxruntime==1.20.1``."""
 
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass
 from enum import StrEnum
 
-from onnxpress.certify.releases import newest_of_each_minor
 from onnxpress.errors import UserError
 
 
@@ -36,7 +34,7 @@ class Runtime:
     version: str
 
     def __str__(self) -> str:
-        """Return it as params.yaml names it: ``onnxruntime==1.20.1``."""
+        """Return the name and the version: ``onnxruntime==1.20.1``."""
         return f"{self.kind}=={self.version}"
 
 
@@ -53,22 +51,3 @@ def runtime_of(text: str) -> Runtime:
             f"such as onnxruntime==1.20.1, got {text!r}"
         )
     return Runtime(Kind(name), version)
-
-
-OTHERS = (
-    Runtime(Kind.REFERENCE, "1.23.2"),
-    Runtime(Kind.OPENVINO, "2026.4.1"),
-    Runtime(Kind.TRACT, "0.23.9"),
-    Runtime(Kind.NODE, "1.30.0"),
-    Runtime(Kind.WEB, "1.30.0"),
-    Runtime(Kind.AARCH64, "1.27.0"),  # newer ones crash at import in QEMU 7.2
-)
-
-
-def usual_runtimes() -> list[Runtime]:
-    """Return what is tried unless something else is asked for.
-
-    The last release of each minor of onnxruntime that has a wheel for this Python, and the others.
-    """
-    releases = newest_of_each_minor(sys.version_info[:2])
-    return [*(Runtime(Kind.ONNXRUNTIME, release) for release in releases), *OTHERS]

@@ -22,7 +22,7 @@ WAITING_FOR_OTHERS = {"reproduce", "serve", "sweep"}
 """Commands that wait for other processes after a signal, so they are given the time."""
 
 SECTIONS = {
-    "Models": (models.compress, models.compare, models.inspect),
+    "Models": (models.compress, models.compare, models.certify, models.inspect),
     "The repository in this folder": (
         repository.report,
         repository.doctor,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 from onnxpress.errors import UserError
 
 
-def read_bytes(path: Path, cure: str = "check the path and its permissions") -> bytes:
+USUAL = "check the path and its permissions"
+
+
+def read_bytes(path: Path, cure: str = USUAL) -> bytes:
     """Return the bytes of the file at ``path``.
 
     Raises:
@@ -17,3 +21,15 @@ def read_bytes(path: Path, cure: str = "check the path and its permissions") -> 
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}); {cure}") from error
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open the file at ``path`` to be read in pieces.
+
+    Raises:
+        UserError: the file is missing or unreadable.
+    """
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); {USUAL}") from error

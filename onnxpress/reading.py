@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from onnxpress.errors import UserError
-
 
 USUAL = "check the path and its permissions"
 
@@ -23,7 +22,7 @@ def read_bytes(path: Path, cure: str = USUAL) -> bytes:
         raise UserError(f"cannot read {path} ({error.strerror}); {cure}") from error
 
 
-def open_bytes(path: Path) -> BinaryIO:
+def open_bytes(path: Path) -> BufferedReader:
     """Open the file at ``path`` to be read in pieces.
 
     Raises:

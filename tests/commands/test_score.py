@@ -18,7 +18,7 @@ from onnxpress.commands.score import scoring
 from onnxpress.commands.score.scoring import Job, main
 from onnxpress.errors import UserError
 from onnxpress.pipeline.files import write_bytes, write_json
-from onnxpress.runtime.sessions import open_session
+from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.serving.answering import _load_pyfunc
 from onnxpress.tracking.served_model import columns_of
 from tests.support.drift_models import Model, model
@@ -171,7 +171,7 @@ def test_kept_columns_keep_their_types() -> None:
     frame = raw()[["key"]].assign(
         day=pd.date_range("2026-01-01", periods=len(raw())),
         kind=pd.Categorical(["a", None, "b", "c"] * len(raw())).take(range(len(raw()))),
-        pair=[[number, number + 1] for number in range(len(raw()))],
+        pair=np.arange(2 * len(raw()), dtype=np.int64).reshape(-1, 2).tolist(),
     )
     both = pd.concat([raw().drop(columns="key"), frame], axis=1)
     score(store(both, Path("rows.parquet")), tuple(frame.columns))
@@ -237,12 +237,11 @@ def test_rows_that_change_while_they_are_scored_are_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows = store(raw(), Path("rows.csv"))
-    predict = scoring.predict_onnx
 
     def changing(*arguments: Any) -> Any:
         with rows.open("a") as file:
             file.write("\n")
-        return predict(*arguments)
+        return predict_onnx(*arguments)
 
     monkeypatch.setattr(scoring, "predict_onnx", changing)
     assert "rows.csv changed while it was scored; run again" in refusal(rows)

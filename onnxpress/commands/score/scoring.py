@@ -81,7 +81,7 @@ class Scorer:
         feeds = feeds_of(piece, self.schema, self.form)
         if not piece.table.num_rows:
             feeds = {name: _blank(values) for name, values in feeds.items()}
-        found = predict_onnx(self.session, feeds).take(slice(0, piece.table.num_rows))
+        found = predict_onnx(self.session, feeds).take(np.arange(piece.table.num_rows))
         kept = {name: decoded(piece.table[name]) for name in self.keep}
         return pa.table({**kept, **output_columns(found, self.schema)}), piece.last
 
@@ -110,7 +110,7 @@ def main(job: Job, *, in_json: bool = False) -> None:
             left = unfinished(files, stamp)
         began = time.monotonic()
         rows = score_files(Scorer(model, schema, form, job.keep), left, stamp)
-        seconds = time.monotonic() - began
+        seconds = max(time.monotonic() - began, 1e-9)
         answer(
             {
                 "output": str(job.output),
@@ -154,7 +154,8 @@ def score_files(scorer: Scorer, files: list[ScoredFile], stamp: Stamp) -> int:
             with atomic_path(file.predictions) as temporary:
                 for table in write_predictions(temporary, of_a_file(scored), made_from.result):
                     rows += table.num_rows
-                    advance(0, _speed(rows, len(files), time.monotonic() - began))
+                    seconds = max(time.monotonic() - began, 1e-9)
+                    advance(0, _speed(rows, len(files), seconds))
                 refuse_changed(file.rows, before[file])
             advance(before[file].st_size)
     return rows
@@ -213,5 +214,5 @@ def in_order(
 
 
 def _speed(rows: int, files: int, seconds: float) -> str:
-    speed = rows / max(seconds, 1e-9)
-    return f"{rows:,} rows of {files} files in {seconds:.1f} s, {speed:,.0f} rows a second"
+    speed = f"{rows / seconds:,.0f} rows a second"
+    return f"{rows:,} rows of {files} files in {seconds:.1f} s, {speed}"

@@ -62,7 +62,7 @@ def test_killed_runs_leave_the_bytes_of_one_run_and_each_row_once(workspace: Pat
         running = start("killed")
         while running.poll() is None and not [*Path("killed").rglob(f"{TEMPORARY}{running.pid}-*")]:
             time.sleep(0.002)
-        time.sleep(generator.uniform(0, 0.12))
+        time.sleep(generator.uniform(0, 0.24))
         running.kill()
         hits += running.wait() != 0
         found = finished("killed")

@@ -75,14 +75,12 @@ class TorchClassifier(_TorchEstimator, OnnxClassifier):
         *,
         width: int,
         proper: bool,
-        head: str,
     ) -> None:
-        """Keep the bytes of a ``.pt2`` file, ``program``, and of its ONNX form, ``model``.
-
-        ``head`` says what the net's scores are (see ``given.exports.heads.Head``).
-        """
+        """Keep the bytes of a ``.pt2`` file, ``program``, and of its ONNX form, ``model``."""
         super().__init__(model, columns, outputs, classes, width=width, proper=proper)
-        self.program, self.head = program, head
+        self.program = program
+        self.head = ""
+        """What the net's scores are, a ``given.exports.heads.Head``; empty beside a label."""
 
     def _run(self, rows: Any, output: str) -> Any:
         found = self.answers(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
@@ -39,16 +40,43 @@ def as_net(
         UserError: the file may not be loaded, torch does not load or export it, or it does not fit
             the columns and the target.
     """
+    return exported_net(data, name).as_estimator(rows, schema, say)
+
+
+@dataclass(frozen=True)
+class ExportedNet:
+    """A program, and the ONNX model that torch has made of it."""
+
+    name: str
+    program: Program
+    exported: bytes
+
+    def as_estimator(
+        self, rows: Rows, schema: Schema, say: Say = say_nothing
+    ) -> TorchClassifier | TorchRegressor:
+        """Return the classifier or regressor; see :func:`as_net`.
+
+        Raises:
+            UserError: it does not fit the columns and the target.
+        """
+        form = as_estimator(self.exported, self.name, rows, schema, say)
+        return _asking_torch(self.program, form, self.exported, rows)
+
+
+def exported_net(data: bytes, name: str) -> ExportedNet:
+    """Return the program in the bytes of a ``.pt2`` file, with its ONNX form.
+
+    Raises:
+        UserError: the file may not be loaded, or torch does not load or export it.
+    """
     try:
         program = read_program(data)
     except UserError as error:
         raise UserError(f"{name} {error}") from error
     try:
-        exported = to_onnx(program)
+        return ExportedNet(name, program, to_onnx(program))
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
-    form = as_estimator(exported, name, rows, schema, say)
-    return _asking_torch(program, form, exported, rows)
 
 
 def _asking_torch(
@@ -65,7 +93,6 @@ def _asking_torch(
         form.classes,
         width=form.width,
         proper=form.proper,
-        head="",
     )
     made.sign = form.sign
     label, scores = form.outputs

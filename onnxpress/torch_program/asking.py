@@ -29,6 +29,7 @@ Asked = Callable[[Arrays, int], dict[str, NDArray[Any]]]
 OPSET = 20
 """The version of ai.onnx that is written: the default of torch 2.9 to 2.13."""
 
+
 def check_installed(name: str) -> None:
     """See that torch is there to read the program that errors call ``name``.
 

@@ -111,12 +111,18 @@ argument = union(
     as_optional_tensors=listed(optional_tensor),
     as_optional_tensor=optional_tensor,
 )
+
+
+def _object(value: Any) -> Any:
+    raise BadProgram(f"holds an object of its own, {value!r:.60}")
+
+
 node = record(
     target=operator,
     inputs=listed(record(name=name, arg=argument, kind=optional(one_of(1, 2)))),
     outputs=listed(argument),
     metadata=left_out({}),
-    is_hop_single_tensor_return=one_of(None),
+    is_hop_single_tensor_return=left_out(None),
     name=optional(name),
 )
 graph = record(
@@ -128,13 +134,9 @@ graph = record(
     sym_bool_values=mapping(name, union(as_bool=truth, as_expr=computed)),
     sym_float_values=mapping(name, union(as_float=number, as_expr=computed)),
     is_single_tensor_return=one_of(False),
-    custom_obj_values=mapping(name, one_of()),
+    custom_obj_values=mapping(name, _object),
 )
-
-
-def _only_tensors(value: Any) -> Any:
-    found = union(as_tensor=tensor)(value)
-    return found
+only_tensors = union(as_tensor=tensor)
 
 
 def _mutation(_: Any) -> Any:
@@ -144,13 +146,13 @@ def _mutation(_: Any) -> Any:
 
 
 input_spec = union(
-    user_input=record(arg=_only_tensors),
+    user_input=record(arg=only_tensors),
     parameter=record(arg=tensor, parameter_name=path),
     buffer=record(arg=tensor, buffer_name=path, persistent=truth),
     tensor_constant=record(arg=tensor, tensor_constant_name=path),
 )
 output_spec = union(
-    user_output=record(arg=_only_tensors),
+    user_output=record(arg=only_tensors),
     buffer_mutation=_mutation,
     parameter_mutation=_mutation,
     user_input_mutation=_mutation,

@@ -12,11 +12,12 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading"},
+    {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading", "runtimes"},
     {"credentials", "held", "onnx_file"},
     {"graph", "tables"},
     {"boosters"},
     {"runtime"},
+    {"certify"},
     {"scores"},
     {"estimators"},
     {"evaluate"},

@@ -13,6 +13,7 @@ from onnxpress.extras import naming_extras
 NOTHING_KEPT = "nothing was changed"
 KEPT = {
     "reproduce": "the two clones are removed",
+    "score": "finished files of predictions are kept, run it again to go on",
     "stability": "the temporary folder is removed",
     "sweep": "finished points are kept, `make sweep` goes on from here",
 }
@@ -25,6 +26,7 @@ SECTIONS = {
     "Models": (
         models.compress,
         models.compare,
+        models.certify,
         models.inspect,
         exports.export_c,
         exports.export_sql,
@@ -39,6 +41,7 @@ SECTIONS = {
         repository.stability,
         repository.serve,
         repository.verify_endpoint,
+        repository.score,
         repository.drift,
         repository.fresh,
         repository.mend,

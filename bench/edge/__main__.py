@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from sklearn.datasets import load_breast_cancer, load_iris, load_wine
+from sklearn.datasets import load_breast_cancer, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
@@ -39,7 +39,6 @@ from onnxpress.runtime.sessions import open_session
 RESULTS = Path(__file__).parents[1] / "results"
 TABLES = {
     "iris": load_iris,
-    "wine": load_wine,
     "breast_cancer": load_breast_cancer,
 }
 TREES = 100

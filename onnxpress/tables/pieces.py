@@ -135,7 +135,7 @@ def _of_cells(
         place = _first(given, lambda part: cells_as_numbers(part, form) is None)
         raise UserError(
             f"{what} should be numbers, got {shown(given[place].as_py())} in row "
-            f"{rows[place] + 1}; correct it, or add it to data.missing_values in params.yaml"
+            f"{rows[place] + 1}; correct it, or add it to `missing_values` (CSV)"
         )
     return numbers(found)
 

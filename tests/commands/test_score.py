@@ -227,6 +227,7 @@ def test_a_row_that_cannot_be_scored_stops_at_its_file_and_keeps_those_before() 
     store(wrong, Path("rows/b.csv"))
     line = refusal("rows")
     assert "rows/b.csv: column 'body_mass_g' should be numbers, got 'heavy' in row 42" in line
+    assert "add it to data.missing_values in params.yaml" in line
     assert [*contents()] == ["a.parquet"]
     store(frame, Path("rows/b.csv"))
     score("rows")

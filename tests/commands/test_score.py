@@ -171,7 +171,7 @@ def test_kept_columns_keep_their_types() -> None:
     frame = raw()[["key"]].assign(
         day=pd.date_range("2026-01-01", periods=len(raw())),
         kind=pd.Categorical(["a", None, "b", "c"] * len(raw())).take(range(len(raw()))),
-        pair=np.arange(2 * len(raw()), dtype=np.int64).reshape(-1, 2).tolist(),
+        pair=pd.Series([*np.arange(2 * len(raw())).reshape(-1, 2)]),
     )
     both = pd.concat([raw().drop(columns="key"), frame], axis=1)
     score(store(both, Path("rows.parquet")), tuple(frame.columns))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from onnxpress.commands.line import models, repository
+from onnxpress.commands.line import exports, models, repository
 from onnxpress.errors import UserError
 from onnxpress.extras import naming_extras
 
@@ -23,7 +23,14 @@ WAITING_FOR_OTHERS = {"reproduce", "serve", "sweep"}
 """Commands that wait for other processes after a signal, so they are given the time."""
 
 SECTIONS = {
-    "Models": (models.compress, models.compare, models.inspect),
+    "Models": (
+        models.compress,
+        models.compare,
+        models.certify,
+        models.inspect,
+        exports.export_c,
+        exports.export_sql,
+    ),
     "The repository in this folder": (
         repository.report,
         repository.doctor,

@@ -18,7 +18,7 @@ TORCH := .venv-torch/installed
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak kubeflow publish promote rollback report doctor migrate docs ui serve clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak kubeflow publish promote rollback report doctor migrate docs ui serve score clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -89,6 +89,9 @@ ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=50
 serve: PORT = 8000
 serve: $(VENV) $(TRITON) ## answer requests with the packaged model by a real Triton at http://127.0.0.1:8000 (PORT=8100 for other ports)
 	@exec python -m onnxpress serve --port $(PORT)
+
+score: $(VENV) ## write what model_quantized.onnx predicts for a file, folder or glob of tables: TABLE=rows OUTPUT=scored; SCORE="--keep id" for options
+	@python -m onnxpress score outputs/model_quantized.onnx '$(TABLE)' --output '$(OUTPUT)' $(SCORE)
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
 	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .venv-torch .pytest_cache .mypy_cache .ruff_cache

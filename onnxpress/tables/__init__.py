@@ -3,6 +3,7 @@
 ==============================================  ==========================================
 ``sources``, ``csv_file``, ``parquet_file``     read a table from a file
 ``csv_types``                                   the type of a CSV column, by its cells
+``pieces``                                      tables of any size, typed by a schema
 ``column_types``, ``arrow_types``               the type of every column in the end
 ``schema``, ``rows``, ``names``                 what the models take
 ``split``                                       training, calibration and test rows

@@ -70,7 +70,7 @@ def pieces(path: Path, columns: Sequence[str], rows: int) -> Iterator[Piece]:
 
 def rows_of_piece(columns: int) -> int:
     """Return how many rows of so many columns are read at a time."""
-    return max(1, min(MOST_ROWS, MOST_VALUES // max(1, columns)))
+    return max(2, min(MOST_ROWS, MOST_VALUES // max(1, columns)))
 
 
 def feeds_of(piece: Piece, schema: Schema, form: CsvForm) -> Feeds:
@@ -91,6 +91,8 @@ def feeds_of(piece: Piece, schema: Schema, form: CsvForm) -> Feeds:
         found = decoded(piece.table[column.name])
         if types.is_null(found.type):
             found = pc.cast(found, pa.large_string())
+        if csv:
+            found = without_missing(found, form.missing)
         kind = meaning(found, column.name, f"{piece.path}: column")
         if column.kind != "number":
             values[column.name] = _texts(found, kind, column, what, rows)
@@ -129,13 +131,12 @@ def _of_cells(
     Raises:
         UserError: a cell is something else.
     """
-    given = without_missing(cells, form.missing)
-    found = cells_as_numbers(given, form)
+    found = cells_as_numbers(cells, form)
     if found is None:
-        place = _first(given, lambda part: cells_as_numbers(part, form) is None)
+        place = _first(cells, lambda part: cells_as_numbers(part, form) is None)
         raise UserError(
-            f"{what} should be numbers, got {shown(given[place].as_py())} in row "
-            f"{rows[place] + 1}; correct it, or add it to data.missing_values in params.yaml"
+            f"{what} should be numbers, got {shown(cells[place].as_py())} in row "
+            f"{rows[place] + 1}; correct it, or add it to `missing_values` (CSV)"
         )
     return numbers(found)
 

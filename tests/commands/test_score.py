@@ -171,7 +171,7 @@ def test_kept_columns_keep_their_types() -> None:
     frame = raw()[["key"]].assign(
         day=pd.date_range("2026-01-01", periods=len(raw())),
         kind=pd.Categorical(["a", None, "b", "c"] * len(raw())).take(range(len(raw()))),
-        pair=np.arange(2 * len(raw()), dtype=np.int64).reshape(-1, 2).tolist(),
+        pair=pd.Series([*np.arange(2 * len(raw())).reshape(-1, 2)]),
     )
     both = pd.concat([raw().drop(columns="key"), frame], axis=1)
     score(store(both, Path("rows.parquet")), tuple(frame.columns))
@@ -227,6 +227,7 @@ def test_a_row_that_cannot_be_scored_stops_at_its_file_and_keeps_those_before() 
     store(wrong, Path("rows/b.csv"))
     line = refusal("rows")
     assert "rows/b.csv: column 'body_mass_g' should be numbers, got 'heavy' in row 42" in line
+    assert "add it to data.missing_values in params.yaml" in line
     assert [*contents()] == ["a.parquet"]
     store(frame, Path("rows/b.csv"))
     score("rows")

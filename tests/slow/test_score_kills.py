@@ -1,4 +1,4 @@
-"""`onnxpress score` killed at random points, over and over: what is there in the end."""
+"""`onnxpress score` as a user runs it, and killed at random points: what is there in the end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from onnxpress.pipeline.files import TEMPORARY, write_bytes, write_json
 from tests.conftest import ROOT
+from tests.support import pages
 from tests.support.drift_models import model
+from tests.support.project import Project
 from tests.support.servers import surroundings
 
 KILLS = 20
@@ -82,3 +85,14 @@ def test_killed_runs_leave_the_bytes_of_one_run_and_each_row_once(workspace: Pat
     keys = pd.concat(tables)["key"].astype(int)  # of CSV files, a kept column is text
     expected = [range(number, FILES * (ROWS + number), FILES) for number in range(FILES)]
     assert sorted(keys) == sorted(key for keys in expected for key in keys)
+
+
+@pytest.mark.parametrize("block", pages.shell_blocks([ROOT / "docs" / "scoring.md"]))
+def test_the_command_of_the_page_scores_every_row(block: str, workspace: Path) -> None:
+    write_bytes(Path("outputs/model_quantized.onnx"), MADE.onnx)
+    write_json(Path("outputs/schema.json"), MADE.schema.to_json())
+    MADE.frame.to_parquet("outputs/test.parquet")
+    command = 'onnxpress() { python -m onnxpress "$@"; }'
+    done = Project(workspace).run("bash", "-euc", f"{command}\n{block}", PYTHONPATH=str(ROOT))
+    assert f"{len(MADE.frame)} rows of 1 file in" in done.stdout
+    assert len(pd.read_parquet("scored/test.parquet")) == len(MADE.frame)

@@ -90,6 +90,12 @@ def test_cells_follow_the_form_of_the_file(rows: int, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("rows", [1, 2, 100])
+def test_words_that_mean_missing_do_so_among_categories(rows: int, tmp_path: Path) -> None:
+    path = csv(tmp_path, "red", " NA ", "", "NAN", name="colour")
+    assert read(path, WORD, rows, CsvForm(("NA",))) == ["red", "", "", "NAN"]
+
+
 @pytest.mark.parametrize("rows", [1, 2, 3, 100])
 def test_texts_stay_the_texts_that_they_are(rows: int, tmp_path: Path) -> None:
     cells = ["1", "1.0", "", " red", "True", "제주"]

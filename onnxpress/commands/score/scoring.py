@@ -28,6 +28,7 @@ from onnxpress.errors import UserError
 from onnxpress.pipeline.console import advancing, answering, say, working
 from onnxpress.pipeline.files import atomic_path
 from onnxpress.pipeline.inputs import read_schema
+from onnxpress.pipeline.keys import keys_named
 from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import load_params
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -99,7 +100,7 @@ def main(job: Job, *, in_json: bool = False) -> None:
         UserError: rows cannot be scored, the files or the model are wrong, or the output holds
             predictions made from something else.
     """
-    with answering(in_json=in_json) as answer:
+    with answering(in_json=in_json) as answer, keys_named("data"):
         schema, data = read_schema(), load_params().data
         form = CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
         model = read_onnx(job.model, schema)
@@ -215,4 +216,5 @@ def in_order(
 
 def _speed(rows: int, files: int, seconds: float) -> str:
     speed = f"{rows / seconds:,.0f} rows a second"
-    return f"{rows:,} rows of {files} files in {seconds:.1f} s, {speed}"
+    named = "1 file" if files == 1 else f"{files} files"
+    return f"{rows:,} rows of {named} in {seconds:.1f} s, {speed}"

@@ -78,7 +78,7 @@ def read_stamp(predictions: Path) -> Stamp:
         with open_bytes(predictions) as opened:
             metadata = parquet.read_metadata(opened).metadata or {}
         return dict(json.loads(metadata[KEY]))
-    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+    except (OSError, KeyError, TypeError, ValueError, pa.ArrowException) as error:
         raise UserError(
             f"{predictions} is there and was not written by score; name another --output"
         ) from error

@@ -21,7 +21,7 @@ def describe(threads: int, cpu_share: float) -> dict[str, Any]:
         "cpu": cpu_model(),
         "int8_instructions": int8_instructions(),
         "cores": os.cpu_count(),
-        "usable_cores": _usable_cores(),
+        "usable_cores": usable_cores(),
         "threads": threads,
         "cpu_share": cpu_share,
         "libraries": {name: version(name) for name in LIBRARIES},
@@ -31,11 +31,11 @@ def describe(threads: int, cpu_share: float) -> dict[str, Any]:
     }
 
 
-def _usable_cores() -> int | None:
+def usable_cores() -> int:
     """Return the cores that this process may use; all of them if it has no limits."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return os.cpu_count() or 1
 
 
 def _thread_pools() -> list[str]:

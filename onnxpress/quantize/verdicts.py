@@ -27,6 +27,8 @@ class Outcome(StrEnum):
     NOT_SMALLER = "not smaller"
     UNCHANGED = "unchanged"
     DEPENDS_ON_OTHER_ROWS = "depends on other rows"
+    NOT_EVERYWHERE = "not everywhere"
+    """It does not answer equally in a runtime that it has to run in."""
     NOT_POSITIVE = "not positive"
     """It predicts zero or less for rows where the plain model, which never does, is above."""
     NOT_APPLICABLE = "not applicable"

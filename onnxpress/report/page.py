@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from onnxpress.benchmark.processor import int8_in_words
+from onnxpress.certify.table import HEADINGS as RUNTIME_HEADINGS
+from onnxpress.certify.table import table as runtime_rows
 from onnxpress.report.deciding import DecidingTable
 from onnxpress.report.disagreement import Disagreement
 from onnxpress.report.score_words import with_class, with_error
@@ -94,6 +96,7 @@ def render(
         scoring=results["quantization"]["scoring"],
         gates=results.get("gate"),
         origin=origin(results.get("mlflow_run"), earlier="publish" in stale.stages),
+        runtimes=_runtimes(results.get("runtimes", {})),
         environment=_environment(results["latency_detail"]),
         warnings=results["latency_detail"]["warnings"],
         files=[(file.path, file.holds, f"{file.size_kb:,.1f}") for file in files],
@@ -160,6 +163,15 @@ def _loss(candidate: Json, key: str) -> str:
     if value is None and key == "score":
         value = candidate.get("score_drop")
     return "-" if value is None else with_error(value, drop.get("se"))
+
+
+def _runtimes(content: Json) -> dict[str, Any] | None:
+    """Return what became of the models in other runtimes; None if that was not tried."""
+    if not content:
+        return None
+    rows = " and ".join(f"{count} {kind} rows" for kind, count in content["rows"].items())
+    about = f"{rows}, compared with {content['compared_with']}"
+    return {"about": about, "headings": RUNTIME_HEADINGS, "rows": runtime_rows(content)}
 
 
 def _environment(detail: Json) -> dict[str, str]:

@@ -12,18 +12,19 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading"},
+    {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading", "runtimes"},
     {"credentials", "held", "onnx_file"},
     {"graph", "tables"},
     {"boosters"},
     {"runtime"},
+    {"certify"},
     {"scores"},
     {"estimators"},
     {"evaluate"},
     {"conversion"},
     {"given"},
     {"quantize"},
-    {"benchmark", "drift", "report"},
+    {"benchmark", "bodies", "drift", "report"},
     {"serving"},
     {"tracking"},
     {"gates"},

@@ -3,7 +3,7 @@
 Three nets are trained, converted and quantised by every candidate of ``auto``, each scored on
 calibration rows under a budget of half a point, as in the product. The page has size, loss on test
 rows and time of each: that of one row a call, and of 256, over the plain model's in the same
-process. ``--quick`` leaves the net of 100 MB out.
+process. Some of them are run in other runtimes too. ``--quick`` leaves the net of 100 MB out.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from onnx import TensorProto, helper, numpy_helper
 from sklearn.datasets import load_digits, make_classification
 from sklearn.neural_network import MLPClassifier
 
+from bench import other_runtimes
+from bench.other_runtimes import CALLS, asking, least_times
+from onnxpress.benchmark.processor import int8_in_words, int8_instructions
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.onnx_estimator import OnnxClassifier
 from onnxpress.graph.canonical import to_bytes
@@ -33,7 +36,6 @@ from onnxpress.pipeline.running import run_stage
 from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.speed import relative_latencies
 from onnxpress.quantize.terms import needed_by, terms_of
 from onnxpress.quantize.trials import Clones, trials_of
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -185,6 +187,10 @@ class _Convolutions:
 CASES: dict[str, Callable[[], Case]] = {"mlp": mlp, "cnn": convolutional, "wide": wide}
 
 
+ELSEWHERE = ("dynamic", "static", "dense/int4", "dense/int8")
+"""Candidates that other runtimes run too, beside the chosen one."""
+
+
 def chosen(case: Case) -> Choice:
     """What ``auto`` makes of the net within the budget."""
     options = Options(budgets={"score": BUDGET, "recall_worst_loss": None})
@@ -206,10 +212,9 @@ def section(case: Case, choice: Choice, seconds: float) -> list[str]:
     """The table of one net."""
     plain = to_bytes(case.model)
     models = choice.models()
-    times = [
-        relative_latencies(plain, list(models.values()), case.test, objective)
-        for objective in ("latency", "throughput")
-    ]
+    asks = [asking(model) for model in (plain, *models.values())]
+    seconds_of = [least_times(asks, case.test.feeds, rows) for rows in CALLS]
+    times = [found[1:] / found[0] for found in seconds_of]
     before = correct(plain, case.test)
     lines = [
         f"## {case.name}",
@@ -226,7 +231,17 @@ def section(case: Case, choice: Choice, seconds: float) -> list[str]:
         share = len(model) / len(plain)
         numbers = f"{share:.1%} | {1 / share:.1f} | {lost:+.2f} | {one:.2f} | {many:.2f}"
         lines.append(f"| {name} | {verdicts[name]} | {numbers} |")
-    return [*lines, ""]
+    kept = {name: models[name] for name in models if name in (*ELSEWHERE, choice.candidate)}
+    return [*lines, "", *other_runtimes.lines({"model.onnx": plain, **kept}, case.test.feeds)]
+
+
+def section_of(case: Case) -> list[str]:
+    """Quantise a net; its table."""
+    start = time.monotonic()
+    choice = chosen(case)
+    for line in choice.lines():
+        say(line)
+    return section(case, choice, time.monotonic() - start)
 
 
 def main() -> None:
@@ -240,20 +255,18 @@ def main() -> None:
         "# Nets",
         "",
         "Written by `python -m bench.nets`. Candidates may lose half a point on calibration rows;",
-        "points lost are of test rows. Times are shares of the plain model's in the same process.",
+        "points lost are of test rows. Times are of the best of up to 200 rounds, as shares of the",
+        "plain model's in the same process. Other runtimes answer for the test rows; their times",
+        "are shares of onnxruntime's for the same model.",
+        f"Instructions of this CPU for int8: {int8_in_words(int8_instructions())}.",
         "",
     ]
+    asked.output.mkdir(parents=True, exist_ok=True)
     for name in asked.cases:
         if asked.quick and name == "wide":
             continue
         say(f"training {name}")
-        case = CASES[name]()
-        start = time.monotonic()
-        choice = chosen(case)
-        for line in choice.lines():
-            say(line)
-        lines += section(case, choice, time.monotonic() - start)
-        asked.output.mkdir(parents=True, exist_ok=True)
+        lines += section_of(CASES[name]())
         write_bytes(asked.output / "nets.md", "\n".join(lines).encode())
     sys.stdout.write("\n".join(lines))
 

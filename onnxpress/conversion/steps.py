@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -167,7 +168,7 @@ def with_labels_by_gather(
 def _makes_a_list(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> bool:
     if node.op_type != "Reshape" or node.input[1] not in constants:
         return False
-    return numpy_helper.to_array(constants[node.input[1]]).tolist() == [-1]
+    return np.array_equal(numpy_helper.to_array(constants[node.input[1]]), [-1])
 
 
 def with_filled_trees(

@@ -33,7 +33,10 @@ def test_the_table_has_a_line_for_each_scored_candidate(case: nets.Case) -> None
     choice = nets.chosen(case)
     lines = nets.section(case, choice, 1.0)
     scored = [verdict for verdict in choice.verdicts if verdict.model]
-    assert len([line for line in lines if line.startswith("| ")]) == len(scored) + 1
+    rows = lines[lines.index("|---|---|---:|---:|---:|---:|---:|") + 1 :]
+    assert [row.split(" | ")[0] for row in rows[: rows.index("")]] == [
+        f"| {verdict.name}" for verdict in scored
+    ]
     assert any("chosen" in line for line in lines) == (choice.chosen is not None)
     within = {verdict.name for verdict in scored if verdict.outcome is Outcome.WITHIN_BUDGET}
     assert "dense/int8" in within | {choice.candidate}

@@ -15,7 +15,7 @@ from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.impute import KNNImputer
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.neighbors import KNeighborsTransformer
-from sklearn.neural_network import MLPRegressor
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline, make_union
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
@@ -47,6 +47,17 @@ def test_centres_may_stand_in_a_union_and_in_a_bag() -> None:
     label, probabilities = outputs(onnxpress.convert(estimator, X), X)
     assert label.tolist() == estimator.predict(X).tolist()
     np.testing.assert_allclose(probabilities, estimator.predict_proba(X), atol=1e-5)
+
+
+@pytest.mark.parametrize("names", [None, ["few", "some", "many"]])
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # no need to converge
+def test_a_net_is_of_ai_onnx_alone(names: list[str] | None) -> None:
+    """Runtimes such as OpenVINO have no operator of ai.onnx.ml."""
+    target = CLASSES if names is None else np.array(names)[CLASSES]
+    net = MLPClassifier((8,), max_iter=300, random_state=0).fit(X, target)
+    model = onnxpress.convert(net, X)
+    assert {entry.domain for entry in model.opset_import} == {""}
+    assert outputs(model, X)[0].tolist() == net.predict(X).tolist()
 
 
 @pytest.mark.parametrize("p", [1, 1.5, 2])

@@ -77,4 +77,4 @@ def _smooth(counts: NDArray[np.int64]) -> NDArray[Any]:
     empty = counts == 0
     taken = SMOOTHED * empty.sum() / (~empty).sum()
     values = np.where(empty, SMOOTHED, counts - taken)
-    return values / values.sum()
+    return np.asarray(values / values.sum())

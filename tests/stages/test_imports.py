@@ -18,6 +18,7 @@ LAYERS = [
     {"boosters"},
     {"runtime"},
     {"scores"},
+    {"torch_program"},
     {"estimators"},
     {"evaluate"},
     {"conversion"},

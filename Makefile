@@ -18,7 +18,7 @@ TORCH := .venv-torch/installed
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep soak kubeflow publish promote rollback report doctor migrate docs ui serve clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak kubeflow publish promote rollback report doctor migrate docs ui serve clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ stability: $(VENV) ## repeat split, fit, choice and test over ten seeds: how oft
 
 sweep: $(VENV) ## try a grid or list of params as experiments and compare them; SWEEP=my.yaml for another file than sweep.yaml
 	@python -m onnxpress sweep $(SWEEP)
+
+certify: $(VENV) ## replay test rows in other runtimes: 18 versions of onnxruntime, OpenVINO, tract, a browser, ARM; CERTIFY="--runtime onnxruntime==1.20.1"
+	@python -m onnxpress certify $(CERTIFY)
 
 soak: $(VENV) $(TRITON) ## read 100,000 hostile files, send 100,000 requests to the server, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
 	@python -m bench.soak $(SOAK)

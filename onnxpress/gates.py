@@ -218,7 +218,19 @@ GATES = (
         advice="set quantize.objective to throughput, or {again}",
     ),
 )
-"""Every gate but those of ``max_drop``; the texts are part of gate.json."""
+"""Every gate but those of ``max_drop`` and ``runtimes``; the texts are part of gate.json."""
+
+RUNTIMES = "runtimes"
+FAILING_RUNTIMES = "quantized_failing_runtimes"
+"""The metric: in how many of the runtimes the quantised model does not answer equally."""
+RUNTIMES_GATE = Gate(
+    RUNTIMES,
+    "the number of its runtimes in which the quantised model does not answer equally",
+    at_least=False,
+    values=_metric(FAILING_RUNTIMES),
+    advice="see runtimes in quantization.json, and try another convert.target_opset "
+    "or train.estimator",
+)
 
 LOSSES = {
     SCORE: ("the score that quantisation costs on test rows", "quantized_score_drop"),
@@ -278,8 +290,9 @@ def judge(
 
     ``limits`` has a key for each gate; None switches it off. A key that ``max_drop`` leaves out has
     its default, and the limit on recall is left out where there are no classes. The worst of
-    several targets has the limit of the score. ``searched`` says where the metrics come from, for
-    the verdict on one that is undefined.
+    several targets has the limit of the score. A model has to answer equally in all ``runtimes``,
+    if any are listed. ``searched`` says where the metrics come from, for the verdict on one that is
+    undefined.
     """
     drops = with_defaults(limits[MAX_DROP], TEST)
     if drops[SCORE] is not None and "quantized_target_worst_loss" in metrics:
@@ -288,6 +301,9 @@ def judge(
     flat = {gate.name: limits[gate.name] for gate in GATES}
     flat |= {f"{MAX_DROP}.{key}": drops[key] for key in names}
     gates = [*GATES[:2], *map(drop_gate, names), *GATES[2:]]
+    if limits.get(RUNTIMES):
+        gates.append(RUNTIMES_GATE)
+        flat[RUNTIMES] = 0
     return [_verdict(gate, flat[gate.name], metrics, searched) for gate in gates]
 
 

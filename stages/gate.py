@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from onnxpress.errors import GateFailed
-from onnxpress.gates import complaint, judge
+from onnxpress.gates import FAILING_RUNTIMES, RUNTIMES, complaint, judge
 from onnxpress.pipeline.console import say
-from onnxpress.pipeline.files import read_numbers, write_json
-from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS
+from onnxpress.pipeline.files import read_json, read_numbers, write_json
+from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS, QUANTIZATION
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
 
@@ -17,6 +17,9 @@ def main() -> None:
     """Write every verdict first, so that it can be read, and then fail if a gate failed."""
     limits = load_params().gate.model_dump()
     metrics = read_numbers(METRICS) | read_numbers(LATENCY)
+    if limits[RUNTIMES]:
+        found = read_json(QUANTIZATION, RUNTIMES)[RUNTIMES]
+        metrics[FAILING_RUNTIMES] = sum(what != "answers equally" for what in found.values())
     verdicts = judge(limits, metrics, f"in neither {METRICS} nor {LATENCY}")
     write_json(GATE, {verdict.gate.name: verdict.to_json() for verdict in verdicts})
     for verdict in verdicts:

@@ -10,6 +10,7 @@ from onnxpress.models import PLAIN
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_bytes, write_folder, write_json
+from onnxpress.pipeline.gated_runtimes import gated_runtimes, portable
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import Params, load_params
@@ -31,12 +32,13 @@ def main() -> None:
     train, calibration = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.CALIBRATION))
     load = cache(lambda: load_trained(schema, params.train.trusted))
     clones = Clones(load, schema, params.convert.target_opset, params.seed)
-    options = options_of(params)
+    runtimes = gated_runtimes(params.gate.runtimes, plain, (calibration, train))
+    options = portable(options_of(params), plain, runtimes)
     candidates = list_candidates(onnx.load_from_string(plain), options)
     needed = needed_by(options, candidates)
     trials = trials_of(plain, train, calibration, clones, needed)
     terms = terms_of(options, schema, plain, trials, original=load, words=WORDS)
-    choice = choose(plain, candidates, trials, terms, options, progress=progress)
+    choice = choose(plain, candidates, trials, terms, options, runtimes=runtimes, progress=progress)
     models = {PLAIN: plain, **choice.models()}
     files = {outputs.candidate_path(name).name: model for name, model in models.items()}
     write_bytes(outputs.QUANTIZED_MODEL, choice.model)

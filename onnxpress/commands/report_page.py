@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from onnxpress.errors import UserError
+from onnxpress.pipeline.certificate import read_certificate
 from onnxpress.pipeline.files import read_bytes, read_json, write_bytes
 from onnxpress.pipeline.freshness import dvc, stale_stages
 from onnxpress.pipeline.inputs import read_predictions, read_rows, read_schema
@@ -24,6 +25,7 @@ from onnxpress.pipeline.outputs import (
     QUANTIZATION,
     QUANTIZED_MODEL,
     REPORT,
+    RUNTIMES,
     TEST,
 )
 from onnxpress.report.deciding import deciding_table
@@ -43,6 +45,7 @@ FILES = {
     LATENCY_DETAIL: "percentiles, intervals, load time, memory, candidates, environment",
     GATE: "each limit, its value, passed or not",
     MLFLOW_RUN: "which MLflow run holds all this",
+    RUNTIMES: "what became of the two ONNX models in other runtimes",
 }
 """What the page says of each file."""
 
@@ -62,7 +65,7 @@ def write_report(title: str, results: Mapping[str, Json], original: str) -> None
     page = render(
         title,
         original,
-        {**results, "latency_detail": detail},
+        {**results, "latency_detail": detail, "runtimes": read_certificate() or {}},
         pictures={name: read_bytes(path) for name, path in PICTURES.items()},
         single=single,
         files=_files(),

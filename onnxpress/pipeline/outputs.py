@@ -23,7 +23,7 @@ QUANTIZED_MODEL = OUTPUTS / "model_quantized.onnx"
 CANDIDATES = OUTPUTS / "candidates"
 QUANTIZATION = OUTPUTS / "quantization.json"
 
-# evaluate, benchmark, gate, package, publish
+# evaluate, benchmark, gate, package, publish, and what is made beside the chain
 METRICS = OUTPUTS / "metrics.json"
 METRICS_DETAIL = OUTPUTS / "metrics_detail.json"
 PREDICTIONS = OUTPUTS / "predictions.csv"
@@ -34,6 +34,7 @@ SERVING = OUTPUTS / "serving"
 MLFLOW_RUN = OUTPUTS / "mlflow_run.json"
 ROLLBACK = OUTPUTS / "rollback.yaml"
 REPORT = OUTPUTS / "report.html"
+RUNTIMES = OUTPUTS / "runtimes.json"
 
 MODEL_FILES = {ORIGINAL: ORIGINAL_MODEL, ONNX: ONNX_MODEL, QUANTIZED: QUANTIZED_MODEL}
 """The file of each of the three models, in the order of the chain."""

@@ -32,6 +32,7 @@ from onnxpress.pipeline.outputs import PARAMS
 from onnxpress.pipeline.repository import refuse_place, repository_root
 from onnxpress.pipeline.yaml_file import read_yaml
 from onnxpress.pipeline.yaml_secrets import refuse_secrets
+from onnxpress.runtimes import Kind, runtime_of
 from onnxpress.text import shortened
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -171,6 +172,20 @@ Memory = Annotated[
     str, _of_form("[1-9][0-9]*([kMGT]|[KMGT]i)?", "an amount of memory, such as 512Mi or 2Gi")
 ]
 StorageUri = Annotated[str, AfterValidator(_storage_uri)]
+
+
+def _runtime_name(text: str) -> str:
+    """Refuse what names no runtime."""
+    try:
+        return str(runtime_of(text))
+    except UserError as error:
+        expected = f"a runtime with its version, such as onnxruntime==1.20.1: {', '.join(Kind)}"
+        raise PydanticCustomError(
+            "form", "Input should be {expected}", {"expected": expected}
+        ) from error
+
+
+RuntimeName = Annotated[str, AfterValidator(_runtime_name)]
 
 
 def _completed_by(defaults: Limits) -> AfterValidator:
@@ -396,6 +411,11 @@ class Gate(Section):
     )
     min_quantized_vs_onnx_speedup: PositiveFloat | None = Field(
         description="latency of the ONNX model over the quantised one's"
+    )
+    runtimes: list[RuntimeName] = Field(
+        default=[],
+        description="runtimes that the quantised model must answer equally in: candidates that do "
+        "not are not chosen (see docs/edge.md)",
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onnxpress.errors import UserError
+from onnxpress.pipeline.certificate import read_certificate
 from onnxpress.pipeline.console import working
 from onnxpress.pipeline.files import read_bytes, read_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
@@ -80,6 +81,7 @@ def read_publication(params: Params) -> Publication:
         feeds=rows.feeds,
         schema=schema,
         data=test_data(params.data.source, schema, len(rows), _sha256(TEST)),
+        runtimes=read_certificate(),
     )
 
 

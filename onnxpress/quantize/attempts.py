@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import onnx
 
+from onnxpress.certify.elsewhere import NOWHERE, Elsewhere
 from onnxpress.evaluate.row_dependence import TOLERANCE, Dependence, row_dependence
 from onnxpress.graph.canonical import same_computation, to_bytes
 from onnxpress.limits import SCORE
@@ -19,7 +20,7 @@ from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.budgets import exceeded
-from onnxpress.scores.losses import Loss
+from onnxpress.scores.losses import Loss, bounded
 from onnxpress.tables.rows import Rows, take
 
 NOISE = 10
@@ -54,6 +55,8 @@ class Attempts:
     scorer: Scorer
     limits: Mapping[str, float]
     """What a candidate may lose, by key."""
+    runtimes: Elsewhere = NOWHERE
+    """Other runtimes in which it has to answer equally."""
 
     def verdict(self, candidate: Candidate) -> Verdict:
         """Try a candidate; whatever it raises becomes its verdict.
@@ -64,9 +67,12 @@ class Attempts:
         2. It must not compute the same with the same weights (``unchanged``).
         3. It must be smaller (``not smaller``).
         4. Its prediction for a row must not depend on other rows of the same call.
-        5. A regressor must predict numbers above zero where the plain model does, if that never
+        5. It must answer equally in the runtimes asked for (``not everywhere``).
+        6. A regressor must predict numbers above zero where the plain model does, if that never
            predicts any below (``not positive``).
-        6. What it loses must be within every budget, or it is ``over budget``.
+        7. What it loses must be within every budget, or it is ``over budget``. Where few rows
+           score, a distilled model is held to them by upper bounds: another model may look as good
+           on few rows by luck.
         """
         try:
             made = self._made(candidate)
@@ -99,6 +105,9 @@ class Attempts:
         if mixed:
             outcome = Outcome.DEPENDS_ON_OTHER_ROWS
             return Verdict(made.candidate, outcome, mixed, made.size_kb)
+        for runtime, what in self.runtimes.failures(made.data).items():
+            reason = f"{runtime}: {what}"[:REASON_LENGTH]
+            return Verdict(made.candidate, Outcome.NOT_EVERYWHERE, reason, made.size_kb)
         return None
 
     def _mixed_rows(self, model: bytes) -> str:
@@ -120,6 +129,8 @@ class Attempts:
         if reason:
             return Verdict(made.candidate, Outcome.NOT_POSITIVE, reason, made.size_kb)
         losses = self.scorer.losses(compared)
+        if self.scorer.few and made.candidate.is_distilled:
+            losses = {key: bounded(loss) for key, loss in losses.items()}
         same = made.candidate.keeps_all
         drops = tuple(_drop(losses[key], limit, same=same) for key, limit in self.limits.items())
         over = [drop for drop in drops if drop.exceeded]
@@ -139,9 +150,9 @@ class Attempts:
 def _drop(loss: Loss, limit: float, *, same: bool) -> Drop:
     """Hold a loss against its limit.
 
-    A disagreement is judged by its upper bound, for a model is chosen among many here. ``same``
-    says that the candidate keeps every prediction by construction: the rows need not show it, and a
-    loss that they cannot tell is none.
+    What has an upper bound is judged by that, for a model is chosen among many here. ``same`` says
+    that the candidate keeps every prediction by construction: the rows need not show it, and a loss
+    that they cannot tell is none.
     """
     over = exceeded(loss, limit, by_bound=not same)
     return Drop(loss, limit, over and not (same and math.isnan(loss.value)))

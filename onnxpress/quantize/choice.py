@@ -5,11 +5,13 @@ Nothing larger, worse or unchanged is passed on as quantised.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import onnx
 
+from onnxpress.certify.elsewhere import NOWHERE, Elsewhere
 from onnxpress.models import PLAIN
 from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.attempts import Attempts
@@ -40,6 +42,8 @@ class Choice:
     """One for each candidate, in the order of trying."""
     score: str
     """scikit-learn's name of the score."""
+    runtimes: Mapping[str, str] = field(default_factory=dict)
+    """What becomes of the model in the runtimes that it has to answer equally in, in words."""
 
     @property
     def candidate(self) -> str:
@@ -60,6 +64,7 @@ class Choice:
         lines = [
             f"{verdict.name}: {verdict.outcome}, {verdict.reason}" for verdict in self.verdicts
         ]
+        lines += [f"model_quantized.onnx in {name}: {what}" for name, what in self.runtimes.items()]
         return [*lines, self.summary]
 
     def to_json(self) -> dict[str, Any]:
@@ -74,6 +79,7 @@ class Choice:
             "summary": self.summary,
             "score": self.score,
             "scoring": self.scoring,
+            "runtimes": dict(self.runtimes),
             "candidates": [verdict.to_json() for verdict in self.verdicts],
         }
 
@@ -85,6 +91,7 @@ def choose(
     terms: Terms,
     options: Options,
     *,
+    runtimes: Elsewhere = NOWHERE,
     progress: Progress = show_nothing,
 ) -> Choice:
     """Try the candidates and keep the best by ``options.objective`` within all budgets.
@@ -93,23 +100,26 @@ def choose(
     2. Of those within the budgets the best is chosen (:func:`ranked`).
     3. If there is none, the plain model is passed on.
 
-    ``plain`` is an ONNX model of our own or one that has passed the checks. The verdicts are
-    reproducible; with an objective of time the choice itself is not.
+    A candidate has to answer equally in ``runtimes`` too. ``plain`` is an ONNX model of our own or
+    one that has passed the checks. The verdicts are reproducible; with an objective of time the
+    choice itself is not.
     """
-    attempts = Attempts(plain, trials.train, Scorer(trials, terms), terms.limits)
+    attempts = Attempts(plain, trials.train, Scorer(trials, terms), terms.limits, runtimes)
     tried = progress(candidates, len(candidates), "trying candidates")
     verdicts, passed = climb(tried, attempts.verdict)
     judged, best = ranked(passed, plain, trials.train, options.objective)
     final = {verdict.name: verdict for verdict in [*verdicts, *judged]}
-    if best is None:
-        summary = f"{_nothing(verdicts)}: model_quantized.onnx is the plain ONNX model"
-        return Choice(plain, None, summary, trials.name, tuple(final.values()), terms.score.name)
-    chosen = final[best.name] = best.but(Outcome.CHOSEN)
-    before, after = len(plain) / 1024, len(chosen.model) / 1024
-    sizes = f"{before:.1f} -> {after:.1f} KB ({before / after:.1f}x smaller)"
-    summary = f"{chosen.name} chosen: {sizes}"
-    found = tuple(final.values())
-    return Choice(chosen.model, chosen, summary, trials.name, found, terms.score.name)
+    chosen = None
+    summary = f"{_nothing(verdicts)}: model_quantized.onnx is the plain ONNX model"
+    if best is not None:
+        chosen = final[best.name] = best.but(Outcome.CHOSEN)
+        before, after = len(plain) / 1024, len(chosen.model) / 1024
+        sizes = f"{before:.1f} -> {after:.1f} KB ({before / after:.1f}x smaller)"
+        summary = f"{chosen.name} chosen: {sizes}"
+    model = chosen.model if chosen else plain
+    elsewhere = runtimes.results(model)
+    found, score = tuple(final.values()), terms.score.name
+    return Choice(model, chosen, summary, trials.name, found, score, elsewhere)
 
 
 def _nothing(verdicts: list[Verdict]) -> str:

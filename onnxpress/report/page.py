@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from onnxpress.benchmark.processor import int8_in_words
+from onnxpress.certify.table import HEADINGS as RUNTIME_HEADINGS
+from onnxpress.certify.table import table as runtime_rows
 from onnxpress.report.deciding import DecidingTable
 from onnxpress.report.disagreement import Disagreement
 from onnxpress.report.score_words import with_class, with_error
@@ -93,6 +96,7 @@ def render(
         scoring=results["quantization"]["scoring"],
         gates=results.get("gate"),
         origin=origin(results.get("mlflow_run"), earlier="publish" in stale.stages),
+        runtimes=_runtimes(results.get("runtimes", {})),
         environment=_environment(results["latency_detail"]),
         warnings=results["latency_detail"]["warnings"],
         files=[(file.path, file.holds, f"{file.size_kb:,.1f}") for file in files],
@@ -161,6 +165,15 @@ def _loss(candidate: Json, key: str) -> str:
     return "-" if value is None else with_error(value, drop.get("se"))
 
 
+def _runtimes(content: Json) -> dict[str, Any] | None:
+    """Return what became of the models in other runtimes; None if that was not tried."""
+    if not content:
+        return None
+    rows = " and ".join(f"{count} {kind} rows" for kind, count in content["rows"].items())
+    about = f"{rows}, compared with {content['compared_with']}"
+    return {"about": about, "headings": RUNTIME_HEADINGS, "rows": runtime_rows(content)}
+
+
 def _environment(detail: Json) -> dict[str, str]:
     """Return where the latency was measured, by headings."""
     place = detail["environment"]
@@ -168,6 +181,7 @@ def _environment(detail: Json) -> dict[str, str]:
     libraries = sorted(place["libraries"].items())
     return {
         "CPU": place["cpu"],
+        "instructions for int8": int8_in_words(place["int8_instructions"]),
         "cores": f"{cores}, {place['threads']} used by each model",
         "share of a core while measuring": f"{100 * place['cpu_share']:.0f} %",
         "platform": place["platform"],

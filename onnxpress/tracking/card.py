@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from onnxpress.certify.table import markdown
 from onnxpress.models import MODELS
 from onnxpress.tables.schema import Schema
 from onnxpress.text import visible
@@ -24,6 +25,7 @@ COLUMNS = {
 ``{score}`` is the name of the score.
 """
 
+RUNTIMES = "Replayed in other runtimes, against the onnxruntime that made them:"
 LOAD = "Load the quantised model with `mlflow.pyfunc.load_model` from this run's `model`."
 ROWS = "It takes raw rows in any form, matched by column name; null is missing."
 
@@ -35,10 +37,17 @@ LONGEST_SCHEMA = 65_535
 """Characters of a dataset's schema that servers since MLflow 2.4 accept."""
 
 
-def model_card(title: str, metrics: Mapping[str, float], summary: str, score: str) -> str:
+def model_card(
+    title: str,
+    metrics: Mapping[str, float],
+    summary: str,
+    score: str,
+    runtimes: Mapping[str, Any] | None = None,
+) -> str:
     """Return a model card in Markdown; ``score`` is the name of the score.
 
-    Latency is left to the run's metrics, because it may be measured again later.
+    ``runtimes`` is what became of the ONNX models in other runtimes, if that was tried. Latency is
+    left to the run's metrics, because it may be measured again later.
     """
     lines = [
         f"# {_plain(title)}",
@@ -49,7 +58,8 @@ def model_card(title: str, metrics: Mapping[str, float], summary: str, score: st
     for model in MODELS:
         cells = [_cell(metrics, model, names, score) for names in COLUMNS.values()]
         lines.append(f"| {model} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", f"Quantisation: {summary}", "", LOAD, ROWS, ""])
+    tried = [] if runtimes is None else ["", RUNTIMES, "", *markdown(runtimes)]
+    return "\n".join([*lines, "", f"Quantisation: {summary}", *tried, "", LOAD, ROWS, ""])
 
 
 def _cell(metrics: Mapping[str, float], model: str, names: tuple[str, ...], score: str) -> str:

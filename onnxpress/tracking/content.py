@@ -78,12 +78,15 @@ class Publication:
     schema: Schema
     data: Mapping[str, Any]
     """The test rows as the fields of MLflow's ``Dataset``."""
+    runtimes: Mapping[str, Any] | None = None
+    """What became of the ONNX models in other runtimes; None if that was not tried."""
 
     @property
     def card(self) -> str:
         """The run's description in Markdown."""
         content = self.content
-        return model_card(self.name, content.metrics, content.summary, content.params["score"])
+        score = content.params["score"]
+        return model_card(self.name, content.metrics, content.summary, score, self.runtimes)
 
 
 def content_of(

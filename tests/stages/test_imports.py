@@ -12,11 +12,12 @@ import pytest
 from tests.conftest import ROOT
 
 LAYERS = [
-    {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading"},
+    {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading", "runtimes"},
     {"credentials", "held", "onnx_file"},
     {"graph", "tables"},
     {"boosters"},
     {"runtime"},
+    {"certify"},
     {"scores"},
     {"torch_program"},
     {"estimators"},
@@ -24,7 +25,7 @@ LAYERS = [
     {"conversion"},
     {"given"},
     {"quantize"},
-    {"benchmark", "drift", "report"},
+    {"benchmark", "bodies", "drift", "report"},
     {"serving"},
     {"tracking"},
     {"gates"},

@@ -13,6 +13,7 @@ from onnxpress.commands.line.options import (
     in_json,
     one_or_several,
     positive,
+    rows_if_any,
     rows_of_a_file,
     score,
     seed,
@@ -166,3 +167,39 @@ def inspect(*, file: Path, trust: tuple[str, ...], in_json: bool) -> None:
     from onnxpress.commands.inspect.inspecting import main
 
     main(file, trust=trust, in_json=in_json)
+
+
+@click.command()
+@click.argument("model", type=FILE, required=False)
+@rows_if_any
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column of the file that MODEL does not take. Can be given several times.",
+)
+@click.option(
+    "--runtime",
+    "runtimes",
+    multiple=True,
+    metavar="NAME==VERSION",
+    help="A runtime to try instead of the usual ones: onnxruntime, onnxruntime-node, "
+    "onnxruntime-web, onnxruntime-aarch64, openvino, tract, or onnx for its reference evaluator. "
+    "Can be given several times.",
+)
+@click.option("-o", "--out", type=FILE, help="Also write the findings as JSON.")
+@seed
+@in_json
+def certify(*, runtimes: tuple[str, ...], in_json: bool, **words: Any) -> None:
+    """Replay rows in other runtimes and versions, and show where MODEL answers equally.
+
+    MODEL is an ONNX file. Without MODEL and --data, the two ONNX models of the repository in this
+    folder are tried on its test rows and probe rows. Runtimes are installed once, into the cache
+    of the user.
+    """
+    from onnxpress.commands.certify.certifying import main
+    from onnxpress.commands.certify.replayed_rows import Files
+
+    files = Files(words["model"], words["data"], words["targets"], words["seed"])
+    main(files, runtimes, out=words["out"], in_json=in_json)

@@ -73,10 +73,8 @@ seed = click.option(
     help="Of every random choice.",
 )
 
+DATA = "A CSV, Parquet, .npz or .npy file of rows."
 TABLE = (
-    click.option(
-        "--data", type=FILE, required=True, help="A CSV, Parquet, .npz or .npy file of rows."
-    ),
     click.option(
         "--text",
         multiple=True,
@@ -117,18 +115,30 @@ def one_or_several(columns: tuple[str, ...]) -> str | tuple[str, ...]:
     return columns if len(columns) > 1 else columns[0]
 
 
-def rows_of_a_file(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the argument ``data``, a :class:`TableFile`, from the options about it."""
+def _rows_of_a_file(*, required: bool) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return what gives a command the argument ``data`` from the options about a file of rows.
 
-    @functools.wraps(command)
-    def with_table(**words: Any) -> None:
-        from onnxpress.commands.given_table import TableFile
-        from onnxpress.tables.csv_types import CsvForm
+    It is a :class:`TableFile`, or None where no file has to be named and none is.
+    """
 
-        form = CsvForm(words.pop("missing"), words.pop("decimal"), words.pop("thousands"))
-        text, group = words.pop("text"), words.pop("group")
-        command(**words | {"data": TableFile(words["data"], form, text, group)})
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def with_table(**words: Any) -> None:
+            from onnxpress.commands.given_table import TableFile
+            from onnxpress.tables.csv_types import CsvForm
 
-    for option in reversed(TABLE):
-        with_table = option(with_table)
-    return with_table
+            form = CsvForm(words.pop("missing"), words.pop("decimal"), words.pop("thousands"))
+            text, group, path = words.pop("text"), words.pop("group"), words["data"]
+            data = None if path is None else TableFile(path, form, text, group)
+            command(**words | {"data": data})
+
+        data = click.option("--data", type=FILE, required=required, help=DATA)
+        for option in reversed((data, *TABLE)):
+            with_table = option(with_table)
+        return with_table
+
+    return decorate
+
+
+rows_of_a_file = _rows_of_a_file(required=True)
+rows_if_any = _rows_of_a_file(required=False)

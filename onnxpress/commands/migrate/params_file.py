@@ -37,6 +37,7 @@ ADDED = {
     "gate.max_score_diff": "1.0e-5",
     "gate.max_drop": "{score: 0.01, recall_worst_loss: 0.05}",
     "gate.min_onnx_speedup": "null",
+    "gate.runtimes": "[]",
     "package.name": "model",
     "package.storage_uri": "null",
     "package.instances": "1",

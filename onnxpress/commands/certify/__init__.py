@@ -1,0 +1,1 @@
+"""``onnxpress certify``: what becomes of models in other runtimes."""

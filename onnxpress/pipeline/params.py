@@ -292,8 +292,8 @@ class Train(Section):
     params: dict[str, Any] = Field(description="its constructor arguments")
     scale: bool = Field(description="standardise numeric columns before the estimator")
     model_path: str | None = Field(
-        description="a fitted file under models/ instead of a fit: .joblib, .pkl, .skops, .onnx, .pt2, "
-        "or a booster's own"
+        description="a fitted file under models/ instead of a fit: .joblib, .pkl, .skops, .onnx, "
+        ".pt2, or a booster's own"
     )
     text: Text = Field(
         default=Text(max_features=None, ngram_range=[1, 1]),

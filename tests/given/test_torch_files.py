@@ -82,7 +82,8 @@ def test_other_files_pass(folder: Path) -> None:
 
 def test_an_exported_program_needs_the_extra(folder: Path) -> None:
     """The main environment has no torch."""
-    path = shutil.copy(PROGRAM, folder / "models" / "net.pt2")
+    path = folder / "models" / "net.pt2"
+    shutil.copy(PROGRAM, path)
     said = r"net.pt2 needs torch, which is not installed: pip install 'onnxpress\[torch\]'"
     write_params(folder, default_params(train__model_path="models/net.pt2"))
     with pytest.raises(UserError, match=f"^params.yaml: train.model_path models/{said}"):

@@ -39,10 +39,15 @@ def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with programs that torch has saved, and what it and the library answer."""
     assert BIN.exists(), "run `make .venv-torch/installed` before pytest"
     folder = tmp_path_factory.mktemp("nets")
-    command = [BIN / "python", "-m", "tests.support.torch_programs", folder]
-    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    done = python("-m", "tests.support.torch_programs", str(folder))
     assert done.returncode == 0, done.stderr
     return folder
+
+
+def python(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run the Python that has PyTorch, in the repository."""
+    command = [str(BIN / "python"), *words]
+    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
 
 
 def answers(nets: Path, name: str) -> dict[str, NDArray[Any]]:
@@ -111,8 +116,7 @@ def test_the_chain_compares_with_torch(nets: Path, tmp_path: Path) -> None:
 def test_the_command_and_the_library_compress_it(nets: Path, tmp_path: Path) -> None:
     found, small = answers(nets, "digits"), tmp_path / "small.onnx"
     line = f"compress {nets / 'digits.pt2'} --data {nets / 'images.npz'} --target digit -o {small}"
-    run = [BIN / "python", "-m", "onnxpress", *line.split()]
-    done = subprocess.run(run, cwd=tmp_path, check=False, capture_output=True, text=True)
+    done = python("-m", "onnxpress", *line.split())
     assert done.returncode == 0, done.stderr
     expected = found["values"].argmax(axis=1)
     labels = onnxruntime.InferenceSession(small).run(["label"], {"image": found["arr_0"]})[0]
@@ -122,8 +126,7 @@ def test_the_command_and_the_library_compress_it(nets: Path, tmp_path: Path) -> 
         "made = onnxpress.compress(net, data['image'], data['digit'], method='none'); "
         "print(onnxpress.compare(net, made.plain, data['image'], data['digit']))"
     )
-    asked = [BIN / "python", "-c", code, nets / "digits.pt2", nets / "images.npz"]
-    done = subprocess.run(asked, cwd=ROOT, check=False, capture_output=True, text=True)
+    done = python("-c", code, str(nets / "digits.pt2"), str(nets / "images.npz"))
     assert f"same prediction on {len(expected)} of {len(expected)} rows" in done.stdout, done.stderr
 
 
@@ -135,10 +138,9 @@ def test_a_program_that_fits_no_row_count_is_refused_in_one_line(
         "import sys, torch; net = torch.nn.Linear(64, 10); rows = torch.zeros(2, 64); "
         "torch.export.save(torch.export.export(net, (rows,)), sys.argv[1])"
     )
-    subprocess.run([BIN / "python", "-c", code, path], check=True, capture_output=True)
+    assert python("-c", code, str(path)).returncode == 0
     line = f"compress {path} --data {nets / 'images.npz'} --target digit -o {tmp_path / 'x.onnx'}"
-    run = [BIN / "python", "-m", "onnxpress", *line.split()]
-    done = subprocess.run(run, cwd=tmp_path, check=False, capture_output=True, text=True)
+    done = python("-m", "onnxpress", *line.split())
     assert done.returncode == 2
     said = "takes 2 rows a call for 'input', and no other number; export it with torch.export"
     assert said in done.stderr

@@ -108,8 +108,8 @@ def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
     """Write the smallest or fastest ONNX model that keeps the score.
 
     MODEL is a fitted estimator stored as .joblib, .pkl or .skops, an ONNX model, or an exported
-    program of PyTorch (.pt2). It is judged,
-    opened and tried in a process without rights before it is loaded.
+    program of PyTorch (.pt2). It is judged, opened and tried in a process without rights before it
+    is loaded.
     """
     from onnxpress.commands.compress import Job, main
 

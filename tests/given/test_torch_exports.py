@@ -18,7 +18,7 @@ from onnxpress.commands.given_model import start_sandbox
 from onnxpress.commands.inspect.inspecting import described
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.errors import UserError
-from onnxpress.given.exports.weights import LARGEST, size_on_disk, with_weights
+from onnxpress.given.exports.weights import LARGEST, check_size, size_on_disk, with_weights
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.given.sandbox import GivenFile, try_model
 from onnxpress.runtime.predictions import Predictions
@@ -315,6 +315,14 @@ def test_what_is_too_large_is_refused_before_any_work(workspace: Path, place: st
         start_sandbox(GivenFile(Path("models/large.onnx")))
     with pytest.raises(UserError, match=f"^{said}"):
         onnxpress.compress("models/large.onnx", [[0.0]], [0])
+
+
+def test_a_program_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "large.pt2"
+    with path.open("wb") as file:
+        file.truncate(3 * 2**30)
+    with pytest.raises(UserError, match=r"^it takes 3\.0 GiB with its weights"):
+        check_size(path, "it")
 
 
 def test_weights_inside_stay_as_they_are() -> None:

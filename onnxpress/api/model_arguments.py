@@ -20,7 +20,7 @@ from onnxpress.estimators.booster_objects import of_native_bytes
 from onnxpress.estimators.layout import DoesNotFit, layout, original_input
 from onnxpress.estimators.onnx_estimator import NUMPY_TYPES
 from onnxpress.estimators.predicting import predict_original
-from onnxpress.given.exports.weights import with_weights
+from onnxpress.given.exports.weights import check_size, with_weights
 from onnxpress.given.onnx_models import as_estimator, stored_order
 from onnxpress.given.torch_files import PROGRAM, refuse_torch
 from onnxpress.given.torch_models import ExportedNet, exported_net
@@ -140,6 +140,8 @@ def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenMode
     if isinstance(model, (str, PathLike)):
         path = Path(model)
         refuse_torch(path, str(path))
+        if path.is_file():
+            check_size(path, str(path))
         if path.suffix == PROGRAM:
             net = exported_net(read_bytes(path), str(path))
             task = _task_of(checked_onnx(net.exported, str(path)))

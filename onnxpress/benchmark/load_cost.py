@@ -83,7 +83,9 @@ def _load_ms(path: Path, trusted: Sequence[str]) -> float:
 
     if path.suffix == ".joblib":
         loaded = load_original(path, trusted)
-        if hasattr(loaded, "session"):  # a model given as ONNX is opened when it first predicts
+        if hasattr(loaded, "opened"):  # a net of PyTorch is opened when it first predicts,
+            loaded.opened()
+        elif hasattr(loaded, "session"):  # and so is a model given as ONNX
             open_session(loaded.model)
     else:
         open_session(path.read_bytes())  # the caller has checked it; who serves it does not

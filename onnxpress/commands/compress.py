@@ -102,7 +102,9 @@ def drop(result: Compressed) -> float:
 
 def lines(job: Job, result: Compressed, compared: Comparison) -> list[str]:
     """Return the summary: sizes, method, score and agreement."""
-    before, plain, after = job.model.stat().st_size, len(result.plain), len(result.data)
+    from onnxpress.given.exports.weights import size_on_disk
+
+    before, plain, after = size_on_disk(job.model), len(result.plain), len(result.data)
     return [
         f"{job.model}: {_kb(before)}, as ONNX {_kb(plain)}",
         f"{job.out}: {_kb(after)}, {result.times_smaller:.1f} times smaller than ONNX",
@@ -118,11 +120,13 @@ def _kb(size: int) -> str:
 
 def as_json(job: Job, result: Compressed, compared: Comparison) -> dict[str, Any]:
     """Return the result for a script."""
+    from onnxpress.given.exports.weights import size_on_disk
+
     return {
         "model": str(job.model),
         "out": str(job.out),
         "bytes": {
-            "model": job.model.stat().st_size,
+            "model": size_on_disk(job.model),
             "onnx": len(result.plain),
             "out": len(result.data),
         },

@@ -28,6 +28,9 @@ def start_sandbox(file: GivenFile) -> None:
         raise UserError(f"MODEL should be a {expected} file, got {str(file.path)!r}")
     if not file.path.is_file():
         raise UserError(f"MODEL names {str(file.path)!r}, which is not a file; correct the path")
+    from onnxpress.given.exports.weights import check_size  # imports onnx: 0.2 s
+
+    check_size(file.path, str(file.path))
     begin(file)
 
 

@@ -8,6 +8,7 @@
 ``predicting``                 its predictions, in the same form as an ONNX model's
 ``booster_estimator``          a LightGBM, XGBoost or CatBoost model behind that interface
 ``onnx_estimator``             an ONNX model behind the interface of an estimator
+``torch_estimator``            a program of PyTorch, asked by torch, with its ONNX form
 ``odd_rows``, ``parts``        rows to compare models on; the estimators inside another
 =============================  ===========================================================
 """

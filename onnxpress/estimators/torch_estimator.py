@@ -15,7 +15,8 @@ from scipy.special import expit, softmax
 
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxEstimator, OnnxRegressor
 from onnxpress.torch_program.archive import read_program
-from onnxpress.torch_program.asking import open_program
+from onnxpress.torch_program.asking import Asked, open_program
+from onnxpress.torch_program.program import TensorInput
 
 
 class _TorchEstimator(OnnxEstimator):
@@ -31,10 +32,7 @@ class _TorchEstimator(OnnxEstimator):
         Raises:
             UserError: torch is not installed, or refuses the program; a pickle may hold any.
         """
-        if not hasattr(self, "_asked"):
-            program = read_program(self.program)  # nothing but what it has written goes to torch
-            self._asked = program.interface.inputs, open_program(program)
-        inputs, ask = self._asked
+        inputs, ask = self.opened()
         if isinstance(rows, Mapping):
             given = rows
         elif len(inputs) == 1:
@@ -42,6 +40,17 @@ class _TorchEstimator(OnnxEstimator):
         else:
             given = {each.name: self._column(rows, each.name) for each in inputs}
         return ask(given, self.n_jobs or 1)
+
+    def opened(self) -> tuple[tuple[TensorInput, ...], Asked]:
+        """Return the inputs of the program, and what asks it.
+
+        Raises:
+            UserError: as :meth:`answers`.
+        """
+        if not hasattr(self, "_asked"):
+            program = read_program(self.program)  # nothing but what it has written goes to torch
+            self._asked = program.interface.inputs, open_program(program)
+        return self._asked
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what torch has loaded, which is made of the bytes."""

@@ -16,7 +16,11 @@ def given_path(name: str) -> Path:
     """Return the path of the existing file that ``train.model_path`` names.
 
     Raises:
-        UserError: it is of another kind, does not exist, is elsewhere, or cannot be read.
+        UserError: it is of another kind, too large or elsewhere, does not exist, or cannot be read.
     """
     refuse_torch(Path(name), f"{PARAMS}: {KEY} {name}")
-    return named_file(name, KEY, FOLDER, SUFFIXES)
+    from onnxpress.given.exports.weights import check_size  # imports onnx: 0.2 s
+
+    path = named_file(name, KEY, FOLDER, SUFFIXES)
+    check_size(path, f"{PARAMS}: {KEY} {name}")
+    return path

@@ -293,7 +293,7 @@ class Train(Section):
     scale: bool = Field(description="standardise numeric columns before the estimator")
     model_path: str | None = Field(
         description="a fitted file under models/ instead of a fit: .joblib, .pkl, .skops, .onnx, "
-        "or a booster's own"
+        ".pt2, or a booster's own"
     )
     text: Text = Field(
         default=Text(max_features=None, ngram_range=[1, 1]),

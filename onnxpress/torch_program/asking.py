@@ -50,9 +50,10 @@ def open_program(program: Program) -> Asked:
     """Load a program into torch.
 
     Raises:
-        UserError: torch refuses it.
+        UserError: torch is not installed, or refuses it.
         MemoryError: there is not enough of it.
     """
+    check_installed("a net of PyTorch")
     import torch
     from torch.utils import _pytree
 

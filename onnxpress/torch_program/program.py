@@ -171,10 +171,11 @@ call = record(
 
 def calls(value: Any) -> list[Any]:
     """Take how the whole is called, and leave out its modules."""
-    whole_program = [item for item in value or () if isinstance(item, dict) and item["fqn"] == ""]
-    if len(whole_program) != 1:
+    entries = value if isinstance(value, list) else []
+    found = [item for item in entries if isinstance(item, dict) and item.get("fqn") == ""]
+    if len(found) != 1:
         raise BadProgram("is damaged: it does not say how it is called")
-    return [call(whole_program[0])]
+    return [call(found[0])]
 
 
 exported_program = record(

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 import onnxpress
+from onnxpress.commands.given_model import start_sandbox
 from onnxpress.commands.inspect.inspecting import described
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.errors import UserError
-from onnxpress.given.exports.weights import LARGEST, with_weights
+from onnxpress.given.exports.weights import LARGEST, check_size, size_on_disk, with_weights
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.given.sandbox import GivenFile, try_model
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
-from tests.conftest import numeric_schema
+from stages import train
+from tests.conftest import default_params, numeric_schema, write_params
 
 EXPORTS = Path(__file__).parents[1] / "support" / "torch_exports"
 ANSWERS = json.loads((EXPORTS / "answers.json").read_text())
@@ -273,6 +275,54 @@ def test_more_than_an_onnx_file_can_hold_is_refused_unread(tmp_path: Path) -> No
         file.truncate(LARGEST)  # a sparse file: it takes no room
     with pytest.raises(UserError, match=r"takes 2\.0 GiB with its weights"):
         with_weights(path.read_bytes(), path)
+
+
+def test_a_file_per_tensor_is_read_and_counted(tmp_path: Path) -> None:
+    whole = onnx.load(EXPORTS / "any_rows.onnx")
+    path = tmp_path / "model.onnx"
+    onnx.save(
+        onnx.load(EXPORTS / "any_rows.onnx"),
+        path,
+        save_as_external_data=True,
+        all_tensors_to_one_file=False,
+        size_threshold=0,
+    )
+    files = list(tmp_path.iterdir())
+    assert len(files) > 2
+    assert size_on_disk(path) == sum(file.stat().st_size for file in files)
+    read = onnx.load_from_string(with_weights(path.read_bytes(), path))
+    for tensor, expected in zip(read.graph.initializer, whole.graph.initializer, strict=True):
+        np.testing.assert_array_equal(
+            numpy_helper.to_array(tensor), numpy_helper.to_array(expected)
+        )
+
+
+@pytest.mark.parametrize("place", ["inside", "beside"])
+def test_what_is_too_large_is_refused_before_any_work(workspace: Path, place: str) -> None:
+    (workspace / "models").mkdir()
+    path = beside(workspace / "models")
+    path = path.rename(path.with_name("large.onnx"))
+    large = path if place == "inside" else path.with_name("as_it_comes.onnx.data")
+    with large.open("r+b") as file:
+        file.truncate(3 * 2**30)  # sparse files: they take no room
+    write_params(workspace, default_params(train__model_path="models/large.onnx"))
+    said = (
+        r"models/large\.onnx takes 3\.0 GiB with its weights, and an ONNX model holds less than 2"
+    )
+    with pytest.raises(UserError, match=rf"^params.yaml: train.model_path {said}"):
+        train.main()  # before it looks for tables, which are not there
+    with pytest.raises(UserError, match=f"^{said}"):
+        start_sandbox(GivenFile(Path("models/large.onnx")))
+    with pytest.raises(UserError, match=f"^{said}"):
+        onnxpress.compress("models/large.onnx", [[0.0]], [0])
+
+
+def test_a_program_that_is_too_large_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "large.pt2"
+    with path.open("wb") as file:
+        file.truncate(3 * 2**30)
+    with pytest.raises(UserError, match=r"^it takes 3\.0 GiB with its weights"):
+        check_size(path, "it")
 
 
 def test_weights_inside_stay_as_they_are() -> None:

@@ -19,6 +19,7 @@ LAYERS = [
     {"runtime"},
     {"certify"},
     {"scores"},
+    {"torch_program"},
     {"estimators"},
     {"evaluate"},
     {"conversion"},

@@ -155,6 +155,7 @@ BAD: dict[str, tuple[str, str, Any, str]] = {
         {"buffer_mutation": {"arg": {"name": "linear_1"}, "buffer_name": "mean"}},
         "changes its own weights at each call; call model.eval()",
     ),
+    "no call": (MODEL, "graph_module.module_call_graph", 7, "does not say how it is called"),
     "pickled weights": (
         *(WEIGHTS, "config.0%weight.use_pickle", True),
         "keeps weights as a pickle, which runs code",

@@ -107,8 +107,9 @@ JOB = ("model", "data", "out", "task", "trust", "max_seconds", "max_memory_mb", 
 def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
     """Write the smallest or fastest ONNX model that keeps the score.
 
-    MODEL is a fitted estimator stored as .joblib, .pkl or .skops, or an ONNX model. It is judged,
-    opened and tried in a process without rights before it is loaded.
+    MODEL is a fitted estimator stored as .joblib, .pkl or .skops, an ONNX model, or an exported
+    program of PyTorch (.pt2). It is judged, opened and tried in a process without rights before it
+    is loaded.
     """
     from onnxpress.commands.compress import Job, main
 

@@ -35,32 +35,80 @@ def with_weights(model: bytes, path: Path) -> bytes:
         UserError: a file of weights is named by more than a plain name, is missing, or is shorter
             than the model says; or the whole would be no ONNX file, which holds less than 2 GiB.
     """
-    if b"location" not in model:
-        return model
-    proto = onnx.ModelProto()
-    try:
-        proto.ParseFromString(model)
-        outside = [tensor for tensor in _tensors(proto) if tensor.external_data]
-    except (DecodeError, RecursionError, ValueError, BadModel):
-        return model  # whoever checks the model says why
+    proto, outside = _outside(model)
+    _check_fits(len(model) + _bytes_beside(outside, path), str(path))
     files: dict[str, bytes] = {}
-    size = len(model)
     for tensor in outside:
         entries = {entry.key: entry.value for entry in tensor.external_data}
         place = entries.get("location", "")
         if place not in files:
-            size += _size_of(place, path)
-            if size > LARGEST:
-                raise UserError(
-                    f"{path} takes {size / 2**30:.1f} GiB with its weights, and an ONNX model holds"
-                    " less than 2; give a smaller model, or export it in float16"
-                )
             files[place] = read_bytes(path.parent / place)
         content = _part(files[place], entries, f"{path}: the weights {tensor.name[:100]!r}")
         del tensor.external_data[:]
         tensor.ClearField("data_location")
         tensor.raw_data = content
     return bytes(proto.SerializeToString(deterministic=True)) if outside else model
+
+
+def size_on_disk(path: Path) -> int:
+    """Return the bytes of a model's file, with those of the files beside an ONNX file of weights.
+
+    Raises:
+        UserError: the file cannot be read, or a file of weights lies elsewhere or is missing.
+    """
+    size = path.stat().st_size
+    if path.suffix != ".onnx" or size > LARGEST:
+        return size
+    return size + _bytes_beside(_outside(read_bytes(path))[1], path)
+
+
+def check_size(path: Path, name: str) -> None:
+    """See that an existing file, which errors call ``name``, is not too large to become ONNX.
+
+    Nothing else has been done then, and no weights are read. Files of estimators pass: their ONNX
+    form has another size.
+
+    Raises:
+        UserError: it is too large; or as :func:`size_on_disk`.
+    """
+    if path.suffix in {".onnx", ".pt2"}:
+        _check_fits(size_on_disk(path), name)
+
+
+def _check_fits(size: int, name: str) -> None:
+    if size > LARGEST:
+        raise UserError(
+            f"{name} takes {size / 2**30:.1f} GiB with its weights, and an ONNX model holds "
+            "less than 2; give a smaller model, or export it in float16"
+        )
+
+
+def _outside(model: bytes) -> tuple[onnx.ModelProto, list[onnx.TensorProto]]:
+    """Return the model in the bytes of an ONNX file, and its tensors that lie in other files.
+
+    Of what is no ONNX model there are none: whoever checks the model says why.
+    """
+    proto = onnx.ModelProto()
+    if b"location" not in model:
+        return proto, []
+    try:
+        proto.ParseFromString(model)
+        return proto, [tensor for tensor in _tensors(proto) if tensor.external_data]
+    except (DecodeError, RecursionError, ValueError, BadModel):
+        return proto, []
+
+
+def _bytes_beside(outside: list[onnx.TensorProto], path: Path) -> int:
+    """Return the bytes of the files of weights beside ``path``.
+
+    Raises:
+        UserError: one lies elsewhere, or is missing.
+    """
+    places = {
+        next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+        for tensor in outside
+    }
+    return sum(_size_of(place, path) for place in sorted(places))
 
 
 def _tensors(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:

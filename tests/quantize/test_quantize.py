@@ -9,6 +9,7 @@ import pytest
 from onnx import numpy_helper
 from sklearn.linear_model import LogisticRegression
 
+from onnxpress.certify.evidence import min_onnxruntime
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.files import read_json
@@ -18,7 +19,6 @@ from onnxpress.quantize.dense.dynamic import dynamic
 from onnxpress.quantize.dense.stored import dense_candidates, float16
 from onnxpress.quantize.methods import METHODS, list_candidates
 from onnxpress.quantize.options import MethodName, Objective, Options
-from onnxpress.quantize.runtimes import min_onnxruntime
 from onnxpress.quantize.trials import Clones, cross_fits
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows

@@ -75,7 +75,8 @@ def known(function: Any, name: str, of: str) -> Function:
     """
     if function not in FUNCTIONS:
         names = ", ".join(f"numpy.{each.__name__}" for each in FUNCTIONS)
-        raise NotImplementedError(f"{name} {function!r} of {of}, which is none of {names}")
+        given = getattr(function, "__qualname__", repr(function))  # without an address in memory
+        raise NotImplementedError(f"{name} {given} of {of}, which is none of {names}")
     return FUNCTIONS[function]
 
 

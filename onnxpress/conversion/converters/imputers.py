@@ -1,4 +1,4 @@
-"""Convert SimpleImputer of texts and numbers, with its indicator, and MissingIndicator by itself.
+"""Convert SimpleImputer and KNNImputer with their indicator, and MissingIndicator by itself.
 
 skl2onnx 1.20 leaves the indicator out and takes texts only where strings mark missing ones. A
 missing text is the empty string in ONNX, whatever it was where the imputer was fitted.
@@ -6,6 +6,7 @@ missing text is the empty string in ONNX, whatever it was where the imputer was 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,7 @@ import numpy as np
 from onnx import TensorProto
 
 from onnxpress.conversion.container_writer import ContainerWriter
+from onnxpress.conversion.registering import Converter
 from onnxpress.estimators.paths import MISSING_TEXT, as_text, is_missing
 
 _blank: ContextVar[Collection[int]] = ContextVar("blank", default=frozenset())
@@ -39,11 +41,16 @@ def blank_is_a_text(imputers: Collection[int]) -> Iterator[None]:
 def register() -> None:
     """Replace skl2onnx's converters, for this process; calling it again changes nothing."""
     from skl2onnx import update_registered_converter
-    from sklearn.impute import MissingIndicator, SimpleImputer
+    from skl2onnx.common._registration import get_converter
+    from sklearn.impute import KNNImputer, MissingIndicator, SimpleImputer
 
     imputer, indicator = "SklearnSimpleImputer", "OnnxpressMissingIndicator"
+    neighbors = "SklearnKNNImputer"
     update_registered_converter(SimpleImputer, imputer, _imputer_shape, _convert_imputer)
     update_registered_converter(MissingIndicator, indicator, _indicator_shape, _convert_indicator)
+    update_registered_converter(
+        KNNImputer, neighbors, _neighbors_shape, _with_indicator(get_converter(neighbors))
+    )
 
 
 def _is_text(operator: Any) -> bool:
@@ -68,6 +75,14 @@ def _indicator_shape(operator: Any) -> None:
     operator.outputs[0].type = FloatTensorType([rows, len(operator.raw_operator.features_)])
 
 
+def _neighbors_shape(operator: Any) -> None:
+    from skl2onnx.common.data_types import FloatTensorType
+
+    model, given = operator.raw_operator, operator.inputs[0].type
+    width = given.shape[1] + (len(model.indicator_.features_) if model.add_indicator else 0)
+    operator.outputs[0].type = FloatTensorType([operator.inputs[0].get_first_dimension(), width])
+
+
 def _kept(model: Any) -> list[int]:
     """Return the columns that it keeps; it drops those of nothing but missing values."""
     kept = []
@@ -87,6 +102,32 @@ def _convert_imputer(scope: Any, operator: Any, container: Any) -> None:
         found = _indicated(missing, values, model.indicator_.features_)
         parts.append(_as_texts(found, writer) if missing.text else found)
     writer.side_by_side(parts, operator.outputs[0].full_name)
+
+
+def _with_indicator(original: Converter) -> Converter:
+    """Have ``original`` fill in the values, and put the indicator beside them."""
+    from skl2onnx.common.data_types import FloatTensorType
+
+    def convert(scope: Any, operator: Any, container: Any) -> None:
+        model = operator.raw_operator
+        if not model.add_indicator:
+            original(scope, operator, container)
+            return
+        alone = copy.copy(model)
+        alone.add_indicator = False
+        inner = scope.declare_local_operator(operator.type, alone)
+        inner.inputs.append(operator.inputs[0])
+        filled = scope.declare_local_variable(
+            "filled", FloatTensorType(operator.inputs[0].type.shape)
+        )
+        inner.outputs.append(filled)
+        writer = ContainerWriter(scope, container)
+        found = _indicated(
+            _Missing(model, False, writer), operator.inputs[0].full_name, model.indicator_.features_
+        )
+        writer.side_by_side([filled.full_name, found], operator.outputs[0].full_name)
+
+    return convert
 
 
 def _as_texts(indicated: str, writer: ContainerWriter) -> str:

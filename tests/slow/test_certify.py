@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pandas as pd
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.svm import SVC
 
 import onnxpress
 from onnxpress.certify.environments import NotToBeHad, installed
+from onnxpress.certify.evidence import right_releases
 from onnxpress.certify.replaying import replay
 from onnxpress.commands.line.group import run
 from onnxpress.errors import UserError
@@ -62,6 +65,30 @@ def test_a_runtime_gives_the_answers_of_scikit_learn_or_says_that_it_has_no_kern
         label, probabilities = answers[model].outputs
         np.testing.assert_array_equal(label, FOREST.predict(X))
         np.testing.assert_allclose(probabilities, FOREST.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")
+@pytest.mark.parametrize("release", ["1.16.3", "1.20.1"])
+def test_the_table_of_releases_says_what_a_release_does(release: str) -> None:
+    svc = SVC(probability=True, random_state=0).fit(X, Y)
+    graphs = {f"Add, opset {opset}": added(opset) for opset in range(8, 28)}
+    graphs["svc"] = onnxpress.convert(svc, X)
+    models = {name: graph.SerializeToString() for name, graph in graphs.items()}
+    answers = replay(installed(runtime_of(f"onnxruntime=={release}")), models, {"X": X})
+    for name, graph in graphs.items():
+        runs = not answers[name].error
+        assert runs == (release in right_releases(graph)), (name, answers[name].error)
+        if runs:
+            np.testing.assert_array_equal(answers[name].outputs[0], X + X)
+
+
+def added(opset: int) -> onnx.ModelProto:
+    value = onnx.helper.make_tensor_value_info
+    node = onnx.helper.make_node("Add", ["X", "X"], ["y"])
+    shape = onnx.TensorProto.FLOAT, [None, 4]
+    graph = onnx.helper.make_graph([node], "g", [value("X", *shape)], [value("y", *shape)])
+    opsets = [onnx.helper.make_opsetid("", opset)]
+    return onnx.helper.make_model(graph, opset_imports=opsets, ir_version=7)
 
 
 def test_a_version_that_does_not_exist_is_not_to_be_had() -> None:

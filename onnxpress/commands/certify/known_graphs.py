@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from onnxpress.conversion.converting import NEWEST_OPSET, to_onnx
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.quantize.candidates import Form
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.tables.rows import Rows
@@ -35,6 +36,7 @@ def known_graphs() -> Iterator[Graph]:
     yield from _misread_trees()
     yield from _equal_children()
     yield from _convolutions()
+    yield _block_products()
     for name, estimator, target in _estimators():
         schema = schema_of(target)
         with warnings.catch_warnings():
@@ -76,7 +78,7 @@ def _estimators() -> Iterator[tuple[str, Any, NDArray[Any]]]:
     two = (x[:, 1] + x[:, 2] > 0).astype(np.int64)
     three = two + (x[:, 3] > 0.5)
     number = (x[:, 1] * 2 + x[:, 2]).astype(np.float64)
-    net = {"hidden_layer_sizes": (256, 256), "max_iter": 20, "random_state": 0}
+    net = {"hidden_layer_sizes": (128, 128), "max_iter": 20, "random_state": 0}
     few = {"n_estimators": 10, "random_state": 0}
     classifiers = [
         ensemble.RandomForestClassifier(**few),
@@ -271,6 +273,23 @@ def _convolutions() -> Iterator[Graph]:
         tensors = [numpy_helper.from_array(value, name) for name, value in weights.items()]
         model.graph.initializer.extend(tensors)
         yield f"convolutions, opset {opset}", model
+
+
+def _block_products() -> Graph:
+    """Return a net in blocks of 4 bits, multiplied by onnxruntime's own operator.
+
+    It is offered for large layers only.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    target = (rows()[:, 1] > 0).astype(np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = MLPClassifier((256, 256), max_iter=5, random_state=0).fit(rows(), target)
+    plain = to_onnx(net, schema_of(target), DEFAULT_OPSET)
+    candidates = list_candidates(plain, Options(method="dense", objective="latency"))
+    (candidate,) = [each for each in candidates if each.form == Form.INT4_PRODUCT]
+    return candidate.name, candidate.apply(plain, Rows({"X": rows()}, target))
 
 
 _NORMS = {"scale": 1.0, "bias": 0.5, "mean": 0.25, "variance": 2.0}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnx
 
-from onnxpress.certify.features import features
+from onnxpress.certify.features import FORMS, features
 from onnxpress.certify.releases import version_of
 
 EVIDENCE = Path(__file__).with_name("evidence.json")
@@ -46,7 +46,7 @@ def right_releases(model: onnx.ModelProto) -> list[str]:
 
     1. A feature is right in a release in which any graph with it was right. A version of the format
        or of an operator set has to be so in every later release too: old ones try what is too new
-       for them, and promise nothing.
+       for them, and promise nothing. A form of trees has to be so in every graph with it.
     2. A feature that was never tried, an operator mostly, is left to the versions. A version that
        was never tried is right nowhere.
     3. Where a graph was wrong, no graph that has all of its features is right.
@@ -71,7 +71,8 @@ def _right_in() -> dict[str, frozenset[str]]:
     found = {}
     for feature in _tried():
         having = [kind.not_right for kind in kinds if feature in kind.features]
-        right = [release for release in releases if any(release not in each for each in having)]
+        enough = all if feature in FORMS else any
+        right = [release for release in releases if enough(release not in each for each in having)]
         if _is_version(feature):
             wrong = [place for place, release in enumerate(releases) if release not in right]
             right = list(releases[max(wrong, default=-1) + 1 :])

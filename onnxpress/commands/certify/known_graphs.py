@@ -212,7 +212,8 @@ def _misread_trees() -> Iterator[Graph]:
             post_transform=post_transform,
         )
         yield f"one class of two, {post_transform}", _model([node], {"": 12, "ai.onnx.ml": 1}, 7)
-    yield "codes", _codes([1.0, 3.0, 5.0, 40.0, 41.0])
+    yield "codes, some above 32", _codes([1.0, 3.0, 5.0, 40.0, 41.0])
+    yield "codes up to 32", _codes([1.0, 3.0, 5.0])
 
 
 def _equal_children() -> Iterator[Graph]:

@@ -38,7 +38,7 @@ lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
 bench: $(PEERS) $(TRITON) $(SERVE) ## measure forests against other runtimes, other families, every estimator, every score, budgets, servers under load (two hours); BENCH="--quick" for a sample
-	@for suite in bench bench.lossless bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning bench.boosters bench.nets bench.edge bench.serving; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
+	@for suite in bench bench.lossless bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning bench.boosters bench.nets bench.edge bench.runtimes bench.serving; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@python -m onnxpress fresh

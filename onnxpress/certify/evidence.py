@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnx
 
-from onnxpress.certify.features import features
+from onnxpress.certify.features import FORMS, features
 from onnxpress.certify.releases import version_of
 
 EVIDENCE = Path(__file__).with_name("evidence.json")
@@ -44,21 +44,39 @@ def evidence() -> tuple[tuple[str, ...], tuple[Kind, ...]]:
 def right_releases(model: onnx.ModelProto) -> list[str]:
     """Return the releases that compute a graph rightly, as far as was tried, the oldest first.
 
-    1. A feature counts as right in a release in which any graph with it was right. One that was
-       never tried, an operator mostly, is left to the versions of its set.
-    2. Of a graph tried as wrong, no graph that has all of its features is right.
+    1. A feature is right in a release in which any graph with it was right. A version of the format
+       or of an operator set has to be so in every later release too: old ones try what is too new
+       for them, and promise nothing. A form of trees has to be so in every graph with it.
+    2. A feature that was never tried, an operator mostly, is left to the versions. A version that
+       was never tried is right nowhere.
+    3. Where a graph was wrong, no graph that has all of its features is right.
     """
-    releases, kinds = evidence()
     wanted = features(model)
-    if any(feature not in _tried() for feature in wanted if _is_version(feature)):
+    tried = _tried()
+    if any(_is_version(feature) for feature in wanted - tried):
         return []
+    releases, kinds = evidence()
     found = []
     for release in releases:
-        right = [kind.features for kind in kinds if release not in kind.not_right]
-        wrong = [kind.features for kind in kinds if release in kind.not_right]
-        known = (wanted & _tried()) <= frozenset().union(*right)
-        if known and not any(each <= wanted for each in wrong):
+        wrong = any(kind.features <= wanted for kind in kinds if release in kind.not_right)
+        if not wrong and all(release in _right_in()[feature] for feature in wanted & tried):
             found.append(release)
+    return found
+
+
+@cache
+def _right_in() -> dict[str, frozenset[str]]:
+    """Return the releases in which each feature is right."""
+    releases, kinds = evidence()
+    found = {}
+    for feature in _tried():
+        having = [kind.not_right for kind in kinds if feature in kind.features]
+        enough = all if feature in FORMS else any
+        right = [release for release in releases if enough(release not in each for each in having)]
+        if _is_version(feature):
+            wrong = [place for place, release in enumerate(releases) if release not in right]
+            right = list(releases[max(wrong, default=-1) + 1 :])
+        found[feature] = frozenset(right)
     return found
 
 

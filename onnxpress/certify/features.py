@@ -22,6 +22,9 @@ from onnxpress.graph.trees.reader import Untreatable, is_tree, read
 STANDARD = "ai.onnx"
 """The name of the domain that ONNX writes as an empty text."""
 
+ALWAYS_READ = {"", "ai.onnx.ml"}
+"""Domains of which onnxruntime refuses a version that is too new, whether it is used or not."""
+
 MASKED, MASKED_DOUBLE = 32, 64
 """Releases that keep codes in a mask hold whole numbers from 1 to this, and of a double input."""
 
@@ -34,7 +37,7 @@ def features(model: onnx.ModelProto) -> set[str]:
     found |= {
         f"{domain or STANDARD} {version}"
         for domain, version in versions.items()
-        if domain in used or not domain
+        if domain in used | ALWAYS_READ
     }
     types = element_types(model)
     for graph in graphs(model.graph):

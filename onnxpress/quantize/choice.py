@@ -12,6 +12,12 @@ from typing import Any
 import onnx
 
 from onnxpress.certify.elsewhere import NOWHERE, Elsewhere
+from onnxpress.certify.evidence import (
+    bad_onnxruntime,
+    max_onnxruntime,
+    min_onnxruntime,
+    untried_operators,
+)
 from onnxpress.models import PLAIN
 from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.attempts import Attempts
@@ -19,7 +25,6 @@ from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.ladders import climb
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.ranking import ranked
-from onnxpress.quantize.runtimes import bad_onnxruntime, min_onnxruntime
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.trials import Trials
@@ -74,7 +79,9 @@ class Choice:
             "method": str(self.method),
             "candidate": self.candidate,
             "min_onnxruntime": min_onnxruntime(model),
+            "max_onnxruntime": max_onnxruntime(model),
             "bad_onnxruntime": bad_onnxruntime(model),
+            "untried_operators": untried_operators(model),
             "modified": self.chosen is not None,
             "summary": self.summary,
             "score": self.score,

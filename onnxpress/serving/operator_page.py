@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
+from onnxpress.certify.releases import RELEASES
 from onnxpress.serving.drift_component import SUFFIX
 from onnxpress.serving.signature import ANY, Tensor, example_request
 from onnxpress.serving.triton import LATENCIES
@@ -125,10 +126,12 @@ def _watch(served: Served) -> Iterable[str]:
 
 def _runs_in(served: Served) -> Iterable[str]:
     oldest = served.oldest_onnxruntime
-    known = "not known" if oldest == "unknown" else f"{oldest} and newer"
+    known = (
+        "not known" if oldest == "unknown" else f"{oldest} and newer, tried up to {RELEASES[-1]}"
+    )
     yield from ("## What runs it", "", f"- onnxruntime: {known}")
     if served.bad_onnxruntime:
-        yield f"- wrong results, though it loads: onnxruntime {', '.join(served.bad_onnxruntime)}"
+        yield f"- not onnxruntime {', '.join(served.bad_onnxruntime)}: refused, or wrong results"
     first, last = next(iter(ONNXRUNTIMES)), next(reversed(ONNXRUNTIMES))
     found = spans(served.triton_releases) or "none"
     yield from (f"- releases of Triton (of those from {first} to {last}): {found}", "")

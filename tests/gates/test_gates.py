@@ -281,6 +281,15 @@ def test_a_limit_of_nothing_leaves_room_for_the_rounding_of_float32(key: str, ke
     assert not passed(limits, {f"quantized_{key}_drop": 100 * kept})[name]
 
 
+def test_a_runtime_in_which_the_model_does_not_answer_equally_fails_its_gate() -> None:
+    limits = OFF | {"runtimes": ["onnxruntime==1.20.1", "tract==0.23.9"]}
+    failing = GOOD | {"quantized_failing_runtimes": 1}
+    assert passed(limits, failing)["runtimes"] is False
+    assert passed(limits, GOOD | {"quantized_failing_runtimes": 0})["runtimes"] is True
+    assert "see runtimes in quantization.json" in str(complaint(judge(limits, failing)))
+    assert "runtimes" not in passed(OFF | {"runtimes": []}, GOOD)
+
+
 def drop_verdict(key: str, limit: float | None, metrics: dict[str, float]) -> Verdict:
     """The verdict of the gate ``max_drop.<key>`` on GOOD metrics with others in their place."""
     verdicts = judge(OFF | {"max_drop": NO_DROPS | {key: limit}}, GOOD | metrics)
@@ -452,4 +461,4 @@ def test_every_failed_gate_is_named() -> None:
 
 
 def test_every_limit_of_the_params_file_has_a_gate() -> None:
-    assert set(yaml.safe_load((ROOT / "params.yaml").read_text())["gate"]) == set(OFF)
+    assert set(yaml.safe_load((ROOT / "params.yaml").read_text())["gate"]) == {*OFF, "runtimes"}

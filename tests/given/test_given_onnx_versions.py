@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from onnxpress.certify.evidence import min_onnxruntime
 from onnxpress.conversion.adopted import adopted
 from onnxpress.errors import UserError
 from onnxpress.given.onnx_models import load_onnx
@@ -19,7 +20,6 @@ from onnxpress.graph.imports import loadable
 from onnxpress.progress import Say, say_nothing
 from onnxpress.quantize.dense.dynamic import dynamic
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
-from onnxpress.quantize.runtimes import min_onnxruntime
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema

@@ -43,11 +43,15 @@ def test_releases_that_answer_wrongly_are_named() -> None:
     quantization = {
         "summary": "chosen",
         "min_onnxruntime": "1.3",
+        "max_onnxruntime": "1.32.0",
         "bad_onnxruntime": ["1.26.0", "1.27.0"],
+        "untried_operators": ["Conv-11"],
     }
     assert conclusion(quantization).endswith(
-        "runs in onnxruntime 1.3 and newer, but gives wrong answers in 1.26.0, 1.27.0"
+        "in onnxruntime 1.3 to 1.32.0, but not in 1.26.0, 1.27.0; Conv-11 was not tried in them"
     )
+    many = quantization | {"bad_onnxruntime": ["1.4", "1.5", "1.6", "1.7", "1.8"]}
+    assert "but not in 1.4 ... 1.8 (5 in all)" in conclusion(many)
     assert conclusion({"summary": "chosen", "min_onnxruntime": "unknown"}).endswith(
         "that runs it is not known"
     )

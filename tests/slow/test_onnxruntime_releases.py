@@ -40,13 +40,13 @@ from sklearn.tree import DecisionTreeClassifier
 
 from onnxpress.boosters.catboost_categories import with_categories
 from onnxpress.boosters.catboost_training import file_of
+from onnxpress.certify.evidence import bad_onnxruntime, min_onnxruntime
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.booster_estimator import BoosterClassifier
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.forest.levels import forest_candidates
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.quantize.options import Objective, Options
-from onnxpress.quantize.runtimes import bad_onnxruntime, min_onnxruntime
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
 from tests.support.ensemble_checks import tried, unset

@@ -337,6 +337,12 @@ IN_PARAMS = [
         "unknown key 'gate.colour'; valid keys: min_onnx_agreement",
     ),
     Bad(
+        "a runtime of the gate without its version",
+        "gate",
+        params(gate__runtimes=["onnxruntime"]),
+        "gate.runtimes.0 should be a runtime with its version, such as onnxruntime==1.20.1: ",
+    ),
+    Bad(
         "text for a number",
         "prepare",
         params(seed="forty-two"),

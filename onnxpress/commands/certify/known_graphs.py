@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from onnxpress.conversion.converting import NEWEST_OPSET, to_onnx
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.quantize.candidates import Form
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.tables.rows import Rows
@@ -33,6 +34,9 @@ def known_graphs() -> Iterator[Graph]:
     """Yield a name and a model for each; all of them take ``X`` as :func:`rows` has it."""
     yield from _versions()
     yield from _misread_trees()
+    yield from _equal_children()
+    yield from _convolutions()
+    yield _block_products()
     for name, estimator, target in _estimators():
         schema = schema_of(target)
         with warnings.catch_warnings():
@@ -173,9 +177,13 @@ def _model(nodes: list[onnx.NodeProto], opsets: dict[str, int], ir_version: int)
     return helper.make_model(graph, opset_imports=listed, ir_version=ir_version)
 
 
-_TYPES = {"prediction": TensorProto.FLOAT, "label": TensorProto.INT64, "scores": TensorProto.FLOAT}
+_TYPES = {
+    **dict.fromkeys(("prediction", "number", "scores"), TensorProto.FLOAT),
+    "label": TensorProto.INT64,
+}
 _SHAPES: dict[str, list[int | None]] = {
     "prediction": [None, COLUMNS],
+    "number": [None, 1],
     "label": [None],
     "scores": [None, 2],
 }
@@ -204,7 +212,88 @@ def _misread_trees() -> Iterator[Graph]:
             post_transform=post_transform,
         )
         yield f"one class of two, {post_transform}", _model([node], {"": 12, "ai.onnx.ml": 1}, 7)
-    yield "codes", _codes([1.0, 3.0, 5.0, 40.0, 41.0])
+    yield "codes, some above 32", _codes([1.0, 3.0, 5.0, 40.0, 41.0])
+    yield "codes up to 32", _codes([1.0, 3.0, 5.0])
+
+
+def _equal_children() -> Iterator[Graph]:
+    """Yield trees whose root has children of one number: two leaves, or a leaf and a split."""
+    for name, true_leaf, false_leaf in (
+        ("leaves", 1, 1),
+        ("leaf, split", 1, 0),
+        ("split, leaf", 0, 1),
+    ):
+        node = helper.make_node(
+            "TreeEnsemble",
+            ["X"],
+            ["number"],
+            domain="ai.onnx.ml",
+            n_targets=1,
+            tree_roots=[0],
+            nodes_featureids=[1, 2],
+            nodes_splits=_tensor(TensorProto.FLOAT, [0.0, 0.5]),
+            nodes_modes=_tensor(TensorProto.UINT8, [0, 0]),
+            nodes_truenodeids=[1, 0],
+            nodes_trueleafs=[true_leaf, 1],
+            nodes_falsenodeids=[1, 2],
+            nodes_falseleafs=[false_leaf, 1],
+            leaf_targetids=[0, 0, 0],
+            leaf_weights=_tensor(TensorProto.FLOAT, [1.0, 2.0, 4.0]),
+        )
+        yield f"root of equal children, {name}", _model([node], {"": 12, "ai.onnx.ml": 5}, 7)
+
+
+def _tensor(kind: int, values: list[float]) -> onnx.TensorProto:
+    return helper.make_tensor("values", kind, [len(values)], values)
+
+
+def _convolutions() -> Iterator[Graph]:
+    """Yield a net of convolutions in the operator sets that exporters of nets use."""
+    random = np.random.default_rng(0)
+    weights = {
+        "shape": np.array([-1, 1, 2, 2]),
+        "kernels": random.normal(size=(3, 1, 2, 2)).astype(np.float32),
+        **{name: np.full(3, value, np.float32) for name, value in _NORMS.items()},
+        "w": random.normal(size=(3, COLUMNS)).astype(np.float32),
+        "b": random.normal(size=COLUMNS).astype(np.float32),
+    }
+    made = [
+        helper.make_node("Reshape", ["X", "shape"], ["image"]),
+        helper.make_node("Conv", ["image", "kernels"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("BatchNormalization", ["c", *_NORMS], ["n"]),
+        helper.make_node("Relu", ["n"], ["r"]),
+        helper.make_node("MaxPool", ["r"], ["m"], kernel_shape=[2, 2]),
+        helper.make_node("AveragePool", ["m"], ["a"], kernel_shape=[2, 2]),
+        helper.make_node("GlobalAveragePool", ["a"], ["g"]),
+        helper.make_node("Flatten", ["g"], ["f"]),
+        helper.make_node("Gemm", ["f", "w", "b"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["prediction"]),
+    ]
+    for opset in range(11, NEWEST_OPSET + 1):
+        model = _model(made, {"": opset}, max(7, _format_of({"": opset})))
+        tensors = [numpy_helper.from_array(value, name) for name, value in weights.items()]
+        model.graph.initializer.extend(tensors)
+        yield f"convolutions, opset {opset}", model
+
+
+def _block_products() -> Graph:
+    """Return a net in blocks of 4 bits, multiplied by onnxruntime's own operator.
+
+    It is offered for large layers only.
+    """
+    from sklearn.neural_network import MLPClassifier
+
+    target = (rows()[:, 1] > 0).astype(np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        net = MLPClassifier((256, 256), max_iter=5, random_state=0).fit(rows(), target)
+    plain = to_onnx(net, schema_of(target), DEFAULT_OPSET)
+    candidates = list_candidates(plain, Options(method="dense", objective="latency"))
+    (candidate,) = [each for each in candidates if each.form == Form.INT4_PRODUCT]
+    return candidate.name, candidate.apply(plain, Rows({"X": rows()}, target))
+
+
+_NORMS = {"scale": 1.0, "bias": 0.5, "mean": 0.25, "variance": 2.0}
 
 
 def _codes(codes: list[float]) -> onnx.ModelProto:

@@ -9,9 +9,9 @@ from typing import Any
 import onnx
 from onnx import TensorProto
 
+from onnxpress.certify.evidence import bad_onnxruntime, max_onnxruntime, min_onnxruntime
 from onnxpress.graph.trees.graphs import graphs
 from onnxpress.graph.trees.reader import Untreatable, is_tree, read
-from onnxpress.quantize.runtimes import bad_onnxruntime, min_onnxruntime
 from onnxpress.report.pictures.composition import bytes_by_kind
 from onnxpress.runtime.checked import checked_onnx
 
@@ -38,7 +38,7 @@ def describe_onnx(data: bytes, name: str) -> dict[str, Any]:
         "bytes_by_part": bytes_by_kind(data),
         "opsets": {entry.domain or STANDARD: entry.version for entry in model.opset_import},
         "ir_version": model.ir_version,
-        "onnxruntime": f"{min_onnxruntime(model)} or newer",
+        "onnxruntime": f"{min_onnxruntime(model)} to {max_onnxruntime(model)}",
         "wrong_in": bad_onnxruntime(model),
         "producer": f"{model.producer_name} {model.producer_version}".strip(),
     }

@@ -189,15 +189,26 @@ def inspect(*, file: Path, trust: tuple[str, ...], in_json: bool) -> None:
     "Can be given several times.",
 )
 @click.option("-o", "--out", type=FILE, help="Also write the findings as JSON.")
+@click.option(
+    "--refresh",
+    is_flag=True,
+    help="Instead, try every known kind of graph in every release of onnxruntime, and write the "
+    "table that min_onnxruntime is read from.",
+)
 @seed
 @in_json
-def certify(*, runtimes: tuple[str, ...], in_json: bool, **words: Any) -> None:
+def certify(*, runtimes: tuple[str, ...], refresh: bool, in_json: bool, **words: Any) -> None:
     """Replay rows in other runtimes and versions, and show where MODEL answers equally.
 
     MODEL is an ONNX file. Without MODEL and --data, the two ONNX models of the repository in this
     folder are tried on its test rows and probe rows. Runtimes are installed once, into the cache
     of the user.
     """
+    if refresh:
+        from onnxpress.commands.certify.refreshing import refresh as try_all
+
+        try_all()
+        return
     from onnxpress.commands.certify.certifying import main
     from onnxpress.commands.certify.replayed_rows import Files
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from onnxpress.certify.evidence import min_onnxruntime
 from onnxpress.evaluate.row_dependence import row_dependence
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.graph.writer import GraphWriter
@@ -21,7 +22,6 @@ from onnxpress.quantize.dense.block_products import block_products
 from onnxpress.quantize.dense.blocks import in_blocks, write_blocks
 from onnxpress.quantize.dense.stored import dense_candidates
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.runtimes import min_onnxruntime
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from tests.conftest import digits_rows
 from tests.support.nets import digits_cnn, torch_probabilities

@@ -12,6 +12,7 @@ MLFLOW2 := .venv-mlflow2/installed
 SERVE := .venv-serve/installed
 KUBEFLOW := .venv-kubeflow/installed
 TRITON := .venv-triton/installed
+TORCH := .venv-torch/installed
 # Three processes for two cores: tests spend a fifth of their time waiting for servers, browsers, disks and timeouts.
 # A thread each: threads that outnumber the cores spend their time waiting for each other.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
@@ -30,7 +31,7 @@ all: $(VENV) ## run every stale stage and print the summary
 test: $(VENV) ## run the tests
 	@$(PYTEST) --ignore tests/slow
 
-proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) ## run the tests that clone, kill, or start servers and browsers for minutes
+proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) $(TORCH) ## run the tests that clone, kill, or start servers and browsers for minutes
 	@$(PYTEST) tests/slow
 
 lint: $(VENV) ## check style and types
@@ -90,7 +91,7 @@ serve: $(VENV) $(TRITON) ## answer requests with the packaged model by a real Tr
 	@exec python -m onnxpress serve --port $(PORT)
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
-	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .venv-torch .pytest_cache .mypy_cache .ruff_cache
 	@find onnxpress stages kubeflow tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements/main.lock again from pyproject.toml
@@ -135,4 +136,13 @@ $(TRITON): $(VENV) requirements/triton.lock
 	@uv venv --quiet --clear --python .venv/bin/python .venv-triton
 	@uv pip sync --quiet --python .venv-triton/bin/python requirements/triton.lock || \
 		{ echo "Triton does not install here: its wheel needs Linux with glibc 2.35 or newer, on x86-64 or aarch64"; exit 1; }
+	@touch $@
+
+# By pip, which takes the CPU build from wherever it is told to look; by plain names it comes with CUDA, in gigabytes.
+$(TORCH): $(VENV) requirements/torch.lock
+	@echo "setting up .venv-torch with PyTorch for the tests (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-torch
+	@uv pip sync --quiet --python .venv-torch/bin/python requirements/main.lock
+	@python -m pip --python .venv-torch/bin/python install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements/torch.lock || \
+		{ echo "the CPU build of PyTorch was not found: PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu"; exit 1; }
 	@touch $@

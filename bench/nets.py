@@ -25,6 +25,7 @@ from sklearn.datasets import load_digits, make_classification
 from sklearn.neural_network import MLPClassifier
 
 from onnxpress.conversion.converting import to_onnx
+from onnxpress.estimators.onnx_estimator import OnnxClassifier
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import write_bytes
@@ -33,8 +34,8 @@ from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.speed import relative_latencies
-from onnxpress.quantize.terms import terms_of
-from onnxpress.quantize.trials import held_out
+from onnxpress.quantize.terms import needed_by, terms_of
+from onnxpress.quantize.trials import Clones, trials_of
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Column, Schema
@@ -51,6 +52,8 @@ class Case:
     """A trained net and its rows."""
 
     name: str
+    original: Any
+    """Clones of it score candidates where rows are few; a given ONNX model has none."""
     model: onnx.ModelProto
     schema: Schema
     train: Rows
@@ -87,7 +90,7 @@ def mlp() -> Case:
     parts = parts_of(*load_digits(return_X_y=True))
     net = fitted(parts[0], (512, 512), max_iter=30)
     schema = schema_of(64)
-    return Case("MLP of 2 x 512, digits", to_onnx(net, schema, OPSET), schema, *parts)
+    return Case("MLP of 2 x 512, digits", net, to_onnx(net, schema, OPSET), schema, *parts)
 
 
 def wide() -> Case:
@@ -97,7 +100,8 @@ def wide() -> Case:
     rate = {"batch_size": 200, "learning_rate_init": 3e-4}
     net = fitted(parts[0], (4096, 4096), max_iter=3, **rate)
     schema = schema_of(2100)
-    return Case("MLP of 2 x 4,096, 2,100 columns", to_onnx(net, schema, OPSET), schema, *parts)
+    name = "MLP of 2 x 4,096, 2,100 columns"
+    return Case(name, net, to_onnx(net, schema, OPSET), schema, *parts)
 
 
 def convolutional() -> Case:
@@ -109,7 +113,12 @@ def convolutional() -> Case:
     features = [body.run(part.feeds["X"]) for part in parts]
     head = fitted(Rows({"X": features[0]}, parts[0].target), (128,), max_iter=60)
     schema = schema_of(large.shape[1])
-    return Case("CNN, digits of 24 x 24", body.with_head(head), schema, *parts)
+    model = body.with_head(head)
+    outputs = ("label", "probabilities")
+    given = OnnxClassifier(
+        to_bytes(model), ("X",), outputs, tuple(range(10)), width=10, proper=True
+    )
+    return Case("CNN, digits of 24 x 24", given, model, schema, *parts)
 
 
 class _Convolutions:
@@ -180,9 +189,11 @@ def chosen(case: Case) -> Choice:
     """What ``auto`` makes of the net within the budget."""
     options = Options(budgets={"score": BUDGET, "recall_worst_loss": None})
     plain = to_bytes(case.model)
-    trials = held_out(plain, case.train, case.calibration)
-    terms = terms_of(options, case.schema, plain, trials)
     candidates = list_candidates(case.model, Options(objective="latency"))
+    clones = Clones(lambda: case.original, case.schema, OPSET, 0)
+    needed = needed_by(options, candidates)
+    trials = trials_of(plain, case.train, case.calibration, clones, needed)
+    terms = terms_of(options, case.schema, plain, trials)
     return choose(plain, candidates, trials, terms, options)
 
 

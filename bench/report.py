@@ -9,8 +9,8 @@ from typing import Any
 
 from bench import bars, table
 from bench.suite import Record, Settings
-from onnxpress.benchmark.environment import cpu_model
 from onnxpress.benchmark.latency_lines import CROWDED
+from onnxpress.benchmark.processor import cpu_model
 from onnxpress.pipeline.files import write_bytes, write_json
 
 PACKAGES = (

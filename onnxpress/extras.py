@@ -11,6 +11,7 @@ EXTRAS = {
     "grpc": {"grpc", "tritonclient"},
     "pipeline": {"dvc", "filelock", "pydantic", "pydantic_core", "requests", "ruamel", "yaml"},
     "report": {"jinja2", "matplotlib"},
+    "torch": {"onnxscript", "torch"},
     "tracking": {"boto3", "botocore", "mlflow"},
 }
 """By extra of pyproject.toml, the modules that it brings."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from io import BufferedReader
 from pathlib import Path
 
 from onnxpress.errors import UserError
 
+USUAL = "check the path and its permissions"
 
-def read_bytes(path: Path, cure: str = "check the path and its permissions") -> bytes:
+
+def read_bytes(path: Path, cure: str = USUAL) -> bytes:
     """Return the bytes of the file at ``path``.
 
     Raises:
@@ -17,3 +20,15 @@ def read_bytes(path: Path, cure: str = "check the path and its permissions") -> 
         return path.read_bytes()
     except OSError as error:
         raise UserError(f"cannot read {path} ({error.strerror}); {cure}") from error
+
+
+def open_bytes(path: Path) -> BufferedReader:
+    """Open the file at ``path`` to be read in pieces.
+
+    Raises:
+        UserError: the file is missing or unreadable.
+    """
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise UserError(f"cannot read {path} ({error.strerror}); {USUAL}") from error

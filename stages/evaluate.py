@@ -15,7 +15,7 @@ from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
-from onnxpress.pipeline.trained_model import load_trained
+from onnxpress.pipeline.trained_model import load_trained, original_kb
 from onnxpress.tables.schema import Schema
 
 NAMES = {key: str(path) for key, path in outputs.MODEL_FILES.items()}
@@ -32,7 +32,8 @@ def main() -> None:
     settings = EvaluationSettings(asked.tolerance, wanted, params.seed, scores)
     with working(f"predicting {len(test)} test rows and {wanted} probe rows with three models"):
         found = evaluate(models, train.feeds, test, schema, settings)
-    sizes = compare_sizes(*map(outputs.size_kb, outputs.MODEL_FILES.values()))
+    converted = map(outputs.size_kb, [*outputs.MODEL_FILES.values()][1:])
+    sizes = compare_sizes(original_kb(models.original), *converted)
     metrics = {**sizes, **found.metrics, "quantized_modified": int(chosen["modified"])}
     write_json(outputs.METRICS, metrics)
     write_json(outputs.METRICS_DETAIL, found.detail)

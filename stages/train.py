@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnxpress.given.sandbox import GivenFile, begin, try_model
+from onnxpress.given.torch_files import PROGRAM
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.copies import absent_modules_named
 from onnxpress.pipeline.given_path import given_path
@@ -34,7 +35,8 @@ def take_given(train: Train) -> str:
     for line in tried.lines:
         say(with_keys(line, "train", "data"))
     write_original(tried.accepted())
-    return f"{path} taken, not fitted"
+    form = " and its ONNX form" if path.suffix == PROGRAM else ""
+    return f"{path}{form} taken, not fitted"
 
 
 def fit_own(train: Train, seed: int) -> str:

@@ -16,8 +16,8 @@ from bench.serving.servers import DRIFT_EVERY
 from bench.serving.serving_bars import Record, bars, floors, number
 from bench.serving.serving_picture import picture
 from bench.serving.subjects import TREES
-from onnxpress.benchmark.environment import cpu_model
 from onnxpress.benchmark.latency_statistics import Ratio
+from onnxpress.benchmark.processor import cpu_model
 from onnxpress.pipeline.files import write_bytes, write_json
 
 MEASURES = ("requests_per_s", "p50_ms", "p99_ms", "cpu_s_per_million_rows")

@@ -292,10 +292,11 @@ def _trials(job: _Job, calibration: Rows | None, opset: int, seed: int, needed: 
     if not share and refits:
         return cross_fits(clones, job.rows)
     learn, kept = _set_aside(job, share or CALIBRATION_SHARE, seed)
-    if too_few(learn, kept, needed) and refits:
+    few = bool(too_few(learn, kept, needed))
+    if few and refits:
         return trials_of(job.plain, learn, kept, clones, needed)
     name = f"{len(kept)} rows set aside, which the model itself may have been fitted on"
-    return replace(held_out(job.plain, learn, kept), name=name)
+    return replace(held_out(job.plain, learn, kept), name=name, few=few)
 
 
 def _with_calibration(job: _Job, calibration: tuple[Any, ...], groups: Any) -> tuple[_Job, Rows]:

@@ -22,7 +22,8 @@ from onnxpress.estimators.onnx_estimator import NUMPY_TYPES
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.given.exports.weights import with_weights
 from onnxpress.given.onnx_models import as_estimator, stored_order
-from onnxpress.given.torch_files import refuse_torch
+from onnxpress.given.torch_files import PROGRAM, refuse_torch
+from onnxpress.given.torch_models import ExportedNet, exported_net
 from onnxpress.reading import read_bytes
 from onnxpress.runtime.checked import checked_onnx
 from onnxpress.runtime.predictions import Predict, as_labels
@@ -54,6 +55,8 @@ class GivenModel:
     estimator: Any = None
     data: bytes = b""
     """The bytes of an ONNX model; empty for an estimator."""
+    net: ExportedNet | None = None
+    """The program of PyTorch that ``data`` was made of."""
 
     @property
     def proto(self) -> onnx.ModelProto:
@@ -67,6 +70,8 @@ class GivenModel:
         Raises:
             UserError: it takes other columns, or an ONNX model is not a predictor of the target.
         """
+        if self.net is not None:
+            return self.net.as_estimator(rows, schema)
         if self.data:
             return as_estimator(self.data, self.name, rows, schema)
         self.check_columns(schema)
@@ -118,8 +123,9 @@ class GivenModel:
 
     @property
     def is_own(self) -> bool:
-        """Whether the outputs of the ONNX model have the names that onnxpress gives."""
-        return {value.name for value in self.proto.graph.output} <= set(OUTPUT_NAMES)
+        """Whether it is an ONNX model whose outputs have the names that onnxpress gives."""
+        names = {value.name for value in self.proto.graph.output}
+        return self.net is None and names <= set(OUTPUT_NAMES)
 
 
 def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenModel:
@@ -134,6 +140,10 @@ def given_model(model: Any, name: str, trust: Collection[str] = ()) -> GivenMode
     if isinstance(model, (str, PathLike)):
         path = Path(model)
         refuse_torch(path, str(path))
+        if path.suffix == PROGRAM:
+            net = exported_net(read_bytes(path), str(path))
+            task = _task_of(checked_onnx(net.exported, str(path)))
+            return GivenModel(str(path), task, data=net.exported, net=net)
         if path.suffix != ".onnx":
             return _estimator(load_estimator(path, trust=trust), str(path))
         name, model = str(path), with_weights(read_bytes(path), path)

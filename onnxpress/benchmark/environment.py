@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
+
+from onnxpress.benchmark.processor import cpu_model, int8_instructions
 
 LIBRARIES = ("joblib", "numpy", "onnxruntime", "scikit-learn")
 
 
 def describe(threads: int, cpu_share: float) -> dict[str, Any]:
-    """Return the CPU, its cores, and the versions of what computes.
+    """Return the CPU, its instructions for int8, its cores, and the versions of what computes.
 
     ``threads`` is how many each model used, ``cpu_share`` how many cores measuring got.
     """
     return {
         "cpu": cpu_model(),
+        "int8_instructions": int8_instructions(),
         "cores": os.cpu_count(),
-        "usable_cores": _usable_cores(),
+        "usable_cores": usable_cores(),
         "threads": threads,
         "cpu_share": cpu_share,
         "libraries": {name: version(name) for name in LIBRARIES},
@@ -29,11 +31,11 @@ def describe(threads: int, cpu_share: float) -> dict[str, Any]:
     }
 
 
-def _usable_cores() -> int | None:
+def usable_cores() -> int:
     """Return the cores that this process may use; all of them if it has no limits."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return os.cpu_count() or 1
 
 
 def _thread_pools() -> list[str]:
@@ -42,13 +44,3 @@ def _thread_pools() -> list[str]:
 
     found = {f"{each['internal_api']} {each['version'] or ''}" for each in threadpool_info()}
     return sorted(each.strip() for each in found)
-
-
-def cpu_model() -> str:
-    """Return the CPU's name as the system gives it."""
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

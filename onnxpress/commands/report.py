@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from onnxpress.pipeline.console import answering, say, screen
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import (
@@ -39,9 +41,8 @@ def main(*, html: bool = False, in_json: bool = False) -> None:
     """
     params = load_params()
     title = f"{params.train.title} on {params.data.source}"
-    original = (
-        "ONNX as given" if (params.train.model_path or "").endswith(".onnx") else "scikit-learn"
-    )
+    kinds = {".onnx": "ONNX as given", ".pt2": "PyTorch as given"}
+    original = kinds.get(Path(params.train.model_path or "").suffix, "scikit-learn")
     found = NEEDED | {path: keys for path, keys in LATER.items() if path.exists()}
     results = {path.stem: read_json(path, *keys) for path, keys in found.items()}
     with answering(in_json=in_json) as answer:

@@ -32,6 +32,7 @@ STEPS: tuple[Step, ...] = (
     steps.without_needless_casts,
     steps.with_named_outputs,
     steps.with_both_columns_of_scores,
+    steps.with_labels_by_gather,
     steps.with_filled_trees,
     steps.with_trees_that_all_runtimes_read,
     steps.with_machines_as_products,

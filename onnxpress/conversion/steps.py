@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import onnx
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from onnxpress.conversion.contract import contract_outputs
 from onnxpress.conversion.converters.trees.deferring import DeferredTrees
@@ -143,6 +143,31 @@ def with_both_columns_of_scores(
         for field in (node.input, node.output):
             field[:] = [SCORES if name == both else name for name in field]
     return model
+
+
+def with_labels_by_gather(
+    model: onnx.ModelProto, _conversion: Conversion, _trees: DeferredTrees
+) -> onnx.ModelProto:
+    """Pick labels from the classes by an operator of ai.onnx, which more runtimes have.
+
+    1. An ArrayFeatureExtractor that picks from a constant list becomes a Gather.
+    2. One that anything but a Reshape to a list reads stays: a Gather gives another shape.
+    """
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type != "ArrayFeatureExtractor" or node.input[0] not in constants:
+            continue
+        readers = [each for each in model.graph.node if node.output[0] in each.input]
+        flat = len(constants[node.input[0]].dims) == 1
+        if flat and all(_makes_a_list(reader, constants) for reader in readers):
+            node.op_type, node.domain = "Gather", ""
+    return model
+
+
+def _makes_a_list(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto]) -> bool:
+    if node.op_type != "Reshape" or node.input[1] not in constants:
+        return False
+    return numpy_helper.to_array(constants[node.input[1]]).tolist() == [-1]
 
 
 def with_filled_trees(

@@ -25,7 +25,9 @@ NUMPY_TYPES: dict[str, type[Any]] = {
 """Types of inputs, by onnxruntime's names."""
 
 
-class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+class OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no types
+    """What classifiers and regressors share."""
+
     def __init__(self, model: bytes, columns: tuple[str, ...], outputs: tuple[str, ...]) -> None:
         """Keep the bytes of an ONNX file, ``model``, and its ``columns``, the features in order.
 
@@ -38,6 +40,10 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
     def n_features_in_(self) -> int:
         """Number of columns."""
         return len(self.columns)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Return that it is."""
+        return True
 
     def fit(self, _rows: Any, _target: Any) -> Any:
         """Refuse: an ONNX file does not say how it was fitted."""
@@ -95,11 +101,11 @@ class _OnnxEstimator(BaseEstimator):  # type: ignore[misc] # scikit-learn has no
         return np.asarray(rows[name].to_numpy()).reshape(-1, 1)
 
 
-class OnnxRegressor(RegressorMixin, _OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types
+class OnnxRegressor(RegressorMixin, OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types
     """A given model with one number per row, or one for each of several targets."""
 
 
-class OnnxClassifier(ClassifierMixin, _OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types
+class OnnxClassifier(ClassifierMixin, OnnxEstimator):  # type: ignore[misc] # scikit-learn has no types
     """A given model with a label per row and a score per row and class."""
 
     def __init__(

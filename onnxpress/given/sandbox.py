@@ -20,13 +20,14 @@ from onnxpress.errors import UserError
 from onnxpress.estimators import stored
 from onnxpress.evaluate.baseline import ranks_groups, worse_than_constant
 from onnxpress.given.outcome import Outcome, from_answer
+from onnxpress.given.torch_files import PROGRAM
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
 if TYPE_CHECKING:  # the held process imports it: here it would take seconds for nothing
     from onnxpress.given import sandboxed as tried  # noqa: F401 - tests hold dvc.yaml against imports
 
-SUFFIXES = (".joblib", ".pkl", ".skops", ".onnx", *BOOSTERS)
+SUFFIXES = (".joblib", ".pkl", ".skops", ".onnx", PROGRAM, *BOOSTERS)
 
 TASK, TRIED = "try a given model", "onnxpress.given.sandboxed:tried"
 
@@ -43,6 +44,8 @@ HEAVY = (
     "onnxpress.estimators.stored.grammar",
 )
 """What the held process imports once; everything else it may still import when it needs it."""
+
+PRELOADING = "onnxpress.torch_program.preloading"
 
 HOSTILE = "the file is damaged or hostile"
 
@@ -61,6 +64,11 @@ class GivenFile:
     def modules(self) -> tuple[str, ...]:
         """The modules that define the trusted classes."""
         return tuple(name.rpartition(".")[0] or name for name in self.trusted)
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """What the held process imports for it before it is locked."""
+        return (*self.modules, PRELOADING) if self.path.suffix == PROGRAM else self.modules
 
 
 @dataclass(frozen=True)
@@ -129,7 +137,7 @@ def try_model(file: GivenFile, rows: Rows, calibration: Rows, schema: Schema) ->
             arguments=(file.trusted, rows, calibration, schema),
             name=str(file.path),
             real=real,
-            imports=file.modules,
+            imports=file.imports,
             seconds=file.max_seconds,
             memory_mb=file.max_memory_mb,
         )

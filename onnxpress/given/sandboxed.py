@@ -19,7 +19,6 @@ from onnxpress.errors import UserError
 from onnxpress.estimators.booster_objects import bytes_with_categories, of_native_bytes
 from onnxpress.estimators.layout import DoesNotFit, layout
 from onnxpress.estimators.loading import load_original
-from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.estimators.parts import set_threads
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.estimators.stored.dumping import dump
@@ -27,6 +26,8 @@ from onnxpress.given.booster_models import booster_of, load_booster
 from onnxpress.given.onnx_models import load_onnx
 from onnxpress.given.onnx_parity import check_onnx_parity
 from onnxpress.given.outcome import MOST_CHARACTERS, MOST_LINES, Outcome, to_answer
+from onnxpress.given.torch_files import PROGRAM
+from onnxpress.given.torch_models import load_torch
 from onnxpress.progress import Say
 from onnxpress.runtime.predictions import as_labels
 from onnxpress.tables.rows import Rows
@@ -73,6 +74,8 @@ def _loaded(path: Path, trusted: Sequence[str], rows: Rows, schema: Schema, say:
         model: Any = load_onnx(path, rows, schema, say)
     elif path.suffix in BOOSTERS:
         model = load_booster(path, rows, schema, say)
+    elif path.suffix == PROGRAM:
+        model = load_torch(path, rows, schema, say)
     else:
         model = load_original(path, trusted)
         data = bytes_with_categories(model)
@@ -163,8 +166,6 @@ def _is_fitted(model: Any) -> bool:
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
-    if isinstance(model, (OnnxClassifier, OnnxRegressor)):
-        return True
     try:
         check_is_fitted(model)
     except NotFittedError:

@@ -1,4 +1,7 @@
-"""Files of PyTorch itself, which run code when they are opened: refused with how to export them."""
+"""Files of PyTorch itself, which run code when they are opened: refused with how to export them.
+
+An exported program (``.pt2``) is one too, but can be judged before it is opened.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,11 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from onnxpress.errors import UserError
+from onnxpress.torch_program.asking import check_installed
 
-SUFFIXES = (".pt", ".pth", ".pt2", ".ckpt", ".safetensors")
+SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
+
+PROGRAM = ".pt2"
 
 RUNS_CODE = "which runs code when it is opened"
 
@@ -16,32 +22,34 @@ EXPORT = (
     "dynamic_shapes=({{0: torch.export.Dim('rows')}},))"
 )
 
-EXPORT_OF_PROGRAM = "torch.onnx.export(torch.export.load({path!r}), f={onnx!r})"
+OTHER_NAME = "its name should end in .pt2, as torch.export.save has it"
 
 
 def refuse_torch(path: Path, name: str) -> None:
-    """Refuse a file of PyTorch, which errors call ``name``; other files pass.
+    """Refuse a file of PyTorch, which errors call ``name``; other files and programs pass.
 
     Only the names in the file's archive are read.
 
     Raises:
-        UserError: it is one.
+        UserError: it is one, or a program and torch is not installed.
     """
+    if path.suffix == PROGRAM:
+        check_installed(name)
     if path.suffix not in SUFFIXES:
         return
+    if "archive_format" in _members(path):
+        raise UserError(f"{name} is an exported program of PyTorch; {OTHER_NAME}")
     what, export = _kind(path)
-    cure = export.format(path=path.name, onnx=path.with_suffix(".onnx").name)
+    cure = export.format(onnx=path.with_suffix(".onnx").name)
     raise UserError(
-        f"{name} is {what}; give an .onnx file, which PyTorch makes of the model: {cure}"
+        f"{name} is {what}; give an .onnx file, which PyTorch makes of the model: {cure}, "
+        "or what torch.export.save makes of it, a .pt2 file"
     )
 
 
 def _kind(path: Path) -> tuple[str, str]:
     """Return what a file is, and how its model is exported."""
-    members = _members(path)
-    if "archive_format" in members or path.suffix == ".pt2":
-        return f"an exported program of PyTorch, {RUNS_CODE}", EXPORT_OF_PROGRAM
-    if "constants.pkl" in members:
+    if "constants.pkl" in _members(path):
         return f"TorchScript, {RUNS_CODE}", EXPORT
     if path.suffix == ".safetensors":
         return "a file of weights without their model", EXPORT

@@ -35,9 +35,19 @@ def say(text: str) -> None:
 
 
 def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
-    """Yield ``items`` with a progress bar on a terminal, elsewhere silently.
+    """Yield ``items`` with a progress bar on a terminal, elsewhere silently."""
+    with advancing(total, what) as advance:
+        for item in items:
+            yield item
+            advance(1)
 
-    The bar is drawn between items, not by a thread, which would disturb a measurement.
+
+@contextmanager
+def advancing(total: int, what: str) -> Iterator[Callable[..., None]]:
+    """Yield a function that moves a progress bar on by so much; elsewhere than on a terminal none.
+
+    Its second argument is what the bar says from then on. The bar is drawn when it is called, not
+    by a thread, which would disturb a measurement.
     """
     from rich.progress import Progress, TextColumn  # not imported by a stage that never waits
 
@@ -46,12 +56,15 @@ def progress(items: Iterable[T], total: int, what: str) -> Iterator[T]:
     style = {**_on_stderr(), "transient": True, "auto_refresh": False, "disable": not _watched()}
     with Progress(*columns, **style) as bar:
         task = bar.add_task(f"  {visible(what)}", total=total)
-        for item in items:
-            yield item
-            bar.advance(task)
+
+        def advance(by: int, now: str | None = None) -> None:
+            nonlocal drawn
+            bar.update(task, advance=by, description=now and f"  {visible(now)}")
             if time.monotonic() - drawn > REDRAW_SECONDS:
                 bar.refresh()
                 drawn = time.monotonic()
+
+        yield advance
 
 
 @contextmanager

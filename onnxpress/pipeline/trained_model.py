@@ -11,7 +11,7 @@ from onnxpress.estimators.loading import load_original
 from onnxpress.estimators.parts import set_threads
 from onnxpress.pipeline.keys import keys_named
 from onnxpress.pipeline.model_digest import read_unaltered
-from onnxpress.pipeline.outputs import ORIGINAL_MODEL, SCHEMA
+from onnxpress.pipeline.outputs import ORIGINAL_MODEL, SCHEMA, size_kb
 from onnxpress.tables.schema import Schema
 
 
@@ -46,3 +46,15 @@ def checked_original(estimator: Any, schema: Schema, threads: int = 1) -> Any:
     except DoesNotFit as error:
         raise UserError(f"{ORIGINAL_MODEL} {error}; {again}") from error
     return set_threads(estimator, threads)
+
+
+def original_kb(estimator: Any) -> float:
+    """Return the size of the original in KB of 1024 bytes: that of its file.
+
+    The file of a net of PyTorch holds its ONNX form too, which does not count.
+    """
+    from onnxpress.estimators.torch_estimator import TorchClassifier, TorchRegressor
+
+    if isinstance(estimator, (TorchClassifier, TorchRegressor)):
+        return len(estimator.program) / 1024
+    return size_kb(ORIGINAL_MODEL)

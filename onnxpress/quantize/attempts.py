@@ -20,7 +20,7 @@ from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.budgets import exceeded
-from onnxpress.scores.losses import Loss
+from onnxpress.scores.losses import Loss, bounded
 from onnxpress.tables.rows import Rows, take
 
 NOISE = 10
@@ -70,7 +70,9 @@ class Attempts:
         5. It must answer equally in the runtimes asked for (``not everywhere``).
         6. A regressor must predict numbers above zero where the plain model does, if that never
            predicts any below (``not positive``).
-        7. What it loses must be within every budget, or it is ``over budget``.
+        7. What it loses must be within every budget, or it is ``over budget``. Where few rows
+           score, a distilled model is held to them by upper bounds: another model may look as good
+           on few rows by luck.
         """
         try:
             made = self._made(candidate)
@@ -127,6 +129,8 @@ class Attempts:
         if reason:
             return Verdict(made.candidate, Outcome.NOT_POSITIVE, reason, made.size_kb)
         losses = self.scorer.losses(compared)
+        if self.scorer.few and made.candidate.is_distilled:
+            losses = {key: bounded(loss) for key, loss in losses.items()}
         same = made.candidate.keeps_all
         drops = tuple(_drop(losses[key], limit, same=same) for key, limit in self.limits.items())
         over = [drop for drop in drops if drop.exceeded]
@@ -146,9 +150,9 @@ class Attempts:
 def _drop(loss: Loss, limit: float, *, same: bool) -> Drop:
     """Hold a loss against its limit.
 
-    A disagreement is judged by its upper bound, for a model is chosen among many here. ``same``
-    says that the candidate keeps every prediction by construction: the rows need not show it, and a
-    loss that they cannot tell is none.
+    What has an upper bound is judged by that, for a model is chosen among many here. ``same`` says
+    that the candidate keeps every prediction by construction: the rows need not show it, and a loss
+    that they cannot tell is none.
     """
     over = exceeded(loss, limit, by_bound=not same)
     return Drop(loss, limit, over and not (same and math.isnan(loss.value)))

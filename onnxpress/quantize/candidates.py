@@ -64,6 +64,10 @@ class Form(StrEnum):
     FLOAT32 = "float32"
 
 
+DISTILLED = frozenset([Form.REFINED, Form.REFINED_NODE, Form.INT4_TRAINED])
+"""The forms of models that have learned the plain model's answers and share no weights with it."""
+
+
 @dataclass(frozen=True, order=True)
 class Rung:
     """The size of a small forest, one step of a ladder of sizes: ``trees`` of ``depth`` levels."""
@@ -133,6 +137,11 @@ class Candidate:
     def keeps_all(self) -> bool:
         """Whether every prediction stays as it is, by construction."""
         return all(form == Form.LOSSLESS for form in self.form.split("+"))
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether it is another model, which has learned the answers of the plain one."""
+        return not DISTILLED.isdisjoint(self.form.split("+"))
 
     @property
     def ladder(self) -> Ladder:

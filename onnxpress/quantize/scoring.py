@@ -57,7 +57,7 @@ class Scorer:
     def __init__(self, trials: Trials, terms: Terms) -> None:
         """Make no trial yet: that may mean fitting clones."""
         self._make, self._terms, self._screen = cache(trials.make), terms, trials.screen
-        self._before = cache(self._plain)
+        self._before, self.few = cache(self._plain), trials.few
 
     def compared(self, candidate: Candidate, plain: bytes, quantized: bytes) -> Compared:
         """Predict the rows of all trials, each with the models of its trial.

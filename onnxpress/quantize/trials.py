@@ -74,6 +74,8 @@ class Trials:
     """Makes the trials; called when the first candidate is scored, for it may fit clones."""
     warned: set[str] = field(default_factory=set)
     """What there was to warn about when they were made, a line each."""
+    few: bool = False
+    """Whether these are too few rows to tell a small loss from none, and no clone gives more."""
     screen: Trial | None = None
     """A trial that is quick to score: what clearly fails it needs no other."""
 
@@ -124,19 +126,22 @@ def trials_of(
     They are too few in all, or of a class, or to prove that so few answers change as is ``needed``.
     The clones are then fitted on training and calibration rows; the model that is chosen learns
     from training rows alone, as otherwise. A model that cannot be fitted again is scored on what
-    calibration rows there are. No clone is fitted where no candidate can change an answer.
+    calibration rows there are, which are ``few``. No clone is fitted where no candidate can change
+    an answer.
     """
     if not len(calibration):
         return cross_fits(clones, train)
     held = held_out(plain, train, calibration)
     why = too_few(train, calibration, needed)
-    if not why or not can_be_fitted(clones.load()):
+    if not why:
         return held
+    if not can_be_fitted(clones.load()):
+        return replace(held, few=True)
     made = cross_fits(clones, joined(train, calibration))
     try:
         trials = made.make()
     except UserError as error:
-        return replace(held, warned={f"{held.name} score alone, for {error}"})
+        return replace(held, few=True, warned={f"{held.name} score alone, for {error}"})
     rows = f"{len(train) + len(calibration)} training and calibration rows"
     name = f"cross-fitting on {FOLDS} folds of {rows}, for {why}"
     screen = None if needed.disagreement is None else Trial(plain, train, calibration)

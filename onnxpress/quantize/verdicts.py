@@ -56,7 +56,10 @@ class Drop:
         if math.isnan(change):
             return "cannot be told"
         near = self.exceeded and abs(change + self.limit) < 1e-4
-        return f"{change:+.2g}" if near else f"{change:+.4f}"
+        shown = f"{change:+.2g}" if near else f"{change:+.4f}"
+        if self.loss.upper is None or not self.exceeded or self.loss.value > self.limit:
+            return shown
+        return f"{shown}, at least {-self.loss.upper:+.4f} with 95 % confidence,"
 
     def _value(self) -> str:
         """The loss, or the bound or the small class that decided."""

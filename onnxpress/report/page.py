@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from onnxpress.benchmark.processor import int8_in_words
 from onnxpress.certify.table import HEADINGS as RUNTIME_HEADINGS
 from onnxpress.certify.table import table as runtime_rows
 from onnxpress.report.deciding import DecidingTable
@@ -180,6 +181,7 @@ def _environment(detail: Json) -> dict[str, str]:
     libraries = sorted(place["libraries"].items())
     return {
         "CPU": place["cpu"],
+        "instructions for int8": int8_in_words(place["int8_instructions"]),
         "cores": f"{cores}, {place['threads']} used by each model",
         "share of a core while measuring": f"{100 * place['cpu_share']:.0f} %",
         "platform": place["platform"],

@@ -14,7 +14,6 @@ from onnxpress.limits import (
     SCORE,
     TARGET,
     TEST,
-    WITHIN,
     Limits,
     about_unknown,
     error_quantile,
@@ -109,14 +108,15 @@ def exceeded(loss: Loss, limit: float, *, by_bound: bool = False) -> bool:
     """Whether a loss is over its limit.
 
     The estimate decides, and a loss that cannot be told counts as over it. ``by_bound`` is for
-    calibration rows, where a model is chosen among many: a disagreement is judged by its upper
-    bound, and a class with too few rows to tell its recall may lose none of them net, or one of 20.
+    calibration rows, where a model is chosen among many: a loss that has an upper bound, as every
+    disagreement has, is judged by that, and a class with too few rows to tell its recall may lose
+    none of them net, or one of 20.
     """
     if loss.key == RECALL:
         if by_bound and loss.rare_lost > 0:
             return True
         if not loss.rows:  # no class has enough rows
             return False
-    if by_bound and loss.key in (DISAGREEMENT, WITHIN) and loss.upper is not None:
+    if by_bound and loss.upper is not None:
         return loss.upper > limit + loss.rounding
     return not loss.value <= limit + loss.rounding

@@ -38,6 +38,9 @@ NAMED = 4
 CHANCE_ROWS = 20
 """Of a class with fewer than ``MIN_CLASS_ROWS`` rows but so many, the loss of one is chance."""
 
+NORMAL_95 = 1.645
+"""Standard errors above its mean that a normal variable is below in 95 % of the cases."""
+
 Limit = float | NDArray[np.float64]
 """How far two predictions may be apart: of one target, or of each of several (targets,)."""
 
@@ -57,7 +60,7 @@ class Loss:
     rows: int
     """Rows that it is computed on: for the recall of a class, rows of the class."""
     upper: float | None = None
-    """Of a share of rows: its exact one-sided 95 % upper bound."""
+    """Its one-sided 95 % upper bound: of a share of rows the exact one, else by :func:`bounded`."""
     about: str = ""
     """What it is of, in words: the class whose recall it is, and classes with too few rows."""
     rare_lost: int = 0
@@ -113,6 +116,16 @@ def _loss(
     value = named(target, before) - named(target, after)
     error = math.nan if math.isnan(value) else score_error(named, target, before, after)
     return Loss(key, value, error, len(target), rounding=rounding(named.name))
+
+
+def bounded(loss: Loss) -> Loss:
+    """Return the loss with an upper bound, by the normal distribution where it has none.
+
+    As it is where its error cannot be told.
+    """
+    if loss.upper is not None or math.isnan(loss.error):
+        return loss
+    return replace(loss, upper=loss.value + NORMAL_95 * loss.error)
 
 
 def worst_target_loss(

@@ -111,6 +111,24 @@ def as_numbers(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
     return None if pc.any(pc.is_nan(floats)).as_py() else floats  # "nan" is a word like another
 
 
+def cells_as_numbers(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
+    """Return the cells as float64, each by itself, or None if one is neither missing nor a number.
+
+    Booleans are 1 and 0. Unlike :func:`as_numbers`, what the other cells are changes no number.
+    """
+    trimmed = pc.utf8_trim_whitespace(cells)
+    plain = plainly_written(trimmed, form)
+    if plain is None:
+        return None
+    digits = pc.if_else(pc.is_in(trimmed, pa.array(TRUE)), "1", plain)
+    digits = pc.if_else(pc.is_in(trimmed, pa.array(FALSE)), "0", digits)
+    try:
+        floats = pc.cast(digits, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return None if pc.any(pc.is_nan(floats)).as_py() else floats
+
+
 def plainly_written(cells: pa.ChunkedArray, form: CsvForm) -> pa.ChunkedArray | None:
     """Rewrite numbers with a full stop and no separators; None if they do not follow ``form``."""
     if form.thousands is not None:

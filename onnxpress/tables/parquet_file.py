@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -17,9 +18,12 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from onnxpress.errors import UserError
-from onnxpress.reading import read_bytes
+from onnxpress.reading import open_bytes, read_bytes
 from onnxpress.tables.tensors import Arrays, as_bytes
 from onnxpress.tables.wording import listed, shown
+
+BUFFER_BYTES = 1 << 20
+"""Read at a time of each column that is read in parts."""
 
 UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
 
@@ -44,6 +48,34 @@ def read_columns(path: Path) -> tuple[pa.Table, list[str]]:
     table = table.select(kept)
     check_names(path, table.column_names, index)
     return table.replace_schema_metadata(None), lines
+
+
+def columns_in_batches(path: Path, wanted: Collection[str], rows: int) -> Iterator[pa.Table]:
+    """Yield columns of a Parquet file, at most so many rows at a time.
+
+    The first part has no rows, so that the columns of a file without any are known. Columns in
+    ``wanted`` that the file does not have are left out. However large a row group is, a part of it
+    alone is in memory.
+
+    Raises:
+        UserError: as :func:`read_columns`.
+    """
+    with open_bytes(path) as opened:
+        try:
+            file = parquet.ParquetFile(opened, pre_buffer=False, buffer_size=BUFFER_BYTES)
+            every = file.schema_arrow
+            index = index_columns(every.names, pandas_metadata(every))
+            names = [name for name in every.names if name not in index]
+            check_names(path, names, index)
+            kept = [name for name in names if name in wanted]
+            yield every.empty_table().select(kept).replace_schema_metadata(None)
+            for batch in file.iter_batches(rows, columns=kept, use_threads=False):
+                # "a" stands for columns like "a.b" too
+                table = pa.Table.from_batches([batch]).select(kept)
+                table.validate(full=True)  # text may not be UTF-8
+                yield table.replace_schema_metadata(None)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise UserError(f"{path} should be a Parquet file: {error}") from error
 
 
 def read_table(data: bytes) -> pa.Table:

@@ -19,7 +19,7 @@ def case() -> nets.Case:
     parts = nets.parts_of(*load_digits(return_X_y=True))
     net = nets.fitted(parts[0], (48,), max_iter=20)
     schema = nets.schema_of(64)
-    return nets.Case("small", to_onnx(net, schema, nets.OPSET), schema, *parts)
+    return nets.Case("small", net, to_onnx(net, schema, nets.OPSET), schema, *parts)
 
 
 def test_no_row_is_both_learned_from_and_tested(case: nets.Case) -> None:

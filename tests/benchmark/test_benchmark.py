@@ -193,9 +193,15 @@ def test_models_and_candidates_share_the_time() -> None:
 
 def test_the_detail_has_where_it_was_measured_and_what_loading_costs(found: Found) -> None:
     detail = found[1]
-    assert {"cpu", "cores", "cpu_share", "threads", "libraries", "python"} <= set(
-        detail["environment"]
-    )
+    assert {
+        "cpu",
+        "int8_instructions",
+        "cores",
+        "cpu_share",
+        "threads",
+        "libraries",
+        "python",
+    } <= set(detail["environment"])
     assert {"numpy", "onnxruntime", "scikit-learn"} <= set(detail["environment"]["libraries"])
     assert set(detail["load"]) == MODELS - {"floor"}
 

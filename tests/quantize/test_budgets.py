@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -153,6 +154,35 @@ def test_the_reason_names_every_budget_that_is_exceeded() -> None:
     assert all(key in reason for key in ("score", "recall_worst_loss", "brier"))
 
 
+@pytest.mark.parametrize(
+    ("few", "form", "outcome"),
+    [
+        (True, Form.INT4_TRAINED, "over budget"),
+        (True, Form.REFINED, "over budget"),
+        (True, Form.INT4, "chosen"),
+        (False, Form.INT4_TRAINED, "chosen"),
+    ],
+)
+def test_another_model_must_show_on_few_rows_that_it_is_no_worse(
+    form: Form, outcome: str, *, few: bool
+) -> None:
+    """It loses as many rows as it wins: no worse by the estimate, maybe worse by the bound."""
+    rows = table(200)
+    plain = padded(fitted(LogisticRegression(), rows))
+    trials = replace(held_out(plain, rows, rows), few=few)
+    options = Options(budgets={**OFF, "score": 0.02})
+    terms = terms_of(options, schema_of(rows.target), plain, trials)
+    choice = choose(plain, [moved(-0.3, form)], trials, terms, options)
+    (verdict,) = choice.verdicts
+    assert verdict.outcome == outcome
+    (drop,) = verdict.drops
+    assert drop.loss.value == 0.0
+    assert 1.645 * drop.loss.error > 0.02
+    assert ("with 95 % confidence, where -0.0200 is allowed" in verdict.reason) == (
+        outcome == "over budget"
+    )
+
+
 @pytest.mark.parametrize("rows_at_hand", [100, 400])
 def test_agreement_of_few_rows_proves_little_and_a_lossless_form_needs_no_proof(
     rows_at_hand: int,
@@ -278,7 +308,8 @@ def test_calibration_rows_score_where_they_are_enough() -> None:
     train, calibration = table(2000), table(1000, seed=1)
     plain = fitted(LogisticRegression(), train)
     clones = Clones(LogisticRegression, schema_of(train.target), 12, 0)
-    assert trials_of(plain, train, calibration, clones).name == "1000 calibration rows"
+    trials = trials_of(plain, train, calibration, clones)
+    assert (trials.name, trials.few) == ("1000 calibration rows", False)
 
 
 def rare_rows() -> tuple[Rows, Rows]:
@@ -336,6 +367,7 @@ def test_a_model_that_cannot_be_fitted_again_is_scored_on_the_calibration_rows(
     clones = Clones(lambda: given, schema_of(train.target), 12, 0)
     trials = trials_of(plain, train, calibration, clones)
     assert trials.name == "1000 calibration rows"
+    assert trials.few
     assert len(trials.make()) == 1
     if original == "refuses":
         (line,) = trials.warned

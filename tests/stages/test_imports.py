@@ -24,7 +24,7 @@ LAYERS = [
     {"conversion"},
     {"given"},
     {"quantize"},
-    {"benchmark", "drift", "report"},
+    {"benchmark", "bodies", "drift", "report"},
     {"serving"},
     {"tracking"},
     {"gates"},

@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from onnxpress import held
+from onnxpress.benchmark.processor import int8_in_words, int8_instructions
 from onnxpress.errors import UserError
 from onnxpress.pipeline.external import Program, run
 from onnxpress.pipeline.params import load_params
@@ -77,6 +78,11 @@ def program(name: Program) -> Callable[[], str]:
     return check
 
 
+def int8() -> str:
+    """Which instructions the CPU has for nets in int8; the chain runs without any."""
+    return int8_in_words(int8_instructions())
+
+
 def disk() -> str:
     """There is room for outputs, cache and runs."""
     free_gb = shutil.disk_usage(".").free / 2**30
@@ -114,6 +120,7 @@ CHECKS: dict[str, Callable[[], str]] = {
     "git": program("git"),
     "dvc": program("dvc"),
     "disk": disk,
+    "int8": int8,
     "locks": locks,
     "params.yaml": params,
 }

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 import click
 
-from onnxpress.commands.line import models, repository
+from onnxpress.commands.line import exports, models, repository
 from onnxpress.errors import UserError
 from onnxpress.extras import naming_extras
 
 NOTHING_KEPT = "nothing was changed"
 KEPT = {
     "reproduce": "the two clones are removed",
+    "score": "finished files of predictions are kept, run it again to go on",
     "stability": "the temporary folder is removed",
     "sweep": "finished points are kept, `make sweep` goes on from here",
 }
@@ -22,7 +23,14 @@ WAITING_FOR_OTHERS = {"reproduce", "serve", "sweep"}
 """Commands that wait for other processes after a signal, so they are given the time."""
 
 SECTIONS = {
-    "Models": (models.compress, models.compare, models.certify, models.inspect),
+    "Models": (
+        models.compress,
+        models.compare,
+        models.certify,
+        models.inspect,
+        exports.export_c,
+        exports.export_sql,
+    ),
     "The repository in this folder": (
         repository.report,
         repository.doctor,
@@ -33,6 +41,7 @@ SECTIONS = {
         repository.stability,
         repository.serve,
         repository.verify_endpoint,
+        repository.score,
         repository.drift,
         repository.fresh,
         repository.mend,

@@ -185,6 +185,31 @@ def drift(*, file: Path, limit: float | None, in_json: bool) -> None:
 
 
 @click.command()
+@click.argument("model", type=FILE)
+@click.argument("table")
+@click.option("--output", type=FILE, required=True, help="The folder of the predictions.")
+@click.option(
+    "--keep",
+    multiple=True,
+    metavar="COLUMN",
+    help="A column of the rows to write beside the predictions, such as their key. Can be given "
+    "several times.",
+)
+@in_json
+def score(*, model: Path, table: str, output: Path, keep: tuple[str, ...], in_json: bool) -> None:
+    """Write the predictions of a model for all rows of a table of any size.
+
+    TABLE is a .csv or .parquet file, a folder of such files, or a glob ('rows/*.parquet'). Each
+    becomes a Parquet file of the same name and the same order of rows in the folder of --output.
+    MODEL takes the columns of outputs/schema.json, as outputs/model_quantized.onnx does. After a
+    kill, the same line goes on with the files that are not there.
+    """
+    from onnxpress.commands.score.scoring import Job, main
+
+    main(Job(model, table, output, tuple(dict.fromkeys(keep))), in_json=in_json)
+
+
+@click.command()
 def fresh() -> None:
     """Fail if dvc.lock does not belong to the code, params and data here; run nothing."""
     from onnxpress.commands.fresh import main

@@ -103,6 +103,7 @@ PARTS: dict[str, str] = {
     ),
     "onnxpress.estimators.booster_estimator": "BoosterClassifier BoosterRanker BoosterRegressor",
     "onnxpress.estimators.onnx_estimator": "OnnxClassifier OnnxRegressor",
+    "onnxpress.estimators.torch_estimator": "TorchClassifier TorchRegressor",
 }
 """Classes that are no estimators, by their modules, and our own of models given in other forms."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 import onnx
@@ -29,6 +30,19 @@ PASSING = {"Identity", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast"}
 """Operators that leave the values as they are."""
 
 SIGMOIDS = {"Sigmoid", "HardSigmoid"}
+
+
+class Head(StrEnum):
+    """What the scores of a net are."""
+
+    LOGITS = "logits"
+    PROBABILITIES = "probabilities"
+    SCORES = "scores"
+    """Of a sigmoid for each class: no distribution."""
+    LOGIT = "logit"
+    """One column, of the second of two classes."""
+    PROBABILITY = "probability"
+    """The same behind a sigmoid."""
 
 
 @dataclass(frozen=True)
@@ -192,20 +206,17 @@ def _label(
     graph = model.graph
     writer = GraphWriter(graph, opset_of(model), names_of(model))
     inner, width = writer.name(f"{name}_inner"), _width(values)
-    last = _producer(graph, name)
+    head = head_of(graph, name, values)
     rename(graph, {name: inner})
     flat = inner
     if values.ndim != TWO:
         shape = writer.constant(np.array([-1, width], np.int64))
         flat = writer.add("Reshape", inner, shape)
+    scores = flat
     if width == 1:
-        what, scores = _pair(writer, flat, values, last)
-    elif _are_probabilities(values):
-        what, scores = "probabilities", flat
-    elif last in SIGMOIDS:
-        what, scores = "scores", flat
-    else:
-        what, scores = "logits", writer.add("Softmax", flat, axis=1)
+        scores = _pair(writer, flat, values, head)
+    elif head is Head.LOGITS:
+        scores = writer.add("Softmax", flat, axis=1)
     # the outputs are float32: doubles are cast before the greatest of them is looked for
     scores = writer.add("Cast", scores, output=name, to=TensorProto.FLOAT)
     label = writer.labels(scores, classes, writer.name("label"))
@@ -219,20 +230,27 @@ def _label(
     )
     shown = ", ".join(map(repr, classes[:SHOWN].tolist())) + (", …" if len(classes) > SHOWN else "")
     if width == 1:
-        return f"gives no label: {name!r} is taken for the {what} of {classes[1].item()!r}"
-    return f"gives no label: {name!r} is taken for the {what} of the classes {shown}, in this order"
+        return f"gives no label: {name!r} is taken for the {head} of {classes[1].item()!r}"
+    return f"gives no label: {name!r} is taken for the {head} of the classes {shown}, in this order"
 
 
-def _pair(
-    writer: GraphWriter, flat: str, values: NDArray[np.generic], last: str
-) -> tuple[str, str]:
-    """Write the probabilities of two classes from one column; return what it is, and their name."""
-    within = bool((values >= 0).all() and (values <= 1).all())  # type: ignore[operator] # floats
-    what = "probability" if last in SIGMOIDS or within else "logit"
-    second = flat if what == "probability" else writer.add("Sigmoid", flat)
+def head_of(graph: onnx.GraphProto, name: str, values: NDArray[np.generic]) -> Head:
+    """Return what the scores of the output ``name`` are, of which ``values`` are some rows."""
+    last = _producer(graph, name)
+    if _width(values) == 1:
+        within = bool((values >= 0).all() and (values <= 1).all())  # type: ignore[operator] # floats
+        return Head.PROBABILITY if last in SIGMOIDS or within else Head.LOGIT
+    if _are_probabilities(values):
+        return Head.PROBABILITIES
+    return Head.SCORES if last in SIGMOIDS else Head.LOGITS
+
+
+def _pair(writer: GraphWriter, flat: str, values: NDArray[np.generic], head: Head) -> str:
+    """Write the probabilities of two classes from one column; return their name."""
+    second = flat if head is Head.PROBABILITY else writer.add("Sigmoid", flat)
     kind = np.dtype(values.dtype)
     first = writer.add("Sub", writer.constant(np.ones(1, kind)), second)
-    return what, writer.add("Concat", first, second, axis=1)
+    return writer.add("Concat", first, second, axis=1)
 
 
 def _producer(graph: onnx.GraphProto, name: str) -> str:

@@ -4,8 +4,8 @@ Three ways to set a range, from the widest to the narrowest in most nets:
 
 * ``min-max``: all values;
 * ``percentile``: all but 0.01 % of them at each end;
-* ``entropy``: the range whose 128 steps keep most of the distribution, by the Kullback-Leibler
-  divergence (Migacz, 8-bit Inference with TensorRT, 2017), as onnxruntime computes it.
+* ``entropy``: the range whose 128 steps keep most of the distribution
+  (:mod:`onnxpress.quantize.dense.entropy`).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from onnxpress.quantize.dense.entropy import kept_bins
 from onnxpress.quantize.dense.int8_layers import Range
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Feeds, Rows, take
@@ -115,12 +116,8 @@ def _percentile(counts: NDArray[np.int64], ends: tuple[float, float]) -> Range:
 
 
 def _entropy(counts: NDArray[np.int64], ends: tuple[float, float]) -> Range:
-    from onnxruntime.quantization.calibrate import HistogramCollector
-
-    edges = _edges(ends)
-    collector = HistogramCollector("entropy", True, BINS, ENTROPY_BINS, 100, "same")
-    histogram = counts, edges, *np.array(ends), edges[-1]
-    low, high, *_ = collector.get_entropy_threshold(histogram, ENTROPY_BINS)
+    edges, half = _edges(ends), kept_bins(counts, ENTROPY_BINS)
+    low, high = edges[BINS // 2 - half], edges[min(BINS // 2 + half + 1, BINS)]
     return _widened(max(ends[0], float(low)), min(ends[1], float(high)))
 
 

@@ -142,14 +142,14 @@ def _refitted(values: Floats, kept: NDArray[np.intp], layer: Weights) -> Weights
 
 
 class _Training:
-    """The weights, and Adam's momenta of them."""
+    """The weights, and Adam's two momenta of each, with an array to compute in."""
 
     def __init__(self, lesson: Lesson, student: Sequence[Weights], stored: Sequence[bool]) -> None:
         self.lesson, self.stored = lesson, stored
         self.matrices = [layer.matrix.copy() for layer in student]
         self.biases = [layer.bias.copy() for layer in student]
         values = [*self.matrices, *self.biases]
-        self.momenta = [(np.zeros_like(value), np.zeros_like(value)) for value in values]
+        self.momenta = [[np.zeros_like(value) for _ in range(3)] for value in values]
         self.steps: list[Floats | None] = [None] * len(student)
         self.scale = np.maximum(lesson.sums[: lesson.half].std(axis=0), np.finfo(np.float32).tiny)
         self.random = np.random.default_rng(lesson.seed)
@@ -178,7 +178,9 @@ class _Training:
         if steps is None:
             return matrix
         blocks = split(matrix)
-        blocks = np.clip(np.rint(blocks / steps), -ZERO, LARGEST - ZERO) * steps
+        blocks /= steps
+        np.clip(np.rint(blocks, out=blocks), -ZERO, LARGEST - ZERO, out=blocks)
+        blocks *= steps
         return np.asarray(blocks.reshape(-1, matrix.shape[1])[: len(matrix)])
 
     def _gradients(self, rows: Floats, answers: Floats) -> list[Floats]:
@@ -204,12 +206,26 @@ class _Training:
     def _adam(self, gradients: list[Floats], rate: float, step: int) -> None:
         values = [*self.matrices, *self.biases]
         for value, gradient, momenta in zip(values, gradients, self.momenta, strict=True):
-            first, second = momenta
-            np.add(first, (1 - MOMENTA[0]) * (gradient - first), out=first)
-            np.add(second, (1 - MOMENTA[1]) * (np.square(gradient) - second), out=second)
-            mean = first / (1 - MOMENTA[0] ** step)
-            size = np.sqrt(second / (1 - MOMENTA[1] ** step))
-            np.subtract(value, np.float32(rate) * mean / (size + TINY), out=value)
+            np.subtract(value, _adams_move(gradient, momenta, rate, step), out=value)
+
+
+def _adams_move(gradient: Floats, momenta: list[Floats], rate: float, step: int) -> Floats:
+    """What Adam takes from a weight.
+
+    It overwrites ``gradient`` and ``momenta``: new arrays would take most of the time.
+    """
+    first, second, move = momenta
+    of_first, of_second = 1 - MOMENTA[0] ** step, np.sqrt(1 - MOMENTA[1] ** step)
+    first *= np.float32(MOMENTA[0])
+    first += np.multiply(gradient, np.float32(1 - MOMENTA[0]), out=move)
+    second *= np.float32(MOMENTA[1])
+    np.square(gradient, out=gradient)
+    second += np.multiply(gradient, np.float32(1 - MOMENTA[1]), out=gradient)
+    np.sqrt(second, out=move)
+    move += np.float32(TINY * of_second)
+    np.divide(first, move, out=move)
+    move *= np.float32(rate * of_second / of_first)
+    return move
 
 
 def _activated(sums: Floats, activation: str) -> Floats:

@@ -115,6 +115,7 @@ def main() -> None:
             "values": np.asarray(logits, np.float64).round(7).tolist(),
         }
     answers["attention"] = attention()
+    program(mlp(3).eval(), floats(4), HERE / "program.pt2")
     (HERE / "answers.json").write_text(json.dumps(answers) + "\n")
 
 
@@ -134,6 +135,16 @@ def attention() -> dict[str, Any]:
     with torch.no_grad():
         values = np.asarray(model(words, mask), np.float64).round(7)
     return {"words": words.tolist(), "mask": mask.tolist(), "values": values.tolist()}
+
+
+def program(model: nn.Module, rows: torch.Tensor, path: Path) -> None:
+    """Save an exported program, without places on the machine of the export."""
+    exported = torch.export.export(
+        model, (rows[:2],), dynamic_shapes=({0: torch.export.Dim("rows")},)
+    )
+    for node in exported.graph.nodes:
+        node.meta.pop("stack_trace", None)
+    torch.export.save(exported, path)
 
 
 def without_paths(path: Path) -> None:

@@ -69,6 +69,22 @@ def onnx_model(instance: Any) -> None:
         raise Damaged("model should be the bytes of an ONNX file")
 
 
+def torch_program(instance: Any) -> None:
+    """A net of PyTorch holds the bytes of a program, written anew by us, and loads it itself."""
+    from onnxpress.torch_program.archive import read_program
+    from onnxpress.torch_program.fields import BadProgram
+
+    program = get(instance, "program")
+    if type(program) is not bytes or has(instance, "_asked"):
+        raise Damaged("program should be the bytes of an exported program")
+    try:
+        written = read_program(program).data
+    except BadProgram as error:
+        raise Damaged(f"its program {error}") from error
+    if written != program:
+        raise Damaged("program should be as onnxpress writes it")
+
+
 def booster(instance: Any) -> None:
     """A booster holds the bytes of a native file, and has the library read them itself.
 
@@ -109,5 +125,6 @@ CHECKS = {
     "sklearn.base.BaseEstimator": estimator,
     "sklearn.cluster._birch.Birch": birch,
     "onnxpress.estimators.booster_estimator._BoosterEstimator": booster,
-    "onnxpress.estimators.onnx_estimator._OnnxEstimator": onnx_model,
+    "onnxpress.estimators.onnx_estimator.OnnxEstimator": onnx_model,
+    "onnxpress.estimators.torch_estimator._TorchEstimator": torch_program,
 }

@@ -89,7 +89,7 @@ def _refuse_unclear(forest: Forest) -> None:
 def _refuse_unclear_targets(forest: Forest) -> None:
     if forest.n_targets == 1 and forest.post_transform != "NONE":
         raise Untreatable("onnxruntime leaves out the post-transform of a single target")
-    if forest.n_targets > 1 and forest.base_values.any() and not _every_target_scored(forest):
+    if forest.n_targets > 1 and forest.base_values.any() and not every_target_scored(forest):
         raise Untreatable(
             "onnxruntime leaves out the base value of a target that no tree has scored"
         )
@@ -98,10 +98,10 @@ def _refuse_unclear_targets(forest: Forest) -> None:
 def _every_class_scored(forest: Forest) -> bool:
     """Whether a class cannot stay without a score, or that makes no difference."""
     based = len(forest.base_values) == forest.n_targets
-    return based or _every_target_scored(forest) or _some_score_positive(forest)
+    return based or every_target_scored(forest) or _some_score_positive(forest)
 
 
-def _every_target_scored(forest: Forest) -> bool:
+def every_target_scored(forest: Forest) -> bool:
     """Whether each target has a tree that scores it in all of its leaves.
 
     Pairs of a tree and a target are counted as one key, ``tree * targets + target``. Tree 0 has two

@@ -1,0 +1,1 @@
+"""``onnxpress score``: the predictions of a model for all rows of a table or a folder."""

@@ -62,7 +62,10 @@ def test_help_imports_no_heavy_library(words: tuple[str, ...], tmp_path: Path) -
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (("inspec",), "onnxpress: No such command 'inspec'. Did you mean 'inspect'?; see `onnxpress"),
+        (
+            ("inspec",),
+            "onnxpress: No such command 'inspec'. Did you mean 'inspect'?; see `onnxpress",
+        ),
         (("report", "--jsn"), "report: No such option '--jsn'. Did you mean '--json'?; see `onnx"),
         (("compare", "a.onnx"), "compare: Missing argument 'MODEL'; see `onnxpress compare --help"),
         (("inspect", "a.onnx"), "inspect: cannot read a.onnx (No such file or directory); check"),

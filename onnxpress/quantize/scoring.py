@@ -14,11 +14,11 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.limits import AVERAGE_PRECISION, DISAGREEMENT, SCORE
 from onnxpress.quantize.candidates import Candidate
 from onnxpress.quantize.terms import Terms
-from onnxpress.quantize.trials import Trial, Trials
+from onnxpress.quantize.trials import FEW_OF_CLASS, Trial, Trials
 from onnxpress.runtime.predictions import Predictions, in_any_column
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.bounds import lower_bound
-from onnxpress.scores.losses import Loss, measured_losses
+from onnxpress.scores.losses import Loss, bounded, measured_losses
 from onnxpress.scores.score import as_classes
 
 
@@ -89,7 +89,11 @@ class Scorer:
         return Compared(target, *pair, trial.score.groups) if least > limit else None
 
     def losses(self, compared: Compared) -> dict[str, Loss]:
-        """Measure the loss of score, and of everything else that has a limit, over all rows."""
+        """Measure the loss of score, and of everything else that has a limit, over all rows.
+
+        The average precision of a class with few rows has an upper bound: among many candidates
+        some rank so few rows well by luck.
+        """
         terms, target = self._terms, compared.target
         pair = compared.before, compared.after
         keys, score = dict.fromkeys([SCORE, *terms.limits]), terms.score.on(compared.groups)
@@ -98,6 +102,9 @@ class Scorer:
             of_rare = replace(score, positive=terms.rare)
             loss = measured_losses([AVERAGE_PRECISION], of_rare, target, *pair)[AVERAGE_PRECISION]
             found[AVERAGE_PRECISION] = replace(loss, about=f"class {terms.rare!r}")
+        ranked = score.positive if terms.rare is None else terms.rare
+        if AVERAGE_PRECISION in found and np.count_nonzero(target == ranked) < FEW_OF_CLASS:
+            found[AVERAGE_PRECISION] = bounded(found[AVERAGE_PRECISION])
         return found
 
     def _plain(self) -> tuple[NDArray[Any], Predictions, NDArray[np.int64] | None]:

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.metrics import average_precision_score, recall_score
 from sklearn.svm import LinearSVC
@@ -302,6 +303,21 @@ def test_the_average_precision_of_a_rare_class_is_of_that_class_whatever_is_posi
     loss = scorer.losses(compared)["average_precision"]
     assert loss.value == pytest.approx(expected[0] - expected[1])
     assert loss.about == "class 'fraud'"
+
+
+@pytest.mark.parametrize(("count", "outcome"), [(2000, "over budget"), (20_000, "chosen")])
+def test_few_rows_of_a_class_hold_its_average_precision_by_its_bound(
+    count: int, outcome: str
+) -> None:
+    """The limit is one standard error above the loss: within it by the estimate alone."""
+    rows = table(count, 0.02)
+    forest = RandomForestClassifier(10, max_depth=4, random_state=0)
+    plain = padded(fitted(forest, rows))
+    (drop,) = tried(plain, rows, OFF, by=0.5).verdicts[0].drops
+    assert (drop.loss.key, drop.loss.about) == ("average_precision", "class 1")
+    assert (drop.loss.upper is not None) == (np.count_nonzero(rows.target) < 200)
+    limits = {**OFF, "average_precision": drop.loss.value + drop.loss.error}
+    assert tried(plain, rows, limits, by=0.5).verdicts[0].outcome == outcome
 
 
 def test_calibration_rows_score_where_they_are_enough() -> None:

@@ -187,6 +187,11 @@ def _runtime_name(text: str) -> str:
 
 RuntimeName = Annotated[str, AfterValidator(_runtime_name)]
 
+RuntimeNames = Annotated[
+    list[RuntimeName], BeforeValidator(lambda given: [] if given is None else given)
+]
+"""Null switches the gate off, as it does others."""
+
 
 def _completed_by(defaults: Limits) -> AfterValidator:
     """Add the limits that are left out."""
@@ -412,7 +417,7 @@ class Gate(Section):
     min_quantized_vs_onnx_speedup: PositiveFloat | None = Field(
         description="latency of the ONNX model over the quantised one's"
     )
-    runtimes: list[RuntimeName] = Field(
+    runtimes: RuntimeNames = Field(
         default=[],
         description="runtimes that the quantised model must answer equally in: candidates that do "
         "not are not chosen (see docs/edge.md)",

@@ -46,5 +46,5 @@ def test_training_gives_back_half_of_what_four_bits_lose(name: str) -> None:
     (rounded,) = [one for one in dense_candidates(model, Options()) if one.form == "int4"]
     lost = net.score(x[TRAINED:], y[TRAINED:]) - correct(rounded.apply(model, rows))
     assert lost >= 0.005
-    trained = correct(trained_net(model, rows, share=Share(1), seed=0))
-    assert net.score(x[TRAINED:], y[TRAINED:]) - trained <= lost / 2
+    trained = [correct(trained_net(model, rows, share=Share(1), seed=seed)) for seed in range(4)]
+    assert net.score(x[TRAINED:], y[TRAINED:]) - np.mean(trained) <= lost / 2

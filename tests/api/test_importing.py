@@ -67,8 +67,9 @@ def test_the_modules_of_an_extra_come_with_its_distributions(extra: str) -> None
     wanted = distributions(PROJECT["optional-dependencies"][extra])
     core = distributions(PROJECT["dependencies"])
     indirectly = {"botocore", "pydantic-core", "ruamel-yaml"}
-    if extra == "grpc" and "grpc" not in brings:
-        pytest.skip("it is in .venv-serve and .venv-triton only")
+    elsewhere = {"grpc": ".venv-serve and .venv-triton", "torch": ".venv-torch"}
+    if extra in elsewhere and extra not in brings:
+        pytest.skip(f"it is in {elsewhere[extra]} only")
     for module in EXTRAS[extra]:
         found = {name.lower().replace("_", "-").replace(".", "-") for name in brings[module]}
         assert found & (wanted | indirectly), module

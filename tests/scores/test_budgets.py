@@ -123,7 +123,8 @@ def test_a_disagreement_on_calibration_rows_is_judged_by_its_bound() -> None:
     assert not exceeded(found, 0.01)
     assert exceeded(found, 0.01, by_bound=True)
     assert not exceeded(found, 0.03, by_bound=True)
-    assert not exceeded(loss(0.0, upper=0.03), 0.01, by_bound=True)
+    assert exceeded(loss(0.0, upper=0.03), 0.01, by_bound=True)
+    assert not exceeded(loss(0.0), 0.01, by_bound=True)
 
 
 def test_a_class_too_small_to_tell_may_lose_no_row_on_calibration_rows() -> None:

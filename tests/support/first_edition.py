@@ -22,6 +22,7 @@ LATER = (
     "  positive: null",
     "  max_score_diff: ",
     "  min_onnx_speedup: ",
+    "  runtimes: ",
     "  register: ",
     "  promote: ",
 )

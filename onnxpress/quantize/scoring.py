@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -19,7 +20,7 @@ from onnxpress.runtime.predictions import Predictions, in_any_column
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.bounds import lower_bound
 from onnxpress.scores.losses import Loss, bounded, measured_losses
-from onnxpress.scores.score import as_classes
+from onnxpress.scores.score import Label, as_classes
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class Scorer:
             loss = measured_losses([AVERAGE_PRECISION], of_rare, target, *pair)[AVERAGE_PRECISION]
             found[AVERAGE_PRECISION] = replace(loss, about=f"class {terms.rare!r}")
         ranked = score.positive if terms.rare is None else terms.rare
-        if AVERAGE_PRECISION in found and np.count_nonzero(target == ranked) < FEW_OF_CLASS:
+        classes = score.classes if ranked is None else (ranked,)
+        if AVERAGE_PRECISION in found and _is_few(target, classes):
             found[AVERAGE_PRECISION] = bounded(found[AVERAGE_PRECISION])
         return found
 
@@ -126,3 +128,8 @@ class Scorer:
             return found
         own = as_classes(trial.learn.target)
         return found.spread(own, classes) if found.scores.shape[1] == len(own) else found
+
+
+def _is_few(target: NDArray[Any], classes: Iterable[Label]) -> bool:
+    """Whether any of the ``classes`` has too few rows of ``target`` (rows,)."""
+    return any(np.count_nonzero(target == label) < FEW_OF_CLASS for label in classes)

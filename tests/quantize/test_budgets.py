@@ -320,6 +320,17 @@ def test_few_rows_of_a_class_hold_its_average_precision_by_its_bound(
     assert tried(plain, rows, limits, by=0.5).verdicts[0].outcome == outcome
 
 
+@pytest.mark.parametrize(("count", "bound"), [(500, True), (2000, False)])
+def test_of_several_classes_the_one_with_the_fewest_rows_counts(count: int, *, bound: bool) -> None:
+    rows = table(count)
+    three = replace(rows, target=rows.target + (rows.feeds["X"][:, 0] > 0))
+    counts = np.unique_counts(three.target).counts
+    assert (len(counts), counts.min() < 200) == (3, bound)
+    plain = padded(fitted(LogisticRegression(), three))
+    (drop,) = tried(plain, three, {**OFF, "average_precision": 1.0}, by=0.5).verdicts[0].drops
+    assert (drop.loss.upper is not None) == bound
+
+
 def test_calibration_rows_score_where_they_are_enough() -> None:
     train, calibration = table(2000), table(1000, seed=1)
     plain = fitted(LogisticRegression(), train)

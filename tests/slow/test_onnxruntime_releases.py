@@ -41,6 +41,7 @@ from sklearn.tree import DecisionTreeClassifier
 from onnxpress.boosters.catboost_categories import with_categories
 from onnxpress.boosters.catboost_training import file_of
 from onnxpress.certify.evidence import bad_onnxruntime, min_onnxruntime
+from onnxpress.commands.certify.known_graphs import COLUMNS, trees_of_codes
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.booster_estimator import BoosterClassifier
 from onnxpress.graph.canonical import to_bytes
@@ -345,47 +346,11 @@ def test_the_releases_named_as_bad_are_the_ones_that_answer_wrongly(
     assert (wrong(answers, right) != []) == (release in bad_onnxruntime(model))
 
 
-def chain(codes: list[float]) -> onnx.ModelProto:
-    """Equal trees whose answer is the label 1 where feature 0 is one of ``codes``.
-
-    Its scores are margins.
-    """
-    size, trees = len(codes), 16
-    node = helper.make_node(
-        "TreeEnsembleClassifier",
-        ["X"],
-        ["label", "scores"],
-        domain="ai.onnx.ml",
-        nodes_treeids=[tree for tree in range(trees) for _ in range(size + 2)],
-        nodes_nodeids=[*range(size + 2)] * trees,
-        nodes_featureids=[0] * (size + 2) * trees,
-        nodes_modes=(["BRANCH_EQ"] * size + ["LEAF"] * 2) * trees,
-        nodes_values=[*codes, 0.0, 0.0] * trees,
-        nodes_truenodeids=([size] * size + [0, 0]) * trees,
-        nodes_falsenodeids=[*range(1, size), size + 1, 0, 0] * trees,
-        class_treeids=[tree for tree in range(trees) for _ in range(2)],
-        class_nodeids=[size, size + 1] * trees,
-        class_ids=[0, 0] * trees,
-        class_weights=[1 / 16, -1 / 16] * trees,
-        classlabels_int64s=[0, 1],
-    )
-    value = helper.make_tensor_value_info
-    outputs = [
-        value("label", onnx.TensorProto.INT64, [None]),
-        value("scores", onnx.TensorProto.FLOAT, [None, 2]),
-    ]
-    graph = helper.make_graph(
-        [node], "g", [value("X", onnx.TensorProto.FLOAT, [None, 30])], outputs
-    )
-    opsets = [helper.make_opsetid("", 12), helper.make_opsetid("ai.onnx.ml", 3)]
-    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
-
-
 @pytest.mark.parametrize("release", RELEASES)
 def test_releases_that_mix_up_codes_are_named_and_the_lossless_form_is_right(
     release: str, tmp_path: Path
 ) -> None:
-    x = np.zeros((200, 30), np.float32)
+    x = np.zeros((200, COLUMNS), np.float32)
     x[:, 0] = np.arange(-50, 50, 0.5)
     for codes in (
         [1.0, 3.0, 5.0],
@@ -396,7 +361,7 @@ def test_releases_that_mix_up_codes_are_named_and_the_lossless_form_is_right(
     ):
         inside = np.isin(x[:, 0], codes)
         scores = np.where(inside, 1.0, -1.0)[:, None] * np.array([-1.0, 1.0])
-        model, right = chain(codes), {}
+        model, right = trees_of_codes(codes), {}
         forms = {"plain": model, "lossless 5": rewrite_trees(model, ml_opset=5)}
         for form, made in forms.items():
             path = tmp_path / f"{form}.onnx"

@@ -212,8 +212,8 @@ def _misread_trees() -> Iterator[Graph]:
             post_transform=post_transform,
         )
         yield f"one class of two, {post_transform}", _model([node], {"": 12, "ai.onnx.ml": 1}, 7)
-    yield "codes, some above 32", _codes([1.0, 3.0, 5.0, 40.0, 41.0])
-    yield "codes up to 32", _codes([1.0, 3.0, 5.0])
+    yield "codes, some above 32", trees_of_codes([1.0, 3.0, 5.0, 40.0, 41.0])
+    yield "codes up to 32", trees_of_codes([1.0, 3.0, 5.0])
 
 
 def _equal_children() -> Iterator[Graph]:
@@ -296,7 +296,7 @@ def _block_products() -> Graph:
 _NORMS = {"scale": 1.0, "bias": 0.5, "mean": 0.25, "variance": 2.0}
 
 
-def _codes(codes: list[float]) -> onnx.ModelProto:
+def trees_of_codes(codes: list[float]) -> onnx.ModelProto:
     """Return equal trees that ask whether column 0 is one of ``codes``."""
     size, trees = len(codes), 16
     node = helper.make_node(

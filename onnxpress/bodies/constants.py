@@ -61,7 +61,7 @@ def _run(model: onnx.ModelProto, nodes: list[onnx.NodeProto]) -> dict[str, NDArr
 
 
 def _with_codes(node: onnx.NodeProto, values: NDArray[Any], found: dict[str, Constant]) -> Constant:
-    """``values`` with the codes that they are made of, of a Cast of int8 or its product."""
+    """``values`` with the codes that they are made of: a Cast of int8, a product, a transpose."""
     read = [found[name] for name in node.input if name]
     if values.dtype != np.float32:
         return Constant(values)
@@ -71,6 +71,10 @@ def _with_codes(node: onnx.NodeProto, values: NDArray[Any], found: dict[str, Con
         for part, factor in (read, read[::-1]):
             if part.codes is not None and part.step is not None and part.step.ndim == 0:
                 return Constant(values, part.codes, np.asarray(part.step * factor.values))
+    if node.op_type == "Transpose" and read[0].codes is not None and read[0].step is not None:
+        step = np.broadcast_to(read[0].step, read[0].codes.shape)
+        axes = next((list(item.ints) for item in node.attribute), None)
+        return Constant(values, read[0].codes.transpose(axes), step.transpose(axes))
     return Constant(values)
 
 

@@ -26,6 +26,7 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from onnxpress.runtimes import runtime_of
 from tests.conftest import default_params, write_params
+from tests.support.oblivious_forests import hard_rows, random_forest, regressor, walked
 
 X, Y = load_iris(return_X_y=True)
 X = X.astype(np.float32)
@@ -65,6 +66,17 @@ def test_a_runtime_gives_the_answers_of_scikit_learn_or_says_that_it_has_no_kern
         label, probabilities = answers[model].outputs
         np.testing.assert_array_equal(label, FOREST.predict(X))
         np.testing.assert_allclose(probabilities, FOREST.predict_proba(X), atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["openvino==2026.4.1", "tract==0.23.9"])
+def test_refined_forests_of_any_number_of_columns_sum_up_exactly(name: str) -> None:
+    forests = {str(columns): random_forest(9, 4, columns) for columns in (1, 2, 3, 5, 11)}
+    models = {key: regressor(forest).SerializeToString() for key, forest in forests.items()}
+    rows = np.concatenate([hard_rows(forest) for forest in forests.values()])
+    answers = replay(installed(runtime_of(name)), models, {"X": rows})
+    for key, answer in answers.items():
+        assert not answer.error, (key, answer.error)
+        np.testing.assert_array_equal(answer.outputs[0], walked(forests[key], rows))
 
 
 @pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")

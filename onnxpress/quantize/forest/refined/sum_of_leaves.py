@@ -164,12 +164,17 @@ def _leaves(writer: GraphWriter, answers: str, depth: int, *dimensions: int) -> 
 
 
 def _sum_of_rows(writer: GraphWriter, answers: str, forest: ObliviousForest, scale: Scale) -> str:
-    """The sum of rows of the leaf table, a gathered row for each tree."""
+    """The sum of rows of the leaf table, a gathered row for each tree.
+
+    The table is stored with the columns first: OpenVINO (2026.4) takes a scale for each column
+    right before a Gather for one for each row, and reads beyond it.
+    """
     trees, depth = forest.questions.feature.shape
     leaves = _leaves(writer, answers, depth, trees)
     first = writer.whole((np.arange(trees) << depth)[:, None], TensorProto.INT32)
-    table = writer.whole(forest.table.reshape(trees << depth, -1))
-    table = writer.add("Mul", table, writer.constant(scale))
+    table = writer.whole(forest.table.reshape(trees << depth, -1).T)
+    table = writer.add("Mul", table, writer.constant(scale[:, None]))
+    table = writer.add("Transpose", table)
     values = writer.add("Gather", table, writer.add("Add", leaves, first))
     return writer.reduce("ReduceSum", values, 0, keepdims=False)
 

@@ -28,6 +28,9 @@ Array = NDArray[Any]
 COMPILE_NODES, COMPILE_SECONDS = 100_000, 40.0
 """Larger models are not compiled to C: gcc needs about 0.4 ms a node on two cores."""
 
+MOST_NODES = 5_000_000
+"""Larger models have no peers: all of them beside each other took 20 GB at 6 million nodes."""
+
 
 @dataclass(frozen=True)
 class Peer:

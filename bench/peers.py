@@ -215,6 +215,17 @@ ONCE = {"tl2cgen"}
 """Peers of the first split only: compiling takes long, and the trees are treelite's."""
 
 
+def built(name: str, subject: Subject) -> Peer:
+    """Return a peer by its name.
+
+    Raises:
+        RuntimeError: the model is too large; and what the other library raises.
+    """
+    if subject.nodes > MOST_NODES:
+        raise RuntimeError(f"not tried: more than {MOST_NODES:,} nodes")
+    return PEERS[name](subject)
+
+
 def reason(error: Exception) -> str:
     """Why a peer is not in the table, in a few words."""
     if isinstance(error, ImportError):

@@ -10,7 +10,7 @@ import numpy as np
 from bench import costs
 from bench.data import Split
 from bench.models import FORMS, Models, count_nodes, make, probe_agreement, scores
-from bench.peers import MOST_NODES, ONCE, PEERS, Peer, Subject, reason
+from bench.peers import ONCE, PEERS, Peer, Subject, built, reason
 from onnxpress.scores.score import default_score
 
 Record = dict[str, Any]
@@ -60,13 +60,11 @@ def _peers(subject: Subject) -> tuple[dict[str, Peer], dict[str, Record]]:
     part = subject.part
     peers: dict[str, Peer] = {}
     found: dict[str, Record] = {}
-    for name, build in PEERS.items():
+    for name in PEERS:
         if name in ONCE and part.seed != MEASURED_SPLIT:
             continue
         try:
-            if subject.nodes > MOST_NODES:
-                raise MemoryError(f"not tried: more than {MOST_NODES:,} nodes")
-            peer = build(subject)
+            peer = built(name, subject)
             found[name] = {
                 "kb": peer.size_kb,
                 "score": default_score(

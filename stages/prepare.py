@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import write_bytes, write_json
 from onnxpress.pipeline.keys import keys_named, with_keys
 from onnxpress.pipeline.named_file import named_file
 from onnxpress.pipeline.outputs import CALIBRATION, SCHEMA, TEST, TRAIN
 from onnxpress.pipeline.params import load_params
-from onnxpress.pipeline.prepared_folder import prepare_folder
+from onnxpress.pipeline.prepared_folder import DATA, prepare_folder
 from onnxpress.pipeline.running import run_stage
 from onnxpress.tables.csv_types import CsvForm
 from onnxpress.tables.folders import names_several
@@ -23,12 +21,13 @@ from onnxpress.tables.table_warnings import source_warnings, split_warnings
 @keys_named("data", "train")
 def main() -> None:
     """params.yaml and data/ in, three Parquet files and their schema out."""
-    data = (params := load_params()).data
+    params = load_params()
+    data = params.data
     if data.source not in BUNDLED and names_several(data.source):
-        warn(prepare_folder(params))
+        warn(prepare_folder(data, params.train.max_rows, params.seed))
         return
     if data.source not in BUNDLED:
-        named_file(data.source, "data.source", Path("data"), SUFFIXES, INSTEAD)
+        named_file(data.source, "data.source", DATA, SUFFIXES, INSTEAD)
     form = CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
     with working(f"reading {data.source}"):
         source = load_source(data.source, data.predicted, form, data.text, data.group)

@@ -14,12 +14,15 @@ from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import atomic_path, write_bytes, write_json
 from onnxpress.pipeline.named_file import placed
 from onnxpress.pipeline.outputs import CALIBRATION, PARAMS, SCHEMA, TEST, TRAIN
-from onnxpress.pipeline.params import Params
+from onnxpress.pipeline.params import Data
 from onnxpress.tables.folder_split import FolderParts, FolderSplit, split_folder
 from onnxpress.tables.folders import files_in, folder_of
 from onnxpress.tables.joined_files import JoinedFiles, join_files
 from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.table_warnings import folder_warnings
+
+DATA = Path("data")
+"""Where tables lie; DVC watches it."""
 
 SUFFIX = ".parquet"
 
@@ -27,13 +30,14 @@ ROWS_OF_GROUP = 2**17
 """At least so many rows are a row group of the test rows, but for the last."""
 
 
-def prepare_folder(params: Params) -> list[str]:
+def prepare_folder(data: Data, most: int, seed: int) -> list[str]:
     """Read and split the rows, write the parts and their schema, and return warnings.
+
+    At most ``most`` training and calibration rows are kept.
 
     Raises:
         UserError: the files cannot be used, as :func:`.split_folder` says.
     """
-    data = params.data
     wanted = FolderSplit(
         target=data.predicted,
         task=data.task,
@@ -42,8 +46,8 @@ def prepare_folder(params: Params) -> list[str]:
         time=data.times,
         test_size=data.test_size,
         calibration_size=data.calibration_size,
-        most=params.train.max_rows,
-        seed=params.seed,
+        most=most,
+        seed=seed,
     )
     files, left_out = named_files(data.source)
     reading = working(f"reading {len(files.paths)} files of {data.source}")
@@ -65,9 +69,9 @@ def named_files(source: str) -> tuple[JoinedFiles, list[str]]:
         UserError: there are none, or one is not a file under data/ that can be read.
     """
     folder, _ = folder_of(source)
-    if not folder.resolve().is_relative_to(Path("data").resolve()):
+    if not folder.resolve().is_relative_to(DATA.resolve()):
         raise UserError(
-            f"{PARAMS}: data.source should lie under data/ so that DVC sees it change, "
+            f"{PARAMS}: data.source should lie under {DATA}/ so that DVC sees it change, "
             f"got {source!r}; move it there"
         )
     _, every = files_in(source)
@@ -81,7 +85,7 @@ def named_files(source: str) -> tuple[JoinedFiles, list[str]]:
         )
     try:
         for path in paths:
-            placed(str(path), Path("data"), "data.source")
+            placed(str(path), DATA, "data.source")
     except FileNotFoundError as error:
         raise UserError(f"{path} is a link to a file that does not exist; remove it") from error
     line = f"{len(others)} files that do not end with {SUFFIX} are left out, such as "

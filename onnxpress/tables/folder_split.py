@@ -224,11 +224,10 @@ class _FolderSplitter:
         if self.wanted.time is not None:
             table = table.drop_columns(self.wanted.time)
         for column in self.columns:
-            if missing[column.name] < self.survey.rows and not present(table[column.name]).any():
-                raise UserError(
-                    f"column {shown(column.name)} has no value in any of the {table.num_rows} rows "
-                    "that are kept for the fit; drop it"
-                )
+            if not present(table[column.name]).any():
+                every = missing[column.name] == self.survey.rows
+                of = "row" if every else f"of the {table.num_rows} rows that are kept for the fit"
+                raise UserError(f"column {shown(column.name)} has no value in any {of}; drop it")
         source = Source(table, self.survey.target, self.files.lines)
         task, text, group = self.survey.task, self.wanted.text, self.wanted.group
         try:

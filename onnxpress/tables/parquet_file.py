@@ -68,6 +68,7 @@ def columns_in_batches(path: Path, wanted: Collection[str] | None, rows: int) ->
             names = [name for name in every.names if name not in index]
             check_names(path, names, index)
             kept = [name for name in names if wanted is None or name in wanted]
+            kept = kept or names[:1]  # without any column, Arrow forgets how many rows there are
             yield every.empty_table().select(kept).replace_schema_metadata(None)
             for batch in file.iter_batches(rows, columns=kept, use_threads=False):
                 # "a" stands for columns like "a.b" too

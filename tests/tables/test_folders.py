@@ -273,6 +273,15 @@ def test_folders_that_name_values_are_columns(workspace: Path) -> None:
     }
 
 
+def test_a_folder_may_name_the_target(workspace: Path) -> None:
+    for name in "ab":
+        folder = Path(f"data/rows/y={name}")
+        folder.mkdir(parents=True)
+        some_rows(500, ord(name))[["a", "b"]].to_parquet(folder / "rows.parquet")
+    every = pd.concat(prepared(workspace).values())
+    assert Counter(every["y"]) == {"a": 800, "b": 800}
+
+
 def test_a_glob_names_some_of_the_files(workspace: Path) -> None:
     frame = some_rows()
     write_files(frame, 11)
@@ -324,6 +333,13 @@ def dangling() -> None:
     Path("data/rows/part-09.parquet").symlink_to("nowhere")
 
 
+def without_values() -> None:
+    for path in Path("data/rows").iterdir():
+        table = parquet.read_table(path)
+        gaps = pa.array([np.nan] * len(table))
+        parquet.write_table(table.append_column("d", gaps), path)
+
+
 def rare() -> None:
     table = parquet.read_table("data/rows/part-00.parquet")
     column = table.column_names.index("y")
@@ -364,6 +380,7 @@ WRONG: dict[str, tuple[Callable[[], None], str]] = {
     "no Parquet file": (empty_folder, "has no .parquet file; there is data/rows/part-00.txt"),
     "a link out of the folder": (linked, "a link to elsewhere; copy the file there"),
     "a link to nothing": (dangling, "part-09.parquet is a link to a file that does not exist"),
+    "a column without values": (without_values, "column 'd' has no value in any row; drop it"),
     "a class of one row": (rare, "class 'once' with 1 rows is in no "),
     "folders of other columns": (uneven, "both should name the same columns"),
 }

@@ -98,13 +98,24 @@ def read_rows_on_disk(path: Path, schema: Schema) -> Rows:
 
 
 def _room(shape: tuple[int, ...], kind: np.dtype[Any], folder: Path) -> NDArray[Any]:
-    """Return an array of numbers on the disk, which is gone with the process, or of texts."""
+    """Return an array of numbers on the disk, which is gone with the process, or of texts.
+
+    Raises:
+        UserError: the disk is full.
+    """
     if kind.kind == "O":
         return np.empty(shape, object)
-    with TemporaryFile(dir=folder) as file:
-        if hasattr(os, "posix_fallocate"):  # a full disk ends with an error now, or SIGBUS later
-            os.posix_fallocate(file.fileno(), 0, prod(shape) * kind.itemsize)
-        return np.asarray(np.memmap(file, kind, "w+", shape=shape))
+    size = prod(shape) * kind.itemsize
+    try:
+        with TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):  # a full disk would end with SIGBUS later
+                os.posix_fallocate(file.fileno(), 0, size)
+            return np.asarray(np.memmap(file, kind, "w+", shape=shape))
+    except OSError as error:
+        raise UserError(
+            f"{folder}/ should have {size / 2**20:.0f} MB of room while rows are predicted "
+            f"({error.strerror or error}); free the disk and run again"
+        ) from error
 
 
 def _shared(values: NDArray[Any]) -> NDArray[Any]:

@@ -22,13 +22,13 @@ def read_bytes(path: Path, cure: str = USUAL) -> bytes:
         raise UserError(f"cannot read {path} ({error.strerror}); {cure}") from error
 
 
-def open_bytes(path: Path) -> BufferedReader:
+def open_bytes(path: Path, cure: str = USUAL) -> BufferedReader:
     """Open the file at ``path`` to be read in pieces.
 
     Raises:
-        UserError: the file is missing or unreadable.
+        UserError: the file is missing or unreadable; the line ends with ``cure``.
     """
     try:
         return path.open("rb")
     except OSError as error:
-        raise UserError(f"cannot read {path} ({error.strerror}); {USUAL}") from error
+        raise UserError(f"cannot read {path} ({error.strerror}); {cure}") from error

@@ -11,7 +11,7 @@ from onnxpress.evaluate.scoring import WantedScores
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import read_json, write_bytes, write_json
-from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.inputs import read_rows, read_rows_on_disk, read_schema
 from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
@@ -24,7 +24,7 @@ NAMES = {key: str(path) for key, path in outputs.MODEL_FILES.items()}
 def main() -> None:
     """Test rows and three models in, metrics, their details and predictions.csv out."""
     params, schema = load_params(), read_schema()
-    train, test = (read_rows(path, schema) for path in (outputs.TRAIN, outputs.TEST))
+    train, test = read_rows(outputs.TRAIN, schema), read_rows_on_disk(outputs.TEST, schema)
     plain, quantized = (read_onnx(path, schema) for path in [*outputs.MODEL_FILES.values()][1:])
     models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
     chosen, asked = read_json(outputs.QUANTIZATION, "modified", "candidate"), params.evaluate

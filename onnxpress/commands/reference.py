@@ -125,6 +125,8 @@ def values(entry: Json) -> str:
         return " or ".join(values(option) for option in options)
     if options := entry.get("enum"):
         return ", ".join(str(option) for option in options)
+    if "$ref" in entry:
+        return "mapping"
     if entry["type"] == "array":
         return f"list of {values(entry['items'])}"
     return " ".join([WORDS[entry["type"]], *_bounds(entry)])

@@ -29,7 +29,12 @@ from onnxpress.evaluate.metrics import (
     in_unit_of_target,
 )
 from onnxpress.evaluate.metrics_detail import metrics_detail, scores_of_targets
-from onnxpress.evaluate.predicted_rows import PredictedRows, one_line, predict_with_all
+from onnxpress.evaluate.predicted_rows import (
+    PredictedRows,
+    in_pieces,
+    one_line,
+    predict_with_all,
+)
 from onnxpress.evaluate.probes.probe_rows import Probes, probe_rows
 from onnxpress.evaluate.scoring import Grouped, Scoring, WantedScores, find_scoring
 from onnxpress.limits import is_ndcg
@@ -55,11 +60,12 @@ class ThreeModels:
 
     def predictors(self, schema: Schema) -> dict[str, Predict]:
         """Return how each predicts, by its name, the original first."""
-        return {
-            self.names[ORIGINAL]: partial(predict_original, self.original, schema=schema),
-            self.names[ONNX]: partial(predict_onnx, open_session(self.onnx)),
-            self.names[QUANTIZED]: partial(predict_onnx, open_session(self.quantized)),
+        found = {
+            ORIGINAL: partial(predict_original, self.original, schema=schema),
+            ONNX: partial(predict_onnx, open_session(self.onnx)),
+            QUANTIZED: partial(predict_onnx, open_session(self.quantized)),
         }
+        return {self.names[key]: in_pieces(predict) for key, predict in found.items()}
 
 
 @dataclass(frozen=True)

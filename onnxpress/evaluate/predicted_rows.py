@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.cells import cell
 from onnxpress.tables.names import predicted_columns
-from onnxpress.tables.rows import Feeds
+from onnxpress.tables.rows import PIECE_ROWS, Feeds, pieces_of
 from onnxpress.tables.schema import Schema
 
 SHOWN_COLUMNS = 4
@@ -80,6 +80,15 @@ def predict_with_all(models: Mapping[str, Predict], feeds: Feeds, what: str) -> 
     return predictions
 
 
+def in_pieces(predict: Predict) -> Predict:
+    """Return the same prediction, for which a piece of the rows is given at a time."""
+
+    def predicted(feeds: Feeds) -> Predictions:
+        return Predictions.joined([predict(piece) for piece in pieces_of(feeds)])
+
+    return predicted
+
+
 def one_line(error: Exception) -> str:
     """Return the text of an error without its line breaks."""
     return " ".join(str(error).split())
@@ -96,6 +105,13 @@ def predictions_csv(
     """
     tables = [target, *(each.values for each in predictions)]
     heads = [head for name in ("target", *MODEL_KEYS) for head in predicted_columns(name, names)]
-    columns = [column for table in tables for column in table.reshape(len(table), -1).T.tolist()]
-    lines = [heads, *zip(*columns, strict=True)]
+    parts = [_csv_lines([heads])]
+    for first in range(0, len(target), PIECE_ROWS):
+        pieces = [table[first : first + PIECE_ROWS] for table in tables]
+        columns = [column for part in pieces for column in part.reshape(len(part), -1).T.tolist()]
+        parts.append(_csv_lines(zip(*columns, strict=True)))
+    return b"".join(parts)
+
+
+def _csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
     return "".join(f"{','.join(map(cell, line))}\n" for line in lines).encode()

@@ -25,7 +25,7 @@ from onnxpress.evaluate.relative_differences import (
     relative_differences,
 )
 from onnxpress.runtime.predictions import Predictions
-from onnxpress.tables.rows import Feeds, take
+from onnxpress.tables.rows import Feeds, pieces_of, take
 from onnxpress.tables.schema import Schema
 
 FAR = 0.01
@@ -124,6 +124,10 @@ def _decision_scores(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np
     """Return what the estimator decides by, (rows, classes); None if it has no such scores."""
     if schema.task == "regression" or not hasattr(estimator, "decision_function"):
         return None
-    rows = original_input(estimator, feeds, schema)
-    decided = np.asarray(estimator.decision_function(rows), np.float64).reshape(len(rows), -1)
+    parts = []
+    for piece in pieces_of(feeds):
+        rows = original_input(estimator, piece, schema)
+        found = np.asarray(estimator.decision_function(rows), np.float64)
+        parts.append(found.reshape(len(rows), -1))
+    decided = np.concatenate(parts)
     return by_class(decided) if decided.shape[1] in (1, len(estimator.classes_)) else None

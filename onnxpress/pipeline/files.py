@@ -23,7 +23,7 @@ TEMPORARY = ".unfinished-"
 """The prefix of a folder in which an output is written; then comes the id of the process."""
 
 
-AGAIN = "run `dvc repro` to make it again"
+TO_MAKE, AGAIN = "run `dvc repro` to make it", "run `dvc repro` to make it again"
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         UserError: the file is missing or unreadable.
     """
-    return reading.read_bytes(path, cure="run `dvc repro` to make it")
+    return reading.read_bytes(path, cure=TO_MAKE)
 
 
 def _rounded(value: Any) -> Any:

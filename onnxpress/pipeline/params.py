@@ -230,12 +230,20 @@ SECTIONS: dict[str, str] = {}
 """The names of the sections by the names of their classes; those inside others have none."""
 
 
+class Split(Section):
+    """Another way to split the rows than at random."""
+
+    by: Literal["time"] = Field(description="time: the newest rows are the test rows")
+    column: str = Field(min_length=1, description="the column of times, which is no feature")
+
+
 class Data(Section):
     """Where the rows come from and how they are split."""
 
     source: str = Field(
         min_length=1,
-        description="a bundled dataset, or a CSV, Parquet, .npz or .npy file under data/",
+        description="a bundled dataset, or under data/ a CSV, Parquet, .npz or .npy file, or a "
+        "folder or glob of Parquet files",
     )
     target: Target = Field(
         description="the column or array to predict (files only), or a list of several quantities"
@@ -263,6 +271,11 @@ class Data(Section):
         pattern="^[^0-9A-Za-z+-]$",
         description="thousands separator of a CSV file's numbers; null: none",
     )
+    split: Split | None = Field(
+        default=None,
+        description="{by: time, column: NAME}: the newest rows are the test rows (files only); "
+        "null: at random, and those of a folder by hashes of their content",
+    )
     test_size: Fraction = Field(description="share of rows kept for the final test")
     calibration_size: Share | None = Field(
         description="share of the training rows set aside to choose the quantisation; "
@@ -275,6 +288,11 @@ class Data(Section):
         if not isinstance(self.target, list):
             return self.target
         return tuple(self.target) if len(self.target) > 1 else self.target[0]
+
+    @property
+    def times(self) -> str | None:
+        """The column by whose times the rows are split; None: they are not."""
+        return None if self.split is None else self.split.column
 
 
 class Text(Section):
@@ -303,6 +321,10 @@ class Train(Section):
     text: Text = Field(
         default=Text(max_features=None, ngram_range=[1, 1]),
         description="how columns of data.text become numbers (TF-IDF)",
+    )
+    max_rows: PositiveInt = Field(
+        default=1_000_000,
+        description="of a folder of Parquet files: training and calibration rows, at most",
     )
     max_seconds: PositiveFloat = Field(
         default=600, description="seconds that loading and trying the file of model_path may take"

@@ -70,6 +70,8 @@ def type_columns(
     targets = columns_of(target)
     if group is not None:
         check_group(table, group, (*targets, *text))
+    if not table.num_rows:
+        raise UserError("the table has a header but no rows; expected at least a few dozen")
     features = feature_names(table, targets, text, group)
     rows = labelled_rows(table, targets)
     columns, values = [], {}
@@ -168,11 +170,9 @@ def feature_names(
     """Return the names of the feature columns.
 
     Raises:
-        UserError: there are no rows, no features, no such column of free text, or too many
-            columns where some are text.
+        UserError: there are no features, no such column of free text, or too many columns where
+            some are text.
     """
-    if not table.num_rows:
-        raise UserError("the table has a header but no rows; expected at least a few dozen")
     features = [name for name in table.column_names if name not in (*targets, group)]
     if not features:
         also = "" if group is None else f" and the group {shown(group)}"

@@ -50,12 +50,12 @@ def read_columns(path: Path) -> tuple[pa.Table, list[str]]:
     return table.replace_schema_metadata(None), lines
 
 
-def columns_in_batches(path: Path, wanted: Collection[str], rows: int) -> Iterator[pa.Table]:
+def columns_in_batches(path: Path, wanted: Collection[str] | None, rows: int) -> Iterator[pa.Table]:
     """Yield columns of a Parquet file, at most so many rows at a time.
 
     The first part has no rows, so that the columns of a file without any are known. Columns in
-    ``wanted`` that the file does not have are left out. However large a row group is, a part of it
-    alone is in memory.
+    ``wanted`` that the file does not have are left out; None wants all. However large a row group
+    is, a part of it alone is in memory.
 
     Raises:
         UserError: as :func:`read_columns`.
@@ -67,7 +67,8 @@ def columns_in_batches(path: Path, wanted: Collection[str], rows: int) -> Iterat
             index = index_columns(every.names, pandas_metadata(every))
             names = [name for name in every.names if name not in index]
             check_names(path, names, index)
-            kept = [name for name in names if name in wanted]
+            kept = [name for name in names if wanted is None or name in wanted]
+            kept = kept or names[:1]  # without any column, Arrow forgets how many rows there are
             yield every.empty_table().select(kept).replace_schema_metadata(None)
             for batch in file.iter_batches(rows, columns=kept, use_threads=False):
                 # "a" stands for columns like "a.b" too
@@ -75,7 +76,8 @@ def columns_in_batches(path: Path, wanted: Collection[str], rows: int) -> Iterat
                 table.validate(full=True)  # text may not be UTF-8
                 yield table.replace_schema_metadata(None)
         except (OSError, ValueError, pa.ArrowException) as error:
-            raise UserError(f"{path} should be a Parquet file: {error}") from error
+            why = " ".join(str(error).split())
+            raise UserError(f"{path} should be a Parquet file: {why}") from error
 
 
 def read_table(data: bytes) -> pa.Table:

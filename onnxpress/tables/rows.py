@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,10 @@ A tensor is (rows, ...), float32, int64 or uint8.
 
 Text is an array of objects: an array of fixed width would give each row the space of the longest.
 """
+
+
+PIECE_ROWS = 2**16
+"""Rows that are read, or predicted, at a time where there are many."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,17 @@ def as_rows(
 def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:
     """Return the rows at ``index`` of every input, in that order."""
     return {name: values[index] for name, values in feeds.items()}
+
+
+def pieces_of(feeds: Feeds) -> Iterator[Feeds]:
+    """Yield the rows in pieces of :data:`PIECE_ROWS`, or all at once if they are no more.
+
+    The last piece is never one row alone beside others: onnxruntime multiplies a lone row in
+    another order than the rows of a batch, which can change the last bit.
+    """
+    rows = len(next(iter(feeds.values())))
+    for first, last in pairwise([*range(0, max(1, rows - 1), PIECE_ROWS), rows]):
+        yield {name: values[first:last] for name, values in feeds.items()}
 
 
 def sklearn_input(feeds: Feeds) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from onnxpress.tables.csv_types import PLAIN, CsvForm, typed
 from onnxpress.tables.groups import check_group, group_numbers
 from onnxpress.tables.names import NUMERIC_INPUT
 from onnxpress.tables.parquet_file import read_columns
+from onnxpress.tables.places import Places, check_time, time_places
 from onnxpress.tables.schema import Schema, Target, columns_of
 from onnxpress.tables.tensors import Array, Arrays, is_table, tensor_columns
 from onnxpress.tables.wording import listed, shown
@@ -34,6 +35,9 @@ BUNDLED = ("iris", "wine", "breast_cancer", "digits", "diabetes")
 ARRAYS = (NPZ, NPY)
 
 SUFFIXES = (".csv", ".parquet", *ARRAYS)
+
+INSTEAD = f"one of {', '.join(BUNDLED)}, a folder of Parquet files, or "
+"""What may be named beside a file, for a line about a wrong name."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def load_source(
             "file, "
             f"got {shown(str(source))}"
         )
-    return Source(table, _known_target(path, table, target, lines), lines, cells)
+    return Source(table, known_target(path, table, target, lines), lines, cells)
 
 
 def _of_arrays(
@@ -202,7 +206,24 @@ def typed_rows(
     return pd.DataFrame(values, index=rows), schema
 
 
-def _known_target(
+def with_times(
+    source: Source, column: str | None, text: Collection[str] = (), group: str | None = None
+) -> tuple[Source, Places | None]:
+    """Return a source without its column of times, and the places in time of its labelled rows.
+
+    Raises:
+        UserError: there is no such column, or a row has no time.
+    """
+    if column is None:
+        return source, None
+    targets = columns_of(source.target)
+    check_time(source.table, column, (*targets, *text), group)
+    rows = labelled_rows(source.table, targets)
+    places = time_places(source.table[column].take(rows), f"column {shown(column)}", rows)
+    return replace(source, table=source.table.drop_columns(column)), places
+
+
+def known_target(
     path: Path, table: pa.Table, target: Target | None, lines: tuple[str, ...]
 ) -> Target:
     """Return the target, if each column of it is one of the table.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.tables.column_types import plain
 from onnxpress.tables.groups import split_groups
+from onnxpress.tables.places import Places, cut_of
 from onnxpress.tables.schema import Schema, Target
 
 CALIBRATION_FROM_ROWS = 1000
@@ -42,7 +45,12 @@ class Parts:
 
 
 def split(
-    frame: pd.DataFrame, schema: Schema, test_size: float, calibration_size: float | None, seed: int
+    frame: pd.DataFrame,
+    schema: Schema,
+    test_size: float,
+    calibration_size: float | None,
+    seed: int,
+    places: Places | None = None,
 ) -> Parts:
     """Split rows at random, stratified by class for classification; groups of rows stay whole.
 
@@ -53,10 +61,15 @@ def split(
         calibration_size: share of the rows that are not test rows. None takes 20 % of 1,000 rows
             and more, and none of fewer: there, candidates are scored by cross-fitting.
         seed: of the random choice.
+        places: in time, (rows,): the newest rows are the test rows then, and the newest of the
+            others the calibration rows. Rows of one time are never divided, so that the shares are
+            about those asked for.
 
     Raises:
         UserError: a class is too rare to be in every part.
     """
+    if places is not None:
+        return _split_by_time(frame, schema, places, test_size, calibration_size)
     train, test = split_off(frame, schema, test_size, "`test_size`", seed)
     share = calibration_share(len(train)) if calibration_size is None else calibration_size
     calibration = train.iloc[:0]
@@ -65,6 +78,44 @@ def split(
     if schema.task == "regression":
         schema = replace(schema, target_std=deviation(train, schema.target))
     return Parts(train, calibration, test, schema)
+
+
+def _split_by_time(
+    frame: pd.DataFrame,
+    schema: Schema,
+    places: Places,
+    test_size: float,
+    calibration_size: float | None,
+) -> Parts:
+    train, test = _newest(frame, schema, places, test_size, "`test_size`")
+    share = calibration_share(len(train)) if calibration_size is None else calibration_size
+    known, calibration = frame.iloc[train], frame.iloc[:0]
+    if share > 0:
+        parts = _newest(known, schema, places[train], share, "`calibration_size`")
+        known, calibration = known.iloc[parts[0]], known.iloc[parts[1]]
+    if schema.task == "regression":
+        schema = replace(schema, target_std=deviation(known, schema.target))
+    return Parts(known, calibration, frame.iloc[test], schema)
+
+
+def _newest(
+    frame: pd.DataFrame, schema: Schema, places: Places, share: float, what: str
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the positions of the other rows, and of about ``share`` of them that are newest."""
+    cut = cut_of(lambda: [places], share)
+    if cut is None:
+        raise UserError(f"{what} {share} cannot split {len(frame)} rows: they are of one time")
+    parts = np.flatnonzero(places < cut), np.flatnonzero(places >= cut)
+    if schema.task == "classification":
+        classes = frame[schema.target_name]
+        for label in classes.unique():
+            if not all((classes.iloc[part] == label).any() for part in parts):
+                raise UserError(
+                    f"{what} {share} cannot split {len(frame)} rows by time: class "
+                    f"{plain(label)!r} would be in one part only; leave its rows out, or change "
+                    "the share"
+                )
+    return parts
 
 
 def deviation(frame: pd.DataFrame, target: Target) -> float | tuple[float, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -10,8 +10,13 @@ from onnxpress.tables.findings import Finding
 from onnxpress.tables.schema import Column, Schema
 
 
-def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> Iterator[Finding]:
-    """Yield columns that tell nothing in training, or have gaps in one part only."""
+def part_findings(
+    train: pd.DataFrame, gaps_in_test: Mapping[str, int], schema: Schema
+) -> Iterator[Finding]:
+    """Yield columns that tell nothing in training, or have gaps in one part only.
+
+    ``gaps_in_test`` are the test rows without a value, by column.
+    """
     for target in schema.targets:
         if len(train[target].unique()) == 1:
             says = "has the same value in every training row: there is nothing to learn"
@@ -23,12 +28,11 @@ def part_findings(train: pd.DataFrame, test: pd.DataFrame, schema: Schema) -> It
             says = "has the same value in every training row; drop it"
             yield Finding("constant", column.name, says)
         if column.missing:
-            yield from gap_findings(column, train, test)
+            yield from gap_findings(column, missing(train[column.name]), gaps_in_test[column.name])
 
 
-def gap_findings(column: Column, train: pd.DataFrame, test: pd.DataFrame) -> Iterator[Finding]:
-    """Yield missing values that only one part has."""
-    in_train, in_test = (missing(part[column.name]) for part in (train, test))
+def gap_findings(column: Column, in_train: int, in_test: int) -> Iterator[Finding]:
+    """Yield missing values that only one part has; so many are in each."""
     if in_train and not in_test:
         says = f"is missing in {in_train} training rows and in no test row: gaps are not tested"
         yield Finding("gaps in training", column.name, says)

@@ -9,10 +9,11 @@ import pandas as pd
 
 from onnxpress.tables.column_findings import column_findings
 from onnxpress.tables.findings import Finding, finding_lines
+from onnxpress.tables.folder_split import FolderParts
 from onnxpress.tables.schema import Schema
 from onnxpress.tables.sources import Source
 from onnxpress.tables.split import Parts
-from onnxpress.tables.split_findings import part_findings, shared_lines
+from onnxpress.tables.split_findings import missing, part_findings, shared_lines
 from onnxpress.tables.target_findings import leak_findings, quantity_findings, target_findings
 from onnxpress.tables.tensors import Arrays, digests
 
@@ -37,6 +38,24 @@ def source_warnings(
     return [*source.lines, *finding_lines(found)]
 
 
+def folder_warnings(found: FolderParts, *, decided: bool) -> list[str]:
+    """Return what may surprise about the rows of a folder.
+
+    Missing values are counted in all rows. Everything else is found on the rows that were kept, and
+    a line says so, if they are not all.
+    """
+    parts = found.parts
+    lines = source_warnings(found.source, found.frame, parts.schema, decided=decided)
+    lines += finding_lines(part_findings(parts.train, found.test_missing, parts.schema))
+    kept, others = len(found.frame), found.rows - found.test_rows
+    if kept < others:
+        lines.append(
+            f"the {kept} rows that are kept were searched for what may surprise, and all rows for "
+            "missing values only"
+        )
+    return lines
+
+
 def split_warnings(parts: Parts, tensors: Arrays = MappingProxyType({})) -> list[str]:
     """Return what may surprise about the rows of the parts taken together.
 
@@ -44,7 +63,9 @@ def split_warnings(parts: Parts, tensors: Arrays = MappingProxyType({})) -> list
     groups surprise nobody: an item belongs to many queries.
     """
     known, test = pd.concat([parts.train, parts.calibration]), parts.test
-    lines = finding_lines(part_findings(parts.train, test, _of_columns(parts.schema)))
+    schema = _of_columns(parts.schema)
+    gaps = {column.name: missing(test[column.name]) for column in schema.columns if column.missing}
+    lines = finding_lines(part_findings(parts.train, gaps, schema))
     if parts.schema.group is not None:
         return lines
     if tensors:

@@ -5,18 +5,29 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
+import pandas as pd
 import pytest
 from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
-from sklearn.metrics import accuracy_score, r2_score, root_mean_squared_error
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    r2_score,
+    roc_auc_score,
+    root_mean_squared_error,
+)
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.predicting import by_class, predict_original
+from onnxpress.evaluate import predicted_rows
 from onnxpress.evaluate.metrics import compare_models, compare_on_probes
 from onnxpress.evaluate.scoring import WantedScores, find_scoring
+from onnxpress.pipeline import inputs
 from onnxpress.pipeline.files import read_json
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.tables import rows
 from stages import convert, evaluate, prepare, quantize, train
 from tests.conftest import default_params, numeric_schema, write_params
 
@@ -190,3 +201,47 @@ def test_nan_agrees_with_nan_on_probes() -> None:
     shares = compare_on_probes(numeric_schema(1, "regression", 1.0), [copy, copy, other], 0.001)
     assert shares["onnx_probe_within_tolerance"] == 1
     assert shares["quantized_probe_within_tolerance"] == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("score", ["average_precision", "roc_auc"])
+def test_scores_of_rows_in_pieces_are_those_of_scikit_learn_on_all(
+    score: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (rows, inputs, predicted_rows):
+        monkeypatch.setattr(module, "PIECE_ROWS", 7)
+    random = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": random.normal(size=900), "c": random.choice(["u", "v"], 900)})
+    frame["y"] = (frame["a"] + (frame["c"] == "u") + random.normal(size=900) > 1).astype(int)
+    (workspace / "data" / "rows").mkdir()
+    for number in range(3):
+        frame[number::3].to_parquet(f"data/rows/{number}.parquet", index=False)
+    params = default_params(
+        data__source="data/rows",
+        data__target="y",
+        train__params={"n_estimators": 4, "max_depth": 4},
+        quantize__method="none",
+        evaluate__score=score,
+        evaluate__probe_rows=0,
+    )
+    write_params(workspace, params)
+    for stage in (prepare, train, convert, quantize, evaluate):
+        stage.main()
+    metrics = read_json(workspace / "outputs" / "metrics.json")
+    test = pd.read_parquet("outputs/test.parquet")
+    labels, probabilities = onnx_answers(test)
+    measure = {"average_precision": average_precision_score, "roc_auc": roc_auc_score}[score]
+    assert metrics["test_rows"] == len(test) > 100
+    assert metrics[f"onnx_{score}"] == pytest.approx(measure(test["y"], probabilities), rel=1e-5)
+    assert metrics["onnx_accuracy"] == pytest.approx(accuracy_score(test["y"], labels), rel=1e-5)
+    told = pd.read_csv("outputs/predictions.csv")
+    assert told["target"].tolist() == test["y"].tolist()
+    assert told["onnx"].tolist() == labels.tolist()
+    assert not [path for path in Path("outputs").iterdir() if path.name.startswith("tmp")]
+
+
+def onnx_answers(test: pd.DataFrame) -> tuple[Any, Any]:
+    """Ask onnxruntime for all rows at once: labels, and probabilities of the greater class."""
+    session = onnxruntime.InferenceSession("outputs/model.onnx")
+    feeds = {"a": test[["a"]].to_numpy(), "c": test[["c"]].to_numpy(object)}
+    labels, probabilities = session.run(None, feeds)
+    return labels, probabilities[:, 1].round(5)  # equal but for rounding is equal

@@ -636,7 +636,7 @@ IN_DATA = [
             lambda folder: (folder / "data" / "x.parquet").mkdir(),
             params(data__source="data/x.parquet"),
         ),
-        "data.source names 'data/x.parquet', which is a folder",
+        "data.source names 'data/x.parquet', which has no .parquet file; put the files there",
     ),
     Bad(
         "data outside the repository",

@@ -9,11 +9,13 @@ from tests.conftest import ROOT
 LATER = (
     "  text: []",
     "  group: null",
+    "  split: null",
     "  missing_values: []",
     "  decimal: ",
     "  thousands: null",
     "  text: {max",
     "  model_path: null",
+    "  max_rows: ",
     "  max_seconds: 600 ",
     "  max_memory_mb: ",
     "  trust: ",

@@ -22,11 +22,13 @@ from onnxpress.pipeline.yaml_file import read_yaml
 ADDED = {
     "data.text": "[]",
     "data.group": "null",
+    "data.split": "null",
     "data.missing_values": "[]",
     "data.decimal": '"."',
     "data.thousands": "null",
     "train.text": "{max_features: null, ngram_range: [1, 1]}",
     "train.model_path": "null",
+    "train.max_rows": "1000000",
     "train.max_seconds": "600",
     "train.max_memory_mb": "8192",
     "train.trust": "[]",

@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onnxpress.errors import UserError
+from onnxpress.tables.folders import files_in
 from onnxpress.tables.pieces import SUFFIXES
-
-MAGIC = "*?["
-HIDDEN = (".", "_")
-"""First letters of files and folders that are no data, such as _SUCCESS and unfinished outputs."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +56,9 @@ def _found(table: str) -> tuple[Path, list[Path]]:
     path = Path(table)
     if path.is_file():
         return path.parent, [path]
-    if path.is_dir():
-        return path, [each for each in _seen(path, "**/*") if each.suffix in SUFFIXES]
-    parts = path.parts
-    fixed = next((at for at, part in enumerate(parts) if set(part) & set(MAGIC)), len(parts) - 1)
-    folder = Path(*parts[:fixed])
-    return folder, _seen(folder, "/".join(parts[fixed:]))
-
-
-def _seen(folder: Path, pattern: str) -> list[Path]:
-    """Return the files in a folder that match and are not hidden."""
-    return [
-        path
-        for path in folder.glob(pattern)
-        if path.is_file()
-        and not any(part.startswith(HIDDEN) for part in path.relative_to(folder).parts)
-    ]
+    folder, files = files_in(table)
+    every = not path.is_dir()  # files that a glob names are meant
+    return folder, [each for each in files if each.is_file() and (every or each.suffix in SUFFIXES)]
 
 
 def _refuse_among(output: Path, folder: Path, files: list[ScoredFile]) -> None:

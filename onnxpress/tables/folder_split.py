@@ -22,7 +22,7 @@ from onnxpress.errors import UserError
 from onnxpress.tables.arrow_types import decoded, is_text, meaning, numbers, present, texts
 from onnxpress.tables.column_types import AnyTask, as_float32, feature_names, plain
 from onnxpress.tables.groups import check_group
-from onnxpress.tables.joined_files import JoinedFiles
+from onnxpress.tables.joined_files import JoinedColumn, JoinedFiles
 from onnxpress.tables.kept_rows import CLASS, PLACE, KeptRows, shares_of
 from onnxpress.tables.pieces import Piece
 from onnxpress.tables.places import (
@@ -102,7 +102,7 @@ class _FolderSplitter:
             check_time(empty, wanted.time, (*self.targets, *wanted.text), wanted.group)
             empty = empty.drop_columns(wanted.time)
         features = feature_names(empty, self.targets, wanted.text, wanted.group)
-        self.columns = tuple(self._column(name, files.columns[name].kind) for name in features)
+        self.columns = tuple(self._column(name, files.columns[name]) for name in features)
         looked_at = [*self.targets, *filter(None, [wanted.time])]
         self.survey = survey_target(files.pieces(looked_at), target, wanted.task)
         cut = (
@@ -112,12 +112,17 @@ class _FolderSplitter:
         )
         self.cut = np.uint64(cut)
 
-    def _column(self, name: str, kind: pa.DataType) -> Column:
+    def _column(self, name: str, joined: JoinedColumn) -> Column:
         """Return a feature; whether values are missing is not known yet."""
-        if types.is_null(kind):
+        if types.is_null(joined.kind):
             raise UserError(f"column {shown(name)} has no value in any row; drop it")
-        means = meaning(pa.chunked_array([], kind), name)
+        means = meaning(pa.chunked_array([], joined.kind), name)
         if name in self.wanted.text:
+            if joined.other is not None:
+                raise UserError(
+                    f"column {shown(name)} (`text`) has another type in {joined.other} than in "
+                    "files before it, so the same value would be two texts; write all with one type"
+                )
             return Column(name, "text", missing=False)
         return Column(name, "number" if means == "number" else "category", missing=False)
 

@@ -32,6 +32,8 @@ class JoinedColumn:
 
     kind: pa.DataType
     path: Path
+    other: Path | None = None
+    """A file with another type, in which the same values are written in another way."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,8 @@ def _joined(name: str, one: JoinedColumn | None, other: JoinedColumn) -> JoinedC
     """
     if one is None or one.kind == other.kind or types.is_null(one.kind):
         return other if one is None or types.is_null(one.kind) else one
+    if types.is_null(other.kind):
+        return one
     schemas = [pa.schema([("", each.kind)]) for each in (one, other)]
     mixed = {
         types.is_decimal(each.kind) + 2 * types.is_floating(each.kind) for each in (one, other)
@@ -162,7 +166,8 @@ def _joined(name: str, one: JoinedColumn | None, other: JoinedColumn) -> JoinedC
             f"column {shown(name)} is of the type {one.kind} in {one.path} and {other.kind} in "
             f"{other.path}; write both with one type"
         ) from error
-    return JoinedColumn(kind, one.path if kind == one.kind else other.path)
+    unlike = None if types.is_integer(kind) else other.path
+    return JoinedColumn(kind, one.path if kind == one.kind else other.path, one.other or unlike)
 
 
 def _refuse_partitions(

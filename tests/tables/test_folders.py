@@ -435,6 +435,19 @@ def test_wrong_params_end_in_one_line(params: dict[str, Any], line: str, workspa
     assert line in str(caught.value)
 
 
+def test_a_column_of_text_has_one_type_in_all_files(workspace: Path) -> None:
+    """Where 1 is an integer its text is "1", and where it is a double "1.0"."""
+    write_files(some_rows(), 2)
+    for path, kind in zip(sorted(Path("data/rows").iterdir()), (int, float), strict=True):
+        frame = pd.read_parquet(path)
+        frame.assign(code=np.arange(len(frame)).astype(kind)).to_parquet(path, index=False)
+    with pytest.raises(
+        UserError, match=r"column 'code' \(data\.text\) has another type in .*1\.par"
+    ):
+        prepared(workspace, data__text=["code"])
+    prepared(workspace)
+
+
 def test_rows_without_a_target_are_left_out(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from importlib.metadata import distribution
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ def bodies(
 ) -> list[dict[str, Any]]:
     """Return the name, the bytes and the ns a row of each body; ``known`` is what C has."""
     data = model.SerializeToString()
-    runtime = sum(each.locate().stat().st_size for each in distribution("onnxruntime").files or [])
+    runtime = sum(Path(str(each.locate())).stat().st_size for each in distribution("onnxruntime").files or [])
     found = [
         {"body": C, "bytes": known["bytes"]["Cortex-M0+"]["flash"], "ns": known["ns"]},
         {"body": ORT, "bytes": len(data) + runtime, "ns": known["onnxruntime"]},

@@ -81,7 +81,9 @@ def export_c(export: Export, *, wasm: bool = False, seed: int = 0, in_json: bool
             say(f"test it: cc -std=c99 -O2 {test} -o {name}_test && ./{name}_test")
 
 
-def export_sql(model: Path, output: Path | None, *, force: bool, in_json: bool = False) -> None:
+def export_sql(
+    model: Path, output: Path | None, *, probabilities: bool, force: bool, in_json: bool
+) -> None:
     """Write the label or the prediction as an SQL expression, or the probabilities as columns.
 
     Raises:

@@ -138,7 +138,7 @@ def test_an_expression_labels_the_rows_of_a_table(
         rows.to_sql("wine", store)
         shares = pd.read_sql(f"SELECT {Path('shares.sql').read_text()} FROM wine", store)  # noqa: S608 - under test
     assert list(shares.columns) == found["gives"] == [f"probability_{kind}" for kind in range(3)]
-    np.testing.assert_array_equal(shares.astype(np.float32), tree.predict_proba(rows))
+    np.testing.assert_allclose(shares, tree.predict_proba(rows), rtol=0, atol=1e-7)
     line = refused(capsys, "export-sql", "tree.onnx")
     assert "tree.sql is there already; choose another --output, or pass --force" in line
     line = refused(capsys, "export-sql", str(folder / "my forest.onnx"), "-o", "no/where.sql")

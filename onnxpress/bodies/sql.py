@@ -51,9 +51,9 @@ def sql_expression(program: Program) -> str:
     if program.chosen is None:
         if program.result.size != 1:
             raise NoBody("an SQL expression has one value, and the model predicts several")
-        return _taken(program, _Query(program, program.result).numbers())[0]
+        return _Query(program, program.result).numbers()[0]
     labels = [_literal(each) for each in program.classes]
-    return _taken(program, [_Query(program, program.chosen).choice(labels)])[0]
+    return _Query(program, program.chosen).choice(labels)
 
 
 def sql_columns(program: Program) -> dict[str, str]:
@@ -69,7 +69,7 @@ def sql_columns(program: Program) -> dict[str, str]:
         raise NoBody("the model has no classes, and so no probabilities")
     kind = "score" if program.name == "scores" else "probability"
     names = [f"{kind}_{each}" for each in program.classes]
-    return dict(zip(names, _taken(program, _Query(program, program.result).numbers()), strict=True))
+    return dict(zip(names, _Query(program, program.result).numbers(), strict=True))
 
 
 def quoted(name: str) -> str:
@@ -80,20 +80,19 @@ def quoted(name: str) -> str:
     return f'"{doubled}"'
 
 
-def _taken(program: Program, expressions: list[str]) -> list[str]:
-    """``expressions``, if SQLite takes them; it has limits on columns, depths and lengths.
+def _taken(names: Sequence[str], expressions: list[str]) -> list[str]:
+    """``expressions`` over the columns ``names``, if SQLite takes them, which has limits.
 
     Raises:
         NoBody: it does not, or two columns have the same name there.
     """
-    names = program.inputs.names
     folded = [name.casefold() for name in names]
     for place, name in enumerate(names):
         if folded.index(folded[place]) != place:
             raise NoBody(f"two columns are called {name!r}, and SQL takes a and A for the same")
     store = sqlite3.connect(":memory:")
     try:
-        store.execute(f"CREATE TABLE data ({', '.join(map(quoted, names))})")
+        store.execute(f"CREATE TABLE data ({', '.join(map(quoted, names)) or 'id'})")
         store.execute(f"EXPLAIN SELECT {', '.join(expressions)} FROM data")  # noqa: S608 - names are quoted
     except sqlite3.Error as error:
         raise NoBody(f"SQLite {sqlite3.sqlite_version} refuses the SQL: {error}") from error
@@ -125,19 +124,21 @@ class _Query:
             self.prefix += "_"  # else DuckDB may take a column for one of these
         self.layers = self.leaves = 0
         used = sorted(_used(program, end))
-        names = [_number(quoted(program.inputs.names[column])) for column in used]
+        self.names = [program.inputs.names[column] for column in used]
         self.source = ""
-        self.columns = dict(zip(used, self._named(names), strict=True))
+        numbers = [_number(quoted(name)) for name in self.names]
+        self.columns = dict(zip(used, self._named(numbers), strict=True))
 
     def numbers(self) -> list[str]:
         """SQL for each number.
 
         Raises:
-            NoBody: together they are too long, as each has all inner queries.
+            NoBody: together they are too long, as each has all inner queries, or SQLite refuses it.
         """
         values = self._numbers(self.end)
         _check_size(self.leaves * (1 if self.layers == 1 else len(values)))
-        return [f"(SELECT {value} FROM {self.source})" for value in values]  # noqa: S608 - names are quoted
+        found = [f"(SELECT {value} FROM {self.source})" for value in values]  # noqa: S608 - names are quoted
+        return _taken(self.names, found)
 
     def choice(self, labels: Sequence[str]) -> str:
         """SQL for the label of the first greatest number; NULL if one is NULL."""
@@ -148,7 +149,8 @@ class _Query:
             after = [f"{name} >= {other}" for other in names[place + 1 :]]
             test = " AND ".join(before + after) or f"{name} IS NOT NULL"
             cases.append(f"WHEN {test} THEN {labels[place]}")
-        return f"(SELECT CASE {' '.join(cases)} END FROM {self.source})"  # noqa: S608 - names are quoted
+        found = f"(SELECT CASE {' '.join(cases)} END FROM {self.source})"  # noqa: S608 - names are quoted
+        return _taken(self.names, [found])[0]
 
     def _named(self, values: Sequence[str]) -> list[str]:
         """Have ``values`` computed by a query, and return their names."""

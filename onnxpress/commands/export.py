@@ -161,7 +161,7 @@ def _write(export: Export, files: Mapping[str, bytes]) -> None:
     """Write all files, or none of them where one is there already.
 
     Raises:
-        UserError: a file is there already, or the folder is a file.
+        UserError: a file is there already, or the folder is a file or cannot be made.
     """
     folder = export.output
     there = [folder / name for name in files if (folder / name).exists()]
@@ -169,6 +169,9 @@ def _write(export: Export, files: Mapping[str, bytes]) -> None:
         raise UserError(f"{there[0]} is there already; choose another --output, or pass --force")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--output should be a folder, {folder} is a file")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {folder} cannot be made: {error.strerror}") from error
     for name, data in files.items():
         write_bytes(folder / name, data)

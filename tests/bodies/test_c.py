@@ -14,6 +14,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from bench.edge.random_models import random_model
 from onnxpress import compress, convert
@@ -177,3 +178,15 @@ def test_a_row_at_the_border_of_two_classes_is_left_out_of_the_test() -> None:
     found = answers(model, program, np.array([[0.0], [0.5], [np.nan]], np.float32))
     assert found.rows.tolist() == [[0.5]]
     assert found.left_out == 2
+
+
+def test_labels_may_be_any_whole_numbers_of_64_bits(iris: tuple[Any, Any], tmp_path: Path) -> None:
+    labels = np.array([-(2**63), -(2**31), 2**63 - 1])
+    tree = DecisionTreeClassifier(max_depth=3).fit(iris[0], labels[iris[1]])
+    written(tmp_path, convert(tree, iris[0]), iris[0])
+    assert ALL_EQUAL.fullmatch(run(compiled(tmp_path, "model", "gcc")).stdout)
+    main = '#include "model.h"\n#include <stdio.h>\nint main(void) { int i; '
+    main += 'for (i = 0; i < 3; i++) printf("%ld\\n", (long)model_classes[i]); return 0; }\n'
+    (tmp_path / "model_test.c").write_text(main)
+    found = run(compiled(tmp_path, "model", "gcc")).stdout.split()
+    assert found == [str(label) for label in labels]

@@ -139,7 +139,7 @@ def test_names_that_sql_cannot_tell_apart_or_write_are_refused() -> None:
     model = convert(DecisionTreeClassifier(max_depth=3, random_state=0).fit(x, y), x)
     (entry,) = (each for each in model.metadata_props if each.key == "feature_names")
     for names, reason in (
-        (["a", "b", "c", "A"], "two columns are called 'A'"),
+        (["a", "b", "c", "C"], "two columns are called 'C'"),
         (["a", "b", "c", ""], "without zero bytes, got ''"),
         (["a", "b", "c", "d\0"], "without zero bytes"),
     ):
@@ -157,6 +157,29 @@ def test_a_deep_tree_needs_no_deep_parser(engine: Any) -> None:
         chain = DecisionTreeRegressor(random_state=0).fit(x, y)
         assert chain.get_depth() > 19
         check(convert(chain, x), x, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_tree_of_thousands_of_columns_needs_those_that_it_reads(engine: Any) -> None:
+    x = np.random.default_rng(0).standard_normal((100, 3000)).astype(np.float32)
+    model = convert(DecisionTreeClassifier(max_depth=2).fit(x, x[:, 2999] > 0), x)
+    program = read_program(model)
+    used = [column for column, _ in program.thresholds()]
+    expected, names = answers(model, program, x), [program.inputs.names[at] for at in used]
+    (found,) = engine([sql_expression(program)], names, x[:, used])
+    assert expected.label is not None
+    assert found == [program.classes[number] for number in expected.label]
+    linear = read_program(convert(LogisticRegression().fit(x, x[:, 0] > 0), x))
+    with pytest.raises(NoBody, match="refuses the SQL: too many columns"):
+        sql_expression(linear)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_odd_labels_and_tiny_numbers_are_kept(engine: Any) -> None:
+    x, y = load_iris(return_X_y=True)
+    for labels in (np.array(["", "it's", "a\nb"]), np.array([-(2**63), 2**53 + 1, 2**63 - 1])):
+        check(convert(DecisionTreeClassifier(max_depth=3).fit(x, labels[y]), x), x, engine)
+    check(convert(DecisionTreeRegressor(max_depth=3).fit(x, y * 1e-40), x), x, engine)
 
 
 def test_a_float_of_duckdb_counts_as_itself() -> None:

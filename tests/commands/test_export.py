@@ -101,6 +101,7 @@ def test_a_model_without_a_form_in_c_leaves_no_file(
         (("my forest.onnx", "--data", "none.csv"), "which is not a file"),
         (("my forest.onnx", "--data", "few.csv"), "should have the columns alcohol, malic_acid"),
         (("my forest.onnx", "--output", "wine.csv"), "--output should be a folder"),
+        (("my forest.onnx", "--output", "wine.csv/a"), "--output wine.csv/a cannot be made: Not a"),
     ],
 )
 def test_what_is_wrong_is_one_line(

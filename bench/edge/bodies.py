@@ -33,7 +33,8 @@ def bodies(
 ) -> list[dict[str, Any]]:
     """Return the name, the bytes and the ns a row of each body; ``known`` is what C has."""
     data = model.SerializeToString()
-    runtime = sum(Path(str(each.locate())).stat().st_size for each in distribution("onnxruntime").files or [])
+    files = distribution("onnxruntime").files or []
+    runtime = sum(Path(str(each.locate())).stat().st_size for each in files)
     found = [
         {"body": C, "bytes": known["bytes"]["Cortex-M0+"]["flash"], "ns": known["ns"]},
         {"body": ORT, "bytes": len(data) + runtime, "ns": known["onnxruntime"]},

@@ -25,7 +25,7 @@ from onnxpress.runtimes import Kind
 
 OWN = ("model.js", "model.wasm")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
-PAGE = """<!doctype html><body><script type="module">
+PAGE = """<!doctype html><link rel="icon" href="data:,"><body><script type="module">
 const row = ROW;
 const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
 const measured = async (start, ask, calls) => {

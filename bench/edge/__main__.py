@@ -1,4 +1,4 @@
-"""Models as C: ``python -m bench.edge`` writes bench/results/edge.json and edge.md.
+"""Models in all bodies: ``python -m bench.edge`` writes edge.json, edge.md and docs/bodies.png.
 
 ``--models 240`` says how many random models are held against onnxruntime.
 """
@@ -22,6 +22,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import train_test_split
 
 from bench.edge import report
+from bench.edge.bodies import bodies
+from bench.edge.bodies_picture import picture
 from bench.edge.building import CHIPS, run, size_on
 from bench.edge.contestants import INT16, PEERS, onnxpress
 from bench.edge.random_models import random_model
@@ -31,12 +33,12 @@ from onnxpress.bodies.c_test import c_test
 from onnxpress.bodies.reading import read_program
 from onnxpress.bodies.rows import answers, probe
 from onnxpress.bodies.steps import NoBody
-from onnxpress.bodies.wasm import compiled, javascript
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.files import write_bytes, write_json
 from onnxpress.runtime.sessions import open_session
 
 RESULTS = Path(__file__).parents[1] / "results"
+PICTURE = Path(__file__).parents[2] / "docs" / "bodies.png"
 TABLES = {
     "iris": load_iris,
     "breast_cancer": load_breast_cancer,
@@ -87,11 +89,8 @@ def table(name: str) -> list[dict[str, Any]]:
     made = compress(forest, train, target)
     own = measured(onnxpress(made.model), test, truth)
     latency = {"onnxruntime": call_ns(made.data, test[:1]), "floor": floor_ns(test[:1])}
-    program = read_program(made.model)
-    sources = c_sources(program, "m", "model.onnx")
-    wasm = len(compiled(program, sources, "m")) + len(javascript(program, "m"))
-    first = {"table": name, "contestant": "onnxpress", "forest": made.candidate, "wasm": wasm}
-    rows = [first | own | latency]
+    first = {"table": name, "contestant": "onnxpress", "forest": made.candidate} | own | latency
+    rows = [first | {"bodies": bodies(made.model, test, first)}]
     scale = np.abs(train).max(axis=0) / INT16
     scale[scale == 0] = 1
     for peer, write in PEERS.items():
@@ -153,7 +152,7 @@ def floor_ns(row: Rows) -> float:
 
 
 def main() -> None:
-    """Measure everything, and write both files."""
+    """Measure everything, and write the files; a picture of part of it stays with its results."""
     parser = argparse.ArgumentParser(prog="python -m bench.edge", description="models as C")
     parser.add_argument("--models", type=int, default=240, help="random models")
     parser.add_argument("--quick", action="store_true", help="iris and 12 random models")
@@ -168,6 +167,8 @@ def main() -> None:
     write_json(asked.output / "edge.json", found)
     text = report.page(found)
     write_bytes(asked.output / "edge.md", text.encode())
+    whole = asked.output == RESULTS and not asked.quick
+    write_bytes(PICTURE if whole else asked.output / PICTURE.name, picture(found["tables"]))
     sys.stdout.write(text)
 
 

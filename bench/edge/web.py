@@ -1,12 +1,7 @@
-"""A model in Chromium: as WebAssembly of its own, and in onnxruntime-web.
-
-``python -m bench.edge.web FOLDER`` takes the folder ``dist`` of the npm package onnxruntime-web and
-writes bench/results/edge_web.json.
-"""
+"""A model in Chromium: as WebAssembly of its own, and in onnxruntime-web."""
 
 from __future__ import annotations
 
-import argparse
 import functools
 import http.server
 import json
@@ -16,22 +11,22 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
+from numpy.typing import NDArray
 from selenium import webdriver
-from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier
 
-from onnxpress import compress
 from onnxpress.bodies.c_source import c_sources
 from onnxpress.bodies.reading import read_program
 from onnxpress.bodies.wasm import compiled, javascript
-from onnxpress.pipeline.console import say
-from onnxpress.pipeline.files import write_json
+from onnxpress.certify.environments import installed
+from onnxpress.certify.usual import OTHERS
+from onnxpress.runtimes import Kind
 
-RESULTS = Path(__file__).parents[1] / "results"
 OWN = ("model.js", "model.wasm")
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
-PAGE = """<!doctype html><body><script type="module">
-const row = [5.1, 3.5, 1.4, 0.2];
+PAGE = """<!doctype html><link rel="icon" href="data:,"><body><script type="module">
+const row = ROW;
 const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
 const measured = async (start, ask, calls) => {
   const from = performance.now(), model = await start();
@@ -54,7 +49,8 @@ try {
     globalThis.ort = await import("./dist/ort.wasm.min.mjs");
     ort.env.wasm.numThreads = 1;
     return ort.InferenceSession.create("model.onnx");
-  }, (session) => session.run({ X: new ort.Tensor("float32", row, [1, 4]) }), 300);
+  }, (session) => session.run(
+    { [session.inputNames[0]]: new ort.Tensor("float32", row, [1, row.length]) }), 300);
   const loaded = files().filter((name) => !before.includes(name));
   document.title = JSON.stringify({ own, runtime, loaded });
 } catch (error) { document.title = JSON.stringify({ error: String(error.stack || error) }); }
@@ -71,19 +67,19 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
-def measure(dist: Path) -> dict[str, Any]:
-    """Load time and time of a row of both, and the bytes of all files that each loads."""
-    x, y = load_iris(return_X_y=True)
-    made = compress(RandomForestClassifier(100, random_state=42).fit(x, y), x, y)
-    program = read_program(made.model)
+def in_browser(model: onnx.ModelProto, row: NDArray[np.float32]) -> dict[str, Any]:
+    """Load time, time of a row and the bytes of all files that each loads: ``own``, ``runtime``."""
+    (web,) = (runtime for runtime in OTHERS if runtime.kind is Kind.WEB)
+    dist = installed(web).packages / "node_modules" / web.kind / "dist"
+    program = read_program(model)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sources = c_sources(program, "model", "model.onnx")
         (folder / "model.wasm").write_bytes(compiled(program, sources, "model"))
         (folder / "model.js").write_text(javascript(program, "model"))
-        (folder / "model.onnx").write_bytes(made.data)
-        (folder / "dist").symlink_to(dist.resolve())
-        (folder / "index.html").write_text(PAGE)
+        (folder / "model.onnx").write_bytes(model.SerializeToString())
+        (folder / "dist").symlink_to(dist)
+        (folder / "index.html").write_text(PAGE.replace("ROW", json.dumps(row.tolist())))
         handler = functools.partial(_Handler, directory=folder)
         with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -110,16 +106,3 @@ def _in_chromium(address: str) -> dict[str, Any]:
     if "error" in result:
         raise RuntimeError(result["error"])
     return result
-
-
-def main() -> None:
-    """Measure, and write the file."""
-    parser = argparse.ArgumentParser(prog="python -m bench.edge.web", description="in Chromium")
-    parser.add_argument("dist", type=Path, help="the folder dist of onnxruntime-web")
-    found = measure(parser.parse_args().dist)
-    write_json(RESULTS / "edge_web.json", found)
-    say(str(found))
-
-
-if __name__ == "__main__":
-    main()

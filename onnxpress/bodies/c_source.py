@@ -148,7 +148,13 @@ def _comment(text: str) -> str:
 def _class_type(program: Program) -> str:
     if isinstance(program.classes, tuple):
         return "char *const"
-    return "int64_t" if np.abs(program.classes).max() >= INT32 else "int32_t"
+    fits = all(-INT32 < number < INT32 for number in np.asarray(program.classes).tolist())
+    return "int32_t" if fits else "int64_t"
+
+
+def _whole(number: int) -> str:
+    """A whole number of 64 bits; C has no literal for the least one."""
+    return f"({number + 1} - 1)" if number == np.iinfo(np.int64).min else str(number)
 
 
 def _text(text: str) -> str:
@@ -170,7 +176,7 @@ def _entries(writer: StepWriter, program: Program, name: str) -> str:
     if has_own_classes(program):
         classes = program.classes
         items = [_text(each) for each in classes] if isinstance(classes, tuple) else None
-        items = items or [str(each) for each in np.asarray(classes).tolist()]
+        items = items or [_whole(each) for each in np.asarray(classes).tolist()]
         kind = _class_type(program)
         lines += [f"const {kind} {name}_classes[{len(items)}] = {{", *wrapped(items), "};", ""]
     lines += [heads[0], "{", *writer.choice(program, program.chosen), "}", ""]

@@ -67,7 +67,7 @@ def c_test(program: Program, answers: Answers, name: str) -> str:
         limit = "number(limit[at][i])"
     label = ""
     if answers.label is not None:
-        lines += _table("uint16_t", "label", answers.label.tolist())
+        lines += _table("int32_t", "label", answers.label.tolist())
         label = LABEL.format(name=name)
     size = answers.result.shape[1]
     function = prototypes(program, name)[-1].partition("(")[0].split()[-1]

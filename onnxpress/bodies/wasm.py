@@ -23,8 +23,12 @@ FLAGS = (
     "-nostdlib",
     "-Wl,--no-entry",
     "-Wl,--strip-all",
-    "-Wl,-z,stack-size=16384",
+    "-Wl,--stack-first",  # a stack that is too small then ends the call, and changes no table
 )
+LEAST_STACK = 16_384
+"""Bytes beside the numbers of steps."""
+SAFE = 2**53
+"""Numbers of JavaScript hold whole numbers below it."""
 PACKAGES = {"clang": "clang", "wasm-ld": "lld"}
 """By program, the package of Debian that has it."""
 
@@ -96,7 +100,8 @@ def compiled(program: Program, sources: Sources, name: str) -> bytes:
         }
         for file, text in files.items():
             (Path(folder) / file).write_text(text, encoding="utf-8")
-        command = ["clang", *FLAGS, f"{name}.c", "entries.c", "-o", "model.wasm"]
+        stack = f"-Wl,-z,stack-size={_stack(program)}"
+        command = ["clang", *FLAGS, stack, f"{name}.c", "entries.c", "-o", "model.wasm"]
         done = subprocess.run(  # noqa: S603 - our own source, compiled by the user's compiler
             command, cwd=folder, capture_output=True, text=True, check=False
         )
@@ -104,6 +109,13 @@ def compiled(program: Program, sources: Sources, name: str) -> bytes:
             line = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[-1]
             raise UserError(f"clang cannot compile to WebAssembly: {line}; is lld of its version?")
         return (Path(folder) / "model.wasm").read_bytes()
+
+
+def _stack(program: Program) -> int:
+    """Bytes for the numbers of all steps, and for those of a row in the order of float32."""
+    ends = [program.result] if program.chosen is None else [program.result, program.chosen]
+    numbers = sum(step.size for step in program.steps(*ends))
+    return LEAST_STACK + 16 * numbers
 
 
 def entries(program: Program, name: str) -> str:
@@ -121,9 +133,7 @@ def javascript(program: Program, name: str) -> str:
     """Return the module, which exports ``load`` and the classes of a classifier."""
     methods, classes, called = [FINISH.format(name="predict")], "", "row, result, finish"
     if program.chosen is not None:
-        found = program.classes
-        names = found if isinstance(found, tuple) else np.asarray(found).tolist()
-        classes = f"export const classes = {json.dumps(list(names))};\n"
+        classes = f"export const classes = [{', '.join(_classes(program))}];\n"
         kind = "predictScores" if program.name == "scores" else "predictProba"
         choice = "predict: (values) => (put(values), classes[predict()]),"
         methods, called = [choice, FINISH.format(name=kind)], f"{called}, predict"
@@ -135,3 +145,12 @@ def javascript(program: Program, name: str) -> str:
         entries=called,
         methods="\n".join(f"    {method}" for method in methods),
     )
+
+
+def _classes(program: Program) -> list[str]:
+    """The labels; whole numbers that a number of JavaScript would round are BigInt, all of them."""
+    if isinstance(program.classes, tuple):
+        return [json.dumps(text) for text in program.classes]
+    numbers = np.asarray(program.classes).tolist()
+    end = "" if all(abs(number) < SAFE for number in numbers) else "n"
+    return [f"{number}{end}" for number in numbers]

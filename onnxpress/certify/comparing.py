@@ -62,11 +62,13 @@ class Finding:
 def finding(expected: Outputs, answer: Answer) -> Finding:
     """Compare the outputs of a runtime with the expected ones, output by output.
 
-    1. An error is an outcome of its own.
+    1. An error is an outcome of its own, and so is what was not tried.
     2. Labels (whole numbers, texts) agree if they are equal. Without labels a row agrees if all of
        its numbers are equal within :data:`TOLERANCE`.
     3. All rows have to agree, and all numbers to be equal within :data:`TOLERANCE`.
     """
+    if answer.not_tried:
+        return Finding(Outcome.NOT_TRIED, answer.not_tried)
     if answer.error:
         return Finding(Outcome.FAILS, answer.error)
     rows, times = len(expected[0]), (answer.load_ms, answer.row_ms)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,10 @@ from onnxpress.text import visible
 
 SCRIPTS = Path(__file__).parent / "scripts"
 INSTALL_SECONDS = 900
+UNFINISHED = ".unfinished-"
 LONGEST_REASON = 200
+NPM_LOG = re.compile(r"npm (error|ERR!) (A complete log|Log files)")
+"""How a line begins that names a file by the time."""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QEMU = ("qemu-aarch64-static", "qemu-aarch64")
 
@@ -72,8 +77,12 @@ def cache() -> Path:
 
 
 def last_words(text: str) -> str:
-    """Return the end of what a program has said, as one visible line."""
-    return visible(" ".join(text.split()))[-LONGEST_REASON:] or "it says nothing"
+    """Return the end of what a program has said, as one visible line of whole words."""
+    lines = (line for line in text.splitlines() if not NPM_LOG.match(line))
+    line = " ".join(" ".join(lines).split())
+    if len(line) > LONGEST_REASON:
+        line = line[-LONGEST_REASON:].partition(" ")[2]
+    return visible(line.lstrip(" :;,.")) or "it says nothing"
 
 
 def _python_for(runtime: Runtime) -> tuple[Version, str]:
@@ -152,8 +161,9 @@ def _emulated(runtime: Runtime) -> Environment:
 def _bootstrap(folder: Path) -> None:
     """Unpack Python for aarch64 and all it needs; nothing of it is run or configured."""
     debootstrap = _program("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin")
+    root = [] if os.geteuid() == 0 else [_program("fakeroot")]  # it asks for root, and needs none
     options = ["--foreign", "--arch=arm64", "--variant=minbase", "--include=python3,libstdc++6"]
-    _run([debootstrap, *options, _codename(), str(folder)])
+    _run([*root, debootstrap, *options, _codename(), str(folder)])
     archives = folder / "var/cache/apt/archives"
     for archive in sorted(archives.glob("*.deb")):
         _run(["dpkg-deb", "-x", str(archive), str(folder)])
@@ -178,8 +188,13 @@ def _made(name: str, make: Callable[[Path], None]) -> Path:
     folder = cache() / name
     if folder.exists():
         return folder
-    cache().mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=cache()))
+    try:
+        cache().mkdir(parents=True, exist_ok=True)
+        _sweep()
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=cache()))
+    except OSError as error:
+        cure = "XDG_CACHE_HOME may name another folder"
+        raise NotToBeHad(f"{cache()} cannot be written: {error.strerror}; {cure}") from error
     try:
         make(unfinished)
         unfinished.chmod(0o755)
@@ -191,6 +206,13 @@ def _made(name: str, make: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return folder
+
+
+def _sweep() -> None:
+    """Remove what was left by a process that was killed: no other installs for so long."""
+    for folder in cache().glob(f"{UNFINISHED}*"):
+        if time.time() - folder.stat().st_mtime > 2 * INSTALL_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(command: list[str]) -> None:

@@ -40,6 +40,8 @@ class Answer:
     load_ms: float | None = None
     row_ms: float | None = None
     """The mean time of calls with one row, one after another."""
+    not_tried: str = ""
+    """Why it could not be asked; empty if it was."""
 
 
 def replay(
@@ -81,6 +83,8 @@ def _in_python(
 def _read(line: Mapping[str, Any], folder: Path) -> Answer:
     if "error" in line:
         return Answer(first_words(line["error"]))
+    if "not_tried" in line:
+        return Answer(not_tried=line["not_tried"])
     with np.load(folder / f"{line['model']}.npz") as arrays:
         outputs = tuple(arrays[f"out{place}"] for place in range(len(arrays.files)))
     return Answer("", outputs, line["load_ms"], line["row_ms"])

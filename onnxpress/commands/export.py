@@ -81,8 +81,10 @@ def export_c(export: Export, *, wasm: bool = False, seed: int = 0, in_json: bool
             say(f"test it: cc -std=c99 -O2 {test} -o {name}_test && ./{name}_test")
 
 
-def export_sql(model: Path, output: Path | None, *, force: bool, in_json: bool = False) -> None:
-    """Write the label or the prediction as an SQL expression.
+def export_sql(
+    model: Path, output: Path | None, *, probabilities: bool, force: bool, in_json: bool
+) -> None:
+    """Write the label or the prediction as an SQL expression, or the probabilities as columns.
 
     Raises:
         UserError: a file is wrong, or the model has no such form.
@@ -90,20 +92,24 @@ def export_sql(model: Path, output: Path | None, *, force: bool, in_json: bool =
     with answering(in_json=in_json) as answer:
         opened = _opened(model)
         from onnxpress.bodies.reading import read_program
-        from onnxpress.bodies.sql import sql_expression
+        from onnxpress.bodies.sql import quoted, sql_columns, sql_expression
 
         program = read_program(opened)
-        text = f"{sql_expression(program)}\n"
+        written = sql_columns(program) if probabilities else {}
+        columns = [f"{text} AS {quoted(name)}" for name, text in written.items()]
+        text = ",\n".join(columns or [sql_expression(program)]) + "\n"
         path = Path(f"{model.stem}.sql") if output is None else output
         if path.exists() and not force:
             raise UserError(f"{path} is there already; choose another --output, or pass --force")
         if not path.parent.is_dir():
             raise UserError(f"--output should lie in a folder that is there, got {str(path)!r}")
         write_bytes(path, text.encode())
-        columns = list(program.inputs.names)
-        answer({"model": str(model), "file": str(path), "columns": columns})
+        names = list(program.inputs.names)
+        answer({"model": str(model), "file": str(path), "columns": names, "gives": list(written)})
         if not in_json:
-            say(f"{model}: written as {path}, {len(text):,} characters over {len(columns)} columns")
+            say(f"{model}: written as {path}, {len(text):,} characters over {len(names)} columns")
+            for name in written:
+                say(f"it gives {name}")
 
 
 def _about(left_out: int, rows: int) -> list[str]:
@@ -155,7 +161,7 @@ def _write(export: Export, files: Mapping[str, bytes]) -> None:
     """Write all files, or none of them where one is there already.
 
     Raises:
-        UserError: a file is there already, or the folder is a file.
+        UserError: a file is there already, or the folder is a file or cannot be made.
     """
     folder = export.output
     there = [folder / name for name in files if (folder / name).exists()]
@@ -163,6 +169,9 @@ def _write(export: Export, files: Mapping[str, bytes]) -> None:
         raise UserError(f"{there[0]} is there already; choose another --output, or pass --force")
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--output should be a folder, {folder} is a file")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output {folder} cannot be made: {error.strerror}") from error
     for name, data in files.items():
         write_bytes(folder / name, data)

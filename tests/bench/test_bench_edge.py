@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 
 from bench.edge import report
+from bench.edge.bodies_picture import MARKS, picture, points
 from bench.edge.building import run
 from bench.edge.contestants import onnxpress
 from bench.edge.random_models import random_model
@@ -34,3 +38,17 @@ def test_the_page_says_how_many_models_differ() -> None:
     text = report.page({"equal": {**equal, "refused": ["5, net: why"]}, "tables": []})
     assert "4 of 6 random models" in text
     assert "- 5, net: why" in text
+
+
+def test_the_committed_picture_is_of_the_committed_run_and_has_every_body() -> None:
+    root = Path(__file__).parents[2]
+    tables = json.loads((root / "bench/results/edge.json").read_text(encoding="utf-8"))["tables"]
+    assert picture(tables) == (root / "docs/bodies.png").read_bytes()
+    for name in ("iris", "breast_cancer"):
+        shown = points(row for row in tables if row["table"] == name)
+        assert {point.kind for point in shown} == set(MARKS)
+        labels = {point.name for point in shown} - {""}
+        assert labels == {
+            *("C", "WebAssembly", "onnxruntime", "onnxruntime-web"),
+            *("SQL in SQLite", "SQL in DuckDB"),
+        }

@@ -12,14 +12,20 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
 from bench.edge.random_models import random_model
 from onnxpress import compress, convert
 from onnxpress.bodies.reading import read_program
 from onnxpress.bodies.rows import answers, probe
+from onnxpress.quantize.candidates import Form
+from onnxpress.quantize.dense.stored import dense_candidates
 from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
+from onnxpress.quantize.options import Options
+from onnxpress.tables.rows import Rows
 from tests.support.compilers import compiled, run, tool
 from tests.support.exported import written
 
@@ -177,3 +183,30 @@ def test_a_row_at_the_border_of_two_classes_is_left_out_of_the_test() -> None:
     found = answers(model, program, np.array([[0.0], [0.5], [np.nan]], np.float32))
     assert found.rows.tolist() == [[0.5]]
     assert found.left_out == 2
+
+
+def test_labels_may_be_any_whole_numbers_of_64_bits(iris: tuple[Any, Any], tmp_path: Path) -> None:
+    labels = np.array([-(2**63), -(2**31), 2**63 - 1])
+    tree = DecisionTreeClassifier(max_depth=3).fit(iris[0], labels[iris[1]])
+    written(tmp_path, convert(tree, iris[0]), iris[0])
+    assert ALL_EQUAL.fullmatch(run(compiled(tmp_path, "model", "gcc")).stdout)
+    main = '#include "model.h"\n#include <stdio.h>\nint main(void) { int i; '
+    main += 'for (i = 0; i < 3; i++) printf("%ld\\n", (long)model_classes[i]); return 0; }\n'
+    (tmp_path / "model_test.c").write_text(main)
+    found = run(compiled(tmp_path, "model", "gcc")).stdout.split()
+    assert found == [str(label) for label in labels]
+
+
+@pytest.mark.parametrize("form", [Form.INT8, Form.INT4])
+@pytest.mark.parametrize("estimator", [MLPClassifier, MLPRegressor])
+def test_nets_with_weights_of_few_bits_answer_as_onnxruntime_does(
+    estimator: Any, form: Form, iris: tuple[Any, Any], tmp_path: Path
+) -> None:
+    net = estimator(hidden_layer_sizes=(40, 30), max_iter=20, tol=10, random_state=0)
+    model = convert(make_pipeline(StandardScaler(), net).fit(*iris), iris[0])
+    (stored,) = (
+        each for each in dense_candidates(model, Options(method="dense")) if each.form == form
+    )
+    expected = written(tmp_path, stored.apply(model, Rows({"X": iris[0]}, iris[1])), iris[0])
+    assert len(expected.rows) > 100
+    assert ALL_EQUAL.fullmatch(run(compiled(tmp_path, "model", "gcc")).stdout)

@@ -160,3 +160,36 @@ def test_names_that_others_stored_are_left_out_unless_they_fit(stored: str) -> N
     model = ensemble()
     model.metadata_props.add(key="feature_names", value=stored)
     assert read_program(model).inputs.names == ("X0", "X1")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "reason"),
+    [
+        (
+            [
+                helper.make_node("Less", ["X", "cut"], ["asked"]),
+                helper.make_node("Cast", ["asked"], ["y"], to=TensorProto.FLOAT),
+            ],
+            "the output 'y' has no form in C or SQL: it reads a part of a forest",
+        ),
+        (
+            [helper.make_node("Reshape", ["X", "three"], ["y"])],
+            "the node Reshape that makes 'y' has no form in C or SQL: its shapes are not those",
+        ),
+    ],
+    ids=["questions", "rows"],
+)
+def test_a_graph_that_is_valid_but_odd_is_refused(nodes: Any, reason: str) -> None:
+    value = helper.make_tensor_value_info
+    stored = {"cut": np.zeros(4, np.float32), "three": np.array([3, -1])}
+    graph = helper.make_graph(
+        nodes,
+        "odd",
+        [value("X", TensorProto.FLOAT, [None, 4])],
+        [value("y", TensorProto.FLOAT, [None, None])],
+        [onnx.numpy_helper.from_array(values, name) for name, values in stored.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=7)
+    onnx.checker.check_model(model)
+    with pytest.raises(NoBody, match=reason):
+        read_program(model)

@@ -1,11 +1,8 @@
-"""Models as SQL expressions, run by SQLite and DuckDB beside onnxruntime.
-
-DuckDB is one of the bench's peers, so its half runs in ``.venv-bench``, as CI does.
-"""
+"""Models as SQL expressions, run by SQLite and DuckDB beside onnxruntime."""
 
 from __future__ import annotations
 
-import sqlite3
+import json
 from typing import Any
 
 import numpy as np
@@ -18,54 +15,29 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.neural_network import MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from bench.edge.random_models import random_model
 from onnxpress import compress, convert
 from onnxpress.bodies.reading import read_program
 from onnxpress.bodies.rows import Answers, answers, probe
-from onnxpress.bodies.sql import quoted, sql_expression
+from onnxpress.bodies.sql import sql_columns, sql_expression
 from onnxpress.bodies.steps import NoBody
-
-
-def sqlite(sql: str, names: tuple[str, ...], rows: NDArray[Any]) -> list[Any]:
-    """What SQLite makes of rows; it stores a NaN as NULL."""
-    store = sqlite3.connect(":memory:")
-    columns = ", ".join(f"{quoted(name)} REAL" for name in names)
-    store.execute(f"CREATE TABLE data (id INTEGER, {columns})")
-    marks = ", ".join("?" * (len(names) + 1))
-    numbered = [(place, *row) for place, row in enumerate(rows.astype(np.float64).tolist())]
-    store.executemany(f"INSERT INTO data VALUES ({marks})", numbered)  # noqa: S608 - question marks
-    found = store.execute(f"SELECT {sql} FROM data ORDER BY id").fetchall()  # noqa: S608 - under test
-    return [value for (value,) in found]
-
-
-def duckdb(sql: str, names: tuple[str, ...], rows: NDArray[Any]) -> list[Any]:
-    """What DuckDB makes of rows, NaN as NULL."""
-    engine = pytest.importorskip("duckdb", reason="duckdb is one of the peers, in .venv-bench")
-    import pyarrow as pa
-
-    arrays = [pa.array(column.astype(np.float64), from_pandas=True) for column in rows.T]
-    data = pa.table([pa.array(range(len(rows))), *arrays], names=["id", *names])
-    store = engine.connect()
-    store.register("data", data)
-    found = store.execute(f"SELECT {sql} FROM data ORDER BY id").fetchall()  # noqa: S608 - under test
-    return [value for (value,) in found]
-
-
-ENGINES = [sqlite, duckdb]
+from tests.support.databases import ENGINES, duckdb
 
 
 def check(model: onnx.ModelProto, given: NDArray[Any], engine: Any) -> Answers:
     """Hold an engine against onnxruntime on given rows and probes."""
     program = read_program(model)
     expected = answers(model, program, probe(program, given.astype(np.float32), 400))
-    found = engine(sql_expression(program), program.inputs.names, expected.rows)
+    texts = [sql_expression(program)]
     if expected.label is not None:
-        assert found == [program.classes[number] for number in expected.label]
-    else:
-        result = np.array(found, np.float64)[:, None].astype(np.float32)
-        assert (np.abs(result - expected.result) <= expected.apart).all()
+        texts += sql_columns(program).values()
+    found = engine(texts, program.inputs.names, expected.rows)
+    if expected.label is not None:
+        assert found.pop(0) == [program.classes[number] for number in expected.label]
+    result = np.array(found, np.float64).T.astype(np.float32)
+    assert (np.abs(result - expected.result) <= expected.apart).all()
     return expected
 
 
@@ -95,15 +67,23 @@ def test_refined_forests_answer_exactly(
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("seed", [1, 7, 12, 13, 18, 19])
+@pytest.mark.parametrize("seed", [0, 6, 18, 30, 31])
 def test_random_refined_forests_answer_exactly(seed: int, engine: Any) -> None:
     _, model, rows = random_model(seed)
-    program = read_program(model)
-    if program.chosen is None and program.result.size > 1:
-        with pytest.raises(NoBody, match="predicts several"):
-            sql_expression(program)
-        return
     check(model, rows, engine)
+
+
+def test_several_predictions_and_probabilities_of_many_leaves_are_refused() -> None:
+    with pytest.raises(NoBody, match="predicts several"):
+        sql_expression(read_program(random_model(1)[1]))
+    large = read_program(random_model(7)[1])
+    assert sql_expression(large)
+    with pytest.raises(NoBody, match=r"129,600 leaves is too long"):
+        sql_columns(large)
+
+
+ODD_NAMES = ["select", 'a"; DROP TABLE data; --', "é b", "v0_0"]
+"""A keyword, one that would leave its quotes, and one of the names that the SQL gives itself."""
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -140,7 +120,7 @@ def test_a_double_counts_as_the_float32_next_to_it(engine: Any) -> None:
             rows.append(made_rows)
     wide = np.concatenate(rows)
     expected = answers(made.model, program, wide.astype(np.float32))
-    found = engine(sql_expression(program), program.inputs.names, wide)
+    (found,) = engine([sql_expression(program)], program.inputs.names, wide)
     assert expected.label is not None
     assert found == [program.classes[number] for number in expected.label]
 
@@ -150,8 +130,76 @@ def test_names_of_columns_cannot_leave_their_quotes(engine: Any) -> None:
     x, y = load_iris(return_X_y=True)
     model = convert(DecisionTreeClassifier(max_depth=3, random_state=0).fit(x, y), x)
     (entry,) = (each for each in model.metadata_props if each.key == "feature_names")
-    entry.value = '["a\\"; DROP TABLE data; --", "select", "é b", "x\'y"]'
+    entry.value = json.dumps(ODD_NAMES)
     check(model, x, engine)
+
+
+def test_names_that_sql_cannot_tell_apart_or_write_are_refused() -> None:
+    x, y = load_iris(return_X_y=True)
+    model = convert(DecisionTreeClassifier(max_depth=3, random_state=0).fit(x, y), x)
+    (entry,) = (each for each in model.metadata_props if each.key == "feature_names")
+    for names, reason in (
+        (["a", "b", "c", "C"], "two columns are called 'C'"),
+        (["a", "b", "c", ""], "without zero bytes, got ''"),
+        (["a", "b", "c", "d\0"], "without zero bytes"),
+    ):
+        entry.value = json.dumps(names)
+        with pytest.raises(NoBody, match=reason):
+            sql_expression(read_program(model))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_deep_tree_needs_no_deep_parser(engine: Any) -> None:
+    """A CASE in a CASE for each level overflows the stack of SQLite's parser from 19 levels on."""
+    x = np.arange(70, dtype=np.float32)[:, None]
+    target = 3.0 ** np.arange(70)
+    for y in (target, target[::-1]):
+        chain = DecisionTreeRegressor(random_state=0).fit(x, y)
+        assert chain.get_depth() > 19
+        check(convert(chain, x), x, engine)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_tree_of_thousands_of_columns_needs_those_that_it_reads(engine: Any) -> None:
+    x = np.random.default_rng(0).standard_normal((100, 3000)).astype(np.float32)
+    model = convert(DecisionTreeClassifier(max_depth=2).fit(x, x[:, 2999] > 0), x)
+    program = read_program(model)
+    used = [column for column, _ in program.thresholds()]
+    expected, names = answers(model, program, x), [program.inputs.names[at] for at in used]
+    (found,) = engine([sql_expression(program)], names, x[:, used])
+    assert expected.label is not None
+    assert found == [program.classes[number] for number in expected.label]
+    linear = read_program(convert(LogisticRegression().fit(x, x[:, 0] > 0), x))
+    with pytest.raises(NoBody, match="refuses the SQL: too many columns"):
+        sql_expression(linear)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_odd_labels_and_tiny_numbers_are_kept(engine: Any) -> None:
+    x, y = load_iris(return_X_y=True)
+    for labels in (np.array(["", "it's", "a\nb"]), np.array([-(2**63), 2**53 + 1, 2**63 - 1])):
+        check(convert(DecisionTreeClassifier(max_depth=3).fit(x, labels[y]), x), x, engine)
+    check(convert(DecisionTreeRegressor(max_depth=3).fit(x, y * 1e-40), x), x, engine)
+
+
+def test_a_float_of_duckdb_counts_as_itself() -> None:
+    x, y = load_iris(return_X_y=True)
+    model = convert(DecisionTreeClassifier(random_state=0).fit(x, y), x)
+    program = read_program(model)
+    expected = answers(model, program, probe(program, x.astype(np.float32), 100))
+    (found,) = duckdb([sql_expression(program)], program.inputs.names, expected.rows, kind="FLOAT")
+    assert expected.label is not None
+    assert found == [program.classes[number] for number in expected.label]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_missing_number_goes_where_the_model_sends_it(engine: Any) -> None:
+    """Also at a split that has no number on one of its sides."""
+    x = np.array([[0.0], [1.0], [np.nan], [2.0]] * 20)
+    for y in ([0, 0, 1, 0] * 20, [0, 1, 1, 2] * 20, [0, 1, 0, 1] * 20):
+        tree = DecisionTreeClassifier(random_state=0).fit(x, y)
+        expected = check(convert(tree, x.astype(np.float32)), x, engine)
+        assert np.isnan(expected.rows).any()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 from sklearn.datasets import load_wine
 from sklearn.ensemble import RandomForestClassifier
@@ -99,6 +101,7 @@ def test_a_model_without_a_form_in_c_leaves_no_file(
         (("my forest.onnx", "--data", "none.csv"), "which is not a file"),
         (("my forest.onnx", "--data", "few.csv"), "should have the columns alcohol, malic_acid"),
         (("my forest.onnx", "--output", "wine.csv"), "--output should be a folder"),
+        (("my forest.onnx", "--output", "wine.csv/a"), "--output wine.csv/a cannot be made: Not a"),
     ],
 )
 def test_what_is_wrong_is_one_line(
@@ -130,6 +133,13 @@ def test_an_expression_labels_the_rows_of_a_table(
         rows.to_sql("wine", store)
         sql = f"SELECT {Path('tree.sql').read_text()} FROM wine"  # noqa: S608 - under test
         assert [label for (label,) in store.execute(sql)] == tree.predict(rows).tolist()
+    main(["export-sql", "tree.onnx", "-o", "shares.sql", "--probabilities", "--json"])
+    found = json.loads(capsys.readouterr().out)
+    with sqlite3.connect(":memory:") as store:
+        rows.to_sql("wine", store)
+        shares = pd.read_sql(f"SELECT {Path('shares.sql').read_text()} FROM wine", store)  # noqa: S608 - under test
+    assert list(shares.columns) == found["gives"] == [f"probability_{kind}" for kind in range(3)]
+    np.testing.assert_allclose(shares, tree.predict_proba(rows), rtol=0, atol=1e-7)
     line = refused(capsys, "export-sql", "tree.onnx")
     assert "tree.sql is there already; choose another --output, or pass --force" in line
     line = refused(capsys, "export-sql", str(folder / "my forest.onnx"), "-o", "no/where.sql")

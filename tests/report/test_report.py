@@ -14,6 +14,7 @@ from onnxpress.report.page import SingleRows, Stale, render
 from onnxpress.report.summary import conclusion, print_summary
 from onnxpress.tables.rows import Rows
 from tests.conftest import numeric_schema
+from tests.support.certificates import certificate
 from tests.support.plot_fixtures import measured, quantization
 from tests.support.results import DETAIL, LATENCY, METRICS
 
@@ -240,3 +241,13 @@ def test_every_verdict_on_a_gate_is_shown_with_its_reason() -> None:
         text,
     )
     assert "No gate was applied yet" in page()
+
+
+def test_what_became_of_the_models_in_other_runtimes_is_a_table() -> None:
+    text = page(runtimes=certificate())
+    assert "2 test rows and 1 probe rows, compared with onnxruntime==" in text
+    shown = text[text.index('id="runtimes"') : text.index('id="environment"')]
+    assert shown.count("<tr>") == 1 + 6
+    assert '<td class="prose">no kernel for &lt;TreeEnsemble&gt;</td>' in shown
+    assert "<td>answers differently</td><td>0 of 3</td><td>0.45</td>" in shown
+    assert 'id="runtimes"' not in page()

@@ -12,11 +12,16 @@ import numpy as np
 import onnx
 import pandas as pd
 import pytest
+from sklearn.compose import make_column_transformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 import onnxpress
+from onnxpress.certify.comparing import Outcome, finding
 from onnxpress.certify.environments import NotToBeHad, installed
 from onnxpress.certify.evidence import right_releases
 from onnxpress.certify.replaying import replay
@@ -46,9 +51,14 @@ RUNS = {
     "openvino==2026.4.1": set(),
     "onnxruntime-node==1.30.0": {"plain", "lossless 3", "lossless 5"},
     "onnxruntime-web==1.30.0": {"plain", "lossless 3", "lossless 5"},
+    "onnxruntime-aarch64==1.27.0": {"plain", "lossless 3", "lossless 5"},
 }
 """The models that each runs; ai.onnx.ml 5 has a kernel from onnxruntime 1.21 on."""
-NEEDS = {"onnxruntime-node": "npm", "onnxruntime-web": "chromium"}
+NEEDS = {
+    "onnxruntime-node": "npm",
+    "onnxruntime-web": "chromium",
+    "onnxruntime-aarch64": "qemu-aarch64",  # and debootstrap, which takes most of a minute once
+}
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -77,6 +87,18 @@ def test_refined_forests_of_any_number_of_columns_sum_up_exactly(name: str) -> N
     for key, answer in answers.items():
         assert not answer.error, (key, answer.error)
         np.testing.assert_array_equal(answer.outputs[0], walked(forests[key], rows))
+
+
+def test_text_inputs_are_not_tried_in_tract() -> None:
+    table = pd.DataFrame({"kind": ["a", "b"] * 10, "size": np.arange(20.0)})
+    encoded = make_column_transformer((OneHotEncoder(), ["kind"]), remainder="passthrough")
+    fitted = make_pipeline(encoded, DecisionTreeClassifier()).fit(table, [0, 1] * 10)
+    model = onnxpress.convert(fitted, table).SerializeToString()
+    feeds = {"kind": table[["kind"]].to_numpy(object), "size": table[["size"]].to_numpy(np.float32)}
+    answer = replay(installed(runtime_of("tract==0.23.9")), {"text": model}, feeds)["text"]
+    found = finding((np.zeros(20, int), np.zeros((20, 2))), answer)
+    assert found.outcome is Outcome.NOT_TRIED
+    assert found.reason == "text inputs are not tried in tract: its package takes numbers"
 
 
 @pytest.mark.filterwarnings("ignore:The `probability` parameter:FutureWarning")

@@ -4,8 +4,8 @@
 
 PACKAGES is the folder that the runtime is installed in. The current folder holds MODEL.onnx for
 each MODEL, and rows.npz with an array (rows, ...) for each input by its name. For each model this
-prints a line of JSON, with its times or with the runtime's error, and writes MODEL.npz with the
-outputs ``out0``, ``out1``, ... in the order of the graph.
+prints a line of JSON, with its times, the runtime's error or why it was not tried, and writes
+MODEL.npz with the outputs ``out0``, ``out1``, ... in the order of the graph.
 
 It runs in environments of its own, so it imports nothing of onnxpress, and keeps to Python 3.8.
 """
@@ -26,6 +26,10 @@ import numpy as np
 ROWS_OF_CALL = 1024
 CALLS, SECONDS = 200, 0.2
 """The most calls that are timed, and the most time that they may take."""
+
+
+class NotTriedError(Exception):
+    """This script cannot feed the runtime; the message says why."""
 
 
 def open_onnxruntime(path: str) -> Callable[[dict[str, Any]], list[Any]]:
@@ -71,20 +75,28 @@ def open_tract(path: str) -> Callable[[dict[str, Any]], list[Any]]:
     names = [model.input_name(place) for place in range(model.input_count())]
     runnable = {}
 
+    def fact(values: Any) -> str:
+        kind = TRACT_TYPES.get(values.dtype.name)
+        if kind is None:
+            raise NotTriedError("text inputs are not tried in tract: its package takes numbers")
+        return ",".join([*map(str, values.shape), kind])
+
     def run(rows: dict[str, Any]) -> list[Any]:
         count = len(rows[names[0]])
         if count not in runnable:
             model = tract.onnx().load(path)
             for place, name in enumerate(names):
-                shape = ",".join(str(size) for size in rows[name].shape)
-                model.set_input_fact(place, f"{shape},{TRACT_TYPES[rows[name].dtype.name]}")
+                model.set_input_fact(place, fact(rows[name]))
             runnable[count] = model.into_model().into_runnable()
         return [output.to_numpy() for output in runnable[count].run([rows[n] for n in names])]
 
     return run
 
 
-TRACT_TYPES = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "bool"}
+TRACT_TYPES = {
+    f"{kind}{bits}": f"{kind[0]}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)
+}
+TRACT_TYPES.update(float16="f16", float32="f32", float64="f64", bool="bool")
 OPEN = {
     "onnxruntime": open_onnxruntime,
     "onnxruntime-aarch64": open_onnxruntime,
@@ -132,6 +144,8 @@ def main() -> None:
                 for place, v in enumerate(outputs)
             }
             np.savez(model + ".npz", **arrays)
+        except NotTriedError as reason:
+            found = {"not_tried": str(reason)}
         except Exception as error:  # each runtime has its own
             found = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
         print(json.dumps(dict(found, model=model)), flush=True)

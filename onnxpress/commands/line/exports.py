@@ -48,9 +48,14 @@ def export_c(*, wasm: bool, seed: int, in_json: bool, **words: Any) -> None:
 @click.option(
     "-o", "--output", type=FILE, help="The file to write; default: MODEL's name with .sql."
 )
+@click.option(
+    "--probabilities",
+    is_flag=True,
+    help="Write a column for the probability of each class, and not the label.",
+)
 @force
 @in_json
-def export_sql(*, model: Path, output: Path | None, force: bool, in_json: bool) -> None:
+def export_sql(*, model: Path, output: Path | None, **words: bool) -> None:
     """Write an ONNX model as one SQL expression over the columns of a table.
 
     MODEL is a refined forest, a small tree or a linear model of float32 columns. The expression is
@@ -58,4 +63,4 @@ def export_sql(*, model: Path, output: Path | None, force: bool, in_json: bool) 
     """
     from onnxpress.commands.export import export_sql as main
 
-    main(model, output, force=force, in_json=in_json)
+    main(model, output, **words)

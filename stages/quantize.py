@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import onnx
 
+from onnxpress.bodies.device import device_of
 from onnxpress.models import PLAIN
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
@@ -13,16 +15,14 @@ from onnxpress.pipeline.files import write_bytes, write_folder, write_json
 from onnxpress.pipeline.gated_runtimes import gated_runtimes, portable
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.pipeline.onnx_inputs import read_onnx
-from onnxpress.pipeline.params import Params, load_params
+from onnxpress.pipeline.params import load_params
+from onnxpress.pipeline.quantize_options import DEVICE_WORDS, WORDS, options_of
 from onnxpress.pipeline.running import run_stage
 from onnxpress.pipeline.trained_model import load_trained
 from onnxpress.quantize.choice import choose
 from onnxpress.quantize.methods import list_candidates
-from onnxpress.quantize.options import Options
-from onnxpress.quantize.terms import Words, needed_by, terms_of
+from onnxpress.quantize.terms import needed_by, terms_of
 from onnxpress.quantize.trials import Clones, trials_of
-
-WORDS = Words("evaluate.score", "quantize.max_drop")
 
 
 def main() -> None:
@@ -33,11 +33,12 @@ def main() -> None:
     load = cache(lambda: load_trained(schema, params.train.trusted))
     clones = Clones(load, schema, params.convert.target_opset, params.seed)
     runtimes = gated_runtimes(params.gate.runtimes, plain, (calibration, train))
-    options = portable(options_of(params), plain, runtimes)
+    options = portable(options_of(params.quantize, params.evaluate, params.seed), plain, runtimes)
     candidates = list_candidates(onnx.load_from_string(plain), options)
     needed = needed_by(options, candidates)
     trials = trials_of(plain, train, calibration, clones, needed)
     terms = terms_of(options, schema, plain, trials, original=load, words=WORDS)
+    terms = replace(terms, device=device_of(options, train, DEVICE_WORDS))
     choice = choose(plain, candidates, trials, terms, options, runtimes=runtimes, progress=progress)
     models = {PLAIN: plain, **choice.models()}
     files = {outputs.candidate_path(name).name: model for name, model in models.items()}
@@ -46,14 +47,6 @@ def main() -> None:
     write_json(outputs.QUANTIZATION, choice.to_json())
     for line in (*sorted(trials.warned), *choice.lines()):
         say(line)
-
-
-def options_of(params: Params) -> Options:
-    """The section ``quantize``, the seed, and what score means."""
-    settings = params.quantize.model_dump()
-    settings["budgets"] = settings.pop("max_drop")
-    settings["score"], settings["positive"] = params.evaluate.score, params.evaluate.positive
-    return Options(**settings, tolerance=params.evaluate.tolerance, seed=params.seed)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from onnxpress.api.model_arguments import (
 )
 from onnxpress.api.rounding import rounding_doubts
 from onnxpress.api.table_arguments import Features, features, targets
+from onnxpress.bodies.device import device_of
 from onnxpress.errors import UserError
 from onnxpress.estimators.layout import original_input
 from onnxpress.progress import Progress, show_nothing
@@ -123,6 +124,7 @@ def compress(
     score: str | None = None,
     positive: int | str | None = None,
     budgets: Mapping[str, float | None] | None = None,
+    device: Mapping[str, float] | None = None,
     method: MethodName = "auto",
     objective: Objective = "size",
     level: Level = "auto",
@@ -168,6 +170,10 @@ def compress(
             ``disagreement`` (share of rows with another prediction), ``log_loss``, ``brier``, any
             name of a scorer; of regressors also ``within_tolerance``, ``max_abs_error`` and
             ``max_abs_error_p95`` (in the unit of ``y``). None switches a key off.
+        device: What the device has that the model is for, by key: ``flash_kb`` and ``ram_kb`` of
+            1024 bytes for the C of ``onnxpress export-c`` on a Cortex-M4F, ``row_us`` for a row, at
+            ``clock_mhz`` (64 by default). Of what fits, the best score within ``budgets`` is
+            chosen. With ``row_us`` alone, a call of onnxruntime is timed on this machine.
         method: Try one method only, or ``none``.
         objective: What the best is chosen by: ``size``, or the measured time of one row
             (``latency``) or of a batch (``throughput``).
@@ -180,7 +186,8 @@ def compress(
         progress: Shows how many candidates are done.
 
     Raises:
-        UserError: an argument is not what it should be, or the model has no ONNX form.
+        UserError: an argument is not what it should be, the model has no ONNX form, or nothing
+            fits the ``device`` within ``budgets``.
 
     >>> import onnxpress
     >>> from sklearn.datasets import load_wine
@@ -192,19 +199,21 @@ def compress(
     ('forest/lossless', True)
     >>> result.save("forest.onnx")
     """
-    limits = _mapping(budgets)
-    options = Options(method, objective, level, ml_opset, seed, limits, score, positive)
+    limits, has = _mapping(budgets, "budgets"), _mapping(device, "device")
+    options = Options(method, objective, level, ml_opset, seed, limits, has, score, positive)
     _check(options)
     given, table = for_target(given_model(model, "model", trust), y), features(X)
     job = _job(given, table, y, groups, opset)
     doubts = conversion_doubts(job.estimator, job.plain, job.rows.feeds, job.schema, given.name)
     doubts += rounding_doubts(job.estimator, table, job.schema, given.name)
+    target = device_of(options, job.rows)
     candidates = list_candidates(onnx.load_from_string(job.plain), options)
     kept = None
     if calibration is not None:
         job, kept = _with_calibration(job, calibration, groups)
     trials = _trials(job, kept, opset, seed, needed_by(options, candidates))
     terms = terms_of(options, job.schema, job.plain, trials, original=lambda: job.estimator)
+    terms = replace(terms, device=target)
     choice = choose(job.plain, candidates, trials, terms, options, progress=progress)
     return Compressed(
         choice.model,
@@ -253,7 +262,7 @@ def _check(options: Options) -> None:
     check_seed(options.seed)
 
 
-def _mapping(budgets: Any) -> dict[str, float | None]:
+def _mapping(budgets: Any, name: str) -> dict[str, Any]:
     """The budgets as a dictionary.
 
     Raises:
@@ -262,8 +271,9 @@ def _mapping(budgets: Any) -> dict[str, float | None]:
     if budgets is None:
         return {}
     if not isinstance(budgets, Mapping) or not all(isinstance(key, str) for key in budgets):
-        expected = "a mapping from names to numbers, such as {'score': 0.01}"
-        raise UserError(f"budgets should be {expected}, got {shortened(repr(budgets))}")
+        example = {"budgets": "{'score': 0.01}", "device": "{'flash_kb': 32}"}[name]
+        expected = f"a mapping from names to numbers, such as {example}"
+        raise UserError(f"{name} should be {expected}, got {shortened(repr(budgets))}")
     return dict(budgets)
 
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnxpress.bodies.c_steps import INT32, StepWriter
-from onnxpress.bodies.c_tables import wrapped
+from onnxpress.bodies.c_tables import WIDTHS, wrapped
 from onnxpress.bodies.steps import Program
+
+POINTER = 4
 
 FIT = """\
 #if defined(__FAST_MATH__)
@@ -63,6 +65,8 @@ class Sources:
 
     header: str
     source: str
+    tables: tuple[int, ...]
+    """Bytes of each table of constants, on a chip of 32 bits."""
 
 
 def c_sources(program: Program, name: str, origin: str) -> Sources:
@@ -79,7 +83,8 @@ def c_sources(program: Program, name: str, origin: str) -> Sources:
     used = [text for text, call in helpers if call in body]
     parts = [f'#include "{name}.h"', FIT, tables, *used, body, entries]
     header = _header(program, name, origin)
-    return Sources(header, "\n".join(part.rstrip("\n") + "\n" for part in parts if part))
+    source = "\n".join(part.rstrip("\n") + "\n" for part in parts if part)
+    return Sources(header, source, (*writer.tables.bytes, *_class_bytes(program)))
 
 
 def symbol(name: str) -> str:
@@ -155,6 +160,16 @@ def _class_type(program: Program) -> str:
 def _whole(number: int) -> str:
     """A whole number of 64 bits; C has no literal for the least one."""
     return f"({number + 1} - 1)" if number == np.iinfo(np.int64).min else str(number)
+
+
+def _class_bytes(program: Program) -> list[int]:
+    """Bytes of the table of classes, and of each text that it points to."""
+    if program.chosen is None or not has_own_classes(program):
+        return []
+    classes = program.classes
+    if isinstance(classes, tuple):
+        return [POINTER * len(classes), *(len(each.encode()) + 1 for each in classes)]
+    return [len(classes) * WIDTHS[_class_type(program)]]
 
 
 def _text(text: str) -> str:

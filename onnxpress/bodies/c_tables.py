@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 _TYPES = ("uint8", "int8", "uint16", "int16", "int32")
 _WIDTH = 96
+WIDTHS = {f"{kind}_t": np.dtype(kind).itemsize for kind in (*_TYPES, "int64")} | {"float": 4}
+"""Bytes of a number."""
 MOST_SHARED = 2**16
 
 
@@ -18,6 +20,8 @@ class Tables:
     def __init__(self) -> None:
         """No tables yet."""
         self.lines: list[str] = []
+        self.bytes: list[int] = []
+        """What each takes."""
 
     def whole(self, name: str, values: NDArray[Any]) -> str:
         """Write whole numbers; return ``name``."""
@@ -53,6 +57,7 @@ class Tables:
 
     def _write(self, kind: str, name: str, items: list[str]) -> None:
         items = items or ["0"]  # C has no empty tables
+        self.bytes.append(len(items) * WIDTHS[kind])
         self.lines.append(f"static const {kind} {name}[{len(items)}] = {{")
         self.lines += wrapped(items)
         self.lines.append("};")

@@ -10,7 +10,9 @@ from onnxpress.errors import UserError
 
 OPTIONS = {
     "X": "--data",
+    "budgets": "--budget",
     "decimal": "--decimal",
+    "device": "--device",
     "group": "--group",
     "max_memory_mb": "--max-memory-mb",
     "max_seconds": "--max-seconds",
@@ -31,12 +33,13 @@ LEADING = {
     "also": "--also",
     "positive": "--positive",
     "budgets": "--budget",
+    "device": "--device",
     "budgets.": "--budget ",
     "budgets:": "--budget",
 }
 """By what a line begins with."""
 
-_FIRST = re.compile(r"^(?:budgets[.:]|(?:score|also|positive|budgets)(?= ))")
+_FIRST = re.compile(r"^(?:budgets[.:]|(?:score|also|positive|budgets|device)(?= ))")
 
 _ARGUMENT = re.compile(r"`(\w+)`|(?<![\w./'-])([Xy])(?![\w./'-])")
 

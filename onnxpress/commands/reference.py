@@ -123,6 +123,8 @@ def values(entry: Json) -> str:
     """Say in words what a setting takes, from its JSON schema."""
     if options := entry.get("anyOf"):
         return " or ".join(values(option) for option in options)
+    if "$ref" in entry:
+        return "mapping"
     if options := entry.get("enum"):
         return ", ".join(str(option) for option in options)
     if "$ref" in entry:

@@ -7,9 +7,18 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from onnxpress.errors import UserError
@@ -355,6 +364,15 @@ class Convert(Section):
     )
 
 
+class Budget(Section):
+    """What a device has that the model is for."""
+
+    flash_kb: PositiveFloat | None = Field(default=None, description="KB of flash")
+    ram_kb: PositiveFloat | None = Field(default=None, description="KB of RAM")
+    row_us: PositiveFloat | None = Field(default=None, description="microseconds a row")
+    clock_mhz: PositiveFloat | None = Field(default=None, description="clock; null: 64")
+
+
 class Quantize(Section):
     """ONNX to quantised ONNX; chosen on calibration rows, never on test rows."""
 
@@ -378,6 +396,28 @@ class Quantize(Section):
         "within_tolerance, "
         "max_abs_error, max_abs_error_p95, or a scorer of scikit-learn; null: no limit",
     )
+    budget: Budget | None = Field(
+        default=None,
+        description="what the device has, as {flash_kb: 32, ram_kb: 4, row_us: 50, clock_mhz: 64}: "
+        "of the candidates whose C is predicted to fit on a Cortex-M4F the best score is chosen; "
+        "row_us alone is measured in onnxruntime, so not reproducible; null: no device",
+    )
+
+    @field_validator("budget")
+    @classmethod
+    def _limits_something(cls, budget: Budget | None, info: ValidationInfo) -> Budget | None:
+        """Refuse a budget that limits nothing, or beside another objective."""
+        if budget is None:
+            return None
+        if budget.flash_kb is budget.ram_kb is budget.row_us is None:
+            raise PydanticCustomError("budget", "Input should limit flash_kb, ram_kb or row_us")
+        if info.data.get("objective", "size") != "size":
+            raise PydanticCustomError(
+                "budget",
+                "Input should be null beside another quantize.objective than size, for it picks "
+                "the best score",
+            )
+        return budget
 
 
 class Evaluate(Section):
@@ -684,7 +724,8 @@ def _explain(error: ValidationError) -> str:
 def _nearest(place: list[str]) -> str:
     section: Any = Params
     for part in place[:-1]:
-        section = section.model_fields[part].annotation
+        found = section.model_fields[part].annotation
+        section = next((each for each in get_args(found) if each is not type(None)), found)
     valid = [field.alias or name for name, field in section.model_fields.items()]
     near = difflib.get_close_matches(place[-1], valid, n=1)
     return f"did you mean {near[0]!r}?" if near else f"valid keys: {', '.join(valid)}"

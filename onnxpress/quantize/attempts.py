@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from onnxpress.graph.canonical import same_computation, to_bytes
 from onnxpress.limits import SCORE
 from onnxpress.onnx_file import judge
 from onnxpress.quantize.candidates import Candidate, NotApplicable
+from onnxpress.quantize.device import Device
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -57,6 +58,8 @@ class Attempts:
     """What a candidate may lose, by key."""
     runtimes: Elsewhere = NOWHERE
     """Other runtimes in which it has to answer equally."""
+    device: Device | None = None
+    """What it has to fit, if anything."""
 
     def verdict(self, candidate: Candidate) -> Verdict:
         """Try a candidate; whatever it raises becomes its verdict.
@@ -68,15 +71,16 @@ class Attempts:
         3. It must be smaller (``not smaller``).
         4. Its prediction for a row must not depend on other rows of the same call.
         5. It must answer equally in the runtimes asked for (``not everywhere``).
-        6. A regressor must predict numbers above zero where the plain model does, if that never
+        6. It must fit the device, if there is one (``does not fit``).
+        7. A regressor must predict numbers above zero where the plain model does, if that never
            predicts any below (``not positive``).
-        7. What it loses must be within every budget, or it is ``over budget``. Where few rows
+        8. What it loses must be within every budget, or it is ``over budget``. Where few rows
            score, a distilled model is held to them by upper bounds: another model may look as good
            on few rows by luck.
         """
         try:
             made = self._made(candidate)
-            return self._rejected(made) or self._scored(made)
+            return self._rejected(made) or self._fitting(made)
         except NotApplicable as reason:
             return Verdict(candidate, Outcome.NOT_APPLICABLE, str(reason))
         except Exception as error:  # quantisers raise whatever they raise; the others go on
@@ -109,6 +113,17 @@ class Attempts:
             reason = f"{runtime}: {what}"[:REASON_LENGTH]
             return Verdict(made.candidate, Outcome.NOT_EVERYWHERE, reason, made.size_kb)
         return None
+
+    def _fitting(self, made: _Made) -> Verdict:
+        """What becomes of a model on the device; its score if it fits."""
+        if self.device is None:
+            return self._scored(made)
+        needs, reason = self.device.needs(made.data)
+        over = ", ".join(str(need) for need in needs if need.exceeded)
+        if not over:
+            return replace(self._scored(made), needs=needs)
+        outcome = Outcome.DOES_NOT_FIT
+        return Verdict(made.candidate, outcome, reason or over, made.size_kb, needs=needs)
 
     def _mixed_rows(self, model: bytes) -> str:
         """What shows that predictions depend on other rows of the call; empty if nothing does.

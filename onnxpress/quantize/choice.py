@@ -18,13 +18,16 @@ from onnxpress.certify.evidence import (
     min_onnxruntime,
     untried_operators,
 )
+from onnxpress.errors import UserError
 from onnxpress.models import PLAIN
 from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.attempts import Attempts
 from onnxpress.quantize.candidates import Candidate
-from onnxpress.quantize.ladders import climb
+from onnxpress.quantize.device import Device, Need
+from onnxpress.quantize.ladders import climb, walk
 from onnxpress.quantize.options import Options
-from onnxpress.quantize.ranking import ranked
+from onnxpress.quantize.ranking import best_scored, ranked
+from onnxpress.quantize.refusal import refusal
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.trials import Trials
@@ -49,6 +52,8 @@ class Choice:
     """scikit-learn's name of the score."""
     runtimes: Mapping[str, str] = field(default_factory=dict)
     """What becomes of the model in the runtimes that it has to answer equally in, in words."""
+    device: Mapping[str, Any] = field(default_factory=dict)
+    """What the model takes on the device that it is for; empty if none is asked for."""
 
     @property
     def candidate(self) -> str:
@@ -75,7 +80,7 @@ class Choice:
     def to_json(self) -> dict[str, Any]:
         """The content of quantization.json."""
         model = onnx.load_from_string(self.model)
-        return {
+        found = {
             "method": str(self.method),
             "candidate": self.candidate,
             "min_onnxruntime": min_onnxruntime(model),
@@ -89,6 +94,7 @@ class Choice:
             "runtimes": dict(self.runtimes),
             "candidates": [verdict.to_json() for verdict in self.verdicts],
         }
+        return found | ({"budget": dict(self.device)} if self.device else {})
 
 
 def choose(
@@ -107,14 +113,26 @@ def choose(
     2. Of those within the budgets the best is chosen (:func:`ranked`).
     3. If there is none, the plain model is passed on.
 
+    With ``terms.device`` all candidates that may fit it are tried (:func:`walk`), and the one with
+    the best score is chosen (:func:`best_scored`). A plain model that is passed on has to fit, too.
+
     A candidate has to answer equally in ``runtimes`` too. ``plain`` is an ONNX model of our own or
     one that has passed the checks. The verdicts are reproducible; with an objective of time the
     choice itself is not.
+
+    Raises:
+        UserError: no model fits the device within all budgets.
     """
-    attempts = Attempts(plain, trials.train, Scorer(trials, terms), terms.limits, runtimes)
+    device = terms.device
+    scorer = Scorer(trials, terms)
+    attempts = Attempts(plain, trials.train, scorer, terms.limits, runtimes, device)
     tried = progress(candidates, len(candidates), "trying candidates")
-    verdicts, passed = climb(tried, attempts.verdict)
-    judged, best = ranked(passed, plain, trials.train, options.objective)
+    if device is None:
+        verdicts, passed = climb(tried, attempts.verdict)
+        judged, best = ranked(passed, plain, trials.train, options.objective)
+    else:
+        verdicts, judged = walk(tried, attempts.verdict)
+        best = best_scored(judged)
     final = {verdict.name: verdict for verdict in [*verdicts, *judged]}
     chosen = None
     summary = f"{_nothing(verdicts)}: model_quantized.onnx is the plain ONNX model"
@@ -123,10 +141,25 @@ def choose(
         before, after = len(plain) / 1024, len(chosen.model) / 1024
         sizes = f"{before:.1f} -> {after:.1f} KB ({before / after:.1f}x smaller)"
         summary = f"{chosen.name} chosen: {sizes}"
-    model = chosen.model if chosen else plain
+    model, takes = chosen.model if chosen else plain, {}
+    if device is not None:
+        needs = chosen.needs if chosen else _needs_of_plain(plain, device, verdicts)
+        summary, takes = f"{summary}; {device.summary(needs)}", device.to_json(needs)
     elsewhere = runtimes.results(model)
     found, score = tuple(final.values()), terms.score.name
-    return Choice(model, chosen, summary, trials.name, found, score, elsewhere)
+    return Choice(model, chosen, summary, trials.name, found, score, elsewhere, takes)
+
+
+def _needs_of_plain(plain: bytes, device: Device, verdicts: list[Verdict]) -> tuple[Need, ...]:
+    """What the plain model takes on a device.
+
+    Raises:
+        UserError: it does not fit either.
+    """
+    needs, reason = device.needs(plain)
+    if any(need.exceeded for need in needs):
+        raise UserError(refusal(verdicts, device, needs, reason))
+    return needs
 
 
 def _nothing(verdicts: list[Verdict]) -> str:

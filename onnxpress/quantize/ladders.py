@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 
 from onnxpress.quantize.candidates import Candidate, Ladder
 from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
@@ -34,6 +35,32 @@ def climb(
         else:
             climbing.record(verdict_of(candidate))
     return list(climbing.verdicts.values()), list(climbing.found.values())
+
+
+def walk(
+    candidates: Iterable[Candidate], verdict_of: Callable[[Candidate], Verdict]
+) -> tuple[list[Verdict], list[Verdict]]:
+    """All verdicts in the order of ``candidates``, and all that are within every budget.
+
+    For the best score every rung is tried, until two in a row do not fit the device: those above
+    take more. A rung within the budgets must be confirmed by the next, as in :func:`climb`, if that
+    was scored.
+    """
+    verdicts: dict[str, Verdict] = {}
+    ladders: dict[Ladder, list[Verdict]] = {}
+    for candidate in candidates:
+        rungs = ladders.setdefault(candidate.ladder, [])
+        if len(rungs) > 1 and all(rung.outcome is Outcome.DOES_NOT_FIT for rung in rungs[-2:]):
+            reason = f"the smaller {rungs[-1].name} does not fit"
+            verdicts[candidate.name] = Verdict(candidate, Outcome.NOT_TRIED, reason)
+        else:
+            verdicts[candidate.name] = verdict_of(candidate)
+            rungs.append(verdicts[candidate.name])
+    for below, above in (pair for rungs in ladders.values() for pair in pairwise(rungs)):
+        if (below.outcome, above.outcome) == (Outcome.WITHIN_BUDGET, Outcome.OVER_BUDGET):
+            verdicts[below.name] = _doubted(below, above)
+    found = list(verdicts.values())
+    return found, [each for each in found if each.outcome is Outcome.WITHIN_BUDGET]
 
 
 class _Climbing:
@@ -72,8 +99,13 @@ class _Climbing:
                 self.found[ladder] = verdict
         elif verdict.outcome is Outcome.OVER_BUDGET and below:
             del self.found[ladder]
-            doubt = f", but the larger {verdict.name} is over budget"
-            self.verdicts[below.name] = below.but(Outcome.NOT_CONFIRMED, doubt)
+            self.verdicts[below.name] = _doubted(below, verdict)
+
+
+def _doubted(below: Verdict, above: Verdict) -> Verdict:
+    """``below`` within the budget by luck, for a larger rung is over it."""
+    doubt = f", but the larger {above.name} is over budget"
+    return below.but(Outcome.NOT_CONFIRMED, doubt)
 
 
 def hopeless(tried: Sequence[Verdict]) -> str:

@@ -45,6 +45,12 @@ class Options:
     None switches a key off. A key that is not there has its default.
     """
 
+    device: Mapping[str, float] = field(default_factory=dict)
+    """What the device that the model is for has (:mod:`onnxpress.quantize.device`).
+
+    If that is limited, the best is the one with the best score that fits, whatever ``objective``.
+    """
+
     score: str | None = None
     """What the budget ``score`` means: scikit-learn's name of a scorer; None: accuracy or R2, and
     NDCG of a ranker on rows in groups."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from onnxpress.quantize.options import Objective
@@ -17,6 +18,10 @@ WORTHWHILE = 0.95
 
 SLOWER = 1.05
 """Above this share of another model's time a model is slower; so few rounds show nothing below."""
+
+
+DIGITS = 9
+"""Of a loss of score; what differs behind them is rounding."""
 
 
 def ranked(
@@ -35,6 +40,17 @@ def ranked(
     pairs = zip(found, ratios, strict=True)
     judged = [_with_time(verdict, ratio, plain) for verdict, ratio in pairs]
     return judged, _fastest(_within_budget(judged))
+
+
+def best_scored(found: list[Verdict]) -> Verdict | None:
+    """The one that loses least of the score; of several the smallest."""
+
+    def place(verdict: Verdict) -> tuple[float, int]:
+        drop = verdict.score_drop
+        unknown = drop is None or math.isnan(drop)
+        return math.inf if drop is None or unknown else round(drop, DIGITS), len(verdict.model)
+
+    return min(found, key=place, default=None)
 
 
 def _within_budget(verdicts: list[Verdict]) -> list[Verdict]:

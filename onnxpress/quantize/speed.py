@@ -22,6 +22,18 @@ a processor learns its way through a forest by heart.
 """
 
 
+def row_microseconds(model: bytes, rows: Rows) -> float:
+    """The median time of a call with one row, in microseconds."""
+    session = open_session(model)
+    calls = [take(rows.feeds, np.array([at % len(rows)])) for at in range(CALLS_ROWS)]
+    times = []
+    for call in calls * FEWEST_ROUNDS:
+        start = time.perf_counter()
+        session.run(None, call)
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[CALLS_ROWS:])) * 1e6
+
+
 def relative_latencies(
     plain: bytes, models: list[bytes], rows: Rows, objective: Objective
 ) -> list[float]:

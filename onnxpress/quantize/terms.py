@@ -21,6 +21,7 @@ from onnxpress.limits import (
     is_scorer,
 )
 from onnxpress.quantize.candidates import Candidate, Form
+from onnxpress.quantize.device import Device
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.trials import Needed, Trials
 from onnxpress.runtime.sessions import open_session, predict_onnx
@@ -57,6 +58,9 @@ class Terms:
 
     rare: Label | None = None
     """The class whose average precision has a budget because it is rare; None if none is."""
+
+    device: Device | None = None
+    """What the model has to fit; None: no device."""
 
 
 @dataclass(frozen=True)

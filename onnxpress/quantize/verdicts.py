@@ -9,6 +9,7 @@ from typing import Any
 
 from onnxpress.limits import SCORE
 from onnxpress.quantize.candidates import Candidate
+from onnxpress.quantize.device import Need
 from onnxpress.scores.losses import Loss
 
 
@@ -29,6 +30,8 @@ class Outcome(StrEnum):
     DEPENDS_ON_OTHER_ROWS = "depends on other rows"
     NOT_EVERYWHERE = "not everywhere"
     """It does not answer equally in a runtime that it has to run in."""
+    DOES_NOT_FIT = "does not fit"
+    """It takes more than there is on the device that it is for."""
     NOT_POSITIVE = "not positive"
     """It predicts zero or less for rows where the plain model, which never does, is above."""
     NOT_APPLICABLE = "not applicable"
@@ -106,6 +109,9 @@ class Verdict:
     drops: tuple[Drop, ...] = ()
     """What it loses of everything that has a budget; empty if it was not scored."""
 
+    needs: tuple[Need, ...] = ()
+    """What it takes of everything that the device limits; empty if there is no such budget."""
+
     relative_latency: float | None = None
     """Its time over the plain model's; None if it was not timed."""
 
@@ -124,7 +130,9 @@ class Verdict:
     @property
     def stopped_by(self) -> str:
         """The key of the first budget that it exceeds; empty if it exceeds none."""
-        return next((drop.loss.key for drop in self.drops if drop.exceeded), "")
+        keys = [need.key for need in self.needs if need.exceeded]
+        keys += [drop.loss.key for drop in self.drops if drop.exceeded]
+        return keys[0] if keys else ""
 
     def to_json(self) -> dict[str, Any]:
         """The entry in quantization.json, without what was not measured."""
@@ -133,6 +141,7 @@ class Verdict:
             "score_drop": self.score_drop,
             "relative_latency": self.relative_latency,
             "drops": {drop.loss.key: drop.to_json() for drop in self.drops} or None,
+            "needs": {need.key: need.to_json() for need in self.needs} or None,
             "stopped_by": self.stopped_by or None,
         }
         return {

@@ -337,6 +337,31 @@ IN_PARAMS = [
         "unknown key 'gate.colour'; valid keys: min_onnx_agreement",
     ),
     Bad(
+        "a misspelt limit of a device",
+        "quantize",
+        params(quantize__budget={"flash_kB": 32}),
+        "unknown key 'quantize.budget.flash_kB'; did you mean 'flash_kb'?",
+    ),
+    Bad(
+        "a device without flash",
+        "prepare",
+        params(quantize__budget={"flash_kb": 0}),
+        "quantize.budget.flash_kb should be greater than 0, got 0",
+    ),
+    Bad(
+        "a clock alone as the budget of a device",
+        "quantize",
+        params(quantize__budget={"clock_mhz": 64}),
+        "quantize.budget should limit flash_kb, ram_kb or row_us, got {'clock_mhz': 64}",
+    ),
+    Bad(
+        "a device and an objective of time",
+        "quantize",
+        params(quantize__budget={"row_us": 50}, quantize__objective="latency"),
+        "quantize.budget should be null beside another quantize.objective than size, for it picks "
+        "the best score, got {'row_us': 50}",
+    ),
+    Bad(
         "a runtime of the gate without its version",
         "gate",
         params(gate__runtimes=["onnxruntime"]),

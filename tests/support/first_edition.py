@@ -19,6 +19,7 @@ LATER = (
     "  max_seconds: 600 ",
     "  max_memory_mb: ",
     "  trust: ",
+    "  budget: ",
     "  score: null",
     "  also: []",
     "  positive: null",

@@ -9,6 +9,7 @@ import click
 
 from onnxpress.commands.line.options import (
     BUDGET,
+    DEVICE,
     FILE,
     in_json,
     one_or_several,
@@ -50,6 +51,16 @@ JOB = ("model", "data", "out", "task", "trust", "max_seconds", "max_memory_mb", 
     help="The most that may be lost: score (default 0), recall_worst_loss (of any class, default "
     "0.02), disagreement, log_loss, brier, the name of a scorer and others; none switches a key "
     "off. Can be given several times.",
+)
+@click.option(
+    "--device",
+    "has",
+    type=DEVICE,
+    multiple=True,
+    metavar="KEY=NUMBER",
+    help="What the device has that the model is for: flash_kb, ram_kb and row_us of its C on a "
+    "Cortex-M4F, at clock_mhz (default 64); row_us alone: of onnxruntime on this machine. The best "
+    "score that fits is chosen. Can be given several times.",
 )
 @click.option(
     "--method",
@@ -115,8 +126,12 @@ def compress(*, in_json: bool, ml_opset: str, **words: Any) -> None:
 
     target = one_or_several(words.pop("targets"))
     job = Job(target=target, **{name: words.pop(name) for name in JOB})
-    budgets = dict(words.pop("budgets"))
-    main(job, {**words, "budgets": budgets, "ml_opset": int(ml_opset)}, in_json=in_json)
+    budgets, device = dict(words.pop("budgets")), dict(words.pop("has"))
+    main(
+        job,
+        {**words, "budgets": budgets, "device": device, "ml_opset": int(ml_opset)},
+        in_json=in_json,
+    )
 
 
 @click.command()

@@ -16,6 +16,7 @@ class _Budget(click.ParamType):  # type: ignore[type-arg] # no parameter at run 
     """``KEY=NUMBER``, or ``KEY=none``, as a pair."""
 
     name = "budget"
+    example = "score=0.01 or score=none"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, float | None]:
         """See click; the keys and the range of the number are checked with the model."""
@@ -25,11 +26,18 @@ class _Budget(click.ParamType):  # type: ignore[type-arg] # no parameter at run 
         try:
             return key, None if number.lower() in {"none", "null"} else float(number)
         except ValueError:
-            expected = "should be a key and a number, such as score=0.01 or score=none"
+            expected = f"should be a key and a number, such as {self.example}"
             self.fail(f"{expected}, got {value!r}", param, ctx)
 
 
-BUDGET = _Budget()
+class _Device(_Budget):
+    """``KEY=NUMBER`` of what a device has."""
+
+    name = "device"
+    example = "flash_kb=32"
+
+
+BUDGET, DEVICE = _Budget(), _Device()
 
 score = click.option(
     "--score",

@@ -33,6 +33,7 @@ ADDED = {
     "train.max_memory_mb": "8192",
     "train.trust": "[]",
     "quantize.max_drop": "{score: 0.0, recall_worst_loss: 0.02}",
+    "quantize.budget": "null",
     "evaluate.score": "null",
     "evaluate.also": "[]",
     "evaluate.positive": "null",

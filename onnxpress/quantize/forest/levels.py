@@ -40,7 +40,9 @@ def forest_candidates(model: onnx.ModelProto, options: Options) -> list[Candidat
     if options.level in ("auto", "refined"):
         from onnxpress.quantize.forest.refined.ladder import refined_candidates  # imports scipy
 
-        found += refined_candidates(model, objective=options.objective, seed=options.seed)
+        found += refined_candidates(
+            model, objective=options.objective, seed=options.seed, tiny=bool(options.device)
+        )
     if options.level in ("auto", "faithful"):
         from onnxpress.quantize.forest.faithful.ladder import faithful_candidates  # imports scipy
 

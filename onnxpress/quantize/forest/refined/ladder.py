@@ -67,6 +67,9 @@ LADDER = (
 )
 """The sizes of the candidates, ascending."""
 
+TINY = (Rung(2, 2), Rung(4, 2), Rung(4, 3))
+"""More, for a device with little flash."""
+
 WriteForest = Callable[[onnx.ModelProto, Subgraphs, ObliviousForest, Answers], onnx.ModelProto]
 """``as_operators`` or ``as_tree_ensemble``."""
 
@@ -86,17 +89,18 @@ def size_bytes(rung: Rung, columns: int) -> int:
 
 
 def refined_candidates(
-    model: onnx.ModelProto, *, objective: Objective, seed: int
+    model: onnx.ModelProto, *, objective: Objective, seed: int, tiny: bool = False
 ) -> list[Candidate]:
     """The rungs that are worth their loss, smallest first.
 
     They are predicted to be faster than ``model`` on the batches of the objective. Where the
-    fastest model is wanted, each also as a tree ensemble, as a ladder of its own.
+    fastest model is wanted, each also as a tree ensemble, as a ladder of its own. ``tiny`` adds
+    rungs below the ladder.
     """
     forms: dict[Form, WriteForest] = {Form.REFINED: as_operators}
     if objective != "size":
         forms[Form.REFINED_NODE] = as_tree_ensemble
-    rungs = _worth_trying(model, BATCH_ROWS[objective])
+    rungs = _worth_trying(model, BATCH_ROWS[objective], (TINY if tiny else ()) + LADDER)
     found = []
     for form, write in forms.items():
         for rung in rungs[form]:
@@ -105,7 +109,9 @@ def refined_candidates(
     return found
 
 
-def _worth_trying(model: onnx.ModelProto, rows: int) -> dict[Form, list[Rung]]:
+def _worth_trying(
+    model: onnx.ModelProto, rows: int, ladder: tuple[Rung, ...]
+) -> dict[Form, list[Rung]]:
     """By form the rungs that are small enough, and faster on a batch of so many ``rows``."""
     limit = max(model.ByteSize() // _WORTH_IT, size_bytes(LADDER[1], 1))
     declared = declared_columns(model)
@@ -113,7 +119,7 @@ def _worth_trying(model: onnx.ModelProto, rows: int) -> dict[Form, list[Rung]]:
     of_classes = len(model.graph.output) > 1
     columns = 1 if of_classes and declared <= 2 else classes  # two classes need one score
     features, most = count_features(model), plain_seconds(model, rows)
-    small = [rung for rung in LADDER if size_bytes(rung, columns) <= limit]
+    small = [rung for rung in ladder if size_bytes(rung, columns) <= limit]
     return {
         Form.REFINED: [
             rung for rung in small if refined_seconds(rung, classes, features, rows) < most

@@ -37,8 +37,9 @@ proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) $(TORCH) ## run the te
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy
 
-bench: $(PEERS) $(TRITON) $(SERVE) ## measure forests against other runtimes, other families, every estimator, every score, budgets, servers under load (two hours); BENCH="--quick" for a sample
+bench: $(PEERS) $(TRITON) $(SERVE) $(TORCH) ## measure forests against other runtimes, other families, every estimator, every score, budgets, servers under load (two hours); BENCH="--quick" for a sample
 	@for suite in bench bench.lossless bench.families bench.coverage bench.scores bench.budgets bench.budgets.gates bench.faithful bench.learning bench.boosters bench.nets bench.edge bench.runtimes bench.serving; do .venv-bench/bin/python -m $$suite $(BENCH) || exit; done
+	@.venv-torch/bin/python -m bench.qat $(BENCH)
 
 fresh: $(VENV) ## fail if dvc.lock is stale: needs no cache, runs nothing
 	@python -m onnxpress fresh

@@ -54,9 +54,15 @@ class Form(StrEnum):
     """Matrices in blocks of 4 bits, float32 again once loaded."""
     INT4_TRAINED = "int4_trained"
     """The same, of fewer neurons and trained on the plain net's answers in this form."""
+    INT4_ALL = "int4_all"
+    """The same, convolutions too."""
+    INT4_QAT = "int4_qat"
+    """The same blocks in every layer, of weights that torch has trained in this form."""
     INT4_PRODUCT = "int4_product"
     """The same blocks, multiplied as they are by an operator of onnxruntime's own."""
     INT8 = "int8"
+    QAT = "qat"
+    """Layers in int8, of weights that torch has trained in this form."""
     MIXED = "mixed"
     """Some layers in int8, those that cost most in float32."""
     INT8_FLOAT16 = "int8_float16"
@@ -64,8 +70,8 @@ class Form(StrEnum):
     FLOAT32 = "float32"
 
 
-DISTILLED = frozenset([Form.REFINED, Form.REFINED_NODE, Form.INT4_TRAINED])
-"""The forms of models that have learned the plain model's answers and share no weights with it."""
+DISTILLED = frozenset([Form.REFINED, Form.REFINED_NODE, Form.INT4_TRAINED, Form.INT4_QAT, Form.QAT])
+"""The forms of models whose weights were learned from the plain model's answers."""
 
 
 @dataclass(frozen=True, order=True)

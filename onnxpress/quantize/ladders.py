@@ -82,7 +82,7 @@ class _Climbing:
         if found is None and candidate.unless is not None:
             found = self.found.get(candidate.unless)
         if found:
-            return f"{found.name} is smaller and within the budget"
+            return f"{found.name} is no larger and within the budget"
         return hopeless(self.tried.get(candidate.ladder, []))
 
     def record(self, verdict: Verdict) -> None:

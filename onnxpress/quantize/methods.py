@@ -9,6 +9,7 @@ import onnx
 
 from onnxpress.quantize.candidates import Candidate, Method, NotApplicable, in_sequence
 from onnxpress.quantize.dense.dynamic import dynamic
+from onnxpress.quantize.dense.qat import qat_candidates, static_qat_candidates
 from onnxpress.quantize.dense.static import static_candidates
 from onnxpress.quantize.dense.stored import SMALL, dense_candidates, float16
 from onnxpress.quantize.dense.trained import trained_candidates
@@ -22,6 +23,10 @@ Lister = Callable[[onnx.ModelProto, Options], list[Candidate]]
 """From a model and the options to the candidates of one method; an empty list if none fits."""
 
 
+TRAINING = ("auto", "refined")
+"""The levels at which nets are trained anew."""
+
+
 def _dynamic(_model: onnx.ModelProto, _options: Options) -> list[Candidate]:
     return [Candidate(Method.DYNAMIC, dynamic)]
 
@@ -33,14 +38,21 @@ def _float16(_model: onnx.ModelProto, _options: Options) -> list[Candidate]:
 def _dense(model: onnx.ModelProto, options: Options) -> list[Candidate]:
     """Nets that are trained, where the level lets answers differ, and weights in fewer bits."""
     found = dense_candidates(model, options)
-    if found and options.level in ("auto", "refined"):
-        return trained_candidates(model, options) + found
+    if found and options.level in TRAINING:
+        return trained_candidates(model, options) + found + qat_candidates(model, options)
     return found
+
+
+def _static(model: onnx.ModelProto, options: Options) -> list[Candidate]:
+    """int8 with ranges, trained in that form where the level lets answers differ."""
+    first, *rungs = static_candidates(model, options)
+    trained = static_qat_candidates(model, options) if options.level in TRAINING else []
+    return [first, *trained, *rungs]
 
 
 METHODS: dict[str, Lister] = {
     Method.DYNAMIC: _dynamic,
-    Method.STATIC: static_candidates,
+    Method.STATIC: _static,
     Method.DENSE: _dense,
     Method.FLOAT16: _float16,
     Method.FOREST: forest_candidates,
@@ -78,11 +90,16 @@ def list_candidates(model: onnx.ModelProto, options: Options) -> list[Candidate]
 def _together(by_method: dict[str, list[Candidate]]) -> list[Candidate]:
     """Candidates that treat every part of the graph, each by its own method.
 
-    Rungs of a ladder replace the whole graph and are left out.
+    Rungs of a ladder replace the whole graph and are left out, and so is what only takes the place
+    of another candidate.
     """
     parts = []
     for name in PARTIAL:
-        found = [candidate for candidate in by_method[name] if candidate.rung is None]
+        found = [
+            candidate
+            for candidate in by_method[name]
+            if candidate.rung is None and candidate.unless is None
+        ]
         if found:
             parts.append(found)
     if len(parts) < 2:

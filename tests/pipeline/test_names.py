@@ -45,6 +45,7 @@ from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.inputs import read_predictions
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.pipeline.params import parse_params
+from onnxpress.quantize.candidates import Form
 from onnxpress.quantize.methods import METHODS
 from onnxpress.quantize.options import Options
 from onnxpress.report.deciding import deciding_table
@@ -235,6 +236,8 @@ def test_the_quantisers_names_and_those_of_columns_do_not_meet(method: str) -> N
     candidates = METHODS[method](to_onnx(model, schema, 12), Options())
     assert candidates
     for candidate in candidates:
+        if candidate.form == Form.QAT:
+            continue  # takes torch, and writes what static writes
         quantised = candidate.apply(to_onnx(model, schema, 12), Rows(feeds, classes()))
         assert [item.name for item in session_of(quantised).get_inputs()] == names
         assert np.mean(answers(quantised, feeds)["label"] == model.predict(frame)) > 0.8

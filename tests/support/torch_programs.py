@@ -1,8 +1,8 @@
 """Save nets as PyTorch's users do, ask the library about them, and write both sides' answers.
 
 ``python -m tests.support.torch_programs FOLDER`` runs in .venv-torch. Each net is saved as
-``NAME.pt2``; ``NAME.npz`` gets its rows, what torch answers before it is saved, and what the
-library says that the original answers and its ONNX form answers.
+``NAME.pt2`` and, as the library converts it, ``NAME.onnx``; ``NAME.npz`` gets its rows, what torch
+answers before it is saved, and what the library says that the original and its ONNX form answer.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators import stored
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.given.sandbox import GivenFile, try_model
+from onnxpress.graph.canonical import to_bytes
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.names import input_name
 from onnxpress.tables.rows import Rows
@@ -49,15 +50,44 @@ class Cnn(nn.Module):  # type: ignore[misc] # torch is not in this environment
         return self.classes(self.features(image).mean(dim=(2, 3)))
 
 
-def trained_cnn(images: torch.Tensor, digits: torch.Tensor) -> nn.Module:
-    model = Cnn()
+class Residual(nn.Module):  # type: ignore[misc] # torch is not in this environment
+    """Layers of a transformer without attention: each adds to what the one before gives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(64, 32), nn.Linear(32, 10)
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 32))
+            for _ in range(2)
+        )
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        values = self.first(image.flatten(1) / 16)
+        for block in self.blocks:
+            values = values + block(values)
+        return self.last(values)
+
+
+def trained(model: nn.Module, images: torch.Tensor, digits: torch.Tensor) -> nn.Module:
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(12):
+    for _ in range(20):
         for batch in torch.randperm(TRAINED).split(50):
             optimiser.zero_grad()
             nn.functional.cross_entropy(model(images[batch]), digits[batch]).backward()
             optimiser.step()
     return model.eval()
+
+
+def uneven(norm: nn.Module, reader: nn.Module) -> None:
+    """Make the channels between a normalisation and what reads it of very different size.
+
+    A Relu between them may stay. The net computes the same, and blocks of 4 bits round it badly.
+    """
+    factors = 8 ** (2 * torch.rand(len(norm.weight)) - 1)
+    with torch.no_grad():
+        norm.weight *= factors
+        norm.bias *= factors
+        reader.weight /= factors.reshape(-1, *[1] * (reader.weight.ndim - 2))
 
 
 def save(model: nn.Module, rows: tuple[torch.Tensor, ...], path: Path) -> NDArray[Any]:
@@ -75,7 +105,12 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     digits = load_digits()
     images = torch.tensor(digits.images, dtype=torch.float32)[:, None]
-    cnn = trained_cnn(images, torch.tensor(digits.target))
+    cnn, residual = (
+        trained(model, images, torch.tensor(digits.target)) for model in (Cnn(), Residual())
+    )
+    uneven(cnn.features[1], cnn.features[4])
+    for block in residual.blocks:
+        uneven(block[0], block[1])
     mask = (torch.arange(5) < torch.arange(ROWS)[:, None] % 5 + 1).to(torch.int64)
     four = torch.cat([floats(4) for _ in range(20)])
     steps = torch.cat([floats(6, 3) for _ in range(20)])
@@ -90,6 +125,7 @@ def main(folder: Path) -> None:
         "sequences": (Recurrent(), (steps,), 3),
         "attention": (Attention(), (torch.randint(0, 12, (ROWS, 5)), mask), 3),
         "digits": (cnn, (images[TRAINED:],), 10),
+        "residual": (residual, (images[TRAINED:],), 10),
     }
     for name, (model, rows, classes) in nets.items():
         values = save(model, rows, folder / f"{name}.pt2")
@@ -113,8 +149,9 @@ def ask(
     tried = try_model(GivenFile(path), rows, rows, schema)
     model = stored.loads(tried.accepted())
     original = predict_original(model, feeds, schema)
-    session = open_session(to_onnx(model, schema, 12).SerializeToString())
-    converted = predict_onnx(session, feeds)
+    plain = to_bytes(to_onnx(model, schema, 12))
+    path.with_suffix(".onnx").write_bytes(plain)
+    converted = predict_onnx(open_session(plain), feeds)
     found = {"original": original.values, "converted": converted.values}
     if original.scores is not None and converted.scores is not None:
         found |= {"original_scores": original.scores, "converted_scores": converted.scores}

@@ -6,6 +6,8 @@
   stay.
 * ``block_products``: the same blocks, multiplied as they are by an operator of onnxruntime's own.
 * ``trained``: nets of fewer neurons; ``chain`` reads and writes dense layers, ``training`` trains.
+* ``qat``: any net of known operators, trained by torch in a held process as it will be stored.
+  ``qat_lesson`` is what is learned, ``qat_training`` and ``torch_operators`` run in the process.
 * ``dynamic``, ``static``: products computed in int8, which pay for large layers only. ``ranges``
   calibrates the second, ``smoothing`` makes channels alike, ``int8_layers`` writes it.
 * ``linear``: the linear operators of ai.onnx.ml as matrix products.

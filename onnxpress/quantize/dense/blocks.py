@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 
 from onnxpress.graph.writer import GraphWriter
+from onnxpress.quantize.dense.layers import MATRIX
 
 BLOCK = 64
 ZERO = 8
@@ -103,6 +104,33 @@ def _stored(steps: NDArray[np.float32]) -> NDArray[np.float32]:
 def _fits_half(steps: NDArray[np.float32]) -> bool:
     sizes = np.abs(steps)
     return bool((sizes >= HALF.smallest_normal).all() and (sizes <= HALF.max).all())
+
+
+def rounded(matrix: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the matrix (inputs, outputs) that is stored with these steps."""
+    return Blocks(numbers(split(matrix), steps), steps, len(matrix)).matrix()
+
+
+def as_matrix(weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the weights of a layer as a matrix (inputs, outputs).
+
+    Those of a convolution are (outputs, inputs of a group, kernel...).
+    """
+    return weights if weights.ndim == MATRIX else weights.reshape(len(weights), -1).T
+
+
+def as_weights(matrix: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Return a matrix (inputs, outputs) as the weights of a layer, of ``shape``."""
+    return matrix if len(shape) == MATRIX else np.ascontiguousarray(matrix.T).reshape(shape)
+
+
+def write_weights(weights: NDArray[np.float32], name: str, writer: GraphWriter) -> str:
+    """Write the weights of a layer in blocks; return the name of their float32 value."""
+    value = write_blocks(in_blocks(as_matrix(weights)), name, writer)
+    if weights.ndim == MATRIX:
+        return value
+    shape = writer.constant(np.array(weights.shape, np.int64))
+    return writer.add("Reshape", writer.add("Transpose", value, perm=[1, 0]), shape)
 
 
 def write_blocks(blocks: Blocks, name: str, writer: GraphWriter) -> str:

@@ -200,7 +200,7 @@ class _Layers:
 
     def quantise(self, node: onnx.NodeProto, layer: Layer) -> None:
         """Let ``node`` read whole numbers."""
-        steps = _step_and_zero(self.ranges[node.input[0]])[0]
+        steps = step_and_zero(self.ranges[node.input[0]])[0]
         weights = self._weights(layer)
         node.input[0], node.input[1] = self.whole(node.input[0]), weights.value
         plain = gemm_attribute(node, "alpha", 1) == gemm_attribute(node, "beta", 1) == 1
@@ -210,7 +210,7 @@ class _Layers:
     def whole(self, name: str) -> str:
         """Round a value to whole numbers of its range, as float32 again."""
         if name not in self.inputs:
-            step, zero = _step_and_zero(self.ranges[name])
+            step, zero = step_and_zero(self.ranges[name])
             stored = self.writer.constant(step), self.writer.constant(zero)
             whole = self.writer.add("QuantizeLinear", name, *stored)
             self.inputs[name] = self.writer.add("DequantizeLinear", whole, *stored)
@@ -262,10 +262,17 @@ def whole_weights(
     return np.round(weights / steps).astype(np.int8), steps.ravel()
 
 
-def _step_and_zero(kept: Range) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+def restored(whole: NDArray[np.int8], steps: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Return the weights that :func:`whole_weights` has made whole numbers of."""
+    shape = [1] * whole.ndim
+    shape[axis] = -1
+    return np.asarray(whole * steps.reshape(shape), np.float32)
+
+
+def step_and_zero(kept: Range) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     """The step of 256 whole numbers over a range, and the one that means zero, as scalars.
 
-    >>> [value.item() for value in _step_and_zero((-1.0, 254.0))]
+    >>> [value.item() for value in step_and_zero((-1.0, 254.0))]
     [1.0, 1]
     """
     low, high = kept

@@ -56,11 +56,20 @@ def static(model: onnx.ModelProto, rows: Rows, *, floats: int = 0) -> onnx.Model
     Raises:
         NotApplicable: the graph has no layer large enough to gain.
     """
-    if not large_layers(with_upright_weights(model)):
-        raise NotApplicable("the graph has no layer that int8 would make faster")
-    plan = _plan(Task(model, rows, 0))
+    plan = static_plan(model, rows)
     treated = plan.without(floats) if floats else plan.layers
     return in_int8(plan.model, plan.ranges, treated)
+
+
+def static_plan(model: onnx.ModelProto, rows: Rows) -> StaticPlan:
+    """Find which layers are treated, and with which ranges.
+
+    Raises:
+        NotApplicable: the graph has no layer large enough to gain.
+    """
+    if not large_layers(with_upright_weights(model)):
+        raise NotApplicable("the graph has no layer that int8 would make faster")
+    return _plan(Task(model, rows, 0))
 
 
 def large_layers(model: onnx.ModelProto) -> list[Layer]:
@@ -80,13 +89,14 @@ def _is_large(layer: Layer) -> bool:
     return channels >= MIN_CHANNELS and layer.size >= channels * MIN_WEIGHTS_OF_A_CHANNEL
 
 
-class _Plan:
+class StaticPlan:
     """The layers to treat, and the form and the ranges that move the scores least.
 
     Tried are the net as it is and with smoothed channels, each with ranges by each calibration.
     """
 
     def __init__(self, task: Task) -> None:
+        """Try them on the rows of ``task``."""
         plain = prepared(task.model)
         self.layers = large_layers(plain)
         self.feeds = calibration_feeds(task.rows)
@@ -140,5 +150,5 @@ def _scores(model: onnx.ModelProto, feeds: Feeds) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=6)  # the rungs of a ladder share a model and its rows, and those of a fold
-def _plan(task: Task) -> _Plan:
-    return _Plan(task)
+def _plan(task: Task) -> StaticPlan:
+    return StaticPlan(task)

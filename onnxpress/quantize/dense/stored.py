@@ -13,8 +13,8 @@ from onnxpress.graph.gemm import with_upright_weights
 from onnxpress.graph.writer import GraphWriter
 from onnxpress.quantize.candidates import Candidate, Form, Method, NotApplicable
 from onnxpress.quantize.dense.block_products import block_products
-from onnxpress.quantize.dense.blocks import in_blocks, write_blocks
-from onnxpress.quantize.dense.layers import MATRIX, layers
+from onnxpress.quantize.dense.blocks import write_weights
+from onnxpress.quantize.dense.layers import MATRIX, layers, layers_of
 from onnxpress.quantize.dense.linear import as_products
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.storage import Matrix, WriteMatrix, half, outputs_int8, store
@@ -32,11 +32,15 @@ def dense_candidates(model: onnx.ModelProto, options: Options) -> list[Candidate
     An operator of onnxruntime's own is tried only where the fastest model is wanted: the same
     blocks in operators of ai.onnx are as small, and run in every runtime.
     """
-    if not layers(products_of(model), MIN_WEIGHTS):
+    large = [layer for layer in layers_of(products_of(model)) if layer.size >= MIN_WEIGHTS]
+    if not large:
         return []
+    forms = [(Form.INT4, _int4), (Form.INT8, outputs_int8)]
+    if any(layer.is_convolution for layer in large):
+        forms.insert(0, (Form.INT4_ALL, write_weights))
     found = [
         Candidate(Method.DENSE, partial(_stored, write_matrix=write), form=form)
-        for form, write in ((Form.INT4, _int4), (Form.INT8, outputs_int8))
+        for form, write in forms
     ]
     if options.objective != "size":
         found.append(Candidate(Method.DENSE, _block_products, form=Form.INT4_PRODUCT))
@@ -57,8 +61,20 @@ def products_of(model: onnx.ModelProto) -> onnx.ModelProto:
     return with_upright_weights(as_products(model, MIN_WEIGHTS))
 
 
+def in_int4(products: onnx.ModelProto) -> onnx.ModelProto:
+    """Copy a model with upright weights; every layer is in blocks of 4 bits.
+
+    Raises:
+        NotApplicable: there is no layer, or all are small.
+    """
+    return _written(products, write_weights)
+
+
 def _stored(model: onnx.ModelProto, _rows: Rows, *, write_matrix: WriteMatrix) -> onnx.ModelProto:
-    products = products_of(model)
+    return _written(products_of(model), write_matrix)
+
+
+def _written(products: onnx.ModelProto, write_matrix: WriteMatrix) -> onnx.ModelProto:
     names = layers(products, MIN_WEIGHTS)
     if not names:
         raise NotApplicable(SMALL)
@@ -73,4 +89,4 @@ def _int4(weights: Matrix, name: str, writer: GraphWriter) -> str:
     """Matrices in blocks of 4 bits; convolutions, which share few weights, in int8."""
     if weights.ndim > MATRIX:
         return outputs_int8(weights, name, writer)
-    return write_blocks(in_blocks(weights), name, writer)
+    return write_weights(weights, name, writer)

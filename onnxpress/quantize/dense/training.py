@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from onnxpress.quantize.dense.blocks import LARGEST, ZERO, Blocks, best_steps, numbers, split
 from onnxpress.quantize.dense.chain import Floats, Weights
+from onnxpress.tables.rows import Feeds
 
 BATCH = 128
 WORK = 10**8
@@ -70,19 +71,33 @@ def lesson_of(
     rows: Floats, teacher: tuple[Weights, ...], activations: tuple[str, ...], link: str, seed: int
 ) -> Lesson:
     """Take up to ``MOST_ROWS`` rows and ask the teacher about them and others."""
-    random = np.random.default_rng(seed)
     size = min(MOST_ROWS, max(len(rows), FEWEST_ROWS))
-    order = np.concatenate([random.permutation(len(rows)) for _ in range(-(-size // len(rows)))])
-    taken = rows[order[:size]]
-    one, other = random.integers(len(rows), size=(2, size))
-    place = random.random((size, 1)).astype(np.float32)
-    between = rows[one] + place * (rows[other] - rows[one])
-    both = np.concatenate([taken, between])
+    both = with_rows_between({"": rows}, size, seed)[""]
     parts = [
         forward(teacher, activations, both[start : start + CHUNK])[-1]
         for start in range(0, len(both), CHUNK)
     ]
     return Lesson(both, np.concatenate(parts), teacher, activations, link, seed)
+
+
+def with_rows_between(feeds: Feeds, size: int, seed: int) -> Feeds:
+    """Take ``size`` rows at random, and as many at a random place between two of them.
+
+    Whole numbers between two are rounded.
+    """
+    random = np.random.default_rng(seed)
+    count = len(next(iter(feeds.values())))
+    order = np.concatenate([random.permutation(count) for _ in range(-(-size // count))])
+    one, other = random.integers(count, size=(2, size))
+    places = random.random((size, 1)).astype(np.float32)
+    found = {}
+    for name, rows in feeds.items():
+        place = places.reshape(size, *[1] * (rows.ndim - 1))
+        between = rows[one] + place * (rows[other].astype(np.float32) - rows[one])
+        if rows.dtype.kind != "f":
+            between = np.rint(between)
+        found[name] = np.concatenate([rows[order[:size]], between.astype(rows.dtype)])
+    return found
 
 
 def trained(lesson: Lesson, student: Sequence[Weights], stored: Sequence[bool]) -> list[Weights]:
@@ -206,10 +221,10 @@ class _Training:
     def _adam(self, gradients: list[Floats], rate: float, step: int) -> None:
         values = [*self.matrices, *self.biases]
         for value, gradient, momenta in zip(values, gradients, self.momenta, strict=True):
-            np.subtract(value, _adams_move(gradient, momenta, rate, step), out=value)
+            np.subtract(value, adams_move(gradient, momenta, rate, step), out=value)
 
 
-def _adams_move(gradient: Floats, momenta: list[Floats], rate: float, step: int) -> Floats:
+def adams_move(gradient: Floats, momenta: list[Floats], rate: float, step: int) -> Floats:
     """What Adam takes from a weight.
 
     It overwrites ``gradient`` and ``momenta``: new arrays would take most of the time.

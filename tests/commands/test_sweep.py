@@ -105,7 +105,7 @@ def test_equal_points_are_one_and_the_name_tells_params_and_code_apart(workspace
         ),
         (
             "grid: {quantize: [{method: none}]}",
-            "quantize is a section; name its keys one by one, as in quantize.level",
+            "quantize is a section; name its keys one by one, as in quantize.budget",
         ),
         (
             "grid: {train.params.missing_values: [.nan]}",

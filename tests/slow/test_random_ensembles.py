@@ -1,4 +1,4 @@
-"""Lossless, for thousands of random ensembles of every rule that the tree operators have."""
+"""Lossless, for many random ensembles of every rule that the tree operators have."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.support.random_ensembles import Spec, specs
 
 
 @settings(
-    max_examples=4000,
+    max_examples=1500,
     deadline=None,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(spec=specs())
-def test_thousands_of_random_ensembles_are_read_and_written_rightly(spec: Spec) -> None:
+def test_random_ensembles_are_read_and_written_rightly(spec: Spec) -> None:
     check_reading(spec)
     check_writing(spec)
     check_meaning(spec)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import subprocess
 import sys
 import time
@@ -45,17 +47,24 @@ def start(output: str) -> subprocess.Popen[bytes]:
     )
 
 
+def below(output: str) -> list[Path]:
+    """All files and folders; those that vanish meanwhile are left out."""
+    return [
+        Path(folder, name) for folder, *names in os.walk(output) for name in itertools.chain(*names)
+    ]
+
+
 def finished(output: str) -> dict[str, bytes]:
     """The files of predictions that a reader of the folder sees."""
-    found = Path(output).rglob("*.parquet")
+    found = [path for path in below(output) if path.suffix == ".parquet"]
     seen = [path for path in found if TEMPORARY not in str(path)]
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in seen}
 
 
 def is_at_work(process: int, files: int) -> bool:
     """Whether a process writes a file, after so many whole ones."""
-    writing = [*Path("killed").rglob(f"{TEMPORARY}{process}-*")]
-    return bool(writing) and len(finished("killed")) >= files
+    writing = any(path.name.startswith(f"{TEMPORARY}{process}-") for path in below("killed"))
+    return writing and len(finished("killed")) >= files
 
 
 def test_killed_runs_leave_the_bytes_of_one_run_and_each_row_once(workspace: Path) -> None:

@@ -26,7 +26,7 @@ MARKS: dict[str, dict[str, Any]] = {
 FOOT = (
     "hollow: the forest of 100 trees as C; filled: the fewest trees that reach the score. C: flash "
     "for the label on a Cortex-M0+; others: all that is\nloaded beside a browser, Python or a "
-    "database. Times: one core of a desktop processor, in one run on a machine with other work"
+    "database. Times: one core of a desktop processor, in one run"
 )
 
 Record = dict[str, Any]

@@ -11,7 +11,8 @@ import argparse
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +69,9 @@ class Convolutions(nn.Module):  # type: ignore[misc] # torch is not in this envi
             image = nn.functional.max_pool2d(image, 2) if place < 2 else image
         return self.last(image.flatten(1))
 
-    def make_uneven(self) -> None:
-        """Multiply channels, and divide the weights that read them: the answers stay."""
-        for first, second in zip(self.layers, self.layers[1:], strict=False):
-            found = factors(len(first.weight))
-            first.weight *= found[:, None, None, None]
-            first.bias *= found
-            second.weight /= found[:, None, None]
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """Return layers, and what reads them."""
+        return list(pairwise(self.layers))
 
 
 class Residual(nn.Module):  # type: ignore[misc] # torch is not in this environment
@@ -96,21 +93,25 @@ class Residual(nn.Module):  # type: ignore[misc] # torch is not in this environm
             values = values + block(values)
         return self.last(values)
 
-    def make_uneven(self) -> None:
-        """Multiply channels, and divide the weights that read them: the answers stay."""
-        for norm, layer, *_ in self.blocks:
-            found = factors(32)
-            norm.weight *= found
-            norm.bias *= found
-            layer.weight /= found
+    def pairs(self) -> list[tuple[Any, Any]]:
+        """Return normalisations, and what reads them."""
+        return [(block[0], block[1]) for block in self.blocks]
 
 
 NETS = {"CNN": Convolutions, "MLP with residuals": Residual}
 
 
-def factors(count: int) -> Any:
-    """Return what the sizes of channels are multiplied by, (count,)."""
-    return UNEVEN ** (2 * torch.rand(count) - 1)
+def make_uneven(pairs: Iterable[tuple[Any, Any]], largest: float) -> None:
+    """Multiply channels by up to ``largest``, and divide the weights that read them.
+
+    The answers stay, also where a Relu is between them, and blocks of 4 bits round them badly.
+    """
+    for layer, reader in pairs:
+        factors = largest ** (2 * torch.rand(len(layer.weight)) - 1)
+        with torch.no_grad():
+            layer.weight *= factors.reshape(-1, *[1] * (layer.weight.ndim - 1))
+            layer.bias *= factors
+            reader.weight /= factors.reshape(-1, *[1] * (reader.weight.ndim - 2))
 
 
 def trained(net: Any, images: Any, digits: Any) -> Any:
@@ -162,8 +163,7 @@ def measured(make: Callable[[], Any], seed: int, *, is_uneven: bool) -> dict[str
     given = torch.from_numpy(images[:LEARNED])
     net = trained(make(), given, torch.from_numpy(target[:LEARNED]))
     if is_uneven:
-        with torch.no_grad():
-            net.make_uneven()
+        make_uneven(net.pairs(), UNEVEN)
     model = as_onnx(net, given)
     name = model.graph.input[0].name
     learn, test = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
+from numbers import Real
 
 import onnx
 
@@ -62,7 +63,7 @@ def _check(settings: Mapping[str, float], key: str) -> None:
         if name not in names:
             came = shortened(repr(name))
             raise UserError(f"{key} should have keys of {', '.join(names)}, got {came}")
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        number = isinstance(value, Real) and not isinstance(value, bool)
         if not number or not 0 < value < math.inf:
             shown = shortened(repr(value))
             raise UserError(f"{key} should have a number above 0 for {name}, got {shown}")

@@ -90,7 +90,7 @@ def test_a_model_without_a_form_in_c_runs_on_no_microcontroller(tumours: Any) ->
 
 
 def test_a_plain_model_that_fits_is_passed_on(tumours: Any) -> None:
-    result = compressed(tumours, {"flash_kb": 900}, method="none")
+    result = compressed(tumours, {"flash_kb": np.int64(900)}, method="none")
     assert result.data == result.plain
     assert "of 900 KB of flash" in result.summary
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 from torch import nn
 
+from bench.qat import Residual, make_uneven
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators import stored
 from onnxpress.estimators.predicting import predict_original
@@ -50,24 +51,6 @@ class Cnn(nn.Module):  # type: ignore[misc] # torch is not in this environment
         return self.classes(self.features(image).mean(dim=(2, 3)))
 
 
-class Residual(nn.Module):  # type: ignore[misc] # torch is not in this environment
-    """Layers of a transformer without attention: each adds to what the one before gives."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.last = nn.Linear(64, 32), nn.Linear(32, 10)
-        self.blocks = nn.ModuleList(
-            nn.Sequential(nn.LayerNorm(32), nn.Linear(32, 64), nn.GELU(), nn.Linear(64, 32))
-            for _ in range(2)
-        )
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        values = self.first(image.flatten(1) / 16)
-        for block in self.blocks:
-            values = values + block(values)
-        return self.last(values)
-
-
 def trained(model: nn.Module, images: torch.Tensor, digits: torch.Tensor) -> nn.Module:
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
     for _ in range(20):
@@ -76,18 +59,6 @@ def trained(model: nn.Module, images: torch.Tensor, digits: torch.Tensor) -> nn.
             nn.functional.cross_entropy(model(images[batch]), digits[batch]).backward()
             optimiser.step()
     return model.eval()
-
-
-def uneven(norm: nn.Module, reader: nn.Module) -> None:
-    """Make the channels between a normalisation and what reads it of very different size.
-
-    A Relu between them may stay. The net computes the same, and blocks of 4 bits round it badly.
-    """
-    factors = 8 ** (2 * torch.rand(len(norm.weight)) - 1)
-    with torch.no_grad():
-        norm.weight *= factors
-        norm.bias *= factors
-        reader.weight /= factors.reshape(-1, *[1] * (reader.weight.ndim - 2))
 
 
 def save(model: nn.Module, rows: tuple[torch.Tensor, ...], path: Path) -> NDArray[Any]:
@@ -108,9 +79,7 @@ def main(folder: Path) -> None:
     cnn, residual = (
         trained(model, images, torch.tensor(digits.target)) for model in (Cnn(), Residual())
     )
-    uneven(cnn.features[1], cnn.features[4])
-    for block in residual.blocks:
-        uneven(block[0], block[1])
+    make_uneven([(cnn.features[1], cnn.features[4]), *residual.pairs()], 8.0)
     mask = (torch.arange(5) < torch.arange(ROWS)[:, None] % 5 + 1).to(torch.int64)
     four = torch.cat([floats(4) for _ in range(20)])
     steps = torch.cat([floats(6, 3) for _ in range(20)])

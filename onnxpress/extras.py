@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from onnxpress.errors import UserError
 
 EXTRAS = {
+    "cluster": {"dask", "distributed"},
     "grpc": {"grpc", "tritonclient"},
     "pipeline": {"dvc", "filelock", "pydantic", "pydantic_core", "requests", "ruamel", "yaml"},
     "report": {"jinja2", "matplotlib"},

@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 LAYERS = [
     {"errors", "extras", "limits", "text", "models", "pareto", "progress", "reading", "runtimes"},
-    {"credentials", "held", "onnx_file"},
+    {"credentials", "engine", "held", "onnx_file"},
     {"graph", "tables"},
     {"boosters"},
     {"runtime"},

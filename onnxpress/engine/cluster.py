@@ -1,0 +1,204 @@
+"""The workers of a Dask cluster as an engine.
+
+What is shared is the result of a task whose argument the scheduler keeps, so it is made again where
+the worker that held it is lost; what is scattered would be gone.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from onnxpress.engine.engine import Task
+from onnxpress.engine.sameness import differences, identity
+from onnxpress.errors import UserError
+from onnxpress.extras import naming_extras
+from onnxpress.progress import Say
+
+Out = TypeVar("Out")
+
+CONNECT_SECONDS = 20
+WORKER_SECONDS = 60.0
+"""How long a cluster may be without any worker."""
+
+POLL_SECONDS = 1.0
+LOST_TIMES = 20
+"""How often a call is begun again whose workers are killed; the scheduler does so three times."""
+
+CURE = "or set engine.scheduler to null, and run again; what is done is kept"
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+
+
+@contextmanager
+def cluster(address: str, warn: Say) -> Iterator[Cluster]:
+    """Connect to the scheduler at ``address``, such as ``tcp://127.0.0.1:8786``.
+
+    Certificates for ``tls://`` come from Dask's configuration.
+
+    Raises:
+        UserError: there is none, it has no worker, or a worker would give other results.
+    """
+    with naming_extras():
+        import dask
+        from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our lines say what matters
+    protocol, _, place = address.partition("://")
+    if protocol != "tls" and not place.startswith(LOCAL):
+        warn(
+            f"engine.scheduler {address}: models and rows go there neither encrypted nor signed, "
+            "and whoever reaches it can run code here; use tls://"
+        )
+    large = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
+    try:
+        with dask.config.set(large):
+            connect: Any = Client  # it has no types
+            client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError, ImportError) as error:
+        words = " ".join(str(error).split())
+        raise UserError(
+            f"engine.scheduler {address} does not answer ({words}); start it, {CURE}"
+        ) from error
+    with client:
+        found = Cluster(client, address)
+        found.refuse_unequal()
+        yield found
+
+
+class Cluster:
+    """Workers that give the results of this machine."""
+
+    def __init__(self, client: Any, address: str) -> None:
+        """Take a ``distributed.Client``."""
+        self._client, self._address, self._seen = client, address, time.monotonic()
+
+    @property
+    def workers(self) -> int:
+        """How many workers there are now, at least one."""
+        return max(len(self._workers()), 1)
+
+    def share(self, value: Any) -> Any:
+        """Have the scheduler keep a value, for any number of calls."""
+        return self._client.submit(_same, value, pure=False)
+
+    def submit(self, function: Callable[..., Out], *arguments: Any) -> Task[Out]:
+        """Send a call to the worker that is free first."""
+        return _Call(self, function, arguments)
+
+    def begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Return the ``distributed.Future`` of a call."""
+        return self._client.submit(_checked, identity(), function, *arguments, pure=False)
+
+    def refuse_unequal(self) -> None:
+        """See that there are workers, and that each would give the results of this machine.
+
+        Raises:
+            UserError: there are none in time, or one would not.
+        """
+        while not self._workers():
+            self.refuse_gone()
+            time.sleep(POLL_SECONDS / 10)
+        for worker, there in self._client.run(_identity_of, on_error="return").items():
+            if isinstance(there, ImportError):
+                raise UserError(
+                    f"worker {worker} lacks our code ({there}); install it there, {CURE}"
+                )
+            if isinstance(there, OSError):
+                continue  # it was lost meanwhile
+            if isinstance(there, Exception):
+                raise there
+            _refuse(worker, identity(), there)
+
+    def refuse_gone(self) -> None:
+        """See that the scheduler is there, and that it was not without workers for long.
+
+        Raises:
+            UserError: it is gone, or was.
+        """
+        if self._client.status != "running":
+            raise UserError(f"the scheduler at {self._address} is gone; start it again, {CURE}")
+        now = time.monotonic()
+        if self._workers():
+            self._seen = now
+        elif now - self._seen > WORKER_SECONDS:
+            raise UserError(
+                f"the scheduler at {self._address} has had no worker for "
+                f"{WORKER_SECONDS:.0f} seconds; start one, {CURE}"
+            )
+
+    def _workers(self) -> dict[str, Any]:
+        found: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        return found
+
+
+class _Call:
+    """A call on some worker, begun again where its workers are lost."""
+
+    def __init__(self, cluster: Cluster, function: Callable[..., Any], arguments: Any) -> None:
+        self._cluster, self._function, self._arguments = cluster, function, arguments
+        self._future = cluster.begin(function, arguments)
+
+    def result(self) -> Any:
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+        from distributed.client import FutureCancelledError
+
+        lost = 0
+        while True:
+            try:
+                return self._future.result(timeout=POLL_SECONDS)
+            except TimeoutError:
+                if self._future.done():
+                    raise
+                self._cluster.refuse_gone()
+            except (KilledWorker, FutureCancelledError, CancelledError) as error:
+                self._cluster.refuse_gone()
+                lost += 1
+                if lost > LOST_TIMES:
+                    raise UserError(
+                        f"a call of {self._function!r} has ended {lost} workers ({error}); "
+                        f"give the workers more memory, {CURE}"
+                    ) from error
+                self._future = self._cluster.begin(self._function, self._arguments)
+
+    def cancel(self) -> None:
+        self._future.cancel()
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _identity_of(dask_worker: Any) -> dict[str, str]:
+    """What a worker is; Dask knows the argument by its name."""
+    return {**identity(), "threads": str(dask_worker.state.nthreads)}
+
+
+def _checked(here: dict[str, str], function: Callable[..., Out], *arguments: Any) -> Out:
+    """Call a function on a worker, which may have joined a moment ago."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    _refuse(worker.address, here, _identity_of(worker))
+    return function(*arguments)
+
+
+def _refuse(worker: str, here: dict[str, str], there: dict[str, str]) -> None:
+    """See that a worker is like this machine, and does one thing at a time.
+
+    Raises:
+        UserError: it is not, or does not.
+    """
+    if differing := differences(here, there):
+        raise UserError(
+            f"worker {worker} would give other results: {differing}; make them equal, {CURE}"
+        )
+    if there["threads"] != "1":
+        raise UserError(
+            f"worker {worker} has {there['threads']} threads, and calls share no process; "
+            f"start it with --nthreads 1, {CURE}"
+        )

@@ -1,0 +1,98 @@
+"""What an engine is, and the one that runs everything in this process."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from typing import Any, Protocol, TypeVar
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+Out_co = TypeVar("Out_co", covariant=True)
+
+
+class Task(Protocol[Out_co]):
+    """A call that was submitted."""
+
+    def result(self) -> Out_co:
+        """Wait for what the call returns, or raise what it raises."""
+
+    def cancel(self) -> object:
+        """Give the call up, if it has not begun."""
+
+
+class Engine(Protocol):
+    """Runs calls, each on one thread of one process."""
+
+    @property
+    def workers(self) -> int:
+        """How many calls run at once; so many are worth submitting before a result is asked for."""
+
+    def share(self, value: Any) -> Any:
+        """Return what stands for ``value`` as an argument of :meth:`submit`.
+
+        It goes to a worker once, however many calls take it. A call must not change it.
+        """
+
+    def submit(self, function: Callable[..., Out], *arguments: Any) -> Task[Out]:
+        """Begin ``function(*arguments)`` as soon as there is a worker for it."""
+
+
+class Here:
+    """This process: a call runs when its result is asked for, so one given up costs nothing."""
+
+    workers = 1
+
+    def share(self, value: Any) -> Any:
+        """Return the value itself."""
+        return value
+
+    def submit(self, function: Callable[..., Out], *arguments: Any) -> Task[Out]:
+        """Note the call."""
+        return _Later(function, arguments)
+
+
+class _Later:
+    """A call in this process."""
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+        self._function, self._arguments = function, arguments
+
+    @cached_property
+    def _result(self) -> Any:
+        return self._function(*self._arguments)
+
+    def result(self) -> Any:
+        return self._result
+
+    def cancel(self) -> None:
+        pass
+
+
+HERE = Here()
+
+
+def in_order(
+    engine: Engine, function: Callable[..., Out], items: Iterable[In], *shared: Any
+) -> Iterator[Out]:
+    """Yield ``function(item, *shared)`` of each item, in the order of the items.
+
+    No more items are taken than keep the workers busy: one that waits for each that runs. In this
+    process an item is taken when the result before it is used.
+
+    Raises:
+        Exception: what the function or the items raise, after the results before it.
+    """
+    waiting: deque[Task[Out]] = deque()
+    most = 1 if engine.workers == 1 else 2 * engine.workers
+    try:
+        for item in items:
+            waiting.append(engine.submit(function, item, *shared))
+            if len(waiting) >= most:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for task in waiting:
+            task.cancel()

@@ -1,0 +1,60 @@
+"""Calls on the workers of a real cluster on loopback."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from distributed import LocalCluster
+from numpy.typing import NDArray
+
+from onnxpress.engine.choosing import engine_at
+from onnxpress.engine.engine import HERE, in_order
+from onnxpress.errors import UserError
+from tests.engine.conftest import kill_a_worker
+
+
+def refuse_lines(line: str) -> None:
+    raise AssertionError(line)
+
+
+def scaled(item: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    time.sleep(0.2)
+    if item == 7:
+        raise UserError("seven is wrong")
+    return values * item
+
+
+VALUES = np.random.default_rng(0).normal(size=200_000)
+
+
+def test_results_are_those_of_this_process_in_their_order(local: LocalCluster) -> None:
+    with engine_at(local.scheduler_address, refuse_lines) as engine:
+        assert engine.workers == 2
+        found = list(in_order(engine, scaled, range(6), engine.share(VALUES)))
+    expected = list(in_order(HERE, scaled, range(6), HERE.share(VALUES)))
+    assert [each.tobytes() for each in found] == [each.tobytes() for each in expected]
+
+
+def test_what_a_call_raises_comes_after_the_results_before_it(local: LocalCluster) -> None:
+    with engine_at(local.scheduler_address, refuse_lines) as engine:
+        shared = engine.share(VALUES)
+        results = in_order(engine, scaled, range(5, 9), shared)
+        found = [next(results), next(results)]
+        with pytest.raises(UserError, match="seven is wrong"):
+            next(results)
+    assert [each.tobytes() for each in found] == [(VALUES * item).tobytes() for item in (5, 6)]
+
+
+def test_lost_workers_lose_nothing(local: LocalCluster, client: Any) -> None:
+    with engine_at(local.scheduler_address, refuse_lines) as engine:
+        shared = engine.share(VALUES)
+        tasks = [engine.submit(scaled, item, shared) for item in range(20, 40)]
+        for _ in range(3):
+            kill_a_worker(client)
+            time.sleep(0.5)
+        found = [task.result() for task in tasks]
+    for item, each in zip(range(20, 40), found, strict=True):
+        assert each.tobytes() == (VALUES * item).tobytes()

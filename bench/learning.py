@@ -151,9 +151,9 @@ def page(found: Sequence[Outcome]) -> str:
         "",
         "Written by `python -m bench.learning`. *points*: hundredths of accuracy or R² on test",
         "rows, refined minus model.onnx of a random forest (ExtraTrees where it says so), the mean",
-        "over splits. *ahead*: the product's settings minus these, on the same splits, with the",
-        "standard error of the paired difference. *seconds*: of learning on a machine that may be",
-        "busy, the median, and the ratio to the product's.",
+        "over splits, with its standard error. *ahead*: the product's settings minus these, on the",
+        "same splits, with that of the paired difference. *seconds*: of learning on a machine that",
+        "may be busy, the median, and the ratio to the product's.",
         "",
         "## All tables together",
         "",
@@ -190,17 +190,22 @@ def _compared(found: Sequence[Outcome], *, by_table: bool) -> Iterator[str]:
 
 def _cells(group: Sequence[Outcome], base: Mapping[tuple[str, int, Rung], Outcome]) -> list[str]:
     pairs = [(base[one.table, one.seed, one.rung], one) for one in group]
-    ahead = np.array([ours.points - one.points for ours, one in pairs])
+    ahead = [ours.points - one.points for ours, one in pairs]
     slower = np.median([one.seconds / ours.seconds for ours, one in pairs])
-    error = f" ± {ahead.std(ddof=1) / len(ahead) ** 0.5:.2f}" if len(ahead) > 1 else ""
     same = all(ours is one for ours, one in pairs)
     return [
         str(len(group)),
         f"{np.median([one.smaller for one in group]):,.0f}",
-        f"{np.mean([one.points for one in group]):+.2f}",
-        "" if same else f"{ahead.mean():+.2f}{error}",
+        _mean([one.points for one in group]),
+        "" if same else _mean(ahead),
         f"{np.median([one.seconds for one in group]):.1f}" + ("" if same else f", x {slower:.2f}"),
     ]
+
+
+def _mean(values: Sequence[float]) -> str:
+    """The mean, and its standard error."""
+    error = f" ± {np.std(values, ddof=1) / len(values) ** 0.5:.2f}" if len(values) > 1 else ""
+    return f"{np.mean(values):+.2f}{error}"
 
 
 def size(text: str) -> Rung:

@@ -4,8 +4,9 @@ A forest is fitted to each split of a table and converted once. Then refined for
 are learned from it with the product's settings, and with others that differ from them in one thing.
 Points are hundredths of accuracy or R2 on test rows, refined minus model.onnx. Settings are
 compared on the same splits, so the standard error is that of the paired difference. The page is
-written after each split. learning_rows.md is of ``--tables "classes_20k, ExtraTrees" --variants
-"rows between two" --sizes 64x7 --output bench/results/learning_rows.md``.
+written after each split. learning.md is of the tables with fewer than 20,000 rows. learning_rows.md
+is of ``--tables "classes_20k, ExtraTrees" --variants "rows between two" --sizes 64x7``,
+learning_extra_trees.md of ``--variants "as it is" --splits 20`` instead.
 """
 
 from __future__ import annotations

@@ -195,8 +195,22 @@ def drift(*, file: Path, limit: float | None, in_json: bool) -> None:
     help="A column of the rows to write beside the predictions, such as their key. Can be given "
     "several times.",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="The scheduler of a Dask cluster whose workers predict, such as tcp://10.0.0.5:8786. "
+    "Default: the cores of this machine.",
+)
 @in_json
-def score(*, model: Path, table: str, output: Path, keep: tuple[str, ...], in_json: bool) -> None:
+def score(
+    *,
+    model: Path,
+    table: str,
+    output: Path,
+    keep: tuple[str, ...],
+    scheduler: str | None,
+    in_json: bool,
+) -> None:
     """Write the predictions of a model for all rows of a table of any size.
 
     TABLE is a .csv or .parquet file, a folder of such files, or a glob ('rows/*.parquet'). Each
@@ -206,7 +220,7 @@ def score(*, model: Path, table: str, output: Path, keep: tuple[str, ...], in_js
     """
     from onnxpress.commands.score.scoring import Job, main
 
-    main(Job(model, table, output, tuple(dict.fromkeys(keep))), in_json=in_json)
+    main(Job(model, table, output, tuple(dict.fromkeys(keep)), scheduler), in_json=in_json)
 
 
 @click.command()

@@ -1,20 +1,20 @@
 """Write the predictions of a model for all rows of a table, piece by piece.
 
-Pieces are read one after another, predicted by a thread for each core, and written in their order.
-Each file of predictions appears whole, so a run that was killed goes on with the files that are
-not there. The threads share one session.
+Pieces are read here one after another, predicted by a thread for each core or by the workers of a
+cluster, and written here in their order. Each file of predictions appears whole, so a run that was
+killed goes on with the files that are not there.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,9 @@ from onnxpress.benchmark.environment import usable_cores
 from onnxpress.commands.score.files import ScoredFile, files_of
 from onnxpress.commands.score.predictions_file import output_columns, write_predictions
 from onnxpress.commands.score.stamp import Stamp, stamp_of, unfinished, with_rows
+from onnxpress.engine.choosing import engine_at
+from onnxpress.engine.engine import Engine, in_order
+from onnxpress.engine.threads import threads
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import advancing, answering, say, working
 from onnxpress.pipeline.files import atomic_path
@@ -38,12 +41,6 @@ from onnxpress.tables.names import OUTPUT_NAMES, PREDICTION, predicted_columns
 from onnxpress.tables.pieces import Piece, feeds_of, pieces, rows_of_piece
 from onnxpress.tables.schema import Schema
 
-PIECES_AHEAD = 2
-"""For each thread: so many are read and not yet predicted, or predicted and not yet written."""
-
-In = TypeVar("In")
-Out = TypeVar("Out")
-
 
 @dataclass(frozen=True)
 class Job:
@@ -55,6 +52,8 @@ class Job:
     output: Path
     keep: tuple[str, ...] = ()
     """Columns of the rows that are written beside the predictions."""
+    scheduler: str | None = None
+    """The address of the cluster whose workers predict; None: this machine."""
 
 
 class Scorer:
@@ -63,8 +62,12 @@ class Scorer:
     def __init__(self, model: bytes, schema: Schema, form: CsvForm, keep: tuple[str, ...]) -> None:
         """Open the model, which was judged before."""
         self.session = open_session(model)
-        self.schema, self.form, self.keep = schema, form, keep
+        self.model, self.schema, self.form, self.keep = model, schema, form, keep
         self.columns = tuple(dict.fromkeys([*(each.name for each in schema.columns), *keep]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle all but the session, which a worker opens when the scorer arrives."""
+        return Scorer, (self.model, self.schema, self.form, self.keep)
 
     def pieces(self, files: list[ScoredFile]) -> Iterator[Piece]:
         """Yield the rows of all files, one file after another."""
@@ -85,6 +88,11 @@ class Scorer:
         found = predict_onnx(self.session, feeds).take(np.arange(piece.table.num_rows))
         kept = {name: decoded(piece.table[name]) for name in self.keep}
         return pa.table({**kept, **output_columns(found, self.schema)}), piece.last
+
+
+def score_piece(piece: Piece, scorer: Scorer) -> tuple[pa.Table, bool]:
+    """Return :meth:`Scorer.score` of a piece, wherever the scorer came from."""
+    return scorer.score(piece)
 
 
 def _blank(values: NDArray[Any]) -> NDArray[Any]:
@@ -110,7 +118,8 @@ def main(job: Job, *, in_json: bool = False) -> None:
         with working("looking at what is scored already"):
             left = unfinished(files, stamp)
         began = time.monotonic()
-        rows = score_files(Scorer(model, schema, form, job.keep), left, stamp)
+        with _engine(job.scheduler) as engine:
+            rows = score_files(Scorer(model, schema, form, job.keep), left, stamp, engine)
         seconds = max(time.monotonic() - began, 1e-9)
         answer(
             {
@@ -139,17 +148,24 @@ def refuse_kept(keep: tuple[str, ...], schema: Schema) -> None:
         raise UserError(f"--keep {min(taken)}: a column of predictions has this name; rename yours")
 
 
-def score_files(scorer: Scorer, files: list[ScoredFile], stamp: Stamp) -> int:
+def _engine(scheduler: str | None) -> AbstractContextManager[Engine]:
+    """Return a thread for each core, or the workers of a cluster."""
+    if scheduler is None:
+        return threads(usable_cores())
+    return engine_at(scheduler, lambda line: say(f"warning: {line}"))
+
+
+def score_files(scorer: Scorer, files: list[ScoredFile], stamp: Stamp, engine: Engine) -> int:
     """Write the predictions for each file, and return how many rows there were.
 
     Raises:
         UserError: as :func:`main`.
     """
-    cores, began, rows = usable_cores(), time.monotonic(), 0
+    began, rows = time.monotonic(), 0
     before = {file: file.rows.stat() for file in files}
     total = sum(each.st_size for each in before.values())
-    with ThreadPoolExecutor(cores) as pool, advancing(total, "scoring") as advance:
-        scored = in_order(pool, scorer.score, scorer.pieces(files), PIECES_AHEAD * cores)
+    with ThreadPoolExecutor(1) as pool, advancing(total, "scoring") as advance:
+        scored = in_order(engine, score_piece, scorer.pieces(files), engine.share(scorer))
         for file in files:
             made_from = pool.submit(with_rows, stamp, file.rows)
             with atomic_path(file.predictions) as temporary:
@@ -179,39 +195,6 @@ def refuse_changed(path: Path, before: os.stat_result) -> None:
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise UserError(f"{path} changed while it was scored; run again")
-
-
-def in_order(
-    pool: ThreadPoolExecutor, function: Callable[[In], Out], items: Iterable[In], ahead: int
-) -> Iterator[Out]:
-    """Yield what ``function`` returns for each of the items, in their order.
-
-    At most ``ahead`` items are taken before their results are asked for.
-
-    Raises:
-        UserError: of the function or of the items, after the results before it.
-    """
-
-    def futures() -> Iterator[Future[Out]]:
-        try:
-            for item in items:
-                yield pool.submit(function, item)
-        except UserError as error:
-            failed: Future[Out] = Future()
-            failed.set_exception(error)
-            yield failed
-
-    waiting: deque[Future[Out]] = deque()
-    try:
-        for future in futures():
-            waiting.append(future)
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def _speed(rows: int, files: int, seconds: float) -> str:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,14 @@ from onnxpress.benchmark.environment import usable_cores
 from onnxpress.commands.score.files import ScoredFile, files_of
 from onnxpress.commands.score.predictions_file import output_columns, write_predictions
 from onnxpress.commands.score.stamp import Stamp, stamp_of, unfinished, with_rows
+from onnxpress.commands.score.unknown import (
+    Known,
+    Unknown,
+    add,
+    known_categories,
+    unknown_categories,
+    unknown_line,
+)
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import Engine, in_order
 from onnxpress.engine.threads import threads
@@ -56,28 +64,39 @@ class Job:
     """The address of the cluster whose workers predict; None: this machine."""
 
 
+@dataclass(frozen=True)
+class Scored:
+    """What was found of a piece."""
+
+    predictions: pa.Table
+    unknown: dict[str, Unknown]
+    last: bool
+    """Whether no row of the file comes after it."""
+
+
 class Scorer:
     """A model that predicts pieces of tables."""
 
-    def __init__(self, model: bytes, schema: Schema, form: CsvForm, keep: tuple[str, ...]) -> None:
+    def __init__(
+        self, model: bytes, schema: Schema, form: CsvForm, keep: tuple[str, ...], known: Known
+    ) -> None:
         """Open the model, which was judged before."""
         self.session = open_session(model)
         self.model, self.schema, self.form, self.keep = model, schema, form, keep
+        self.known = known
         self.columns = tuple(dict.fromkeys([*(each.name for each in schema.columns), *keep]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle all but the session, which a worker opens when the scorer arrives."""
-        return Scorer, (self.model, self.schema, self.form, self.keep)
+        return Scorer, (self.model, self.schema, self.form, self.keep, self.known)
 
     def pieces(self, files: list[ScoredFile]) -> Iterator[Piece]:
         """Yield the rows of all files, one file after another."""
         for file in files:
             yield from pieces(file.rows, self.columns, rows_of_piece(len(self.columns)))
 
-    def score(self, piece: Piece) -> tuple[pa.Table, bool]:
-        """Return the predictions for a piece, and whether they are the last of their file.
-
-        Kept columns come first.
+    def score(self, piece: Piece) -> Scored:
+        """Return the predictions for a piece; kept columns come first.
 
         Raises:
             UserError: a row cannot be scored; the line names it.
@@ -87,11 +106,12 @@ class Scorer:
             feeds = {name: _blank(values) for name, values in feeds.items()}
         found = predict_onnx(self.session, feeds).take(np.arange(piece.table.num_rows))
         kept = {name: decoded(piece.table[name]) for name in self.keep}
-        return pa.table({**kept, **output_columns(found, self.schema)}), piece.last
+        unknown = unknown_categories(piece, self.known, self.form.missing)
+        return Scored(pa.table({**kept, **output_columns(found, self.schema)}), unknown, piece.last)
 
 
-def score_piece(piece: Piece, scorer: Scorer) -> tuple[pa.Table, bool]:
-    """Return :meth:`Scorer.score` of a piece, wherever the scorer came from."""
+def score_piece(piece: Piece, scorer: Scorer) -> Scored:
+    """Return the predictions for a piece: a call for an engine."""
     return scorer.score(piece)
 
 
@@ -118,8 +138,9 @@ def main(job: Job, *, in_json: bool = False) -> None:
         with working("looking at what is scored already"):
             left = unfinished(files, stamp)
         began = time.monotonic()
+        scorer = Scorer(model, schema, form, job.keep, known_categories(model, schema))
         with _engine(job.scheduler) as engine:
-            rows = score_files(Scorer(model, schema, form, job.keep), left, stamp, engine)
+            rows, unknown = score_files(scorer, left, stamp, engine)
         seconds = max(time.monotonic() - began, 1e-9)
         answer(
             {
@@ -128,8 +149,11 @@ def main(job: Job, *, in_json: bool = False) -> None:
                 "files_before": len(files) - len(left),
                 "rows": rows,
                 "rows_per_second": round(rows / seconds),
+                "unknown_categories": {name: asdict(found) for name, found in unknown.items()},
             }
         )
+        if unknown:
+            say(f"warning: {unknown_line(unknown)}")
         if before := len(files) - len(left):
             say(f"{before} of {len(files)} files were scored before")
         say(f"{job.output}: {_speed(rows, len(left), seconds)}")
@@ -155,13 +179,18 @@ def _engine(scheduler: str | None) -> AbstractContextManager[Engine]:
     return engine_at(scheduler, lambda line: say(f"warning: {line}"))
 
 
-def score_files(scorer: Scorer, files: list[ScoredFile], stamp: Stamp, engine: Engine) -> int:
-    """Write the predictions for each file, and return how many rows there were.
+def score_files(
+    scorer: Scorer, files: list[ScoredFile], stamp: Stamp, engine: Engine
+) -> tuple[int, dict[str, Unknown]]:
+    """Write the predictions for each file.
+
+    Returns how many rows there were, and what the model did not know in them.
 
     Raises:
         UserError: as :func:`main`.
     """
     began, rows = time.monotonic(), 0
+    unknown: dict[str, Unknown] = {}
     before = {file: file.rows.stat() for file in files}
     total = sum(each.st_size for each in before.values())
     with ThreadPoolExecutor(1) as pool, advancing(total, "scoring") as advance:
@@ -169,20 +198,22 @@ def score_files(scorer: Scorer, files: list[ScoredFile], stamp: Stamp, engine: E
         for file in files:
             made_from = pool.submit(with_rows, stamp, file.rows)
             with atomic_path(file.predictions) as temporary:
-                for table in write_predictions(temporary, of_a_file(scored), made_from.result):
+                tables = of_a_file(scored, unknown)
+                for table in write_predictions(temporary, tables, made_from.result):
                     rows += table.num_rows
                     seconds = max(time.monotonic() - began, 1e-9)
                     advance(0, _speed(rows, len(files), seconds))
                 refuse_changed(file.rows, before[file])
             advance(before[file].st_size)
-    return rows
+    return rows, unknown
 
 
-def of_a_file(scored: Iterator[tuple[pa.Table, bool]]) -> Iterator[pa.Table]:
-    """Yield the predictions of the file that comes next."""
-    for table, is_last in scored:
-        yield table
-        if is_last:
+def of_a_file(scored: Iterator[Scored], unknown: dict[str, Unknown]) -> Iterator[pa.Table]:
+    """Yield the predictions of the file that comes next, and note what is unknown in it."""
+    for piece in scored:
+        add(unknown, piece.unknown)
+        yield piece.predictions
+        if piece.last:
             return
 
 

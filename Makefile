@@ -18,7 +18,7 @@ TORCH := .venv-torch/installed
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak kubeflow publish promote rollback report doctor migrate docs ui serve score clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak kubeflow publish promote rollback report doctor migrate docs ui serve cluster score clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -90,6 +90,9 @@ ui: $(VENV) ## serve the embedded MLflow store at http://127.0.0.1:5000 (PORT=50
 serve: PORT = 8000
 serve: $(VENV) $(TRITON) ## answer requests with the packaged model by a real Triton at http://127.0.0.1:8000 (PORT=8100 for other ports)
 	@exec python -m onnxpress serve --port $(PORT)
+
+cluster: $(VENV) ## run a Dask cluster of this machine for engine.scheduler, at tcp://127.0.0.1:8786; WORKERS=2
+	@exec python -m onnxpress cluster --workers $(or $(WORKERS),2)
 
 score: $(VENV) ## write what model_quantized.onnx predicts for a file, folder or glob of tables: TABLE=rows OUTPUT=scored; SCORE="--keep id" for options
 	@python -m onnxpress score outputs/model_quantized.onnx '$(TABLE)' --output '$(OUTPUT)' $(SCORE)

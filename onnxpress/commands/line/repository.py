@@ -126,6 +126,28 @@ def serve(*, port: int, environment: Path) -> None:
     main(port, environment)
 
 
+@click.command()
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    default=2,
+    show_default=True,
+    help="How many, of one thread each.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8786,
+    show_default=True,
+    help="Of the scheduler.",
+)
+def cluster(*, workers: int, port: int) -> None:
+    """Run a Dask cluster on this machine only, for engine.scheduler, until Ctrl-C or SIGTERM."""
+    from onnxpress.commands.cluster import main
+
+    main(workers, port)
+
+
 @click.command("verify-endpoint")
 @click.argument("url")
 @click.option("--model", metavar="NAME", help="Its name there; default: package.name.")

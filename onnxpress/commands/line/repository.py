@@ -221,7 +221,7 @@ def drift(*, file: Path, limit: float | None, in_json: bool) -> None:
     "--scheduler",
     metavar="ADDRESS",
     help="The scheduler of a Dask cluster whose workers predict, such as tcp://10.0.0.5:8786. "
-    "Default: the cores of this machine.",
+    "Default: engine.scheduler; without it, the cores of this machine.",
 )
 @in_json
 def score(

@@ -61,7 +61,7 @@ class Job:
     keep: tuple[str, ...] = ()
     """Columns of the rows that are written beside the predictions."""
     scheduler: str | None = None
-    """The address of the cluster whose workers predict; None: this machine."""
+    """The address of the cluster whose workers predict; None: ``engine.scheduler``."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,8 @@ def main(job: Job, *, in_json: bool = False) -> None:
             predictions made from something else.
     """
     with answering(in_json=in_json) as answer, keys_named("data"):
-        schema, data = read_schema(), load_params().data
+        schema, params = read_schema(), load_params()
+        data = params.data
         form = CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
         model = read_onnx(job.model, schema)
         refuse_kept(job.keep, schema)
@@ -139,7 +140,7 @@ def main(job: Job, *, in_json: bool = False) -> None:
             left = unfinished(files, stamp)
         began = time.monotonic()
         scorer = Scorer(model, schema, form, job.keep, known_categories(model, schema))
-        with _engine(job.scheduler) as engine:
+        with _engine(job.scheduler or params.engine.scheduler) as engine:
             rows, unknown = score_files(scorer, left, stamp, engine)
         seconds = max(time.monotonic() - began, 1e-9)
         answer(

@@ -13,6 +13,7 @@ SERVE := .venv-serve/installed
 KUBEFLOW := .venv-kubeflow/installed
 TRITON := .venv-triton/installed
 TORCH := .venv-torch/installed
+SPARK := .venv-spark/installed
 # Three processes for two cores: tests spend a fifth of their time waiting for servers, browsers, disks and timeouts.
 # A thread each: threads that outnumber the cores spend their time waiting for each other.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
@@ -31,7 +32,7 @@ all: $(VENV) ## run every stale stage and print the summary
 test: $(VENV) ## run the tests
 	@$(PYTEST) --ignore tests/slow
 
-proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) $(TORCH) ## run the tests that clone, kill, or start servers and browsers for minutes
+proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) $(TORCH) $(SPARK) ## run the tests that clone, kill, or start servers and browsers for minutes
 	@$(PYTEST) tests/slow
 
 lint: $(VENV) ## check style and types
@@ -98,7 +99,7 @@ score: $(VENV) ## write what model_quantized.onnx predicts for a file, folder or
 	@python -m onnxpress score outputs/model_quantized.onnx '$(TABLE)' --output '$(OUTPUT)' $(SCORE)
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
-	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .venv-torch .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .venv-torch .venv-spark .pytest_cache .mypy_cache .ruff_cache
 	@find onnxpress stages kubeflow tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements/main.lock again from pyproject.toml
@@ -136,6 +137,12 @@ $(KUBEFLOW): $(VENV) requirements/kubeflow.lock requirements/hadolint.lock
 	@echo "setting up .venv-kubeflow with KFP (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-kubeflow
 	@uv pip sync --quiet --python .venv-kubeflow/bin/python requirements/kubeflow.lock requirements/hadolint.lock
+	@touch $@
+
+$(SPARK): $(VENV) requirements/spark.lock
+	@echo "setting up .venv-spark with Spark for the tests (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-spark
+	@uv pip sync --quiet --python .venv-spark/bin/python requirements/spark.lock
 	@touch $@
 
 $(TRITON): $(VENV) requirements/triton.lock

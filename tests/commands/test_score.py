@@ -264,7 +264,7 @@ def test_categories_that_the_model_does_not_know_are_counted(
     store(frame, Path(f"rows/a.{suffix}"))
     store(raw(), Path("rows/b.csv"))
     score("rows")
-    line = "'island' in 6 rows ('10.0', 'Biscoe ', 'biscoe'), 'sex' in 1 rows ('no')"
+    line = "'island' in 6 rows ('10.0', 'Biscoe ', 'biscoe'), 'sex' in 1 row ('no')"
     warned = [each for each in capsys.readouterr().out.splitlines() if "warning" in each]
     assert len(warned) == 1
     assert line in warned[0]

@@ -56,7 +56,7 @@ def test_the_bytes_and_the_warning_are_those_of_this_machine(
     local: LocalCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     expected, warning = here(capsys)
-    assert "'island' in 1 rows ('Mars')" in warning
+    assert "'island' in 1 row ('Mars')" in warning
     score(local.scheduler_address)
     assert (contents(), warned(capsys)) == (expected, warning)
 

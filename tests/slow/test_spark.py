@@ -49,7 +49,7 @@ def register(folder: Path, name: str) -> None:
 
 def test_spark_answers_as_onnxruntime_does(workspace: Path) -> None:
     if not shutil.which("java"):
-        missing = "java is not installed: apt-get install openjdk-17-jre-headless"
+        missing = "java is not installed: apt-get install default-jre-headless"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     assert BIN.exists(), "run `make .venv-spark/installed` before pytest"
     register(workspace, "penguins")

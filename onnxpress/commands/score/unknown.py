@@ -81,9 +81,13 @@ def add(total: dict[str, Unknown], later: Mapping[str, Unknown]) -> None:
 def unknown_line(total: Mapping[str, Unknown]) -> str:
     """Return the warning."""
     clauses = [
-        f"{shown(name)} in {found.rows:,} rows ({listed(found.examples)})"
+        f"{shown(name)} in {_rows(found.rows)} ({listed(found.examples)})"
         for name, found in sorted(total.items(), key=lambda each: -each[1].rows)
     ]
     more = f" and {len(clauses) - COLUMNS} more columns" if len(clauses) > COLUMNS else ""
     named = ", ".join(clauses[:COLUMNS]) + more
     return f"categories that the model does not know, all alike to it: {named}"
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"

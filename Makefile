@@ -133,10 +133,10 @@ $(SERVE): $(VENV) requirements/serve.lock
 	@uv pip sync --quiet --python .venv-serve/bin/python requirements/serve.lock
 	@touch $@
 
-$(KUBEFLOW): $(VENV) requirements/kubeflow.lock requirements/hadolint.lock
-	@echo "setting up .venv-kubeflow with KFP (once)"
+$(KUBEFLOW): $(VENV) requirements/kubeflow.lock requirements/hadolint.lock requirements/operator.lock
+	@echo "setting up .venv-kubeflow with KFP, and the linter and schemas for the tests (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-kubeflow
-	@uv pip sync --quiet --python .venv-kubeflow/bin/python requirements/kubeflow.lock requirements/hadolint.lock
+	@uv pip sync --quiet --python .venv-kubeflow/bin/python requirements/kubeflow.lock requirements/hadolint.lock requirements/operator.lock
 	@touch $@
 
 $(SPARK): $(VENV) requirements/spark.lock

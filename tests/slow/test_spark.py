@@ -61,8 +61,13 @@ def test_spark_answers_as_onnxruntime_does(workspace: Path) -> None:
     path = f"{BIN}:{os.environ['PATH']}"
     store = f"sqlite:///{workspace}/mlflow.db"
     environment = surroundings(PATH=path, MLFLOW_TRACKING_URI=store, **ON_LOOPBACK)
-    command = [BIN / "python", "-c", recipe()]
-    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    done = subprocess.run(
+        [BIN / "python", "-c", recipe()],
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     found = pd.read_parquet("scored").sort_values("key")
     labels, probabilities = open_session(MADE.onnx).run(None, MADE.rows.feeds)

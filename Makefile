@@ -19,7 +19,7 @@ SPARK := .venv-spark/installed
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak kubeflow publish promote rollback report doctor migrate docs ui serve cluster score clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak scale kubeflow publish promote rollback report doctor migrate docs ui serve cluster score clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,9 @@ certify: $(VENV) ## replay test rows in other runtimes: 18 versions of onnxrunti
 
 soak: $(VENV) $(TRITON) ## read 100,000 hostile files, send 100,000 requests to the server, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
 	@python -m bench.soak $(SOAK)
+
+scale: $(VENV) ## measure how time and memory of each stage grow with rows, columns and trees, and what workers save (an hour); SCALE="--quick" for a sample
+	@python -m bench.scale $(SCALE)
 
 kubeflow: $(KUBEFLOW) ## compile kubeflow/pipeline.yaml; IMAGE=registry/name:tag for the image as your cluster finds it
 	@ONNXPRESS_IMAGE='$(or $(IMAGE),onnxpress-python:0.1.0)' .venv-kubeflow/bin/python -m kubeflow.pipeline

@@ -13,12 +13,13 @@ SERVE := .venv-serve/installed
 KUBEFLOW := .venv-kubeflow/installed
 TRITON := .venv-triton/installed
 TORCH := .venv-torch/installed
+SPARK := .venv-spark/installed
 # Three processes for two cores: tests spend a fifth of their time waiting for servers, browsers, disks and timeouts.
 # A thread each: threads that outnumber the cores spend their time waiting for each other.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak kubeflow publish promote rollback report doctor migrate docs ui serve score clean lock
+.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak scale kubeflow publish promote rollback report doctor migrate docs ui serve cluster score clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -31,7 +32,7 @@ all: $(VENV) ## run every stale stage and print the summary
 test: $(VENV) ## run the tests
 	@$(PYTEST) --ignore tests/slow
 
-proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) $(TORCH) ## run the tests that clone, kill, or start servers and browsers for minutes
+proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) $(TORCH) $(SPARK) ## run the tests that clone, kill, or start servers and browsers for minutes
 	@$(PYTEST) tests/slow
 
 lint: $(VENV) ## check style and types
@@ -58,6 +59,9 @@ certify: $(VENV) ## replay test rows in other runtimes: 18 versions of onnxrunti
 
 soak: $(VENV) $(TRITON) ## read 100,000 hostile files, send 100,000 requests to the server, kill the chain and publish at random points and see them recover (hours); SOAK="fuzz --cases 1000"
 	@python -m bench.soak $(SOAK)
+
+scale: $(VENV) ## measure how time and memory of each stage grow with rows, columns and trees, and what workers save (an hour); SCALE="--quick" for a sample
+	@python -m bench.scale $(SCALE)
 
 kubeflow: $(KUBEFLOW) ## compile kubeflow/pipeline.yaml; IMAGE=registry/name:tag for the image as your cluster finds it
 	@ONNXPRESS_IMAGE='$(or $(IMAGE),onnxpress-python:0.1.0)' .venv-kubeflow/bin/python -m kubeflow.pipeline
@@ -91,11 +95,14 @@ serve: PORT = 8000
 serve: $(VENV) $(TRITON) ## answer requests with the packaged model by a real Triton at http://127.0.0.1:8000 (PORT=8100 for other ports)
 	@exec python -m onnxpress serve --port $(PORT)
 
+cluster: $(VENV) ## run a Dask cluster of this machine for engine.scheduler, at tcp://127.0.0.1:8786; WORKERS=2
+	@exec python -m onnxpress cluster --workers $(or $(WORKERS),2)
+
 score: $(VENV) ## write what model_quantized.onnx predicts for a file, folder or glob of tables: TABLE=rows OUTPUT=scored; SCORE="--keep id" for options
 	@python -m onnxpress score outputs/model_quantized.onnx '$(TABLE)' --output '$(OUTPUT)' $(SCORE)
 
 clean: ## remove the environments, caches of tools, and byte code (outputs and MLflow runs stay)
-	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .venv-torch .pytest_cache .mypy_cache .ruff_cache
+	@rm -rf .venv .venv-bench .venv-mlflow2 .venv-triton .venv-serve .venv-kubeflow .venv-torch .venv-spark .pytest_cache .mypy_cache .ruff_cache
 	@find onnxpress stages kubeflow tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 lock: $(VENV) ## resolve requirements/main.lock again from pyproject.toml
@@ -129,10 +136,16 @@ $(SERVE): $(VENV) requirements/serve.lock
 	@uv pip sync --quiet --python .venv-serve/bin/python requirements/serve.lock
 	@touch $@
 
-$(KUBEFLOW): $(VENV) requirements/kubeflow.lock requirements/hadolint.lock
-	@echo "setting up .venv-kubeflow with KFP (once)"
+$(KUBEFLOW): $(VENV) requirements/kubeflow.lock requirements/hadolint.lock requirements/operator.lock
+	@echo "setting up .venv-kubeflow with KFP, and the linter and schemas for the tests (once)"
 	@uv venv --quiet --clear --python .venv/bin/python .venv-kubeflow
-	@uv pip sync --quiet --python .venv-kubeflow/bin/python requirements/kubeflow.lock requirements/hadolint.lock
+	@uv pip sync --quiet --python .venv-kubeflow/bin/python requirements/kubeflow.lock requirements/hadolint.lock requirements/operator.lock
+	@touch $@
+
+$(SPARK): $(VENV) requirements/spark.lock
+	@echo "setting up .venv-spark with Spark for the tests (once)"
+	@uv venv --quiet --clear --python .venv/bin/python .venv-spark
+	@uv pip sync --quiet --python .venv-spark/bin/python requirements/spark.lock
 	@touch $@
 
 $(TRITON): $(VENV) requirements/triton.lock

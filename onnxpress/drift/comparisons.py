@@ -72,6 +72,18 @@ def comparisons_of(model: onnx.ModelProto) -> Comparisons:
     return found
 
 
+def known_texts(model: onnx.ModelProto) -> dict[str, set[str]]:
+    """Return the texts that ``model`` knows, by the input of a column of text that it looks up.
+
+    Trees are passed over: they compare numbers, and may be large.
+    """
+    rest = onnx.ModelProto(opset_import=model.opset_import)
+    rest.graph.input.extend(model.graph.input)
+    rest.graph.initializer.extend(model.graph.initializer)
+    rest.graph.node.extend(node for node in model.graph.node if not is_tree(node))
+    return {column.name: known for column, known in comparisons_of(rest).texts.items()}
+
+
 Rule = Callable[[Comparisons, onnx.NodeProto], bool]
 """Applies a rule to a node; False if it does not fit, and the node mixes what it reads."""
 

@@ -39,7 +39,8 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
     Certificates for ``tls://`` come from Dask's configuration.
 
     Raises:
-        UserError: there is none, it has no worker, or a worker would give other results.
+        UserError: there is none, it has no worker, a worker would give other results, or there are
+            no certificates here.
     """
     with naming_extras():
         import dask
@@ -52,6 +53,8 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
             f"engine.scheduler {address}: models and rows go there neither encrypted nor signed, "
             "and whoever reaches it can run code here; use tls://"
         )
+    if protocol == "tls":
+        refuse_no_certificates(address)
     large = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
     try:
         with dask.config.set(large):
@@ -66,6 +69,28 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         found = Cluster(client, address)
         found.refuse_unequal()
         yield found
+
+
+def refuse_no_certificates(address: str) -> None:
+    """See that this process can speak TLS; Dask would say so after 40 seconds, in many lines.
+
+    Raises:
+        UserError: Dask's configuration names no certificates, or not where they are.
+    """
+    from distributed.security import Security
+
+    security: Any = Security  # it has no types
+    try:
+        found = security().get_connection_args("client").get("ssl_context")
+        why = "it names none"
+    except OSError as error:
+        found, why = None, str(error)
+    if found is None:
+        raise UserError(
+            f"engine.scheduler {address} needs an authority, a certificate and its key from Dask's "
+            f"configuration ({why}); set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, "
+            "..._TLS__CLIENT__CERT and ..._TLS__CLIENT__KEY"
+        )
 
 
 class Cluster:

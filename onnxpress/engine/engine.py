@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -78,17 +78,25 @@ def in_order(
 ) -> Iterator[Out]:
     """Yield ``function(item, *shared)`` of each item, in the order of the items.
 
-    No more items are taken than keep the workers busy: one that waits for each that runs. In this
-    process an item is taken when the result before it is used.
+    No more items are taken than keep the workers busy: one that waits for each that runs.
+    :data:`HERE` takes an item when the result before it is used.
 
     Raises:
         Exception: what the function or the items raise, after the results before it.
     """
+
+    def submitted() -> Iterator[Task[Out]]:
+        try:
+            for item in items:
+                yield engine.submit(function, item, *shared)
+        except Exception as error:
+            yield HERE.submit(_raise, error)
+
     waiting: deque[Task[Out]] = deque()
-    most = 1 if engine.workers == 1 else 2 * engine.workers
+    most = 1 if engine is HERE else 2 * engine.workers
     try:
-        for item in items:
-            waiting.append(engine.submit(function, item, *shared))
+        for task in submitted():
+            waiting.append(task)
             if len(waiting) >= most:
                 yield waiting.popleft().result()
         while waiting:
@@ -96,3 +104,7 @@ def in_order(
     finally:
         for task in waiting:
             task.cancel()
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

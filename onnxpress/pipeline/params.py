@@ -196,6 +196,20 @@ def _runtime_name(text: str) -> str:
 
 RuntimeName = Annotated[str, AfterValidator(_runtime_name)]
 
+
+def _scheduler(text: str) -> str:
+    """Check the address of a Dask scheduler; whether one is there is seen later."""
+    known = re.fullmatch(r"(?:tcp|tls)://(?:[\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", text, re.ASCII)
+    if not known or not 0 < int(known[1]) < 2**16:
+        raise PydanticCustomError(
+            "scheduler",
+            "Input should be tcp://host:port or tls://host:port, such as tcp://127.0.0.1:8786",
+        )
+    return text
+
+
+Scheduler = Annotated[str, AfterValidator(_scheduler)]
+
 RuntimeNames = Annotated[
     list[RuntimeName], BeforeValidator(lambda given: [] if given is None else given)
 ]
@@ -237,6 +251,12 @@ class Section(BaseModel):
 
 SECTIONS: dict[str, str] = {}
 """The names of the sections by the names of their classes; those inside others have none."""
+
+ENGINE = "engine"
+"""The section that decides where work is done, and so about no result.
+
+No stage depends on it, it is no part of what is published, and reading it raises no event.
+"""
 
 
 class Split(Section):
@@ -556,6 +576,16 @@ class Publish(Section):
     promote: Promote
 
 
+class Engine(Section):
+    """Where independent calculations run."""
+
+    scheduler: Scheduler | None = Field(
+        default=None,
+        description="the scheduler of a Dask cluster, tcp://host:port or tls://host:port, whose "
+        "workers share the work (see docs/cluster.md); results are equal; null: this machine",
+    )
+
+
 class Params(Section):
     """The whole of params.yaml, one section per stage."""
 
@@ -569,13 +599,14 @@ class Params(Section):
     gate: Gate
     package: Package
     publish: Publish
+    engine: Engine = Engine()
 
     def __getattribute__(self, name: str) -> Any:
         """Raise an audit event for each section that is read.
 
         ``make reproduce`` compares these events with dvc.yaml.
         """
-        if name in Params.model_fields:
+        if name in Params.model_fields and name != ENGINE:
             sys.audit("onnxpress.params", name)
         return super().__getattribute__(name)
 
@@ -596,7 +627,9 @@ class Asked:
 SECTIONS |= {
     field.annotation.__name__: name
     for name, field in Params.model_fields.items()
-    if isinstance(field.annotation, type) and issubclass(field.annotation, Section)
+    if name != ENGINE
+    and isinstance(field.annotation, type)
+    and issubclass(field.annotation, Section)
 }
 
 

@@ -29,7 +29,7 @@ from onnxpress.pipeline.outputs import (
     SERVING,
     TEST,
 )
-from onnxpress.pipeline.params import Params
+from onnxpress.pipeline.params import ENGINE, Params
 from onnxpress.pipeline.provenance import provenance_tags, run_name
 from onnxpress.serving.packaging import DIGEST, REPOSITORY
 from onnxpress.serving.repository import content_digest
@@ -104,7 +104,7 @@ def read_content(params: Params) -> Content:
         pictures["reliability.png"] = PICTURES["reliability"]
     present, packaged = _present(pictures), packaged_files()
     return content_of(
-        settings=params.model_dump(exclude={"publish"}),
+        settings=params.model_dump(exclude={"publish", ENGINE}),
         metrics=metrics,
         quantization=quantization,
         artifacts={**ARTIFACTS, **packaged, **present},

@@ -43,6 +43,17 @@ class Piece:
     last: bool = False
     """Whether no row of the file comes after it."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle its own rows; Arrow would pickle all rows that it was cut from."""
+        stream = pa.BufferOutputStream()
+        with pa.ipc.new_stream(stream, self.table.schema) as writer:
+            writer.write_table(self.table)
+        return _unpickled, (self.path, self.first, stream.getvalue(), self.last)
+
+
+def _unpickled(path: Path, first: int, stream: pa.Buffer, last: bool) -> Piece:
+    return Piece(path, first, pa.ipc.open_stream(stream).read_all(), last)
+
 
 def pieces(path: Path, columns: Sequence[str], rows: int) -> Iterator[Piece]:
     """Yield the rows of a CSV or Parquet file in pieces of ``rows``, at least one piece.

@@ -21,6 +21,7 @@ from onnxpress.pipeline.files import write_bytes, write_json
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.serving.answering import _load_pyfunc
 from onnxpress.tracking.served_model import columns_of
+from tests.conftest import default_params, write_params
 from tests.support.drift_models import Model, model
 
 QUANTIZED = Path("outputs/model_quantized.onnx")
@@ -249,6 +250,39 @@ def test_rows_that_change_while_they_are_scored_are_refused(
     assert contents() == {}
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_categories_that_the_model_does_not_know_are_counted(
+    suffix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(scoring, "rows_of_piece", lambda _: 50)
+    frame = raw()
+    assert "Biscoe" in set(frame["island"])
+    strange = ["10.0", "Biscoe ", "biscoe", "Mars"]
+    frame.loc[range(10, 70, 10), "island"] = [strange[at] for at in (0, 1, 0, 2, 3, 3)]
+    frame.loc[5, "sex"] = "no"
+    frame["island"] = frame["island"].astype("category")
+    store(frame, Path(f"rows/a.{suffix}"))
+    store(raw(), Path("rows/b.csv"))
+    score("rows")
+    line = "'island' in 6 rows ('10.0', 'Biscoe ', 'biscoe'), 'sex' in 1 row ('no')"
+    warned = [each for each in capsys.readouterr().out.splitlines() if "warning" in each]
+    assert len(warned) == 1
+    assert line in warned[0]
+
+
+def test_missing_categories_are_not_unknown(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_params(folder, default_params(data__missing_values=["NA"]))
+    frame = raw()
+    frame["sex"] = frame["sex"].fillna(" NA ")
+    frame["island"] = None
+    store(frame, Path("rows/a.csv"))
+    store(frame.drop(columns="sex").assign(sex=raw()["sex"]), Path("rows/b.parquet"))
+    score("rows")
+    assert "warning" not in capsys.readouterr().out
+
+
 def test_json_has_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
     store(raw(), Path("rows/a.csv"))
     score("rows")
@@ -262,6 +296,7 @@ def test_json_has_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
         "files": 1,
         "files_before": 1,
         "rows": 2 * len(raw()),
+        "unknown_categories": {},
     }
 
 

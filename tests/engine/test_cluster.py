@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import HERE, in_order
 from onnxpress.errors import UserError
-from tests.engine.conftest import kill_a_worker
+from tests.support.clusters import kill_a_worker
 
 
 def refuse_lines(line: str) -> None:
@@ -48,12 +47,12 @@ def test_what_a_call_raises_comes_after_the_results_before_it(local: LocalCluste
     assert [each.tobytes() for each in found] == [(VALUES * item).tobytes() for item in (5, 6)]
 
 
-def test_lost_workers_lose_nothing(local: LocalCluster, client: Any) -> None:
+def test_lost_workers_lose_nothing(local: LocalCluster) -> None:
     with engine_at(local.scheduler_address, refuse_lines) as engine:
         shared = engine.share(VALUES)
         tasks = [engine.submit(scaled, item, shared) for item in range(20, 40)]
         for _ in range(3):
-            kill_a_worker(client)
+            kill_a_worker(local)
             time.sleep(0.5)
         found = [task.result() for task in tasks]
     for item, each in zip(range(20, 40), found, strict=True):

@@ -210,6 +210,29 @@ def test_what_train_checks_beside_its_own_keys_is_no_reading(workspace: Path) ->
     assert told == []
 
 
+def test_where_work_is_done_is_no_dependency_and_may_be_left_out() -> None:
+    content = default_params(engine__scheduler="tcp://[::1]:8786")
+    params = parse_params(content)
+    told: list[str] = []
+    sys.addaudithook(
+        lambda event, values: told.append(values[0]) if event == "onnxpress.params" else None
+    )
+    assert params.engine.scheduler == "tcp://[::1]:8786"
+    assert told == []
+    del content["engine"]
+    assert parse_params(content).engine.scheduler is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:8786", "tcp://127.0.0.1", "tcp://host:0", "tls://host:65536", "inproc://x:1", "",
+     "tcp://host:8786/x", "ws://host:80", "tcp://a b:1"],
+)  # fmt: skip
+def test_what_is_no_address_of_a_scheduler_is_refused(address: str) -> None:
+    with pytest.raises(UserError, match="^params.yaml: engine.scheduler should be tcp://host:port"):
+        parse_params(default_params(engine__scheduler=address))
+
+
 def test_a_missing_key_is_named() -> None:
     content = default_params()
     del content["benchmark"]["threads"]

@@ -66,5 +66,6 @@ def first_params() -> str:
     text = (ROOT / "params.yaml").read_text(encoding="utf-8")
     text = re.sub(r"max_drop: {score: ([^,]*), [^}]*}", r"max_accuracy_drop: \1", text)
     text = re.sub(r"(?ms)^package:.*?\n\n", "", text)
+    text = re.sub(r"(?ms)\n^engine:.*", "", text)
     lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if not line.startswith(LATER))

@@ -19,7 +19,7 @@ KEPT = {
 }
 """What an interrupt leaves, by command."""
 
-WAITING_FOR_OTHERS = {"reproduce", "serve", "sweep"}
+WAITING_FOR_OTHERS = {"cluster", "reproduce", "serve", "sweep"}
 """Commands that wait for other processes after a signal, so they are given the time."""
 
 SECTIONS = {
@@ -40,6 +40,7 @@ SECTIONS = {
         repository.reproduce,
         repository.stability,
         repository.serve,
+        repository.cluster,
         repository.verify_endpoint,
         repository.score,
         repository.drift,

@@ -126,6 +126,28 @@ def serve(*, port: int, environment: Path) -> None:
     main(port, environment)
 
 
+@click.command()
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    default=2,
+    show_default=True,
+    help="How many, of one thread each.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8786,
+    show_default=True,
+    help="Of the scheduler.",
+)
+def cluster(*, workers: int, port: int) -> None:
+    """Run a Dask cluster on this machine only, for engine.scheduler, until Ctrl-C or SIGTERM."""
+    from onnxpress.commands.cluster import main
+
+    main(workers, port)
+
+
 @click.command("verify-endpoint")
 @click.argument("url")
 @click.option("--model", metavar="NAME", help="Its name there; default: package.name.")
@@ -195,8 +217,22 @@ def drift(*, file: Path, limit: float | None, in_json: bool) -> None:
     help="A column of the rows to write beside the predictions, such as their key. Can be given "
     "several times.",
 )
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="The scheduler of a Dask cluster whose workers predict, such as tcp://10.0.0.5:8786. "
+    "Default: engine.scheduler; without it, the cores of this machine.",
+)
 @in_json
-def score(*, model: Path, table: str, output: Path, keep: tuple[str, ...], in_json: bool) -> None:
+def score(
+    *,
+    model: Path,
+    table: str,
+    output: Path,
+    keep: tuple[str, ...],
+    scheduler: str | None,
+    in_json: bool,
+) -> None:
     """Write the predictions of a model for all rows of a table of any size.
 
     TABLE is a .csv or .parquet file, a folder of such files, or a glob ('rows/*.parquet'). Each
@@ -206,7 +242,7 @@ def score(*, model: Path, table: str, output: Path, keep: tuple[str, ...], in_js
     """
     from onnxpress.commands.score.scoring import Job, main
 
-    main(Job(model, table, output, tuple(dict.fromkeys(keep))), in_json=in_json)
+    main(Job(model, table, output, tuple(dict.fromkeys(keep)), scheduler), in_json=in_json)
 
 
 @click.command()

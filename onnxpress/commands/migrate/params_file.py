@@ -53,10 +53,11 @@ ADDED = {
     "package.p99_ms": "100",
     "publish.register": "null",
     "publish.promote": "{by: score, min_gain: 0.0}",
+    "engine.scheduler": "null",
 }
 """Keys that params.yaml has not always had, with their defaults as YAML."""
 
-NEW_SECTIONS = ("package",)
+NEW_SECTIONS = ("package", "engine")
 """Sections that params.yaml has not always had."""
 
 REPLACED = {

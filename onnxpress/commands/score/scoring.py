@@ -1,20 +1,20 @@
 """Write the predictions of a model for all rows of a table, piece by piece.
 
-Pieces are read one after another, predicted by a thread for each core, and written in their order.
-Each file of predictions appears whole, so a run that was killed goes on with the files that are
-not there. The threads share one session.
+Pieces are read here one after another, predicted by a thread for each core or by the workers of a
+cluster, and written here in their order. Each file of predictions appears whole, so a run that was
+killed goes on with the files that are not there.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,17 @@ from onnxpress.benchmark.environment import usable_cores
 from onnxpress.commands.score.files import ScoredFile, files_of
 from onnxpress.commands.score.predictions_file import output_columns, write_predictions
 from onnxpress.commands.score.stamp import Stamp, stamp_of, unfinished, with_rows
+from onnxpress.commands.score.unknown import (
+    Known,
+    Unknown,
+    add,
+    known_categories,
+    unknown_categories,
+    unknown_line,
+)
+from onnxpress.engine.choosing import engine_at
+from onnxpress.engine.engine import Engine, in_order
+from onnxpress.engine.threads import threads
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import advancing, answering, say, working
 from onnxpress.pipeline.files import atomic_path
@@ -38,12 +49,6 @@ from onnxpress.tables.names import OUTPUT_NAMES, PREDICTION, predicted_columns
 from onnxpress.tables.pieces import Piece, feeds_of, pieces, rows_of_piece
 from onnxpress.tables.schema import Schema
 
-PIECES_AHEAD = 2
-"""For each thread: so many are read and not yet predicted, or predicted and not yet written."""
-
-In = TypeVar("In")
-Out = TypeVar("Out")
-
 
 @dataclass(frozen=True)
 class Job:
@@ -55,26 +60,43 @@ class Job:
     output: Path
     keep: tuple[str, ...] = ()
     """Columns of the rows that are written beside the predictions."""
+    scheduler: str | None = None
+    """The address of the cluster whose workers predict; None: ``engine.scheduler``."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What was found of a piece."""
+
+    predictions: pa.Table
+    unknown: dict[str, Unknown]
+    last: bool
+    """Whether no row of the file comes after it."""
 
 
 class Scorer:
     """A model that predicts pieces of tables."""
 
-    def __init__(self, model: bytes, schema: Schema, form: CsvForm, keep: tuple[str, ...]) -> None:
+    def __init__(
+        self, model: bytes, schema: Schema, form: CsvForm, keep: tuple[str, ...], known: Known
+    ) -> None:
         """Open the model, which was judged before."""
         self.session = open_session(model)
-        self.schema, self.form, self.keep = schema, form, keep
+        self.model, self.schema, self.form, self.keep = model, schema, form, keep
+        self.known = known
         self.columns = tuple(dict.fromkeys([*(each.name for each in schema.columns), *keep]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle all but the session, which a worker opens when the scorer arrives."""
+        return Scorer, (self.model, self.schema, self.form, self.keep, self.known)
 
     def pieces(self, files: list[ScoredFile]) -> Iterator[Piece]:
         """Yield the rows of all files, one file after another."""
         for file in files:
             yield from pieces(file.rows, self.columns, rows_of_piece(len(self.columns)))
 
-    def score(self, piece: Piece) -> tuple[pa.Table, bool]:
-        """Return the predictions for a piece, and whether they are the last of their file.
-
-        Kept columns come first.
+    def score(self, piece: Piece) -> Scored:
+        """Return the predictions for a piece; kept columns come first.
 
         Raises:
             UserError: a row cannot be scored; the line names it.
@@ -84,7 +106,13 @@ class Scorer:
             feeds = {name: _blank(values) for name, values in feeds.items()}
         found = predict_onnx(self.session, feeds).take(np.arange(piece.table.num_rows))
         kept = {name: decoded(piece.table[name]) for name in self.keep}
-        return pa.table({**kept, **output_columns(found, self.schema)}), piece.last
+        unknown = unknown_categories(piece, self.known, self.form.missing)
+        return Scored(pa.table({**kept, **output_columns(found, self.schema)}), unknown, piece.last)
+
+
+def score_piece(piece: Piece, scorer: Scorer) -> Scored:
+    """Return the predictions for a piece: a call for an engine."""
+    return scorer.score(piece)
 
 
 def _blank(values: NDArray[Any]) -> NDArray[Any]:
@@ -101,7 +129,8 @@ def main(job: Job, *, in_json: bool = False) -> None:
             predictions made from something else.
     """
     with answering(in_json=in_json) as answer, keys_named("data"):
-        schema, data = read_schema(), load_params().data
+        schema, params = read_schema(), load_params()
+        data = params.data
         form = CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
         model = read_onnx(job.model, schema)
         refuse_kept(job.keep, schema)
@@ -110,7 +139,9 @@ def main(job: Job, *, in_json: bool = False) -> None:
         with working("looking at what is scored already"):
             left = unfinished(files, stamp)
         began = time.monotonic()
-        rows = score_files(Scorer(model, schema, form, job.keep), left, stamp)
+        scorer = Scorer(model, schema, form, job.keep, known_categories(model, schema))
+        with _engine(job.scheduler or params.engine.scheduler) as engine:
+            rows, unknown = score_files(scorer, left, stamp, engine)
         seconds = max(time.monotonic() - began, 1e-9)
         answer(
             {
@@ -119,8 +150,11 @@ def main(job: Job, *, in_json: bool = False) -> None:
                 "files_before": len(files) - len(left),
                 "rows": rows,
                 "rows_per_second": round(rows / seconds),
+                "unknown_categories": {name: asdict(found) for name, found in unknown.items()},
             }
         )
+        if unknown:
+            say(f"warning: {unknown_line(unknown)}")
         if before := len(files) - len(left):
             say(f"{before} of {len(files)} files were scored before")
         say(f"{job.output}: {_speed(rows, len(left), seconds)}")
@@ -139,34 +173,48 @@ def refuse_kept(keep: tuple[str, ...], schema: Schema) -> None:
         raise UserError(f"--keep {min(taken)}: a column of predictions has this name; rename yours")
 
 
-def score_files(scorer: Scorer, files: list[ScoredFile], stamp: Stamp) -> int:
-    """Write the predictions for each file, and return how many rows there were.
+def _engine(scheduler: str | None) -> AbstractContextManager[Engine]:
+    """Return a thread for each core, or the workers of a cluster."""
+    if scheduler is None:
+        return threads(usable_cores())
+    return engine_at(scheduler, lambda line: say(f"warning: {line}"))
+
+
+def score_files(
+    scorer: Scorer, files: list[ScoredFile], stamp: Stamp, engine: Engine
+) -> tuple[int, dict[str, Unknown]]:
+    """Write the predictions for each file.
+
+    Returns how many rows there were, and what the model did not know in them.
 
     Raises:
         UserError: as :func:`main`.
     """
-    cores, began, rows = usable_cores(), time.monotonic(), 0
+    began, rows = time.monotonic(), 0
+    unknown: dict[str, Unknown] = {}
     before = {file: file.rows.stat() for file in files}
     total = sum(each.st_size for each in before.values())
-    with ThreadPoolExecutor(cores) as pool, advancing(total, "scoring") as advance:
-        scored = in_order(pool, scorer.score, scorer.pieces(files), PIECES_AHEAD * cores)
+    with ThreadPoolExecutor(1) as pool, advancing(total, "scoring") as advance:
+        scored = in_order(engine, score_piece, scorer.pieces(files), engine.share(scorer))
         for file in files:
             made_from = pool.submit(with_rows, stamp, file.rows)
             with atomic_path(file.predictions) as temporary:
-                for table in write_predictions(temporary, of_a_file(scored), made_from.result):
+                tables = of_a_file(scored, unknown)
+                for table in write_predictions(temporary, tables, made_from.result):
                     rows += table.num_rows
                     seconds = max(time.monotonic() - began, 1e-9)
                     advance(0, _speed(rows, len(files), seconds))
                 refuse_changed(file.rows, before[file])
             advance(before[file].st_size)
-    return rows
+    return rows, unknown
 
 
-def of_a_file(scored: Iterator[tuple[pa.Table, bool]]) -> Iterator[pa.Table]:
-    """Yield the predictions of the file that comes next."""
-    for table, is_last in scored:
-        yield table
-        if is_last:
+def of_a_file(scored: Iterator[Scored], unknown: dict[str, Unknown]) -> Iterator[pa.Table]:
+    """Yield the predictions of the file that comes next, and note what is unknown in it."""
+    for piece in scored:
+        add(unknown, piece.unknown)
+        yield piece.predictions
+        if piece.last:
             return
 
 
@@ -179,39 +227,6 @@ def refuse_changed(path: Path, before: os.stat_result) -> None:
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise UserError(f"{path} changed while it was scored; run again")
-
-
-def in_order(
-    pool: ThreadPoolExecutor, function: Callable[[In], Out], items: Iterable[In], ahead: int
-) -> Iterator[Out]:
-    """Yield what ``function`` returns for each of the items, in their order.
-
-    At most ``ahead`` items are taken before their results are asked for.
-
-    Raises:
-        UserError: of the function or of the items, after the results before it.
-    """
-
-    def futures() -> Iterator[Future[Out]]:
-        try:
-            for item in items:
-                yield pool.submit(function, item)
-        except UserError as error:
-            failed: Future[Out] = Future()
-            failed.set_exception(error)
-            yield failed
-
-    waiting: deque[Future[Out]] = deque()
-    try:
-        for future in futures():
-            waiting.append(future)
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
 
 
 def _speed(rows: int, files: int, seconds: float) -> str:

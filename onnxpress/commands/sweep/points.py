@@ -15,7 +15,7 @@ from typing import Any
 from onnxpress.commands.sweep.overrides import overrides, refuse_altered
 from onnxpress.errors import UserError
 from onnxpress.pipeline.outputs import PARAMS
-from onnxpress.pipeline.params import Params, parse_params
+from onnxpress.pipeline.params import ENGINE, Params, parse_params
 from onnxpress.pipeline.yaml_file import read_yaml
 from onnxpress.text import shortened
 
@@ -121,7 +121,9 @@ def _point(
     for key, value in values.items():
         _set(path, content, str(key), value)
     parse_params(content, path)
-    digest = sha256(json.dumps([state, content], sort_keys=True, default=str).encode()).hexdigest()
+    deciding = {name: section for name, section in content.items() if name != ENGINE}
+    identity = json.dumps([state, deciding], sort_keys=True, default=str)
+    digest = sha256(identity.encode()).hexdigest()
     return Point(f"{prefix}{digest[:8]}", values, content)
 
 

@@ -1,0 +1,87 @@
+"""One worker against two, on the trials of quantize and on score, and what a hundred would do."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from distributed.diagnostics.task_stream import TaskStreamPlugin
+
+from bench.scale.axes import SETTINGS, STEPS, Record, forest
+from bench.scale.generated import write_rows
+from bench.scale.running import project, run
+from bench.scale.scheduling import makespan
+from onnxpress.engine.starting import local_cluster
+from onnxpress.pipeline.outputs import CANDIDATES, QUANTIZATION, QUANTIZED_MODEL
+
+SIMULATED = (1, 2, 4, 10, 30, 100)
+MADE = {
+    "quantize": (str(QUANTIZED_MODEL), str(QUANTIZATION), str(CANDIDATES)),
+    "score": ("scored",),
+}
+"""The files and folders that a step writes."""
+
+
+def compare(rows: int, work: Path) -> list[Record]:
+    """Return for each step what it takes here, on one worker and on two."""
+    write_rows(work / "data" / "rows", rows, 10)
+    settings = SETTINGS | forest(20, max_depth=12)
+    project(work, settings)
+    for stage in ("prepare", "train", "convert"):
+        run(work, STEPS[stage])
+    found = []
+    for step, paths in MADE.items():
+        here = run(work, STEPS[step])
+        record: Record = {"step": step, "rows": rows, "here_s": here.wall_s}
+        digests = {taken(work, paths)}
+        for workers in (1, 2):
+            with local_cluster(workers) as cluster:
+                seconds, times = on(cluster, work, step, settings)
+            digests.add(taken(work, paths))
+            record[f"workers_{workers}_s"] = seconds
+            if workers == 1:
+                record |= simulated(seconds, times)
+        found.append(record | {"identical": len(digests) == 1})
+    return found
+
+
+def on(
+    cluster: Any, work: Path, step: str, settings: Mapping[str, Any]
+) -> tuple[float, list[float]]:
+    """Run a step with the workers of a cluster; return its seconds, and those of its tasks."""
+    project(work, {**settings, "engine.scheduler": cluster.scheduler_address})
+    plugin: Any = TaskStreamPlugin  # it has no types
+    stream = plugin(cluster.scheduler, maxlen=10**6)
+    cluster.scheduler.add_plugin(stream)
+    seconds = run(work, STEPS[step]).wall_s
+    project(work, settings)
+    spans = [span for task in stream.buffer for span in task["startstops"]]
+    return seconds, [each["stop"] - each["start"] for each in spans if each["action"] == "compute"]
+
+
+def simulated(seconds: float, times: Sequence[float]) -> Record:
+    """Return how long a step takes on more workers, by its tasks on one and all that is between."""
+    between = max(0.0, seconds - sum(times))
+    return {
+        "tasks": len(times),
+        "tasks_s": sum(times),
+        "longest_s": max(times, default=0.0),
+        "simulated_s": {str(count): between + makespan(times, count) for count in SIMULATED},
+    }
+
+
+def taken(work: Path, paths: Sequence[str]) -> str:
+    """Remove what a step has written, and return its digest."""
+    digest = sha256()
+    for name in paths:
+        place = work / name
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if path.is_file():
+                digest.update(path.relative_to(work).as_posix().encode())
+                digest.update(path.read_bytes())
+    if (work / "scored").exists():
+        shutil.rmtree(work / "scored")
+    return digest.hexdigest()

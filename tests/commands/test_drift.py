@@ -121,9 +121,7 @@ def test_a_text_in_the_last_piece_makes_texts_of_the_column(
     made: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     frame, _ = many_rows()
-    frame = frame.astype({"body_mass_g": object})
-    frame.iloc[:-1, frame.columns.get_loc("body_mass_g")] = "True"
-    frame.iloc[-1, frame.columns.get_loc("body_mass_g")] = "heavy"
+    frame = frame.assign(body_mass_g=["True"] * (len(frame) - 1) + ["heavy"])
     found = asked(write(frame, made / "x.csv"), capsys)
     entry = next(each for each in found["entries"] if each["name"] == "body_mass_g")
     assert entry["missing"] == 1.0

@@ -12,7 +12,7 @@ from onnxpress.limits import is_ndcg
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.row_losses import row_losses
 from onnxpress.scores.score import Score
-from onnxpress.tables.mapped import copy_of, row_by_row, spans
+from onnxpress.tables.mapped import copy_of, room, row_by_row, spans
 
 MOST_TRIED = 60
 """Rows whose effect is computed where each takes the score of all rows once."""
@@ -104,7 +104,7 @@ def _by_trying(
     tried, differing = _most_different(_difference(score, target, before, after))
     reached = score(target, after)
     least = ROUNDING * min(1.0, abs(reached))
-    mixed, found = _copy(after), []
+    mixed, found = _copy(after, before), []
     for row in tried.tolist():
         _answer_as(before, mixed, row)
         effect = reached - score(target, mixed)
@@ -129,9 +129,12 @@ def _most_different(difference: NDArray[np.float64]) -> tuple[NDArray[np.intp], 
     return rows, differing
 
 
-def _copy(after: Predictions) -> Predictions:
+def _copy(after: Predictions, before: Predictions) -> Predictions:
+    """Return predictions that may get answers of ``before``, whose labels may be longer."""
+    values = room(after.values.shape, np.promote_types(after.values.dtype, before.values.dtype))
+    values[:] = after.values
     scores = None if after.scores is None else copy_of(after.scores)
-    return replace(after, values=copy_of(after.values), scores=scores)
+    return replace(after, values=values, scores=scores)
 
 
 def _answer_as(one: Predictions, mixed: Predictions, row: int) -> None:

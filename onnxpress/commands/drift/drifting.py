@@ -17,6 +17,7 @@ from onnxpress.errors import GateFailed, UserError
 from onnxpress.pipeline.console import answering, say, screen
 from onnxpress.pipeline.files import read_bytes, read_json
 from onnxpress.pipeline.inputs import read_schema
+from onnxpress.pipeline.named_source import local
 from onnxpress.pipeline.outputs import QUANTIZED_MODEL, SERVING
 from onnxpress.pipeline.params import load_params
 from onnxpress.runtime.sessions import open_session
@@ -38,7 +39,7 @@ class Question:
 
     table: str
     """A table (CSV, Parquet, arrays), a folder or a glob of Parquet files, or a log of requests
-    (JSON lines)."""
+    (JSON lines); or the address of such in S3."""
     limit: float | None = None
     """An index above it is drift; None: the profile's."""
 
@@ -50,21 +51,21 @@ def main(question: Question, *, in_json: bool = False) -> None:
         GateFailed: something has drifted.
         UserError: the file is wrong, or outputs are missing.
     """
-    with answering(in_json=in_json) as answer:
+    with answering(in_json=in_json) as answer, local(question.table) as (table, shown):
         schema, profile = read_schema(), read_profile()
         model = read_bytes(QUANTIZED_MODEL)
         if sha256(model).hexdigest() != profile["model"]:
             raise UserError(f"{PROFILE} is not of {QUANTIZED_MODEL}; run `dvc repro`")
-        pieces, lines = _rows(question.table, schema)
+        pieces, lines = _rows(table, schema)
         counts, rows = _counted(profile, pieces, open_session(model))
         if not rows:
-            raise UserError(f"{question.table} has no row; expected at least one")
+            raise UserError(f"{table} has no row; expected at least one")
         found = shifts(profile, counts, question.limit)
         limit = profile["limit"] if question.limit is None else question.limit
         drifted = [shift.name for shift in found if shift.verdict == Verdict.DRIFTED]
         answer(_result(question.table, rows, limit, found, drifted))
         for line in lines():
-            say(f"warning: {line}")
+            say(f"warning: {shown(line)}")
         if not in_json:
             _show(found, rows)
         if drifted:

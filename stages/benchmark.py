@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan
-from onnxpress.benchmark.measurement import Contestants, MeasurementSettings, measure_latencies
+from onnxpress.benchmark.measurement import (
+    Contestants,
+    MeasurementSettings,
+    measure_latencies,
+    rows_needed,
+)
 from onnxpress.models import ONNX, PLAIN, QUANTIZED
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.files import write_json
-from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.inputs import read_first_rows, read_schema
 from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
@@ -22,7 +27,8 @@ from onnxpress.tables.schema import Schema
 def main() -> None:
     """Test rows, models and candidates in, latency.json and latency_detail.json out."""
     params, schema = load_params(), read_schema()
-    rows, wanted = read_rows(outputs.TEST, schema), params.benchmark
+    wanted = params.benchmark
+    rows = read_first_rows(outputs.TEST, schema, rows_needed(wanted.batch_sizes))
     contestants = Contestants(
         load_trained(schema, params.train.trusted, wanted.threads),
         {key: read_onnx(outputs.MODEL_FILES[key], schema) for key in (ONNX, QUANTIZED)},

@@ -10,35 +10,36 @@ from onnxpress.evaluate.predicted_rows import predictions_csv
 from onnxpress.evaluate.scoring import WantedScores
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import say, working
-from onnxpress.pipeline.files import read_json, write_bytes, write_json
-from onnxpress.pipeline.inputs import read_rows, read_rows_on_disk, read_schema
+from onnxpress.pipeline.files import read_json, write_json, write_parts
+from onnxpress.pipeline.inputs import read_many_rows, read_rows, read_schema
 from onnxpress.pipeline.onnx_inputs import read_onnx
 from onnxpress.pipeline.params import load_params
 from onnxpress.pipeline.running import run_stage
 from onnxpress.pipeline.trained_model import load_trained, original_kb
+from onnxpress.tables.mapped import arrays_in
 from onnxpress.tables.schema import Schema
 
+CONVERTED = [*outputs.MODEL_FILES.values()][1:]
 NAMES = {key: str(path) for key, path in outputs.MODEL_FILES.items()}
 
 
+@arrays_in(outputs.TEST.parent)
 def main() -> None:
     """Test rows and three models in, metrics, their details and predictions.csv out."""
     params, schema = load_params(), read_schema()
-    train, test = read_rows(outputs.TRAIN, schema), read_rows_on_disk(outputs.TEST, schema)
-    plain, quantized = (read_onnx(path, schema) for path in [*outputs.MODEL_FILES.values()][1:])
+    train, test = read_rows(outputs.TRAIN, schema), read_many_rows(outputs.TEST, schema)
+    plain, quantized = (read_onnx(path, schema) for path in CONVERTED)
     models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
     chosen, asked = read_json(outputs.QUANTIZATION, "modified", "candidate"), params.evaluate
     wanted, scores = asked.probe_rows, WantedScores(asked.score, tuple(asked.also), asked.positive)
     settings = EvaluationSettings(asked.tolerance, wanted, params.seed, scores)
     with working(f"predicting {len(test)} test rows and {wanted} probe rows with three models"):
         found = evaluate(models, train.feeds, test, schema, settings)
-    converted = map(outputs.size_kb, [*outputs.MODEL_FILES.values()][1:])
-    sizes = compare_sizes(original_kb(models.original), *converted)
-    metrics = {**sizes, **found.metrics, "quantized_modified": int(chosen["modified"])}
+    metrics = compare_sizes(original_kb(models.original), *map(outputs.size_kb, CONVERTED))
+    metrics |= found.metrics | {"quantized_modified": int(chosen["modified"])}
     write_json(outputs.METRICS, metrics)
     write_json(outputs.METRICS_DETAIL, found.detail)
-    told = predictions_csv(test.target, found.tested.predictions, schema.targets)
-    write_bytes(outputs.PREDICTIONS, told)
+    write_parts(outputs.PREDICTIONS, predictions_csv(test.target, found.tested.predictions, schema))
     for line in found.lines(metrics):
         say(line)
     if is_lossless(chosen["candidate"]):

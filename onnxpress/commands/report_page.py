@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from onnxpress.errors import UserError
 from onnxpress.pipeline.certificate import read_certificate
 from onnxpress.pipeline.files import read_bytes, read_json, write_bytes
 from onnxpress.pipeline.freshness import dvc, stale_stages
-from onnxpress.pipeline.inputs import read_predictions, read_rows, read_schema
+from onnxpress.pipeline.inputs import (
+    chosen_predictions,
+    predictions_in_pieces,
+    read_chosen_rows,
+    read_schema,
+)
 from onnxpress.pipeline.outputs import (
     CANDIDATES,
     GATE,
@@ -28,8 +34,8 @@ from onnxpress.pipeline.outputs import (
     RUNTIMES,
     TEST,
 )
-from onnxpress.report.deciding import deciding_table
-from onnxpress.report.disagreement import worst_rows
+from onnxpress.report.deciding import deciding_numbers, deciding_table
+from onnxpress.report.disagreement import find_worst, worst_rows
 from onnxpress.report.page import File, SingleRows, Stale, render
 from onnxpress.report.summary import Json
 
@@ -81,13 +87,21 @@ def _single_rows(detail: Json) -> SingleRows:
         UserError: predictions and test rows do not belong together.
     """
     schema = read_schema()
-    predictions = read_predictions(schema)
-    test = read_rows(TEST, schema)
-    if len(test) != len(predictions["target"]):
-        lengths = f"{len(predictions['target'])} rows, {TEST} has {len(test)}"
-        raise UserError(f"{PREDICTIONS} has {lengths}; run `dvc repro --force evaluate`")
-    deciding = deciding_table(detail, predictions, schema.target_name)
-    return SingleRows(deciding, worst_rows(predictions, test, schema))
+    pieces = partial(predictions_in_pieces, schema)
+    worst, deciding = find_worst(pieces, schema), deciding_numbers(detail)
+    features, rows = read_chosen_rows(TEST, schema, worst.numbers)
+    again = "run `dvc repro --force evaluate`"
+    if rows != worst.rows:
+        raise UserError(f"{PREDICTIONS} has {worst.rows} rows, {TEST} has {rows}; {again}")
+    if max(deciding, default=0) >= rows:
+        raise UserError(f"{METRICS_DETAIL} names row {max(deciding)} of {rows}; {again}")
+    chosen = chosen_predictions(pieces(), [*deciding, *worst.numbers])
+    first = {name: values[: len(deciding)] for name, values in chosen.items()}
+    others = {name: values[len(deciding) :] for name, values in chosen.items()}
+    return SingleRows(
+        deciding_table(detail, first, rows, schema.target_name),
+        worst_rows(worst, others, features, schema),
+    )
 
 
 def _files() -> list[File]:

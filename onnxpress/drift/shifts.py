@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.drift.counting import LENGTH, NUMBER, TEXT, bins_of, chance, counted, level_of, psi
+from onnxpress.drift.counting import (
+    LENGTH,
+    NUMBER,
+    TEXT,
+    Counts,
+    bins_of,
+    chance,
+    counted,
+    level_of,
+    psi,
+)
 from onnxpress.drift.profiling import Profile
 from onnxpress.drift.window import UNUSED, predicted_column
 from onnxpress.tables.rows import Feeds
@@ -53,29 +63,34 @@ class Shift:
         return {**asdict(self), "verdict": str(self.verdict)}
 
 
-def shifts(
-    profile: Profile, feeds: Feeds, outputs: Mapping[str, NDArray[Any]], limit: float | None = None
-) -> list[Shift]:
-    """Return the shift of each entry of ``profile``, features first.
+def counts_of(profile: Profile, feeds: Feeds, outputs: Mapping[str, NDArray[Any]]) -> list[Counts]:
+    """Count rows in the bins of each entry of ``profile``, features first: (bins,) each.
 
-    ``outputs`` are what :func:`onnxpress.drift.profiling.predicted` returns; ``limit`` is the
-    profile's unless given.
+    ``outputs`` are what :func:`onnxpress.drift.profiling.predicted` returns. The counts of several
+    pieces of a table can be added.
     """
-    limit, level = profile["limit"] if limit is None else limit, level_of(profile)
     columns = [
         (entry, feeds[entry["input"]][:, entry["position"]]) for entry in profile["features"]
     ]
     results = [(entry, predicted_column(entry, outputs)) for entry in profile["predictions"]]
+    return [counted(entry, values) for entry, values in [*columns, *results]]
+
+
+def shifts(profile: Profile, counts: Sequence[Counts], limit: float | None = None) -> list[Shift]:
+    """Return the shift of each entry of ``profile``, features first.
+
+    ``counts`` are those of :func:`counts_of`; ``limit`` is the profile's unless given.
+    """
+    limit, level = profile["limit"] if limit is None else limit, level_of(profile)
+    entries, features = [*profile["features"], *profile["predictions"]], len(profile["features"])
     return [
-        *(_shift(*each, limit, level, output=False) for each in columns),
-        *(_shift(*each, limit, level, output=True) for each in results),
+        _shift(entry, now, limit, level, output=at >= features)
+        for at, (entry, now) in enumerate(zip(entries, counts, strict=True))
     ]
 
 
-def _shift(
-    entry: Profile, values: NDArray[Any], limit: float, level: float, *, output: bool
-) -> Shift:
-    before, now = np.array(entry["counts"]), counted(entry, values)
+def _shift(entry: Profile, now: Counts, limit: float, level: float, *, output: bool) -> Shift:
+    before = np.array(entry["counts"])
     index, luck = psi(before, now), chance(before, now, level)
     if entry["rule"] == UNUSED:
         index, verdict = 0.0, Verdict.UNUSED

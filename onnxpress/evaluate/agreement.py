@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from onnxpress.runtime.predictions import Predictions, in_any_column
 from onnxpress.scores.losses import Limit
 from onnxpress.tables.column_types import Task
+from onnxpress.tables.mapped import row_by_row
 
 
 def label_agreement(original: Predictions, other: Predictions) -> float:
     """Return the share of rows for which two classifiers predict the same label, in [0, 1]."""
-    return float(np.mean(original.values == other.values))
+    return float(np.mean(row_by_row(np.equal, original.values, other.values)))
 
 
 def share_within(original: Predictions, other: Predictions, limit: Limit) -> float:
@@ -29,13 +30,16 @@ def share_within(original: Predictions, other: Predictions, limit: Limit) -> flo
 def count_disagreeing(task: Task, original: Predictions, other: Predictions, limit: Limit) -> int:
     """Return on how many rows labels differ, or numbers by more than ``limit``."""
     if task == "classification":
-        return int(np.count_nonzero(original.values != other.values))
+        return int(np.count_nonzero(row_by_row(np.not_equal, original.values, other.values)))
     return int(np.count_nonzero(~_near(original, other, limit)))
 
 
 def _near(original: Predictions, other: Predictions, limit: Limit) -> NDArray[np.bool_]:
-    near = np.isclose(other.values, original.values, rtol=0, atol=limit, equal_nan=True)
-    return ~in_any_column(~near)
+    def near(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.bool_]:
+        each = np.isclose(others, values, rtol=0, atol=limit, equal_nan=True)
+        return ~in_any_column(~each)
+
+    return row_by_row(near, original.values, other.values)
 
 
 def largest_difference(original: Predictions, other: Predictions) -> float:
@@ -56,4 +60,7 @@ def largest_score_difference(original: Predictions, other: Predictions) -> float
 
 
 def _largest(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
-    return float(np.max(np.abs(one - other)))
+    apart = row_by_row(
+        lambda a, b: np.abs(a - b).reshape(len(a), -1).max(axis=1, initial=0), one, other
+    )
+    return float(np.max(apart))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from onnxpress.estimators.predicting import predict_original
 from onnxpress.limits import NDCG
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.score import Score, default_score
+from onnxpress.tables.mapped import spans
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
@@ -29,9 +31,12 @@ def worse_than_constant(
         name, constant, always = "R2", 0.0, "the mean of the target"
     else:
         name = "accuracy"
-        classes, counts = np.unique(target, return_counts=True)
-        constant = float(counts.max() / len(target))
-        always = repr(classes[counts.argmax()].item())
+        counts = Counter[Any]()
+        for span in spans(len(target)):
+            classes, rows_of = np.unique(target[span], return_counts=True)
+            counts.update(dict(zip(classes.tolist(), rows_of.tolist(), strict=True)))
+        most = min(counts, key=lambda label: (-counts[label], label))
+        constant, always = counts[most] / len(target), repr(most)
     if not found < constant:
         return None
     return (

@@ -12,6 +12,7 @@ from onnxpress.limits import is_ndcg
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.row_losses import row_losses
 from onnxpress.scores.score import Score
+from onnxpress.tables.mapped import copy_of, room, row_by_row, spans
 
 MOST_TRIED = 60
 """Rows whose effect is computed where each takes the score of all rows once."""
@@ -68,48 +69,79 @@ def deciding_rows(
     """
     losses = [row_losses(score, target, each) for each in (before, after)]
     if losses[0] is not None and losses[1] is not None:
-        gained = losses[0] - losses[1]
-        moving = np.flatnonzero(np.isfinite(gained) & (np.abs(gained) > ROUNDING))
-        effects = gained / len(target)
-        # effects -0.1, 0.2, -0.2: the largest first, and of equal ones what was lost
-        order = moving[np.lexsort((effects[moving], -np.abs(effects[moving])))][:MOST_LISTED]
+        rows, effects, moving = _largest(losses[0], losses[1])
         listed = []
-        for row in order.tolist():
+        for row, effect in zip(rows.tolist(), effects.tolist(), strict=True):
             chances = _probabilities(row, score, target, before, after)
-            listed.append(DecidingRow(row, float(effects[row]), chances))
-        return DecidingRows(listed, len(moving), all_tried=True)
+            listed.append(DecidingRow(row, effect, chances))
+        return DecidingRows(listed, moving, all_tried=True)
     return _by_trying(score, target, before, after)
+
+
+def _largest(
+    before: NDArray[np.float64], after: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.float64], int]:
+    """Return the rows of the largest effects, these, and how many rows have one.
+
+    ``before`` and ``after`` are the losses of both models, (rows,).
+    """
+    rows, effects, moving = np.zeros(0, np.intp), np.zeros(0), 0
+    for span in spans(len(before)):
+        gained = before[span] - after[span]
+        own = np.flatnonzero(np.isfinite(gained) & (np.abs(gained) > ROUNDING))
+        rows = np.concatenate([rows, span.start + own])
+        effects = np.concatenate([effects, gained[own] / len(before)])
+        # effects -0.1, 0.2, -0.2: the largest first, and of equal ones what was lost
+        order = np.lexsort((rows, effects, -np.abs(effects)))[:MOST_LISTED]
+        rows, effects, moving = rows[order], effects[order], moving + len(own)
+    return rows, effects, moving
 
 
 def _by_trying(
     score: Score, target: NDArray[Any], before: Predictions, after: Predictions
 ) -> DecidingRows:
     """Find them with the answers of ``before`` in one row after the other."""
-    difference = _difference(score, target, before, after)
-    order = np.argsort(-difference, kind="stable")[: np.count_nonzero(difference > 0)]
-    tried = order[:MOST_TRIED]
+    tried, differing = _most_different(_difference(score, target, before, after))
     reached = score(target, after)
     least = ROUNDING * min(1.0, abs(reached))
-    found = []
+    mixed, found = _copy(after, before), []
     for row in tried.tolist():
-        effect = reached - score(target, _restored(after, before, row))
+        _answer_as(before, mixed, row)
+        effect = reached - score(target, mixed)
+        _answer_as(after, mixed, row)
         if np.isfinite(effect) and abs(effect) > least:
             found.append(
                 DecidingRow(row, effect, _probabilities(row, score, target, before, after))
             )
     found.sort(key=lambda each: (-abs(each.effect), each.effect, each.row))
-    return DecidingRows(found[:MOST_LISTED], len(found), len(order) == len(tried))
+    return DecidingRows(found[:MOST_LISTED], len(found), differing == len(tried))
 
 
-def _restored(after: Predictions, before: Predictions, row: int) -> Predictions:
-    """Return the predictions ``after`` with the answer of ``before`` in one row."""
-    values = after.values.copy()
-    values[row] = before.values[row]
-    if after.scores is None or before.scores is None:
-        return replace(after, values=values)
-    scores = after.scores.copy()
-    scores[row] = before.scores[row]
+def _most_different(difference: NDArray[np.float64]) -> tuple[NDArray[np.intp], int]:
+    """Return the rows to try, the most different first, and how many differ at all."""
+    rows, values, differing = np.zeros(0, np.intp), np.zeros(0), 0
+    for span in spans(len(difference)):
+        own = np.flatnonzero(difference[span] > 0)
+        rows = np.concatenate([rows, span.start + own])
+        values = np.concatenate([values, difference[span][own]])
+        order = np.argsort(-values, kind="stable")[:MOST_TRIED]
+        rows, values, differing = rows[order], values[order], differing + len(own)
+    return rows, differing
+
+
+def _copy(after: Predictions, before: Predictions) -> Predictions:
+    """Return predictions that may get answers of ``before``, whose labels may be longer."""
+    values = room(after.values.shape, np.promote_types(after.values.dtype, before.values.dtype))
+    values[:] = after.values
+    scores = None if after.scores is None else copy_of(after.scores)
     return replace(after, values=values, scores=scores)
+
+
+def _answer_as(one: Predictions, mixed: Predictions, row: int) -> None:
+    """Put the answer of a model for one row into predictions."""
+    mixed.values[row] = one.values[row]
+    if mixed.scores is not None and one.scores is not None:
+        mixed.scores[row] = one.scores[row]
 
 
 def _difference(
@@ -122,11 +154,12 @@ def _difference(
     targets the largest, relative to the target's variance. Numbers that rank: their difference.
     """
     if is_ndcg(score.name):
-        return np.asarray(np.nan_to_num(np.abs(after.values - before.values)))
+        return row_by_row(
+            lambda one, other: np.nan_to_num(np.abs(other - one)), before.values, after.values
+        )
     if score.task == "regression":
         numbers = np.asarray(target, np.float64)
-        errors = [(each.values - numbers) ** 2 for each in (before, after)]
-        moved = np.nan_to_num(np.abs(errors[1] - errors[0]))
+        moved = row_by_row(_change_of_squares, numbers, before.values, after.values)
         if moved.ndim == 1:
             return moved
         spread = numbers.var(axis=0)
@@ -134,11 +167,28 @@ def _difference(
     if not score.needs_scores or before.scores is None or after.scores is None:
         codes = score.encoded(target)
         labels = score.encoded(before.values), score.encoded(after.values)
-        one_right = (labels[0] == codes) != (labels[1] == codes)
-        return np.where(labels[0] == labels[1], 0.0, 1.0 + one_right.astype(np.float64))
+        return row_by_row(_change_of_labels, codes, *labels)
     if before.scores.shape != after.scores.shape:
         return np.zeros(len(target))
-    return np.asarray(np.nan_to_num(np.abs(after.scores - before.scores).max(axis=1)))
+    return row_by_row(
+        lambda one, other: np.nan_to_num(np.abs(other - one).max(axis=1)),
+        before.scores,
+        after.scores,
+    )
+
+
+def _change_of_squares(
+    truth: NDArray[np.float64], before: NDArray[np.float64], after: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    errors = [(each - truth) ** 2 for each in (before, after)]
+    return np.asarray(np.nan_to_num(np.abs(errors[1] - errors[0])))
+
+
+def _change_of_labels(
+    truth: NDArray[np.int64], before: NDArray[np.int64], after: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    one_right = (before == truth) != (after == truth)
+    return np.where(before == after, 0.0, 1.0 + one_right.astype(np.float64))
 
 
 def _probabilities(

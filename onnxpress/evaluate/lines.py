@@ -19,6 +19,7 @@ from onnxpress.evaluate.relative_differences import numbers
 from onnxpress.evaluate.scoring import Scoring
 from onnxpress.models import MODEL_KEYS, MODELS, ONNX
 from onnxpress.scores.score import DEFAULTS
+from onnxpress.tables.mapped import row_by_row
 from onnxpress.tables.schema import Schema
 
 Names = Mapping[str, str]
@@ -63,7 +64,7 @@ def prediction_warnings(
 
 def _not_finite(rows: PredictedRows, schema: Schema, names: Names) -> Iterator[str]:
     for key, predictions in zip(MODEL_KEYS, rows.predictions, strict=True):
-        bad = ~np.isfinite(numbers(predictions)).all(axis=1)
+        bad = row_by_row(lambda part: ~np.isfinite(part).all(axis=1), numbers(predictions))
         if bad.any():
             first = rows.describe(int(np.argmax(bad)), schema)
             yield (

@@ -30,6 +30,7 @@ from onnxpress.scores.calibration import calibration_error
 from onnxpress.scores.errors import GROUPS, MOST_SCORES, jackknife
 from onnxpress.scores.losses import MIN_CLASS_ROWS, Limit, Loss, measured_losses
 from onnxpress.scores.score import Label
+from onnxpress.tables.mapped import shuffled, spans
 
 CALIBRATION_ERROR = "calibration_error"
 AS_THEY_ARE = {RECALL, TARGET, DISAGREEMENT}
@@ -86,11 +87,16 @@ def count_rows(
     if not scoring.classes:
         return {}
     truth = as_labels(target)
-    right = [as_labels(each.values) == truth for each in (before, after)]
-    _, rows = np.unique(truth[np.isin(truth, scoring.classes)], return_counts=True)
+    labels = [as_labels(each.values) for each in (before, after)]
+    lost = won = 0
+    rows = np.zeros(len(scoring.classes), np.int64)
+    for span in spans(len(truth)):
+        one, other = (each[span] == truth[span] for each in labels)
+        lost, won = lost + np.sum(one & ~other), won + np.sum(other & ~one)
+        rows += [np.count_nonzero(truth[span] == label) for label in scoring.classes]
     return {
-        f"{QUANTIZED}_rows_lost": int(np.count_nonzero(right[0] & ~right[1])),
-        f"{QUANTIZED}_rows_won": int(np.count_nonzero(right[1] & ~right[0])),
+        f"{QUANTIZED}_rows_lost": int(lost),
+        f"{QUANTIZED}_rows_won": int(won),
         f"{QUANTIZED}_recall_classes": int(np.count_nonzero(rows >= MIN_CLASS_ROWS)),
     }
 
@@ -100,13 +106,13 @@ def _calibration_loss(
 ) -> Loss:
     """Return what ``after`` loses of calibration; the jackknife gives the standard error."""
 
-    def loss(rows: NDArray[Any]) -> float:
+    def loss(rows: NDArray[Any] | slice) -> float:
         errors = [calibration_error(target[rows], each.take(rows), classes) for each in pair]
         return errors[1] - errors[0]
 
     pair, size = (before, after), len(target)
-    drawn = np.random.default_rng(0).permutation(size)[: MOST_SCORES // len(classes)]
-    value = loss(np.arange(size))
+    drawn = np.array(shuffled(size, 0)[: MOST_SCORES // len(classes)])
+    value = loss(slice(None))
     if size < 2 or math.isnan(value):
         return Loss(CALIBRATION_ERROR, value, math.nan, size)
     groups = np.arange(len(drawn)) % min(GROUPS, len(drawn))

@@ -12,6 +12,7 @@ from onnxpress.evaluate.inner_tensors import InnerTensors, Values
 from onnxpress.evaluate.relative_differences import Flags, at_threshold, numbers
 from onnxpress.graph.trees.reader import is_tree
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.tables.mapped import row_by_row, spans
 from onnxpress.tables.rows import Feeds, take
 
 TOLERANCE = 1e-6
@@ -37,7 +38,7 @@ def lossless_differences(plain: Predictions, quantized: Predictions) -> Lossless
     if plain.scores is None:
         none = np.zeros(0, np.intp)
         return LosslessDifferences(labels=none, ties=none, scores=np.flatnonzero(apart))
-    other = plain.values != quantized.values
+    other = row_by_row(np.not_equal, plain.values, quantized.values)
     tied = _tied(plain.scores) | at_threshold(plain, quantized, TOLERANCE)
     return LosslessDifferences(
         labels=np.flatnonzero(other & ~tied),
@@ -50,22 +51,35 @@ def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> Flags:
     """Flag the rows, (rows,), whose numbers differ beyond the tolerance; NaN equals NaN."""
     if one.shape != other.shape:
         return np.ones(len(one), np.bool_)
-    near = np.isclose(one, other, rtol=0, atol=_limit(one), equal_nan=True)
-    return np.asarray(~near.all(axis=1))
+    limit = _limit(one)
+
+    def apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> Flags:
+        near = np.isclose(one, other, rtol=0, atol=limit, equal_nan=True)
+        return np.asarray(~near.all(axis=1))
+
+    return row_by_row(apart, one, other)
 
 
 def _limit(values: NDArray[np.float64]) -> float:
-    finite = np.abs(values[np.isfinite(values)])
-    return TOLERANCE * max(1.0, float(finite.max(initial=0)))
+    largest = 1.0
+    for span in spans(len(values)):
+        part = values[span]
+        largest = max(largest, float(np.abs(part[np.isfinite(part)]).max(initial=0)))
+    return TOLERANCE * largest
 
 
 def _tied(scores: NDArray[np.float64]) -> Flags:
     """Flag the rows, (rows,), whose two highest scores are equal within rounding."""
     if scores.shape[1] < 2:
         return np.zeros(len(scores), np.bool_)
-    highest = np.sort(scores, axis=1)[:, -2:]
-    with np.errstate(invalid="ignore"):
-        return np.asarray(highest[:, 1] - highest[:, 0] <= _limit(scores))
+    limit = _limit(scores)
+
+    def tied(scores: NDArray[np.float64]) -> Flags:
+        highest = np.sort(scores, axis=1)[:, -2:]
+        with np.errstate(invalid="ignore"):
+            return np.asarray(highest[:, 1] - highest[:, 0] <= limit)
+
+    return row_by_row(tied, scores)
 
 
 def trees_agree(plain: bytes, quantized: bytes, feeds: Feeds, rows: NDArray[np.intp]) -> bool:

@@ -29,6 +29,7 @@ from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.bounds import upper_bound
 from onnxpress.scores.losses import Limit, Loss
+from onnxpress.tables.mapped import row_by_row
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Schema
 
@@ -150,7 +151,8 @@ def _compare_regressors(
 ) -> dict[str, float]:
     metrics = {"r2_loss": scores["original_r2"] - scores["quantized_r2"]}
     for name, each in zip(MODEL_KEYS, predictions, strict=True):
-        of_each = np.sqrt(np.mean((target - each.values) ** 2, axis=0))
+        squares = row_by_row(lambda one, other: (one - other) ** 2, target, each.values)
+        of_each = np.sqrt(np.mean(squares, axis=0))
         metrics[f"{name}_rmse"] = float(np.mean(of_each))
     original = predictions[0]
     for name, other in _converted(predictions):

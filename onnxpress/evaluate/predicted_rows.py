@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +13,9 @@ from onnxpress.evaluate.probes.raw_columns import RawColumn
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.cells import cell
+from onnxpress.tables.mapped import spans
 from onnxpress.tables.names import predicted_columns
-from onnxpress.tables.rows import PIECE_ROWS, Feeds, pieces_of
+from onnxpress.tables.rows import Feeds, pieces_of
 from onnxpress.tables.schema import Schema
 
 SHOWN_COLUMNS = 4
@@ -84,7 +85,8 @@ def in_pieces(predict: Predict) -> Predict:
     """Return the same prediction, for which a piece of the rows is given at a time."""
 
     def predicted(feeds: Feeds) -> Predictions:
-        return Predictions.joined([predict(piece) for piece in pieces_of(feeds)])
+        rows = len(next(iter(feeds.values())))
+        return Predictions.stacked((predict(piece) for piece in pieces_of(feeds)), rows)
 
     return predicted
 
@@ -95,22 +97,27 @@ def one_line(error: Exception) -> str:
 
 
 def predictions_csv(
-    target: NDArray[Any], predictions: list[Predictions], names: Sequence[str]
-) -> bytes:
-    """Return the target, and what the three models predict, as CSV, a line per row.
+    target: NDArray[Any], predictions: list[Predictions], schema: Schema
+) -> Iterator[bytes]:
+    """Yield the target, and what the three models predict, as CSV, a line per row, in pieces.
 
-    ``names`` are those of the targets. There is a column for the target and for each model; of
-    several targets, (rows, targets), one for each, by :func:`.predicted_columns`.
-    :func:`onnxpress.tables.cells.cell` writes the cells.
+    There is a column for the target and for each model; of several targets, (rows, targets), one
+    for each, by :func:`.predicted_columns`. :func:`onnxpress.tables.cells.cell` writes the cells.
     """
     tables = [target, *(each.values for each in predictions)]
-    heads = [head for name in ("target", *MODEL_KEYS) for head in predicted_columns(name, names)]
-    parts = [_csv_lines([heads])]
-    for first in range(0, len(target), PIECE_ROWS):
-        pieces = [table[first : first + PIECE_ROWS] for table in tables]
+    yield _csv_lines(
+        [
+            [
+                head
+                for name in ("target", *MODEL_KEYS)
+                for head in predicted_columns(name, schema.targets)
+            ]
+        ]
+    )
+    for span in spans(len(target)):
+        pieces = [table[span] for table in tables]
         columns = [column for part in pieces for column in part.reshape(len(part), -1).T.tolist()]
-        parts.append(_csv_lines(zip(*columns, strict=True)))
-    return b"".join(parts)
+        yield _csv_lines(zip(*columns, strict=True))
 
 
 def _csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.tables.mapped import different, row_by_row, spans, where
 
 TOLERANCE = 1e-5
 """Of a score or prediction, and of its size where that is above 1."""
@@ -34,11 +37,15 @@ def relative_differences(
     if one.shape != other.shape:
         return np.full(len(one), np.inf)
     least = max(1.0, _spread(one)) if one.shape[1] == 1 else 1.0
-    with np.errstate(invalid="ignore"):
-        apart = np.abs(one - other) / np.maximum(least, np.abs(one))
-    same = (one == other) | (np.isnan(one) & np.isnan(other))
-    apart = np.where(np.isnan(apart), np.inf, apart)
-    return np.asarray(np.where(same, 0, apart).max(axis=1))
+
+    def largest(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(one - other) / np.maximum(least, np.abs(one))
+        same = (one == other) | (np.isnan(one) & np.isnan(other))
+        apart = np.where(np.isnan(apart), np.inf, apart)
+        return np.asarray(np.where(same, 0, apart).max(axis=1))
+
+    return row_by_row(largest, one, other)
 
 
 def _spread(values: NDArray[np.float64]) -> float:
@@ -46,10 +53,11 @@ def _spread(values: NDArray[np.float64]) -> float:
 
     A few predictions that are far off do not change it.
     """
-    finite = values[np.isfinite(values)]
+    flat = values.reshape(-1)
+    finite = where(flat, row_by_row(np.isfinite, flat))
     if not len(finite):
         return 0.0
-    low, high = np.quantile(finite, [0.16, 0.84])
+    low, high = np.quantile(finite, [0.16, 0.84], overwrite_input=True)
     return float(high / 2 - low / 2)
 
 
@@ -63,11 +71,15 @@ def other_labels(original: Predictions, converted: Predictions) -> Flags:
         return np.zeros(len(original.values), bool)
     if original.scores.shape[1] == 1:
         return np.asarray(original.values != converted.values)
-    first, second = -np.partition(-original.scores, 1, axis=1)[:, :2].T
-    with np.errstate(invalid="ignore"):
-        tied = first - second <= TOLERANCE * np.maximum(1, np.abs(first))
+    tied = row_by_row(_two_highest_tie, original.scores)
     tied |= at_threshold(original, converted, TOLERANCE)
-    return np.asarray((original.values != converted.values) & ~tied)
+    return np.asarray(row_by_row(np.not_equal, original.values, converted.values) & ~tied)
+
+
+def _two_highest_tie(scores: NDArray[np.float64]) -> Flags:
+    first, second = -np.partition(-scores, 1, axis=1)[:, :2].T
+    with np.errstate(invalid="ignore"):
+        return np.asarray(first - second <= TOLERANCE * np.maximum(1, np.abs(first)))
 
 
 def at_threshold(one: Predictions, other: Predictions, tolerance: float) -> Flags:
@@ -84,17 +96,25 @@ def at_threshold(one: Predictions, other: Predictions, tolerance: float) -> Flag
     any threshold near 0.2 explains all labels, so the middle row lies at it.
     """
     scores = [each.scores for each in (one, other)]
-    labels = np.unique(np.concatenate([one.values, other.values]))
+    labels = different(one.values, other.values)
     if scores[0] is None or scores[1] is None or scores[0].shape != scores[1].shape:
         return np.zeros(len(one.values), bool)
     if scores[0].shape[1] != 2 or len(labels) != 2:
         return np.zeros(len(one.values), bool)
-    second = np.stack([one.values == labels[1], other.values == labels[1]])
-    score = np.stack([scores[0][:, 1], scores[1][:, 1]])
-    highest_first = score.max(initial=-np.inf, where=~second & ~np.isnan(score))
-    lowest_second = score.min(initial=np.inf, where=second & ~np.isnan(score))
+    highest_first, lowest_second = -np.inf, np.inf
+    for span in spans(len(one.values)):
+        second = np.stack([one.values[span] == labels[1], other.values[span] == labels[1]])
+        score = np.stack([each[span, 1] for each in scores if each is not None])
+        there = ~np.isnan(score)
+        highest_first = score.max(initial=highest_first, where=~second & there)
+        lowest_second = score.min(initial=lowest_second, where=second & there)
     if not highest_first <= lowest_second + tolerance * max(1, abs(lowest_second)):
         return np.zeros(len(one.values), bool)
-    with np.errstate(invalid="ignore"):
-        near = np.abs(score[0] - score[1]) <= tolerance * np.maximum(1, np.abs(score[0]))
-    return np.asarray((second[0] != second[1]) & near)
+
+    def flags(*parts: NDArray[Any]) -> Flags:
+        with np.errstate(invalid="ignore"):
+            apart = np.abs(parts[2][:, 1] - parts[3][:, 1])
+            near = apart <= tolerance * np.maximum(1, np.abs(parts[2][:, 1]))
+        return np.asarray((parts[0] != parts[1]) & near)
+
+    return row_by_row(flags, one.values, other.values, scores[0], scores[1])

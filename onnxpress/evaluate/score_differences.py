@@ -25,6 +25,7 @@ from onnxpress.evaluate.relative_differences import (
     relative_differences,
 )
 from onnxpress.runtime.predictions import Predictions
+from onnxpress.tables.mapped import row_by_row, spans
 from onnxpress.tables.rows import Feeds, pieces_of, take
 from onnxpress.tables.schema import Schema
 
@@ -98,10 +99,16 @@ def _far_for_their_spread(
     if schema.task != "regression" or one.shape != other.shape:
         return np.zeros(len(one), bool)
     with np.errstate(all="ignore"):
-        apart = np.abs(one - other)
-        spread = np.abs(one - one.mean(axis=0)).max(axis=0)  # whose square may be below all floats
-        constant = spread <= CONSTANT * np.abs(one).max(axis=0)
-        return np.asarray(((apart > FAR * spread) & ~constant).any(axis=1))
+        mean, spread, largest = one.mean(axis=0), np.float64(0), np.float64(0)
+        for span in spans(len(one)):  # the square of a spread may be below all floats
+            spread = np.maximum(spread, np.abs(one[span] - mean).max(axis=0))
+            largest = np.maximum(largest, np.abs(one[span]).max(axis=0))
+        constant = spread <= CONSTANT * largest
+        return row_by_row(
+            lambda a, b: np.asarray(((np.abs(a - b) > FAR * spread) & ~constant).any(axis=1)),
+            one,
+            other,
+        )
 
 
 def _wrong_labels(

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,12 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
     """Write ``data`` to ``path`` atomically."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> None:
+    """Write bytes that come in parts to ``path`` atomically."""
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.writelines(parts)
 
 
 def write_folder(path: Path, contents: Mapping[str, bytes]) -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from math import prod
 from pathlib import Path
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,12 +15,13 @@ from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
 from onnxpress.models import MODEL_KEYS
-from onnxpress.pipeline.files import TO_MAKE, read_bytes, read_json
+from onnxpress.pipeline.files import TO_MAKE, read_json
 from onnxpress.pipeline.outputs import CALIBRATION, PREDICTIONS, SCHEMA, TRAIN
 from onnxpress.reading import open_bytes
 from onnxpress.tables.cells import text_of_cell
+from onnxpress.tables.mapped import PIECE_ROWS
 from onnxpress.tables.names import predicted_columns
-from onnxpress.tables.rows import PIECE_ROWS, Feeds, Rows, as_rows
+from onnxpress.tables.rows import Rows, as_rows, joined_rows
 from onnxpress.tables.schema import Column, Schema, as_schema
 from onnxpress.tables.tensors import from_bytes
 
@@ -68,11 +66,8 @@ def read_rows(path: Path, schema: Schema) -> Rows:
         return _rows(file.read(use_threads=False), schema)
 
 
-def read_rows_on_disk(path: Path, schema: Schema) -> Rows:
-    """Read a Parquet file that the prepare stage has written, however many rows it has.
-
-    Its numbers are in a file that is mapped into memory, so that the kernel loads and drops them as
-    they are needed. A text takes the memory of a pointer, 8 bytes, and the target its own.
+def rows_in_pieces(path: Path, schema: Schema) -> Iterator[Rows]:
+    """Yield the rows of a Parquet file that the prepare stage has written, some at a time.
 
     Raises:
         UserError: as :func:`read_rows`.
@@ -80,51 +75,63 @@ def read_rows_on_disk(path: Path, schema: Schema) -> Rows:
     from pyarrow import Table
 
     with _stored(path) as file:
-        rows, first, targets, groups = file.metadata.num_rows, 0, [], []
-        if rows <= PIECE_ROWS:
-            return _rows(file.read(use_threads=False), schema)
-        feeds: Feeds = {}
         for batch in file.iter_batches(PIECE_ROWS, use_threads=False):
-            piece = _rows(Table.from_batches([batch]), schema)
-            for name, values in piece.feeds.items():
-                if name not in feeds:
-                    feeds[name] = _room((rows, *values.shape[1:]), values.dtype, path.parent)
-                feeds[name][first : first + len(piece)] = _shared(values)
-            targets.append(piece.target)
-            groups.append(piece.groups)
-            first += len(piece)
-    known = [each for each in groups if each is not None]
-    return Rows(feeds, np.concatenate(targets), np.concatenate(known) if known else None)
+            yield _rows(Table.from_batches([batch]), schema)
 
 
-def _room(shape: tuple[int, ...], kind: np.dtype[Any], folder: Path) -> NDArray[Any]:
-    """Return an array of numbers on the disk, which is gone with the process, or of texts.
+def read_first_rows(path: Path, schema: Schema, rows: int) -> Rows:
+    """Read at most so many rows, the first ones, of a file that the prepare stage has written.
 
     Raises:
-        UserError: the disk is full.
+        UserError: as :func:`read_rows`.
     """
-    if kind.kind == "O":
-        return np.empty(shape, object)
-    size = prod(shape) * kind.itemsize
-    try:
-        with TemporaryFile(dir=folder) as file:
-            if hasattr(os, "posix_fallocate"):  # a full disk would end with SIGBUS later
-                os.posix_fallocate(file.fileno(), 0, size)
-            return np.asarray(np.memmap(file, kind, "w+", shape=shape))
-    except OSError as error:
-        raise UserError(
-            f"{folder}/ should have {size / 2**20:.0f} MB of room while rows are predicted "
-            f"({error.strerror or error}); free the disk and run again"
-        ) from error
+    parts: list[Rows] = []
+    for piece in rows_in_pieces(path, schema):
+        parts.append(piece)
+        if sum(map(len, parts)) >= rows:
+            break
+    found = joined_rows(parts, sum(map(len, parts))) if parts else read_rows(path, schema)
+    return found.take(np.arange(min(rows, len(found))))
 
 
-def _shared(values: NDArray[Any]) -> NDArray[Any]:
-    """Return texts of which equal ones are one object; numbers as they are."""
-    if values.dtype.kind != "O":
-        return values
-    known: dict[str, str] = {}
-    flat = [known.setdefault(text, text) for text in values.ravel()]
-    return np.array(flat, object).reshape(values.shape)
+def read_chosen_rows(path: Path, schema: Schema, numbers: Sequence[int]) -> tuple[Rows, int]:
+    """Read the rows with these numbers, from 0, in this order, and return how many there are.
+
+    Raises:
+        UserError: as :func:`read_rows`.
+    """
+    chosen = np.array(sorted(set(numbers)), np.intp)
+    parts, first = [read_first_rows(path, schema, 0)], 0
+    for piece in rows_in_pieces(path, schema):
+        inside = chosen[(chosen >= first) & (chosen < first + len(piece))]
+        parts.append(piece.take(inside - first))
+        first += len(piece)
+    places = np.searchsorted(chosen, np.array(numbers, np.intp))
+    return joined_rows(parts, len(chosen)).take(places), first
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a file of the prepare stage has.
+
+    Raises:
+        UserError: as :func:`read_rows`.
+    """
+    with _stored(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def read_many_rows(path: Path, schema: Schema) -> Rows:
+    """Read a Parquet file that the prepare stage has written, however many rows it has.
+
+    Its numbers are where :func:`.arrays_in` says. A text takes the memory of a pointer, 8 bytes.
+
+    Raises:
+        UserError: as :func:`read_rows`, or the disk is full.
+    """
+    rows = count_rows(path)
+    if rows <= PIECE_ROWS:
+        return read_rows(path, schema)
+    return joined_rows(rows_in_pieces(path, schema), rows)
 
 
 def _rows(table: pa.Table, schema: Schema) -> Rows:
@@ -160,28 +167,49 @@ def _values(stored: Any, column: Column) -> NDArray[Any]:
     return from_bytes(stored, column) if column.kind == "tensor" else stored.to_numpy()
 
 
-def read_predictions(schema: Schema) -> dict[str, NDArray[np.str_]]:
-    """Read outputs/predictions.csv: ``target`` and each model's predictions, (rows,) of text.
+def predictions_in_pieces(schema: Schema) -> Iterator[dict[str, NDArray[np.str_]]]:
+    """Yield outputs/predictions.csv: ``target`` and each model's predictions, (rows,) of text.
 
-    Of several targets, they are (rows, targets).
+    Of several targets, they are (rows, targets). There is at least one piece.
 
     Raises:
         UserError: the file is missing or is not what the evaluate stage writes.
     """
-    parts: dict[str, list[NDArray[np.str_]]] = {name: [] for name in ("target", *MODEL_KEYS)}
-    try:
-        reader = csv.DictReader(io.StringIO(read_bytes(PREDICTIONS).decode()))
-        while rows := list(islice(reader, PIECE_ROWS)):
-            for name, found in parts.items():
-                heads = predicted_columns(name, schema.targets)
-                texts = [[text_of_cell(row[head] or "") for head in heads] for row in rows]
-                table = np.array(texts, np.str_).reshape(len(rows), len(heads))
-                found.append(table if schema.has_several_targets else table[:, 0])
-    except (KeyError, ValueError, csv.Error) as error:
-        again = "run `dvc repro --force evaluate`"
-        raise UserError(
-            f"{PREDICTIONS} is not what the evaluate stage writes ({error!r}); {again}"
-        ) from error
-    if not parts["target"]:
-        raise UserError(f"{PREDICTIONS} holds no row; run `dvc repro --force evaluate`")
-    return {name: np.concatenate(found) for name, found in parts.items()}
+    again, empty = "run `dvc repro --force evaluate`", True
+    with open_bytes(PREDICTIONS, TO_MAKE) as file:
+        try:
+            reader = csv.DictReader(io.TextIOWrapper(file, "utf-8", newline="\n"))
+            while rows := list(islice(reader, PIECE_ROWS)):
+                yield {name: _texts(rows, name, schema) for name in ("target", *MODEL_KEYS)}
+                empty = False
+        except (KeyError, ValueError, csv.Error) as error:
+            raise UserError(
+                f"{PREDICTIONS} is not what the evaluate stage writes ({error!r}); {again}"
+            ) from error
+    if empty:
+        raise UserError(f"{PREDICTIONS} holds no row; {again}")
+
+
+def chosen_predictions(
+    pieces: Iterable[Mapping[str, NDArray[np.str_]]], numbers: Sequence[int]
+) -> dict[str, NDArray[np.str_]]:
+    """Return the rows of predictions.csv with these numbers, from 0, in this order."""
+    wanted, first = np.array(numbers, np.intp), 0
+    found: dict[str, NDArray[np.str_]] = {}
+    for piece in pieces:
+        inside = (wanted >= first) & (wanted < first + len(piece["target"]))
+        for name, values in piece.items():
+            own = found.get(name, np.empty((len(wanted), *values.shape[1:]), np.str_))
+            own = own.astype(np.promote_types(own.dtype, values.dtype))
+            own[inside] = values[wanted[inside] - first]
+            found[name] = own
+        first += len(piece["target"])
+    return found
+
+
+def _texts(rows: list[dict[str, str]], name: str, schema: Schema) -> NDArray[np.str_]:
+    """Return what one model predicts for some rows of predictions.csv, or the target."""
+    heads = predicted_columns(name, schema.targets)
+    texts = [[text_of_cell(row[head] or "") for head in heads] for row in rows]
+    table = np.array(texts, np.str_).reshape(len(rows), len(heads))
+    return table if schema.has_several_targets else table[:, 0]

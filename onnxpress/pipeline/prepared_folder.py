@@ -13,16 +13,14 @@ from onnxpress.errors import UserError
 from onnxpress.pipeline.console import say, working
 from onnxpress.pipeline.files import atomic_path, write_bytes, write_json
 from onnxpress.pipeline.named_file import placed
+from onnxpress.pipeline.named_source import NamedSource
 from onnxpress.pipeline.outputs import CALIBRATION, PARAMS, SCHEMA, TEST, TRAIN
 from onnxpress.pipeline.params import Data
 from onnxpress.tables.folder_split import FolderParts, FolderSplit, split_folder
-from onnxpress.tables.folders import files_in, folder_of
+from onnxpress.tables.folders import files_in
 from onnxpress.tables.joined_files import JoinedFiles, join_files
 from onnxpress.tables.parquet_file import parquet_bytes
 from onnxpress.tables.table_warnings import folder_warnings
-
-DATA = Path("data")
-"""Where tables lie; DVC watches it."""
 
 SUFFIX = ".parquet"
 
@@ -30,10 +28,10 @@ ROWS_OF_GROUP = 2**17
 """At least so many rows are a row group of the test rows, but for the last."""
 
 
-def prepare_folder(data: Data, most: int, seed: int) -> list[str]:
+def prepare_folder(data: Data, source: NamedSource, most: int, seed: int) -> list[str]:
     """Read and split the rows, write the parts and their schema, and return warnings.
 
-    At most ``most`` training and calibration rows are kept.
+    ``source`` is where the rows are. At most ``most`` training and calibration rows are kept.
 
     Raises:
         UserError: the files cannot be used, as :func:`.split_folder` says.
@@ -49,7 +47,7 @@ def prepare_folder(data: Data, most: int, seed: int) -> list[str]:
         most=most,
         seed=seed,
     )
-    files, left_out = named_files(data.source)
+    files, left_out = named_files(source)
     reading = working(f"reading {len(files.paths)} files of {data.source}")
     with reading, atomic_path(TEST) as path, open_rows_file(path) as rows_file:
         found = split_folder(files, wanted, rows_file.write)
@@ -62,30 +60,24 @@ def prepare_folder(data: Data, most: int, seed: int) -> list[str]:
     return [*left_out, *folder_warnings(found, decided=data.task != "auto")]
 
 
-def named_files(source: str) -> tuple[JoinedFiles, list[str]]:
+def named_files(source: NamedSource) -> tuple[JoinedFiles, list[str]]:
     """Return the Parquet files that ``data.source`` names, and a line about other files.
 
     Raises:
-        UserError: there are none, or one is not a file under data/ that can be read.
+        UserError: there are none, or one is not a file that can be read, or lies elsewhere.
     """
-    folder, _ = folder_of(source)
-    if not folder.resolve().is_relative_to(DATA.resolve()):
-        raise UserError(
-            f"{PARAMS}: data.source should lie under {DATA}/ so that DVC sees it change, "
-            f"got {source!r}; move it there"
-        )
-    _, every = files_in(source)
+    folder, every = files_in(source.path)
     paths = [path for path in every if path.suffix == SUFFIX]
     others = [path for path in every if path.suffix != SUFFIX]
     if not paths:
         came = f"; there is {others[0]}" if others else ""
         raise UserError(
-            f"{PARAMS}: data.source names {source!r}, which has no {SUFFIX} file{came}; put the "
-            "files there or correct the name"
+            f"{PARAMS}: data.source names {source.path!r}, which has no {SUFFIX} file{came}; "
+            "put the files there or correct the name"
         )
     try:
         for path in paths:
-            placed(str(path), DATA, "data.source")
+            placed(str(path), source.within, "data.source")
     except FileNotFoundError as error:
         raise UserError(f"{path} is a link to a file that does not exist; remove it") from error
     line = f"{len(others)} files that do not end with {SUFFIX} are left out, such as "

@@ -10,8 +10,8 @@ from typing import Any
 from onnxpress.errors import UserError
 from onnxpress.pipeline.certificate import read_certificate
 from onnxpress.pipeline.console import working
-from onnxpress.pipeline.files import read_bytes, read_json
-from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.files import TO_MAKE, read_bytes, read_json
+from onnxpress.pipeline.inputs import count_rows, read_first_rows, read_schema
 from onnxpress.pipeline.outputs import (
     GATE,
     LATENCY,
@@ -31,6 +31,7 @@ from onnxpress.pipeline.outputs import (
 )
 from onnxpress.pipeline.params import ENGINE, Params
 from onnxpress.pipeline.provenance import provenance_tags, run_name
+from onnxpress.reading import open_bytes
 from onnxpress.serving.packaging import DIGEST, REPOSITORY
 from onnxpress.serving.repository import content_digest
 from onnxpress.tracking.card import test_data
@@ -45,6 +46,7 @@ from onnxpress.tracking.content import (
 )
 from onnxpress.tracking.failures import server_errors
 from onnxpress.tracking.model_storage import upload_once
+from onnxpress.tracking.served_model import EXAMPLE_ROWS
 from onnxpress.tracking.store import Store
 
 ARTIFACTS = {
@@ -72,15 +74,14 @@ def read_publication(params: Params) -> Publication:
     """
     content, measurement = read_content(params), read_measurement()
     schema = read_schema()
-    rows = read_rows(TEST, schema)
     return Publication(
         content,
         measurement,
         name=run_name(params),
         tags=provenance_tags(),
-        feeds=rows.feeds,
+        feeds=read_first_rows(TEST, schema, EXAMPLE_ROWS).feeds,
         schema=schema,
-        data=test_data(params.data.source, schema, len(rows), _sha256(TEST)),
+        data=test_data(params.data.source, schema, count_rows(TEST), _sha256(TEST)),
         runtimes=read_certificate(),
     )
 
@@ -220,4 +221,5 @@ def _present(pictures: Mapping[str, Path]) -> Mapping[str, Path]:
 
 def _sha256(path: Path) -> str:
     """Return the digest of a file that an earlier stage has written, in hex."""
-    return hashlib.sha256(read_bytes(path)).hexdigest()
+    with open_bytes(path, TO_MAKE) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

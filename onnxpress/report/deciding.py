@@ -28,19 +28,28 @@ class DecidingTable:
     summary: str
 
 
-def deciding_table(detail: Json, columns: Columns, target: str) -> DecidingTable:
+def deciding_numbers(detail: Json) -> list[int]:
+    """Return the numbers of the rows of metrics_detail.json that move the score most."""
+    return [entry["row"] for entry in detail["deciding"]["rows"]]
+
+
+def deciding_table(detail: Json, columns: Columns, total: int, target: str) -> DecidingTable:
     """Return the rows of metrics_detail.json that move the score most.
 
-    ``columns`` are those of predictions.csv, ``target`` is the name of the target.
+    ``columns`` are those of predictions.csv for these rows, of ``total``; ``target`` is the name of
+    the target.
     """
     score, found = detail["score"]["name"], detail["deciding"]
-    entries, total = found["rows"], len(columns["target"])
+    entries = found["rows"]
     with_probability = any("original_probability" in entry for entry in entries)
     models = [MODELS[key].title for key in (ORIGINAL, QUANTIZED)]
     headings = ["test row", f"true {target}", *models]
     if with_probability:
         headings.append("probability of the true class")
-    rows = [_row(entry, columns, with_probability=with_probability) for entry in entries]
+    rows = [
+        _row(entry, place, columns, with_probability=with_probability)
+        for place, entry in enumerate(entries)
+    ]
     return DecidingTable(
         [shortened(heading) for heading in [*headings, f"moves {score} by"]],
         rows,
@@ -48,10 +57,9 @@ def deciding_table(detail: Json, columns: Columns, target: str) -> DecidingTable
     )
 
 
-def _row(entry: Json, columns: Columns, *, with_probability: bool) -> list[str]:
-    row = entry["row"]
-    answers = [np.atleast_1d(columns[name][row]) for name in ("target", ORIGINAL, QUANTIZED)]
-    cells = [str(row), *(", ".join(map(_answer, answer.tolist())) for answer in answers)]
+def _row(entry: Json, place: int, columns: Columns, *, with_probability: bool) -> list[str]:
+    answers = [np.atleast_1d(columns[name][place]) for name in ("target", ORIGINAL, QUANTIZED)]
+    cells = [str(entry["row"]), *(", ".join(map(_answer, answer.tolist())) for answer in answers)]
     if with_probability:
         pair = [number(entry.get(f"{key}_probability")) for key in (ORIGINAL, QUANTIZED)]
         cells.append(" -> ".join(pair))

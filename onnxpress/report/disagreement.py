@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from onnxpress.text import shortened
 Columns = Mapping[str, NDArray[np.str_]]
 """The target and each model's predictions on the test rows as text, each (rows,), or (rows,
 targets)."""
+Numbers = NDArray[np.float64]
 SHOWN_ROWS = 20
 SHOWN_COLUMNS = 12
 
@@ -30,19 +31,46 @@ class Disagreement:
     summary: str
 
 
-def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
-    """Return the rows that differ most.
+@dataclass(frozen=True)
+class WorstRows:
+    """The rows that differ most, and how many differ."""
 
-    ``columns`` are those of predictions.csv, with a value for each row of ``test``.
+    numbers: list[int]
+    """The worst first."""
+    differing: int
+    rows: int
+    """All that there are."""
+
+
+def find_worst(pieces: Callable[[], Iterable[Columns]], schema: Schema) -> WorstRows:
+    """Find the rows of predictions.csv that differ most; ``pieces`` gives its rows, again if asked.
+
     Classification: first the rows where only the original is right, then those where both are
     wrong, last those where only the quantised model is right. Regression: the largest differences;
     of several targets the largest of a row, in standard deviations of its target.
     """
-    show: Callable[[str], str]
-    if schema.task == "classification":
-        order, show = _by_class(columns), shortened
-    else:
-        order, show = _by_difference(columns), _number
+    spread = 1.0 if schema.task == "classification" else _spread(pieces(), schema)
+    worst, differing, first = np.zeros((2, 0)), 0, 0
+    for columns in pieces():
+        if schema.task == "classification":
+            badness = _by_class(columns)
+        else:
+            badness = _by_difference(columns, spread)
+        rows = np.flatnonzero(badness)
+        differing, found = differing + len(rows), np.stack([-badness[rows], first + rows])
+        worst = np.concatenate([worst, found], axis=1)
+        # badness 1, 2, 1 of rows 0, 1, 2: rows 1, 0, 2
+        worst = worst[:, np.argsort(worst[0], kind="stable")[:SHOWN_ROWS]]
+        first += len(badness)
+    return WorstRows(worst[1].astype(int).tolist(), differing, first)
+
+
+def worst_rows(found: WorstRows, columns: Columns, test: Rows, schema: Schema) -> Disagreement:
+    """Return the rows that differ most as a table.
+
+    ``columns`` are those of predictions.csv, and ``test`` the features, of these rows.
+    """
+    show: Callable[[str], str] = shortened if schema.task == "classification" else _number
     names = [
         f"{column.name} (mean)" if column.kind == "tensor" else column.name
         for column in schema.columns
@@ -50,39 +78,51 @@ def worst_rows(columns: Columns, test: Rows, schema: Schema) -> Disagreement:
     models = [model.title for model in MODELS.values()]
     headings = ["test row", f"true {schema.target_name}", *models, *names]
     rows = []
-    for row in order[:SHOWN_ROWS]:
+    for place, row in enumerate(found.numbers):
         predictions = [
-            ", ".join(map(show, np.atleast_1d(column[row]).tolist())) for column in columns.values()
+            ", ".join(map(show, np.atleast_1d(column[place]).tolist()))
+            for column in columns.values()
         ]
-        rows.append([str(row), *predictions, *_features(test, row, schema)])
+        rows.append([str(row), *predictions, *_features(test, place, schema)])
     return Disagreement(
         [shortened(heading) for heading in headings],
         rows,
-        _summary(len(order), len(test), len(schema.columns)),
+        _summary(found.differing, found.rows, len(schema.columns)),
     )
 
 
-def _by_class(columns: Columns) -> list[int]:
-    """Return the rows where the classes differ, the worst first.
+def _by_class(columns: Columns) -> Numbers:
+    """Return how bad a difference is, (rows,), 0 without one.
 
-    target  original  quantized   rank
-      a        a         b          0   only the original is right
-      b        a         c          1   both are wrong
-      b        a         b          2   only the quantised model is right
+    target  original  quantized   badness
+      a        a         b          3   only the original is right
+      b        a         c          2   both are wrong
+      b        a         b          1   only the quantised model is right
     """
     target, original, quantized = (columns[name] for name in ("target", "original", "quantized"))
-    rank = np.select([original == target, quantized != target], [0, 1], 2)
-    differing = np.flatnonzero(original != quantized)
-    return [int(row) for row in differing[np.argsort(rank[differing], kind="stable")]]
+    badness = np.select([original == target, quantized != target], [3.0, 2.0], 1.0)
+    return np.where(original != quantized, badness, 0.0)
 
 
-def _by_difference(columns: Columns) -> list[int]:
-    """Return the rows where the numbers differ, the largest difference first."""
+def _by_difference(columns: Columns, spread: Any) -> Numbers:
+    """Return the differences of the numbers, (rows,)."""
     gap = np.abs(columns["original"].astype(float) - columns["quantized"].astype(float))
-    if gap.ndim == 2:
-        spread = columns["target"].astype(float).std(axis=0)
-        gap = (gap / np.where(spread, spread, 1.0)).max(axis=1)
-    return [int(row) for row in np.argsort(-gap, kind="stable")[: np.count_nonzero(gap)]]
+    return gap if gap.ndim == 1 else np.asarray((gap / spread).max(axis=1))
+
+
+def _spread(pieces: Iterable[Columns], schema: Schema) -> Any:
+    """Return the standard deviation of each of several targets, 1 where it is 0; else 1."""
+    if not schema.has_several_targets:
+        return 1.0
+    rows, mean, squares = 0, 0.0, 0.0
+    for columns in pieces:
+        target = columns["target"].astype(float)
+        # Chan, Golub and LeVeque (1979): means and squares of two parts make those of both
+        apart, more = target.mean(axis=0) - mean, len(target)
+        squares = squares + target.var(axis=0) * more + apart**2 * rows * more / (rows + more)
+        mean, rows = mean + apart * more / (rows + more), rows + more
+    spread = np.sqrt(squares / rows)
+    return np.where(spread, spread, 1.0)
 
 
 def _features(test: Rows, row: int, schema: Schema) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
+from onnxpress.tables.mapped import joined
 from onnxpress.tables.rows import Feeds
 
 
@@ -34,8 +35,8 @@ class Predictions:
         """How many numbers or labels a row has."""
         return 1 if self.values.ndim == 1 else self.values.shape[1]
 
-    def take(self, index: NDArray[Any]) -> Predictions:
-        """Return the predictions of some rows: their positions, or a mask (rows,)."""
+    def take(self, index: NDArray[Any] | slice) -> Predictions:
+        """Return the predictions of some rows: their positions, a mask (rows,), or a slice."""
         scores = None if self.scores is None else self.scores[index]
         return replace(self, values=self.values[index], scores=scores)
 
@@ -68,10 +69,25 @@ class Predictions:
         widths = {None if part.scores is None else part.scores.shape[1:] for part in parts}
         if len(widths) > 1 or len({part.proper for part in parts}) > 1:
             raise ValueError("predictions to join should have the same columns of scores")
-        values = np.concatenate([part.values for part in parts])
-        matrices = [part.scores for part in parts if part.scores is not None]
-        scores = np.concatenate(matrices) if matrices else None
-        return Predictions(values, scores, parts[0].proper)
+        return Predictions.stacked(parts, sum(len(part.values) for part in parts))
+
+    @staticmethod
+    def stacked(parts: Iterable[Predictions], rows: int) -> Predictions:
+        """Return the predictions of ``rows`` rows, of which a model predicts some at a time.
+
+        Raises:
+            ValueError: there are no parts.
+        """
+        proper = True
+
+        def arrays() -> Iterator[list[NDArray[Any]]]:
+            nonlocal proper
+            for part in parts:
+                proper = part.proper
+                yield [part.values] if part.scores is None else [part.values, part.scores]
+
+        values, *scores = joined(arrays(), rows)
+        return Predictions(values, scores[0] if scores else None, proper)
 
 
 Predict = Callable[[Feeds], Predictions]
@@ -86,7 +102,7 @@ def as_labels(values: NDArray[Any]) -> NDArray[Any]:
     flat = np.asarray(values).reshape(-1)
     kind = flat.dtype.kind
     whole = kind in "biu" or (kind == "f" and np.array_equal(flat, np.trunc(flat)))
-    return flat.astype(np.int64) if whole else flat.astype(str)
+    return flat.astype(np.int64 if whole else str, copy=False)
 
 
 def as_column(values: Any) -> NDArray[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.score import Label
+from onnxpress.tables.mapped import copy_of, row_by_row, where
 
 BINS = 10
 
@@ -40,17 +42,24 @@ def reliability(
     """
     if predictions.scores is None or not predictions.proper or not len(target):
         return ()
-    confidence = predictions.scores.max(axis=1)
-    if np.isnan(confidence).any():
+    confidence = row_by_row(lambda scores: scores.max(axis=1), predictions.scores)
+    if np.isnan(confidence.max()):
         return ()
-    right = as_labels(target) == np.array(classes)[predictions.scores.argmax(axis=1)]
-    inner = np.quantile(confidence, np.arange(1, bins) / bins, method="higher")
-    of_row = np.searchsorted(np.unique(inner), confidence, side="right")
-    parts = (of_row == each for each in np.unique(of_row))
-    return tuple(
-        Bin(int(part.sum()), float(confidence[part].mean()), float(right[part].mean()))
-        for part in parts
+    likeliest = row_by_row(
+        lambda scores: np.array(classes)[scores.argmax(axis=1)], predictions.scores
     )
+    right = row_by_row(np.equal, as_labels(target), likeliest)
+    shares = np.arange(1, bins) / bins
+    inner = np.quantile(copy_of(confidence), shares, method="higher", overwrite_input=True)
+    edges = np.unique(inner)
+    of_row = row_by_row(lambda part: np.searchsorted(edges, part, side="right"), confidence)
+    found = []
+    for number in range(len(edges) + 1):
+        part = row_by_row(partial(np.equal, number), of_row)
+        if rows := int(np.count_nonzero(part)):
+            confident, share = where(confidence, part).mean(), where(right, part).mean()
+            found.append(Bin(rows, float(confident), float(share)))
+    return tuple(found)
 
 
 def calibration_error(

@@ -20,6 +20,15 @@ from onnxpress.scores.answers import AnsweringClassifier
 from onnxpress.scores.row_losses import row_losses
 from onnxpress.scores.score import Score
 from onnxpress.scores.scorers import scored, takes_weights
+from onnxpress.tables.mapped import (
+    PIECE_ROWS,
+    different,
+    room,
+    row_by_row,
+    shuffled,
+    spans,
+    where,
+)
 
 GROUPS = 40
 """Groups of rows that the jackknife leaves out, one after the other; with fewer rows each row."""
@@ -46,11 +55,26 @@ def score_error(
         return _by_own_groups(score, score.groups, target, before, after)
     losses = [row_losses(score, target, each) for each in (before, after)]
     if losses[0] is not None and losses[1] is not None:
-        difference = losses[1] - losses[0]
-        return float(np.std(difference, ddof=1) / math.sqrt(len(target)))
+        return mean_error(row_by_row(np.subtract, losses[1], losses[0]))
     if score.task == "classification" and not score.needs_scores and takes_weights(score.name):
         return _by_cells(score, target, before, after)
     return _by_rows(score, target, before, after)
+
+
+def mean_error(values: NDArray[Any]) -> float:
+    """Return the standard error of the mean of values (rows,); NaN for fewer than two."""
+    if len(values) < 2:
+        return math.nan
+    return deviation(values) / math.sqrt(len(values))
+
+
+def deviation(values: NDArray[Any]) -> float:
+    """Return the standard deviation of values (rows,), of a sample: divided by one row less."""
+    if len(values) <= PIECE_ROWS:
+        return float(np.std(values.astype(np.float64), ddof=1))
+    mean = values.mean(dtype=np.float64)
+    squares = (float(np.square(values[span] - mean).sum()) for span in spans(len(values)))
+    return math.sqrt(math.fsum(squares) / (len(values) - 1))
 
 
 def _by_own_groups(
@@ -79,7 +103,8 @@ def _by_own_groups(
 
 def _by_rows(score: Score, target: NDArray[Any], before: Predictions, after: Predictions) -> float:
     """The jackknife of a score that needs every row."""
-    strata = score.encoded(target) if score.task == "classification" else np.zeros(len(target))
+    one = np.broadcast_to(np.int8(0), len(target))
+    strata = score.encoded(target) if score.task == "classification" else one
     rows, most = len(target), MOST_SCORES // max(1, len(score.classes))
     shrink = math.sqrt(min(1, most / rows))
     if rows > most:
@@ -145,8 +170,14 @@ def _groups(strata: NDArray[Any]) -> NDArray[np.int64]:
 
 def _by_strata(strata: NDArray[Any]) -> NDArray[np.intp]:
     """Return the positions of the rows, one stratum after the other, in an order drawn within."""
-    drawn = np.random.default_rng(0).permutation(len(strata))
-    return np.asarray(drawn[np.argsort(strata[drawn], kind="stable")])
+    drawn = shuffled(len(strata), 0)
+    of_drawn = row_by_row(lambda rows: strata[rows], drawn)
+    found, first = room(drawn.shape, drawn.dtype), 0
+    for value in different(strata):
+        own = where(drawn, row_by_row(partial(np.equal, value), of_drawn))
+        found[first : first + len(own)] = own
+        first += len(own)
+    return found
 
 
 def jackknife(

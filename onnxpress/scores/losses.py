@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ from onnxpress.limits import (
 )
 from onnxpress.runtime.predictions import Predictions, as_labels, in_any_column
 from onnxpress.scores.bounds import upper_bound
-from onnxpress.scores.errors import score_error
+from onnxpress.scores.errors import mean_error, score_error
 from onnxpress.scores.score import Label, Score
+from onnxpress.tables.mapped import copy_of, row_by_row, spans, where
 
 MIN_CLASS_ROWS = 50
 """Rows from which on the recall of a class can be told: one row is then 0.02 of it or less, which
@@ -148,14 +150,17 @@ def _disagreement(
 ) -> Loss:
     """The share of rows with another label, or with numbers further apart than ``limit``."""
     if score.task == "classification":
-        differs = as_labels(before.values) != as_labels(after.values)
+        differs = row_by_row(np.not_equal, as_labels(before.values), as_labels(after.values))
     else:
-        one, other = before.values, after.values
-        differs = in_any_column(~np.isclose(other, one, rtol=0, atol=limit, equal_nan=True))
+        differs = row_by_row(partial(_apart, limit=limit), before.values, after.values)
     rows, count = len(differs), int(np.count_nonzero(differs))
     if not rows:
         return Loss(key, math.nan, math.nan, 0, upper=1.0)
     return Loss(key, count / rows, mean_error(differs), rows, upper=upper_bound(count, rows))
+
+
+def _apart(one: NDArray[np.float64], other: NDArray[np.float64], limit: Limit) -> NDArray[np.bool_]:
+    return in_any_column(~np.isclose(other, one, rtol=0, atol=limit, equal_nan=True))
 
 
 def _distance(key: str, before: Predictions, after: Predictions) -> Loss:
@@ -163,19 +168,26 @@ def _distance(key: str, before: Predictions, after: Predictions) -> Loss:
 
     Of several targets, a row counts with the largest of its distances.
     """
-    with np.errstate(invalid="ignore"):
-        distances = np.abs(after.values.astype(np.float64) - before.values)
-    same = (before.values == after.values) | (np.isnan(before.values) & np.isnan(after.values))
-    distances = np.where(same, 0, np.nan_to_num(distances, nan=np.inf, posinf=np.inf))
-    distances = np.sort(distances if distances.ndim == 1 else distances.max(axis=1))
+    distances = copy_of(row_by_row(_distances, before.values, after.values))
+    distances.sort()
     rows = len(distances)
     if not rows:
         return Loss(key, math.nan, math.nan, 0)
     share = error_quantile(key)
     if share is None:
         return Loss(key, float(distances[-1]), math.nan, rows)
-    value = float(np.quantile(distances, share, method="higher"))
-    return Loss(key, value, _quantile_error(distances, share), rows)
+    error = _quantile_error(distances, share)  # while they are sorted
+    value = float(np.quantile(distances, share, method="higher", overwrite_input=True))
+    return Loss(key, value, error, rows)
+
+
+def _distances(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distances of predictions, (rows,): 0 of two that are the same."""
+    with np.errstate(invalid="ignore"):
+        distances = np.abs(after.astype(np.float64) - before)
+    same = (before == after) | (np.isnan(before) & np.isnan(after))
+    distances = np.where(same, 0, np.nan_to_num(distances, nan=np.inf, posinf=np.inf))
+    return distances if distances.ndim == 1 else np.asarray(distances.max(axis=1))
 
 
 def _quantile_error(ordered: NDArray[np.float64], share: float) -> float:
@@ -191,13 +203,6 @@ def _quantile_error(ordered: NDArray[np.float64], share: float) -> float:
     return float(ordered[high] - ordered[low]) / 2
 
 
-def mean_error(values: NDArray[Any]) -> float:
-    """Return the standard error of the mean of values (rows,); NaN for fewer than two."""
-    if len(values) < 2:
-        return math.nan
-    return float(np.std(values.astype(np.float64), ddof=1) / math.sqrt(len(values)))
-
-
 def recalls(
     target: NDArray[Any], values: NDArray[Any], classes: tuple[Label, ...]
 ) -> dict[Label, float]:
@@ -208,8 +213,17 @@ def recalls(
     target, values = as_labels(target), as_labels(values)
     found = {}
     for label in classes:
-        right = values[target == label] == label
-        found[label] = float(right.mean()) if len(right) else math.nan
+        rows = right = 0
+        for span in spans(len(target)):
+            own = target[span] == label
+            rows, right = rows + np.sum(own), right + np.sum(own & (values[span] == label))
+        found[label] = float(right / rows) if rows else math.nan
+    return found
+
+
+def _lost(label: Label, before: NDArray[Any], after: NDArray[Any]) -> NDArray[np.int8]:
+    """Return 1 where only the label before is this one, -1 where only that after is, (rows,)."""
+    found: NDArray[np.int8] = (before == label).astype(np.int8) - (after == label).astype(np.int8)
     return found
 
 
@@ -226,8 +240,8 @@ def worst_recall_loss(
     target, before, after = (as_labels(labels) for labels in (target, before, after))
     worst, rare, rare_lost = Loss(RECALL, math.nan, math.nan, 0), [], 0
     for label in classes:
-        own = target == label
-        lost = (before[own] == label).astype(np.int8) - (after[own] == label)
+        own = row_by_row(partial(np.equal, label), target)
+        lost = where(row_by_row(partial(_lost, label), before, after), own)
         if len(lost) < MIN_CLASS_ROWS:
             rare.append(f"{label!r} ({len(lost)})")
             rare_lost = max(rare_lost, int(lost.sum()) - (len(lost) >= CHANCE_ROWS))

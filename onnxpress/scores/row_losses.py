@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.score import Score
+from onnxpress.tables.mapped import row_by_row
 
 Floats = NDArray[np.float64]
 
@@ -25,16 +26,23 @@ def row_losses(score: Score, target: NDArray[Any], predictions: Predictions) -> 
         if of_number is None:
             return None
         with np.errstate(all="ignore"):
-            found = of_number(np.asarray(target, np.float64), predictions.values)
+            found = row_by_row(
+                lambda truth, values: of_number(np.asarray(truth, np.float64), values),
+                target,
+                predictions.values,
+            )
         return found if found.ndim == 1 else np.asarray(found.mean(axis=1))
     codes = score.encoded(target)
     if score.name == "accuracy":
-        return np.asarray(codes != score.encoded(predictions.values), np.float64)
+        labels = score.encoded(predictions.values)
+        return row_by_row(lambda one, other: np.asarray(one != other, np.float64), codes, labels)
     of_probabilities = OF_PROBABILITIES.get(score.name)
     scores = score.columns(predictions)
     if of_probabilities is None or scores is None or not predictions.proper:
         return None
-    return None if codes.max() >= len(score.classes) else of_probabilities(codes, scores)
+    if codes.max() >= len(score.classes):
+        return None
+    return row_by_row(of_probabilities, codes, scores)
 
 
 def _log_loss(codes: NDArray[np.int64], probabilities: Floats) -> Floats:

@@ -22,6 +22,7 @@ from onnxpress.limits import (
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.ndcg import ndcg_of_groups, why_no_ndcg
 from onnxpress.scores.scorers import (
+    MEANS_OVER_ROWS,
     Task,
     fits,
     fitting,
@@ -30,6 +31,7 @@ from onnxpress.scores.scorers import (
     tells_classes,
     why_not_numbers,
 )
+from onnxpress.tables.mapped import PIECE_ROWS, different, row_by_row, spans
 from onnxpress.text import shortened
 
 Label = int | str
@@ -81,7 +83,18 @@ class Score:
             of_groups = self.of_groups(target, predictions)
             counted = of_groups[~np.isnan(of_groups)]
             return float(counted.mean()) if len(counted) else math.nan
+        if len(target) > PIECE_ROWS and self.name in MEANS_OVER_ROWS:
+            return self._mean_of_pieces(target, predictions)
         return scored(self.name, len(self.classes), *self.answering(target, predictions))
+
+    def _mean_of_pieces(self, target: NDArray[Any], predictions: Predictions) -> float:
+        """Return a score that is a mean over the rows, from those of pieces of them."""
+        found = []
+        for span in spans(len(target)):
+            part = target[span]
+            answers = self.answering(part, predictions.take(span))
+            found.append(len(part) * scored(self.name, len(self.classes), *answers))
+        return math.fsum(found) / len(target)
 
     def of_groups(self, target: NDArray[Any], predictions: Predictions) -> NDArray[np.float64]:
         """Return the NDCG of each group, whose mean is the score: (groups,).
@@ -152,7 +165,16 @@ class Score:
 
         A label that is none of the classes gets a code of its own after theirs.
         """
-        labels, classes = as_labels(labels), np.array(self.classes)
+        labels = as_labels(labels)
+        codes = row_by_row(self._known_codes, labels)
+        if codes.min(initial=0) < 0:
+            _, others = np.unique(labels[codes < 0], return_inverse=True)
+            codes[codes < 0] = len(self.classes) + others
+        return codes
+
+    def _known_codes(self, labels: NDArray[Any]) -> NDArray[np.int64]:
+        """Return the codes of labels (rows,), -1 for one that is none of the classes."""
+        classes = np.array(self.classes)
         if labels.dtype.kind != classes.dtype.kind:
             classes = classes[:0].astype(labels.dtype)
         # classes [a, c], labels [c, b, a]: found at [1, 1, 0], and b is not what lies there
@@ -162,9 +184,7 @@ class Score:
         known[inside] = classes[codes[inside]] == labels[inside]
         if self._is_reversed:
             codes = 1 - codes
-        if not known.all():
-            _, others = np.unique(labels[~known], return_inverse=True)
-            codes[~known] = len(self.classes) + others
+        codes[~known] = -1
         return codes
 
     def answering(self, target: NDArray[Any], predictions: Predictions) -> tuple[Any, NDArray[Any]]:
@@ -192,7 +212,9 @@ class Score:
         if not predictions.proper:
             return ordered
         mended = _mended(ordered)
-        return _off_zero(mended) if mended is not None and self.name in LOGARITHMIC else mended
+        if mended is not None and self.name in LOGARITHMIC:
+            return row_by_row(_off_zero, mended)
+        return mended
 
 
 def _mended(probabilities: NDArray[np.float64]) -> NDArray[np.float64] | None:
@@ -204,9 +226,14 @@ def _mended(probabilities: NDArray[np.float64]) -> NDArray[np.float64] | None:
        their sum. All others stay: a division would make different numbers of equal ones, and a
        score of ranks counts ties.
     """
-    within = np.clip(probabilities, 0, 1)
-    if not np.abs(within - probabilities).max(initial=0) <= ROUNDING:  # also if that is NaN
+    outside = row_by_row(lambda part: np.abs(np.clip(part, 0, 1) - part).max(axis=1), probabilities)
+    if not outside.max(initial=0) <= ROUNDING:  # also if that is NaN
         return None
+    return row_by_row(_divided, probabilities)
+
+
+def _divided(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    within = np.clip(probabilities, 0, 1)
     sums = within.sum(axis=1, keepdims=True)
     off = np.abs(sums - 1)
     divided = (off > REFUSED / 10) & (off <= ROUNDING)
@@ -230,7 +257,7 @@ def _off_zero(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def as_classes(labels: NDArray[Any]) -> tuple[Label, ...]:
     """Return the different labels, sorted, as int or str: those of a target, or ``classes_``."""
-    return tuple(np.unique(as_labels(labels)).tolist())
+    return tuple(different(as_labels(labels)).tolist())
 
 
 def default_score(task: Task, target: NDArray[Any], values: NDArray[Any]) -> float:

@@ -27,6 +27,20 @@ AGAINST_A_CONSTANT = ("r2", "explained_variance", "d2_")
 """Beginnings of the names of scores that divide by the error of the best constant."""
 
 
+MEANS_OVER_ROWS = {
+    "accuracy",
+    "neg_brier_score",
+    "neg_log_loss",
+    "neg_mean_absolute_error",
+    "neg_mean_absolute_percentage_error",
+    "neg_mean_gamma_deviance",
+    "neg_mean_poisson_deviance",
+    "neg_mean_squared_error",
+    "neg_mean_squared_log_error",
+}
+"""Scores that are means of what each row adds, so of pieces of the rows too."""
+
+
 @cache
 def kind_of(name: str) -> Kind:
     """Return what a scorer of scikit-learn compares."""

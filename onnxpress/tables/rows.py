@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.tables.mapped import joined, spans
 from onnxpress.tables.names import NUMERIC_INPUT, column_name, input_name
 from onnxpress.tables.schema import Schema
 
@@ -19,10 +19,6 @@ A tensor is (rows, ...), float32, int64 or uint8.
 
 Text is an array of objects: an array of fixed width would give each row the space of the longest.
 """
-
-
-PIECE_ROWS = 2**16
-"""Rows that are read, or predicted, at a time where there are many."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +70,39 @@ def take(feeds: Feeds, index: NDArray[np.intp]) -> Feeds:
     return {name: values[index] for name, values in feeds.items()}
 
 
-def pieces_of(feeds: Feeds) -> Iterator[Feeds]:
-    """Yield the rows in pieces of :data:`PIECE_ROWS`, or all at once if they are no more.
+def joined_rows(parts: Iterable[Rows], rows: int) -> Rows:
+    """Return ``rows`` rows, of which some come at a time.
 
-    The last piece is never one row alone beside others: onnxruntime multiplies a lone row in
-    another order than the rows of a batch, which can change the last bit.
+    Raises:
+        ValueError: there are no parts.
     """
-    rows = len(next(iter(feeds.values())))
-    for first, last in pairwise([*range(0, max(1, rows - 1), PIECE_ROWS), rows]):
-        yield {name: values[first:last] for name, values in feeds.items()}
+    names: list[str] = []
+
+    def arrays() -> Iterator[list[NDArray[Any]]]:
+        for part in parts:
+            names[:] = part.feeds
+            groups = [] if part.groups is None else [part.groups]
+            yield [*map(_shared, part.feeds.values()), part.target, *groups]
+
+    found = joined(arrays(), rows)
+    feeds = dict(zip(names, found, strict=False))
+    target, *groups = found[len(names) :]
+    return Rows(feeds, target, *groups)
+
+
+def _shared(values: NDArray[Any]) -> NDArray[Any]:
+    """Return texts of which equal ones are one object; numbers as they are."""
+    if values.dtype.kind != "O":
+        return values
+    known: dict[str, str] = {}
+    flat = [known.setdefault(text, text) for text in values.ravel()]
+    return np.array(flat, object).reshape(values.shape)
+
+
+def pieces_of(feeds: Feeds) -> Iterator[Feeds]:
+    """Yield the rows in pieces, as :func:`.spans` divides them."""
+    for span in spans(len(next(iter(feeds.values())))):
+        yield {name: values[span] for name, values in feeds.items()}
 
 
 def sklearn_input(feeds: Feeds) -> Any:

@@ -16,11 +16,12 @@ from typing import Any
 from uuid import uuid4
 
 from onnxpress.credentials.addresses import local_path, public
+from onnxpress.credentials.endpoints import refuse_endpoints
 from onnxpress.errors import ServerError
 from onnxpress.tracking.failures import explain, is_foreign
 from onnxpress.tracking.relocation import place_here
 from onnxpress.tracking.retry import with_retries
-from onnxpress.tracking.s3 import identity, limit_waiting, refuse_endpoints
+from onnxpress.tracking.s3 import identity, limit_waiting
 from onnxpress.tracking.store import Store, artifact_root, request_seconds, verify_database
 from onnxpress.tracking.time_limit import within
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from onnxpress.credentials.addresses import local_path
+from onnxpress.credentials.endpoints import refuse_endpoints
 from onnxpress.errors import ServerError
 from onnxpress.serving.packaging import DIGEST
 from onnxpress.serving.repository import digest_file
 from onnxpress.tracking.checks import load_mlflow, write_locally, write_remotely
 from onnxpress.tracking.failures import explain, is_foreign
 from onnxpress.tracking.retry import with_retries
-from onnxpress.tracking.s3 import limit_waiting, refuse_endpoints
+from onnxpress.tracking.s3 import limit_waiting
 from onnxpress.tracking.store import REQUEST_SECONDS, Store, use_settings
 from onnxpress.tracking.time_limit import within
 

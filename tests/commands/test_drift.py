@@ -14,9 +14,11 @@ import pytest
 from onnxpress.commands.drift.drifting import Question, main
 from onnxpress.commands.drift.rows_of_log import request_in, rows_of_log
 from onnxpress.commands.open_inference import infer_request
-from onnxpress.drift.profiling import drift_profile
+from onnxpress.drift.profiling import drift_profile, predicted
+from onnxpress.drift.shifts import counts_of, shifts
 from onnxpress.errors import GateFailed, UserError
 from onnxpress.pipeline.files import write_bytes, write_json
+from onnxpress.runtime.sessions import open_session
 from onnxpress.serving.packaging import profile_file
 from tests.conftest import default_params, write_params
 from tests.support.drift_models import model
@@ -46,7 +48,7 @@ def asked(
     """What the command prints as JSON, whether something has drifted or not."""
     capsys.readouterr()
     with suppress(GateFailed):
-        main(Question(path, limit), in_json=True)
+        main(Question(str(path), limit), in_json=True)
     return dict(json.loads(capsys.readouterr().out))
 
 
@@ -82,7 +84,47 @@ def test_the_training_rows_have_not_drifted_and_shifted_ones_have(
     moved = write(shifted(), made / f"moved.{kind}")
     assert "body_mass_g" in asked(moved, capsys)["drifted"]
     with pytest.raises(GateFailed, match="body_mass_g.* drifted"):
-        main(Question(moved))
+        main(Question(str(moved)))
+
+
+def many_rows() -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """More rows than a piece has, and the entries of all of them at once."""
+    index = np.random.default_rng(0).integers(0, len(MODEL.frame) // 2, 70_000)
+    rows = MODEL.rows.take(index)
+    profile = json.loads(PROFILE)
+    counts = counts_of(profile, rows.feeds, predicted(open_session(MODEL.onnx), rows.feeds))
+    return MODEL.frame.iloc[index], [each.to_json() for each in shifts(profile, counts)]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_file_in_pieces_is_that_of_all_rows_at_once(
+    kind: str, made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame, entries = many_rows()
+    path = write(frame, made / f"many.{kind}")
+    found = asked(path, capsys)
+    assert (found["rows"], found["entries"]) == (len(frame), entries)
+
+
+def test_a_folder_is_the_table_of_its_files(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame, entries = many_rows()
+    parts = frame.iloc[:1], frame.iloc[1:1], frame.iloc[1:30_000], frame.iloc[30_000:]
+    (made / "rows").mkdir()
+    for number, part in enumerate(parts):
+        part.to_parquet(made / f"rows/{number}.parquet", row_group_size=10_000)
+    for table in (made / "rows", made / "rows/*.parquet"):
+        found = asked(table, capsys)
+        assert (found["rows"], found["entries"]) == (len(frame), entries)
+
+
+def test_a_text_in_the_last_piece_makes_texts_of_the_column(
+    made: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frame, _ = many_rows()
+    frame = frame.assign(body_mass_g=["True"] * (len(frame) - 1) + ["heavy"])
+    found = asked(write(frame, made / "x.csv"), capsys)
+    entry = next(each for each in found["entries"] if each["name"] == "body_mass_g")
+    assert entry["missing"] == 1.0
 
 
 def test_the_order_of_rows_and_columns_does_not_matter(
@@ -119,7 +161,7 @@ def test_text_among_numbers_counts_as_missing_and_is_said(
     frame = MODEL.frame.astype({"body_mass_g": object})
     frame.loc[0, "body_mass_g"] = "heavy"
     path = write(frame, made / "x.csv")
-    main(Question(path))
+    main(Question(str(path)))
     assert "column 'body_mass_g': 1 texts among numbers count as missing" in capsys.readouterr().out
 
 
@@ -144,7 +186,7 @@ def test_a_limit_of_ones_own(made: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_a_wrong_file_ends_with_a_line(name: str, content: str, line: str, made: Path) -> None:
     (made / name).write_text(content)
     with pytest.raises(UserError, match=line) as error:
-        main(Question(Path(name)))
+        main(Question(name))
     assert "\n" not in str(error.value)
     assert not isinstance(error.value, GateFailed)
 
@@ -152,7 +194,7 @@ def test_a_wrong_file_ends_with_a_line(name: str, content: str, line: str, made:
 def test_a_profile_of_another_model_is_refused(made: Path) -> None:
     (made / "outputs/model_quantized.onnx").write_bytes(model("texts/LogisticRegression").onnx)
     with pytest.raises(UserError, match=r"drift_profile\.json is not of outputs/model_quantized"):
-        main(Question(write(MODEL.frame, made / "x.csv")))
+        main(Question(str(write(MODEL.frame, made / "x.csv"))))
 
 
 @pytest.mark.parametrize(
@@ -164,7 +206,7 @@ def test_a_profile_that_is_none_is_refused(content: str, made: Path) -> None:
     with pytest.raises(
         UserError, match=r"drift_profile\.json: .*; run `dvc repro --force package`"
     ):
-        main(Question(write(MODEL.frame, made / "x.csv")))
+        main(Question(str(write(MODEL.frame, made / "x.csv"))))
 
 
 REQUEST = {"inputs": [{"name": "X"}]}
@@ -192,6 +234,6 @@ def test_null_in_a_log_is_a_missing_value(tmp_path: Path) -> None:
     for tensor in body["inputs"]:
         tensor["data"] = [None]
     (tmp_path / "log.jsonl").write_text(json.dumps(body))
-    feeds = rows_of_log(tmp_path / "log.jsonl", MODEL.schema).feeds
+    (feeds,) = rows_of_log(tmp_path / "log.jsonl", MODEL.schema)
     assert np.isnan(feeds["body_mass_g"]).all()
     assert feeds["island"].tolist() == [[""]]

@@ -15,7 +15,7 @@ from sklearn.linear_model import LinearRegression
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.drift.counting import psi
 from onnxpress.drift.profiling import drift_profile, predicted
-from onnxpress.drift.shifts import checked_profile, shifts
+from onnxpress.drift.shifts import checked_profile, counts_of, shifts
 from onnxpress.drift.traces import EXACT, as_traced, requests_in
 from onnxpress.drift.window import BLOCKS, Window
 from onnxpress.graph.canonical import to_bytes
@@ -179,7 +179,8 @@ def test_each_of_several_targets_has_an_entry_of_its_own() -> None:
     moved = x.copy()
     moved[:, 2] += 2  # which the area alone depends on
     outputs = predicted(open_session(model), {"X": moved})
-    found = {each.name: each.psi for each in shifts(profile, {"X": moved}, outputs) if each.output}
+    counts = counts_of(profile, {"X": moved}, outputs)
+    found = {each.name: each.psi for each in shifts(profile, counts) if each.output}
     assert found["prediction area"] > 1
     assert found["prediction price"] < 0.2
     window = Window(checked_profile(profile))

@@ -21,13 +21,12 @@ from sklearn.metrics import (
 
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.estimators.predicting import by_class, predict_original
-from onnxpress.evaluate import predicted_rows
 from onnxpress.evaluate.metrics import compare_models, compare_on_probes
 from onnxpress.evaluate.scoring import WantedScores, find_scoring
 from onnxpress.pipeline import inputs
 from onnxpress.pipeline.files import read_json
 from onnxpress.runtime.predictions import Predictions
-from onnxpress.tables import rows
+from onnxpress.tables import mapped
 from stages import convert, evaluate, prepare, quantize, train
 from tests.conftest import default_params, numeric_schema, write_params
 
@@ -207,7 +206,7 @@ def test_nan_agrees_with_nan_on_probes() -> None:
 def test_scores_of_rows_in_pieces_are_those_of_scikit_learn_on_all(
     score: str, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (rows, inputs, predicted_rows):
+    for module in (mapped, inputs):
         monkeypatch.setattr(module, "PIECE_ROWS", 7)
     random = np.random.default_rng(0)
     frame = pd.DataFrame({"a": random.normal(size=900), "c": random.choice(["u", "v"], 900)})

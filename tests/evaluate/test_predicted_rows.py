@@ -10,7 +10,7 @@ import pytest
 from onnxpress.errors import UserError
 from onnxpress.evaluate.predicted_rows import PredictedRows, predict_with_all, predictions_csv
 from onnxpress.evaluate.probes.raw_columns import RawColumn
-from onnxpress.pipeline.inputs import read_predictions
+from onnxpress.pipeline.inputs import predictions_in_pieces
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.tables.rows import Feeds
 from onnxpress.tables.schema import Column, Schema
@@ -56,12 +56,13 @@ def test_a_row_is_named_by_the_column_that_lies_at_a_threshold_or_by_its_first_v
 
 def test_several_targets_have_a_column_each_and_come_back(workspace: Path) -> None:
     values = np.array([[1.5, -2.0], [3.25, 1e9]])
-    table = predictions_csv(values, [Predictions(values, None)] * 3, ["a, b", "c"])
+    schema = Schema("regression", ("a, b", "c"), ())
+    table = b"".join(predictions_csv(values, [Predictions(values, None)] * 3, schema))
     assert table.splitlines()[0] == (
         b'"target.a, b",target.c,"original.a, b",original.c,"onnx.a, b",onnx.c,'
         b'"quantized.a, b",quantized.c'
     )
     (workspace / "outputs" / "predictions.csv").write_bytes(table)
-    back = read_predictions(Schema("regression", ("a, b", "c"), ()))
+    (back,) = predictions_in_pieces(schema)
     for column in back.values():
         np.testing.assert_array_equal(column.astype(float), values)

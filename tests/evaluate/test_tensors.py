@@ -14,11 +14,11 @@ from onnxpress.benchmark.timed_calls import floor_model
 from onnxpress.evaluate.predicted_rows import PredictedRows
 from onnxpress.evaluate.probes.probe_rows import probe_rows
 from onnxpress.evaluate.row_dependence import row_dependence
-from onnxpress.report.disagreement import worst_rows
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.runtime.sessions import open_session
 from onnxpress.tables.rows import Feeds, Rows
 from onnxpress.tables.schema import Column, Schema
+from tests.support.single_rows import worst
 
 ROWS = 50
 FEEDS: Feeds = {
@@ -79,7 +79,7 @@ def test_the_worst_rows_are_shown_by_the_mean_of_each_tensor() -> None:
         name: np.full(ROWS, "1") for name in ("target", "original", "onnx", "quantized")
     }
     told["quantized"][4] = "2"
-    found = worst_rows(told, Rows(FEEDS, np.ones(ROWS)), SCHEMA)
+    found = worst(told, Rows(FEEDS, np.ones(ROWS)), SCHEMA)
     assert found.headings[-3:] == ["image (mean)", "grey (mean)", "words (mean)"]
     means = [f"{FEEDS[name][4].mean(dtype=np.float64):.4g}" for name in FEEDS]
     assert [f"{float(cell):.4g}" for cell in found.rows[0][-3:]] == means

@@ -42,13 +42,12 @@ from onnxpress.errors import UserError
 from onnxpress.evaluate.predicted_rows import predictions_csv
 from onnxpress.graph.names import rename
 from onnxpress.pipeline.console import screen
-from onnxpress.pipeline.inputs import read_predictions
+from onnxpress.pipeline.inputs import predictions_in_pieces
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.pipeline.params import parse_params
 from onnxpress.quantize.candidates import Form
 from onnxpress.quantize.methods import METHODS
 from onnxpress.quantize.options import Options
-from onnxpress.report.deciding import deciding_table
 from onnxpress.report.disagreement import Disagreement
 from onnxpress.report.page import SingleRows, Stale, render
 from onnxpress.report.pictures import errors
@@ -69,6 +68,7 @@ from tests.conftest import ROOT, default_params, numeric_schema
 from tests.support.nasty import COLUMNS, WORDS
 from tests.support.plot_fixtures import measured, quantization
 from tests.support.results import DETAIL, LATENCY, METRICS
+from tests.support.single_rows import deciding
 
 ROWS = 120
 
@@ -286,9 +286,10 @@ def test_every_word_can_be_a_category() -> None:
 
 def test_labels_come_back_from_the_predictions_as_they_were(workspace: Path) -> None:
     target = np.array(WORDS)
-    data = predictions_csv(target, [Predictions(target[::-1], None)] * 3, ["t"])
+    schema = Schema("classification", "t", ())
+    data = b"".join(predictions_csv(target, [Predictions(target[::-1], None)] * 3, schema))
     (workspace / "outputs" / "predictions.csv").write_bytes(data)
-    back = read_predictions(Schema("classification", "t", ()))
+    (back,) = predictions_in_pieces(schema)
     assert back["target"].tolist() == WORDS
     assert back["quantized"].tolist() == WORDS[::-1]
     by_pandas = pd.read_csv(
@@ -321,7 +322,7 @@ def test_every_class_is_drawn(start: int) -> None:
     target = np.array(WORDS[start : start + 26])
     columns = {"target": target, "original": target, "quantized": target[::-1]}
     with style():
-        picture = errors.draw(columns, Schema("classification", WORDS[start], ()))
+        picture = errors.draw([columns], Schema("classification", WORDS[start], ()))
         written = {text.get_text() for axis in picture.axes for text in axis.get_yticklabels()}
         assert len(png(picture)) > 1000
     assert not any(set(text) & set("\n\r\x1b\u202e") for text in written)
@@ -331,7 +332,7 @@ def test_classes_that_are_numbers_are_drawn_in_their_order() -> None:
     target = np.array(["10", "9", "-1", "²", "①", "--5", "1_000"])
     columns = {"target": target, "original": target, "quantized": target}
     with style():
-        (axis, _) = errors.draw(columns, Schema("classification", "t", ())).axes
+        (axis, _) = errors.draw([columns], Schema("classification", "t", ())).axes
         shown = [text.get_text() for text in axis.get_yticklabels()]
     assert shown == ["-1", "9", "10", *sorted(["²", "①", "--5", "1_000"])]
 
@@ -364,7 +365,7 @@ def rendered(title: str = "forest", worst: Disagreement | None = None, **others:
         "scikit-learn",
         results | others,
         dict.fromkeys(PICTURES, b"\x89PNG"),
-        SingleRows(deciding_table(DECIDING, ANSWERS, "target"), found),
+        SingleRows(deciding(DECIDING, ANSWERS, "target"), found),
         [],
         Stale([], "dvc repro"),
     )

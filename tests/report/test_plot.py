@@ -18,7 +18,7 @@ from scipy.stats import binomtest
 
 from onnxpress.models import MODELS
 from onnxpress.pipeline.files import read_json
-from onnxpress.pipeline.inputs import read_predictions, read_schema
+from onnxpress.pipeline.inputs import predictions_in_pieces, read_schema
 from onnxpress.pipeline.outputs import PICTURES
 from onnxpress.report.pictures import candidates, errors, latency, reliability, size
 from onnxpress.report.pictures.canvas import png, style
@@ -49,7 +49,7 @@ def figures(run: Path) -> Iterator[dict[str, Any]]:
         patch.chdir(run)
         detail = read_json(Path("outputs/latency_detail.json"))
         found = {
-            "errors": errors.draw(read_predictions(read_schema()), read_schema()),
+            "errors": errors.draw(predictions_in_pieces(read_schema()), read_schema()),
             "reliability": reliability.draw(
                 read_json(Path("outputs/metrics_detail.json"))["reliability"],
                 read_json(Path("outputs/metrics.json")),
@@ -95,8 +95,8 @@ def test_residuals_are_drawn_the_same_twice(
 ) -> None:
     monkeypatch.chdir(make_outputs(tmp_path, *RUNS["regression"]))
     with style():
-        assert png(errors.draw(read_predictions(read_schema()), read_schema())) == png(
-            errors.draw(read_predictions(read_schema()), read_schema())
+        assert png(errors.draw(predictions_in_pieces(read_schema()), read_schema())) == png(
+            errors.draw(predictions_in_pieces(read_schema()), read_schema())
         )
 
 
@@ -169,7 +169,7 @@ def test_many_classes_are_shaded_and_none_covers_another(
 ) -> None:
     monkeypatch.chdir(make_outputs(tmp_path, classes(20), 0))
     with style():
-        figure = errors.draw(read_predictions(read_schema()), read_schema())
+        figure = errors.draw(predictions_in_pieces(read_schema()), read_schema())
         figure.draw_without_rendering()
         assert misplaced(figure) == []
     assert "test rows" in [text for text, _ in boxes(figure)]  # the legend of the shades
@@ -351,7 +351,8 @@ def test_splits_and_leaves_are_counted_as_scikit_learn_counts_them(
 ) -> None:
     monkeypatch.chdir(run)
     x = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
-    target = read_predictions(read_schema())["target"]
+    (predictions,) = predictions_in_pieces(read_schema())
+    target = predictions["target"]
     regression = read_schema().task == "regression"
     estimator = forest(x, target.astype(float) if regression else target)
     leaves = sum(int(tree.get_n_leaves()) for tree in estimator.estimators_)
@@ -376,7 +377,7 @@ def test_each_of_several_targets_has_a_line_of_residuals() -> None:
     columns = {"target": truth, "original": truth, "onnx": truth, "quantized": told}
     schema = Schema("regression", ("price", "area"), ())
     with style():
-        figure = errors.draw(columns, schema)
+        figure = errors.draw([columns], schema)
     labels = [ax.get_xlabel() for ax in figure.axes]
     assert labels == ["true price", "true price", "true area", "true area"]
     titles = [ax.get_title() for ax in figure.axes]

@@ -8,8 +8,6 @@ import pytest
 
 from onnxpress.pipeline.console import screen
 from onnxpress.pipeline.outputs import PICTURES
-from onnxpress.report.deciding import deciding_table
-from onnxpress.report.disagreement import worst_rows
 from onnxpress.report.page import SingleRows, Stale, render
 from onnxpress.report.summary import conclusion, print_summary
 from onnxpress.tables.rows import Rows
@@ -17,6 +15,7 @@ from tests.conftest import numeric_schema
 from tests.support.certificates import certificate
 from tests.support.plot_fixtures import measured, quantization
 from tests.support.results import DETAIL, LATENCY, METRICS
+from tests.support.single_rows import deciding, worst
 
 
 def printed(capsys: pytest.CaptureFixture[str], metrics: dict[str, float], **others: Any) -> str:
@@ -153,7 +152,7 @@ def columns(target: str, original: str, quantized: str) -> dict[str, Any]:
 
 
 def test_rows_that_quantisation_made_wrong_come_first_and_those_it_made_right_last() -> None:
-    found = worst_rows(columns("a a a b b b", "a c c b b c", "a a d b a b"), TEST, SCHEMA)
+    found = worst(columns("a a a b b b", "a c c b b c", "a a d b a b"), TEST, SCHEMA)
     assert [row[0] for row in found.rows] == ["4", "2", "1", "5"]
     assert found.rows[0] == ["4", "b", "b", "b", "a", "8", "9"]
     assert found.headings == [
@@ -169,7 +168,7 @@ def test_rows_that_quantisation_made_wrong_come_first_and_those_it_made_right_la
 
 
 def test_of_a_regression_the_largest_differences_come_first() -> None:
-    found = worst_rows(
+    found = worst(
         columns("1 1 1 1 1 1", "1 2 3 4 5 6", "1 2.5 1 4 5.1 6"),
         TEST,
         numeric_schema(2, "regression"),
@@ -179,13 +178,13 @@ def test_of_a_regression_the_largest_differences_come_first() -> None:
 
 def test_many_rows_and_columns_are_cut_and_that_is_said() -> None:
     test = Rows({"X": np.zeros((50, 64), np.float32)}, np.zeros(50))
-    found = worst_rows(columns("a " * 50, "a " * 50, "b " * 50), test, numeric_schema(64))
+    found = worst(columns("a " * 50, "a " * 50, "b " * 50), test, numeric_schema(64))
     assert (len(found.rows), {len(row) for row in found.rows}) == (20, {17})
     assert found.summary.endswith("shown: the 20 worst rows and the first 12 of 64 columns.")
 
 
 def page(**others: Any) -> str:
-    found = worst_rows(columns("a <b>", "a <b>", "a a"), TEST.take(np.arange(2)), SCHEMA)
+    found = worst(columns("a <b>", "a <b>", "a a"), TEST.take(np.arange(2)), SCHEMA)
     results = {
         "metrics": METRICS,
         "metrics_detail": DETAIL,
@@ -201,7 +200,7 @@ def page(**others: Any) -> str:
         "scikit-learn",
         results,
         pictures,
-        SingleRows(deciding_table(results["metrics_detail"], answers, "target"), found),
+        SingleRows(deciding(results["metrics_detail"], answers, "target"), found),
         [],
         Stale([], "dvc repro"),
     )

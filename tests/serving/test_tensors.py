@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from onnx import TensorProto, helper
 
 from onnxpress.commands.drift.rows_of_log import rows_of_log
-from onnxpress.commands.drift.rows_of_table import rows_of_table
+from onnxpress.commands.drift.rows_of_table import TableRows
 from onnxpress.commands.open_inference import binary_request, infer_request
 from onnxpress.conversion.contract import contract_inputs, contract_outputs
 from onnxpress.drift.profiling import drift_profile
@@ -137,33 +137,38 @@ def test_requests_keep_types_and_shapes(tmp_path: Path) -> None:
     assert body.endswith(IMAGE.tobytes() + (LABEL + 2**60).astype("<i8").tobytes())
     log = tmp_path / "log.jsonl"
     log.write_text("\n".join(json.dumps(infer_request(part)) for part in (feeds, feeds)))
-    found = rows_of_log(log, SCHEMA).feeds
+    (found,) = rows_of_log(log, SCHEMA)
     for name, values in feeds.items():
         np.testing.assert_array_equal(found[name], np.concatenate([values, values]))
         assert found[name].dtype == values.dtype
 
 
+def new_rows(path: Path) -> list[Feeds]:
+    return list(TableRows(str(path), PLAIN, SCHEMA).pieces())
+
+
 def test_new_rows_are_read_as_the_model_takes_them(tmp_path: Path) -> None:
     path = tmp_path / "new.npz"
     np.savez(path, label=LABEL.astype(np.uint8), image=IMAGE.astype(float), other=[1])
-    found = rows_of_table(path, PLAIN, SCHEMA).feeds
+    (found,) = new_rows(path)
     np.testing.assert_array_equal(found["image"], IMAGE)
     np.testing.assert_array_equal(found["label_input"], LABEL)
     assert [values.dtype for values in found.values()] == [np.float32, np.int64]
     parts = tmp_path / "test.parquet"
     frame = pd.DataFrame({"y": SUMS})
     parts.write_bytes(parquet_bytes(frame, {"image": IMAGE, "label": LABEL}))
-    for name, values in rows_of_table(parts, PLAIN, SCHEMA).feeds.items():
+    (found,) = new_rows(parts)
+    for name, values in found.items():
         np.testing.assert_array_equal(values, FEEDS[name])
     frame.to_parquet(parts)
     with pytest.raises(UserError, match="should hold arrays as the prepare stage writes them"):
-        rows_of_table(parts, PLAIN, SCHEMA)
+        new_rows(parts)
     np.savez(path, image=IMAGE)
     with pytest.raises(UserError, match="should have an array 'label' of the shape"):
-        rows_of_table(path, PLAIN, SCHEMA)
+        new_rows(path)
     np.savez(path, image=IMAGE, label=LABEL + 0.5)
     with pytest.raises(UserError, match="array 'label' should hold int64 numbers, got float64"):
-        rows_of_table(path, PLAIN, SCHEMA)
+        new_rows(path)
 
 
 def test_the_profile_has_predictions_alone() -> None:

@@ -7,44 +7,72 @@ A line is a request of the Open Inference Protocol 2, or an object that holds on
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.commands.drift.rows_of_table import Batch
+from onnxpress.drift.profiling import PREDICTED_ROWS
 from onnxpress.errors import UserError
-from onnxpress.reading import read_bytes
+from onnxpress.reading import open_bytes
 from onnxpress.tables.rows import Feeds, as_rows
 from onnxpress.tables.schema import Schema
 
 HOLDERS = ("data", "request", "body")
 
 
-def rows_of_log(path: Path, schema: Schema) -> Batch:
-    """Return the rows of all requests in a log, in its order.
+def rows_of_log(path: Path, schema: Schema) -> Iterator[Feeds]:
+    """Yield the rows of all requests in a log, in its order, in pieces of whole calls of the model.
 
     Raises:
         UserError: a line is not JSON or not a request for this model, or there is no request.
     """
     expected = as_rows(_none(schema), np.zeros(0), schema).feeds
-    parts: list[Feeds] = []
-    for number, line in enumerate(read_bytes(path).decode(errors="replace").splitlines(), 1):
+    held, rows, none_yet = [expected], 0, True
+    for part in _requests(path, expected):
+        held.append(part)
+        rows += len(next(iter(part.values())))
+        if rows >= PREDICTED_ROWS:
+            joined, whole = _joined(held), rows - rows % PREDICTED_ROWS
+            yield {name: values[:whole] for name, values in joined.items()}
+            held = [{name: values[whole:] for name, values in joined.items()}]
+            rows, none_yet = rows - whole, False
+    if rows:
+        yield _joined(held)
+    elif none_yet:
+        raise UserError(f"{path} holds no row of a request; expected a JSON object per line")
+
+
+def _joined(parts: list[Feeds]) -> Feeds:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _requests(path: Path, expected: Feeds) -> Iterator[Feeds]:
+    """Yield the rows of each request.
+
+    Raises:
+        UserError: a line is not JSON or not a request for this model.
+    """
+    for number, line in enumerate(_lines(path), 1):
         if not line.strip():
             continue
         try:
             request = request_in(json.loads(line))
             if request is not None:
-                parts.append(_feeds(request, expected))
+                yield _feeds(request, expected)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise UserError(
                 f"{path}, line {number}, should be a request of the Open Inference Protocol 2 with "
                 f"the inputs {', '.join(expected)} ({type(error).__name__}: {str(error)[:200]})"
             ) from error
-    if not sum(len(next(iter(part.values()))) for part in parts):
-        raise UserError(f"{path} holds no row of a request; expected a JSON object per line")
-    return Batch({name: np.concatenate([part[name] for part in parts]) for name in expected})
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with open_bytes(path) as file:
+        for line in file:
+            yield from line.decode(errors="replace").splitlines()
 
 
 def request_in(event: Any) -> dict[str, Any] | None:

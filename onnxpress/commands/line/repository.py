@@ -187,23 +187,24 @@ def verify_endpoint(*, url: str, in_json: bool, **words: Any) -> None:
 
 
 @click.command()
-@click.argument("file", type=FILE)
+@click.argument("table")
 @click.option(
     "--limit",
     type=click.FloatRange(0, min_open=True),
     help="A population stability index above it is drift; default: that of the profile, 0.2.",
 )
 @in_json
-def drift(*, file: Path, limit: float | None, in_json: bool) -> None:
+def drift(*, table: str, limit: float | None, in_json: bool) -> None:
     """Show how far rows have drifted from the training rows.
 
-    FILE is a table (.csv, .parquet) with the columns of the training rows, or a log of requests
-    (.jsonl, .ndjson, .log, .json): a JSON object per line, as the Open Inference Protocol 2 or
-    KServe's logger has them. Exit code 3: something has drifted.
+    TABLE has the columns of the training rows: a .csv, .parquet, .npz or .npy file, or a folder or
+    a glob ('rows/*.parquet') of Parquet files. Or it is a log of requests (.jsonl, .ndjson, .log,
+    .json): a JSON object per line, as the Open Inference Protocol 2 or KServe's logger has them.
+    It is read in pieces. Exit code 3: something has drifted.
     """
     from onnxpress.commands.drift.drifting import Question, main
 
-    main(Question(file, limit), in_json=in_json)
+    main(Question(table, limit), in_json=in_json)
 
 
 @click.command()

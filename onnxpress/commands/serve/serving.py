@@ -22,10 +22,9 @@ from onnxpress.commands.serve.triton_server import (
 )
 from onnxpress.errors import ServerError
 from onnxpress.pipeline.console import say
-from onnxpress.pipeline.inputs import read_rows, read_schema
+from onnxpress.pipeline.inputs import read_first_rows, read_schema
 from onnxpress.pipeline.outputs import SERVING, TEST
 from onnxpress.pipeline.signals import Terminated
-from onnxpress.tables.rows import take
 
 STARTS = 5
 """How often the server is started: some malformed requests end a Triton as old as the wheel's."""
@@ -73,8 +72,7 @@ def _lines(model: str, ports: Ports, row: str) -> list[str]:
 
 def _first_row() -> str:
     """Return the body of a request with the first test row."""
-    rows = read_rows(TEST, read_schema())
-    body = infer_request(take(rows.feeds, np.array([0])))
+    body = infer_request(read_first_rows(TEST, read_schema(), 1).feeds)
     for tensor in body["inputs"]:
         if tensor["datatype"] == "FP32":  # 0.2 is easier to read than 0.20000000298023224
             tensor["data"] = [float(str(np.float32(value))) for value in tensor["data"]]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ COUNTED_CLASSES = 12
 """With so many classes or fewer, a cell of a confusion matrix has space for its count."""
 NAMED_CLASSES = 30
 """With so many or fewer, each class has space for its name."""
+DRAWN_ROWS = 20_000
+"""Of more rows than twice as many, every second, fourth, eighth and so on is a point."""
 DRAWN_TARGETS = 4
 """Of more targets, the first are drawn."""
 SHOWN = (ORIGINAL, QUANTIZED)
@@ -30,16 +34,20 @@ Counts = NDArray[np.int64]
 """Test rows by true class and predicted class, (classes, classes)."""
 
 
-def draw(columns: Columns, schema: Schema) -> Any:
-    """Return the figure of the columns of predictions.csv."""
+def draw(pieces: Iterable[Columns], schema: Schema) -> Any:
+    """Return the figure of predictions.csv, whose rows come in ``pieces``."""
     if schema.task == "classification":
-        return _confusion(columns, schema.target_name)
-    return _residuals(columns, schema.targets)
+        return _confusion(pieces, schema.target_name)
+    return _residuals(pieces, schema.targets)
 
 
-def _confusion(columns: Columns, target: str) -> Any:
-    classes = _classes(columns)
-    counts = {model: _counts(columns["target"], columns[model], classes) for model in SHOWN}
+def _confusion(pieces: Iterable[Columns], target: str) -> Any:
+    pairs = {model: Counter[tuple[str, str]]() for model in SHOWN}
+    for columns in pieces:
+        for model, own in pairs.items():
+            own.update(zip(columns["target"].tolist(), columns[model].tolist(), strict=True))
+    classes = sorted({name for own in pairs.values() for pair in own for name in pair}, key=_place)
+    counts = {model: _counts(own, classes) for model, own in pairs.items()}
     most = max(int(matrix.max()) for matrix in counts.values())
     picture = figure(10, 5, layout="compressed")
     axes = picture.subplots(1, 2, sharey=True)
@@ -61,29 +69,20 @@ def _confusion(columns: Columns, target: str) -> Any:
     return picture
 
 
-def _classes(columns: Columns) -> list[str]:
-    """Return every class that occurs as a target or as a prediction, in order."""
-    found = {value for name in ("target", *SHOWN) for value in columns[name].tolist()}
-    return sorted(found, key=_place)
-
-
 def _place(value: str) -> tuple[int, float, str]:
     """Return a sort key that puts numbers by value and before words."""
     return (0, float(value), value) if re.fullmatch("-?[0-9]+", value) else (1, 0.0, value)
 
 
-def _counts(target: NDArray[Any], predictions: NDArray[Any], classes: list[str]) -> Counts:
-    """Count the test rows by true class and predicted class.
+def _counts(pairs: Mapping[tuple[str, str], int], classes: list[str]) -> Counts:
+    """Return the test rows by true class and predicted class as a matrix.
 
-    target  prediction
-      a         a
-      a         b          counts = [[1, 1],    a predicted as a, a predicted as b
-      b         b                    [0, 1]]    b predicted as a, b predicted as b
+    Two rows of (a, b), that is a predicted as b, and one of (b, b) are [[0, 2], [0, 1]].
     """
     place = {value: index for index, value in enumerate(classes)}
     counts = np.zeros((len(classes), len(classes)), np.int64)
-    cells = [place[value] for value in target], [place[value] for value in predictions]
-    np.add.at(counts, cells, 1)
+    for (true, predicted), count in pairs.items():
+        counts[place[true], place[predicted]] = count
     return counts
 
 
@@ -110,31 +109,63 @@ def _short(name: str) -> str:
     return shown if len(shown) <= 20 else f"{shown[:18]}..."
 
 
-def _residuals(columns: Columns, targets: tuple[str, ...]) -> Any:
+@dataclass
+class _Points:
+    """Rows to be drawn, and the squared residuals of all rows; targets beside each other."""
+
+    rows: int = 0
+    squares: Any = 0.0
+    """By the models shown: (models, targets)."""
+    every: int = 1
+    """One row of so many is drawn."""
+    drawn: list[Numbers] = field(default_factory=list)
+    """(1 + models, rows, targets): the truth and what is predicted."""
+
+    def add(self, columns: Columns, targets: int) -> None:
+        """Look at some rows."""
+        texts = [columns[name] for name in ("target", *SHOWN)]
+        values = np.stack(
+            [each.astype(float).reshape(len(each), -1)[:, :targets] for each in texts]
+        )
+        self.squares = self.squares + ((values[1:] - values[:1]) ** 2).sum(axis=1)
+        self.drawn.append(values[:, -self.rows % self.every :: self.every])
+        self.rows += values.shape[1]
+        while sum(part.shape[1] for part in self.drawn) > 2 * DRAWN_ROWS:
+            self.every *= 2
+            self.drawn = [np.concatenate(self.drawn, axis=1)[:, ::2]]
+
+
+def _residuals(pieces: Iterable[Columns], targets: tuple[str, ...]) -> Any:
     """Draw a line of two pictures for each target, of many for the first ``DRAWN_TARGETS``."""
-    drawn = targets[:DRAWN_TARGETS]
+    drawn, points = targets[:DRAWN_TARGETS], _Points()
+    for columns in pieces:
+        points.add(columns, len(drawn))
     picture = figure(10, 4.8 if len(drawn) == 1 else 4.4 * len(drawn))
     axes = picture.subplots(len(drawn), 2, sharey="row", squeeze=False)
+    every, errors = np.concatenate(points.drawn, axis=1), np.sqrt(points.squares / points.rows)
     for place, (line, target) in enumerate(zip(axes, drawn, strict=True)):
-        tables = [columns[name].astype(float) for name in ("target", *SHOWN)]
-        truth, *predicted = (table.reshape(len(table), -1)[:, place] for table in tables)
-        _residuals_of(line, truth, predicted, _short(target))
+        truth, *predicted = every[:, :, place]
+        titles = [
+            f"{MODELS[model].title}: RMSE {error:.4g} on {points.rows:,} test rows"
+            for model, error in zip(SHOWN, errors[:, place], strict=True)
+        ]
+        _residuals_of(line, truth, dict(zip(titles, predicted, strict=True)), _short(target))
+    notes = [f"1 of {points.every} rows is drawn"] if points.every > 1 else []
     if len(targets) == 1:
-        note(picture, f"all in the unit of {_short(targets[0])}")
+        notes.insert(0, f"all in the unit of {_short(targets[0])}")
     elif len(drawn) < len(targets):
-        note(picture, f"the first {len(drawn)} of {len(targets)} targets, each in its own unit")
+        notes.insert(0, f"the first {len(drawn)} of {len(targets)} targets, each in its own unit")
     else:
-        note(picture, "each target in its own unit")
+        notes.insert(0, "each target in its own unit")
+    note(picture, "; ".join(notes))
     return picture
 
 
-def _residuals_of(axes: Any, truth: Numbers, predicted: Sequence[Numbers], name: str) -> None:
-    """Draw the residuals of the shown models for the target ``name``; all arrays are (rows,)."""
-    for ax, model, values in zip(axes, SHOWN, predicted, strict=True):
+def _residuals_of(axes: Any, truth: Numbers, predicted: Mapping[str, Numbers], name: str) -> None:
+    """Draw the residuals of the shown models, by title, for the target ``name``."""
+    for ax, (title, values) in zip(axes, predicted.items(), strict=True):
         residuals = values - truth
-        error = float(np.sqrt(np.mean(residuals**2)))
         ax.plot(truth, residuals, "o", color="black", markersize=4, alpha=0.45, markeredgewidth=0)
         ax.axhline(0, color=ACCENT, linewidth=1)
-        title = f"{MODELS[model].title}: RMSE {error:.4g} on {len(truth):,} test rows"
         ax.set(xlabel=f"true {name}", title=title)
     axes[0].set_ylabel(f"predicted {name} \N{MINUS SIGN} true {name}")

@@ -6,12 +6,8 @@ from collections.abc import Sequence
 
 from onnxpress.benchmark.load_cost import load_cost
 from onnxpress.benchmark.measure import Plan
-from onnxpress.benchmark.measurement import (
-    Contestants,
-    MeasurementSettings,
-    measure_latencies,
-    rows_needed,
-)
+from onnxpress.benchmark.measurement import Contestants, MeasurementSettings, measure_latencies
+from onnxpress.benchmark.timed_calls import rows_needed
 from onnxpress.models import ONNX, PLAIN, QUANTIZED
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say

@@ -19,7 +19,6 @@ from onnxpress.pipeline.trained_model import load_trained, original_kb
 from onnxpress.tables.mapped import arrays_in
 from onnxpress.tables.schema import Schema
 
-CONVERTED = [*outputs.MODEL_FILES.values()][1:]
 NAMES = {key: str(path) for key, path in outputs.MODEL_FILES.items()}
 
 
@@ -28,14 +27,14 @@ def main() -> None:
     """Test rows and three models in, metrics, their details and predictions.csv out."""
     params, schema = load_params(), read_schema()
     train, test = read_rows(outputs.TRAIN, schema), read_many_rows(outputs.TEST, schema)
-    plain, quantized = (read_onnx(path, schema) for path in CONVERTED)
+    plain, quantized = (read_onnx(path, schema) for path in outputs.CONVERTED)
     models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
     chosen, asked = read_json(outputs.QUANTIZATION, "modified", "candidate"), params.evaluate
     wanted, scores = asked.probe_rows, WantedScores(asked.score, tuple(asked.also), asked.positive)
     settings = EvaluationSettings(asked.tolerance, wanted, params.seed, scores)
     with working(f"predicting {len(test)} test rows and {wanted} probe rows with three models"):
         found = evaluate(models, train.feeds, test, schema, settings)
-    metrics = compare_sizes(original_kb(models.original), *map(outputs.size_kb, CONVERTED))
+    metrics = compare_sizes(original_kb(models.original), *map(outputs.size_kb, outputs.CONVERTED))
     metrics |= found.metrics | {"quantized_modified": int(chosen["modified"])}
     write_json(outputs.METRICS, metrics)
     write_json(outputs.METRICS_DETAIL, found.detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter, process_time
 from typing import Any
@@ -13,7 +13,6 @@ from onnxpress.benchmark.environment import describe
 from onnxpress.benchmark.measure import Calls, Plan, measure, measure_batches
 from onnxpress.benchmark.results import BatchResult
 from onnxpress.benchmark.timed_calls import (
-    DIFFERENT_ROWS,
     batches,
     calls,
     floor_model,
@@ -103,11 +102,6 @@ class MeasuredLatencies:
         lines.append(latency_lines.load_line(load))
         slow = latency_lines.slowness(self.batches), latency_lines.lost_speed(self.batches)
         return [*lines, *filter(None, slow), *self.warnings]
-
-
-def rows_needed(batch_sizes: Sequence[int]) -> int:
-    """Return how many rows are measured on at most, however many there are: the first ones."""
-    return max(LARGEST_DEFAULT_BATCH, DIFFERENT_ROWS, *batch_sizes)
 
 
 def measure_latencies(

@@ -87,6 +87,11 @@ def batches(feeds: Feeds, rows: int) -> list[Feeds]:
     return [take(feeds, (np.arange(rows) + number * rows) % available) for number in range(count)]
 
 
+def rows_needed(sizes: Sequence[int]) -> int:
+    """Return how many rows make all batches of these sizes, however many more there are."""
+    return max(DIFFERENT_ROWS, *sizes)
+
+
 def floor_model(feeds: Feeds) -> bytes:
     """Return an ONNX model with the inputs of ``feeds`` and one Identity, of the first input.
 

@@ -20,7 +20,7 @@ def numbers(predictions: Predictions) -> NDArray[np.float64]:
     """Return the scores, (rows, classes), or else the predicted numbers, (rows, targets)."""
     if predictions.scores is not None:
         return predictions.scores
-    return predictions.values.reshape(-1, predictions.width).astype(np.float64)
+    return predictions.values.reshape(-1, predictions.width).astype(np.float64, copy=False)
 
 
 def relative_differences(

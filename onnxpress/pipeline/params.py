@@ -272,7 +272,7 @@ class Data(Section):
     source: str = Field(
         min_length=1,
         description="a bundled dataset, or under data/ a CSV, Parquet, .npz or .npy file, or a "
-        "folder or glob of Parquet files",
+        "folder or glob of Parquet files; or such in S3: s3://bucket/rows",
     )
     target: Target = Field(
         description="the column or array to predict (files only), or a list of several quantities"

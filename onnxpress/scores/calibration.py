@@ -52,7 +52,7 @@ def reliability(
     shares = np.arange(1, bins) / bins
     inner = np.quantile(copy_of(confidence), shares, method="higher", overwrite_input=True)
     edges = np.unique(inner)
-    of_row = row_by_row(lambda part: np.searchsorted(edges, part, side="right"), confidence)
+    of_row = row_by_row(lambda part: np.asarray(np.searchsorted(edges, part, "right")), confidence)
     found = []
     for number in range(len(edges) + 1):
         part = row_by_row(partial(np.equal, number), of_row)

@@ -85,6 +85,8 @@ class Score:
             return float(counted.mean()) if len(counted) else math.nan
         if len(target) > PIECE_ROWS and self.name in MEANS_OVER_ROWS:
             return self._mean_of_pieces(target, predictions)
+        if len(target) > PIECE_ROWS and self.name == DEFAULTS["regression"]:
+            return _r2_of_pieces(target, predictions.values)
         return scored(self.name, len(self.classes), *self.answering(target, predictions))
 
     def _mean_of_pieces(self, target: NDArray[Any], predictions: Predictions) -> float:
@@ -215,6 +217,18 @@ class Score:
         if mended is not None and self.name in LOGARITHMIC:
             return row_by_row(_off_zero, mended)
         return mended
+
+
+def _r2_of_pieces(target: NDArray[Any], values: NDArray[np.float64]) -> float:
+    """Return R2, of several targets the mean, from sums over pieces of the rows."""
+    mean = target.mean(axis=0)
+    errors, spread = np.float64(0), np.float64(0)
+    with np.errstate(all="ignore"):
+        for span in spans(len(target)):
+            errors = errors + ((target[span] - values[span]) ** 2).sum(axis=0)
+            spread = spread + ((target[span] - mean) ** 2).sum(axis=0)
+        found = float(np.mean(1 - errors / spread))
+    return found if math.isfinite(found) else math.nan
 
 
 def _mended(probabilities: NDArray[np.float64]) -> NDArray[np.float64] | None:

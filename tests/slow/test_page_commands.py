@@ -38,7 +38,9 @@ ON_DRIFT = [block for block in BLOCKS if block.startswith("onnxpress drift")]
 """Run by tests/slow/test_drift_metrics.py."""
 SCORING = [block for block in BLOCKS if block.startswith("onnxpress score")]
 """Run by tests/slow/test_score_kills.py."""
-ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT, *BY_PROMETHEUS, *ON_DRIFT, *SCORING)
+FROM_S3 = [block for block in BLOCKS if block.startswith("dvc import-url")]
+"""Run by tests/slow/test_s3_rows.py."""
+ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT, *BY_PROMETHEUS, *ON_DRIFT, *SCORING, *FROM_S3)
 ANYWHERE = [block for block in BLOCKS if block.startswith("onnxpress ") and block not in ELSEWHERE]
 WITH_PIP = [block for block in BLOCKS if OWN_ENVIRONMENT in block]
 IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP, *ELSEWHERE)]

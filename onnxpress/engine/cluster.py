@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 from onnxpress.engine.engine import Task
 from onnxpress.engine.said import Said, kept
 from onnxpress.engine.sameness import computing_with, differences, identity, threads
-from onnxpress.errors import ServerError
+from onnxpress.errors import ServerError, UserError
 from onnxpress.extras import naming_extras
 from onnxpress.progress import Say
 
@@ -39,15 +39,11 @@ LOCAL = ("127.0.0.1", "localhost", "[::1]")
 def cluster(address: str, warn: Say) -> Iterator[Cluster]:
     """Connect to the scheduler at ``address``, such as ``tcp://127.0.0.1:8786``.
 
-        Certificates for ``tls://`` come from Dask's configuration.
+    Certificates for ``tls://`` come from Dask's configuration.
 
-        Raises:
-    <<<<<<< HEAD
-            UserError: there is none, it has no worker, a worker would give other results, or there are
-                no certificates here.
-    =======
-            ServerError: there is none, it has no worker, or a worker would give other results.
-    >>>>>>> wengine
+    Raises:
+        UserError: there are no certificates here.
+        ServerError: there is no scheduler, it has no worker, or one would give other results.
     """
     with naming_extras():
         import dask
@@ -64,15 +60,14 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         refuse_no_certificates(address)
     large = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
     try:
-        with dask.config.set(large):
-            connect: Any = Client  # it has no types
-            client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        connect: Any = Client  # it has no types
+        client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, ImportError) as error:
         words = " ".join(str(error).split())
         raise ServerError(
             f"engine.scheduler {address} does not answer ({words}); start it, {CURE}"
         ) from error
-    with client:
+    with dask.config.set(large), client:
         found = Cluster(client, address)
         found.refuse_unequal()
         yield found

@@ -105,15 +105,8 @@ def predictions_csv(
     for each, by :func:`.predicted_columns`. :func:`onnxpress.tables.cells.cell` writes the cells.
     """
     tables = [target, *(each.values for each in predictions)]
-    yield _csv_lines(
-        [
-            [
-                head
-                for name in ("target", *MODEL_KEYS)
-                for head in predicted_columns(name, schema.targets)
-            ]
-        ]
-    )
+    names = ("target", *MODEL_KEYS)
+    yield _csv_lines([[head for name in names for head in predicted_columns(name, schema.targets)]])
     for span in spans(len(target)):
         pieces = [table[span] for table in tables]
         columns = [column for part in pieces for column in part.reshape(len(part), -1).T.tolist()]

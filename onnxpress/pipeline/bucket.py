@@ -82,13 +82,14 @@ class Bucket:
         pages = self.client.get_paginator("list_objects_v2").paginate(
             Bucket=self.name, Prefix=prefix
         )
-        return [
+        found = [
             StoredObject(each["Key"], each["Size"], each["ETag"])
             for page in pages
             for each in page.get("Contents", [])
             if not each["Key"].endswith("/")
             and (not prefix or each["Key"] == prefix or each["Key"].startswith(f"{prefix}/"))
         ]
+        return [each for each in found if each.key == self.pattern] or found
 
     def copy(self, folder: Path) -> str:
         """Copy what the address names into a folder, and return the path that names it there.
@@ -110,6 +111,11 @@ class Bucket:
             named = [place] if place.is_file() else files_in(str(place))[1]
             for path in named:
                 self._fetch(files[path], path)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise UserError(
+                f"{self.address} has an object below another, {shortened(repr(stored.key))}, which "
+                "no folder can; rename one"
+            ) from error
         except OSError as error:
             raise UserError(
                 f"cannot copy {self.address} to {folder.parent}/ ({error.strerror or error}); "

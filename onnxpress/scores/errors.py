@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnxpress.limits import is_ndcg
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.answers import AnsweringClassifier
+from onnxpress.scores.cells import counted_cells
 from onnxpress.scores.row_losses import row_losses
 from onnxpress.scores.score import Score
 from onnxpress.scores.scorers import scored, takes_weights
@@ -129,18 +130,19 @@ def _by_cells(score: Score, target: NDArray[Any], before: Predictions, after: Pr
     the score is computed from a row for each cell with its count as weight. With few cells each row
     is left out by itself, once for all rows of its cell.
     """
-    codes = np.stack([score.encoded(each) for each in (target, before.values, after.values)])
-    # targets [0, 0, 1], before [0, 0, 1], after [1, 1, 1]: two cells, the first with two rows
-    cells, of_row, counts = np.unique(codes, axis=1, return_inverse=True, return_counts=True)
-    of_row = of_row.reshape(-1)
+    codes = [score.encoded(each) for each in (target, before.values, after.values)]
+    cells, counts = counted_cells(*codes)
     compute = partial(_of_cells, score, cells)
     if len(counts) <= GROUPS:
         without = counts - np.eye(len(counts), dtype=np.int64)
         leaving_out = np.array([compute(weights) for weights in without])
         return jackknife(compute(counts), leaving_out, np.ones(len(counts)), counts)
     groups = _groups(codes[0])
+    place = {tuple(cell): at for at, cell in enumerate(cells.T.tolist())}
     without = np.tile(counts, (groups.max() + 1, 1))
-    np.subtract.at(without, (groups, of_row), 1)
+    of_groups, rows = counted_cells(groups, *codes)
+    for (group, *cell), count in zip(of_groups.T.tolist(), rows.tolist(), strict=True):
+        without[group, place[tuple(cell)]] -= count
     leaving_out = np.array([compute(weights) for weights in without])
     return jackknife(compute(counts), leaving_out, np.bincount(groups))
 
@@ -163,8 +165,9 @@ def _groups(strata: NDArray[Any]) -> NDArray[np.int64]:
     The order is drawn with a seed of its own: the same rows are always in the same groups.
     """
     rows = len(strata)
-    groups = np.empty(rows, np.int64)
-    groups[_by_strata(strata)] = np.arange(rows) % min(GROUPS, rows)
+    groups, order = room((rows,), np.int64), _by_strata(strata)
+    for span in spans(rows):
+        groups[order[span]] = np.arange(span.start, span.stop) % min(GROUPS, rows)
     return groups
 
 

@@ -20,6 +20,7 @@ from onnxpress.limits import (
     pinball_quantile,
 )
 from onnxpress.runtime.predictions import Predictions, as_labels
+from onnxpress.scores.cells import counted_cells
 from onnxpress.scores.ndcg import ndcg_of_groups, why_no_ndcg
 from onnxpress.scores.scorers import (
     MEANS_OVER_ROWS,
@@ -28,6 +29,7 @@ from onnxpress.scores.scorers import (
     fitting,
     kind_of,
     scored,
+    takes_weights,
     tells_classes,
     why_not_numbers,
 )
@@ -87,7 +89,19 @@ class Score:
             return self._mean_of_pieces(target, predictions)
         if len(target) > PIECE_ROWS and self.name == DEFAULTS["regression"]:
             return _r2_of_pieces(target, predictions.values)
+        labels_do = self.task == "classification" and not self.needs_scores
+        if len(target) > PIECE_ROWS and labels_do and takes_weights(self.name):
+            return self._of_cells(target, predictions)
         return scored(self.name, len(self.classes), *self.answering(target, predictions))
+
+    def _of_cells(self, target: NDArray[Any], predictions: Predictions) -> float:
+        """Return a score of labels from a row for each cell, weighted with the rows in it."""
+        from onnxpress.scores.answers import AnsweringClassifier
+
+        codes = self.encoded(target), self.encoded(predictions.values)
+        (truth, labels), rows = counted_cells(*codes)
+        n_classes = len(self.classes)
+        return scored(self.name, n_classes, AnsweringClassifier(n_classes, labels), truth, rows)
 
     def _mean_of_pieces(self, target: NDArray[Any], predictions: Predictions) -> float:
         """Return a score that is a mean over the rows, from those of pieces of them."""

@@ -15,6 +15,7 @@ from onnxpress.benchmark.timed_calls import (
     floor_model,
     in_turns,
     limited_threads,
+    rows_needed,
     sessions,
 )
 from onnxpress.runtime.sessions import open_session
@@ -74,3 +75,13 @@ def test_a_quantised_model_that_is_the_plain_model_is_measured_through_the_same_
 def test_blas_and_openmp_keep_to_the_number_of_threads() -> None:
     with limited_threads(1):
         assert {pool["num_threads"] for pool in threadpool_info()} == {1}
+
+
+@pytest.mark.parametrize("size", [1, 7, 32, 1000, 1024, 3000])
+def test_the_first_rows_make_the_batches_of_all_rows(size: int) -> None:
+    feeds = {"X": np.arange(10_000, dtype=np.float32).reshape(-1, 1)}
+    first = {"X": feeds["X"][: rows_needed([size])]}
+    some, every = batches(first, size), batches(feeds, size)
+    assert len(some) == len(every)
+    for one, other in zip(some, every, strict=True):
+        np.testing.assert_array_equal(one["X"], other["X"])

@@ -16,7 +16,7 @@ from sklearn.metrics import (
 
 from onnxpress.evaluate.deciding_rows import MOST_LISTED, MOST_TRIED, deciding_rows
 from onnxpress.runtime.predictions import Predictions
-from onnxpress.scores.score import find_score
+from onnxpress.scores.score import Score, find_score
 
 DRAW = np.random.default_rng(0)
 
@@ -122,3 +122,14 @@ def test_scores_of_other_columns_have_none() -> None:
     narrow = Predictions(target, np.ones((3, 2)), proper=False)
     score = find_score("top_k_accuracy", "classification", (0, 1, 2))
     assert deciding_rows(score, target, wide, narrow).rows == []
+
+
+def test_a_label_that_is_longer_than_those_of_the_other_model_is_put_back_whole() -> None:
+    target = np.array(["a"] * 3 + ["bcd"] * 3)
+    none = np.full((6, 2), 0.5)
+    before, after = Predictions(target, none), Predictions(np.array(["a"] * 6), none)
+    found = deciding_rows(
+        Score("balanced_accuracy", "classification", ("a", "bcd"), "bcd"), target, before, after
+    )
+    assert [row.row for row in found.rows] == [3, 4, 5]
+    assert [row.effect for row in found.rows] == pytest.approx([-1 / 6] * 3)

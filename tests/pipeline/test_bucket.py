@@ -161,6 +161,15 @@ def test_drift_takes_an_address(
     assert {entry["psi"] for entry in found["entries"]} == {0.0}
 
 
+def test_an_object_beside_a_folder_of_its_name(tmp_path: Path, store: S3) -> None:
+    for key in ("both/a", "both/a/b.parquet"):
+        put(store, key, key.encode())
+    with pytest.raises(UserError, match="has an object below another, 'both/a/?"):
+        Bucket(f"s3://{store.bucket}/both").copy(tmp_path / "folder")
+    path = Bucket(f"s3://{store.bucket}/both/a").copy(tmp_path / "object")
+    assert Path(path).read_bytes() == b"both/a"
+
+
 def test_a_key_that_leaves_the_folder_is_refused(tmp_path: Path, store: S3) -> None:
     put(store, "odd/../../escaped.parquet", b"x")
     with pytest.raises(UserError, match="is no path of a file"):

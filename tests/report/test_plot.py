@@ -385,3 +385,21 @@ def test_each_of_several_targets_has_a_line_of_residuals() -> None:
     assert f"RMSE {np.sqrt(2500 / 3):.4g}" in titles[3]
     drawn = figure.axes[3].lines[0].get_ydata()
     assert drawn.tolist() == [0, 30, 40]
+
+
+def test_of_many_rows_some_are_points_and_all_count() -> None:
+    truth = np.arange(100_000)
+    told = truth + np.where(truth % 4, 1, 0)
+    columns = {"target": truth, "original": truth, "onnx": truth, "quantized": told}
+    texts = {name: values.astype(str) for name, values in columns.items()}
+    pieces = [
+        {n: v[first : first + 33_333] for n, v in texts.items()}
+        for first in range(0, 100_000, 33_333)
+    ]
+    with style():
+        figure = errors.draw(pieces, Schema("regression", "price", (), target_std=1.0))
+    (_, quantized) = figure.axes
+    drawn = quantized.lines[0].get_xdata()
+    np.testing.assert_array_equal(drawn, truth[::4])
+    assert f"RMSE {np.sqrt(0.75):.4g} on 100,000 test rows" in quantized.get_title()
+    assert "1 of 4 rows is drawn" in " ".join(text for text, _ in boxes(figure))

@@ -19,6 +19,7 @@ import skl2onnx
 import yaml
 from mlflow.tracking import MlflowClient
 
+from onnxpress.engine.starting import local_cluster
 from onnxpress.pipeline.outputs import PICTURES
 from tests.support.project import CHAIN, Project, finished_clone
 from tests.support.publish_fixtures import LIBRARY_WARNINGS
@@ -72,6 +73,30 @@ def test_a_change_of_publish_runs_publish_alone(project: Project) -> None:
     project.change(publish__experiment="another")
     assert project.repro() == ["publish"]
     assert project.mlflow_runs() == 2
+
+
+def test_a_cluster_makes_nothing_stale_and_the_same_bytes(project: Project) -> None:
+    lock, outputs = project.folder / "dvc.lock", project.folder / "outputs"
+    with local_cluster(2) as cluster:
+        project.change(engine__scheduler=cluster.scheduler_address)
+        assert project.repro() == []
+        before = yaml.safe_load(lock.read_text())["stages"]["quantize"]
+        (outputs / "model_quantized.onnx").unlink()
+        done = project.run("dvc", "repro", "--force", "--single-item", "quantize")
+        assert "forest/lossless" in done.stdout
+        assert yaml.safe_load(lock.read_text())["stages"]["quantize"] == before
+        project.run("dvc", "repro", "-q", "--force", "--single-item", "publish")
+    assert project.mlflow_runs() == 1
+
+
+def test_without_its_cluster_a_stage_ends_with_one_line_and_goes_on_later(project: Project) -> None:
+    project.change(engine__scheduler="tcp://127.0.0.1:9", quantize__method="none")
+    done = project.run("dvc", "repro", check=False)
+    assert done.returncode != 0
+    (line,) = [each for each in done.stderr.splitlines() if each.startswith("quantize: ")]
+    assert line.startswith("quantize: engine.scheduler tcp://127.0.0.1:9 does not answer (")
+    project.change(engine__scheduler=None)
+    assert project.repro("quantize") == ["quantize"]
 
 
 def test_a_change_of_package_runs_package_and_publish(project: Project) -> None:

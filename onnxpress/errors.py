@@ -27,6 +27,9 @@ class GateFailed(UserError):
 
 
 class ServerError(UserError):
-    """A server did not answer, or refused: that of tracking, its store, or one that predicts."""
+    """A server did not answer, or refused.
+
+    It is that of tracking, its store, one that predicts, or the scheduler of a cluster.
+    """
 
     exit_code = 4

@@ -11,6 +11,7 @@ from onnxpress.bodies.device import device_of
 from onnxpress.models import PLAIN
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import progress, say
+from onnxpress.pipeline.engine import engine_of
 from onnxpress.pipeline.files import write_bytes, write_folder, write_json
 from onnxpress.pipeline.gated_runtimes import gated_runtimes, portable
 from onnxpress.pipeline.inputs import read_rows, read_schema
@@ -36,10 +37,12 @@ def main() -> None:
     options = portable(options_of(params.quantize, params.evaluate, params.seed), plain, runtimes)
     candidates = list_candidates(onnx.load_from_string(plain), options)
     needed = needed_by(options, candidates)
-    trials = trials_of(plain, train, calibration, clones, needed)
-    terms = terms_of(options, schema, plain, trials, original=load, words=WORDS)
-    terms = replace(terms, device=device_of(options, train, DEVICE_WORDS))
-    choice = choose(plain, candidates, trials, terms, options, runtimes=runtimes, progress=progress)
+    with engine_of(params) as engine:
+        trials = trials_of(plain, train, calibration, clones, needed, engine)
+        terms = terms_of(options, schema, plain, trials, original=load, words=WORDS)
+        device = device_of(options, train, DEVICE_WORDS)
+        terms = replace(terms, device=device, runtimes=runtimes)
+        choice = choose(plain, candidates, trials, terms, options, engine=engine, progress=progress)
     models = {PLAIN: plain, **choice.models()}
     files = {outputs.candidate_path(name).name: model for name, model in models.items()}
     write_bytes(outputs.QUANTIZED_MODEL, choice.model)

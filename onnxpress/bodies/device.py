@@ -54,7 +54,8 @@ def device_of(options: Options, rows: Rows, words: tuple[str, str] = WORDS) -> D
         clock = float(settings.get(CLOCK, CLOCK_MHZ))
         measure = partial(_as_c, clock_mhz=clock)
         about = f"predicted for C on a {CORE} at {clock:g} MHz"
-    return Device(limits, measure, about, *words)
+    timed = not any(name in settings for name in OF_C)
+    return Device(limits, measure, about, timed, *words)
 
 
 def _check(settings: Mapping[str, float], key: str) -> None:

@@ -15,7 +15,7 @@ def engine_at(scheduler: str | None, warn: Say) -> Iterator[Engine]:
     """Give this process, or the cluster at an address.
 
     Raises:
-        UserError: as :func:`onnxpress.engine.cluster.cluster`.
+        ServerError: as :func:`onnxpress.engine.cluster.cluster`.
     """
     if scheduler is None:
         yield HERE

@@ -1,7 +1,8 @@
 """The workers of a Dask cluster as an engine.
 
 What is shared is the result of a task whose argument the scheduler keeps, so it is made again where
-the worker that held it is lost; what is scattered would be gone.
+the worker that held it is lost; what is scattered would be gone. A call computes with as many
+threads as this process would, and what it says beside its result is said here.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from onnxpress.engine.engine import Task
-from onnxpress.engine.sameness import differences, identity
-from onnxpress.errors import UserError
+from onnxpress.engine.said import Said, kept
+from onnxpress.engine.sameness import computing_with, differences, identity, threads
+from onnxpress.errors import ServerError, UserError
 from onnxpress.extras import naming_extras
 from onnxpress.progress import Say
 
@@ -39,8 +42,8 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
     Certificates for ``tls://`` come from Dask's configuration.
 
     Raises:
-        UserError: there is none, it has no worker, a worker would give other results, or there are
-            no certificates here.
+        UserError: there are no certificates for ``tls://`` here.
+        ServerError: there is none, it has no worker, or a worker would give other results.
     """
     with naming_extras():
         import dask
@@ -62,7 +65,7 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
             client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, ImportError) as error:
         words = " ".join(str(error).split())
-        raise UserError(
+        raise ServerError(
             f"engine.scheduler {address} does not answer ({words}); start it, {CURE}"
         ) from error
     with client:
@@ -107,7 +110,7 @@ class Cluster:
 
     def share(self, value: Any) -> Any:
         """Have the scheduler keep a value, for any number of calls."""
-        return self._client.submit(_same, value, pure=False)
+        return _Shared(self._client, value)
 
     def submit(self, function: Callable[..., Out], *arguments: Any) -> Task[Out]:
         """Send a call to the worker that is free first."""
@@ -115,20 +118,22 @@ class Cluster:
 
     def begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Return the ``distributed.Future`` of a call."""
-        return self._client.submit(_checked, identity(), function, *arguments, pure=False)
+        known = [each.future() if isinstance(each, _Shared) else each for each in arguments]
+        here = Here(identity(), threads())
+        return self._client.submit(_checked, here, function, *known, pure=False)
 
     def refuse_unequal(self) -> None:
         """See that there are workers, and that each would give the results of this machine.
 
         Raises:
-            UserError: there are none in time, or one would not.
+            ServerError: there are none in time, or one would not.
         """
         while not self._workers():
             self.refuse_gone()
             time.sleep(POLL_SECONDS / 10)
         for worker, there in self._client.run(_identity_of, on_error="return").items():
             if isinstance(there, ImportError):
-                raise UserError(
+                raise ServerError(
                     f"worker {worker} lacks our code ({there}); install it there, {CURE}"
                 )
             if isinstance(there, OSError):
@@ -141,15 +146,15 @@ class Cluster:
         """See that the scheduler is there, and that it was not without workers for long.
 
         Raises:
-            UserError: it is gone, or was.
+            ServerError: it is gone, or was.
         """
         if self._client.status != "running":
-            raise UserError(f"the scheduler at {self._address} is gone; start it again, {CURE}")
+            raise ServerError(f"the scheduler at {self._address} is gone; start it again, {CURE}")
         now = time.monotonic()
         if self._workers():
             self._seen = now
         elif now - self._seen > WORKER_SECONDS:
-            raise UserError(
+            raise ServerError(
                 f"the scheduler at {self._address} has had no worker for "
                 f"{WORKER_SECONDS:.0f} seconds; start one, {CURE}"
             )
@@ -157,6 +162,39 @@ class Cluster:
     def _workers(self) -> dict[str, Any]:
         found: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
         return found
+
+
+class _Shared:
+    """A value that the scheduler keeps."""
+
+    def __init__(self, client: Any, value: Any) -> None:
+        self._client, self._value = client, value
+        self._future = self._sent()
+
+    def _sent(self) -> Any:
+        return self._client.submit(_same, self._value, pure=False)
+
+    def future(self) -> Any:
+        """Its ``distributed.Future``, a new one where too many workers were lost with it."""
+        if self._future.status in ("error", "cancelled", "lost"):
+            self._future = self._sent()
+        return self._future
+
+
+@dataclass(frozen=True)
+class Here:
+    """What a worker has to be like."""
+
+    identity: dict[str, str]
+    threads: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Done(Generic[Out]):
+    """What comes back."""
+
+    result: Out
+    said: Said
 
 
 class _Call:
@@ -175,23 +213,36 @@ class _Call:
         lost = 0
         while True:
             try:
-                return self._future.result(timeout=POLL_SECONDS)
+                done = self._future.result(timeout=POLL_SECONDS)
+                break
             except TimeoutError:
-                if self._future.done():
+                if self._future.status == "error" and _is_own(self._future.exception()):
                     raise
                 self._cluster.refuse_gone()
             except (KilledWorker, FutureCancelledError, CancelledError) as error:
                 self._cluster.refuse_gone()
                 lost += 1
                 if lost > LOST_TIMES:
-                    raise UserError(
+                    raise ServerError(
                         f"a call of {self._function!r} has ended {lost} workers ({error}); "
                         f"give the workers more memory, {CURE}"
                     ) from error
                 self._future = self._cluster.begin(self._function, self._arguments)
 
+            except ImportError as error:
+                raise ServerError(
+                    f"a worker lacks code that this machine has ({error}); install it there, {CURE}"
+                ) from error
+        done.said.again()
+        return done.result
+
     def cancel(self) -> None:
         self._future.cancel()
+
+
+def _is_own(error: BaseException) -> bool:
+    """Whether a call has raised a timeout, so that this is not the end of our waiting."""
+    return isinstance(error, TimeoutError)
 
 
 def _same(value: Any) -> Any:
@@ -203,27 +254,28 @@ def _identity_of(dask_worker: Any) -> dict[str, str]:
     return {**identity(), "threads": str(dask_worker.state.nthreads)}
 
 
-def _checked(here: dict[str, str], function: Callable[..., Out], *arguments: Any) -> Out:
+def _checked(here: Here, function: Callable[..., Out], *arguments: Any) -> Done[Out]:
     """Call a function on a worker, which may have joined a moment ago."""
     from distributed import get_worker
 
     worker = get_worker()
-    _refuse(worker.address, here, _identity_of(worker))
-    return function(*arguments)
+    _refuse(worker.address, here.identity, _identity_of(worker))
+    with kept() as said, computing_with(here.threads):
+        return Done(function(*arguments), said)
 
 
 def _refuse(worker: str, here: dict[str, str], there: dict[str, str]) -> None:
     """See that a worker is like this machine, and does one thing at a time.
 
     Raises:
-        UserError: it is not, or does not.
+        ServerError: it is not, or does not.
     """
     if differing := differences(here, there):
-        raise UserError(
+        raise ServerError(
             f"worker {worker} would give other results: {differing}; make them equal, {CURE}"
         )
     if there["threads"] != "1":
-        raise UserError(
+        raise ServerError(
             f"worker {worker} has {there['threads']} threads, and calls share no process; "
             f"start it with --nthreads 1, {CURE}"
         )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -108,3 +108,39 @@ def in_order(
 
 def _raise(error: Exception) -> NoReturn:
     raise error
+
+
+class Ahead(Generic[In, Out]):
+    """Results that are asked for in the order of the items, those of some items never.
+
+    Calls that may be asked for are begun before, one for each worker: the more are begun, the more
+    may be in vain.
+    """
+
+    def __init__(
+        self, engine: Engine, function: Callable[..., Out], items: Sequence[In], *shared: Any
+    ) -> None:
+        """Begin nothing yet; ``function(item, *shared)`` is what may be asked for."""
+        self._engine, self._function, self._shared = engine, function, shared
+        self._items, self._begun = deque(items), dict[In, Task[Out]]()
+
+    def result(self, item: In, is_needless: Callable[[In], object]) -> Out:
+        """Wait for the result of an item, which is behind those that were asked for before.
+
+        ``is_needless`` tells of those behind it whether they will not be needed, as far as known.
+        """
+        while self._items[0] is not item:
+            self._items.popleft()
+        others = [each for each in self._items if each is not item and not is_needless(each)]
+        for each in self._begun.keys() - {item, *others}:
+            self._begun.pop(each).cancel()
+        for each in [item, *others][: self._engine.workers]:
+            if each not in self._begun:
+                self._begun[each] = self._engine.submit(self._function, each, *self._shared)
+        return self._begun.pop(item).result()
+
+    def close(self) -> None:
+        """Give up what was begun and not asked for."""
+        for task in self._begun.values():
+            task.cancel()
+        self._begun.clear()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -48,6 +50,24 @@ def identity() -> dict[str, str]:
     }
 
 
+def threads() -> dict[str, int]:
+    """Return how many threads BLAS and OpenMP use in this process, by name; sums depend on it."""
+    from threadpoolctl import threadpool_info
+
+    _load_pools()
+    return {each["user_api"]: each["num_threads"] for each in threadpool_info()}
+
+
+@contextmanager
+def computing_with(threads: Mapping[str, int]) -> Iterator[None]:
+    """Have BLAS and OpenMP use so many threads in the block."""
+    from threadpoolctl import threadpool_limits
+
+    _load_pools()
+    with threadpool_limits(limits=dict(threads)):
+        yield
+
+
 def differences(here: dict[str, str], there: dict[str, str]) -> str:
     """Say what differs, with both values; empty if nothing does."""
     names = [name for name in here if here[name] != there.get(name, NOT_INSTALLED)]
@@ -72,7 +92,14 @@ def _code() -> str:
 
 
 def _kernels() -> str:
-    import numpy as np  # noqa: F401 - loads the BLAS that is asked about
     from threadpoolctl import threadpool_info
 
+    _load_pools()
     return " ".join(sorted({each.get("architecture", "") for each in threadpool_info()})).strip()
+
+
+def _load_pools() -> None:
+    """Load the BLAS of numpy and scipy, and the OpenMP of scikit-learn, which are asked about."""
+    import numpy as np  # noqa: F401
+    import scipy.linalg  # noqa: F401
+    import sklearn.utils  # noqa: F401

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 import onnx
 
-from onnxpress.certify.elsewhere import NOWHERE, Elsewhere
 from onnxpress.evaluate.row_dependence import TOLERANCE, Dependence, row_dependence
 from onnxpress.graph.canonical import same_computation, to_bytes
 from onnxpress.limits import SCORE
 from onnxpress.onnx_file import judge
 from onnxpress.quantize.candidates import Candidate, NotApplicable
-from onnxpress.quantize.device import Device
 from onnxpress.quantize.scoring import Scorer
+from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.verdicts import Drop, Outcome, Verdict
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.scores.budgets import exceeded
@@ -54,12 +52,11 @@ class Attempts:
     train: Rows
     """Rows that a candidate may learn from."""
     scorer: Scorer
-    limits: Mapping[str, float]
-    """What a candidate may lose, by key."""
-    runtimes: Elsewhere = NOWHERE
-    """Other runtimes in which it has to answer equally."""
-    device: Device | None = None
-    """What it has to fit, if anything."""
+
+    @property
+    def terms(self) -> Terms:
+        """What every candidate is held to."""
+        return self.scorer.terms
 
     def verdict(self, candidate: Candidate) -> Verdict:
         """Try a candidate; whatever it raises becomes its verdict.
@@ -109,16 +106,17 @@ class Attempts:
         if mixed:
             outcome = Outcome.DEPENDS_ON_OTHER_ROWS
             return Verdict(made.candidate, outcome, mixed, made.size_kb)
-        for runtime, what in self.runtimes.failures(made.data).items():
+        for runtime, what in self.terms.runtimes.failures(made.data).items():
             reason = f"{runtime}: {what}"[:REASON_LENGTH]
             return Verdict(made.candidate, Outcome.NOT_EVERYWHERE, reason, made.size_kb)
         return None
 
     def _fitting(self, made: _Made) -> Verdict:
         """What becomes of a model on the device; its score if it fits."""
-        if self.device is None:
+        device = self.terms.device
+        if device is None:
             return self._scored(made)
-        needs, reason = self.device.needs(made.data)
+        needs, reason = device.needs(made.data)
         over = ", ".join(str(need) for need in needs if need.exceeded)
         if not over:
             return replace(self._scored(made), needs=needs)
@@ -144,10 +142,10 @@ class Attempts:
         if reason:
             return Verdict(made.candidate, Outcome.NOT_POSITIVE, reason, made.size_kb)
         losses = self.scorer.losses(compared)
-        if self.scorer.few and made.candidate.is_distilled:
+        if self.scorer.trials.few and made.candidate.is_distilled:
             losses = {key: bounded(loss) for key, loss in losses.items()}
-        same = made.candidate.keeps_all
-        drops = tuple(_drop(losses[key], limit, same=same) for key, limit in self.limits.items())
+        same, limits = made.candidate.keeps_all, self.terms.limits
+        drops = tuple(_drop(losses[key], limit, same=same) for key, limit in limits.items())
         over = [drop for drop in drops if drop.exceeded]
         shown = over or [drop for drop in drops if drop.loss.key == SCORE] or drops[:1]
         reason = ", ".join([f"{made.size_kb:.1f} KB", *map(str, shown)])

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import onnx
 
@@ -113,6 +114,8 @@ Size = Rung | Share | Floats
 class Candidate:
     """One way to quantise: ``apply(model, rows)`` returns a new model and never changes its input.
 
+    It is a function of a module, or a ``partial`` of one, so that another process can call it.
+
     Input and output names, types and shapes of the model stay as they are. ``rows`` are training
     rows: a candidate may learn from them (calibrate ranges, refine leaves), but is never scored on
     them.
@@ -160,12 +163,14 @@ def in_sequence(steps: tuple[Candidate, ...]) -> Candidate:
 
     Its name is like ``forest+kernel/lossless+int8``.
     """
-
-    def apply(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
-        for step in steps:
-            model = step.apply(model, rows)
-        return model
-
     methods = "+".join(step.method for step in steps)
     forms = "+".join(step.form for step in steps)
-    return Candidate(methods, apply, form=forms)
+    return Candidate(methods, partial(_in_turn, steps=steps), form=forms)
+
+
+def _in_turn(
+    model: onnx.ModelProto, rows: Rows, *, steps: tuple[Candidate, ...]
+) -> onnx.ModelProto:
+    for step in steps:
+        model = step.apply(model, rows)
+    return model

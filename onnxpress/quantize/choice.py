@@ -11,13 +11,13 @@ from typing import Any
 
 import onnx
 
-from onnxpress.certify.elsewhere import NOWHERE, Elsewhere
 from onnxpress.certify.evidence import (
     bad_onnxruntime,
     max_onnxruntime,
     min_onnxruntime,
     untried_operators,
 )
+from onnxpress.engine.engine import HERE, Engine
 from onnxpress.errors import UserError
 from onnxpress.models import PLAIN
 from onnxpress.progress import Progress, show_nothing
@@ -31,6 +31,7 @@ from onnxpress.quantize.refusal import refusal
 from onnxpress.quantize.scoring import Scorer
 from onnxpress.quantize.terms import Terms
 from onnxpress.quantize.trials import Trials
+from onnxpress.quantize.trying import trying
 from onnxpress.quantize.verdicts import Outcome, Verdict
 
 
@@ -54,6 +55,8 @@ class Choice:
     """What becomes of the model in the runtimes that it has to answer equally in, in words."""
     device: Mapping[str, Any] = field(default_factory=dict)
     """What the model takes on the device that it is for; empty if none is asked for."""
+    here: str = ""
+    """Why no engine has tried the candidates that could have; empty if there was none."""
 
     @property
     def candidate(self) -> str:
@@ -75,6 +78,8 @@ class Choice:
             f"{verdict.name}: {verdict.outcome}, {verdict.reason}" for verdict in self.verdicts
         ]
         lines += [f"model_quantized.onnx in {name}: {what}" for name, what in self.runtimes.items()]
+        if self.here:
+            lines.insert(0, f"candidates were tried on this machine alone: {self.here}")
         return [*lines, self.summary]
 
     def to_json(self) -> dict[str, Any]:
@@ -104,7 +109,7 @@ def choose(
     terms: Terms,
     options: Options,
     *,
-    runtimes: Elsewhere = NOWHERE,
+    engine: Engine = HERE,
     progress: Progress = show_nothing,
 ) -> Choice:
     """Try the candidates and keep the best by ``options.objective`` within all budgets.
@@ -116,23 +121,24 @@ def choose(
     With ``terms.device`` all candidates that may fit it are tried (:func:`walk`), and the one with
     the best score is chosen (:func:`best_scored`). A plain model that is passed on has to fit, too.
 
-    A candidate has to answer equally in ``runtimes`` too. ``plain`` is an ONNX model of our own or
-    one that has passed the checks. The verdicts are reproducible; with an objective of time the
-    choice itself is not.
+    A candidate has to answer equally in ``terms.runtimes`` too. ``plain`` is an ONNX model of our
+    own or one that has passed the checks. The verdicts are reproducible, and do not depend on the
+    ``engine``; with an objective of time the choice itself is not, and is made in this process.
 
     Raises:
         UserError: no model fits the device within all budgets.
+        ServerError: the engine fails.
     """
     device = terms.device
-    scorer = Scorer(trials, terms)
-    attempts = Attempts(plain, trials.train, scorer, terms.limits, runtimes, device)
+    attempts = Attempts(plain, trials.train, Scorer(trials, terms))
     tried = progress(candidates, len(candidates), "trying candidates")
+    here = "" if engine is HERE else _why_here(terms)
+    with trying(attempts, candidates, HERE if here else engine) as verdict_of:
+        verdicts, passed = (climb if device is None else walk)(tried, verdict_of)
     if device is None:
-        verdicts, passed = climb(tried, attempts.verdict)
         judged, best = ranked(passed, plain, trials.train, options.objective)
     else:
-        verdicts, judged = walk(tried, attempts.verdict)
-        best = best_scored(judged)
+        judged, best = passed, best_scored(passed)
     final = {verdict.name: verdict for verdict in [*verdicts, *judged]}
     chosen = None
     summary = f"{_nothing(verdicts)}: model_quantized.onnx is the plain ONNX model"
@@ -145,9 +151,17 @@ def choose(
     if device is not None:
         needs = chosen.needs if chosen else _needs_of_plain(plain, device, verdicts)
         summary, takes = f"{summary}; {device.summary(needs)}", device.to_json(needs)
-    elsewhere = runtimes.results(model)
+    elsewhere = terms.runtimes.results(model)
     found, score = tuple(final.values()), terms.score.name
-    return Choice(model, chosen, summary, trials.name, found, score, elsewhere, takes)
+    return Choice(model, chosen, summary, trials.name, found, score, elsewhere, takes, here)
+
+
+def _why_here(terms: Terms) -> str:
+    """Say what only this machine can tell of a candidate; empty if there is nothing."""
+    if terms.runtimes.environments:
+        return "it has the runtimes that they must answer equally in"
+    timed = terms.device is not None and terms.device.is_timed
+    return "it is the one that they are timed on" if timed else ""
 
 
 def _needs_of_plain(plain: bytes, device: Device, verdicts: list[Verdict]) -> tuple[Need, ...]:

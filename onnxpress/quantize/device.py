@@ -54,6 +54,8 @@ class Device:
     """What a model takes, by key; raises NotApplicable if it cannot run on the device."""
     about: str
     """Where the figures come from, such as ``predicted for C on a Cortex-M4F``."""
+    is_timed: bool = False
+    """Whether they are measured in this process."""
     key: str = "device"
     """What errors call the budget."""
     losses: str = "budgets"

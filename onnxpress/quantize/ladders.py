@@ -15,9 +15,14 @@ _SURE = 2
 """Standard errors that a loss may really be smaller than it was measured."""
 
 
-def climb(
-    candidates: Iterable[Candidate], verdict_of: Callable[[Candidate], Verdict]
-) -> tuple[list[Verdict], list[Verdict]]:
+Against = Callable[[Candidate], str]
+"""Says what makes it needless to try a candidate, as far as is known; empty if nothing does."""
+
+Try = Callable[[Candidate, Against], Verdict]
+"""Tries a candidate. It is told which of the others are needless, for it may try them ahead."""
+
+
+def climb(candidates: Iterable[Candidate], verdict_of: Try) -> tuple[list[Verdict], list[Verdict]]:
     """All verdicts in the order of ``candidates``, and those that the best may be chosen from.
 
     A ladder is climbed from its smallest rung up to the first that is within the budget *and*
@@ -33,13 +38,11 @@ def climb(
         if reason:
             climbing.record(Verdict(candidate, Outcome.NOT_TRIED, reason))
         else:
-            climbing.record(verdict_of(candidate))
+            climbing.record(verdict_of(candidate, climbing.reason_against))
     return list(climbing.verdicts.values()), list(climbing.found.values())
 
 
-def walk(
-    candidates: Iterable[Candidate], verdict_of: Callable[[Candidate], Verdict]
-) -> tuple[list[Verdict], list[Verdict]]:
+def walk(candidates: Iterable[Candidate], verdict_of: Try) -> tuple[list[Verdict], list[Verdict]]:
     """All verdicts in the order of ``candidates``, and all that are within every budget.
 
     For the best score every rung is tried, until two in a row do not fit the device: those above
@@ -48,14 +51,19 @@ def walk(
     """
     verdicts: dict[str, Verdict] = {}
     ladders: dict[Ladder, list[Verdict]] = {}
+
+    def reason_against(candidate: Candidate) -> str:
+        below = ladders[candidate.ladder][-2:] if candidate.ladder in ladders else []
+        if len(below) > 1 and all(rung.outcome is Outcome.DOES_NOT_FIT for rung in below):
+            return f"the smaller {below[-1].name} does not fit"
+        return ""
+
     for candidate in candidates:
-        rungs = ladders.setdefault(candidate.ladder, [])
-        if len(rungs) > 1 and all(rung.outcome is Outcome.DOES_NOT_FIT for rung in rungs[-2:]):
-            reason = f"the smaller {rungs[-1].name} does not fit"
+        if reason := reason_against(candidate):
             verdicts[candidate.name] = Verdict(candidate, Outcome.NOT_TRIED, reason)
         else:
-            verdicts[candidate.name] = verdict_of(candidate)
-            rungs.append(verdicts[candidate.name])
+            verdicts[candidate.name] = verdict_of(candidate, reason_against)
+            ladders.setdefault(candidate.ladder, []).append(verdicts[candidate.name])
     for below, above in (pair for rungs in ladders.values() for pair in pairwise(rungs)):
         if (below.outcome, above.outcome) == (Outcome.WITHIN_BUDGET, Outcome.OVER_BUDGET):
             verdicts[below.name] = _doubted(below, above)

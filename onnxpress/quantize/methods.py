@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import onnx
@@ -109,8 +110,8 @@ def _together(by_method: dict[str, list[Candidate]]) -> list[Candidate]:
 
 def _missing(method: str) -> Candidate:
     """Records that a method was asked for and has no part in the graph."""
+    return Candidate(method, partial(_no_part, method=method))
 
-    def apply(_model: onnx.ModelProto, _rows: Rows) -> onnx.ModelProto:
-        raise NotApplicable(PARTIAL[method])
 
-    return Candidate(method, apply)
+def _no_part(_model: onnx.ModelProto, _rows: Rows, *, method: str) -> onnx.ModelProto:
+    raise NotApplicable(PARTIAL[method])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from onnxpress.engine.engine import HERE
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.limits import AVERAGE_PRECISION, DISAGREEMENT, SCORE
 from onnxpress.quantize.candidates import Candidate
@@ -52,13 +53,25 @@ class Compared:
         return f"it predicts zero or less on {rows}, such as {after:.4g} instead of {before:.4g}"
 
 
+@dataclass(frozen=True)
 class Scorer:
-    """Scores candidates on the trials, against the plain model of each trial."""
+    """Scores candidates on the trials, against the plain model of each trial.
 
-    def __init__(self, trials: Trials, terms: Terms) -> None:
-        """Make no trial yet: that may mean fitting clones."""
-        self._make, self._terms, self._screen = cache(trials.make), terms, trials.screen
-        self._before, self.few = cache(self._plain), trials.few
+    It makes no trial before it needs one: that may mean fitting clones.
+    """
+
+    trials: Trials
+    terms: Terms
+
+    @cached_property
+    def _made(self) -> list[Trial]:
+        made = self.trials.make(HERE)
+        self.trials.warned.update(line for trial in made for line in trial.warned)
+        return made
+
+    def use_trials(self) -> list[Trial]:
+        """Return the trials, and note what they warn about, as the first score does."""
+        return self._made
 
     def compared(self, candidate: Candidate, plain: bytes, quantized: bytes) -> Compared:
         """Predict the rows of all trials, each with the models of its trial.
@@ -69,9 +82,9 @@ class Scorer:
         failed = self._failed_screen(quantized)
         if failed is not None:
             return failed
-        target, before, groups = self._before()
+        target, before, groups = self._before
         after = []
-        for trial in self._make():
+        for trial in self._made:
             model = quantized
             if trial.plain != plain:
                 model = to_bytes(candidate.apply(onnx.load_from_string(trial.plain), trial.learn))
@@ -80,11 +93,11 @@ class Scorer:
 
     def _failed_screen(self, quantized: bytes) -> Compared | None:
         """The comparison on the screen if it leaves no doubt that too many answers change."""
-        trial, limit = self._screen, self._terms.limits.get(DISAGREEMENT)
+        trial, limit = self.trials.screen, self.terms.limits.get(DISAGREEMENT)
         if trial is None or limit is None:
             return None
         pair = self._predicted(trial.plain, trial), self._predicted(quantized, trial)
-        score, target = self._terms.score, trial.score.target
+        score, target = self.terms.score, trial.score.target
         loss = measured_losses([DISAGREEMENT], score, target, *pair)[DISAGREEMENT]
         least = lower_bound(round(loss.value * loss.rows), loss.rows)
         return Compared(target, *pair, trial.score.groups) if least > limit else None
@@ -95,7 +108,7 @@ class Scorer:
         The average precision of a class with few rows has an upper bound: among many candidates
         some rank so few rows well by luck.
         """
-        terms, target = self._terms, compared.target
+        terms, target = self.terms, compared.target
         pair = compared.before, compared.after
         keys, score = dict.fromkeys([SCORE, *terms.limits]), terms.score.on(compared.groups)
         found = measured_losses(keys, score, target, *pair, limit=terms.tolerance)
@@ -109,9 +122,10 @@ class Scorer:
             found[AVERAGE_PRECISION] = bounded(found[AVERAGE_PRECISION])
         return found
 
-    def _plain(self) -> tuple[NDArray[Any], Predictions, NDArray[np.int64] | None]:
+    @cached_property
+    def _before(self) -> tuple[NDArray[Any], Predictions, NDArray[np.int64] | None]:
         """The target of the rows of all trials, what the plain models predict, and the groups."""
-        trials = self._make()
+        trials = self._made
         before = [self._predicted(trial.plain, trial) for trial in trials]
         target = np.concatenate([trial.score.target for trial in trials])
         groups = [each.score.groups for each in trials if each.score.groups is not None]
@@ -123,7 +137,7 @@ class Scorer:
         A clone that was fitted on a fold does not know a class that is missing there.
         """
         found = predict_onnx(open_session(model), trial.score.feeds)
-        classes = self._terms.score.classes
+        classes = self.terms.score.classes
         if found.scores is None or found.scores.shape[1] == len(classes):
             return found
         own = as_classes(trial.learn.target)

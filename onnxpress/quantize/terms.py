@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.certify.elsewhere import NOWHERE, Elsewhere
 from onnxpress.estimators.booster_estimator import is_ranker
 from onnxpress.evaluate.metrics import in_unit_of_target
 from onnxpress.limits import (
@@ -61,6 +62,9 @@ class Terms:
 
     device: Device | None = None
     """What the model has to fit; None: no device."""
+
+    runtimes: Elsewhere = NOWHERE
+    """Other runtimes in which it has to answer equally."""
 
 
 @dataclass(frozen=True)

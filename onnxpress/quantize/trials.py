@@ -10,13 +10,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.conversion.converting import to_onnx
-from onnxpress.errors import UserError
+from onnxpress.engine.engine import HERE, Engine, in_order
+from onnxpress.errors import ServerError, UserError
 from onnxpress.estimators.fitting import fit, unfitted
 from onnxpress.estimators.onnx_estimator import OnnxClassifier, OnnxRegressor
 from onnxpress.graph.canonical import to_bytes
@@ -56,6 +58,8 @@ class Trial:
     plain: bytes
     learn: Rows
     score: Rows
+    warned: tuple[str, ...] = ()
+    """What there was to warn about when it was made, a line each."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,12 @@ class Trials:
     """The rows that score candidates, in some order."""
     kind: str
     """What an error calls those rows, such as ``calibration rows``."""
-    make: Callable[[], list[Trial]]
-    """Makes the trials; called when the first candidate is scored, for it may fit clones."""
+    make: Callable[[Engine], list[Trial]]
+    """Makes the trials; called when the first candidate is scored, for it may fit clones.
+
+    To be tried on a cluster, they are made before (:func:`made`)."""
     warned: set[str] = field(default_factory=set)
-    """What there was to warn about when they were made, a line each."""
+    """What there was to warn about with the trials that were used, a line each."""
     few: bool = False
     """Whether these are too few rows to tell a small loss from none, and no clone gives more."""
     screen: Trial | None = None
@@ -96,8 +102,32 @@ ANYTHING = Needed()
 def held_out(plain: bytes, train: Rows, calibration: Rows) -> Trials:
     """One trial: the model itself, scored on the calibration rows."""
     name = f"{len(calibration)} calibration rows"
-    trial = Trial(plain, train, calibration)
-    return Trials(name, train, calibration, "calibration rows", lambda: [trial])
+    make = partial(_given, [Trial(plain, train, calibration)])
+    return Trials(name, train, calibration, "calibration rows", make)
+
+
+def _given(trials: list[Trial], _engine: Engine) -> list[Trial]:
+    return trials
+
+
+def _refused(error: Exception, _engine: Engine) -> list[Trial]:
+    raise error
+
+
+def made(trials: Trials, engine: Engine) -> Trials:
+    """Make trials by an engine; what comes back is plain data, which its workers can take.
+
+    Where they cannot be made, the same error comes when the first candidate is scored.
+
+    Raises:
+        ServerError: the engine fails.
+    """
+    try:
+        return replace(trials, make=partial(_given, trials.make(engine)))
+    except ServerError:
+        raise
+    except Exception as error:  # as Attempts does
+        return replace(trials, make=partial(_refused, error))
 
 
 @dataclass(frozen=True)
@@ -120,6 +150,7 @@ def trials_of(
     calibration: Rows,
     clones: Clones,
     needed: Needed = ANYTHING,
+    engine: Engine = HERE,
 ) -> Trials:
     """Score by calibration rows, or by clones where these are none or too few.
 
@@ -127,7 +158,10 @@ def trials_of(
     The clones are then fitted on training and calibration rows; the model that is chosen learns
     from training rows alone, as otherwise. A model that cannot be fitted again is scored on what
     calibration rows there are, which are ``few``. No clone is fitted where no candidate can change
-    an answer.
+    an answer. Clones are fitted by ``engine``.
+
+    Raises:
+        ServerError: the engine fails.
     """
     if not len(calibration):
         return cross_fits(clones, train)
@@ -137,15 +171,18 @@ def trials_of(
         return held
     if not can_be_fitted(clones.load()):
         return replace(held, few=True)
-    made = cross_fits(clones, joined(train, calibration))
+    fits = cross_fits(clones, joined(train, calibration))
     try:
-        trials = made.make()
+        trials = fits.make(engine)
+    except ServerError:
+        raise
     except UserError as error:
         return replace(held, few=True, warned={f"{held.name} score alone, for {error}"})
     rows = f"{len(train) + len(calibration)} training and calibration rows"
     name = f"cross-fitting on {FOLDS} folds of {rows}, for {why}"
     screen = None if needed.disagreement is None else Trial(plain, train, calibration)
-    return replace(made, name=name, train=train, make=lambda: trials, screen=screen)
+    make, warned = partial(_given, trials), {line for each in trials for line in each.warned}
+    return replace(fits, name=name, train=train, make=make, warned=warned, screen=screen)
 
 
 def too_few(train: Rows, calibration: Rows, needed: Needed = ANYTHING) -> str:
@@ -198,22 +235,32 @@ def can_be_fitted(estimator: Any) -> bool:
 
 def cross_fits(clones: Clones, train: Rows) -> Trials:
     """A trial per fold of the training rows: a clone is fitted on the other folds."""
-    warned: set[str] = set()
 
-    def make() -> list[Trial]:
+    def make(engine: Engine) -> list[Trial]:
         estimator = clones.load()
-        trials = []
-        for rest, fold in _folds(train, clones.schema, clones.seed):
-            learn = train.take(rest)
-            fitted = unfitted(estimator)
-            lines = fit(fitted, learn, inputs=clones.inputs)
-            warned.update(f"scikit-learn warns of clones fitted on folds: {line}" for line in lines)
-            plain = to_bytes(to_onnx(fitted, clones.schema, clones.target_opset))
-            trials.append(Trial(plain, learn, train.take(fold)))
-        return trials
+        folds = _folds(train, clones.schema, clones.seed)
+        parts = ((unfitted(estimator), *fold) for fold in folds)
+        how = engine.share(train), clones.inputs, clones.schema, clones.target_opset
+        return list(in_order(engine, _cross_fitted, parts, *how))
 
     name = f"cross-fitting on {FOLDS} folds of {len(train)} training rows"
-    return Trials(name, train, train, "the training rows", make, warned)
+    return Trials(name, train, train, "the training rows", make)
+
+
+def _cross_fitted(
+    part: tuple[Any, NDArray[np.intp], NDArray[np.intp]],
+    train: Rows,
+    inputs: Callable[[Feeds], Any],
+    schema: Schema,
+    target_opset: int,
+) -> Trial:
+    """Fit a clone on the rows at some places, to be scored on those at others."""
+    clone, rest, fold = part
+    learn = train.take(rest)
+    lines = fit(clone, learn, inputs=inputs)
+    warned = tuple(f"scikit-learn warns of clones fitted on folds: {line}" for line in lines)
+    plain = to_bytes(to_onnx(clone, schema, target_opset))
+    return Trial(plain, learn, train.take(fold), warned)
 
 
 def _folds(train: Rows, schema: Schema, seed: int) -> list[Fold]:

@@ -19,6 +19,7 @@ from sklearn.metrics import average_precision_score, recall_score
 from sklearn.svm import LinearSVC
 
 from onnxpress.conversion.converting import to_onnx
+from onnxpress.engine.engine import HERE
 from onnxpress.errors import UserError
 from onnxpress.estimators.onnx_estimator import OnnxClassifier
 from onnxpress.graph.canonical import to_bytes
@@ -236,7 +237,7 @@ def test_a_clone_that_lacks_a_class_is_joined_by_its_classes(estimator: Any, lab
     trials = cross_fits(Clones(lambda: estimator, schema_of(rows.target), 12, 0), rows)
     terms = terms_of(Options(), schema_of(rows.target), plain, trials)
     compared = Scorer(trials, terms).compared(moved(0.0), plain, plain)
-    folds = trials.make()
+    folds = trials.make(HERE)
     assert sorted({len(np.unique(fold.learn.target)) for fold in folds}) == [2, 3]
     scores = compared.before.scores
     assert scores is not None
@@ -359,8 +360,8 @@ def test_a_rare_class_is_scored_on_training_rows_too_by_clones_that_have_not_see
         f"for only {count} of 1000 calibration rows are of the class 1"
     )
     assert trials.train is train
-    assert len(trials.scored) == sum(len(fold.score) for fold in trials.make()) == 3000
-    for fold in trials.make():
+    assert len(trials.scored) == sum(len(fold.score) for fold in trials.make(HERE)) == 3000
+    for fold in trials.make(HERE):
         learned = {bytes(row) for row in fold.learn.feeds["X"]}
         assert learned.isdisjoint(map(bytes, fold.score.feeds["X"]))
 
@@ -395,7 +396,7 @@ def test_a_model_that_cannot_be_fitted_again_is_scored_on_the_calibration_rows(
     trials = trials_of(plain, train, calibration, clones)
     assert trials.name == "1000 calibration rows"
     assert trials.few
-    assert len(trials.make()) == 1
+    assert len(trials.make(HERE)) == 1
     if original == "refuses":
         (line,) = trials.warned
         assert line.startswith("1000 calibration rows score alone, for Stubborn cannot be fitted")

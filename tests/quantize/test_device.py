@@ -148,7 +148,7 @@ def walked(*outcomes: Outcome) -> list[Outcome]:
     """The outcomes of the rungs of a ladder with such verdicts."""
     rungs = [Candidate("it", unused, "form", Rung(1 << step, 4)) for step in range(len(outcomes))]
     by_name = {rung.name: outcome for rung, outcome in zip(rungs, outcomes, strict=True)}
-    verdicts, passed = walk(rungs, lambda rung: Verdict(rung, by_name[rung.name], ""))
+    verdicts, passed = walk(rungs, lambda rung, _: Verdict(rung, by_name[rung.name], ""))
     assert passed == [each for each in verdicts if each.outcome is WITHIN]
     return [each.outcome for each in verdicts]
 

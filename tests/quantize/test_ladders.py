@@ -34,7 +34,7 @@ def outcomes(
         outcome = Outcome.OVER_BUDGET if over else Outcome.WITHIN_BUDGET
         return Verdict(candidate, outcome, "", drops=(Drop(loss, limit, over),))
 
-    verdicts, _ = climb(rungs(len(losses)), verdict)
+    verdicts, _ = climb(rungs(len(losses)), lambda rung, _: verdict(rung))
     return verdicts
 
 

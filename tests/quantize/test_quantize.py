@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from onnxpress.certify.evidence import min_onnxruntime
 from onnxpress.conversion.converting import to_onnx
+from onnxpress.engine.engine import HERE
 from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.outputs import candidate_name
@@ -254,7 +255,7 @@ def test_quantising_twice_gives_the_same_bytes(
 def test_cross_fitting_scores_each_row_once_on_a_clone_that_never_saw_it() -> None:
     rows = digits_rows(0, 300)
     clones = Clones(lambda: LogisticRegression(max_iter=2000), numeric_schema(64), 12, 0)
-    trials = cross_fits(clones, rows).make()
+    trials = cross_fits(clones, rows).make(HERE)
     scored = np.concatenate([trial.score.feeds["X"] for trial in trials])
     assert sorted(map(bytes, scored)) == sorted(map(bytes, rows.feeds["X"]))
     for trial in trials:

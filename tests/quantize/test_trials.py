@@ -123,7 +123,7 @@ def test_what_clearly_changes_too_many_answers_is_not_tried_on_clones(
     clone = to_bytes(flipped(100, 1)(onnx.ModelProto(), rows))
     trials: Trials = replace(
         held_out(plain, rows, rows),
-        make=lambda: [Trial(clone, rows, rows)] * 2,
+        make=lambda _: [Trial(clone, rows, rows)] * 2,
         screen=Trial(plain, rows, rows),
     )
     score = find_score(None, "classification", (0, 1), None, proper=True, scored=True)

@@ -42,9 +42,8 @@ def kill_a_worker(cluster: Any, which: int = 0) -> bool:
 
     False if it is just being started.
     """
-    nanny = cluster.workers[which]
-    pid = nanny.process and nanny.process.pid
-    if pid and nanny.status is Status.running:
-        os.kill(pid, signal.SIGKILL)
-        return True
-    return False
+    worker = cluster.workers[which].process
+    if worker is None or worker.status is not Status.running:
+        return False
+    os.kill(worker.pid, signal.SIGKILL)
+    return True

@@ -6,13 +6,13 @@ from functools import partial
 
 import onnx
 
+from onnxpress.engine.said import warn_once
 from onnxpress.graph.trees.graphs import ml_opset_of
 from onnxpress.quantize.candidates import Candidate, Form, Method
 from onnxpress.quantize.forest.lossless.rewrite import (
     ML_TREE_ENSEMBLE,
     has_trees,
     rewrite_trees,
-    warn_once,
 )
 from onnxpress.quantize.forest.lossless.slowdown import slowdown
 from onnxpress.quantize.options import BATCH_ROWS, Options

@@ -14,11 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from onnxpress.engine.said import log_once
 from onnxpress.graph.trees.forest import leaf_index
 from onnxpress.graph.trees.reader import Untreatable, read
 from onnxpress.quantize.candidates import NotApplicable
 from onnxpress.quantize.forest.lossless.passes import preorder
-from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees, warn_once
+from onnxpress.quantize.forest.lossless.rewrite import rewrite_trees
 from tests.support.forest_probes import assert_same, outputs, reference_outputs
 
 MODES = ("BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ")
@@ -278,7 +279,7 @@ def test_one_unclear_node_sends_all_nodes_to_the_portable_encoding(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Version 5 withdrew the older operators, so that a model cannot hold both."""
-    warn_once.cache_clear()
+    log_once.cache_clear()
     plain, unclear = made(Spec()), made(Spec((0, 1, 2), 3, post="SOFTMAX_ZERO"))
     unclear.graph.node.append(plain.graph.node[0])
     unclear.graph.node[1].output[0] = "more"

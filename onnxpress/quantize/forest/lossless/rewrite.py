@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from collections.abc import Callable
-from functools import cache
 
 import onnx
 from onnx import TensorProto, helper
 
+from onnxpress.engine.said import warn_once
 from onnxpress.graph.trees.forest import Forest
 from onnxpress.graph.trees.graphs import (
     column_counts,
@@ -28,8 +27,6 @@ from onnxpress.quantize.forest.lossless.mirrored import with_mirrored_columns
 from onnxpress.quantize.forest.lossless.passes import merge_equal_children, shares_children
 from onnxpress.quantize.forest.lossless.portable import portable
 from onnxpress.quantize.forest.lossless.site import Site, SiteWriter
-
-log = logging.getLogger(__name__)
 
 ML_TREE_ENSEMBLE = 5  # version of ai.onnx.ml that brought TreeEnsemble, and withdrew the others
 MIN_OPSET = 7  # Gemm and Add broadcast from here on
@@ -81,9 +78,6 @@ def rewrite_trees(
     for line in reasons:
         warn_once(f"forest: {line}")
     return _smaller(result, model)
-
-
-warn_once = cache(log.warning)  # the same model is rewritten for each fold
 
 
 def has_trees(model: onnx.ModelProto) -> bool:

@@ -1,6 +1,7 @@
 """Run one soak or all.
 
-``python -m bench.soak [chain|publish] --kills 200`` kills and counts what was recovered from.
+``python -m bench.soak [chain|publish|cluster] --kills 200`` kills and counts what was recovered
+from.
 ``python -m bench.soak fuzz --cases 100000`` reads made and damaged model files and counts what they
 did. ``python -m bench.soak serving --requests 100000`` sends requests to a real server with the
 packaged model and looks at its memory.
@@ -15,14 +16,14 @@ from pathlib import Path
 
 from bench.fuzz import report
 from bench.fuzz.run import fuzz
-from bench.soak import chain, publish, serving, serving_report
+from bench.soak import chain, cluster, publish, serving, serving_report
 from bench.soak.kills import Soak, commit, markdown, write
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import say
 from onnxpress.pipeline.running import run_stage
 
 FUZZ, SERVING = "fuzz", "serving"
-SOAKS = {"chain": chain.soak, "publish": publish.soak}
+SOAKS = {"chain": chain.soak, "publish": publish.soak, "cluster": cluster.soak}
 """By name: a function from the number of kills and a seed to what became of each kill."""
 
 
@@ -73,7 +74,7 @@ def main() -> None:
         description="kill at random points and recover, read hostile files, answer requests",
     )
     parser.add_argument("soak", nargs="?", choices=[*SOAKS, FUZZ, SERVING], help="default: all")
-    parser.add_argument("--kills", type=int, default=200, help="of chain and publish; default 200")
+    parser.add_argument("--kills", type=int, default=200, help="of the others; default 200")
     parser.add_argument("--cases", type=int, default=100_000, help="of fuzz; default 100,000")
     parser.add_argument("--requests", type=int, default=100_000, help="of serving; default 100,000")
     parser.add_argument(

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from onnxpress.engine.engine import Task
@@ -32,6 +34,9 @@ LOST_TIMES = 20
 """How often a call is begun again whose workers are killed; the scheduler does so three times."""
 
 CURE = "or set engine.scheduler to null, and run again; what is done is kept"
+NOT_READ = "Error during deserialization of the task graph"
+"""What Dask says where the scheduler cannot read what we send."""
+
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -60,7 +65,8 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         refuse_no_certificates(address)
     large = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
     try:
-        with dask.config.set(large):
+        with dask.config.set(large), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that versions differ, which is refused below
             connect: Any = Client  # it has no types
             client = connect(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, ImportError) as error:
@@ -125,22 +131,34 @@ class Cluster:
     def refuse_unequal(self) -> None:
         """See that there are workers, and that each would give the results of this machine.
 
+        The scheduler reads what is sent to them, so it has to have our code, too.
+
         Raises:
-            ServerError: there are none in time, or one would not.
+            ServerError: there are none in time, one would not, or the scheduler lacks our code.
         """
+        self._asked("the scheduler", self._client.run_on_scheduler, identity)
         while not self._workers():
             self.refuse_gone()
             time.sleep(POLL_SECONDS / 10)
-        for worker, there in self._client.run(_identity_of, on_error="return").items():
-            if isinstance(there, ImportError):
-                raise ServerError(
-                    f"worker {worker} lacks our code ({there}); install it there, {CURE}"
-                )
+        ask = partial(self._client.run, on_error="return")
+        for worker, there in self._asked("a worker", ask, _identity_of).items():
             if isinstance(there, OSError):
                 continue  # it was lost meanwhile
             if isinstance(there, Exception):
                 raise there
             _refuse(worker, identity(), there)
+
+    def _asked(self, whom: str, ask: Callable[..., Any], question: Callable[..., Any]) -> Any:
+        """Return an answer; Dask raises what one cannot read in several ways."""
+        try:
+            return ask(question)
+        except OSError as error:
+            self.refuse_gone()
+            raise ServerError(f"{whom} of {self._address} does not answer ({error})") from error
+        except Exception as error:
+            raise ServerError(
+                f"{whom} of {self._address} lacks our code ({error}); install it there, {CURE}"
+            ) from error
 
     def refuse_gone(self) -> None:
         """See that the scheduler is there, and that it was not without workers for long.
@@ -209,6 +227,7 @@ class _Call:
 
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
+        from distributed.comm.core import CommClosedError
 
         lost = 0
         while True:
@@ -218,6 +237,9 @@ class _Call:
             except TimeoutError:
                 if self._future.status == "error" and _is_own(self._future.exception()):
                     raise
+                self._cluster.refuse_gone()
+            except CommClosedError:  # the scheduler is gone, which is known in a moment
+                time.sleep(POLL_SECONDS / 10)
                 self._cluster.refuse_gone()
             except (KilledWorker, FutureCancelledError, CancelledError) as error:
                 self._cluster.refuse_gone()
@@ -232,6 +254,13 @@ class _Call:
             except ImportError as error:
                 raise ServerError(
                     f"a worker lacks code that this machine has ({error}); install it there, {CURE}"
+                ) from error
+            except RuntimeError as error:
+                if NOT_READ not in str(error):
+                    raise
+                raise ServerError(
+                    "the scheduler lacks code that this machine has "
+                    f"({error.__cause__ or 'it could not read a call'}); install it there, {CURE}"
                 ) from error
         done.said.again()
         return done.result

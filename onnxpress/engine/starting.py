@@ -17,6 +17,8 @@ QUIET_END = "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)"
 SETTINGS: dict[str, Any] = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
+    # A worker that is just being started again when this time is over would not come back.
+    "distributed.deploy.lost-worker-timeout": "10000 days",
     # Dask's workers give freed memory back at once, which doubles the time of large arrays.
     "distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1, "OPENBLAS_NUM_THREADS": 1},
 }
@@ -37,8 +39,8 @@ def local_cluster(workers: int, port: int = 0) -> Iterator[Any]:
         from distributed import LocalCluster
     start: Any = LocalCluster  # it has no types
     settings = {"host": LOOPBACK, "scheduler_port": port, "dashboard_address": None}
-    try:
-        with dask.config.set(SETTINGS):
+    with dask.config.set(SETTINGS):
+        try:
             cluster = start(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -47,13 +49,13 @@ def local_cluster(workers: int, port: int = 0) -> Iterator[Any]:
                 preload=[QUIET_END],
                 **settings,
             )
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"no cluster starts on {LOOPBACK}:{port} ({_cause(error)}); choose another --port, or "
-            "end what uses it"
-        ) from error
-    with cluster:
-        yield cluster
+        except (OSError, RuntimeError) as error:
+            raise UserError(
+                f"no cluster starts on {LOOPBACK}:{port} ({_cause(error)}); choose another "
+                "--port, or end what uses it"
+            ) from error
+        with cluster:
+            yield cluster
 
 
 def _cause(error: BaseException) -> str:

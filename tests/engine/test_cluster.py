@@ -9,10 +9,10 @@ import pytest
 from distributed import LocalCluster
 from numpy.typing import NDArray
 
+from bench.soak.cluster import kill_a_worker
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import HERE, in_order
 from onnxpress.errors import UserError
-from tests.support.clusters import kill_a_worker
 
 
 def refuse_lines(line: str) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnx
@@ -17,10 +16,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
+from bench.soak.cluster import kill_a_worker
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import HERE, Engine
 from onnxpress.graph.canonical import to_bytes
+from onnxpress.progress import Progress, show_nothing
 from onnxpress.quantize.candidates import Candidate, NotApplicable
 from onnxpress.quantize.choice import Choice, choose
 from onnxpress.quantize.device import Device
@@ -30,17 +31,19 @@ from onnxpress.quantize.terms import terms_of
 from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out
 from onnxpress.tables.rows import Rows
 from tests.conftest import digits_rows, numeric_schema
-from tests.support.clusters import kill_a_worker, local
+from tests.support.clusters import local
 
 __all__ = ["local"]
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")  # no need to converge
 
+T = TypeVar("T")
 SCHEMA = numeric_schema(64)
 FEW, TRAIN, CALIBRATION = digits_rows(0, 300), digits_rows(0, 700), digits_rows(700)
 FOREST = partial(RandomForestClassifier, 12, max_depth=4, random_state=0)
 NET = partial(MLPClassifier, (48, 32), max_iter=15, random_state=0)
 LOOSE = Options(method="dense", level="lossless", budgets={"score": 0.5})
+KILLED = "a forest on folds"
 Made = tuple[Choice, list[str]]
 
 
@@ -57,7 +60,7 @@ def folds(estimator: Any, rows: Rows = FEW) -> Callable[[bytes], Trials]:
 
 
 CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Callable[[bytes], Trials]], Options]] = {
-    "a forest on folds": (FOREST, folds, Options(level="refined")),
+    KILLED: (FOREST, folds, Options(level="refined")),
     "a forest on held-out rows": (FOREST, held, Options(level="faithful")),
     "a net on held-out rows": (NET, held, Options()),
     "clones that warn": (partial(MLPClassifier, (48,), max_iter=3, random_state=0), folds, LOOSE),
@@ -71,14 +74,14 @@ CASES: dict[str, tuple[Callable[[], Any], Callable[[Any], Callable[[bytes], Tria
 """An estimator, what scores its candidates, and what is tried."""
 
 
-def made(case: str, engine: Engine) -> Made:
+def made(case: str, engine: Engine, progress: Progress = show_nothing) -> Made:
     build, scored_by, options = CASES[case]
     estimator = build().fit(TRAIN.feeds["X"], TRAIN.target)
     plain = to_bytes(to_onnx(estimator, SCHEMA, 12))
     trials = scored_by(estimator)(plain)
     candidates = list_candidates(onnx.load_from_string(plain), options)
     terms = terms_of(options, SCHEMA, plain, trials)
-    choice = choose(plain, candidates, trials, terms, options, engine=engine)
+    choice = choose(plain, candidates, trials, terms, options, engine=engine, progress=progress)
     return choice, sorted(trials.warned)
 
 
@@ -91,7 +94,7 @@ def assert_same(found: Made, expected: Made) -> None:
     assert one_warned == other_warned
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", [case for case in CASES if case != KILLED])
 @pytest.mark.filterwarnings("ignore:lbfgs failed")  # of the original
 def test_a_cluster_makes_what_this_process_makes(case: str, local: Any) -> None:
     expected = made(case, HERE)
@@ -101,24 +104,19 @@ def test_a_cluster_makes_what_this_process_makes(case: str, local: Any) -> None:
     assert bool(expected[1]) == (case == "clones that warn")
 
 
-def test_workers_that_are_killed_again_and_again_change_nothing(local: Any) -> None:
-    expected = made("a forest on folds", HERE)
-    over, kills = threading.Event(), 0
+def test_a_worker_killed_before_each_verdict_changes_nothing(local: Any) -> None:
+    kills = 0
 
-    def kill() -> None:
+    def killing(items: Iterable[T], _total: int, _what: str) -> Iterator[T]:
         nonlocal kills
-        while not over.wait(0.5):
+        for item in items:
             kills += kill_a_worker(local, kills % 2)
+            yield item
 
-    killer = threading.Thread(target=kill)
+    expected = made(KILLED, HERE)
     with engine_at(local.scheduler_address, refuse) as engine:
-        killer.start()
-        try:
-            found = made("a forest on folds", engine)
-        finally:
-            over.set()
-            killer.join()
-    assert kills >= 2
+        found = made(KILLED, engine, killing)
+    assert kills >= 3
     assert_same(found, expected)
 
 

@@ -1,0 +1,239 @@
+"""A scheduler and workers as they should not be: each is one line, and nothing is left."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onnxpress.engine import cluster as engine_room
+from onnxpress.engine.choosing import engine_at
+from onnxpress.errors import ServerError
+from tests.conftest import ROOT
+from tests.support.clusters import connected
+
+Process = subprocess.Popen[str]
+
+
+def refuse(line: str) -> None:
+    raise AssertionError(line)
+
+
+@contextmanager
+def running(module: str, *words: str, path: str, folder: Path, announces: str) -> Iterator[Any]:
+    """A program of Dask, once it has printed a line of this form; yields it and what matched."""
+    variables = {name: each for name, each in os.environ.items() if name != "PYTHONPATH"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"distributed.cli.{module}", *words, "--no-dashboard"],
+        cwd=folder,
+        env={**variables, "PYTHONPATH": path} if path else variables,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stderr is not None
+    try:
+        found = next(filter(None, (re.search(announces, line) for line in process.stderr)))
+        yield process, found
+    finally:
+        process.kill()
+        process.wait()
+        process.stderr.close()
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[tuple[Process, str]]:
+    """A scheduler in a process of its own, and its address."""
+    with scheduling(tmp_path, str(ROOT)) as started:
+        yield started
+
+
+@contextmanager
+def scheduling(folder: Path, path: str) -> Iterator[tuple[Process, str]]:
+    words = ("--host", "127.0.0.1", "--port", "0")
+    form = r"Scheduler at:\s+(\S+)"
+    with running("dask_scheduler", *words, path=path, folder=folder, announces=form) as started:
+        process, found = started
+        yield process, found[1]
+
+
+@contextmanager
+def worker(address: str, folder: Path, *words: str, path: str = str(ROOT)) -> Iterator[Process]:
+    """A worker that has joined; its nanny is the process."""
+    options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", *words)
+    form = r"Registered to:"
+    with running(
+        "dask_worker", address, *options, path=path, folder=folder, announces=form
+    ) as started:
+        yield started[0]
+
+
+def of_another_version(folder: Path) -> str:
+    """A path of imports on which numpy says that it is of another version."""
+    folder = folder / "versions"
+    metadata = folder / "numpy-0.0.1.dist-info" / "METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.0.1\n")
+    return f"{folder}:{ROOT}"
+
+
+def of_other_code(folder: Path) -> str:
+    """A path of imports with our code and one more module."""
+    folder = folder / "code"
+    package = folder / "onnxpress"
+    package.mkdir(parents=True)
+    for each in (ROOT / "onnxpress").iterdir():
+        (package / each.name).symlink_to(each)
+    engine = package / "engine"
+    engine.unlink()
+    engine.mkdir()
+    for each in (ROOT / "onnxpress" / "engine").glob("*.py"):
+        (engine / each.name).write_bytes(each.read_bytes())
+    (engine / "more.py").write_text("")
+    return f"{folder}:{ROOT}"
+
+
+def nap(item: int) -> int:
+    time.sleep(0.1)
+    return item
+
+
+def line_of(address: str) -> str:
+    """What is said of a cluster when it is asked for a result."""
+    with pytest.raises(ServerError) as caught, engine_at(address, refuse) as engine:
+        engine.submit(nap, 1).result()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_no_scheduler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_room, "CONNECT_SECONDS", 1)
+    line = line_of("tcp://127.0.0.1:9")
+    assert line.startswith("engine.scheduler tcp://127.0.0.1:9 does not answer (")
+    assert line.endswith("or set engine.scheduler to null, and run again; what is done is kept")
+
+
+def test_no_worker(scheduler: tuple[Process, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_room, "WORKER_SECONDS", 1)
+    assert "has had no worker for 1 seconds; start one, or" in line_of(scheduler[1])
+
+
+def test_a_scheduler_without_our_code(tmp_path: Path) -> None:
+    with scheduling(tmp_path, "") as (_, address):
+        expected = f"the scheduler of {address} lacks our code (No module named 'onnxpress')"
+        assert line_of(address).startswith(expected)
+
+
+def test_a_scheduler_that_dies(scheduler: tuple[Process, str], tmp_path: Path) -> None:
+    process, address = scheduler
+    with (
+        worker(address, tmp_path),
+        pytest.raises(ServerError, match="is gone; start it again, or set"),
+        engine_at(address, refuse) as engine,
+    ):
+        assert engine.submit(nap, 1).result() == 1
+        tasks = [engine.submit(nap, item) for item in range(50)]
+        process.kill()
+        for task in tasks:
+            task.result()
+
+
+def test_workers_that_would_give_other_results(
+    scheduler: tuple[Process, str], tmp_path: Path
+) -> None:
+    address = scheduler[1]
+    for path, words, expected in [
+        (of_another_version(tmp_path), (), "numpy 0.0.1 there and "),
+        (of_other_code(tmp_path), (), "would give other results: code "),
+        (str(ROOT), ("--nthreads", "2"), "has 2 threads, and calls share no process; start it"),
+        ("", (), "lacks our code (ModuleNotFoundError(\"No module named 'onnxpress'\"));"),
+    ]:
+        with worker(address, tmp_path, *words, path=path):
+            line = line_of(address)
+        assert expected in line
+        assert "run again; what is done is kept" in line
+
+
+@pytest.mark.parametrize("path_of", [of_another_version, of_other_code])
+def test_a_wrong_worker_that_joins_later(
+    path_of: Callable[[Path], str], scheduler: tuple[Process, str], tmp_path: Path
+) -> None:
+    address = scheduler[1]
+    with ExitStack() as stack:
+        stack.enter_context(worker(address, tmp_path))
+        engine = stack.enter_context(engine_at(address, refuse))
+        assert engine.submit(nap, 1).result() == 1
+        stack.enter_context(worker(address, tmp_path, path=path_of(tmp_path)))
+        tasks = [engine.submit(nap, item) for item in range(40)]
+        with pytest.raises(ServerError, match="would give other results: "):
+            for task in tasks:
+                task.result()
+
+
+def test_a_worker_without_our_code_that_joins_later_computes_nothing(
+    scheduler: tuple[Process, str], tmp_path: Path
+) -> None:
+    """It cannot read what it is sent, and leaves."""
+    address = scheduler[1]
+    with worker(address, tmp_path), engine_at(address, refuse) as engine:
+        assert engine.submit(nap, 1).result() == 1
+        with worker(address, tmp_path, path=""):
+            tasks = [engine.submit(nap, item) for item in range(20)]
+            assert [task.result() for task in tasks] == list(range(20))
+
+
+INTERRUPTED = """
+import sys, time
+from onnxpress.engine.choosing import engine_at
+from onnxpress.engine.engine import in_order
+from onnxpress.pipeline.running import run_stage
+
+def main():
+    with engine_at(sys.argv[1], print) as engine:
+        for _ in in_order(engine, time.sleep, [0.2] * 1000):
+            print("one", flush=True)
+
+run_stage("quantize", main)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_what_is_interrupted_leaves_no_task(
+    number: signal.Signals, scheduler: tuple[Process, str], tmp_path: Path
+) -> None:
+    address = scheduler[1]
+    with worker(address, tmp_path):
+        process = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED, address],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "one\n"
+        process.send_signal(number)
+        _, said = process.communicate(timeout=30)
+        if number is not signal.SIGKILL:
+            assert process.returncode == 128 + number
+            assert re.fullmatch("quantize: (interrupted|terminated); finished .*\n", said)
+        with connected(address) as client:
+            for _ in range(100):
+                if not client.run_on_scheduler(left):
+                    break
+                time.sleep(0.1)
+            assert client.run_on_scheduler(left) == 0
+
+
+def left(dask_scheduler: Any) -> int:
+    """How many tasks a scheduler knows."""
+    return len(dask_scheduler.tasks)

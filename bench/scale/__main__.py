@@ -20,7 +20,7 @@ from onnxpress.pipeline.files import read_json, write_bytes, write_json
 from onnxpress.pipeline.running import run_stage
 
 RESULTS = Path(__file__).parents[1] / "results"
-COMPARED, QUICK_COMPARED = 200_000, 3000
+COMPARED, QUICK_COMPARED = 2_000_000, 20_000
 """Rows of which one worker is held against two."""
 
 

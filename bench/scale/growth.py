@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-VISIBLE = 0.2
+VISIBLE = 0.5
 """A cost above that of the smallest size counts from this share of it on; below, it is noise."""
 
 

@@ -93,7 +93,7 @@ _COLUMNS = ("step", "rows", "here", "1 worker", "2 workers", "ratio", "bytes", "
 
 
 def _workers(records: Sequence[Record]) -> str:
-    counts = [*records[0]["simulated_s"]]
+    counts = sorted(records[0]["simulated_s"], key=int)
     lines = [
         "## Workers\n",
         "Seconds of the same step in this process, and on workers of one thread each on this",

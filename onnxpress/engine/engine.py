@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
@@ -75,7 +75,7 @@ HERE = Here()
 
 def in_order(
     engine: Engine, function: Callable[..., Out], items: Iterable[In], *shared: Any
-) -> Iterator[Out]:
+) -> Generator[Out, None, None]:
     """Yield ``function(item, *shared)`` of each item, in the order of the items.
 
     No more items are taken than keep the workers busy: one that waits for each that runs.

@@ -101,3 +101,5 @@ def test_no_scheduler_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="tcp://127.0.0.1:9 does not answer"):
         score("tcp://127.0.0.1:9")
     assert contents() == {}
+    score()
+    score("tcp://127.0.0.1:9")  # nothing is left to do

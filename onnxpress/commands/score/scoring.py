@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -140,8 +140,8 @@ def main(job: Job, *, in_json: bool = False) -> None:
             left = unfinished(files, stamp)
         began = time.monotonic()
         scorer = Scorer(model, schema, form, job.keep, known_categories(model, schema))
-        with _engine(job.scheduler or params.engine.scheduler) as engine:
-            rows, unknown = score_files(scorer, left, stamp, engine)
+        scheduler = job.scheduler or params.engine.scheduler
+        rows, unknown = score_files(scorer, left, stamp, scheduler) if left else (0, {})
         seconds = max(time.monotonic() - began, 1e-9)
         answer(
             {
@@ -181,7 +181,7 @@ def _engine(scheduler: str | None) -> AbstractContextManager[Engine]:
 
 
 def score_files(
-    scorer: Scorer, files: list[ScoredFile], stamp: Stamp, engine: Engine
+    scorer: Scorer, files: list[ScoredFile], stamp: Stamp, scheduler: str | None
 ) -> tuple[int, dict[str, Unknown]]:
     """Write the predictions for each file.
 
@@ -194,8 +194,14 @@ def score_files(
     unknown: dict[str, Unknown] = {}
     before = {file: file.rows.stat() for file in files}
     total = sum(each.st_size for each in before.values())
-    with ThreadPoolExecutor(1) as pool, advancing(total, "scoring") as advance:
-        scored = in_order(engine, score_piece, scorer.pieces(files), engine.share(scorer))
+    with (
+        _engine(scheduler) as engine,
+        ThreadPoolExecutor(1) as pool,
+        advancing(total, "scoring") as advance,
+        closing(
+            in_order(engine, score_piece, scorer.pieces(files), engine.share(scorer))
+        ) as scored,
+    ):
         for file in files:
             made_from = pool.submit(with_rows, stamp, file.rows)
             with atomic_path(file.predictions) as temporary:

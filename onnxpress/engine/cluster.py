@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
+from urllib.parse import urlsplit
 
 from onnxpress.engine.engine import Task
 from onnxpress.engine.said import Said, kept
@@ -37,7 +38,7 @@ CURE = "or set engine.scheduler to null, and run again; what is done is kept"
 NOT_READ = "Error during deserialization of the task graph"
 """What Dask says where the scheduler cannot read what we send."""
 
-LOCAL = ("127.0.0.1", "localhost", "[::1]")
+LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
 @contextmanager
@@ -55,13 +56,13 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         from distributed import Client
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our lines say what matters
-    protocol, _, place = address.partition("://")
-    if protocol != "tls" and not place.startswith(LOCAL):
+    place = urlsplit(address)
+    if place.scheme != "tls" and place.hostname not in LOCAL:
         warn(
             f"engine.scheduler {address}: models and rows go there neither encrypted nor signed, "
             "and whoever reaches it can run code here; use tls://"
         )
-    if protocol == "tls":
+    if place.scheme == "tls":
         refuse_no_certificates(address)
     large = {"distributed.admin.large-graph-warning-threshold": "1TiB"}
     try:

@@ -1,4 +1,4 @@
-"""The one place that starts git and dvc; callers say what to run, and what a failure means."""
+"""The one place that starts git, dvc and stages; callers say what a failure means."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from onnxpress.errors import UserError
 Program = Literal["git", "dvc"]
 Done = subprocess.CompletedProcess[str]
 Running = subprocess.Popen[str]
+END_WITH_PARENT = Path(__file__).with_name("end_with_parent.py")
 
 
 class NotStarted(UserError):
@@ -113,6 +114,20 @@ def run_apart(program: Program, *arguments: str, environment: Mapping[str, str])
         output.seek(0)
         errors.seek(0)
         return Done(command, process.returncode, output.read(), errors.read())
+
+
+def run_bound(*command: str, folder: Path, environment: Mapping[str, str]) -> Done:
+    """Run a command of this Python's environment to its end, or to the end of this process."""
+    bound = [sys.executable, "-I", "-S", str(END_WITH_PARENT), str(os.getpid()), *command]
+    return subprocess.run(
+        bound,
+        cwd=folder,
+        env=dict(environment),
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        check=False,
+    )
 
 
 def with_own_programs() -> dict[str, str]:

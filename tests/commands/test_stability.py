@@ -65,20 +65,18 @@ def test_a_stage_that_rejects_its_input_says_so_in_its_own_line(
     monkeypatch.chdir(ROOT)
     content = default_params(data__source="data/absent.csv", data__target="y")
     with pytest.raises(ChainFailed, match=r"^prepare: params\.yaml: data\.source names"):
-        run_chain(content, 1)
+        run_chain(1, content)
 
 
 def test_a_later_seed_that_does_not_reach_the_gates_is_listed(
     tmp_path: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fake(_content: Any, seed: int) -> Run:
-        if seed == 44:
-            raise ChainFailed("prepare: a class is too rare")
-        return run(seed, 0.0)
+    def fake(seed: int, _content: Any, _snapshot: None) -> Run | ChainFailed:
+        return ChainFailed("prepare: a class is too rare") if seed == 44 else run(seed, 0.0)
 
     write_params(tmp_path, default_params())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(repeating, "run_chain", fake)
+    monkeypatch.setattr(repeating, "attempt", fake)
     repeating.main(3)
     said = capsys.readouterr().out
     assert "seed 44 did not reach the gates: prepare: a class is too rare" in said
@@ -86,11 +84,11 @@ def test_a_later_seed_that_does_not_reach_the_gates_is_listed(
 
 
 def test_the_first_seed_that_fails_ends_it(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fake(_content: Any, _seed: int) -> Run:
-        raise ChainFailed("train: no such class")
+    def fake(_seed: int, _content: Any, _snapshot: None) -> ChainFailed:
+        return ChainFailed("train: no such class")
 
     write_params(tmp_path, default_params())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(repeating, "run_chain", fake)
+    monkeypatch.setattr(repeating, "attempt", fake)
     with pytest.raises(UserError, match="^with seed 42: train: no such class$"):
         repeating.main(3)

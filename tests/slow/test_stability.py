@@ -10,7 +10,10 @@ import pytest
 
 from onnxpress.commands.stability.chains import TIMED
 from onnxpress.pipeline.files import read_json
+from tests.support.clusters import local
 from tests.support.project import Project, finished_clone
+
+__all__ = ["local"]
 
 MAKE = ("make", "--no-print-directory", "-o", ".venv/installed")
 
@@ -22,11 +25,17 @@ def project(tmp_path_factory: pytest.TempPathFactory, chains: Path) -> Project:
 
 
 @pytest.fixture(scope="module")
-def repeated(project: Project) -> dict[str, Any]:
+def said(project: Project) -> str:
     """What two seeds gave, as JSON."""
     before = project.times()
     said = project.run(*MAKE, "stability", "STABILITY=--seeds 2 --json").stdout
     assert project.times() == before
+    return said
+
+
+@pytest.fixture(scope="module")
+def repeated(said: str) -> dict[str, Any]:
+    """The same, read."""
     return dict(json.loads(said))
 
 
@@ -51,3 +60,9 @@ def test_another_seed_splits_otherwise(repeated: dict[str, Any]) -> None:
 def test_nothing_of_the_repository_changes(project: Project, repeated: dict[str, Any]) -> None:
     assert repeated["failures"] == {}
     assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_cluster_says_the_same_byte_for_byte(project: Project, said: str, local: Any) -> None:
+    project.change(engine__scheduler=local.scheduler_address)
+    command = ("python", "-m", "onnxpress", "stability", "--seeds", "2", "--json")
+    assert project.run(*command).stdout == said

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,9 +12,12 @@ from typing import Any
 
 import yaml
 
+from onnxpress.commands.snapshot import Place, Snapshot, unpacked
 from onnxpress.errors import GateFailed, UserError
+from onnxpress.pipeline.external import run_bound
 from onnxpress.pipeline.files import read_json, write_json
 from onnxpress.pipeline.outputs import GATE, LATENCY, METRICS, PARAMS, QUANTIZATION
+from onnxpress.pipeline.params import ENGINE
 
 STAGES = ("prepare", "train", "convert", "quantize", "evaluate", "gate")
 BROUGHT = ("data", "models")
@@ -52,19 +53,28 @@ class ChainFailed(UserError):
     """A stage does not work with this seed; the message is its line."""
 
 
-def run_chain(content: Mapping[str, Any], seed: int) -> Run:
+def attempt(seed: int, content: Mapping[str, Any], snapshot: Snapshot | None) -> Run | ChainFailed:
+    """Return what :func:`run_chain` returns, or the error of a stage that does not work."""
+    try:
+        return run_chain(seed, content, snapshot)
+    except ChainFailed as error:
+        return error
+
+
+def run_chain(seed: int, content: Mapping[str, Any], snapshot: Snapshot | None = None) -> Run:
     """Run the stages of this repository's code and data, with another seed.
 
     Args:
-        content: of params.yaml.
         seed: of the split, the fit and the choice.
+        content: of params.yaml.
+        snapshot: of the repository, on a cluster's worker.
 
     Raises:
         ChainFailed: a stage rejects its input.
     """
-    with _project(content, seed) as folder:
+    with unpacked(snapshot) as repository, _project(content, seed, repository) as folder:
         for stage in STAGES:
-            _run(stage, folder)
+            _run(stage, folder, repository)
         metrics, chosen = read_json(folder / METRICS), read_json(folder / QUANTIZATION)
         gates = read_json(folder / GATE)
     applied = {name: entry for name, entry in gates.items() if entry["passed"] is not None}
@@ -73,35 +83,30 @@ def run_chain(content: Mapping[str, Any], seed: int) -> Run:
 
 
 @contextmanager
-def _project(content: Mapping[str, Any], seed: int) -> Iterator[Path]:
+def _project(content: Mapping[str, Any], seed: int, repository: Place) -> Iterator[Path]:
     """A folder with the repository's data and models, and its params with another seed."""
-    with tempfile.TemporaryDirectory(prefix="onnxpress-stability-") as name:
+    prefix = "onnxpress-stability-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=repository.scratch) as name:
         folder = Path(name)
         for brought in BROUGHT:
-            if Path(brought).is_dir():
-                (folder / brought).symlink_to(Path(brought).resolve(), target_is_directory=True)
+            if (there := repository.folder / brought).is_dir():
+                (folder / brought).symlink_to(there.resolve(), target_is_directory=True)
         gates = {**content["gate"], **dict.fromkeys(TIMED)}
-        params = {**content, "seed": seed, "gate": gates}
+        params = {**content, "seed": seed, "gate": gates, ENGINE: {"scheduler": None}}
         (folder / PARAMS).write_text(yaml.safe_dump(params), encoding="utf-8")
         write_json(folder / LATENCY, {})
         yield folder
 
 
-def _run(stage: str, folder: Path) -> None:
+def _run(stage: str, folder: Path, repository: Place) -> None:
     """Run one stage; a gate that fails is a result.
 
     Raises:
         ChainFailed: the stage fails otherwise.
     """
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
-    done = subprocess.run(  # noqa: S603 - our own stages
-        [sys.executable, "-m", f"stages.{stage}"],
-        cwd=folder,
-        env={**kept, "PYTHONPATH": str(Path.cwd())},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {**repository.environment, "PYTHONPATH": str(repository.folder)}
+    command = (sys.executable, "-m", f"stages.{stage}")
+    done = run_bound(*command, folder=folder, environment=environment)
     if done.returncode in (0, GateFailed.exit_code if stage == "gate" else 0):
         return
     lines = done.stderr.strip().splitlines() or [f"{stage} ended with {done.returncode}"]

@@ -10,7 +10,10 @@ from typing import Any
 
 from rich.table import Table
 
-from onnxpress.commands.stability.chains import ChainFailed, Run, run_chain
+from onnxpress.commands.snapshot import present_files, take
+from onnxpress.commands.stability.chains import BROUGHT, Run, attempt
+from onnxpress.engine.choosing import engine_at
+from onnxpress.engine.engine import in_order
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import answering, progress, say, screen
 from onnxpress.pipeline.outputs import PARAMS
@@ -50,7 +53,7 @@ def main(seeds: int = SEEDS, *, in_json: bool = False) -> None:
     with answering(in_json=in_json) as answer:
         if given:
             say(f"{given} stays as it is: rows that it was fitted on can be among the test rows")
-        runs, failures = _runs(content, range(first, first + seeds))
+        runs, failures = _runs(content, range(first, first + seeds), params.engine.scheduler)
         gates = summarise(runs)
         answer(
             {
@@ -63,7 +66,9 @@ def main(seeds: int = SEEDS, *, in_json: bool = False) -> None:
             _print(runs, gates, failures)
 
 
-def _runs(content: Mapping[str, Any], seeds: range) -> tuple[list[Run], dict[int, str]]:
+def _runs(
+    content: Mapping[str, Any], seeds: range, scheduler: str | None
+) -> tuple[list[Run], dict[int, str]]:
     """The runs that reached the gates, and the line of each that did not, by its seed.
 
     Raises:
@@ -71,13 +76,17 @@ def _runs(content: Mapping[str, Any], seeds: range) -> tuple[list[Run], dict[int
     """
     runs: list[Run] = []
     failures: dict[int, str] = {}
-    for seed in progress(seeds, len(seeds), "running the chain with other seeds"):
-        try:
-            runs.append(run_chain(content, seed))
-        except ChainFailed as error:
-            if not runs:
-                raise UserError(f"with seed {seed}: {error}") from error
-            failures[seed] = str(error)
+    snapshot = take(present_files(*BROUGHT)) if scheduler else None
+    with engine_at(scheduler, say) as engine:
+        found = in_order(engine, attempt, seeds, content, engine.share(snapshot))
+        what = "running the chain with other seeds"
+        for seed, run in zip(seeds, progress(found, len(seeds), what), strict=True):
+            if isinstance(run, Run):
+                runs.append(run)
+            elif not runs:
+                raise UserError(f"with seed {seed}: {run}") from run
+            else:
+                failures[seed] = str(run)
     return runs, failures
 
 

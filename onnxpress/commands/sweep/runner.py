@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 
 from onnxpress.commands.sweep import queue
+from onnxpress.commands.sweep.ahead import run_ahead
 from onnxpress.commands.sweep.kept import kept
 from onnxpress.commands.sweep.outcomes import Outcome, failure
 from onnxpress.commands.sweep.overrides import overrides
@@ -25,15 +26,17 @@ ENDED = {queue.FAILED, queue.SUCCESS}
 Named = dict[str, Point]
 
 
-def run(sweep: Sweep, parent: str) -> dict[str, Outcome]:
+def run(sweep: Sweep, parent: str, scheduler: str | None = None) -> dict[str, Outcome]:
     """Run the points that have no settled outcome yet; return the outcomes of all by name.
 
     Args:
         sweep: the points.
         parent: name of the MLflow run that their runs are children of.
+        scheduler: address of the cluster whose workers run what they can.
 
     Raises:
         UserError: the queue is used for something else, or DVC does not run it.
+        ServerError: the cluster fails.
     """
     points = {point.name: point for point in sweep.points}
     clear(sweep.name, points)
@@ -45,6 +48,8 @@ def run(sweep: Sweep, parent: str) -> dict[str, Outcome]:
     }
     counts = f"{len(points)} points, {len(points) - len(left)} known, {len(left)} to run"
     say(f"sweep {sweep.name}: {counts}")
+    if left and scheduler:
+        run_ahead([*left.values()], scheduler)
     try:
         for number, name in enumerate(progress(ended(left, parent), len(left), "experiments"), 1):
             say(f"{number} of {len(left)} ended: {points[name]}")

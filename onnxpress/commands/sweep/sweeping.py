@@ -12,6 +12,7 @@ from onnxpress.commands.sweep.runner import run
 from onnxpress.commands.sweep.table import print_table, raise_failures
 from onnxpress.commands.sweep.workspace import alone, head, refuse_untracked, state
 from onnxpress.pipeline.console import answering
+from onnxpress.pipeline.params import load_params
 
 
 def main(file: Path, *, in_json: bool = False) -> None:
@@ -19,7 +20,7 @@ def main(file: Path, *, in_json: bool = False) -> None:
 
     Raises:
         UserError: the file is wrong, or a point failed for another reason than a gate.
-        ServerError: a point failed because of the tracking server.
+        ServerError: the cluster failed, or a point because of the tracking server.
     """
     with answering(in_json=in_json) as answer, alone():
         mend()
@@ -27,7 +28,7 @@ def main(file: Path, *, in_json: bool = False) -> None:
         sweep = read_sweep(file, state())
         refuse_untracked(sweep)
         parent = f"{sweep.name} on {head()[:7]}"
-        outcomes = run(sweep, parent)
+        outcomes = run(sweep, parent, load_params().engine.scheduler)
         entries = [Entry(point, outcomes[point.name]) for point in sweep.points]
         answer(as_json(sweep.name, parent, entries))
         print_table(sweep, parent, entries)

@@ -56,7 +56,9 @@ def page(content: dict[str, Any]) -> str:
     names = [axis.name for axis in AXES if any(each["axis"] == axis.name for each in records)]
     parts += [_table(records, name, steps) for name in names]
     slow = super_linear(records)
+    known = [step for (axis, step), one in exponents(records).items() if axis == "rows" and one]
     verdict = f"above {LIMIT}: {', '.join(slow)}" if slow else f"none is above {LIMIT}"
+    verdict += f", of {len(known)} stages that grow enough to tell"
     parts.append(f"**Exponents in rows, the fit apart: {verdict}.**\n")
     if content["workers"]:
         parts.append(_workers(content["workers"]))

@@ -17,22 +17,12 @@ from pyarrow import parquet
 from onnxpress.commands.score import scoring
 from onnxpress.commands.score.scoring import Job, main
 from onnxpress.errors import UserError
-from onnxpress.pipeline.files import write_bytes, write_json
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.serving.answering import _load_pyfunc
 from onnxpress.tracking.served_model import columns_of
 from tests.conftest import default_params, write_params
 from tests.support.drift_models import Model, model
-
-QUANTIZED = Path("outputs/model_quantized.onnx")
-CLASSIFIER = model("texts/RandomForestClassifier")
-OUT = Path("scored")
-
-
-def put(made: Model) -> None:
-    """Write a model and its schema, as the chain does."""
-    write_bytes(QUANTIZED, made.onnx)
-    write_json(Path("outputs/schema.json"), made.schema.to_json())
+from tests.support.scored import CLASSIFIER, OUT, QUANTIZED, contents, put, raw, store
 
 
 @pytest.fixture(autouse=True)
@@ -40,22 +30,6 @@ def folder(workspace: Path) -> Path:
     """A workspace with a model of categories and numbers, both with gaps."""
     put(CLASSIFIER)
     return workspace
-
-
-def raw(made: Model = CLASSIFIER, times: int = 1) -> pd.DataFrame:
-    """The rows of a model, with a key, as others would store them."""
-    frame = pd.concat([made.frame.drop(columns="target")] * times, ignore_index=True)
-    frame = frame.replace({"": None})
-    return frame.assign(key=[f"k{number}" for number in range(len(frame))])
-
-
-def store(frame: pd.DataFrame, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".csv":
-        frame.to_csv(path, index=False)
-    else:
-        frame.to_parquet(path, row_group_size=100)
-    return path
 
 
 def score(table: str | Path, keep: tuple[str, ...] = (), path: Path = QUANTIZED) -> None:
@@ -82,14 +56,6 @@ def same(path: Path, expected: dict[str, Any], rows: slice = slice(None)) -> Non
     for name, values in expected.items():
         came = np.array(found[name].to_pylist(), values.dtype).reshape(values[rows].shape)
         np.testing.assert_array_equal(came, values[rows], strict=True)
-
-
-def contents(folder: Path = OUT) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def refusal(*arguments: Any, **words: Any) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from distributed import LocalCluster
 
+from bench.soak.cluster import kill_a_worker
 from onnxpress.commands.score import scoring
 from onnxpress.commands.score.scoring import Job, main
 from onnxpress.errors import UserError
 from onnxpress.tables.pieces import Piece, pieces
-from tests.commands.test_score import CLASSIFIER, OUT, QUANTIZED, contents, put, raw, store
 from tests.conftest import default_params, write_params
-from tests.support.clusters import kill_a_worker, local
+from tests.support.clusters import local
+from tests.support.scored import CLASSIFIER, OUT, QUANTIZED, contents, put, raw, store
 
 __all__ = ["local"]
 KILLED_AT = (3, 9, 15, 21)

@@ -120,7 +120,9 @@ class Cluster:
             if isinstance(there, OSError):
                 continue  # it was lost meanwhile
             if isinstance(there, Exception):
-                raise there
+                raise ServerError(
+                    f"worker {worker} lacks our code ({there}); install it there, {CURE}"
+                )
             _refuse(worker, identity(), there)
 
     def _asked(self, whom: str, ask: Callable[..., Any], question: Callable[..., Any]) -> Any:

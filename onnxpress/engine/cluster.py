@@ -53,7 +53,8 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         import dask
         from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our lines say what matters
+    for noisy in ("distributed", "asyncio"):  # our lines say what matters
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     protocol, _, place = address.partition("://")
     if protocol != "tls" and not place.startswith(LOCAL):
         warn(

@@ -55,7 +55,8 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         import dask
         from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # our lines say what matters
+    for noisy in ("distributed", "asyncio"):  # our lines say what matters
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     place = urlsplit(address)
     if place.scheme != "tls" and place.hostname not in LOCAL:
         warn(
@@ -146,7 +147,9 @@ class Cluster:
             if isinstance(there, OSError):
                 continue  # it was lost meanwhile
             if isinstance(there, Exception):
-                raise there
+                raise ServerError(
+                    f"worker {worker} lacks our code ({there}); install it there, {CURE}"
+                )
             _refuse(worker, identity(), there)
 
     def _asked(self, whom: str, ask: Callable[..., Any], question: Callable[..., Any]) -> Any:

@@ -10,6 +10,7 @@ from onnxpress.evaluate.predicted_rows import predictions_csv
 from onnxpress.evaluate.scoring import WantedScores
 from onnxpress.pipeline import outputs
 from onnxpress.pipeline.console import say, working
+from onnxpress.pipeline.engine import engine_for
 from onnxpress.pipeline.files import read_json, write_json, write_parts
 from onnxpress.pipeline.inputs import read_many_rows, read_rows, read_schema
 from onnxpress.pipeline.onnx_inputs import read_onnx
@@ -19,8 +20,6 @@ from onnxpress.pipeline.trained_model import load_trained, original_kb
 from onnxpress.tables.mapped import arrays_in
 from onnxpress.tables.schema import Schema
 
-NAMES = {key: str(path) for key, path in outputs.MODEL_FILES.items()}
-
 
 @arrays_in(outputs.TEST.parent)
 def main() -> None:
@@ -28,13 +27,14 @@ def main() -> None:
     params, schema = load_params(), read_schema()
     train, test = read_rows(outputs.TRAIN, schema), read_many_rows(outputs.TEST, schema)
     plain, quantized = (read_onnx(path, schema) for path in outputs.CONVERTED)
-    models = ThreeModels(load_trained(schema, params.train.trusted), plain, quantized, NAMES)
+    original = load_trained(schema, params.train.trusted)
+    models = ThreeModels(original, plain, quantized, outputs.NAMES)
     chosen, asked = read_json(outputs.QUANTIZATION, "modified", "candidate"), params.evaluate
-    wanted, scores = asked.probe_rows, WantedScores(asked.score, tuple(asked.also), asked.positive)
-    settings = EvaluationSettings(asked.tolerance, wanted, params.seed, scores)
-    with working(f"predicting {len(test)} test rows and {wanted} probe rows with three models"):
-        found = evaluate(models, train.feeds, test, schema, settings)
-    metrics = compare_sizes(original_kb(models.original), *map(outputs.size_kb, outputs.CONVERTED))
+    scores = WantedScores(asked.score, tuple(asked.also), asked.positive)
+    settings = EvaluationSettings(asked.tolerance, asked.probe_rows, params.seed, scores)
+    with working(f"predicting {len(test)} test rows"), engine_for(len(test), params) as engine:
+        found = evaluate(models, train.feeds, test, schema, settings, engine)
+    metrics = compare_sizes(original_kb(original), *map(outputs.size_kb, outputs.CONVERTED))
     metrics |= found.metrics | {"quantized_modified": int(chosen["modified"])}
     write_json(outputs.METRICS, metrics)
     write_json(outputs.METRICS_DETAIL, found.detail)
@@ -49,7 +49,7 @@ def say_lossless(candidate: str, found: Evaluation, models: ThreeModels, schema:
     """Fail, with the keys of params.yaml, if a lossless model predicts something else."""
     pair = models.onnx, models.quantized
     try:
-        for line in check_lossless(candidate, pair, found.compared, schema, NAMES):
+        for line in check_lossless(candidate, pair, found.compared, schema, outputs.NAMES):
             say(line)
     except NotLossless as error:
         cure = "set quantize.method to none, or quantize.level to refined, in params.yaml"

@@ -9,6 +9,8 @@ from typing import Any
 
 import onnx
 
+from onnxpress.engine.engine import HERE, Engine
+from onnxpress.errors import ServerError
 from onnxpress.estimators.booster_estimator import is_ranker
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.lines import (
@@ -40,7 +42,7 @@ from onnxpress.evaluate.scoring import Grouped, Scoring, WantedScores, find_scor
 from onnxpress.limits import is_ndcg
 from onnxpress.models import ONNX, ORIGINAL, QUANTIZED
 from onnxpress.runtime.predictions import Predict, Predictions
-from onnxpress.runtime.sessions import open_session, predict_onnx
+from onnxpress.runtime.sessions import OnnxModel
 from onnxpress.scores.losses import Loss
 from onnxpress.scores.score import check_rows
 from onnxpress.tables.rows import Feeds, Rows
@@ -58,14 +60,14 @@ class ThreeModels:
     names: Names
     """By :data:`onnxpress.models.MODEL_KEYS`; :data:`onnxpress.evaluate.lines.TITLES` will do."""
 
-    def predictors(self, schema: Schema) -> dict[str, Predict]:
+    def predictors(self, schema: Schema, engine: Engine) -> dict[str, Predict]:
         """Return how each predicts, by its name, the original first."""
-        found = {
+        found: dict[str, Predict] = {
             ORIGINAL: partial(predict_original, self.original, schema=schema),
-            ONNX: partial(predict_onnx, open_session(self.onnx)),
-            QUANTIZED: partial(predict_onnx, open_session(self.quantized)),
+            ONNX: OnnxModel(self.onnx),
+            QUANTIZED: OnnxModel(self.quantized),
         }
-        return {self.names[key]: in_pieces(predict) for key, predict in found.items()}
+        return {self.names[key]: in_pieces(predict, engine) for key, predict in found.items()}
 
 
 @dataclass(frozen=True)
@@ -105,14 +107,22 @@ class Evaluation:
 
 
 def evaluate(
-    models: ThreeModels, train: Feeds, test: Rows, schema: Schema, settings: EvaluationSettings
+    models: ThreeModels,
+    train: Feeds,
+    test: Rows,
+    schema: Schema,
+    settings: EvaluationSettings,
+    engine: Engine = HERE,
 ) -> Evaluation:
     """Have the three models predict ``test`` rows, and probe rows made from ``train`` rows.
 
+    Pieces of many rows are predicted by ``engine``.
+
     Raises:
         UserError: a model refuses the rows, or a score does not fit the original or the rows.
+        ServerError: the engine fails.
     """
-    predictors = models.predictors(schema)
+    predictors = models.predictors(schema, engine)
     predictions = predict_with_all(predictors, test.feeds, "the test rows")
     tested = PredictedRows("test", test.feeds, predictions)
     scoring = _scoring(models.original, schema, test, predictions[0], settings)
@@ -185,6 +195,8 @@ def _refusal(probes: Probes, predictors: Mapping[str, Predict]) -> str | None:
     name, original = next(iter(predictors.items()))
     try:
         original(probes.feeds)
+    except ServerError:
+        raise
     except Exception as error:  # each library has its own
         refused = f"{name} refuses rows made from training rows, so nothing is probed"
         return f"warning: {refused}: {one_line(error)}"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from numpy.typing import NDArray
 
+from onnxpress.engine.engine import HERE, Engine, in_order
 from onnxpress.errors import UserError
 from onnxpress.evaluate.probes.raw_columns import RawColumn
 from onnxpress.models import MODEL_KEYS
 from onnxpress.runtime.predictions import Predict, Predictions
 from onnxpress.tables.cells import cell
-from onnxpress.tables.mapped import spans
+from onnxpress.tables.mapped import PIECE_ROWS, spans
 from onnxpress.tables.names import predicted_columns
 from onnxpress.tables.rows import Feeds, pieces_of
 from onnxpress.tables.schema import Schema
@@ -81,14 +83,24 @@ def predict_with_all(models: Mapping[str, Predict], feeds: Feeds, what: str) -> 
     return predictions
 
 
-def in_pieces(predict: Predict) -> Predict:
-    """Return the same prediction, for which a piece of the rows is given at a time."""
+def in_pieces(predict: Predict, engine: Engine = HERE) -> Predict:
+    """Return the same prediction, of which a piece of the rows is a call of an engine.
+
+    ``predict`` goes to the engine's workers once, so it has to be one that can be pickled. Rows
+    that are a single piece stay here.
+    """
+    shared = cache(lambda: engine.share(predict))
 
     def predicted(feeds: Feeds) -> Predictions:
         rows = len(next(iter(feeds.values())))
-        return Predictions.stacked((predict(piece) for piece in pieces_of(feeds)), rows)
+        where, sent = (engine, shared()) if rows > PIECE_ROWS else (HERE, predict)
+        return Predictions.stacked(in_order(where, _piece, pieces_of(feeds), sent), rows)
 
     return predicted
+
+
+def _piece(feeds: Feeds, predict: Predict) -> Predictions:
+    return predict(feeds)
 
 
 def one_line(error: Exception) -> str:

@@ -38,6 +38,8 @@ RUNTIMES = OUTPUTS / "runtimes.json"
 
 MODEL_FILES = {ORIGINAL: ORIGINAL_MODEL, ONNX: ONNX_MODEL, QUANTIZED: QUANTIZED_MODEL}
 """The file of each of the three models, in the order of the chain."""
+NAMES = {key: str(path) for key, path in MODEL_FILES.items()}
+"""The same in words."""
 CONVERTED = (ONNX_MODEL, QUANTIZED_MODEL)
 """Those that are ONNX files."""
 

@@ -119,6 +119,22 @@ def predict_onnx(session: Any, feeds: Feeds) -> Predictions:
     return predictions_of(dict(zip(names, results, strict=True)))
 
 
+class OnnxModel:
+    """A model that predicts with a session of the process that it is in, wherever it is sent."""
+
+    def __init__(self, model: bytes) -> None:
+        """Open a session of a model that was checked before."""
+        self._model, self._session = model, open_session(model)
+
+    def __reduce__(self) -> tuple[type[OnnxModel], tuple[bytes]]:
+        """Leave out the session, which cannot be pickled."""
+        return OnnxModel, (self._model,)
+
+    def __call__(self, feeds: Feeds) -> Predictions:
+        """Predict as :func:`predict_onnx`."""
+        return predict_onnx(self._session, feeds)
+
+
 def predictions_of(outputs: Mapping[str, Any]) -> Predictions:
     """Return what the outputs of an ONNX model say, by the names of onnxpress.tables.names.
 

@@ -18,7 +18,11 @@ PARAMS_READERS = (
     os.path.join("onnxpress", "pipeline", "params.py"),
     os.path.join("onnxpress", "pipeline", "dependencies.py"),  # compares the declared sections
 )
-METADATA = os.path.join("importlib", "metadata", "__init__.py")
+METADATA = tuple(
+    os.path.join(*place, "__init__.py")
+    for place in (("importlib", "metadata"), ("importlib_metadata",))
+)
+"""Of Python, and the package that dask has instead."""
 PAST_THE_READER = "(by another way than load_params)"
 
 

@@ -125,8 +125,8 @@ ABSOLUTE_PATH = Fault(
 )
 TIMESTAMP = Fault(
     "stages/evaluate.py",
-    "    metrics = {**sizes,",
-    "    metrics = {'made_at': __import__('time').time_ns(), **sizes,",
+    "    metrics |= found.metrics |",
+    "    metrics |= {'made_at': __import__('time').time_ns()} | found.metrics |",
     "evaluate",
     "DIFFERS: outputs/metrics.json (evaluate) not deterministic: key made_at",
 )

@@ -66,7 +66,7 @@ def test_the_modules_of_an_extra_come_with_its_distributions(extra: str) -> None
     brings = importlib.metadata.packages_distributions()
     wanted = distributions(PROJECT["optional-dependencies"][extra])
     core = distributions(PROJECT["dependencies"])
-    indirectly = {"botocore", "pydantic-core", "ruamel-yaml"}
+    indirectly = {"botocore", "dask", "pydantic-core", "ruamel-yaml"}
     elsewhere = {"grpc": ".venv-serve and .venv-triton", "torch": ".venv-torch"}
     if extra in elsewhere and extra not in brings:
         pytest.skip(f"it is in {elsewhere[extra]} only")

@@ -61,7 +61,8 @@ def write(content: dict[str, Any], folder: Path) -> None:
     write_json(folder / "scale.json", content)
     stored = read_json(folder / "scale.json")
     write_bytes(folder / "scale.md", scale_report.page(stored).encode())
-    write_bytes(folder / "scale.png", scale_picture.picture(stored["records"]))
+    if stored["records"]:
+        write_bytes(folder / "scale.png", scale_picture.picture(stored["records"]))
 
 
 if __name__ == "__main__":

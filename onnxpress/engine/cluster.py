@@ -19,7 +19,13 @@ from urllib.parse import urlsplit
 
 from onnxpress.engine.engine import Task
 from onnxpress.engine.said import Said, kept
-from onnxpress.engine.sameness import computing_with, differences, identity, threads
+from onnxpress.engine.sameness import (
+    computing_with,
+    differences,
+    identity,
+    own_modules,
+    threads,
+)
 from onnxpress.errors import ServerError, UserError
 from onnxpress.extras import naming_extras
 from onnxpress.progress import Say
@@ -217,6 +223,9 @@ class Done(Generic[Out]):
 
     result: Out
     said: Said
+    worker: str
+    code: dict[str, str]
+    """Digests of the user's own modules that the worker has loaded, by name."""
 
 
 class _Call:
@@ -254,7 +263,6 @@ class _Call:
                         f"give the workers more memory, {CURE}"
                     ) from error
                 self._future = self._cluster.begin(self._function, self._arguments)
-
             except ImportError as error:
                 raise ServerError(
                     f"a worker lacks code that this machine has ({error}); install it there, {CURE}"
@@ -266,6 +274,7 @@ class _Call:
                     "the scheduler lacks code that this machine has "
                     f"({error.__cause__ or 'it could not read a call'}); install it there, {CURE}"
                 ) from error
+        _refuse_other_code(done)
         done.said.again()
         return done.result
 
@@ -294,7 +303,7 @@ def _checked(here: Here, function: Callable[..., Out], *arguments: Any) -> Done[
     worker = get_worker()
     _refuse(worker.address, here.identity, _identity_of(worker))
     with kept() as said, computing_with(here.threads):
-        return Done(function(*arguments), said)
+        return Done(function(*arguments), said, worker.address, own_modules())
 
 
 def _refuse(worker: str, here: dict[str, str], there: dict[str, str]) -> None:
@@ -304,11 +313,24 @@ def _refuse(worker: str, here: dict[str, str], there: dict[str, str]) -> None:
         ServerError: it is not, or does not.
     """
     if differing := differences(here, there):
-        raise ServerError(
-            f"worker {worker} would give other results: {differing}; make them equal, {CURE}"
-        )
+        raise ServerError(_unequal(worker, differing))
     if there["threads"] != "1":
         raise ServerError(
             f"worker {worker} has {there['threads']} threads, and calls share no process; "
             f"start it with --nthreads 1, {CURE}"
         )
+
+
+def _refuse_other_code(done: Done[Any]) -> None:
+    """See that a worker had the modules of the user's own that are loaded here, too.
+
+    Raises:
+        ServerError: it had another one.
+    """
+    here = own_modules()
+    if other := differences({name: here[name] for name in done.code.keys() & here}, done.code):
+        raise ServerError(_unequal(done.worker, f"the code of {other}"))
+
+
+def _unequal(worker: str, differing: str) -> str:
+    return f"worker {worker} would give other results: {differing}; make them equal, {CURE}"

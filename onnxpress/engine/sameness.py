@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import platform
+import sys
+import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -21,6 +23,7 @@ LIBRARIES = (
     "onnx",
     "onnxruntime",
     "onnxscript",
+    "pandas",
     "pyarrow",
     "scikit-learn",
     "scipy",
@@ -32,6 +35,8 @@ LIBRARIES = (
 """The packages that compute, or that carry what is computed."""
 
 NOT_INSTALLED = "not installed"
+INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
+"""The folders of an environment, as sysconfig calls them."""
 
 
 @cache
@@ -66,6 +71,29 @@ def computing_with(threads: Mapping[str, int]) -> Iterator[None]:
     _load_pools()
     with threadpool_limits(limits=dict(threads)):
         yield
+
+
+def own_modules() -> dict[str, str]:
+    """Return digests of the modules that are loaded from outside the environment, by name.
+
+    Such are a user's own estimators, whose code no version tells. Those of onnxpress are not in it.
+    """
+    found = {
+        name: _digest_of_own(name, place)
+        for name, module in list(sys.modules.items())
+        if name != "__main__" and (place := getattr(module, "__file__", ""))
+    }
+    return {name: digest for name, digest in found.items() if digest}
+
+
+@cache
+def _digest_of_own(_name: str, place: str) -> str:
+    """The digest of a module as it was when it was first asked for; empty if it is not own code."""
+    path = Path(place).resolve()
+    installed = [Path(sysconfig.get_path(name)) for name in INSTALLED]
+    if any(path.is_relative_to(folder.resolve()) for folder in (*installed, PACKAGE)):
+        return ""
+    return sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else ""
 
 
 def differences(here: dict[str, str], there: dict[str, str]) -> str:

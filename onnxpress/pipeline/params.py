@@ -197,14 +197,18 @@ def _runtime_name(text: str) -> str:
 RuntimeName = Annotated[str, AfterValidator(_runtime_name)]
 
 
-def _scheduler(text: str) -> str:
-    """Check the address of a Dask scheduler; whether one is there is seen later."""
+SCHEDULER_FORM = "tcp://host:port or tls://host:port, such as tcp://127.0.0.1:8786"
+
+
+def is_scheduler(text: str) -> bool:
+    """Whether a text is the address of a Dask scheduler; whether one is there is seen later."""
     known = re.fullmatch(r"(?:tcp|tls)://(?:[\w.-]+|\[[\da-fA-F:.]+\]):(\d{1,5})", text, re.ASCII)
-    if not known or not 0 < int(known[1]) < 2**16:
-        raise PydanticCustomError(
-            "scheduler",
-            "Input should be tcp://host:port or tls://host:port, such as tcp://127.0.0.1:8786",
-        )
+    return known is not None and 0 < int(known[1]) < 2**16
+
+
+def _scheduler(text: str) -> str:
+    if not is_scheduler(text):
+        raise PydanticCustomError("scheduler", f"Input should be {SCHEDULER_FORM}")
     return text
 
 

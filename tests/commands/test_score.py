@@ -289,3 +289,14 @@ def test_what_cannot_be_scored_is_one_line(
     Path("empty").mkdir()
     Path("notes.txt").write_text("nothing")
     assert expected in refusal(table, **words)
+
+
+@pytest.mark.parametrize("address", ["tcp://me:a-secret-word@127.0.0.1:9", "http://x", ""])
+def test_an_address_that_is_none_of_a_scheduler_is_refused_unseen(address: str) -> None:
+    table = str(store(raw(), Path("rows.parquet")))
+    with pytest.raises(UserError) as caught:
+        main(Job(QUANTIZED, table, OUT, scheduler=address))
+    expected = (
+        "--scheduler should be tcp://host:port or tls://host:port, such as tcp://127.0.0.1:8786"
+    )
+    assert str(caught.value) == f"{expected}; correct the address"

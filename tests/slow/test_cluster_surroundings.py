@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import signal
@@ -161,6 +162,33 @@ def test_workers_that_would_give_other_results(
             line = line_of(address)
         assert expected in line
         assert "run again; what is done is kept" in line
+
+
+def test_a_worker_with_other_code_of_the_users_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = {
+        "here": "def answer(item): return item\n",
+        "there": "def answer(item): return item + 1\n",
+    }
+    for name, code in paths.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own_estimators.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path / "here")
+    answer = importlib.import_module("own_estimators").answer
+    for place in ("here", "there"):
+        path = f"{tmp_path / place}:{ROOT}"
+        with (
+            scheduling(tmp_path, path) as (_, address),
+            worker(address, tmp_path, path=path),
+            engine_at(address, refuse) as engine,
+        ):
+            task = engine.submit(answer, 1)
+            if place == "here":
+                assert task.result() == 1
+            else:
+                with pytest.raises(ServerError, match="other results: the code of own_estimators"):
+                    task.result()
 
 
 @pytest.mark.parametrize("path_of", [of_another_version, of_other_code])

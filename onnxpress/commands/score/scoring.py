@@ -41,7 +41,7 @@ from onnxpress.pipeline.files import atomic_path
 from onnxpress.pipeline.inputs import read_schema
 from onnxpress.pipeline.keys import keys_named
 from onnxpress.pipeline.onnx_inputs import read_onnx
-from onnxpress.pipeline.params import load_params
+from onnxpress.pipeline.params import SCHEDULER_FORM, is_scheduler, load_params
 from onnxpress.runtime.sessions import open_session, predict_onnx
 from onnxpress.tables.arrow_types import decoded
 from onnxpress.tables.csv_types import CsvForm
@@ -134,6 +134,8 @@ def main(job: Job, *, in_json: bool = False) -> None:
         form = CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
         model = read_onnx(job.model, schema)
         refuse_kept(job.keep, schema)
+        if job.scheduler is not None and not is_scheduler(job.scheduler):
+            raise UserError(f"--scheduler should be {SCHEDULER_FORM}; correct the address")
         files = files_of(job.table, job.output)
         stamp = stamp_of(model, schema, job.keep, form)
         with working("looking at what is scored already"):

@@ -70,7 +70,7 @@ LINEAR = {"train.estimator": "LogisticRegression", "train.params": {}}
 AXES = (
     Axis(
         "rows",
-        (10**3, 10**4, 10**5, 10**6, 10**7),
+        (10**3, 10**4, 10**5, 3 * 10**5, 10**6, 10**7, 10**8),
         (10**3, 3 * 10**3, 10**4),
         rows=lambda size: size,
         columns=lambda _: 10,
@@ -78,7 +78,7 @@ AXES = (
     ),
     Axis(
         "nodes",
-        (1, 4, 16, 64, 256, 1024),
+        (1, 4, 16, 64, 256, 1024, 2304),
         (1, 2, 4),
         rows=lambda _: 2 * 10**4,
         columns=lambda _: 10,

@@ -14,8 +14,9 @@ HEAD = """\
 # How the cost grows
 
 Written by `python -m bench.scale`. CPU seconds are those of a stage and of all processes below it,
-peak memory is that of the largest of them. The load average was {load:.1f} at the end: it is in
-every wall time, and in CPU seconds little.
+peak memory is that of the largest of them, with what it has mapped of files, which the kernel may
+drop: evaluate keeps its rows there. The load average was {load:.1f} at the end: it is in every wall
+time, and in CPU seconds little.
 
 An exponent is the slope of what is above the smallest size, in logarithms, with its standard
 error: 1 is linear. It is over what the stage reads: prepare and score all rows, evaluate and drift

@@ -23,7 +23,7 @@ from onnxpress.engine.sameness import (
     computing_with,
     differences,
     identity,
-    own_modules,
+    loaded_code,
     threads,
 )
 from onnxpress.errors import ServerError, UserError
@@ -225,7 +225,7 @@ class Done(Generic[Out]):
     said: Said
     worker: str
     code: dict[str, str]
-    """Digests of the user's own modules that the worker has loaded, by name."""
+    """What the worker has loaded, as :func:`loaded_code` tells."""
 
 
 class _Call:
@@ -303,7 +303,7 @@ def _checked(here: Here, function: Callable[..., Out], *arguments: Any) -> Done[
     worker = get_worker()
     _refuse(worker.address, here.identity, _identity_of(worker))
     with kept() as said, computing_with(here.threads):
-        return Done(function(*arguments), said, worker.address, own_modules())
+        return Done(function(*arguments), said, worker.address, loaded_code())
 
 
 def _refuse(worker: str, here: dict[str, str], there: dict[str, str]) -> None:
@@ -322,14 +322,14 @@ def _refuse(worker: str, here: dict[str, str], there: dict[str, str]) -> None:
 
 
 def _refuse_other_code(done: Done[Any]) -> None:
-    """See that a worker had the modules of the user's own that are loaded here, too.
+    """See that what a worker had loaded is equal to what is loaded here, too.
 
     Raises:
-        ServerError: it had another one.
+        ServerError: it is not.
     """
-    here = own_modules()
+    here = loaded_code()
     if other := differences({name: here[name] for name in done.code.keys() & here}, done.code):
-        raise ServerError(_unequal(done.worker, f"the code of {other}"))
+        raise ServerError(_unequal(done.worker, other))
 
 
 def _unequal(worker: str, differing: str) -> str:

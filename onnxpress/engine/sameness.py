@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import platform
+import re
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import (
+    PackageNotFoundError,
+    packages_distributions,
+    requires,
+    version,
+)
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
@@ -73,17 +79,36 @@ def computing_with(threads: Mapping[str, int]) -> Iterator[None]:
         yield
 
 
-def own_modules() -> dict[str, str]:
-    """Return digests of the modules that are loaded from outside the environment, by name.
+def loaded_code() -> dict[str, str]:
+    """Return what this process has loaded that may decide about results, by name.
 
-    Such are a user's own estimators, whose code no version tells. Those of onnxpress are not in it.
+    Digests of the user's own modules, such as an estimator's, whose code no version tells; and the
+    versions of installed packages that need one of the :data:`LIBRARIES`, since they compute, too.
     """
-    found = {
-        name: _digest_of_own(name, place)
-        for name, module in list(sys.modules.items())
-        if name != "__main__" and (place := getattr(module, "__file__", ""))
-    }
-    return {name: digest for name, digest in found.items() if digest}
+    tops = {name.partition(".")[0] for name in list(sys.modules)}
+    found = {name: version(name) for top in tops for name in _computing().get(top, ())}
+    for name, module in list(sys.modules.items()):
+        place = getattr(module, "__file__", "")
+        if name != "__main__" and place and (digest := _digest_of_own(name, place)):
+            found[f"module {name}"] = digest
+    return found
+
+
+@cache
+def _computing() -> dict[str, list[str]]:
+    """The packages that need one of :data:`LIBRARIES`, by the module that one imports."""
+    found = {}
+    for module, packages in packages_distributions().items():
+        needing = [name for name in set(packages) if _needs(name) & set(LIBRARIES)]
+        if needing:
+            found[module] = needing
+    return found
+
+
+def _needs(package: str) -> set[str]:
+    """The names of what a package needs, its extras apart."""
+    needs = [each for each in requires(package) or () if "extra ==" not in each]
+    return {re.split(r"[^\w.-]", each, maxsplit=1)[0].lower() for each in needs}
 
 
 @cache

@@ -78,12 +78,12 @@ def worker(address: str, folder: Path, *words: str, path: str = str(ROOT)) -> It
         yield started[0]
 
 
-def of_another_version(folder: Path) -> str:
-    """A path of imports on which numpy says that it is of another version."""
-    folder = folder / "versions"
-    metadata = folder / "numpy-0.0.1.dist-info" / "METADATA"
+def of_another_version(folder: Path, package: str = "numpy") -> str:
+    """A path of imports on which a package says that it is of another version."""
+    folder = folder / f"{package}-versions"
+    metadata = folder / f"{package}-0.0.1.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)
-    metadata.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.0.1\n")
+    metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\nRequires-Dist: numpy\n")
     return f"{folder}:{ROOT}"
 
 
@@ -187,8 +187,25 @@ def test_a_worker_with_other_code_of_the_users_own(
             if place == "here":
                 assert task.result() == 1
             else:
-                with pytest.raises(ServerError, match="other results: the code of own_estimators"):
+                with pytest.raises(ServerError, match="other results: module own_estimators "):
                     task.result()
+
+
+def drawn(item: int) -> int:
+    """A call that loads a package which needs numpy, and which is not among ours."""
+    importlib.import_module("matplotlib")
+    return item
+
+
+def test_a_worker_with_another_version_of_a_package_that_a_call_loads(
+    scheduler: tuple[Process, str], tmp_path: Path
+) -> None:
+    drawn(1)
+    path = of_another_version(tmp_path, "matplotlib")
+    with worker(scheduler[1], tmp_path, path=path), engine_at(scheduler[1], refuse) as engine:
+        assert engine.submit(nap, 1).result() == 1
+        with pytest.raises(ServerError, match=r"other results: matplotlib 0.0.1 there and 3\."):
+            engine.submit(drawn, 1).result()
 
 
 @pytest.mark.parametrize("path_of", [of_another_version, of_other_code])

@@ -35,6 +35,8 @@ LIBRARIES = (
 """The packages that compute, or that carry what is computed."""
 
 NOT_INSTALLED = "not installed"
+PROGRAMS = ("__main__", "__mp_main__")
+"""What was started, here and where a worker was: multiprocessing keeps it by the second name."""
 INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
 """The folders of an environment, as sysconfig calls them."""
 
@@ -81,7 +83,7 @@ def own_modules() -> dict[str, str]:
     found = {
         name: _digest_of_own(name, place)
         for name, module in list(sys.modules.items())
-        if name != "__main__" and (place := getattr(module, "__file__", ""))
+        if name not in PROGRAMS and (place := getattr(module, "__file__", ""))
     }
     return {name: digest for name, digest in found.items() if digest}
 

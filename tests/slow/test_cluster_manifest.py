@@ -223,11 +223,12 @@ def test_a_client_without_a_certificate_of_the_authority_is_refused_in_a_line(
 
 
 def test_glibc_of_a_worker_keeps_freed_memory(address: str, certificates: Path) -> None:
-    client: Any = Client  # it has no types
+    client: Any = Client  # these have no types
+    security: Any = Security
     files = {"ca_file": "ca.crt", "client_cert": "client.crt", "client_key": "client.key"}
     paths = {f"tls_{key}": str(certificates / name) for key, name in files.items()}
     environment_of = Path("/proc/self/environ").read_bytes  # as it was when the process started
-    with client(address, security=Security(**paths), set_as_default=False) as connected:
+    with client(address, security=security(**paths), set_as_default=False) as connected:
         connected.wait_for_workers(1)
         (environment,) = connected.run(environment_of).values()
     variables = dict(each.split(b"=", 1) for each in environment.split(b"\0") if each)

@@ -7,11 +7,13 @@ threads as this process would, and what it says beside its result is said here.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import wait
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -82,10 +84,14 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         raise ServerError(
             f"engine.scheduler {address} does not answer ({words}); start it, {CURE}"
         ) from error
-    with dask.config.set(large), client:
-        found = Cluster(client, address)
-        found.refuse_unequal()
-        yield found
+    with dask.config.set(large):
+        try:
+            found = Cluster(client, address)
+            found.refuse_unequal()
+            yield found
+        finally:
+            with suppress(Exception):  # what was asked for is here, or is known to have failed
+                client.close()
 
 
 def refuse_no_certificates(address: str) -> None:
@@ -124,7 +130,7 @@ class Cluster:
 
     def share(self, value: Any) -> Any:
         """Have the scheduler keep a value, for any number of calls."""
-        return _Shared(self._client, value)
+        return _Shared(self, value)
 
     def submit(self, function: Callable[..., Out], *arguments: Any) -> Task[Out]:
         """Send a call to the worker that is free first."""
@@ -133,8 +139,36 @@ class Cluster:
     def begin(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Return the ``distributed.Future`` of a call."""
         known = [each.future() if isinstance(each, _Shared) else each for each in arguments]
-        here = Here(identity(), threads())
-        return self._client.submit(_checked, here, function, *known, pure=False)
+        return self.send(_checked, Here(identity(), threads()), function, *known)
+
+    def send(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Have Dask call a function; return the ``distributed.Future``.
+
+        Raises:
+            ServerError: the scheduler is gone.
+        """
+        self._refuse_ended()
+        return self._client.submit(function, *arguments, pure=False)
+
+    def wait_for(self, future: Any) -> Any:
+        """Return what a ``distributed.Future`` holds, or raise what it or the way to it raises.
+
+        Dask is asked once and then watched. Its own timeout gives up the transfer of a result that
+        takes longer, and if its event loop is held up, two that it has begun end each other.
+
+        Raises:
+            ServerError: the scheduler is gone, or was without workers.
+        """
+        self._seen = time.monotonic()
+        asked = asyncio.run_coroutine_threadsafe(
+            self._client.gather(future, asynchronous=True), self._client.loop.asyncio_loop
+        )
+        try:
+            while not wait([asked], POLL_SECONDS).done:
+                self.refuse_gone()
+            return asked.result()
+        finally:
+            asked.cancel()
 
     def refuse_unequal(self) -> None:
         """See that there are workers, and that each would give the results of this machine.
@@ -176,8 +210,7 @@ class Cluster:
         Raises:
             ServerError: it is gone, or was.
         """
-        if self._client.status != "running":
-            raise ServerError(f"the scheduler at {self._address} is gone; start it again, {CURE}")
+        self._refuse_ended()
         now = time.monotonic()
         if self._workers():
             self._seen = now
@@ -187,20 +220,25 @@ class Cluster:
                 f"{WORKER_SECONDS:.0f} seconds; start one, {CURE}"
             )
 
+    def _refuse_ended(self) -> None:
+        if self._client.status != "running":
+            raise ServerError(f"the scheduler at {self._address} is gone; start it again, {CURE}")
+
     def _workers(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        """The workers that the scheduler knows; none if it is gone."""
+        found: dict[str, Any] = self._client.scheduler_info(n_workers=-1).get("workers", {})
         return found
 
 
 class _Shared:
     """A value that the scheduler keeps."""
 
-    def __init__(self, client: Any, value: Any) -> None:
-        self._client, self._value = client, value
+    def __init__(self, cluster: Cluster, value: Any) -> None:
+        self._cluster, self._value = cluster, value
         self._future = self._sent()
 
     def _sent(self) -> Any:
-        return self._client.submit(_same, self._value, pure=False)
+        return self._cluster.send(_same, self._value)
 
     def future(self) -> Any:
         """Its ``distributed.Future``, a new one where too many workers were lost with it."""
@@ -240,20 +278,12 @@ class _Call:
 
         from distributed import KilledWorker
         from distributed.client import FutureCancelledError
-        from distributed.comm.core import CommClosedError
 
         lost = 0
         while True:
             try:
-                done = self._future.result(timeout=POLL_SECONDS)
+                done = self._cluster.wait_for(self._future)
                 break
-            except TimeoutError:
-                if self._future.status == "error" and _is_own(self._future.exception()):
-                    raise
-                self._cluster.refuse_gone()
-            except CommClosedError:  # the scheduler is gone, which is known in a moment
-                time.sleep(POLL_SECONDS / 10)
-                self._cluster.refuse_gone()
             except (KilledWorker, FutureCancelledError, CancelledError) as error:
                 self._cluster.refuse_gone()
                 lost += 1
@@ -263,6 +293,11 @@ class _Call:
                         f"give the workers more memory, {CURE}"
                     ) from error
                 self._future = self._cluster.begin(self._function, self._arguments)
+            except OSError:
+                if self._future.status == "error":  # the call has raised it
+                    raise
+                time.sleep(POLL_SECONDS / 10)  # the connection fails: is the scheduler gone?
+                self._cluster.refuse_gone()
             except ImportError as error:
                 raise ServerError(
                     f"a worker lacks code that this machine has ({error}); install it there, {CURE}"
@@ -279,12 +314,10 @@ class _Call:
         return done.result
 
     def cancel(self) -> None:
-        self._future.cancel()
+        from distributed.client import ClosedClientError
 
-
-def _is_own(error: BaseException) -> bool:
-    """Whether a call has raised a timeout, so that this is not the end of our waiting."""
-    return isinstance(error, TimeoutError)
+        with suppress(ClosedClientError):  # the scheduler is gone
+            self._future.cancel()
 
 
 def _same(value: Any) -> Any:

@@ -41,6 +41,8 @@ LIBRARIES = (
 """The packages that compute, or that carry what is computed."""
 
 NOT_INSTALLED = "not installed"
+PROGRAMS = ("__main__", "__mp_main__")
+"""What was started, here and where a worker was: multiprocessing keeps it by the second name."""
 INSTALLED = ("stdlib", "platstdlib", "purelib", "platlib")
 """The folders of an environment, as sysconfig calls them."""
 
@@ -89,7 +91,7 @@ def loaded_code() -> dict[str, str]:
     found = {name: version(name) for top in tops for name in _computing().get(top, ())}
     for name, module in list(sys.modules.items()):
         place = getattr(module, "__file__", "")
-        if name != "__main__" and place and (digest := _digest_of_own(name, place)):
+        if name not in PROGRAMS and place and (digest := _digest_of_own(name, place)):
             found[f"module {name}"] = digest
     return found
 

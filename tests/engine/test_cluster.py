@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from distributed import LocalCluster
 from numpy.typing import NDArray
 
 from bench.soak.cluster import kill_a_worker
+from onnxpress.engine import cluster as engine_room
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import HERE, in_order
 from onnxpress.errors import UserError
@@ -57,3 +62,24 @@ def test_lost_workers_lose_nothing(local: LocalCluster) -> None:
         found = [task.result() for task in tasks]
     for item, each in zip(range(20, 40), found, strict=True):
         assert each.tobytes() == (VALUES * item).tobytes()
+
+
+@dataclass
+class Slow:
+    """What takes long to be sent, the first times."""
+
+    noted: Path
+
+    def __reduce__(self) -> tuple[Callable[[str], str], tuple[str]]:
+        with self.noted.open("a") as noted:
+            noted.write("sent ")
+        if self.noted.read_text().count("sent") < 4:
+            time.sleep(1.5 * engine_room.POLL_SECONDS)
+        return str, ("it",)
+
+
+def test_a_result_that_is_long_on_its_way_is_sent_once(local: LocalCluster, tmp_path: Path) -> None:
+    with engine_at(local.scheduler_address, refuse_lines) as engine:
+        found: Any = engine.submit(Slow, tmp_path / "noted").result()
+    assert found == "it"
+    assert (tmp_path / "noted").read_text() == "sent "

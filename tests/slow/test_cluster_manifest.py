@@ -14,6 +14,8 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from distributed import Client
+from distributed.security import Security
 
 from onnxpress.pipeline.files import write_bytes, write_json
 from tests.conftest import ROOT
@@ -218,3 +220,18 @@ def test_a_client_without_a_certificate_of_the_authority_is_refused_in_a_line(
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
         assert "engine.scheduler" in done.stderr
     assert not [*(workspace / "scored").rglob("*.parquet")]
+
+
+def test_glibc_of_a_worker_keeps_freed_memory(address: str, certificates: Path) -> None:
+    client: Any = Client  # these have no types
+    security: Any = Security
+    files = {"ca_file": "ca.crt", "client_cert": "client.crt", "client_key": "client.key"}
+    paths = {f"tls_{key}": str(certificates / name) for key, name in files.items()}
+    environment_of = Path("/proc/self/environ").read_bytes  # as it was when the process started
+    with client(address, security=security(**paths), set_as_default=False) as connected:
+        connected.wait_for_workers(1)
+        (environment,) = connected.run(environment_of).values()
+    variables = dict(each.split(b"=", 1) for each in environment.split(b"\0") if each)
+    loader = next(Path("/").glob("lib*/ld-linux-*.so.*"))
+    tunables = subprocess.check_output([loader, "--list-tunables"], env=variables, text=True)
+    assert "glibc.malloc.trim_threshold: 0x80000000 " in tunables

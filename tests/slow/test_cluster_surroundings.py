@@ -12,16 +12,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from onnxpress.engine import cluster as engine_room
 from onnxpress.engine.choosing import engine_at
+from onnxpress.engine.engine import HERE
 from onnxpress.errors import ServerError
 from tests.conftest import ROOT
+from tests.quantize.test_trying import KILLED, assert_same, made
 from tests.support.clusters import connected
 
+ALONE = "--no-nanny"
 Process = subprocess.Popen[str]
 
 
@@ -30,13 +34,16 @@ def refuse(line: str) -> None:
 
 
 @contextmanager
-def running(module: str, *words: str, path: str, folder: Path, announces: str) -> Iterator[Any]:
+def running(
+    *words: str, path: str, folder: Path, announces: str, umask: int = -1, **variables: str
+) -> Iterator[Any]:
     """A program of Dask, once it has printed a line of this form; yields it and what matched."""
-    variables = {name: each for name, each in os.environ.items() if name != "PYTHONPATH"}
+    others = {name: each for name, each in os.environ.items() if name != "PYTHONPATH"} | variables
     process = subprocess.Popen(
-        [sys.executable, "-m", f"distributed.cli.{module}", *words, "--no-dashboard"],
+        [Path(sys.executable).with_name("dask"), *words, "--no-dashboard"],
         cwd=folder,
-        env={**variables, "PYTHONPATH": path} if path else variables,
+        env={**others, "PYTHONPATH": path} if path else others,
+        umask=umask,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -62,20 +69,22 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[Process, str]]:
 def scheduling(folder: Path, path: str) -> Iterator[tuple[Process, str]]:
     words = ("--host", "127.0.0.1", "--port", "0")
     form = r"Scheduler at:\s+(\S+)"
-    with running("dask_scheduler", *words, path=path, folder=folder, announces=form) as started:
+    with running("scheduler", *words, path=path, folder=folder, announces=form) as started:
         process, found = started
         yield process, found[1]
 
 
 @contextmanager
-def worker(address: str, folder: Path, *words: str, path: str = str(ROOT)) -> Iterator[Process]:
-    """A worker that has joined; its nanny is the process."""
-    options = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", *words)
-    form = r"Registered to:"
-    with running(
-        "dask_worker", address, *options, path=path, folder=folder, announces=form
-    ) as started:
-        yield started[0]
+def worker(
+    address: str, folder: Path, *words: str, path: str = str(ROOT), **surroundings: Any
+) -> Iterator[Process]:
+    """A worker that has joined."""
+    options = ("worker", address, "--host", "127.0.0.1", "--nthreads", "1", *words)
+    started = running(
+        *options, path=path, folder=folder, announces=r"Registered to:", **surroundings
+    )
+    with started as (process, _):
+        yield process
 
 
 def of_another_version(folder: Path, package: str = "numpy") -> str:
@@ -83,7 +92,9 @@ def of_another_version(folder: Path, package: str = "numpy") -> str:
     folder = folder / f"{package}-versions"
     metadata = folder / f"{package}-0.0.1.dist-info" / "METADATA"
     metadata.parent.mkdir(parents=True)
-    metadata.write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\nRequires-Dist: numpy\n")
+    metadata.write_text(
+        f"Metadata-Version: 2.1\nName: {package}\nVersion: 0.0.1\nRequires-Dist: numpy\n"
+    )
     return f"{folder}:{ROOT}"
 
 
@@ -137,7 +148,7 @@ def test_a_scheduler_without_our_code(tmp_path: Path) -> None:
 def test_a_scheduler_that_dies(scheduler: tuple[Process, str], tmp_path: Path) -> None:
     process, address = scheduler
     with (
-        worker(address, tmp_path),
+        worker(address, tmp_path, ALONE),
         pytest.raises(ServerError, match="is gone; start it again, or set"),
         engine_at(address, refuse) as engine,
     ):
@@ -158,7 +169,7 @@ def test_workers_that_would_give_other_results(
         (str(ROOT), ("--nthreads", "2"), "has 2 threads, and calls share no process; start it"),
         ("", (), "lacks our code (ModuleNotFoundError(\"No module named 'onnxpress'\"));"),
     ]:
-        with worker(address, tmp_path, *words, path=path):
+        with worker(address, tmp_path, ALONE, *words, path=path):
             line = line_of(address)
         assert expected in line
         assert "run again; what is done is kept" in line
@@ -180,7 +191,7 @@ def test_a_worker_with_other_code_of_the_users_own(
         path = f"{tmp_path / place}:{ROOT}"
         with (
             scheduling(tmp_path, path) as (_, address),
-            worker(address, tmp_path, path=path),
+            worker(address, tmp_path, ALONE, path=path),
             engine_at(address, refuse) as engine,
         ):
             task = engine.submit(answer, 1)
@@ -208,16 +219,47 @@ def test_a_worker_with_another_version_of_a_package_that_a_call_loads(
             engine.submit(drawn, 1).result()
 
 
+STRANGE = {
+    "HOME": "/proc/nowhere",
+    "LC_ALL": "C",
+    "OMP_NUM_THREADS": "2",
+    "OPENBLAS_NUM_THREADS": "2",
+    "PYTHONHASHSEED": "7",
+    "TZ": "Asia/Seoul",
+}
+NEXT_YEAR = "import time\ntime.time = lambda: time.time_ns() / 1e9 + 3e7\n"
+
+
+def test_a_worker_in_other_surroundings_makes_the_same(
+    scheduler: tuple[Process, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is started as the page says, and so by another program than this one."""
+    for name, code in {"clock.py": NEXT_YEAR, "stage.py": ""}.items():
+        (tmp_path / name).write_text(code)
+    stage = ModuleType("stage")
+    stage.__file__ = str(tmp_path / "stage.py")
+    monkeypatch.setitem(sys.modules, "__mp_main__", stage)
+    words = ("--preload", str(tmp_path / "clock.py"), "--local-directory", str(tmp_path / "w"))
+    (tmp_path / "tmp").mkdir()
+    strange = {**STRANGE, "TMPDIR": str(tmp_path / "tmp")}
+    with (
+        worker(scheduler[1], Path("/"), *words, umask=0o077, **strange),
+        engine_at(scheduler[1], refuse) as engine,
+    ):
+        found = made(KILLED, engine)
+    assert_same(found, made(KILLED, HERE))
+
+
 @pytest.mark.parametrize("path_of", [of_another_version, of_other_code])
 def test_a_wrong_worker_that_joins_later(
     path_of: Callable[[Path], str], scheduler: tuple[Process, str], tmp_path: Path
 ) -> None:
     address = scheduler[1]
     with ExitStack() as stack:
-        stack.enter_context(worker(address, tmp_path))
+        stack.enter_context(worker(address, tmp_path, ALONE))
         engine = stack.enter_context(engine_at(address, refuse))
         assert engine.submit(nap, 1).result() == 1
-        stack.enter_context(worker(address, tmp_path, path=path_of(tmp_path)))
+        stack.enter_context(worker(address, tmp_path, ALONE, path=path_of(tmp_path)))
         tasks = [engine.submit(nap, item) for item in range(40)]
         with pytest.raises(ServerError, match="would give other results: "):
             for task in tasks:
@@ -229,9 +271,9 @@ def test_a_worker_without_our_code_that_joins_later_computes_nothing(
 ) -> None:
     """It cannot read what it is sent, and leaves."""
     address = scheduler[1]
-    with worker(address, tmp_path), engine_at(address, refuse) as engine:
+    with worker(address, tmp_path, ALONE), engine_at(address, refuse) as engine:
         assert engine.submit(nap, 1).result() == 1
-        with worker(address, tmp_path, path=""):
+        with worker(address, tmp_path, ALONE, path=""):
             tasks = [engine.submit(nap, item) for item in range(20)]
             assert [task.result() for task in tasks] == list(range(20))
 
@@ -256,7 +298,7 @@ def test_what_is_interrupted_leaves_no_task(
     number: signal.Signals, scheduler: tuple[Process, str], tmp_path: Path
 ) -> None:
     address = scheduler[1]
-    with worker(address, tmp_path):
+    with worker(address, tmp_path, ALONE):
         process = subprocess.Popen(
             [sys.executable, "-c", INTERRUPTED, address],
             env={**os.environ, "PYTHONPATH": str(ROOT)},

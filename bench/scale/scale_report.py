@@ -92,7 +92,10 @@ def _shown(found: Exponent | None) -> str:
     return f"{found.value:.2f}" + ("" if found.error is None else f" ± {found.error:.2f}")
 
 
-_COLUMNS = ("step", "rows", "here", "1 worker", "2 workers", "ratio", "bytes", "tasks")
+_COLUMNS = (
+    *("step", "rows", "here", "1 worker", "2 workers", "ratio", "ratio of trials"),
+    *("bytes", "tasks"),
+)
 
 
 def _workers(records: Sequence[Record]) -> str:
@@ -100,15 +103,17 @@ def _workers(records: Sequence[Record]) -> str:
     lines = [
         "## Workers\n",
         "Seconds of the same step in this process, and on workers of one thread each on this",
-        "machine. The rest is simulated: list scheduling of the tasks' times on one worker, while",
-        "what is between the tasks takes as long as it did.\n",
+        "machine. The trials are from the start of the first task to the end of the last, without",
+        "the start of Python. The rest is simulated: list scheduling of the tasks' times on one",
+        "worker, while what is between the tasks takes as long as it did.\n",
         f"| {' | '.join([*_COLUMNS, *counts])} |",
         f"|---|{'---:|' * (len(_COLUMNS) - 1 + len(counts))}",
     ]
     for each in records:
         one, two = each["workers_1_s"], each["workers_2_s"]
         cells = [each["step"], f"{each['rows']:,}", f"{each['here_s']:.1f}", f"{one:.1f}"]
-        cells += [f"{two:.1f}", f"{one / two:.2f}"]
+        trials = each["trials_1_s"] / each["trials_2_s"]
+        cells += [f"{two:.1f}", f"{one / two:.2f}", f"{trials:.2f}"]
         cells += ["identical" if each["identical"] else "DIFFERENT", str(each["tasks"])]
         cells += [f"{each['simulated_s'][count]:.1f}" for count in counts]
         lines.append(f"| {' | '.join(cells)} |")

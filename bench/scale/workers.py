@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from distributed.diagnostics.task_stream import TaskStreamPlugin
 
@@ -28,11 +28,11 @@ MADE = {
 def compare(rows: int, work: Path) -> list[Record]:
     """Return for each step what it takes here, on one worker and on two.
 
-    quantize has a hundredth of the ``rows``, and scores candidates with clones fitted on folds of
+    quantize has a fortieth of the ``rows``, and scores candidates with clones fitted on folds of
     them: score is much faster.
     """
     write_rows(work / "data" / "rows", rows, 10)
-    kept = rows // 100
+    kept = rows // 40
     few = {"train.max_rows": kept, "data.calibration_size": 0}
     settings = SETTINGS | forest(100, max_depth=12) | few
     project(work, settings)
@@ -46,19 +46,29 @@ def compare(rows: int, work: Path) -> list[Record]:
         digests = {taken(work, paths)}
         for workers in (1, 2):
             with local_cluster(workers) as cluster:
-                seconds, times = on(cluster, work, step, settings)
+                took = on(cluster, work, step, settings)
             digests.add(taken(work, paths))
-            record[f"workers_{workers}_s"] = seconds
+            record[f"workers_{workers}_s"] = took.seconds
+            record[f"trials_{workers}_s"] = took.trials_s
             if workers == 1:
-                record |= simulated(seconds, times)
+                record |= simulated(took.seconds, took.times)
         found.append(record | {"identical": len(digests) == 1})
     return found
 
 
-def on(
-    cluster: Any, work: Path, step: str, settings: Mapping[str, Any]
-) -> tuple[float, list[float]]:
-    """Run a step with the workers of a cluster; return its seconds, and those of its tasks."""
+class Took(NamedTuple):
+    """What a step has taken on workers."""
+
+    seconds: float
+    """Of the whole step, the start of Python among them."""
+    trials_s: float
+    """Seconds from the start of the first task to the end of the last."""
+    times: list[float]
+    """Seconds of each task."""
+
+
+def on(cluster: Any, work: Path, step: str, settings: Mapping[str, Any]) -> Took:
+    """Run a step with the workers of a cluster."""
     project(work, {**settings, "engine.scheduler": cluster.scheduler_address})
     plugin: Any = TaskStreamPlugin  # it has no types
     stream = plugin(cluster.scheduler, maxlen=10**6)
@@ -66,7 +76,9 @@ def on(
     seconds = run(work, STEPS[step]).wall_s
     project(work, settings)
     spans = [span for task in stream.buffer for span in task["startstops"]]
-    return seconds, [each["stop"] - each["start"] for each in spans if each["action"] == "compute"]
+    ran = [(each["start"], each["stop"]) for each in spans if each["action"] == "compute"]
+    trials_s = max(stop for _, stop in ran) - min(start for start, _ in ran)
+    return Took(seconds, trials_s, [stop - start for start, stop in ran])
 
 
 def simulated(seconds: float, times: Sequence[float]) -> Record:

@@ -7,6 +7,7 @@ imports numpy, pandas, onnxruntime and MLflow only.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -150,7 +151,8 @@ class ServedModel:
         if numbered and set(names) != set(self.names):
             return self.of_array(data.to_numpy())
         self.check_names(names)
-        return [_column(name, data.iloc[:, names.index(name)]) for name in self.names]
+        places = {name: place for place, name in enumerate(names)}
+        return [_column(name, data.iloc[:, places[name]]) for name in self.names]
 
     def of_array(self, data: Array) -> list[Array]:
         """Return the columns of an array (rows, columns) in the order of training."""
@@ -174,10 +176,11 @@ class ServedModel:
         Raises:
             ValueError: some are missing, unknown or duplicated.
         """
+        counts, known = Counter(names), set(self.names)
         wrong = {
-            "lacks": [name for name in self.names if name not in set(names)],
-            "has unknown": [name for name in names if name not in set(self.names)],
-            "has more than once": sorted({name for name in names if names.count(name) > 1}),
+            "lacks": [name for name in self.names if name not in counts],
+            "has unknown": [name for name in names if name not in known],
+            "has more than once": sorted(name for name, count in counts.items() if count > 1),
         }
         said = [f"{what} {_shown(which)}" for what, which in wrong.items() if which]
         if said:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from types import MappingProxyType
@@ -111,7 +112,7 @@ def check_names(path: Path, names: list[str], index: list[str]) -> None:
     Raises:
         UserError: one has none, two have the same, or only the index is left.
     """
-    twice = next((name for name in names if names.count(name) > 1), None)
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise UserError(
             f"{path}: column {shown(twice)} is there more than once; rename or drop one"

@@ -67,7 +67,8 @@ def pieces(path: Path, columns: Sequence[str], rows: int) -> Iterator[Piece]:
     csv = path.suffix == CSV
     parts = cells_in_blocks(path) if csv else columns_in_batches(path, columns, rows)
     start = next(parts)  # without a row
-    if absent := [name for name in columns if name not in start.column_names]:
+    known = set(start.column_names)
+    if absent := [name for name in columns if name not in known]:
         came = listed(start.column_names, 20)
         raise UserError(f"{path} lacks the column {listed(absent)}; it has {came}")
     first, held = 0, start.select(columns)

@@ -6,6 +6,7 @@ A part of the split is all rows from one place on. Rows of one place are never d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,11 +28,17 @@ STEP = 16
 
 def content_hashes(frame: pd.DataFrame) -> Places:
     """Return a number for each row of typed columns, (rows,): equal rows have equal ones."""
-    plain = frame.copy(deep=False)
-    for name, values in frame.items():
-        if values.dtype.kind == "f":  # -0.0 is 0.0, and each NaN the same
-            plain[name] = (values + 0.0).mask(values.isna(), np.nan)
+    plain = pd.DataFrame({name: _alike(values) for name, values in frame.items()})
     return np.asarray(pd.util.hash_pandas_object(plain, index=False), np.uint64)
+
+
+def _alike(values: pd.Series) -> pd.Series | NDArray[Any]:
+    """Return values of which equal ones have equal bits: -0.0 is 0.0, and each NaN the same."""
+    if values.dtype.kind != "f":
+        return values
+    found = values.to_numpy() + 0.0
+    found[np.isnan(found)] = np.nan
+    return found
 
 
 def group_hashes(values: pa.ChunkedArray, what: str, rows: NDArray[np.intp]) -> Places:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 
@@ -56,7 +57,7 @@ class Schema:
         """Whether a prediction is a row of numbers."""
         return not isinstance(self.target, str)
 
-    @property
+    @cached_property  # asked for once a column
     def all_numeric(self) -> bool:
         """Whether the models take one matrix ``X`` instead of one input per column."""
         return all(column.kind == "number" for column in self.columns)

@@ -21,6 +21,7 @@ from onnxpress.graph.canonical import to_bytes
 from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.tables.rows import Rows
+from tests.support import pages
 from tests.support.project import QUICK, Project, clone
 from tests.support.publish_fixtures import LIBRARY_WARNINGS
 from tests.support.ranking import queries, rows_of
@@ -41,6 +42,7 @@ FITS: dict[str, dict[str, Any]] = {
         "train__params": {"n_estimators": 30, "max_depth": 4},
     },
 }
+(EXAMPLE,) = [block for block in pages.other_blocks(pages.PAGES) if "--name ranking" in block]
 GIVEN = {
     "catboost": "model.cbm",
     "lightgbm": "model.txt",
@@ -81,11 +83,15 @@ def predicted(path: Path, rows: Rows) -> NDArray[Any]:
 
 @pytest.fixture(scope="module", params=FITS)
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A clone whose chain has run on a ranker of a library."""
+    """A clone whose chain has run on a ranker of a library: for LightGBM, by the page's example."""
     folder = tmp_path_factory.mktemp(request.param) / "project"
     made = clone(folder, **PARAMS | FITS[request.param])
-    queries(150).to_csv(folder / "data" / "queries.csv", index=False)
-    made.run("dvc", "repro", "-q")
+    if request.param == "lightgbm":
+        made.run("bash", "-euc", EXAMPLE)
+        made.run("dvc", "exp", "apply", "ranking")
+    else:
+        queries(150).to_csv(folder / "data" / "queries.csv", index=False)
+        made.run("dvc", "repro", "-q")
     return made
 
 
@@ -95,10 +101,7 @@ def test_the_scores_are_scikit_learns_of_the_boosters_own_predictions(project: P
     test = read_rows(outputs / "test.parquet", schema)
     metrics = read_json(outputs / "metrics.json")
     assert read_json(outputs / "metrics_detail.json")["score"]["name"] == "ndcg"
-    frame = pd.DataFrame(
-        {name.removeprefix("column:"): each[:, 0] for name, each in test.feeds.items()}
-    )
-    frame.columns = [column.name for column in schema.columns]
+    frame = pd.read_parquet(outputs / "test.parquet")[[each.name for each in schema.columns]]
     own = joblib.load(outputs / "model.joblib").predict(frame)
     values = {
         "original": own,
@@ -121,13 +124,13 @@ def test_no_query_is_in_two_parts(project: Project) -> None:
         set(read_rows(outputs / f"{name}.parquet", schema).groups.tolist())  # type: ignore[union-attr] # the schema has a group
         for name in ("train", "calibration", "test")
     ]
-    assert len(set.union(*parts)) == sum(map(len, parts)) == 150
+    assert len(set.union(*parts)) == sum(map(len, parts)) >= 150
     assert "query" not in [column.name for column in schema.columns]
 
 
 def test_it_is_published_reported_and_packaged(project: Project) -> None:
     outputs = project.folder / "outputs"
-    assert read_json(outputs / "mlflow_run.json")["run_id"]
+    assert project.mlflow_runs() == 1
     assert list((outputs / "serving").rglob("*.onnx"))
     gates = read_json(outputs / "gate.json")
     assert gates["max_drop.ndcg_at_3"]["passed"]

@@ -64,7 +64,6 @@ LONGEST = (
     "onnxruntime_releases",
     "contributing",
     "trying",
-    "hostile_train",
     "held",
     "forest_faithful",
     "tables",

@@ -14,7 +14,7 @@ SLOW = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.d
 
 @pytest.mark.usefixtures("workspace")
 @settings(
-    max_examples=400, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW
+    max_examples=1000, deadline=None, derandomize=True, database=None, suppress_health_check=SLOW
 )
 @given(table=tables())
 def test_every_value_of_a_table_stays_in_its_row_and_is_the_same_from_csv_and_parquet(

@@ -30,14 +30,14 @@ SLOW = ROOT / "tests" / "slow"
 
 LONGEST = (
     "dvc",
+    "page_commands",
+    "rankers",
     "torch_programs",
     "sweep_queue",
     "kubeflow",
     "reproduce",
     "nasty_chain",
     "secrets_table",
-    "rankers",
-    "page_commands",
     "stored_corpus",
     "sweep_cluster",
     "kubeflow_image",

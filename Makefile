@@ -14,12 +14,13 @@ KUBEFLOW := .venv-kubeflow/installed
 TRITON := .venv-triton/installed
 TORCH := .venv-torch/installed
 SPARK := .venv-spark/installed
+ENVIRONMENTS := $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) $(TORCH) $(SPARK)
 # Three processes for two cores: tests spend a fifth of their time waiting for servers, browsers, disks and timeouts.
 # A thread each: threads that outnumber the cores spend their time waiting for each other.
 PYTEST = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help all test proofs lint bench fresh reproduce stability sweep certify soak scale kubeflow publish promote rollback report doctor migrate docs ui serve cluster score clean lock
+.PHONY: help all test proofs environments lint bench fresh reproduce stability sweep certify soak scale kubeflow publish promote rollback report doctor migrate docs ui serve cluster score clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -32,8 +33,10 @@ all: $(VENV) ## run every stale stage and print the summary
 test: $(VENV) ## run the tests
 	@$(PYTEST) --ignore tests/slow
 
-proofs: $(VENV) $(MLFLOW2) $(TRITON) $(SERVE) $(KUBEFLOW) $(TORCH) $(SPARK) ## run the tests that clone, kill, or start servers and browsers for minutes
+proofs: $(VENV) $(ENVIRONMENTS) ## run the tests that clone, kill, or start servers and browsers for minutes
 	@$(PYTEST) tests/slow
+
+environments: $(ENVIRONMENTS)
 
 lint: $(VENV) ## check style and types
 	@ruff check . && ruff format --check . && mypy

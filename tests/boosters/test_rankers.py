@@ -26,10 +26,9 @@ from onnxpress.estimators.fitting import fit, unfitted
 from onnxpress.estimators.predicting import predict_original
 from onnxpress.evaluate.baseline import baseline_warning, ranks_groups
 from onnxpress.given.booster_models import load_booster
-from onnxpress.tables.column_types import type_columns
-from onnxpress.tables.rows import Rows, as_rows
+from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
-from tests.support.ranking import queries
+from tests.support.ranking import queries, rows_of
 
 NAMES = {
     "catboost": "catboost.CatBoostRanker",
@@ -43,13 +42,9 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-def rows_of(count: int = 60, *, categories: bool = False) -> tuple[Rows, Schema]:
-    """Rows as the prepare stage makes them, in the table's order: no group is together."""
-    table = queries(count, categories=categories).fillna({"price": 1.0})
-    frame, schema = type_columns(table, "relevance", "regression", group="query")
-    columns = {column.name: frame[column.name].to_numpy() for column in schema.columns}
-    groups = frame["query"].to_numpy()
-    return as_rows(columns, frame["relevance"].to_numpy(), schema, groups), schema
+def generated(count: int = 60, *, categories: bool = False) -> tuple[Rows, Schema]:
+    """The rows of queries without missing values."""
+    return rows_of(queries(count, categories=categories).fillna({"price": 1.0}))
 
 
 def by_the_library(library: str, rows: Rows) -> NDArray[Any]:
@@ -75,7 +70,7 @@ def by_the_library(library: str, rows: Rows) -> NDArray[Any]:
 
 @pytest.mark.parametrize("library", NAMES)
 def test_it_is_what_the_library_fits_to_the_same_groups(library: str) -> None:
-    rows, schema = rows_of()
+    rows, schema = generated()
     ranker = build(NAMES[library], ARGUMENTS[library], schema, seed=0)
     assert isinstance(ranker, BoosterRanker)
     fit(ranker, rows)
@@ -104,7 +99,7 @@ class _Reversed(BoosterRanker):
 
 @pytest.mark.parametrize("library", NAMES)
 def test_a_ranker_behind_other_steps_gets_the_groups_too(library: str) -> None:
-    rows, schema = rows_of(categories=True)
+    rows, schema = generated(categories=True)
     steps = ColumnSteps(scale=True)
     pipeline = build(NAMES[library], ARGUMENTS[library], schema, seed=0, steps=steps)
     assert is_ranker(pipeline)
@@ -114,7 +109,7 @@ def test_a_ranker_behind_other_steps_gets_the_groups_too(library: str) -> None:
 
 @pytest.mark.parametrize("library", NAMES)
 def test_without_groups_it_is_not_fitted(library: str) -> None:
-    _, schema = rows_of()
+    _, schema = generated()
     alone = Schema(schema.task, schema.target, schema.columns)
     with pytest.raises(UserError, match=r"learns from groups of rows.*in none.*\(`group`\)"):
         build(NAMES[library], {}, alone, 0)
@@ -127,7 +122,7 @@ def test_without_groups_it_is_not_fitted(library: str) -> None:
 
 
 def test_an_objective_that_does_not_rank_is_refused() -> None:
-    rows, schema = rows_of()
+    rows, schema = generated()
     ranker = build("xgboost.XGBRanker", {"objective": "reg:squarederror"}, schema, 0)
     with pytest.raises(UserError, match="reg:squarederror, which does not rank; expected rank"):
         fit(ranker, rows)
@@ -146,7 +141,7 @@ def test_an_objective_that_does_not_rank_is_refused() -> None:
 def test_a_given_file_of_a_ranking_objective_is_a_ranker(
     library: str, suffix: str, objective: str, tmp_path: Path
 ) -> None:
-    rows, schema = rows_of()
+    rows, schema = generated()
     key = "loss_function" if library == "catboost" else "objective"
     ranker = build(NAMES[library], ARGUMENTS[library] | {key: objective}, schema, 0)
     fit(ranker, rows)
@@ -164,7 +159,7 @@ def test_a_given_file_of_a_ranking_objective_is_a_ranker(
 
 
 def test_a_given_file_of_a_regression_is_none(tmp_path: Path) -> None:
-    rows, schema = rows_of()
+    rows, schema = generated()
     model = build("lightgbm.LGBMRegressor", {"n_estimators": 3}, schema, 0)
     fit(model, rows)
     (tmp_path / "model.txt").write_bytes(model.model)
@@ -174,7 +169,7 @@ def test_a_given_file_of_a_regression_is_none(tmp_path: Path) -> None:
 
 
 def test_a_search_divides_the_rows_by_their_groups() -> None:
-    rows, _ = rows_of()
+    rows, _ = generated()
     search = GridSearchCV(DecisionTreeRegressor(), {"max_depth": [2, 3]}, cv=GroupKFold(3))
     assert fit(search, rows) == []
     with pytest.raises(UserError, match="The 'groups' parameter should not be None"):

@@ -1,22 +1,19 @@
-"""Hostile files in the train stage as a user runs it: exit code 2, one line, no traceback."""
+"""Hostile files in the train stage: exit code 2, one line, no traceback."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from stages import prepare
-from tests.conftest import ROOT, default_params, write_params
+from tests.conftest import default_params, write_params
 from tests.support.hostile.classic import classic
 from tests.support.hostile.doors import doors
 from tests.support.hostile.memory import memory
 from tests.support.hostile.payload import Payload
 from tests.support.hostile.skops_files import skops_files
+from tests.support.programs import run
 
 CHOSEN = (
     *(
@@ -66,19 +63,16 @@ def payloads(tmp_path: Path) -> dict[str, Payload]:
     }
 
 
-def trained(payload: Payload, trust: list[str]) -> tuple[int, str]:
-    """Exit code and stderr of ``python -m stages.train`` with the payload as the given model."""
+def trained(
+    payload: Payload, trust: list[str], capfd: pytest.CaptureFixture[str]
+) -> tuple[int, str]:
+    """Exit code and stderr of the train stage with the payload as the given model."""
     path = payload.write(Path("models"))
     params = default_params(
         train__model_path=str(path), train__trust=trust, data__calibration_size=0.2
     )
     write_params(Path(), params)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.train"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=environment, timeout=120
-    )
-    return done.returncode, done.stderr
+    return run("train"), capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -87,14 +81,19 @@ def trained(payload: Payload, trust: list[str]) -> tuple[int, str]:
     ids=["no trust", "tempting trust"],
 )
 def test_train_refuses_a_hostile_file_in_one_line(
-    workspace: Path, payloads: dict[str, Payload], trust: list[str], chosen: tuple[str, ...]
+    workspace: Path,
+    payloads: dict[str, Payload],
+    trust: list[str],
+    chosen: tuple[str, ...],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     (workspace / "models").mkdir()
     write_params(workspace, default_params(data__calibration_size=0.2))
-    prepare.main()
+    assert run("prepare") == 0
+    capfd.readouterr()
     before = {path.name for path in (workspace / "outputs").iterdir()}
     assert set(payloads) == set(CHOSEN)
-    found = {name: trained(payloads[name], trust) for name in chosen}
+    found = {name: trained(payloads[name], trust, capfd) for name in chosen}
     assert {name: code for name, (code, _) in found.items() if code != 2} == {}
     lines = {
         name: [line for line in said.splitlines() if not line.startswith("train: warning")]

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import runpy
 import shutil
 import sys
-import warnings
 from pathlib import Path
 
 import pytest
 
-from onnxpress import cli
-from tests.conftest import ROOT, default_params, write_params
+from tests.conftest import default_params, write_params
 from tests.support.bad_input import CORPUS, Bad
+from tests.support.programs import run
 from tests.support.project import QUICK
 
-SHOWN_BY_DEFAULT = (UserWarning, RuntimeWarning, FutureWarning, SyntaxWarning)
 CHAIN = ("prepare", "train", "convert", "quantize", "evaluate", "benchmark", "plot", "gate")
 
 
@@ -29,31 +26,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         assert [run(stage) for stage in CHAIN] == [0] * len(CHAIN)
     return folder
-
-
-def run(stage: str) -> int:
-    """Run a stage or command in this process; Python's warnings are printed on stderr."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            start(stage)
-            code = 0
-        except SystemExit as end:
-            code = int(str(end.code))
-    for warning in caught:
-        if issubclass(warning.category, SHOWN_BY_DEFAULT):
-            sys.stderr.write(f"{warning.category.__name__}: {warning.message}\n")
-    return code
-
-
-def start(name: str) -> None:
-    """Run a stage as ``python -m`` does, a command as ``onnxpress`` does."""
-    module = f"stages.{name}"
-    if not (ROOT / "stages" / f"{name}.py").exists():
-        cli.main([name])
-        return
-    sys.modules.pop(module, None)  # other tests import it, which runpy would warn about
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

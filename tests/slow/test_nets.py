@@ -16,30 +16,25 @@ from onnxpress.pipeline.files import read_json
 from onnxpress.pipeline.inputs import read_rows, read_schema
 from onnxpress.tracking.logged_model import MODEL
 from tests.conftest import ROOT
+from tests.support import pages
 from tests.support.packaged import Packaged, served
 from tests.support.project import QUICK, Project, clone
 from tests.support.publish_fixtures import LIBRARY_WARNINGS
+from tests.support.published import runs_of
 
 pytestmark = LIBRARY_WARNINGS
 
 NETS = ROOT / "notebooks" / "nets"
 EXPORTS = ROOT / "tests" / "support" / "torch_exports"
-PARAMS = {
-    "data__source": "data/digits.npz",
-    "data__target": "digit",
-    "data__calibration_size": 0.5,
-    "train__model_path": "models/digits.onnx",
-}
+(EXAMPLE,) = [block for block in pages.other_blocks(pages.PAGES) if "--name digits-cnn" in block]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A clone whose chain has run on the net and the images of the example."""
-    folder = tmp_path_factory.mktemp("nets") / "project"
-    made = clone(folder, **PARAMS)
-    shutil.copy(NETS / "digits.npz", folder / "data")
-    shutil.copy(NETS / "digits.onnx", folder / "models")
-    made.run("dvc", "repro", "-q")
+    """A clone with the results of the page's example."""
+    made = clone(tmp_path_factory.mktemp("nets") / "project")
+    made.run("bash", "-euc", EXAMPLE)
+    made.run("dvc", "exp", "apply", "digits-cnn")
     return made
 
 
@@ -90,9 +85,11 @@ def test_it_is_published_and_served(project: Project) -> None:
     packaged = Packaged(project.folder, read_rows(outputs / "test.parquet", schema), schema)
     images = packaged.rows.feeds["image"]
     expected = packaged.predict({"image": images})
-    mlflow.set_tracking_uri(f"sqlite:///{project.folder / 'mlflow.db'}")
-    run = read_json(outputs / "mlflow_run.json")["run_id"]
-    loaded = mlflow.pyfunc.load_model(f"runs:/{run}/{MODEL}")
+    store = f"sqlite:///{project.folder / 'mlflow.db'}"
+    found = runs_of(store, "lab3-3-model-optimization")
+    (run,) = [each for each in found if "complete" in each.data.tags]  # not that of the experiments
+    mlflow.set_tracking_uri(store)
+    loaded = mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/{MODEL}")
     (taken,) = loaded.metadata.signature.inputs.inputs
     assert (taken.name, taken.type, taken.shape) == ("image", np.uint8, (-1, 1, 8, 8))
     for rows in (images, {"image": images}):

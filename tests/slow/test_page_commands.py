@@ -40,7 +40,14 @@ SCORING = [block for block in BLOCKS if block.startswith("onnxpress score")]
 """Run by tests/slow/test_score_kills.py."""
 FROM_S3 = [block for block in BLOCKS if block.startswith("dvc import-url")]
 """Run by tests/slow/test_s3_rows.py."""
-ELSEWHERE = (*ON_A_CLUSTER, *TO_AN_ENDPOINT, *BY_PROMETHEUS, *ON_DRIFT, *SCORING, *FROM_S3)
+ON_NETS = [block for block in BLOCKS if "--name digits-cnn" in block]
+"""Run by tests/slow/test_nets.py."""
+ON_RANKERS = [block for block in BLOCKS if "--name ranking" in block]
+"""Run by tests/slow/test_rankers.py."""
+ELSEWHERE = (
+    *(*ON_A_CLUSTER, *TO_AN_ENDPOINT, *BY_PROMETHEUS, *ON_DRIFT, *SCORING, *FROM_S3),
+    *(*ON_NETS, *ON_RANKERS),
+)
 ANYWHERE = [block for block in BLOCKS if block.startswith("onnxpress ") and block not in ELSEWHERE]
 WITH_PIP = [block for block in BLOCKS if OWN_ENVIRONMENT in block]
 IN_THE_REPOSITORY = [block for block in BLOCKS if block not in (*ANYWHERE, *WITH_PIP, *ELSEWHERE)]

@@ -14,7 +14,7 @@ from tests.support.random_ensembles import Spec, specs
 
 
 @settings(
-    max_examples=1500,
+    max_examples=1000,
     deadline=None,
     derandomize=True,
     database=None,

@@ -190,17 +190,16 @@ def test_a_hand_edited_output_is_caught_although_dvc_was_told_to_take_it(
     finished: Project, tmp_path: Path
 ) -> None:
     project = finished.copy(tmp_path / "edited")
-    metrics = project.folder / "outputs" / "metrics.json"
-    metrics.write_text(
-        re.sub(r'"quantized_accuracy": [0-9.]+', '"quantized_accuracy": 1.0', metrics.read_text())
-    )
-    project.run("dvc", "commit", "--force", "evaluate")
+    schema = project.folder / "outputs" / "schema.json"
+    text = schema.read_text(encoding="utf-8")
+    schema.write_text(text.replace('"target": "target"', '"target": "other"'), encoding="utf-8")
+    project.run("dvc", "commit", "--force", "prepare")
     project.run("git", "commit", "-qam", "edited")
-    words = ["python", "-m", "onnxpress", "reproduce", "--until", "evaluate"]
+    words = ["python", "-m", "onnxpress", "reproduce", "--until", "prepare"]
     done = project.run(*words, check=False)
     assert done.returncode == 5
     assert (
-        "first in stage 'evaluate': DIFFERS: outputs/metrics.json (evaluate) "
+        "first in stage 'prepare': DIFFERS: outputs/schema.json (prepare) "
         "equal in both clones but not" in done.stderr
     )
 

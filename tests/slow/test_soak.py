@@ -1,6 +1,6 @@
 """A small sample of the soak.
 
-Killed at random points, the chain ends as a run without kills. The server answers right and keeps
+Killed at a random point, the chain ends as a run without kills. The server answers right and keeps
 its memory.
 """
 
@@ -22,9 +22,10 @@ from onnxpress.pipeline.files import read_json
 from tests.support.packaged import package
 
 
-def test_the_chain_recovers_from_a_few_kills(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_chain_recovers_from_a_kill(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[2])
-    assert [kill.finding for kill in chain.soak(kills=2, seed=3)] == [""] * 2
+    (kill,) = chain.soak(kills=1, seed=16)  # dvc alone, in the middle of what follows evaluate
+    assert kill.finding == ""
 
 
 def test_table_shows_where_kills_fell_and_what_was_lost(tmp_path: Path) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from onnxpress.tables.column_types import type_columns
+from onnxpress.tables.rows import Rows, as_rows
+from onnxpress.tables.schema import Schema
+
 
 def queries(count: int, seed: int = 0, *, categories: bool = True) -> pd.DataFrame:
     """The rows of ``count`` queries, 4 to 12 each, in no order.
@@ -30,3 +34,11 @@ def queries(count: int, seed: int = 0, *, categories: bool = True) -> pd.DataFra
     if categories:
         frame.insert(1, "shop", np.array(["north", "south", "east", "west"])[shop])
     return frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+def rows_of(table: pd.DataFrame) -> tuple[Rows, Schema]:
+    """Rows as the prepare stage makes them, in the table's order: no group is together."""
+    frame, schema = type_columns(table, "relevance", "regression", group="query")
+    columns = {column.name: frame[column.name].to_numpy() for column in schema.columns}
+    groups = frame["query"].to_numpy()
+    return as_rows(columns, frame["relevance"].to_numpy(), schema, groups), schema

@@ -101,6 +101,7 @@ def chances(predictions: Predictions) -> Any:
 
 
 def ndcg_of_each(rows: Rows, predictions: Predictions) -> float:
+    assert rows.groups is not None
     groups = [np.flatnonzero(rows.groups == number) for number in np.unique(rows.groups)]
     each = [ndcg_score([rows.target[own]], [predictions.values[own]]) for own in groups]
     return float(np.mean(each))

@@ -123,8 +123,9 @@ def _wrong_labels(
 
     Where the estimator decides by more than its probabilities, equal probabilities are no tie.
     """
-    other = row_by_row(np.not_equal, original.values, converted.values)
-    if original.scores is None or not other.any():
+    if original.scores is None:
+        return unset(len(original.values))
+    if not row_by_row(np.not_equal, original.values, converted.values).any():
         return unset(len(original.values))
     decided = _decision_scores(estimator, feeds, schema)
     if decided is None:

@@ -23,7 +23,7 @@ Area = Callable[[Flags, Floats], float]
 
 
 def roc_auc(positive: Flags, scores: Floats) -> float:
-    """Return the area under the ROC curve of scores (rows,), of which some are of the positive."""
+    """Return the area under the ROC curve of scores (rows,), of rows of which some are positive."""
     false, true = _passing(positive, scores)
     if len(false) > 2:
         bends = room(false.shape, np.bool_)
@@ -36,7 +36,7 @@ def roc_auc(positive: Flags, scores: Floats) -> float:
 
 
 def average_precision(positive: Flags, scores: Floats) -> float:
-    """Return the average precision of scores (rows,), of which some are of the positive."""
+    """Return the average precision of scores (rows,), of rows of which some are positive."""
     false, true = (each[::-1] for each in _passing(positive, scores))
     precision = row_by_row(lambda some, more: some / (some + more), true, false)
     recall = room((len(true) + 1,), np.float64)

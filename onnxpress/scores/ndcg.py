@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnxpress.tables.mapped import PIECE_ROWS, numbered, room, spans
+from onnxpress.tables.mapped import PIECE_ROWS, finite, numbered, room, spans
 
 Floats = NDArray[np.float64]
 
@@ -103,7 +103,7 @@ def why_no_ndcg(target: NDArray[Any], groups: NDArray[Any] | None) -> str:
     if groups is None:
         return "they are in no groups"
     target = np.asarray(target, np.float64)
-    if not np.isfinite(target).all():
+    if not finite(target):
         return "a target is NaN or infinite"
     if target.min() < 0:
         return f"a target is {target.min():g}, and a relevance is 0 or more"

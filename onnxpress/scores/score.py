@@ -35,7 +35,7 @@ from onnxpress.scores.scorers import (
     tells_classes,
     why_not_numbers,
 )
-from onnxpress.tables.mapped import PIECE_ROWS, different, row_by_row, spans, where
+from onnxpress.tables.mapped import PIECE_ROWS, different, finite, row_by_row, spans, where
 from onnxpress.text import shortened
 
 Label = int | str
@@ -102,7 +102,10 @@ class Score:
             return number_score(self.name, np.asarray(target, np.float64), predictions.values)
         if not self.needs_scores:
             return self._of_cells(target, predictions)
-        return self._of_scores(self.encoded(target), predictions)
+        codes = self.encoded(target)
+        if codes.max() >= len(self.classes):  # scikit-learn decides what an unknown label means
+            return scored(self.name, len(self.classes), *self.answering(target, predictions))
+        return self._of_scores(codes, predictions)
 
     def _of_scores(self, codes: NDArray[np.int64], predictions: Predictions) -> float:
         """Return a score of ranks or probabilities, of rows of these classes."""
@@ -149,7 +152,7 @@ class Score:
             raise ValueError("the rows should be in groups, got none")
         values = predictions.values
         found = ndcg_of_groups(target, values, self.groups, ndcg_depth(self.name))
-        return found if np.isfinite(values).all() else np.full_like(found, np.nan)
+        return found if finite(values) else np.full_like(found, np.nan)
 
     def on(self, groups: NDArray[np.int64] | None) -> Score:
         """Return the same score for other rows, which have these groups, (rows,)."""

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.limits import SCORERS, is_ndcg, pinball_quantile
+from onnxpress.tables.mapped import finite
 
 Task = Literal["classification", "regression"]
 Kind = Literal["classification", "regression", "clustering", "multilabel"]
@@ -214,7 +215,7 @@ def why_not_numbers(name: str, target: NDArray[Any]) -> str:
     if target.ndim == 2:
         reasons = (why_not_numbers(name, column) for column in target.T)
         return next(filter(None, reasons), "")
-    if not np.isfinite(target).all():
+    if not finite(target):
         return "a target is NaN or infinite"
     low, high = float(target.min()), float(target.max())
     if name.startswith(AGAINST_A_CONSTANT) and low == high:

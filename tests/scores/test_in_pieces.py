@@ -122,6 +122,13 @@ def test_decision_scores_rank_as_probabilities_do(
     check_pieces(of_classes(name, width), target, ranks, tmp_path, monkeypatch)
 
 
+def test_a_label_that_the_model_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, one, _ = classes(2)
+    check_pieces(of_classes("roc_auc", 2), target * 2, one, tmp_path, monkeypatch)
+
+
 @pytest.mark.parametrize("name", ["roc_auc", "neg_root_mean_squared_error"])
 def test_what_is_not_finite_has_no_score(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     small_pieces(monkeypatch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from onnxpress.estimators.predicting import predict_original
 from onnxpress.limits import NDCG
 from onnxpress.runtime.predictions import Predictions
 from onnxpress.scores.score import Score, default_score
-from onnxpress.tables.mapped import spans
+from onnxpress.tables.mapped import row_by_row, spans
 from onnxpress.tables.rows import Rows
 from onnxpress.tables.schema import Schema
 
@@ -69,9 +70,12 @@ def _constant(score: Score, target: NDArray[Any]) -> Predictions:
     rows = len(target)
     if score.task == "regression":
         return Predictions(np.broadcast_to(np.mean(target, axis=0), np.shape(target)), None)
-    shares = np.array([np.mean(target == label) for label in score.classes])
+    rows_of = (
+        np.count_nonzero(row_by_row(partial(np.equal, label), target)) for label in score.classes
+    )
+    shares = np.array([*rows_of]) / rows
     label = np.array(score.classes)[shares.argmax()]
-    return Predictions(np.full(rows, label), np.tile(shares, (rows, 1)))
+    return Predictions(np.broadcast_to(label, rows), np.broadcast_to(shares, (rows, len(shares))))
 
 
 def ranks_groups(rows: Rows, values: NDArray[Any]) -> bool:

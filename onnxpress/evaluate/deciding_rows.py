@@ -162,8 +162,11 @@ def _difference(
         moved = row_by_row(_change_of_squares, numbers, before.values, after.values)
         if moved.ndim == 1:
             return moved
-        spread = numbers.var(axis=0)
-        return np.asarray((moved / np.where(spread, spread, 1.0)).max(axis=1))
+        mean = numbers.mean(axis=0)
+        spread = row_by_row(lambda part: (part - mean) ** 2, numbers).mean(axis=0)
+        return row_by_row(
+            lambda part: np.asarray((part / np.where(spread, spread, 1.0)).max(axis=1)), moved
+        )
     if not score.needs_scores or before.scores is None or after.scores is None:
         codes = score.encoded(target)
         labels = score.encoded(before.values), score.encoded(after.values)

@@ -39,12 +39,17 @@ def lossless_differences(plain: Predictions, quantized: Predictions) -> Lossless
         none = np.zeros(0, np.intp)
         return LosslessDifferences(labels=none, ties=none, scores=np.flatnonzero(apart))
     other = row_by_row(np.not_equal, plain.values, quantized.values)
-    tied = _tied(plain.scores) | at_threshold(plain, quantized, TOLERANCE)
+    at = at_threshold(plain, quantized, TOLERANCE)
+    tied = row_by_row(np.logical_or, _tied(plain.scores), at)
     return LosslessDifferences(
-        labels=np.flatnonzero(other & ~tied),
-        ties=np.flatnonzero(other & tied),
-        scores=np.flatnonzero(apart & ~other),
+        labels=np.flatnonzero(row_by_row(_alone, other, tied)),
+        ties=np.flatnonzero(row_by_row(np.logical_and, other, tied)),
+        scores=np.flatnonzero(row_by_row(_alone, apart, other)),
     )
+
+
+def _alone(one: Flags, other: Flags) -> Flags:
+    return one & ~other
 
 
 def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> Flags:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.runtime.predictions import Predictions
-from onnxpress.tables.mapped import different, row_by_row, spans, where
+from onnxpress.tables.mapped import different, row_by_row, spans, unset, where
 
 TOLERANCE = 1e-5
 """Of a score or prediction, and of its size where that is above 1."""
@@ -35,7 +35,7 @@ def relative_differences(
     another shape are infinitely far away.
     """
     if one.shape != other.shape:
-        return np.full(len(one), np.inf)
+        return row_by_row(lambda part: np.full(len(part), np.inf), one)
     least = max(1.0, _spread(one)) if one.shape[1] == 1 else 1.0
 
     def largest(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,12 +68,14 @@ def other_labels(original: Predictions, converted: Predictions) -> Flags:
     at the threshold of two classes. A single class ties with nothing.
     """
     if original.scores is None:
-        return np.zeros(len(original.values), bool)
+        return unset(len(original.values))
     if original.scores.shape[1] == 1:
-        return np.asarray(original.values != converted.values)
+        return row_by_row(np.not_equal, original.values, converted.values)
     tied = row_by_row(_two_highest_tie, original.scores)
     tied |= at_threshold(original, converted, TOLERANCE)
-    return np.asarray(row_by_row(np.not_equal, original.values, converted.values) & ~tied)
+    return row_by_row(
+        lambda one, other, tie: (one != other) & ~tie, original.values, converted.values, tied
+    )
 
 
 def _two_highest_tie(scores: NDArray[np.float64]) -> Flags:
@@ -98,9 +100,9 @@ def at_threshold(one: Predictions, other: Predictions, tolerance: float) -> Flag
     scores = [each.scores for each in (one, other)]
     labels = different(one.values, other.values)
     if scores[0] is None or scores[1] is None or scores[0].shape != scores[1].shape:
-        return np.zeros(len(one.values), bool)
+        return unset(len(one.values))
     if scores[0].shape[1] != 2 or len(labels) != 2:
-        return np.zeros(len(one.values), bool)
+        return unset(len(one.values))
     highest_first, lowest_second = -np.inf, np.inf
     for span in spans(len(one.values)):
         second = np.stack([one.values[span] == labels[1], other.values[span] == labels[1]])
@@ -109,7 +111,7 @@ def at_threshold(one: Predictions, other: Predictions, tolerance: float) -> Flag
         highest_first = score.max(initial=highest_first, where=~second & there)
         lowest_second = score.min(initial=lowest_second, where=second & there)
     if not highest_first <= lowest_second + tolerance * max(1, abs(lowest_second)):
-        return np.zeros(len(one.values), bool)
+        return unset(len(one.values))
 
     def flags(*parts: NDArray[Any]) -> Flags:
         with np.errstate(invalid="ignore"):

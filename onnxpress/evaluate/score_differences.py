@@ -25,7 +25,7 @@ from onnxpress.evaluate.relative_differences import (
     relative_differences,
 )
 from onnxpress.runtime.predictions import Predictions
-from onnxpress.tables.mapped import row_by_row, spans
+from onnxpress.tables.mapped import joined, row_by_row, spans, unset
 from onnxpress.tables.rows import Feeds, pieces_of, take
 from onnxpress.tables.schema import Schema
 
@@ -71,8 +71,8 @@ def score_differences(
     """
     apart = relative_differences(numbers(original), numbers(converted))
     wrong = _wrong_labels(estimator, feeds, schema, original, converted)
-    steps, rounded = np.zeros(len(apart), bool), np.zeros(len(apart), bool)
-    rows = np.flatnonzero((apart > TOLERANCE) | wrong)
+    steps, rounded = unset(len(apart)), unset(len(apart))
+    rows = np.flatnonzero(row_by_row(lambda far, other: (far > TOLERANCE) | other, apart, wrong))
     if len(rows):
         few, same_label = take(feeds, rows), ~wrong[rows]
         if has_steps(estimator):
@@ -81,13 +81,18 @@ def score_differences(
         elif computes_in_float32(estimator, few, schema):
             both_round = TOLERANCE + 2 * rounding_of_scores(estimator, few, schema)
             rounded[rows] = same_label & (apart[rows] <= both_round)
-    left = ~steps & ~rounded
-    largest = float(apart[left].max(initial=0))
-    ties = (
-        (original.values != converted.values) & ~wrong if original.scores is not None else steps[:0]
+    left = row_by_row(lambda one, other: ~(one | other), steps, rounded)
+    largest = float(apart.max(initial=0, where=left))
+    ties = steps[:0]
+    if original.scores is not None:
+        labels = original.values, converted.values
+        ties = row_by_row(lambda one, other, bad: (one != other) & ~bad, *labels, wrong)
+    spread = _far_for_their_spread(schema, original, converted)
+    far = row_by_row(
+        lambda some, *of: some & (of[0] | (of[1] > FAR) | of[2]), left, wrong, apart, spread
     )
-    far = left & (wrong | (apart > FAR) | _far_for_their_spread(schema, original, converted))
-    counts = (int(flags.sum()) for flags in (wrong & left, steps, rounded, ties, far))
+    wrong = row_by_row(np.logical_and, wrong, left)
+    counts = (int(np.count_nonzero(flags)) for flags in (wrong, steps, rounded, ties, far))
     return ScoreDifferences(largest, *counts)
 
 
@@ -97,7 +102,7 @@ def _far_for_their_spread(
     """Flag the rows, (rows,), of regressors: the size of predictions may be far below 1."""
     one, other = numbers(original), numbers(converted)
     if schema.task != "regression" or one.shape != other.shape:
-        return np.zeros(len(one), bool)
+        return unset(len(one))
     with np.errstate(all="ignore"):
         mean, spread, largest = one.mean(axis=0), np.float64(0), np.float64(0)
         for span in spans(len(one)):  # the square of a spread may be below all floats
@@ -118,8 +123,10 @@ def _wrong_labels(
 
     Where the estimator decides by more than its probabilities, equal probabilities are no tie.
     """
-    if original.scores is None or not (original.values != converted.values).any():
-        return np.zeros(len(original.values), bool)
+    if original.scores is None:
+        return unset(len(original.values))
+    if not row_by_row(np.not_equal, original.values, converted.values).any():
+        return unset(len(original.values))
     decided = _decision_scores(estimator, feeds, schema)
     if decided is None:
         return other_labels(original, converted)
@@ -131,10 +138,12 @@ def _decision_scores(estimator: Any, feeds: Feeds, schema: Schema) -> NDArray[np
     """Return what the estimator decides by, (rows, classes); None if it has no such scores."""
     if schema.task == "regression" or not hasattr(estimator, "decision_function"):
         return None
-    parts = []
-    for piece in pieces_of(feeds):
+
+    def decided(piece: Feeds) -> NDArray[np.float64]:
         rows = original_input(estimator, piece, schema)
         found = np.asarray(estimator.decision_function(rows), np.float64)
-        parts.append(found.reshape(len(rows), -1))
-    decided = np.concatenate(parts)
-    return by_class(decided) if decided.shape[1] in (1, len(estimator.classes_)) else None
+        return by_class(found.reshape(len(rows), -1))
+
+    size = len(next(iter(feeds.values())))
+    (found,) = joined(([decided(piece)] for piece in pieces_of(feeds)), size)
+    return found if found.shape[1] == len(estimator.classes_) else None

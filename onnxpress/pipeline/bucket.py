@@ -19,7 +19,7 @@ from typing import Any
 from onnxpress.credentials.endpoints import refuse_endpoints
 from onnxpress.credentials.sources import remember
 from onnxpress.errors import ServerError, UserError
-from onnxpress.pipeline.files import TEMPORARY
+from onnxpress.pipeline.files import TEMPORARY, remove_unfinished
 from onnxpress.tables.folders import MAGIC, files_in
 from onnxpress.text import shortened
 
@@ -91,43 +91,71 @@ class Bucket:
         ]
         return [each for each in found if each.key == self.pattern] or found
 
+    def lay_out(self, folder: Path) -> tuple[str, dict[Path, StoredObject]]:
+        """Make an empty file in a folder for each object.
+
+        Returns the path that names there what the address does, and the files that it names, by
+        the rules for files.
+
+        Raises:
+            UserError: a key is no path, or the folder cannot be written to.
+        """
+        files = {folder / each.key: each for each in self.objects}
+        with self._writing():
+            try:
+                for path, stored in files.items():
+                    _refuse_odd(stored.key)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.touch(exist_ok=False)
+            except (FileExistsError, NotADirectoryError) as error:
+                raise UserError(
+                    f"{self.address} has an object below another, {shortened(repr(stored.key))}, "
+                    "which no folder can; rename one"
+                ) from error
+        place = folder / self.pattern
+        named = [place] if place.is_file() else files_in(str(place))[1]
+        return str(place), {path: files[path] for path in named}
+
     def copy(self, folder: Path) -> str:
         """Copy what the address names into a folder, and return the path that names it there.
 
-        Which objects a folder or a glob names is decided by the rules for files. The others are
-        empty there.
+        The files of other objects are empty.
 
         Raises:
             UserError: a key is no path, or the disk is full.
             ServerError: S3 does not answer, or refuses; or an object changes meanwhile.
         """
-        files = {folder / each.key: each for each in self.objects}
-        try:
-            for path, stored in files.items():
-                _refuse_odd(stored.key)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch(exist_ok=False)
-            place = folder / self.pattern
-            named = [place] if place.is_file() else files_in(str(place))[1]
-            for path in named:
-                self._fetch(files[path], path)
-        except (FileExistsError, NotADirectoryError) as error:
-            raise UserError(
-                f"{self.address} has an object below another, {shortened(repr(stored.key))}, which "
-                "no folder can; rename one"
-            ) from error
-        except OSError as error:
-            raise UserError(
-                f"cannot copy {self.address} to {folder.parent}/ ({error.strerror or error}); "
-                "free or unlock the folder and run again"
-            ) from error
-        return str(place)
+        place, named = self.lay_out(folder)
+        for path, stored in named.items():
+            self.fetch(stored, path)
+        return place
 
-    def _fetch(self, stored: StoredObject, path: Path) -> None:
-        with self._answers(f"/{stored.key}"), path.open("wb") as file:
+    def fetch(self, stored: StoredObject, path: Path) -> None:
+        """Copy an object, as it was listed, to a file.
+
+        Raises:
+            UserError: the disk is full.
+            ServerError: S3 does not answer, or refuses; or the object has changed.
+        """
+        with self._writing(), self._answers(f"/{stored.key}"), path.open("wb") as file:
             answer = self.client.get_object(Bucket=self.name, Key=stored.key, IfMatch=stored.tag)
             for part in answer["Body"].iter_chunks(AT_ONCE):
                 file.write(part)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say in one line that the disk cannot be written to.
+
+        Raises:
+            UserError: it cannot.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"cannot copy {self.address} to the disk ({error.strerror or error}); "
+                "free or unlock it and run again"
+            ) from error
 
     @contextmanager
     def _answers(self, key: str = "") -> Iterator[None]:
@@ -193,26 +221,74 @@ def client_of_s3() -> Any:
 
 
 @contextmanager
-def copy_of_objects(address: str, beside: Path) -> Iterator[tuple[str, Callable[[str], str]]]:
-    """Yield the path of a copy in the folder ``beside``, and what writes its lines with addresses.
+def _folder_of(bucket: Bucket, beside: Path) -> Iterator[tuple[Path, Callable[[str], str]]]:
+    """Yield a folder in the folder ``beside``, and what writes its lines with addresses.
 
-    The copy is gone after the block; what a killed process leaves is removed when the next output
-    is written there.
+    It is gone after the block; what a killed process leaves is removed when the next one is made.
 
     Raises:
-        UserError: as :class:`Bucket`, or the block raises one, which then names objects.
-        ServerError: S3 does not answer, or refuses.
+        UserError: the block raises one, which then names objects.
     """
-    bucket = Bucket(address)
     beside.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(beside)
     folder = Path(tempfile.mkdtemp(prefix=f"{TEMPORARY}{os.getpid()}-s3-", dir=beside))
 
     def addressed(line: str) -> str:
         return line.replace(str(folder), f"{S3}{bucket.name}")
 
     try:
-        yield bucket.copy(folder), addressed
+        yield folder, addressed
     except UserError as error:
         raise type(error)(addressed(str(error))) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def copy_of_objects(address: str, beside: Path) -> Iterator[tuple[str, Callable[[str], str]]]:
+    """Yield the path of a copy in the folder ``beside``, and what writes its lines with addresses.
+
+    Raises:
+        UserError: as :class:`Bucket`, or the block raises one, which then names objects.
+        ServerError: S3 does not answer, or refuses.
+    """
+    bucket = Bucket(address)
+    with _folder_of(bucket, beside) as (folder, addressed):
+        yield bucket.copy(folder), addressed
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Objects as files of a folder, each of which has its content only while it is read."""
+
+    bucket: Bucket
+    table: str
+    """The path that names them."""
+    files: dict[Path, StoredObject]
+
+    @contextmanager
+    def reading(self, path: Path) -> Iterator[None]:
+        """Have the content of a file in the block.
+
+        Raises:
+            UserError: the disk is full.
+            ServerError: S3 does not answer, or refuses; or the object has changed.
+        """
+        try:
+            self.bucket.fetch(self.files[path], path)
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def objects_one_by_one(address: str, beside: Path) -> Iterator[Objects]:
+    """Yield what an address names, as files in the folder ``beside``, of which few have content.
+
+    Raises:
+        UserError: as :class:`Bucket`, or the block raises one, which then names objects.
+        ServerError: S3 does not answer, or refuses.
+    """
+    bucket = Bucket(address)
+    with _folder_of(bucket, beside) as (folder, _):
+        yield Objects(bucket, *bucket.lay_out(folder))

@@ -40,7 +40,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     prefix = f"{TEMPORARY}{os.getpid()}-{path.stem}-"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_unfinished(path.parent)
+        remove_unfinished(path.parent)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=path.parent))
         temporary = folder / path.name
         yield temporary
@@ -57,7 +57,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_unfinished(folder: Path) -> None:
+def remove_unfinished(folder: Path) -> None:
     """Remove unfinished outputs of processes that have ended: after SIGKILL nobody else does."""
     for left in folder.glob(f"{TEMPORARY}*"):
         import psutil  # hardly ever needed

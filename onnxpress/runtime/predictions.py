@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.errors import UserError
-from onnxpress.tables.mapped import joined
+from onnxpress.tables.mapped import joined, room, where
 from onnxpress.tables.rows import Feeds
 
 
@@ -37,8 +37,14 @@ class Predictions:
 
     def take(self, index: NDArray[Any] | slice) -> Predictions:
         """Return the predictions of some rows: their positions, a mask (rows,), or a slice."""
-        scores = None if self.scores is None else self.scores[index]
-        return replace(self, values=self.values[index], scores=scores)
+
+        def part(array: NDArray[Any]) -> NDArray[Any]:
+            if isinstance(index, np.ndarray) and index.dtype == np.bool_:
+                return where(array, index)
+            return array[index]
+
+        scores = None if self.scores is None else part(self.scores)
+        return replace(self, values=part(self.values), scores=scores)
 
     def spread(self, own: Sequence[Any], classes: Sequence[Any]) -> Predictions:
         """Return the predictions with a column of scores for each of ``classes``.
@@ -53,8 +59,10 @@ class Predictions:
             return self
         # Not minus infinity, which scikit-learn's scorers refuse.
         lowest = 0.0 if self.proper else float(self.scores.min(initial=0.0)) - 1.0
-        scores = np.full((len(self.values), len(classes)), lowest)
-        scores[:, [list(classes).index(label) for label in own]] = self.scores
+        scores = room((len(self.values), len(classes)), np.float64)
+        scores[:] = lowest
+        for column, label in zip(self.scores.T, own, strict=True):
+            scores[:, list(classes).index(label)] = column
         return replace(self, scores=scores)
 
     @staticmethod

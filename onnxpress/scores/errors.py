@@ -22,8 +22,8 @@ from onnxpress.scores.row_losses import row_losses
 from onnxpress.scores.score import Score
 from onnxpress.scores.scorers import scored, takes_weights
 from onnxpress.tables.mapped import (
-    PIECE_ROWS,
     different,
+    numbered,
     room,
     row_by_row,
     shuffled,
@@ -71,11 +71,9 @@ def mean_error(values: NDArray[Any]) -> float:
 
 def deviation(values: NDArray[Any]) -> float:
     """Return the standard deviation of values (rows,), of a sample: divided by one row less."""
-    if len(values) <= PIECE_ROWS:
-        return float(np.std(values.astype(np.float64), ddof=1))
     mean = values.mean(dtype=np.float64)
-    squares = (float(np.square(values[span] - mean).sum()) for span in spans(len(values)))
-    return math.sqrt(math.fsum(squares) / (len(values) - 1))
+    squares = row_by_row(lambda part: np.square(part - mean), values)
+    return math.sqrt(squares.sum() / (len(values) - 1))
 
 
 def _by_own_groups(
@@ -87,19 +85,19 @@ def _by_own_groups(
 ) -> float:
     """The error where the rows are in groups, (rows,): of a mean over them, else the jackknife."""
     if is_ndcg(score.name):
-        lost = score.of_groups(target, before) - score.of_groups(target, after)
-        lost = lost[~np.isnan(lost)]
-        return float(np.std(lost, ddof=1) / math.sqrt(len(lost))) if len(lost) > 1 else math.nan
-    _, number = np.unique(groups, return_inverse=True)
-    blocks = _groups(np.zeros(number.max() + 1))[number]
+        lost = row_by_row(np.subtract, *(score.of_groups(target, each) for each in (before, after)))
+        return mean_error(where(lost, row_by_row(np.isfinite, lost)))
+    number, many = numbered(groups)
+    of_number = _groups(np.broadcast_to(np.int8(0), many))
+    blocks = row_by_row(lambda part: of_number[part], number)
 
     def difference(kept: NDArray[np.bool_]) -> float:
-        of_part, part = score.on(groups[kept]), target[kept]
+        of_part, part = score.on(where(groups, kept)), where(target, kept)
         return of_part(part, before.take(kept)) - of_part(part, after.take(kept))
 
-    leaving_out = [difference(blocks != block) for block in range(blocks.max() + 1)]
-    whole = difference(np.ones(len(target), bool))
-    return jackknife(whole, np.array(leaving_out), np.bincount(blocks))
+    kept = (row_by_row(partial(np.not_equal, block), blocks) for block in range(blocks.max() + 1))
+    whole = score(target, before) - score(target, after)
+    return jackknife(whole, np.array([*map(difference, kept)]), np.bincount(blocks))
 
 
 def _by_rows(score: Score, target: NDArray[Any], before: Predictions, after: Predictions) -> float:

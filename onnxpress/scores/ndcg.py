@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnxpress.tables.mapped import PIECE_ROWS, finite, numbered, room, spans
+
 Floats = NDArray[np.float64]
 
 
@@ -31,6 +33,38 @@ def ndcg_of_groups(
         groups: the number of each row's group, (rows,).
         depth: how many ranks count; None: all.
     """
+    if len(target) <= PIECE_ROWS:
+        return _of_groups(target, values, groups, depth)
+    rows, (codes, many) = len(target), numbered(groups)
+    # codes 1, 0, 1 of three rows are 3, 1, 5: sorted and divided by 3 they are 0, 1, 1, of the
+    # rows 1, 0, 2
+    keys = room((rows,), np.int64)
+    for span in spans(rows):
+        keys[span] = codes[span] * rows + np.arange(span.start, span.stop)
+    keys.sort()
+    found, first = room((many,), np.float64), 0
+    while first < rows:
+        part = keys[first : _end_of_groups(keys, first)]
+        own, of_row = np.divmod(part, rows)
+        found[own[0] : own[-1] + 1] = _of_groups(target[of_row], values[of_row], own, depth)
+        first += len(part)
+    return found
+
+
+def _end_of_groups(keys: NDArray[np.int64], first: int) -> int:
+    """Return where the groups end that fit into a piece from ``first`` on: one group at least."""
+    rows, end = len(keys), first + PIECE_ROWS
+    if end >= rows:
+        return rows
+    whole = int(np.searchsorted(keys, keys[end] // rows * rows))
+    if whole > first:
+        return whole
+    return int(np.searchsorted(keys, (keys[first] // rows + 1) * rows))
+
+
+def _of_groups(
+    target: NDArray[Any], values: NDArray[Any], groups: NDArray[Any], depth: int | None
+) -> Floats:
     _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     target = np.asarray(target, np.float64)
     found = _gains(target, np.asarray(values, np.float64), codes, depth)
@@ -69,7 +103,7 @@ def why_no_ndcg(target: NDArray[Any], groups: NDArray[Any] | None) -> str:
     if groups is None:
         return "they are in no groups"
     target = np.asarray(target, np.float64)
-    if not np.isfinite(target).all():
+    if not finite(target):
         return "a target is NaN or infinite"
     if target.min() < 0:
         return f"a target is {target.min():g}, and a relevance is 0 or more"

@@ -25,13 +25,13 @@ def row_losses(score: Score, target: NDArray[Any], predictions: Predictions) -> 
         of_number = OF_NUMBERS.get(score.name)
         if of_number is None:
             return None
+
+        def losses(truth: NDArray[Any], values: NDArray[Any]) -> Floats:
+            found = of_number(np.asarray(truth, np.float64), values)
+            return found if found.ndim == 1 else np.asarray(found.mean(axis=1))
+
         with np.errstate(all="ignore"):
-            found = row_by_row(
-                lambda truth, values: of_number(np.asarray(truth, np.float64), values),
-                target,
-                predictions.values,
-            )
-        return found if found.ndim == 1 else np.asarray(found.mean(axis=1))
+            return row_by_row(losses, target, predictions.values)
     codes = score.encoded(target)
     if score.name == "accuracy":
         labels = score.encoded(predictions.values)

@@ -21,19 +21,21 @@ from onnxpress.limits import (
 )
 from onnxpress.runtime.predictions import Predictions, as_labels
 from onnxpress.scores.cells import counted_cells
+from onnxpress.scores.curves import OF_DECISIONS, rank_score
+from onnxpress.scores.fractions import OF_PROBABILITIES, number_score, probability_score
 from onnxpress.scores.ndcg import ndcg_of_groups, why_no_ndcg
 from onnxpress.scores.scorers import (
     MEANS_OVER_ROWS,
+    SHARES_OF_ROWS,
     Task,
     fits,
     fitting,
     kind_of,
     scored,
-    takes_weights,
     tells_classes,
     why_not_numbers,
 )
-from onnxpress.tables.mapped import PIECE_ROWS, different, row_by_row, spans
+from onnxpress.tables.mapped import PIECE_ROWS, different, finite, row_by_row, spans, where
 from onnxpress.text import shortened
 
 Label = int | str
@@ -83,16 +85,40 @@ class Score:
             return math.nan
         if is_ndcg(self.name):
             of_groups = self.of_groups(target, predictions)
-            counted = of_groups[~np.isnan(of_groups)]
+            counted = where(of_groups, row_by_row(np.isfinite, of_groups))
             return float(counted.mean()) if len(counted) else math.nan
-        if len(target) > PIECE_ROWS and self.name in MEANS_OVER_ROWS:
-            return self._mean_of_pieces(target, predictions)
-        if len(target) > PIECE_ROWS and self.name == DEFAULTS["regression"]:
-            return _r2_of_pieces(target, predictions.values)
-        labels_do = self.task == "classification" and not self.needs_scores
-        if len(target) > PIECE_ROWS and labels_do and takes_weights(self.name):
-            return self._of_cells(target, predictions)
+        if len(target) > PIECE_ROWS:
+            found = self._of_many(target, predictions)
+            return found if math.isfinite(found) else math.nan
         return scored(self.name, len(self.classes), *self.answering(target, predictions))
+
+    def _of_many(self, target: NDArray[Any], predictions: Predictions) -> float:
+        """Return the score of more rows than a piece, without an array of all in memory."""
+        if self.name in MEANS_OVER_ROWS:
+            return self._mean_of_pieces(target, predictions)
+        if self.name == DEFAULTS["regression"]:
+            return _r2_of_pieces(target, predictions.values)
+        if self.task == "regression":
+            return number_score(self.name, np.asarray(target, np.float64), predictions.values)
+        if not self.needs_scores:
+            return self._of_cells(target, predictions)
+        codes = self.encoded(target)
+        if codes.max() >= len(self.classes):  # scikit-learn decides what an unknown label means
+            return scored(self.name, len(self.classes), *self.answering(target, predictions))
+        return self._of_scores(codes, predictions)
+
+    def _of_scores(self, codes: NDArray[np.int64], predictions: Predictions) -> float:
+        """Return a score of ranks or probabilities, of rows of these classes."""
+        scores = self.columns(predictions)
+        if scores is None or not (predictions.proper or self.name in OF_DECISIONS):
+            return math.nan
+        if self.name in OF_PROBABILITIES:
+            return probability_score(self.name, codes, scores)
+        if scores.shape[1] == 2 and predictions.proper:
+            scores = scores[:, 1]
+        elif scores.shape[1] == 2:
+            scores = row_by_row(np.subtract, scores[:, 1], scores[:, 0])
+        return rank_score(self.name, codes, scores)
 
     def _of_cells(self, target: NDArray[Any], predictions: Predictions) -> float:
         """Return a score of labels from a row for each cell, weighted with the rows in it."""
@@ -109,7 +135,8 @@ class Score:
         for span in spans(len(target)):
             part = target[span]
             answers = self.answering(part, predictions.take(span))
-            found.append(len(part) * scored(self.name, len(self.classes), *answers))
+            value = len(part) * scored(self.name, len(self.classes), *answers)
+            found.append(np.rint(value) if self.name in SHARES_OF_ROWS else value)
         return math.fsum(found) / len(target)
 
     def of_groups(self, target: NDArray[Any], predictions: Predictions) -> NDArray[np.float64]:
@@ -125,7 +152,7 @@ class Score:
             raise ValueError("the rows should be in groups, got none")
         values = predictions.values
         found = ndcg_of_groups(target, values, self.groups, ndcg_depth(self.name))
-        return found if np.isfinite(values).all() else np.full_like(found, np.nan)
+        return found if finite(values) else np.full_like(found, np.nan)
 
     def on(self, groups: NDArray[np.int64] | None) -> Score:
         """Return the same score for other rows, which have these groups, (rows,)."""
@@ -163,7 +190,8 @@ class Score:
         unknown = as_labels(target)[codes >= len(self.classes)]
         if len(unknown):
             return f"the model does not know the label {unknown[0].item()!r}"
-        absent = [each for at, each in enumerate(self.ordered) if at not in set(codes.tolist())]
+        present = set(different(codes).tolist())
+        absent = [each for at, each in enumerate(self.ordered) if at not in present]
         names = ", ".join(repr(label) for label in absent[:5])
         return f"no row is of the class {names}" if absent else "every answer would score alike"
 

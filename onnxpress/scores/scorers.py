@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnxpress.limits import SCORERS, is_ndcg, pinball_quantile
+from onnxpress.tables.mapped import finite
 
 Task = Literal["classification", "regression"]
 Kind = Literal["classification", "regression", "clustering", "multilabel"]
@@ -27,8 +28,12 @@ AGAINST_A_CONSTANT = ("r2", "explained_variance", "d2_")
 """Beginnings of the names of scores that divide by the error of the best constant."""
 
 
-MEANS_OVER_ROWS = {
-    "accuracy",
+LIKELIHOOD_RATIOS = ("positive_likelihood_ratio", "neg_negative_likelihood_ratio")
+
+SHARES_OF_ROWS = {"accuracy", "top_k_accuracy"}
+"""Scores that are the share of rows that are right."""
+
+MEANS_OVER_ROWS = SHARES_OF_ROWS | {
     "neg_brier_score",
     "neg_log_loss",
     "neg_mean_absolute_error",
@@ -74,6 +79,24 @@ def _scorer(name: str, n_classes: int) -> Any:
     return scorer
 
 
+@cache
+def _weighing_scorer(name: str, n_classes: int) -> Any:
+    """Return a scorer that takes weights: of likelihood ratios, only scikit-learn's metric does."""
+    from sklearn.metrics import class_likelihood_ratios, make_scorer
+
+    if name not in LIKELIHOOD_RATIOS:
+        return _scorer(name, n_classes)
+    place = LIKELIHOOD_RATIOS.index(name)
+
+    def ratio(target: Any, labels: Any, sample_weight: Any) -> Any:
+        ratios = class_likelihood_ratios(
+            target, labels, sample_weight=sample_weight, replace_undefined_by=1.0
+        )
+        return ratios[place]
+
+    return make_scorer(ratio, greater_is_better=place == 0)
+
+
 def takes_weights(name: str) -> bool:
     """Whether a scorer can count a row several times."""
     return "sample_weight" in inspect.signature(_scorer(name, 0)._score_func).parameters
@@ -93,10 +116,11 @@ def scored(
     import sklearn
 
     more = {} if weights is None else {"sample_weight": weights}
+    scorer = (_scorer if weights is None else _weighing_scorer)(name, n_classes)
     with warnings.catch_warnings(), sklearn.config_context(skip_parameter_validation=True):
         warnings.simplefilter("ignore")
         try:
-            value = float(_scorer(name, n_classes)(estimator, target, target, **more))
+            value = float(scorer(estimator, target, target, **more))
         except FAILURES:
             return math.nan
     return value if math.isfinite(value) else math.nan
@@ -191,7 +215,7 @@ def why_not_numbers(name: str, target: NDArray[Any]) -> str:
     if target.ndim == 2:
         reasons = (why_not_numbers(name, column) for column in target.T)
         return next(filter(None, reasons), "")
-    if not np.isfinite(target).all():
+    if not finite(target):
         return "a target is NaN or infinite"
     low, high = float(target.min()), float(target.max())
     if name.startswith(AGAINST_A_CONSTANT) and low == high:

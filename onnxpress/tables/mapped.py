@@ -66,6 +66,13 @@ def room(shape: tuple[int, ...], kind: DTypeLike) -> Array:
         ) from error
 
 
+def unset(rows: int) -> NDArray[np.bool_]:
+    """Return flags for so many rows, of which none is set."""
+    found = room((rows,), np.bool_)
+    found[:] = False
+    return found
+
+
 def spans(rows: int) -> Iterator[slice]:
     """Yield the pieces of so many rows: :data:`PIECE_ROWS` each, or all if they are no more.
 
@@ -124,6 +131,36 @@ def where(values: Array, flags: NDArray[np.bool_]) -> Array:
     """Return the rows that are flagged, as ``values[flags]`` does."""
     parts = ([values[span][flags[span]]] for span in spans(len(values)))
     return joined(parts, int(np.count_nonzero(flags)))[0]
+
+
+def finite(values: Array) -> bool:
+    """Whether no value is NaN or infinite."""
+    return all(np.isfinite(values[span]).all() for span in spans(len(values)))
+
+
+def in_order(values: Array) -> Array:
+    """Return the values of an array (rows,) from the lowest up, which numpy sorts in place."""
+    found = copy_of(values)
+    found.sort()
+    return found
+
+
+def changes(ordered: Array) -> NDArray[np.bool_]:
+    """Flag the values of a sorted array, (rows,), that differ from the one before them."""
+    found = room(ordered.shape, np.bool_)
+    found[:1] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
+    return found
+
+
+def numbered(values: Array) -> tuple[NDArray[np.int64], int]:
+    """Return each value's number, (rows,), from the lowest value up, and how many there are.
+
+    Values 7, 3, 7 have the numbers 1, 0, 1. As ``np.unique`` with ``return_inverse``.
+    """
+    ordered = in_order(values)
+    found = where(ordered, changes(ordered))
+    return row_by_row(lambda part: np.asarray(np.searchsorted(found, part)), values), len(found)
 
 
 def different(*arrays: Array) -> Array:

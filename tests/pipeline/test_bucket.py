@@ -119,6 +119,12 @@ def test_an_object_that_changes_after_it_was_listed_is_refused(tmp_path: Path, s
         bucket.copy(tmp_path / "two")
 
 
+def test_a_disk_that_cannot_be_written_to_is_one_line(tmp_path: Path, store: S3) -> None:
+    bucket = Bucket(f"s3://{store.bucket}/single.csv")
+    with pytest.raises(UserError, match=r"cannot copy s3://artefacts/single\.csv to the disk"):
+        bucket.fetch(bucket.objects[0], tmp_path / "removed" / "single.csv")
+
+
 class Cut(StreamRequestHandler):
     """Passes a request on to the store, and ends the connection in the middle of the answer."""
 

@@ -1,10 +1,12 @@
-"""Rows that DVC imports from S3, as docs/large_data.md says: a change makes prepare stale."""
+"""Rows in S3: what DVC imports makes prepare stale when it changes, and a killed score goes on."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +14,8 @@ import yaml
 
 from tests.conftest import ROOT, default_params, write_params
 from tests.support import pages
-from tests.support.servers import s3_server
+from tests.support.scored import CLASSIFIER, contents, put, raw
+from tests.support.servers import s3_server, surroundings
 
 (IMPORT, UPDATE) = next(
     block.splitlines()
@@ -63,3 +66,39 @@ def test_an_update_brings_a_changed_object_and_makes_prepare_stale(tmp_path: Pat
         run("dvc repro -q prepare")
     assert (folder / "outputs/train.parquet").read_bytes() != before
     assert pd.read_parquet(folder / "outputs/train.parquet")["a"].min() >= 1000
+
+
+def test_a_killed_score_fetches_what_is_left(workspace: Path) -> None:
+    put(CLASSIFIER)
+    with s3_server(workspace) as s3:
+        client, frame = s3.client(), raw(times=100)
+        for number in range(6):
+            part = frame[number::6].to_parquet()
+            client.put_object(Bucket=s3.bucket, Key=f"rows/{number}.parquet", Body=part)
+        table, environment = f"s3://{s3.bucket}/rows", {**s3.variables(), "PYTHONPATH": str(ROOT)}
+
+        def start(output: str) -> subprocess.Popen[str]:
+            words = ["score", "outputs/model_quantized.onnx", table, "--output", output]
+            return subprocess.Popen(
+                [sys.executable, "-m", "onnxpress", *words, "--keep", "key"],
+                env=surroundings(**environment),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+
+        said = start("whole").communicate()[0]
+        running = start("killed")
+        while running.poll() is None and not [*Path("killed").glob("*.parquet")]:
+            time.sleep(0.002)
+        running.kill()
+        said += running.communicate()[0]
+        assert running.returncode
+        before = [*Path("killed").glob("*.parquet")]
+        again = start("killed").communicate()[0]
+    assert 0 < len(before) < 6
+    assert f"{len(before)} of 6 files were scored before" in again
+    assert contents(Path("killed")) == contents(Path("whole"))
+    assert len(contents(Path("whole"))) == 6
+    assert not [*Path("outputs").glob(".unfinished*")]
+    assert s3.secret_key not in said + again

@@ -236,10 +236,11 @@ def score(
 ) -> None:
     """Write the predictions of a model for all rows of a table of any size.
 
-    TABLE is a .csv or .parquet file, a folder of such files, or a glob ('rows/*.parquet'). Each
-    becomes a Parquet file of the same name and the same order of rows in the folder of --output.
-    MODEL takes the columns of outputs/schema.json, as outputs/model_quantized.onnx does. After a
-    kill, the same line goes on with the files that are not there.
+    TABLE is a .csv or .parquet file, a folder of such files, or a glob ('rows/*.parquet'), here or
+    in S3 (s3://bucket/rows). Each becomes a Parquet file of the same name and the same order of
+    rows in the folder of --output. MODEL takes the columns of outputs/schema.json, as
+    outputs/model_quantized.onnx does. After a kill, the same line goes on with the files that are
+    not there.
     """
     from onnxpress.commands.score.scoring import Job, main
 

@@ -18,11 +18,12 @@ class ScoredFile:
     predictions: Path
 
 
-def files_of(table: str, output: Path) -> list[ScoredFile]:
+def files_of(table: str, output: Path, *, copied: bool = False) -> list[ScoredFile]:
     """Return the files that ``table`` names, a file, a folder or a glob, in the order of names.
 
     The predictions of a file lie in ``output`` where it lies in the folder: under its name, with
     the suffix .parquet. The folder of a glob is the one above its first part with a wildcard.
+    Rows that are ``copied`` are gone after this run.
 
     Raises:
         UserError: there is no such file, one is no table, two would have the same predictions, or
@@ -35,7 +36,8 @@ def files_of(table: str, output: Path) -> list[ScoredFile]:
     ]
     if not files:
         raise UserError(f"{table!r} should be {_EXPECTED}, and there is none; correct the path")
-    _refuse_among(output, Path(table), files)
+    if not copied:
+        _refuse_among(output, Path(table), files)
     sources: dict[Path, Path] = {}
     for file in files:
         if file.rows.suffix not in SUFFIXES:

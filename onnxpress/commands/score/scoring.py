@@ -7,11 +7,10 @@ killed goes on with the files that are not there.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from onnxpress.benchmark.environment import usable_cores
-from onnxpress.commands.score.files import ScoredFile, files_of
+from onnxpress.commands.score.files import ScoredFile
 from onnxpress.commands.score.predictions_file import output_columns, write_predictions
-from onnxpress.commands.score.stamp import Stamp, stamp_of, unfinished, with_rows
+from onnxpress.commands.score.rows import Source, source_of
+from onnxpress.commands.score.stamp import Stamp, stamp_of, unfinished
 from onnxpress.commands.score.unknown import (
     Known,
     Unknown,
@@ -56,7 +56,7 @@ class Job:
 
     model: Path
     table: str
-    """A CSV or Parquet file, a folder of such files, or a glob."""
+    """A CSV or Parquet file, a folder of such files, or a glob, here or in S3."""
     output: Path
     keep: tuple[str, ...] = ()
     """Columns of the rows that are written beside the predictions."""
@@ -90,10 +90,11 @@ class Scorer:
         """Pickle all but the session, which a worker opens when the scorer arrives."""
         return Scorer, (self.model, self.schema, self.form, self.keep, self.known)
 
-    def pieces(self, files: list[ScoredFile]) -> Iterator[Piece]:
-        """Yield the rows of all files, one file after another."""
+    def pieces(self, source: Source, files: list[ScoredFile]) -> Iterator[Piece]:
+        """Yield the rows of files, one file after another."""
         for file in files:
-            yield from pieces(file.rows, self.columns, rows_of_piece(len(self.columns)))
+            with source.reading(file):
+                yield from pieces(file.rows, self.columns, rows_of_piece(len(self.columns)))
 
     def score(self, piece: Piece) -> Scored:
         """Return the predictions for a piece; kept columns come first.
@@ -128,7 +129,7 @@ def main(job: Job, *, in_json: bool = False) -> None:
         UserError: rows cannot be scored, the files or the model are wrong, or the output holds
             predictions made from something else.
     """
-    with answering(in_json=in_json) as answer, keys_named("data"):
+    with answering(in_json=in_json) as answer, keys_named("data"), ExitStack() as stack:
         schema, params = read_schema(), load_params()
         data = params.data
         form = CsvForm(tuple(data.missing_values), data.decimal, data.thousands)
@@ -136,20 +137,25 @@ def main(job: Job, *, in_json: bool = False) -> None:
         refuse_kept(job.keep, schema)
         if job.scheduler is not None and not is_scheduler(job.scheduler):
             raise UserError(f"--scheduler should be {SCHEDULER_FORM}; correct the address")
-        files = files_of(job.table, job.output)
+        if job.output.parts[:1] == ("s3:",):
+            raise UserError(
+                "--output should be a folder of this machine, got an address in S3; name a "
+                "folder, and copy it when all is scored"
+            )
+        source = stack.enter_context(source_of(job.table, job.output))
         stamp = stamp_of(model, schema, job.keep, form)
         with working("looking at what is scored already"):
-            left = unfinished(files, stamp)
+            left = unfinished(source.files, stamp, source.made_from)
         began = time.monotonic()
         scorer = Scorer(model, schema, form, job.keep, known_categories(model, schema))
         scheduler = job.scheduler or params.engine.scheduler
-        rows, unknown = score_files(scorer, left, stamp, scheduler) if left else (0, {})
+        rows, unknown = score_files(scorer, source, left, stamp, scheduler) if left else (0, {})
         seconds = max(time.monotonic() - began, 1e-9)
         answer(
             {
                 "output": str(job.output),
                 "files": len(left),
-                "files_before": len(files) - len(left),
+                "files_before": len(source.files) - len(left),
                 "rows": rows,
                 "rows_per_second": round(rows / seconds),
                 "unknown_categories": {name: asdict(found) for name, found in unknown.items()},
@@ -157,8 +163,8 @@ def main(job: Job, *, in_json: bool = False) -> None:
         )
         if unknown:
             say(f"warning: {unknown_line(unknown)}")
-        if before := len(files) - len(left):
-            say(f"{before} of {len(files)} files were scored before")
+        if before := len(source.files) - len(left):
+            say(f"{before} of {len(source.files)} files were scored before")
         say(f"{job.output}: {_speed(rows, len(left), seconds)}")
 
 
@@ -183,9 +189,9 @@ def _engine(scheduler: str | None) -> AbstractContextManager[Engine]:
 
 
 def score_files(
-    scorer: Scorer, files: list[ScoredFile], stamp: Stamp, scheduler: str | None
+    scorer: Scorer, source: Source, files: list[ScoredFile], stamp: Stamp, scheduler: str | None
 ) -> tuple[int, dict[str, Unknown]]:
-    """Write the predictions for each file.
+    """Write the predictions for each of some files of a source.
 
     Returns how many rows there were, and what the model did not know in them.
 
@@ -194,27 +200,31 @@ def score_files(
     """
     began, rows = time.monotonic(), 0
     unknown: dict[str, Unknown] = {}
-    before = {file: file.rows.stat() for file in files}
-    total = sum(each.st_size for each in before.values())
+    sizes = {file: source.size(file) for file in files}
     with (
         _engine(scheduler) as engine,
         ThreadPoolExecutor(1) as pool,
-        advancing(total, "scoring") as advance,
+        advancing(sum(sizes.values()), "scoring") as advance,
         closing(
-            in_order(engine, score_piece, scorer.pieces(files), engine.share(scorer))
+            in_order(engine, score_piece, scorer.pieces(source, files), engine.share(scorer))
         ) as scored,
     ):
         for file in files:
-            made_from = pool.submit(with_rows, stamp, file.rows)
+            made_from = pool.submit(with_rows, stamp, source, file)
             with atomic_path(file.predictions) as temporary:
                 tables = of_a_file(scored, unknown)
                 for table in write_predictions(temporary, tables, made_from.result):
                     rows += table.num_rows
                     seconds = max(time.monotonic() - began, 1e-9)
                     advance(0, _speed(rows, len(files), seconds))
-                refuse_changed(file.rows, before[file])
-            advance(before[file].st_size)
+                source.refuse_changed(file)
+            advance(sizes[file])
     return rows, unknown
+
+
+def with_rows(stamp: Stamp, source: Source, file: ScoredFile) -> Stamp:
+    """Return the stamp of the predictions for a file."""
+    return stamp | source.made_from(file)
 
 
 def of_a_file(scored: Iterator[Scored], unknown: dict[str, Unknown]) -> Iterator[pa.Table]:
@@ -224,17 +234,6 @@ def of_a_file(scored: Iterator[Scored], unknown: dict[str, Unknown]) -> Iterator
         yield piece.predictions
         if piece.last:
             return
-
-
-def refuse_changed(path: Path, before: os.stat_result) -> None:
-    """See that rows are still those that were scored.
-
-    Raises:
-        UserError: their file has changed.
-    """
-    after = path.stat()
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise UserError(f"{path} changed while it was scored; run again")
 
 
 def _speed(rows: int, files: int, seconds: float) -> str:

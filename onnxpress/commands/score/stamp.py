@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -23,12 +24,16 @@ KEY = b"onnxpress.score"
 Stamp = dict[str, str]
 """Everything that predictions follow from, by the keys of :data:`OTHER`."""
 
+ROWS, OBJECT = "rows", "object"
+"""Keys of the digest of a file, and of the tag that S3 gives the content of an object."""
+
 OTHER = {
     "model": "by another model",
     "schema": "with another outputs/schema.json",
     "keep": "with other columns to --keep",
     "form": "with other keys of data in params.yaml",
-    "rows": "from other rows than it would be now",
+    ROWS: "from other rows than it would be now",
+    OBJECT: "from other rows than the object in S3 has now",
 }
 """How predictions were made that have another value under this key."""
 
@@ -43,10 +48,10 @@ def stamp_of(model: bytes, schema: Schema, keep: tuple[str, ...], form: CsvForm)
     }
 
 
-def with_rows(stamp: Stamp, path: Path) -> Stamp:
-    """Return the stamp of the predictions for the rows of a file."""
+def digest(path: Path) -> str:
+    """Return the digest of the content of a file."""
     with open_bytes(path) as file:
-        return {**stamp, "rows": file_digest(file, "sha256").hexdigest()}
+        return file_digest(file, "sha256").hexdigest()
 
 
 def metadata_of(stamp: Stamp) -> dict[bytes, bytes]:
@@ -54,8 +59,10 @@ def metadata_of(stamp: Stamp) -> dict[bytes, bytes]:
     return {KEY: json_text(stamp, None).encode()}
 
 
-def unfinished(files: list[ScoredFile], stamp: Stamp) -> list[ScoredFile]:
-    """Return the files without predictions.
+def unfinished(
+    files: list[ScoredFile], stamp: Stamp, made_from: Callable[[ScoredFile], Stamp]
+) -> list[ScoredFile]:
+    """Return the files without predictions; ``made_from`` says by what its rows are known.
 
     Raises:
         UserError: there are predictions that were made from something else.
@@ -64,7 +71,7 @@ def unfinished(files: list[ScoredFile], stamp: Stamp) -> list[ScoredFile]:
     for file, theirs in found.items():
         refuse_other(file.predictions, theirs, stamp)
     for file, theirs in found.items():  # reads each file, so it comes last
-        refuse_other(file.predictions, theirs, with_rows(stamp, file.rows))
+        refuse_other(file.predictions, theirs, made_from(file))
     return [file for file in files if file not in found]
 
 

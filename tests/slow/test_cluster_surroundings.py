@@ -17,9 +17,10 @@ from typing import Any
 
 import pytest
 
+from onnxpress.commands.snapshot import take, unpacked
 from onnxpress.engine import cluster as engine_room
 from onnxpress.engine.choosing import engine_at
-from onnxpress.engine.engine import HERE
+from onnxpress.engine.engine import HERE, in_order
 from onnxpress.errors import ServerError
 from tests.conftest import ROOT
 from tests.quantize.test_trying import KILLED, assert_same, made
@@ -229,6 +230,37 @@ def test_a_worker_in_other_surroundings_makes_the_same(
     ):
         found = made(KILLED, engine)
     assert_same(found, made(KILLED, HERE))
+
+
+FULL = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
+"""No file can be larger than a megabyte, as on a disk that is nearly full."""
+LARGE = b"large" * 2**20
+
+
+def first_of(item: int, large: bytes) -> int:
+    return large[item]
+
+
+def unpacked_size(packed: bytes) -> int:
+    with unpacked(packed) as place:
+        return sum(path.stat().st_size for path in place.folder.iterdir())
+
+
+def test_a_worker_whose_disk_is_full(scheduler: tuple[Process, str], tmp_path: Path) -> None:
+    """What it cannot put there stays in memory; a repository that it cannot unpack is a line."""
+    for name, content in {"full.py": FULL.encode(), "large": LARGE}.items():
+        (tmp_path / name).write_bytes(content)
+    packed = take([tmp_path / "large"])
+    spilling = {"DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "0.0001"}
+    words = (ALONE, "--preload", str(tmp_path / "full.py"), "--memory-limit", "4GiB")
+    with (
+        worker(scheduler[1], tmp_path, *words, **spilling),
+        engine_at(scheduler[1], refuse) as engine,
+    ):
+        found = list(in_order(engine, first_of, range(5), engine.share(LARGE)))
+        assert bytes(found) == b"large"
+        with pytest.raises(ServerError, match="File too large.*; free room there, or set"):
+            engine.submit(unpacked_size, engine.share(packed)).result()
 
 
 @pytest.mark.parametrize("path_of", [of_another_version, of_other_code])

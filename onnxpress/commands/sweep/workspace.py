@@ -60,6 +60,22 @@ def state() -> str:
     return f"{head()} {sha256(changes.encode(errors='surrogateescape')).hexdigest()}"
 
 
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """See that code and data are after the block what they were before, and so what points name.
+
+    Raises:
+        UserError: they are not.
+    """
+    before = state()
+    yield
+    if state() != before:
+        raise UserError(
+            "code or data changed while the points were on the workers, and the experiments would "
+            "take what is here now; run again, or first restore what was here: it is kept"
+        )
+
+
 def refuse_untracked(sweep: Sweep) -> None:
     """See that the copies that experiments run in will have the files of every point.
 

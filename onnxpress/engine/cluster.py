@@ -40,7 +40,7 @@ WORKER_SECONDS = 60.0
 
 POLL_SECONDS = 1.0
 LOST_TIMES = 20
-"""How often a call is begun again whose workers are killed; the scheduler does so three times."""
+"""How often a call is begun again whose workers are killed: each time, Dask tries four workers."""
 
 CURE = "or set engine.scheduler to null, and run again; what is done is kept"
 NOT_READ = "Error during deserialization of the task graph"
@@ -289,7 +289,7 @@ class _Call:
                 lost += 1
                 if lost > LOST_TIMES:
                     raise ServerError(
-                        f"a call of {self._function!r} has ended {lost} workers ({error}); "
+                        f"a call of {self._function!r} was lost {lost} times ({error}); "
                         f"give the workers more memory, {CURE}"
                     ) from error
                 self._future = self._cluster.begin(self._function, self._arguments)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from bench.soak.cluster import kill_a_worker
 from onnxpress.engine import cluster as engine_room
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import HERE, in_order
-from onnxpress.errors import UserError
+from onnxpress.errors import ServerError, UserError
 
 
 def refuse_lines(line: str) -> None:
@@ -62,6 +64,33 @@ def test_lost_workers_lose_nothing(local: LocalCluster) -> None:
         found = [task.result() for task in tasks]
     for item, each in zip(range(20, 40), found, strict=True):
         assert each.tobytes() == (VALUES * item).tobytes()
+
+
+def ended_while(there: Path, noted: Path) -> str:
+    """End the worker, as a kill does, while a file is ``there``."""
+    with noted.open("a") as notes:
+        notes.write("begun ")
+    if there.exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def test_kills_that_come_too_fast_are_a_line_and_the_next_run_works(
+    local: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_room, "LOST_TIMES", 0)
+    there, noted = tmp_path / "there", tmp_path / "noted"
+    there.touch()
+    for killed in (True, False):
+        with engine_at(local.scheduler_address, refuse_lines) as engine:
+            task = engine.submit(ended_while, there, noted)
+            if killed:
+                with pytest.raises(ServerError, match="was lost 1 times .* more memory"):
+                    task.result()
+                there.unlink()
+            else:
+                assert task.result() == "done"
+    assert len(noted.read_text().split()) == 4 + 1
 
 
 @dataclass

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -144,18 +145,23 @@ def test_a_scheduler_without_our_code(tmp_path: Path) -> None:
         assert line_of(address).startswith(expected)
 
 
-def test_a_scheduler_that_dies(scheduler: tuple[Process, str], tmp_path: Path) -> None:
+def test_a_scheduler_that_dies(
+    scheduler: tuple[Process, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known at once, and also when Dask has given it up while this machine computed."""
+    monkeypatch.setattr(engine_room, "CONNECT_SECONDS", 4)
     process, address = scheduler
-    with (
-        worker(address, tmp_path, ALONE),
-        pytest.raises(ServerError, match="is gone; start it again, or set"),
-        engine_at(address, refuse) as engine,
-    ):
-        assert engine.submit(nap, 1).result() == 1
-        tasks = [engine.submit(nap, item) for item in range(50)]
+    with worker(address, tmp_path, ALONE), engine_at(address, refuse) as engine:
+        first, second = (in_order(engine, nap, range(50)) for _ in range(2))
+        assert next(first) == next(second) == 0
         process.kill()
-        for task in tasks:
-            task.result()
+        with pytest.raises(ServerError, match="is gone; start it again, or set"):
+            list(first)
+        time.sleep(5)
+        assert engine.workers == 1
+        for ask in (partial(next, second), partial(engine.submit, nap, 1)):
+            with pytest.raises(ServerError, match="is gone; start it again, or set"):
+                ask()
 
 
 def test_workers_that_would_give_other_results(

@@ -46,6 +46,8 @@ CURE = "or set engine.scheduler to null, and run again; what is done is kept"
 NOT_READ = "Error during deserialization of the task graph"
 """What Dask says where the scheduler cannot read what we send."""
 
+NOISY = ("asyncio", "distributed", "distributed.client", "distributed.gc", "tornado.application")
+"""Loggers with a level of their own, by Dask's configuration; our lines say what matters."""
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -63,7 +65,7 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         import dask
         from distributed import Client
 
-    for noisy in ("distributed", "asyncio"):  # our lines say what matters
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     place = urlsplit(address)
     if place.scheme != "tls" and place.hostname not in LOCAL:

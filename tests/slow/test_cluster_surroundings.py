@@ -146,7 +146,10 @@ def test_a_scheduler_without_our_code(tmp_path: Path) -> None:
 
 
 def test_a_scheduler_that_dies(
-    scheduler: tuple[Process, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scheduler: tuple[Process, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is known at once, and also when Dask has given it up while this machine computed."""
     monkeypatch.setattr(engine_room, "CONNECT_SECONDS", 4)
@@ -162,6 +165,7 @@ def test_a_scheduler_that_dies(
         for ask in (partial(next, second), partial(engine.submit, nap, 1)):
             with pytest.raises(ServerError, match="is gone; start it again, or set"):
                 ask()
+    assert not caplog.records
 
 
 def test_workers_that_would_give_other_results(

@@ -62,17 +62,17 @@ def state() -> str:
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """See that code and data are after the block what they were before, and so what points name.
+    """See that a block leaves code and data as they are, for the names of points tell them.
 
     Raises:
-        UserError: they are not.
+        UserError: they have changed.
     """
     before = state()
     yield
     if state() != before:
         raise UserError(
             "code or data changed while the points were on the workers, and the experiments would "
-            "take what is here now; run again, or first restore what was here: it is kept"
+            "take what is here now; run again with it, or restore what was here and run again"
         )
 
 

@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
+from bench.soak.cluster import chosen
 from onnxpress.commands.snapshot import take, unpacked
 from onnxpress.engine import cluster as engine_room
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import HERE, in_order
 from onnxpress.errors import ServerError
 from tests.conftest import ROOT
-from tests.quantize.test_trying import KILLED, assert_same, made
 from tests.support.clusters import connected
 
 ALONE = "--no-nanny"
@@ -238,8 +238,7 @@ def test_a_worker_in_other_surroundings_makes_the_same(
         worker(scheduler[1], Path("/"), *words, umask=0o077, **strange),
         engine_at(scheduler[1], refuse) as engine,
     ):
-        found = made(KILLED, engine)
-    assert_same(found, made(KILLED, HERE))
+        assert chosen(engine) == chosen(HERE)
 
 
 FULL = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"

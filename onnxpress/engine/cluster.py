@@ -40,12 +40,14 @@ WORKER_SECONDS = 60.0
 
 POLL_SECONDS = 1.0
 LOST_TIMES = 20
-"""How often a call is begun again whose workers are killed; the scheduler does so three times."""
+"""How often a call is begun again whose workers are killed: each time, Dask tries four workers."""
 
 CURE = "or set engine.scheduler to null, and run again; what is done is kept"
 NOT_READ = "Error during deserialization of the task graph"
 """What Dask says where the scheduler cannot read what we send."""
 
+NOISY = ("asyncio", "distributed", "distributed.client", "distributed.gc", "tornado.application")
+"""Loggers with a level of their own, by Dask's configuration; our lines say what matters."""
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
 
@@ -63,7 +65,7 @@ def cluster(address: str, warn: Say) -> Iterator[Cluster]:
         import dask
         from distributed import Client
 
-    for noisy in ("distributed", "asyncio"):  # our lines say what matters
+    for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     place = urlsplit(address)
     if place.scheme != "tls" and place.hostname not in LOCAL:
@@ -289,7 +291,7 @@ class _Call:
                 lost += 1
                 if lost > LOST_TIMES:
                     raise ServerError(
-                        f"a call of {self._function!r} has ended {lost} workers ({error}); "
+                        f"a call of {self._function!r} was lost {lost} times ({error}); "
                         f"give the workers more memory, {CURE}"
                     ) from error
                 self._future = self._cluster.begin(self._function, self._arguments)

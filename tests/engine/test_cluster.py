@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +15,10 @@ import pytest
 from distributed import LocalCluster
 from numpy.typing import NDArray
 
-from bench.soak.cluster import kill_a_worker
 from onnxpress.engine import cluster as engine_room
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import HERE, in_order
-from onnxpress.errors import UserError
+from onnxpress.errors import ServerError, UserError
 
 
 def refuse_lines(line: str) -> None:
@@ -52,16 +53,32 @@ def test_what_a_call_raises_comes_after_the_results_before_it(local: LocalCluste
     assert [each.tobytes() for each in found] == [(VALUES * item).tobytes() for item in (5, 6)]
 
 
-def test_lost_workers_lose_nothing(local: LocalCluster) -> None:
-    with engine_at(local.scheduler_address, refuse_lines) as engine:
-        shared = engine.share(VALUES)
-        tasks = [engine.submit(scaled, item, shared) for item in range(20, 40)]
-        for _ in range(3):
-            kill_a_worker(local)
-            time.sleep(0.5)
-        found = [task.result() for task in tasks]
-    for item, each in zip(range(20, 40), found, strict=True):
-        assert each.tobytes() == (VALUES * item).tobytes()
+def ended_while(there: Path, noted: Path) -> str:
+    """End the worker, as a kill does, while a file is ``there``."""
+    with noted.open("a") as notes:
+        notes.write("begun ")
+    if there.exists():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "done"
+
+
+def test_kills_that_come_too_fast_are_a_line_and_the_next_run_works(
+    local: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_room, "LOST_TIMES", 1)
+    monkeypatch.setattr(local.scheduler, "allowed_failures", 0)
+    there, noted = tmp_path / "there", tmp_path / "noted"
+    there.touch()
+    for killed in (True, False):
+        with engine_at(local.scheduler_address, refuse_lines) as engine:
+            task = engine.submit(ended_while, there, noted)
+            if killed:
+                with pytest.raises(ServerError, match="was lost 2 times .* more memory"):
+                    task.result()
+                there.unlink()
+            else:
+                assert task.result() == "done"
+    assert len(noted.read_text().split()) == 2 + 1
 
 
 @dataclass

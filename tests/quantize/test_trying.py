@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from distributed import get_worker
 from sklearn.ensemble import RandomForestClassifier
@@ -17,6 +20,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 
 from bench.soak.cluster import kill_a_worker
+from onnxpress.certify.elsewhere import Elsewhere
+from onnxpress.certify.environments import Environment
 from onnxpress.conversion.converting import to_onnx
 from onnxpress.engine.choosing import engine_at
 from onnxpress.engine.engine import HERE, Engine
@@ -29,6 +34,7 @@ from onnxpress.quantize.methods import list_candidates
 from onnxpress.quantize.options import Options
 from onnxpress.quantize.terms import terms_of
 from onnxpress.quantize.trials import Clones, Trials, cross_fits, held_out
+from onnxpress.runtimes import runtime_of
 from onnxpress.tables.rows import Rows
 from tests.conftest import digits_rows, numeric_schema
 from tests.support.clusters import local
@@ -145,16 +151,33 @@ def on_no_worker(model: onnx.ModelProto, rows: Rows) -> onnx.ModelProto:
     raise NotApplicable("this process is no worker")
 
 
-def test_what_is_timed_is_tried_here_and_a_line_says_so(local: Any) -> None:
+TIMED = Device({"row_us": 1e9}, lambda _: {"row_us": 1.0}, "measured", is_timed=True)
+INSTALLED = Environment(
+    runtime_of(f"onnxruntime=={onnxruntime.__version__}"),
+    Path(onnxruntime.__file__).parents[1],
+    (sys.executable, "-I", "-S"),
+)
+
+
+@pytest.mark.parametrize(
+    ("held_to", "why"),
+    [
+        ({"device": TIMED}, "it is the one that they are timed on"),
+        (
+            {"runtimes": Elsewhere([INSTALLED], TRAIN.feeds)},
+            "it has the runtimes that they must answer equally in",
+        ),
+    ],
+)
+def test_what_this_machine_alone_can_tell_is_tried_here(
+    held_to: dict[str, Any], why: str, local: Any
+) -> None:
     estimator = FOREST().fit(TRAIN.feeds["X"], TRAIN.target)
     plain = to_bytes(to_onnx(estimator, SCHEMA, 12))
     trials = held_out(plain, TRAIN, CALIBRATION)
-    device = Device({"row_us": 1e9}, lambda _: {"row_us": 1.0}, "measured", is_timed=True)
-    terms = replace(terms_of(Options(), SCHEMA, plain, trials), device=device)
+    terms = replace(terms_of(Options(), SCHEMA, plain, trials), **held_to)
     with engine_at(local.scheduler_address, refuse) as engine:
         candidates = [Candidate("it", on_no_worker)]
         choice = choose(plain, candidates, trials, terms, Options(), engine=engine)
     assert choice.verdicts[0].reason == "this process is no worker"
-    assert choice.lines()[0] == (
-        "candidates were tried on this machine alone: it is the one that they are timed on"
-    )
+    assert choice.lines()[0] == f"candidates were tried on this machine alone: {why}"

@@ -11,18 +11,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from bench.soak.cluster import chosen
+from onnxpress.commands.snapshot import take, unpacked
 from onnxpress.engine import cluster as engine_room
 from onnxpress.engine.choosing import engine_at
-from onnxpress.engine.engine import HERE
+from onnxpress.engine.engine import HERE, in_order
 from onnxpress.errors import ServerError
 from tests.conftest import ROOT
-from tests.quantize.test_trying import KILLED, assert_same, made
 from tests.support.clusters import connected
 
 ALONE = "--no-nanny"
@@ -145,18 +147,27 @@ def test_a_scheduler_without_our_code(tmp_path: Path) -> None:
         assert line_of(address).startswith(expected)
 
 
-def test_a_scheduler_that_dies(scheduler: tuple[Process, str], tmp_path: Path) -> None:
+def test_a_scheduler_that_dies(
+    scheduler: tuple[Process, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is known at once, and also when Dask has given it up while this machine computed."""
+    monkeypatch.setattr(engine_room, "CONNECT_SECONDS", 4)
     process, address = scheduler
-    with (
-        worker(address, tmp_path, ALONE),
-        pytest.raises(ServerError, match="is gone; start it again, or set"),
-        engine_at(address, refuse) as engine,
-    ):
-        assert engine.submit(nap, 1).result() == 1
-        tasks = [engine.submit(nap, item) for item in range(50)]
+    with worker(address, tmp_path, ALONE), engine_at(address, refuse) as engine:
+        first, second = (in_order(engine, nap, range(50)) for _ in range(2))
+        assert next(first) == next(second) == 0
         process.kill()
-        for task in tasks:
-            task.result()
+        with pytest.raises(ServerError, match="is gone; start it again, or set"):
+            list(first)
+        time.sleep(5)
+        assert engine.workers == 1
+        for ask in (partial(next, second), partial(engine.submit, nap, 1)):
+            with pytest.raises(ServerError, match="is gone; start it again, or set"):
+                ask()
+    assert not caplog.records
 
 
 def test_workers_that_would_give_other_results(
@@ -246,8 +257,38 @@ def test_a_worker_in_other_surroundings_makes_the_same(
         worker(scheduler[1], Path("/"), *words, umask=0o077, **strange),
         engine_at(scheduler[1], refuse) as engine,
     ):
-        found = made(KILLED, engine)
-    assert_same(found, made(KILLED, HERE))
+        assert chosen(engine) == chosen(HERE)
+
+
+FULL = "import resource\nresource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))\n"
+"""No file can be larger than a megabyte, as on a disk that is nearly full."""
+LARGE = b"large" * 2**20
+
+
+def first_of(item: int, large: bytes) -> int:
+    return large[item]
+
+
+def unpacked_size(packed: bytes) -> int:
+    with unpacked(packed) as place:
+        return sum(path.stat().st_size for path in place.folder.iterdir())
+
+
+def test_a_worker_whose_disk_is_full(scheduler: tuple[Process, str], tmp_path: Path) -> None:
+    """What it cannot put there stays in memory; a repository that it cannot unpack is a line."""
+    for name, content in {"full.py": FULL.encode(), "large": LARGE}.items():
+        (tmp_path / name).write_bytes(content)
+    packed = take([tmp_path / "large"])
+    spilling = {"DASK_DISTRIBUTED__WORKER__MEMORY__TARGET": "0.0001"}
+    words = (ALONE, "--preload", str(tmp_path / "full.py"), "--memory-limit", "4GiB")
+    with (
+        worker(scheduler[1], tmp_path, *words, **spilling),
+        engine_at(scheduler[1], refuse) as engine,
+    ):
+        found = list(in_order(engine, first_of, range(5), engine.share(LARGE)))
+        assert bytes(found) == b"large"
+        with pytest.raises(ServerError, match="File too large.*; free room there, or set"):
+            engine.submit(unpacked_size, engine.share(packed)).result()
 
 
 @pytest.mark.parametrize("path_of", [of_another_version, of_other_code])

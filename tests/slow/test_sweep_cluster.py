@@ -21,6 +21,7 @@ from bench.soak.cluster import kill_a_worker
 from onnxpress.commands.sweep import queue, runner
 from onnxpress.commands.sweep.points import Point, Sweep
 from onnxpress.engine.starting import local_cluster
+from onnxpress.errors import UserError
 from tests.conftest import ROOT, changed, default_params, write_params
 from tests.support.servers import S3, s3_server
 
@@ -148,6 +149,16 @@ def test_experiments_are_those_of_one_machine_byte_for_byte(
 def waiting(folder: Path) -> str:
     """A command that ends when there is a file ``go``."""
     return f"while [ ! -e {folder / 'go'} ]; do sleep 0.1; done"
+
+
+def test_an_edit_while_the_workers_run_is_a_line(
+    local: Any, repository: Path, tmp_path: Path
+) -> None:
+    """The name of an experiment says of which code it is; here a stage on the worker edits it."""
+    write_stages(tmp_path, f"echo '# edited' >> {repository / 'dvc.yaml'}")
+    with pytest.raises(UserError, match="changed while the points were on the workers"):
+        runner.run(Sweep("few", (MODEL,)), "parent", local.scheduler_address)
+    assert not trees()
 
 
 @pytest.mark.usefixtures("repository")

@@ -11,6 +11,7 @@ from onnxpress.commands.sweep.kept import kept
 from onnxpress.commands.sweep.outcomes import Outcome, failure
 from onnxpress.commands.sweep.overrides import overrides
 from onnxpress.commands.sweep.points import Point, Sweep
+from onnxpress.commands.sweep.workspace import unchanged
 from onnxpress.errors import UserError
 from onnxpress.pipeline.console import progress, say
 from onnxpress.pipeline.outputs import PARAMS
@@ -35,7 +36,8 @@ def run(sweep: Sweep, parent: str, scheduler: str | None = None) -> dict[str, Ou
         scheduler: address of the cluster whose workers run what they can.
 
     Raises:
-        UserError: the queue is used for something else, or DVC does not run it.
+        UserError: the queue is used for something else, DVC does not run it, or code or data change
+            while the workers run points.
         ServerError: the cluster fails.
     """
     points = {point.name: point for point in sweep.points}
@@ -49,7 +51,8 @@ def run(sweep: Sweep, parent: str, scheduler: str | None = None) -> dict[str, Ou
     counts = f"{len(points)} points, {len(points) - len(left)} known, {len(left)} to run"
     say(f"sweep {sweep.name}: {counts}")
     if left and scheduler:
-        run_ahead([*left.values()], scheduler)
+        with unchanged():
+            run_ahead([*left.values()], scheduler)
     try:
         for number, name in enumerate(progress(ended(left, parent), len(left), "experiments"), 1):
             say(f"{number} of {len(left)} ended: {points[name]}")

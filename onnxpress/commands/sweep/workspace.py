@@ -60,6 +60,22 @@ def state() -> str:
     return f"{head()} {sha256(changes.encode(errors='surrogateescape')).hexdigest()}"
 
 
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """See that a block leaves code and data as they are, for the names of points tell them.
+
+    Raises:
+        UserError: they have changed.
+    """
+    before = state()
+    yield
+    if state() != before:
+        raise UserError(
+            "code or data changed while the points were on the workers, and the experiments would "
+            "take what is here now; run again with it, or restore what was here and run again"
+        )
+
+
 def refuse_untracked(sweep: Sweep) -> None:
     """See that the copies that experiments run in will have the files of every point.
 

@@ -75,7 +75,7 @@ def on(cluster: Any, work: Path, step: str, settings: Mapping[str, Any]) -> Took
     cluster.scheduler.add_plugin(stream)
     seconds = run(work, STEPS[step]).wall_s
     project(work, settings)
-    spans = [span for task in stream.buffer for span in task["startstops"]]
+    spans = [span for task in stream.buffer for span in task.get("startstops", ())]
     ran = [(each["start"], each["stop"]) for each in spans if each["action"] == "compute"]
     trials_s = max(stop for _, stop in ran) - min(start for start, _ in ran)
     return Took(seconds, trials_s, [stop - start for start, stop in ran])

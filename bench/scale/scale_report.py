@@ -94,7 +94,7 @@ def _shown(found: Exponent | None) -> str:
 
 _COLUMNS = (
     *("step", "rows", "here", "1 worker", "2 workers", "ratio", "ratio of trials"),
-    *("bytes", "tasks"),
+    *("two at once", "bytes", "tasks"),
 )
 
 
@@ -104,8 +104,9 @@ def _workers(records: Sequence[Record]) -> str:
         "## Workers\n",
         "Seconds of the same step in this process, and on workers of one thread each on this",
         "machine. The trials are from the start of the first task to the end of the last, without",
-        "the start of Python. The rest is simulated: list scheduling of the tasks' times on one",
-        "worker, while what is between the tasks takes as long as it did.\n",
+        "the start of Python. Two at once is what this machine can gain at all: how much faster it",
+        "does the step twice in two processes than one after the other. The rest is simulated:",
+        "list scheduling of the tasks' times on one worker, what is between takes as long.\n",
         f"| {' | '.join([*_COLUMNS, *counts])} |",
         f"|---|{'---:|' * (len(_COLUMNS) - 1 + len(counts))}",
     ]
@@ -114,6 +115,7 @@ def _workers(records: Sequence[Record]) -> str:
         cells = [each["step"], f"{each['rows']:,}", f"{each['here_s']:.1f}", f"{one:.1f}"]
         trials = each["trials_1_s"] / each["trials_2_s"]
         cells += [f"{two:.1f}", f"{one / two:.2f}", f"{trials:.2f}"]
+        cells.append(f"{2 * each['here_s'] / each['both_s']:.2f}")
         cells += ["identical" if each["identical"] else "DIFFERENT", str(each["tasks"])]
         cells += [f"{each['simulated_s'][count]:.1f}" for count in counts]
         lines.append(f"| {' | '.join(cells)} |")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,7 @@ def compare(rows: int, work: Path) -> list[Record]:
         here = run(work, STEPS[step])
         read = kept if step == "quantize" else rows
         record: Record = {"step": step, "rows": read, "here_s": here.wall_s}
+        record["both_s"] = two_at_once(work, step)
         digests = {taken(work, paths)}
         for workers in (1, 2):
             with local_cluster(workers) as cluster:
@@ -54,6 +56,22 @@ def compare(rows: int, work: Path) -> list[Record]:
                 record |= simulated(took.seconds, took.times)
         found.append(record | {"identical": len(digests) == 1})
     return found
+
+
+def two_at_once(work: Path, step: str) -> float:
+    """Return the seconds in which this machine does a step twice, in two processes.
+
+    Two workers cannot gain more than two processes that have nothing to do with each other.
+    """
+    places = [work.with_name(f"{work.name}-{number}") for number in range(2)]
+    for place in places:
+        shutil.copytree(work, place)
+        shutil.rmtree(place / "scored", ignore_errors=True)
+    with ThreadPoolExecutor(len(places)) as pool:
+        walls = [each.wall_s for each in pool.map(lambda place: run(place, STEPS[step]), places)]
+    for place in places:
+        shutil.rmtree(place)
+    return max(walls)
 
 
 class Took(NamedTuple):

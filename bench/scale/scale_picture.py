@@ -29,6 +29,7 @@ def picture(records: Sequence[Record]) -> bytes:
             axes[0].set_ylabel(words)
         for axis, name in zip(parts[-1], names, strict=True):
             axis.set_xlabel(f"{name} that the stage reads" if name == "rows" else name)
+            axis.tick_params(axis="x", rotation=20)
         handles, labels = parts[0][0].get_legend_handles_labels()
         drawn.legend(handles, labels, loc="outside lower center", ncols=len(steps), fontsize=9)
         return png(drawn)

@@ -106,7 +106,8 @@ def _workers(records: Sequence[Record]) -> str:
         "machine. The trials are from the start of the first task to the end of the last, without",
         "the start of Python. Two at once is what this machine can gain at all: how much faster it",
         "does the step twice in two processes than one after the other. The rest is simulated:",
-        "list scheduling of the tasks' times on one worker, what is between takes as long.\n",
+        "list scheduling of the tasks' times on one worker, as if no task waited for another, and",
+        "with what is between them.\n",
         f"| {' | '.join([*_COLUMNS, *counts])} |",
         f"|---|{'---:|' * (len(_COLUMNS) - 1 + len(counts))}",
     ]
